@@ -1,0 +1,104 @@
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { build, type Histogram } from "hdr-histogram-js";
+
+/** One request of an open-loop run. */
+export interface Shot {
+  url: string;
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+export interface Outcome {
+  status: number;
+  headers: IncomingMessage["headers"];
+  body: string;
+  /** From the intended send to the first byte of the response. Milliseconds. */
+  firstByteMs: number;
+  error: string | null;
+}
+
+export interface OpenLoop {
+  /** Requests per second on average; the gaps are exponential (Poisson arrivals). */
+  rate: number;
+  count: number;
+  shot(index: number): Shot;
+  /** Seed of the arrivals: the same one gives the same gaps. */
+  seed?: number;
+  onOutcome?(outcome: Outcome, index: number): void;
+  timeoutMs?: number;
+}
+
+/** Latencies in microseconds, from 1 µs to 5 minutes, three significant digits. */
+export function latencies(): Histogram {
+  return build({ lowestDiscernibleValue: 1, highestTrackableValue: 300_000_000, numberOfSignificantValueDigits: 3 });
+}
+
+/** A small generator (mulberry32): benchmarks and simulations replay. */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const BUSY_MS = 1.5;
+
+/**
+ * Sends at Poisson arrivals whatever the answers do, and times each from its intended send: a slow
+ * server cannot slow the measurement down (no coordinated omission).
+ */
+export async function openLoop(options: OpenLoop): Promise<Histogram> {
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const next = random(options.seed ?? 1);
+  const histogram = latencies();
+  const pending: Promise<void>[] = [];
+  let intended = performance.now() + 5;
+  for (let i = 0; i < options.count; i++) {
+    intended += (-Math.log(1 - next()) / options.rate) * 1000;
+    await until(intended);
+    const at = intended;
+    pending.push(
+      fire(options.shot(i), agent, at, options.timeoutMs ?? 60_000).then((outcome) => {
+        if (outcome.error === null) histogram.recordValue(Math.max(1, Math.round(outcome.firstByteMs * 1000)));
+        options.onOutcome?.(outcome, i);
+      }),
+    );
+  }
+  await Promise.all(pending);
+  agent.destroy();
+  return histogram;
+}
+
+/** Timers are a millisecond coarse: the last stretch is spent turning the event loop. */
+async function until(at: number): Promise<void> {
+  const wait = at - performance.now();
+  if (wait > BUSY_MS) await new Promise((resolve) => setTimeout(resolve, wait - BUSY_MS));
+  while (performance.now() < at) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function fire(shot: Shot, agent: Agent, at: number, timeoutMs: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const failed = (error: Error) => resolve({ status: 0, headers: {}, body: "", firstByteMs: performance.now() - at, error: error.message });
+    const { method = shot.body === undefined ? "GET" : "POST", headers = {}, body } = shot;
+    const length: Record<string, string> = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const req: ClientRequest = request(shot.url, { method, headers: { ...headers, ...length }, agent, timeout: timeoutMs }, (res) => {
+      const firstByteMs = performance.now() - at;
+      const chunks: Buffer[] = [];
+      res.on("data", (chunk: Buffer) => chunks.push(chunk));
+      res.on("error", failed);
+      res.on("end", () => {
+        const status = res.statusCode ?? 0;
+        const text = Buffer.concat(chunks).toString("utf8");
+        resolve({ status, headers: res.headers, body: text, firstByteMs, error: status < 400 ? null : `HTTP ${status}` });
+      });
+    });
+    req.on("socket", (socket) => socket.setNoDelay(true));
+    req.on("timeout", () => req.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    req.on("error", failed);
+    req.end(body);
+  });
+}

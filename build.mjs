@@ -1,0 +1,22 @@
+// Bundles the command and the runtime: one file each starts faster than a tree of modules.
+import { build } from "esbuild";
+
+const common = { bundle: true, platform: "node", target: "node20.19", logLevel: "warning", legalComments: "none" };
+await Promise.all([
+  build({
+    ...common,
+    entryPoints: ["cli/berth.ts"],
+    outdir: "dist",
+    format: "esm",
+    packages: "external",
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+  }),
+  build({
+    ...common,
+    entryPoints: { supervisor: "runtime-images/node/supervisor.ts", worker: "runtime-images/node/worker.ts" },
+    outdir: "runtime-images/node/dist",
+    outExtension: { ".js": ".cjs" },
+    format: "cjs",
+  }),
+]);

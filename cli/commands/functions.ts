@@ -1,0 +1,188 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { parse } from "yaml";
+import { CliError, EXIT } from "../errors.ts";
+import { printList, printOne } from "../output.ts";
+import { globals } from "./globals.ts";
+
+interface FunctionView {
+  name: string;
+  runtime: string;
+  revision: string;
+  url: string;
+  concurrency: number;
+  minScale: number;
+  maxScale: number;
+  instances: { warm: number; starting: number };
+  newRevision?: boolean;
+}
+
+interface DeployOptions {
+  from?: string;
+  file?: string;
+  env: Record<string, string>;
+  secret: Record<string, string>;
+  runtime?: string;
+  handler?: string;
+  signature?: string;
+  timeout?: string;
+  loadTimeout?: string;
+  concurrency?: number;
+  min?: number;
+  max?: number;
+  idleTimeout?: string;
+  queueDepth?: number;
+  queueTimeout?: string;
+}
+
+/** deploy, list, get, scale, rollback, delete. */
+export function functionCommands(program: Command): void {
+  scaleOptions(
+    program
+      .command("deploy <name>")
+      .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled")
+      .option("--from <path>", "directory or file with the code; left out: only settings change")
+      .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by itself")
+      .option("-e, --env <K=V>", "environment variable (repeatable)", keyValue, {})
+      .option("--secret <K=V>", "secret variable (repeatable); K alone takes it from your environment", secretValue, {})
+      .option("--runtime <name>", "runtime that the code needs")
+      .option("--handler <export>", "export that handles invocations")
+      .addOption(new Option("--signature <kind>", "how the handler is called").choices(["fetch", "lambda", "node"]))
+      .option("--timeout <duration>", "how long one invocation may run, such as 30s")
+      .option("--load-timeout <duration>", "how long the code may take to load")
+      .option("--concurrency <n>", "simultaneous invocations per instance", whole),
+  ).action(async (name: string, options: DeployOptions, command: Command) => {
+    const { api, format, say } = globals(command);
+    const manifest = manifestOf(options);
+    const exists = await api.get(`/v1/functions/${encodeURIComponent(name)}`).then(
+      () => true,
+      (error: CliError) => {
+        if (error.code === "FUNCTION_NOT_FOUND") return false;
+        throw error;
+      },
+    );
+    if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
+    if (options.from) {
+      const { bundle } = await import("../bundle.ts");
+      const { digest } = (await api.call("POST", "/v1/code", await bundle(options.from))) as { digest: string };
+      manifest.code = digest;
+    }
+    const result = (await api.call(exists ? "PATCH" : "PUT", `/v1/functions/${encodeURIComponent(name)}`, manifest)) as FunctionView;
+    say(result.newRevision ? `deployed ${name} as ${result.revision}` : `${name} is unchanged: ${result.revision}`);
+    if (format === "table") process.stdout.write(`${result.url}\n`);
+    else printOne(result, format);
+  });
+
+  program
+    .command("list")
+    .alias("ls")
+    .description("list functions")
+    .action(async (_options: object, command: Command) => {
+      const { api, format } = globals(command);
+      const { items } = await api.get<{ items: FunctionView[] }>("/v1/functions");
+      const columns = [
+        { title: "NAME", value: (fn: FunctionView) => fn.name },
+        { title: "RUNTIME", value: (fn: FunctionView) => fn.runtime },
+        { title: "REVISION", value: (fn: FunctionView) => fn.revision },
+        { title: "WARM", value: (fn: FunctionView) => fn.instances.warm },
+        { title: "SCALE", value: (fn: FunctionView) => `${fn.minScale}–${fn.maxScale}` },
+        { title: "CONCURRENCY", value: (fn: FunctionView) => fn.concurrency },
+        { title: "URL", value: (fn: FunctionView) => fn.url },
+      ];
+      printList(items, columns, format);
+    });
+
+  program
+    .command("get <name>")
+    .description("show a function")
+    .action(async (name: string, _options: object, command: Command) => {
+      const { api, format } = globals(command);
+      printOne(await api.get<object>(`/v1/functions/${encodeURIComponent(name)}`), format);
+    });
+
+  scaleOptions(program.command("scale <name>").description("change how many instances a function has")).action(
+    async (name: string, options: DeployOptions, command: Command) => {
+      const { api, format, say } = globals(command);
+      const change = scalingOf(options);
+      if (Object.keys(change).length === 0) throw new CliError("NOTHING_TO_CHANGE", "no scale was given", "use --min, --max, --idle-timeout, --queue-depth or --queue-timeout", EXIT.usage);
+      const result = (await api.call("PATCH", `/v1/functions/${encodeURIComponent(name)}`, change)) as FunctionView;
+      say(`${name} has ${result.minScale} to ${result.maxScale} instances`);
+      if (format !== "table") printOne(result, format);
+    },
+  );
+
+  program
+    .command("rollback <name>")
+    .description("return to an older revision")
+    .option("--revision <id>", "the revision; left out: the one before the active one")
+    .action(async (name: string, { revision }: { revision?: string }, command: Command) => {
+      const { api, format, say } = globals(command);
+      const result = (await api.call("POST", `/v1/functions/${encodeURIComponent(name)}/rollback`, revision ? { revision } : {})) as FunctionView;
+      say(`${name} is at ${result.revision}`);
+      if (format !== "table") printOne(result, format);
+    });
+
+  program
+    .command("delete <name>")
+    .alias("rm")
+    .description("delete a function; running invocations get two seconds")
+    .action(async (name: string, _options: object, command: Command) => {
+      const { api, say } = globals(command);
+      await api.call("DELETE", `/v1/functions/${encodeURIComponent(name)}`);
+      say(`deleted ${name}`);
+    });
+}
+
+function scaleOptions(command: Command): Command {
+  return command
+    .option("--min <n>", "instances kept warm (minScale)", whole)
+    .option("--max <n>", "most instances (maxScale)", whole)
+    .option("--idle-timeout <duration>", "how long an idle instance is kept")
+    .option("--queue-depth <n>", "invocations that may wait", whole)
+    .option("--queue-timeout <duration>", "how long an invocation may wait");
+}
+
+function manifestOf(options: DeployOptions): Record<string, unknown> {
+  const manifest: Record<string, unknown> = { ...readManifest(options), ...scalingOf(options) };
+  for (const field of ["runtime", "handler", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
+    if (options[field] !== undefined) manifest[field] = options[field];
+  }
+  if (Object.keys(options.env).length > 0) manifest.env = { ...(manifest.env as object), ...options.env };
+  if (Object.keys(options.secret).length > 0) manifest.secrets = { ...(manifest.secrets as object), ...options.secret };
+  return manifest;
+}
+
+function scalingOf(options: DeployOptions): Record<string, unknown> {
+  const { min: minScale, max: maxScale, idleTimeout, queueDepth, queueTimeout } = options;
+  const given = Object.entries({ minScale, maxScale, idleTimeout, queueDepth, queueTimeout });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+function readManifest({ file, from }: DeployOptions): Record<string, unknown> {
+  const beside = from && existsSync(from) && statSync(from).isDirectory() ? join(from, "berth.yaml") : "";
+  const path = file ?? (beside && existsSync(beside) ? beside : undefined);
+  if (!path) return {};
+  try {
+    return (parse(readFileSync(path, "utf8")) ?? {}) as Record<string, unknown>;
+  } catch (error) {
+    throw new CliError("MANIFEST_UNREADABLE", `${path}: ${(error as Error).message}`, "correct the manifest", EXIT.usage);
+  }
+}
+
+function keyValue(text: string, known: Record<string, string>): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError(`"${text}" is not K=V.`);
+  return { ...known, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** A secret on the command line shows in process listings; its name alone takes it from the environment. */
+function secretValue(text: string, known: Record<string, string>): Record<string, string> {
+  const value = process.env[text];
+  return !text.includes("=") && value !== undefined ? { ...known, [text]: value } : keyValue(text, known);
+}
+
+function whole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number.`);
+  return Number(text);
+}

@@ -1,0 +1,123 @@
+import { freemem } from "node:os";
+import type { Command } from "commander";
+import pc from "picocolors";
+import type { Api } from "../api.ts";
+import { CliError, EXIT } from "../errors.ts";
+import { printData, printList } from "../output.ts";
+import { packageVersion } from "../root.ts";
+import { globals } from "./globals.ts";
+
+interface Status {
+  version: string;
+  platform: string;
+  router: string | null;
+  ready: boolean;
+  functions: number;
+}
+
+interface Check {
+  check: string;
+  ok: boolean;
+  found: string;
+  fix: string;
+}
+
+/** doctor, version, bench. */
+export function statusCommands(program: Command): void {
+  program
+    .command("version")
+    .description("print the versions of this command and of the berth it talks to")
+    .action(async (_options: object, command: Command) => {
+      const { api, format } = globals(command);
+      const server = await api.get<Status>("/v1/status").then(
+        (status) => status.version,
+        () => null,
+      );
+      if (format === "table") process.stdout.write(`berth ${packageVersion()} (server ${server ?? "not reachable"}, Node ${process.version})\n`);
+      else printData({ client: packageVersion(), server, node: process.version }, format);
+    });
+
+  program
+    .command("doctor")
+    .description("check that berth can run here, and that the running one works")
+    .action(async (_options: object, command: Command) => {
+      const { api, format } = globals(command);
+      const checks = [...machineChecks(), ...(await serverChecks(api))];
+      const columns = [
+        { title: "CHECK", value: (check: Check) => check.check },
+        { title: "RESULT", value: (check: Check) => (check.ok ? pc.green("ok") : pc.red("failed")) },
+        { title: "FOUND", value: (check: Check) => check.found },
+        { title: "FIX", value: (check: Check) => (check.ok ? "" : check.fix) },
+      ];
+      printList(checks, columns, format);
+      if (checks.some((check) => !check.ok)) process.exitCode = EXIT.error;
+    });
+
+  program
+    .command("bench <name>")
+    .description("measure a deployed function: starts from the pool, and warm invocations")
+    .option("--starts <n>", "new functions with its code that are started", "20")
+    .option("--rate <n>", "warm invocations per second, open loop", "50")
+    .option("--seconds <n>", "how long warm invocations go on", "5")
+    .option("-d, --data <data>", "request body")
+    .action(async (name: string, options: { starts: string; rate: string; seconds: string; data?: string }, command: Command) => {
+      const { api, format } = globals(command);
+      const { benchFunction } = await import("../../bench/function.ts");
+      const { router } = await api.get<Status>("/v1/status");
+      if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router", "measure where a router runs");
+      const wanted = { starts: positive(options.starts), rate: positive(options.rate), seconds: positive(options.seconds), data: options.data };
+      const { printScenarios } = await import("../../bench/report.ts");
+      const scenarios = await benchFunction(api, router, name, wanted);
+      if (format === "table") printScenarios(scenarios);
+      else printData({ scenarios }, format);
+    });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 100_000)) throw new CliError("NUMBER_INVALID", `"${text}" is not a positive number`, "give a number", EXIT.usage);
+  return value;
+}
+
+function machineChecks(): Check[] {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const free = Math.round(freemem() / 2 ** 20);
+  return [
+    { check: "node", ok: major > 20 || (major === 20 && minor >= 19), found: process.version, fix: "install Node 20.19 or newer" },
+    {
+      check: "system",
+      ok: process.platform === "linux" || process.platform === "darwin",
+      found: process.platform === "linux" ? "linux" : `${process.platform} (tested on Linux only)`,
+      fix: "run berth on Linux",
+    },
+    { check: "memory", ok: free > 512, found: `${free} MB free`, fix: "free some memory, or set a smaller pool" },
+  ];
+}
+
+async function serverChecks(api: Api): Promise<Check[]> {
+  let status: Status;
+  try {
+    status = await api.get<Status>("/v1/status");
+  } catch (error) {
+    return [{ check: "manage API", ok: false, found: (error as Error).message, fix: "start berth with npm start, or name it with --url" }];
+  }
+  const { items } = await api.get<{ items: { name: string; size: number; instances: Record<string, number> }[] }>("/v1/pools");
+  const router = status.router ? await probe(`${status.router}/readyz`) : "none";
+  return [
+    { check: "manage API", ok: status.ready, found: `${api.url}, version ${status.version}, ${status.functions} functions`, fix: "wait until it is ready" },
+    { check: "versions", ok: status.version === packageVersion(), found: `command ${packageVersion()}`, fix: "use the same version on both sides" },
+    { check: "router", ok: router === "ready", found: `${status.router ?? "none"}: ${router}`, fix: "look at the log of berth" },
+    ...items.map((pool) => ({
+      check: `pool ${pool.name}`,
+      ok: pool.size === 0 || (pool.instances.prewarmed ?? 0) > 0,
+      found: `${pool.instances.prewarmed ?? 0} of ${pool.size} prewarmed`,
+      fix: "wait for the refill; if it stays so, look at the log of berth",
+    })),
+  ];
+}
+
+async function probe(url: string): Promise<string> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(2000) }).catch((error: Error) => error);
+  if (response instanceof Error) return response.message;
+  return (await response.text()).trim();
+}

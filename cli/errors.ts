@@ -1,0 +1,26 @@
+/** Exit codes: stable, for scripts. */
+export const EXIT = { error: 1, usage: 2, notFound: 3, unreachable: 4, refused: 5 } as const;
+
+/** An error that ends the command: printed on stderr with its code and the way to fix it. */
+export class CliError extends Error {
+  readonly code: string;
+  readonly fix: string;
+  readonly exit: number;
+
+  constructor(code: string, message: string, fix: string, exit: number = EXIT.error) {
+    super(message);
+    this.code = code;
+    this.fix = fix;
+    this.exit = exit;
+  }
+}
+
+export function report(error: unknown): number {
+  if (error instanceof CliError) {
+    process.stderr.write(`error ${error.code}: ${error.message}\n  fix: ${error.fix}\n`);
+    return error.exit;
+  }
+  process.stderr.write(`error INTERNAL: ${error instanceof Error ? error.message : String(error)}\n  fix: run again with --verbose, and report it\n`);
+  if (process.argv.includes("--verbose") || process.argv.includes("-v")) console.error(error);
+  return EXIT.error;
+}

@@ -1,0 +1,27 @@
+import type { Registry } from "prom-client";
+import type { FunctionLogs } from "../functions/logs.ts";
+import type { FunctionRegistry } from "../functions/registry.ts";
+import type { CodeImages } from "../images/code-images.ts";
+import type { PoolEvent } from "../pool/events.ts";
+import type { Pools } from "../pool/pools.ts";
+import type { InstanceView } from "../pool/state.ts";
+
+/** What the routes work on. */
+export interface ApiContext {
+  version: string;
+  platform: string;
+  runtimes: readonly string[];
+  functions: FunctionRegistry;
+  pools: Pools;
+  images: CodeImages;
+  logs: FunctionLogs;
+  /** Largest upload of code, in bytes. */
+  maxCodeBytes: number;
+  instances(): { views: InstanceView[]; addressOf(uid: string): string | null; now: number };
+  countInstances(functionUid: string): { warm: number; starting: number };
+  onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
+  /** Registries that /metrics prints: ours, and embedded the router's. */
+  metrics(): Promise<{ registries: Registry[] }>;
+  routerUrl(): string | null;
+  ready(): boolean;
+}

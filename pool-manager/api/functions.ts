@@ -1,0 +1,213 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import { ManagerError } from "../errors.ts";
+import { formatDuration } from "../functions/duration.ts";
+import { activeRevision, type FunctionRecord } from "../functions/function.ts";
+import { checkName, type Manifest, ManifestSchema, parseManifest } from "../functions/manifest.ts";
+import type { ApiContext } from "./context.ts";
+import * as schemas from "./schemas.ts";
+import { openStream } from "./sse.ts";
+
+/** `/v1/code` and `/v1/functions…`. */
+export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const { functions, images, logs } = context;
+  const tags = ["functions"];
+
+  app.addContentTypeParser(["application/x-tar", "application/octet-stream"], { parseAs: "buffer" }, (_req, body, done) => done(null, body));
+
+  app.post(
+    "/v1/code",
+    {
+      bodyLimit: context.maxCodeBytes,
+      schema: {
+        tags,
+        summary: "Upload code: a tar with index.mjs, index.cjs or index.js at its top, dependencies bundled",
+        consumes: ["application/x-tar"],
+        response: { 201: schemas.CodeResult, default: schemas.ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      if (!Buffer.isBuffer(request.body)) throw new ManagerError("CODE_INVALID", "send the tar as application/x-tar");
+      const { layer, size, entry } = await images.upload(request.body);
+      return reply.status(201).send({ digest: layer, size, entry });
+    },
+  );
+
+  const deploy = async (name: string, body: unknown, keep: boolean) => {
+    checkName(name);
+    const { code, ...manifest } = objectOf(body);
+    if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
+    const make = (current?: Manifest) => parseManifest(manifest, context.runtimes, keep ? current : undefined);
+    make();
+    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? images.uploaded(code));
+    if (!ref && !functions.find(name) && !keep) {
+      throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
+    }
+    const deployed = await functions.deploy(name, make, ref);
+    if (ref) images.settle(ref.layer);
+    return { ...viewFunction(deployed.record, context), newRevision: deployed.newRevision };
+  };
+
+  const deployed = { 200: schemas.DeployResult, 201: schemas.DeployResult, default: schemas.ErrorBody };
+
+  app.put(
+    "/v1/functions/:name",
+    {
+      attachValidation: true,
+      schema: { tags, summary: "Create or replace a function", params: schemas.NameParams, body: schemas.DeployBody, response: deployed },
+    },
+    async (request, reply) => {
+      const existed = functions.find(request.params.name) !== undefined;
+      return reply.status(existed ? 200 : 201).send(await deploy(request.params.name, request.body, false));
+    },
+  );
+
+  app.patch(
+    "/v1/functions/:name",
+    {
+      attachValidation: true,
+      schema: {
+        tags,
+        summary: "Change a function: what is left out stays as it is",
+        params: schemas.NameParams,
+        body: schemas.DeployBody,
+        response: deployed,
+      },
+    },
+    async (request) => deploy(request.params.name, request.body, true),
+  );
+
+  app.get("/v1/functions", { schema: { tags, summary: "List functions", response: { 200: schemas.Functions } } }, async () => ({
+    items: functions.list().map((record) => viewFunction(record, context)),
+  }));
+
+  app.get(
+    "/v1/functions/:name",
+    { schema: { tags, summary: "One function", params: schemas.NameParams, response: { 200: schemas.FunctionView, default: schemas.ErrorBody } } },
+    async (request) => viewFunction(functions.get(request.params.name), context),
+  );
+
+  app.delete(
+    "/v1/functions/:name",
+    {
+      schema: {
+        tags,
+        summary: "Delete a function; running invocations get two seconds",
+        params: schemas.NameParams,
+        response: { 204: { type: "null" }, default: schemas.ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      await functions.remove(request.params.name);
+      return reply.status(204).send(null);
+    },
+  );
+
+  app.get(
+    "/v1/functions/:name/revisions",
+    { schema: { tags, summary: "Revisions, oldest first", params: schemas.NameParams, response: { 200: schemas.Revisions, default: schemas.ErrorBody } } },
+    async (request) => ({ items: viewRevisions(functions.get(request.params.name)) }),
+  );
+
+  app.post(
+    "/v1/functions/:name/rollback",
+    {
+      attachValidation: true,
+      schema: {
+        tags,
+        summary: "Make an older revision active",
+        params: schemas.NameParams,
+        body: schemas.RollbackBody,
+        response: { 200: schemas.FunctionView, default: schemas.ErrorBody },
+      },
+    },
+    async (request) => {
+      const to = objectOf(request.body ?? {}).revision;
+      if (to !== undefined && typeof to !== "string") throw new ManagerError("BODY_INVALID", "revision: must be a string", "revision");
+      return viewFunction(await functions.rollback(request.params.name, to), context);
+    },
+  );
+
+  app.get(
+    "/v1/functions/:name/logs",
+    {
+      schema: {
+        tags,
+        summary: "Latest output of a function; with follow=true a stream of server-sent events",
+        params: schemas.NameParams,
+        querystring: schemas.LogsQuery,
+        response: { 200: schemas.LogList, default: schemas.ErrorBody },
+      },
+    },
+    async (request, reply) => {
+      const { uid } = functions.get(request.params.name);
+      const { follow, tail = 100, call } = request.query;
+      const items = logs.tail(uid, tail, call);
+      if (!follow) return { items };
+      let stop: () => void = () => {};
+      const queue: unknown[] = [...items];
+      let send: (data: unknown) => void = (data) => queue.push(data);
+      const followed = logs.follow(uid, (entry) => {
+        if (call === undefined || entry.callId === call) send(entry);
+      });
+      if (!followed) throw new ManagerError("TOO_MANY_STREAMS", `too many streams follow ${request.params.name}`);
+      stop = followed;
+      send = openStream(request, reply, () => stop());
+      for (const entry of queue) send(entry);
+      return reply;
+    },
+  );
+
+  app.get("/v1/schemas/function", { schema: { tags, summary: "JSON Schema of a function's manifest" } }, async () => ManifestSchema);
+}
+
+function objectOf(body: unknown): Record<string, unknown> {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw new ManagerError("MANIFEST_INVALID", "the body must be a JSON object");
+  }
+  return body as Record<string, unknown>;
+}
+
+function viewFunction(record: FunctionRecord, { routerUrl, countInstances }: ApiContext) {
+  const { settings, env, secretNames, loadTimeoutMs } = activeRevision(record);
+  const { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs } = record.scaling;
+  const url = routerUrl();
+  return {
+    name: record.name,
+    uid: record.uid,
+    runtime: record.runtime,
+    revision: record.active,
+    createdAt: record.createdAt,
+    url: url ? `${url}/function/${record.name}` : null,
+    handler: settings.handler,
+    signature: settings.signature,
+    timeout: formatDuration(settings.timeoutMs),
+    loadTimeout: formatDuration(loadTimeoutMs),
+    concurrency: settings.concurrency,
+    minScale,
+    maxScale,
+    idleTimeout: formatDuration(idleTimeoutMs),
+    queueDepth,
+    queueTimeout: formatDuration(queueTimeoutMs),
+    env,
+    secrets: secretNames,
+    instances: countInstances(record.uid),
+    revisions: record.revisions.map((revision) => revision.id),
+  };
+}
+
+function viewRevisions(record: FunctionRecord) {
+  return record.revisions.map((revision) => ({
+    id: revision.id,
+    active: revision.id === record.active,
+    createdAt: revision.createdAt,
+    code: revision.layer,
+    image: revision.image,
+    entry: revision.settings.entry,
+    concurrency: revision.settings.concurrency,
+    timeout: formatDuration(revision.settings.timeoutMs),
+    env: revision.env,
+    secrets: revision.secretNames,
+  }));
+}

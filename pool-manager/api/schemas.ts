@@ -1,0 +1,147 @@
+import { type TObject, type TProperties, Type } from "typebox";
+import { ManifestSchema } from "../functions/manifest.ts";
+
+export const ErrorBody = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String({ description: "Stable; see docs/errors.md." }),
+      message: Type.String(),
+      fix: Type.String({ description: "What to do about it." }),
+      field: Type.Optional(Type.String({ description: "Offending field of the request." })),
+    }),
+  },
+  { description: "Error" },
+);
+
+export const NameParams = Type.Object({ name: Type.String({ maxLength: 200 }) });
+
+export const DeployBody = Type.Partial(
+  Type.Object({
+    ...ManifestSchema.properties,
+    code: Type.String({ description: "Digest that POST /v1/code returned." }),
+  }),
+  { description: "Manifest of the function, and the digest of its code." },
+);
+
+export const RollbackBody = Type.Object({
+  revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one before the active one." })),
+});
+
+export const CodeResult = Type.Object({
+  digest: Type.String(),
+  size: Type.Integer({ description: "Bytes of the function layer." }),
+  entry: Type.String({ description: "Module that will be loaded." }),
+});
+
+const RevisionView = Type.Object({
+  id: Type.String(),
+  active: Type.Boolean(),
+  createdAt: Type.String(),
+  code: Type.String({ description: "Digest of the function layer." }),
+  image: Type.String({ description: "Digest of the code image." }),
+  entry: Type.String(),
+  concurrency: Type.Integer(),
+  timeout: Type.String(),
+  env: Type.Record(Type.String(), Type.String()),
+  secrets: Type.Array(Type.String(), { description: "Names only." }),
+});
+
+export const FunctionView = Type.Object({
+  name: Type.String(),
+  uid: Type.String(),
+  runtime: Type.String(),
+  revision: Type.String({ description: "Active revision." }),
+  createdAt: Type.String(),
+  url: Type.Union([Type.String(), Type.Null()], { description: "Where to invoke it." }),
+  handler: Type.Union([Type.String(), Type.Null()]),
+  signature: Type.Union([Type.String(), Type.Null()]),
+  timeout: Type.String(),
+  loadTimeout: Type.String(),
+  concurrency: Type.Integer(),
+  minScale: Type.Integer(),
+  maxScale: Type.Integer(),
+  idleTimeout: Type.String(),
+  queueDepth: Type.Integer(),
+  queueTimeout: Type.String(),
+  env: Type.Record(Type.String(), Type.String()),
+  secrets: Type.Array(Type.String(), { description: "Names only." }),
+  instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
+  revisions: Type.Array(Type.String()),
+});
+
+export const DeployResult = Type.Object({
+  ...FunctionView.properties,
+  newRevision: Type.Boolean({ description: "False where the same content was deployed before." }),
+});
+
+export const Revisions = list(RevisionView);
+export const Functions = list(FunctionView);
+
+export const PoolChangeBody = Type.Object(
+  {
+    size: Type.Optional(Type.Integer({ description: "Instances kept free." })),
+    max: Type.Optional(Type.Integer({ description: "All instances of the pool." })),
+    budget: Type.Optional(
+      Type.Object(
+        { actions: Type.Integer(), windowMs: Type.Integer() },
+        { description: "Most deletions and in-place changes within a window.", additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const PoolView = Type.Object({
+  name: Type.String(),
+  runtime: Type.String(),
+  size: Type.Integer(),
+  max: Type.Integer(),
+  budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
+  instances: Type.Record(Type.String(), Type.Integer(), { description: "Count by state." }),
+});
+export const PoolList = list(PoolView);
+
+export const InstanceList = list(
+  Type.Object({
+    uid: Type.String(),
+    pool: Type.String(),
+    state: Type.String(),
+    function: Type.Union([Type.String(), Type.Null()]),
+    revision: Type.Union([Type.String(), Type.Null()]),
+    epoch: Type.Integer(),
+    address: Type.Union([Type.String(), Type.Null()]),
+    inFlight: Type.Integer(),
+    ageMs: Type.Integer(),
+    idleMs: Type.Integer(),
+  }),
+);
+
+export const StatusView = Type.Object({
+  version: Type.String(),
+  platform: Type.String(),
+  router: Type.Union([Type.String(), Type.Null()], { description: "Where functions are invoked." }),
+  runtimes: Type.Array(Type.String()),
+  functions: Type.Integer(),
+  ready: Type.Boolean(),
+  node: Type.String(),
+});
+
+export const LogsQuery = Type.Object({
+  follow: Type.Optional(Type.Boolean({ description: "Stream as server-sent events." })),
+  tail: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 100 })),
+  call: Type.Optional(Type.String({ description: "Only lines of this call id.", maxLength: 200 })),
+});
+
+export const LogList = list(
+  Type.Object({
+    time: Type.String(),
+    instance: Type.String(),
+    stream: Type.String(),
+    callId: Type.Union([Type.String(), Type.Null()]),
+    message: Type.String(),
+  }),
+);
+
+function list<P extends TProperties>(item: TObject<P>) {
+  return Type.Object({ items: Type.Array(item) });
+}

@@ -1,0 +1,23 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+
+const HEARTBEAT_MS = 15_000;
+/** A reader that is this far behind is cut off. Bytes. */
+const MAX_BEHIND = 1024 * 1024;
+
+/** Turns a reply into a stream of server-sent events. `onClose` is called once. */
+export function openStream(request: FastifyRequest, reply: FastifyReply, onClose: () => void): (data: unknown) => void {
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  raw.flushHeaders();
+  const heartbeat = setInterval(() => raw.write(": alive\n\n"), HEARTBEAT_MS);
+  request.raw.socket.setNoDelay(true);
+  raw.on("close", () => {
+    clearInterval(heartbeat);
+    onClose();
+  });
+  return (data) => {
+    raw.write(`data: ${JSON.stringify(data)}\n\n`);
+    if (raw.writableLength > MAX_BEHIND) raw.destroy();
+  };
+}

@@ -1,0 +1,39 @@
+/** Every error the pool manager reports: HTTP status, and how the user fixes it. Documented in docs/errors.md. */
+export const MANAGER_ERRORS = {
+  NAME_INVALID: [400, "use 1–63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit"],
+  MANIFEST_INVALID: [400, "correct the field; the schema is at /v1/schemas/function"],
+  BODY_INVALID: [400, "send a JSON body that matches the schema at /docs"],
+  CODE_INVALID: [400, "upload a tar of plain files with an index.mjs, index.cjs or index.js at its top"],
+  CODE_UNKNOWN: [400, "upload the code with POST /v1/code first, and deploy within ten minutes"],
+  CODE_TOO_LARGE: [413, "make the bundle smaller"],
+  POOL_INVALID: [400, "choose 0 ≤ size ≤ max, and max ≥ 1"],
+  FOREIGN_REQUEST: [403, "call the manage API by its loopback address, and not from a web page"],
+  FUNCTION_NOT_FOUND: [404, "berth list shows the functions that are deployed"],
+  REVISION_NOT_FOUND: [404, "berth get NAME shows its revisions"],
+  POOL_NOT_FOUND: [404, "berth pool list shows the pools"],
+  ROUTE_NOT_FOUND: [404, "/docs lists the routes"],
+  NO_OLDER_REVISION: [409, "name one with --revision; berth get NAME shows them"],
+  TOO_MANY_FUNCTIONS: [409, "delete functions that are no longer used"],
+  TOO_MANY_STREAMS: [429, "close another logs --follow or events stream"],
+  STORE_FAILED: [500, "make sure that the state directory is writable and its disk is not full"],
+  INTERNAL: [500, "look at the log of berth for this request"],
+  NOT_READY: [503, "wait until /readyz answers 200"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ManagerErrorCode = keyof typeof MANAGER_ERRORS;
+
+/** An error for the user: what is wrong, where, and how to fix it. */
+export class ManagerError extends Error {
+  readonly code: ManagerErrorCode;
+  readonly status: number;
+  readonly fix: string;
+  /** Path of the offending field, such as `concurrency`. */
+  readonly field: string | undefined;
+
+  constructor(code: ManagerErrorCode, message: string, field?: string) {
+    super(message);
+    this.code = code;
+    [this.status, this.fix] = MANAGER_ERRORS[code];
+    this.field = field;
+  }
+}

@@ -1,0 +1,102 @@
+import { LOG_MARK, type LogLine } from "../../runtime-images/protocol/messages.ts";
+
+export interface LogEntry {
+  time: string;
+  instance: string;
+  stream: "out" | "err";
+  /** Null for output outside any invocation, or written past console and process.stdout. */
+  callId: string | null;
+  message: string;
+}
+
+const MAX_LINES = 1000;
+const MAX_BYTES = 256 * 1024;
+const MAX_LINE = 8192;
+const MAX_FOLLOWERS = 32;
+/** Lines of one function that are taken within a second; further ones are counted, not kept. */
+const MAX_RATE = 2000;
+
+interface Buffer {
+  entries: LogEntry[];
+  bytes: number;
+  followers: Set<(entry: LogEntry) => void>;
+  second: number;
+  inSecond: number;
+  dropped: number;
+}
+
+/** The latest output of each function, in memory: bounded in lines, bytes, rate and followers. */
+export class FunctionLogs {
+  readonly #buffers = new Map<string, Buffer>();
+
+  /** `line` as the instance wrote it. */
+  add(functionUid: string, instance: string, line: string): void {
+    const buffer = this.#buffer(functionUid);
+    const now = new Date();
+    const second = Math.floor(now.getTime() / 1000);
+    if (second !== buffer.second) this.#nextSecond(buffer, second, instance, now);
+    buffer.inSecond += 1;
+    if (buffer.inSecond > MAX_RATE) buffer.dropped += 1;
+    else keep(buffer, { time: now.toISOString(), instance, ...parse(line) });
+  }
+
+  tail(functionUid: string, lines: number, callId?: string): LogEntry[] {
+    const entries = this.#buffers.get(functionUid)?.entries ?? [];
+    return entries.filter((entry) => callId === undefined || entry.callId === callId).slice(-lines);
+  }
+
+  /** Calls `listener` with each new entry; null when too many follow already. */
+  follow(functionUid: string, listener: (entry: LogEntry) => void): (() => void) | null {
+    const { followers } = this.#buffer(functionUid);
+    if (followers.size >= MAX_FOLLOWERS) return null;
+    followers.add(listener);
+    return () => followers.delete(listener);
+  }
+
+  forget(functionUid: string): void {
+    this.#buffers.delete(functionUid);
+  }
+
+  #nextSecond(buffer: Buffer, second: number, instance: string, now: Date): void {
+    const { dropped } = buffer;
+    buffer.second = second;
+    buffer.inSecond = 0;
+    buffer.dropped = 0;
+    if (dropped === 0) return;
+    const message = `berth: ${dropped} lines beyond ${MAX_RATE} in a second were dropped`;
+    keep(buffer, { time: now.toISOString(), instance, stream: "err", callId: null, message });
+  }
+
+  #buffer(functionUid: string): Buffer {
+    let buffer = this.#buffers.get(functionUid);
+    if (!buffer) {
+      buffer = { entries: [], bytes: 0, followers: new Set(), second: 0, inSecond: 0, dropped: 0 };
+      this.#buffers.set(functionUid, buffer);
+    }
+    return buffer;
+  }
+}
+
+function keep(buffer: Buffer, entry: LogEntry): void {
+  buffer.entries.push(entry);
+  buffer.bytes += entry.message.length;
+  let excess = 0;
+  while (buffer.entries.length - excess > MAX_LINES || buffer.bytes > MAX_BYTES) {
+    buffer.bytes -= buffer.entries[excess]?.message.length ?? 0;
+    excess += 1;
+  }
+  if (excess > 0) buffer.entries.splice(0, excess);
+  for (const follower of buffer.followers) follower(entry);
+}
+
+function parse(line: string): Pick<LogEntry, "stream" | "callId" | "message"> {
+  if (line.startsWith(LOG_MARK)) {
+    try {
+      const { c, s, m } = JSON.parse(line.slice(LOG_MARK.length)) as LogLine;
+      return { stream: s === "err" ? "err" : "out", callId: c, message: String(m).slice(0, MAX_LINE) };
+    } catch {
+      // A function may print anything, the mark included.
+    }
+  }
+  return { stream: "out", callId: null, message: line.slice(0, MAX_LINE) };
+}

@@ -1,0 +1,145 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { ManagerError } from "../errors.ts";
+import { entryOf, packLayer, readUpload } from "./layer.ts";
+import type { OciLayout } from "./layout.ts";
+import { buildImage, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
+
+/** Where a function's files lie in its code image; the entry program copies them from there. */
+const FUNCTION_ROOT = "function/";
+/** Uploaded code that no revision uses is kept this long. */
+const UPLOAD_TTL_MS = 600_000;
+const MAX_UPLOADS = 1000;
+/** Layers kept in memory, in bytes: a load order needs its layer at once. */
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+export interface UploadedCode {
+  /** Digest of the function layer. */
+  layer: string;
+  size: number;
+  entry: string;
+}
+
+/** Code images: an entry layer (copies the function to the instance's volume) and the function layer. */
+export class CodeImages {
+  readonly #layout: OciLayout;
+  readonly #entryProgram: string;
+  readonly #uploads = new Map<string, UploadedCode & { at: number; pending: number }>();
+  readonly #cache = new Map<string, Buffer>();
+  #cached = 0;
+  #entry: { digest: string; size: number } | null = null;
+
+  /** `entryProgram`: path of the runtime's entry binary. */
+  constructor(layout: OciLayout, entryProgram: string) {
+    this.#layout = layout;
+    this.#entryProgram = entryProgram;
+  }
+
+  async open(): Promise<void> {
+    await this.#layout.open();
+  }
+
+  /** Checks an uploaded tar and stores it as a function layer. The same files give the same digest. */
+  async upload(tar: Uint8Array): Promise<UploadedCode> {
+    const files = await readUpload(tar);
+    const layer = await packLayer(files, FUNCTION_ROOT);
+    const code: UploadedCode = { layer: digestOf(layer), size: layer.length, entry: entryOf(files) };
+    const pending = (this.#uploads.get(code.layer)?.pending ?? 0) + 1;
+    this.#uploads.set(code.layer, { ...code, at: Date.now(), pending });
+    for (const [oldest] of this.#uploads) {
+      if (this.#uploads.size <= MAX_UPLOADS) break;
+      this.#uploads.delete(oldest);
+    }
+    await this.#layout.put(layer);
+    return code;
+  }
+
+  /** What a deploy refers to. Throws `CODE_UNKNOWN`. */
+  uploaded(digest: string): UploadedCode {
+    const code = this.#uploads.get(digest);
+    if (!code) throw new ManagerError("CODE_UNKNOWN", `no code ${digest.slice(0, 80)} has been uploaded`, "code");
+    return code;
+  }
+
+  /**
+   * Builds and stores the image of a revision; returns the digest of its manifest. `identity` is the hash
+   * of function, files and settings: two functions with the same files get different images.
+   */
+  async build(name: string, revision: string, identity: string, layer: string): Promise<string> {
+    const entry = await this.#entryLayer();
+    const size = (await this.layer(layer)).length;
+    const image = buildImage({
+      layers: [entry, { digest: layer, size }],
+      entrypoint: ["/berth/entry"],
+      labels: { "dev.berth.identity": identity, "dev.berth.function": name, "dev.berth.revision": revision },
+      architecture: "amd64",
+    });
+    await this.#layout.put(image.config);
+    return this.#layout.put(image.manifest);
+  }
+
+  /** The bytes of a function layer. */
+  async layer(digest: string): Promise<Buffer> {
+    const cached = this.#cache.get(digest);
+    if (cached) {
+      this.#cache.delete(digest);
+      this.#cache.set(digest, cached);
+      return cached;
+    }
+    const data = await this.#layout.get(digest);
+    this.#remember(digest, data);
+    return data;
+  }
+
+  /** Writes the index for `images` (manifest digest → reference) and removes every blob that none of them needs. */
+  async collect(images: ReadonlyMap<string, string>): Promise<number> {
+    const now = Date.now();
+    const keep = new Set<string>();
+    for (const [digest, upload] of this.#uploads) {
+      if (now - upload.at > UPLOAD_TTL_MS) this.#uploads.delete(digest);
+      else if (upload.pending > 0) keep.add(digest);
+    }
+    const index = [];
+    for (const [digest, reference] of images) {
+      const manifest = await this.#layout.get(digest);
+      for (const blob of blobsOf(manifest)) keep.add(blob);
+      keep.add(digest);
+      const annotations = { "org.opencontainers.image.ref.name": reference };
+      index.push({ mediaType: MANIFEST_TYPE, digest, size: manifest.length, annotations });
+    }
+    await this.#layout.writeIndex(index);
+    for (const digest of this.#uploads.keys()) if (!keep.has(digest)) this.#uploads.delete(digest);
+    return this.#layout.sweep(keep);
+  }
+
+  /** One upload has been deployed: from now on its revision keeps it. */
+  settle(digest: string): void {
+    const upload = this.#uploads.get(digest);
+    if (upload) upload.pending -= 1;
+  }
+
+  async #entryLayer(): Promise<{ digest: string; size: number }> {
+    if (this.#entry && this.#layout.has(this.#entry.digest)) return this.#entry;
+    if (!existsSync(this.#entryProgram)) throw new Error(`the entry program ${this.#entryProgram} is missing`);
+    const program = await readFile(this.#entryProgram);
+    const layer = await packLayer([{ path: "berth/entry", data: program }], "", 0o755);
+    this.#entry = { digest: await this.#layout.put(layer), size: layer.length };
+    return this.#entry;
+  }
+
+  #remember(digest: string, data: Buffer): void {
+    if (data.length > CACHE_BYTES) return;
+    this.#cache.set(digest, data);
+    this.#cached += data.length;
+    for (const [oldest, bytes] of this.#cache) {
+      if (this.#cached <= CACHE_BYTES) break;
+      this.#cache.delete(oldest);
+      this.#cached -= bytes.length;
+    }
+  }
+}
+
+function blobsOf(manifest: Buffer): string[] {
+  const { config, layers } = JSON.parse(manifest.toString("utf8")) as ImageManifest;
+  return [config.digest, ...layers.map((layer) => layer.digest)];
+}

@@ -1,0 +1,68 @@
+import { posix } from "node:path";
+import { packTar, unpackTar } from "modern-tar";
+import { ManagerError } from "../errors.ts";
+
+export interface LayerFile {
+  /** Path below the function's directory, with forward slashes. */
+  path: string;
+  data: Uint8Array;
+}
+
+const MAX_FILES = 5_000;
+const MAX_PATH = 240;
+const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
+
+/**
+ * The files of an uploaded tar. Throws `CODE_INVALID` for anything but plain files inside it
+ * (links, devices, absolute paths, `..`), for two files of one name and for a tar without an entry module.
+ */
+export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
+  const entries = await unpackTar(tar, { strict: true }).catch((error: Error) => {
+    throw bad(`the upload is not a tar: ${error.message}`);
+  });
+  const files = new Map<string, LayerFile>();
+  for (const { header, data } of entries) {
+    if (header.type === "directory") continue;
+    if (header.type !== undefined && header.type !== "file") throw bad(`${quote(header.name)} is a ${header.type}`);
+    const path = checkPath(header.name);
+    if (files.has(path)) throw bad(`${quote(path)} is there twice`);
+    files.set(path, { path, data: data ?? new Uint8Array() });
+  }
+  if (files.size > MAX_FILES) throw bad(`${files.size} files, at most ${MAX_FILES} are accepted`);
+  entryOf([...files.values()]);
+  return [...files.values()];
+}
+
+/** The module that is loaded: the first of index.mjs, index.cjs, index.js. */
+export function entryOf(files: readonly LayerFile[]): string {
+  const found = ENTRIES.find((name) => files.some((file) => file.path === name));
+  if (!found) throw bad(`none of ${ENTRIES.join(", ")} is at the top of the upload`);
+  return found;
+}
+
+/** Packs files as an image layer: the same files give the same bytes, whatever their order or age. */
+export function packLayer(files: readonly LayerFile[], prefix = "", mode = 0o644): Promise<Uint8Array> {
+  const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return packTar(
+    sorted.map((file) => ({
+      header: { name: prefix + file.path, size: file.data.length, mode, mtime: new Date(0), uid: 0, gid: 0, type: "file" },
+      body: file.data,
+    })),
+  );
+}
+
+function checkPath(name: string): string {
+  const path = posix.normalize(name).replace(/^\.\//, "");
+  const hostile = path.startsWith("/") || path.split("/").includes("..") || /[\0\\]/.test(path) || path === ".";
+  if (hostile) throw bad(`${quote(name)} lies outside the upload`);
+  if (path.length > MAX_PATH) throw bad(`the path ${quote(path.slice(0, 40))}… is longer than ${MAX_PATH} characters`);
+  return path;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+function bad(message: string): ManagerError {
+  return new ManagerError("CODE_INVALID", message);
+}

@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Descriptor, digestOf } from "./oci.ts";
+
+/** An OCI image layout directory: content-addressed blobs, and an index that names the images. */
+export class OciLayout {
+  readonly #dir: string;
+  readonly #blobs: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    this.#blobs = join(dir, "blobs", "sha256");
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#blobs, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#blobs)) {
+      if (name.endsWith(".tmp")) await rm(join(this.#blobs, name));
+    }
+    await writeFile(join(this.#dir, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+    if (!existsSync(join(this.#dir, "index.json"))) await this.writeIndex([]);
+  }
+
+  /** Stores a blob durably; returns its digest. */
+  async put(data: Uint8Array): Promise<string> {
+    const digest = digestOf(data);
+    const path = this.path(digest);
+    if (existsSync(path)) return digest;
+    await replace(path, data);
+    return digest;
+  }
+
+  /** A blob's bytes; throws where its content no longer matches its digest. */
+  async get(digest: string): Promise<Buffer> {
+    const data = await readFile(this.path(digest));
+    if (digestOf(data) !== digest) throw new Error(`blob ${digest} is corrupt`);
+    return data;
+  }
+
+  has(digest: string): boolean {
+    return existsSync(this.path(digest));
+  }
+
+  path(digest: string): string {
+    if (!/^sha256:[0-9a-f]{64}$/.test(digest)) throw new Error(`not a digest: ${digest}`);
+    return join(this.#blobs, digest.slice("sha256:".length));
+  }
+
+  async writeIndex(manifests: Descriptor[]): Promise<void> {
+    const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests };
+    await replace(join(this.#dir, "index.json"), JSON.stringify(index));
+  }
+
+  /** Removes every blob that is not in `keep`; returns how many. */
+  async sweep(keep: ReadonlySet<string>): Promise<number> {
+    let removed = 0;
+    for (const name of await readdir(this.#blobs)) {
+      if (name.endsWith(".tmp") || keep.has(`sha256:${name}`)) continue;
+      await rm(join(this.#blobs, name), { force: true });
+      removed += 1;
+    }
+    return removed;
+  }
+}
+
+let counter = 0;
+
+async function replace(path: string, data: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${process.pid}-${counter++}.tmp`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}

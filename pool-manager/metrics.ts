@@ -1,0 +1,84 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { PoolEvent } from "./pool/events.ts";
+import type { World } from "./pool/state.ts";
+
+const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Every metric of the pool manager. Labels never name instances or paths. */
+export class ManagerMetrics {
+  readonly registry = new Registry();
+  readonly #phase = this.#histogram("berth_start_phase_seconds", "Time of each phase of a start", ["phase", "kind"]);
+  readonly #starts = this.#counter("berth_instance_starts_total", "Specialized instances by how they were started", ["kind"]);
+  readonly #created = this.#counter("berth_instances_created_total", "Instances that were asked for", ["pool"]);
+  readonly #removed = this.#counter("berth_instances_removed_total", "Instances that were removed", ["pool", "reason"]);
+  readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
+  readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
+  readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
+  readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
+  readonly #size = new Gauge({
+    name: "berth_pool_size",
+    help: "Instances of a pool by state",
+    labelNames: ["pool", "state"],
+    registers: [this.registry],
+  });
+  readonly #hitRatio = new Gauge({
+    name: "berth_pool_hit_ratio",
+    help: "Share of starts that took a prewarmed instance",
+    registers: [this.registry],
+  });
+  #hits = 0;
+  #total = 0;
+
+  onEvent(event: PoolEvent): void {
+    switch (event.type) {
+      case "instance.creating":
+        return this.#created.inc({ pool: event.pool }, event.count);
+      case "instance.prewarmed":
+        return this.#phase.observe({ phase: "create", kind: "cold" }, event.ms / 1000);
+      case "instance.specialized":
+        return this.#specialized(event.start, event.ms);
+      case "instance.loaded":
+        return this.#phase.observe({ phase: "load", kind: "prewarmed" }, event.ms / 1000);
+      case "instance.load-failed":
+        return this.#loadFailures.inc({ function: event.function });
+      case "instance.crashed":
+        return this.#crashes.inc({ pool: event.pool });
+      case "order.refused":
+        return this.#refused.inc({ refusal: event.refusal });
+      case "instance.removing":
+        return this.#removed.inc({ pool: event.pool, reason: event.reason });
+      case "budget.exhausted":
+        return this.#throttled.inc({ pool: event.pool });
+      default:
+        return;
+    }
+  }
+
+  /** Gauges are taken from the world when they are read. */
+  observe({ pools, instances }: Pick<World, "pools" | "instances">): void {
+    this.#size.reset();
+    for (const { name } of pools) {
+      for (const state of ["starting", "prewarmed", "specializing", "warm", "draining", "failed"]) {
+        const count = instances.filter((instance) => instance.pool === name && instance.state === state).length;
+        this.#size.set({ pool: name, state }, count);
+      }
+    }
+  }
+
+  #specialized(kind: string, ms: number): void {
+    this.#phase.observe({ phase: "claim", kind }, ms / 1000);
+    if (kind === "warm") return;
+    this.#starts.inc({ kind });
+    this.#total += 1;
+    if (kind === "prewarmed") this.#hits += 1;
+    this.#hitRatio.set(this.#hits / this.#total);
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #histogram(name: string, help: string, labelNames: string[]): Histogram {
+    return new Histogram({ name, help, labelNames, buckets: SECONDS, registers: [this.registry] });
+  }
+}

@@ -1,0 +1,192 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CONTROL_READY, type Echo, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
+import {
+  type Binding,
+  type Instance,
+  type LogListener,
+  type Observation,
+  type Platform,
+  PlatformError,
+  type PoolTarget,
+  type Target,
+} from "../platform.ts";
+import { ControlClient } from "./control-client.ts";
+import { ProcessGroup } from "./process-group.ts";
+
+export interface LocalOptions {
+  /** Directory that instances live below; must be short, it holds Unix sockets. */
+  dir: string;
+  /** The supervisor program of each runtime. */
+  runtimes: Readonly<Record<string, string>>;
+  now(): number;
+}
+
+interface Member {
+  record: Instance;
+  group: ProcessGroup;
+  control: ControlClient;
+  dir: string;
+}
+
+/** An instance is a supervised process group with a directory, a control socket and loopback ports of its own. */
+export class LocalPlatform implements Platform {
+  readonly kind = "local";
+  readonly #options: LocalOptions;
+  readonly #members = new Map<string, Member>();
+  readonly #instances = new Map<string, Instance>();
+  readonly #listeners = new Set<(uid: string) => void>();
+  readonly #logListeners = new Set<LogListener>();
+  #version = 0;
+  #synced = false;
+  #closed = false;
+
+  constructor(options: LocalOptions) {
+    this.#options = options;
+  }
+
+  /** Instances die with their manager: what an earlier one left is only directories. */
+  async start(): Promise<void> {
+    await rm(this.#options.dir, { recursive: true, force: true });
+    await mkdir(this.#options.dir, { recursive: true, mode: 0o700 });
+    this.#synced = true;
+  }
+
+  observe(): Observation {
+    return { synced: this.#synced, instances: this.#instances };
+  }
+
+  watch(listener: (uid: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onLog(listener: LogListener): void {
+    this.#logListeners.add(listener);
+  }
+
+  async scalePool(pool: PoolTarget, replicas: number): Promise<void> {
+    const program = this.#options.runtimes[pool.runtime];
+    if (!program) throw new PlatformError("UNSUPPORTED", `there is no runtime ${pool.runtime} here`);
+    const unbound = [...this.#instances.values()].filter((i) => i.pool === pool.name && isUnbound(i));
+    for (let i = unbound.length; i < replicas && !this.#closed; i++) this.#create(pool.name, program);
+  }
+
+  async load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
+    const member = this.#member(order.uid);
+    const answer = await member.control.load(order, code);
+    this.#echoed(order.uid, answer.echo);
+    return answer;
+  }
+
+  async bind(target: Target, binding: Binding): Promise<void> {
+    const { record } = this.#matching(target);
+    this.#update({ ...record, binding });
+  }
+
+  async drain(uid: string, deadlineMs: number): Promise<void> {
+    await this.#member(uid).control.drain(deadlineMs);
+  }
+
+  async remove(target: Target): Promise<void> {
+    const member = this.#matching(target);
+    this.#update({ ...member.record, removing: true });
+    void member.group.kill();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const members = [...this.#members.values()];
+    await Promise.all(members.map((member) => member.group.kill()));
+    await Promise.all(members.map((member) => member.group.exited));
+    await rm(this.#options.dir, { recursive: true, force: true });
+  }
+
+  #create(pool: string, program: string): void {
+    const uid = randomBytes(6).toString("hex");
+    const dir = join(this.#options.dir, uid);
+    const socket = join(dir, "control");
+    const record: Instance = {
+      uid,
+      pool,
+      host: "127.0.0.1",
+      resourceVersion: "",
+      echo: null,
+      binding: null,
+      createdAt: this.#options.now(),
+      readyAt: null,
+      removing: false,
+    };
+    void mkdir(dir, { recursive: true, mode: 0o700 }).then(() => {
+      if (this.#closed) return;
+      const env = { BERTH_INSTANCE_UID: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
+      const onLine = (line: string) => {
+        if (line === CONTROL_READY) this.#follow(uid);
+        else for (const listener of this.#logListeners) listener(uid, line);
+      };
+      const group = new ProcessGroup(program, env, onLine);
+      this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient(socket), dir });
+      void group.exited.then(() => this.#ended(uid));
+    });
+    this.#update(record);
+  }
+
+  #follow(uid: string): void {
+    this.#members.get(uid)?.control.follow(
+      (echo) => this.#echoed(uid, echo),
+      () => {},
+    );
+  }
+
+  #echoed(uid: string, echo: Echo): void {
+    const record = this.#instances.get(uid);
+    if (!record) return;
+    // Answers and events travel on two connections: an older one must not undo a newer one.
+    if (record.echo && echo.version <= record.echo.version) return;
+    const readyAt = record.readyAt ?? (echo.state === "prewarmed" ? this.#options.now() : null);
+    this.#update({ ...record, echo, readyAt });
+  }
+
+  /** The supervisor has ended: the rest of its group goes with it. */
+  async #ended(uid: string): Promise<void> {
+    const member = this.#members.get(uid);
+    if (!member) return;
+    await member.group.kill();
+    member.control.close();
+    this.#members.delete(uid);
+    this.#instances.delete(uid);
+    this.#notify(uid);
+    await rm(member.dir, { recursive: true, force: true }).catch(() => {});
+  }
+
+  #update(record: Instance): void {
+    const next = { ...record, resourceVersion: String(++this.#version) };
+    this.#instances.set(record.uid, next);
+    const member = this.#members.get(record.uid);
+    if (member) member.record = next;
+    this.#notify(record.uid);
+  }
+
+  #notify(uid: string): void {
+    for (const listener of this.#listeners) listener(uid);
+  }
+
+  #member(uid: string): Member {
+    const member = this.#members.get(uid);
+    if (!member) throw new PlatformError("NOT_FOUND", `there is no instance ${uid}`);
+    return member;
+  }
+
+  #matching({ uid, resourceVersion }: Target): Member {
+    const member = this.#member(uid);
+    if (member.record.resourceVersion !== resourceVersion) {
+      throw new PlatformError("CONFLICT", `instance ${uid} has changed since version ${resourceVersion}`);
+    }
+    return member;
+  }
+}
+
+function isUnbound(instance: Instance): boolean {
+  return !instance.removing && instance.binding === null && !instance.echo?.functionUid;
+}

@@ -1,0 +1,89 @@
+import type { Echo, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+
+/** The function that an instance is recorded as belonging to (Kruise: its owner). */
+export interface Binding {
+  functionUid: string;
+  revision: string;
+}
+
+/** An instance as the platform observes it. */
+export interface Instance {
+  uid: string;
+  pool: string;
+  host: string;
+  /** Changes with each change of the platform's record of it; precondition of `bind` and `remove`. */
+  resourceVersion: string;
+  /** What the instance says of itself; null before it has spoken. */
+  echo: Echo | null;
+  binding: Binding | null;
+  /** Milliseconds on the platform's clock. */
+  createdAt: number;
+  /** When it became prewarmed; null before. */
+  readyAt: number | null;
+  /** Its deletion has been asked for. */
+  removing: boolean;
+}
+
+export interface Observation {
+  /** False until the platform has been listed completely: nothing may be concluded from absence then. */
+  synced: boolean;
+  instances: ReadonlyMap<string, Instance>;
+}
+
+/** A pool as the platform needs to know it. */
+export interface PoolTarget {
+  name: string;
+  runtime: string;
+}
+
+export interface Target {
+  uid: string;
+  resourceVersion: string;
+}
+
+export type PlatformErrorCode = "CONFLICT" | "NOT_FOUND" | "UNREACHABLE" | "UNSUPPORTED";
+
+export class PlatformError extends Error {
+  readonly code: PlatformErrorCode;
+
+  constructor(code: PlatformErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Output of a function, as the instance wrote it: without the line's end. */
+export type LogListener = (instanceUid: string, line: string) => void;
+
+/**
+ * Where instances live: processes on this machine, pods of CloneSets, or the fake of the simulation.
+ * Instances of a pool that are bound to no function are its unbound ones; the platform creates what is
+ * missing and deletes only what is named.
+ */
+export interface Platform {
+  readonly kind: string;
+  /** Begins to observe; resolves when the first listing is complete. */
+  start(): Promise<void>;
+  observe(): Observation;
+  /** Calls `listener` after each change with the instance's uid; observe() already shows it. */
+  watch(listener: (uid: string) => void): () => void;
+  onLog(listener: LogListener): void;
+  /**
+   * Sets how many unbound instances a pool shall have. Level-triggered and idempotent: missing ones are
+   * created, excess ones stay until they are removed by name.
+   */
+  scalePool(pool: PoolTarget, replicas: number): Promise<void>;
+  /**
+   * Hands a load order and its code to the instance itself, past the platform's control plane.
+   * Rejects with `NOT_FOUND` or `UNREACHABLE`; a refusal is an answer.
+   */
+  load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer>;
+  /** Records whose instance it is. Rejects with `CONFLICT` when the resourceVersion has moved on, or `NOT_FOUND`. */
+  bind(target: Target, binding: Binding): Promise<void>;
+  /** Asks the instance to refuse further invocations and to end when its own are done, at the latest after `deadlineMs`. */
+  drain(uid: string, deadlineMs: number): Promise<void>;
+  /** Deletes exactly this instance. Rejects with `CONFLICT` or `NOT_FOUND`; resolves when deletion has begun. */
+  remove(target: Target): Promise<void>;
+  /** Ends observation and, embedded, every instance. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,71 @@
+import { DEMAND_EXPIRY_MS, type DemandReport, type FunctionDemand, type InstanceUse } from "../client/contract.ts";
+import type { DemandView } from "./state.ts";
+
+interface Heard {
+  entry: FunctionDemand;
+  seq: number;
+  at: number;
+}
+
+/** Most (router, function) pairs that are kept. */
+const MAX_ENTRIES = 100_000;
+
+/** The latest report of each router for each function: level-triggered, so that the next heals a lost one. */
+export class Demand {
+  readonly #heard = new Map<string, Heard>();
+  readonly #suspects = new Map<string, { bootId: string; at: number }>();
+
+  hear(report: DemandReport, now: number): void {
+    if (this.#heard.size > MAX_ENTRIES) this.#forget(now);
+    for (const entry of report.functions) {
+      const key = `${report.router}/${entry.uid}`;
+      const last = this.#heard.get(key);
+      if (!last || last.seq < report.seq) this.#heard.set(key, { entry, seq: report.seq, at: now });
+    }
+    for (const { uid, bootId } of report.suspects) this.#suspects.set(uid, { bootId, at: now });
+  }
+
+  /** Sums over all routers whose last report has not expired. */
+  byFunction(now: number): Map<string, DemandView> {
+    const sums = new Map<string, DemandView>();
+    for (const { entry, age } of this.#entries(now)) {
+      const sum = sums.get(entry.uid) ?? { waiting: 0, inFlight: 0, oldestWaitMs: 0 };
+      sum.waiting += entry.waiting;
+      sum.inFlight += entry.inFlight;
+      if (entry.waiting > 0) sum.oldestWaitMs = Math.max(sum.oldestWaitMs, entry.oldestWaitMs + age);
+      sums.set(entry.uid, sum);
+    }
+    return sums;
+  }
+
+  /** Use of each instance: invocations on it, and when the last one began or ended. */
+  byInstance(now: number): Map<string, { inFlight: number; lastUsedAt: number }> {
+    const uses = new Map<string, { inFlight: number; lastUsedAt: number }>();
+    for (const { entry, age } of this.#entries(now)) {
+      for (const use of entry.instances) addUse(uses, use, now - age);
+    }
+    return uses;
+  }
+
+  /** Instances that some router could not use, by uid with their bootId. */
+  suspects(now: number): Map<string, string> {
+    for (const [uid, { at }] of this.#suspects) if (now - at > DEMAND_EXPIRY_MS) this.#suspects.delete(uid);
+    return new Map([...this.#suspects].map(([uid, { bootId }]) => [uid, bootId]));
+  }
+
+  #entries(now: number): { entry: FunctionDemand; age: number }[] {
+    this.#forget(now);
+    return [...this.#heard.values()].map(({ entry, at }) => ({ entry, age: now - at }));
+  }
+
+  #forget(now: number): void {
+    for (const [key, { at }] of this.#heard) if (now - at > DEMAND_EXPIRY_MS) this.#heard.delete(key);
+  }
+}
+
+function addUse(uses: Map<string, { inFlight: number; lastUsedAt: number }>, use: InstanceUse, at: number): void {
+  const sum = uses.get(use.uid) ?? { inFlight: 0, lastUsedAt: 0 };
+  sum.inFlight += use.inFlight;
+  sum.lastUsedAt = Math.max(sum.lastUsedAt, use.inFlight > 0 ? at : at - use.idleMs);
+  uses.set(use.uid, sum);
+}

@@ -1,0 +1,19 @@
+import type { StartKind } from "../client/contract.ts";
+import type { RemoveReason } from "./state.ts";
+
+/** What happened in the pools; streamed at /v1/events, counted in metrics, checked by the simulation. */
+export type PoolEvent =
+  | { type: "instance.creating"; pool: string; count: number }
+  | { type: "instance.prewarmed"; pool: string; instance: string; ms: number }
+  | { type: "instance.specialized"; pool: string; instance: string; function: string; revision: string; start: StartKind; ms: number }
+  | { type: "instance.loaded"; pool: string; instance: string; function: string; revision: string; ms: number }
+  | { type: "instance.load-failed"; pool: string; instance: string; function: string; revision: string; message: string }
+  | { type: "instance.crashed"; pool: string; instance: string; function: string | null; message: string }
+  | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
+  | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }
+  | { type: "instance.gone"; pool: string; instance: string }
+  | { type: "budget.exhausted"; pool: string }
+  | { type: "function.changed"; function: string; revision: string }
+  | { type: "function.deleted"; function: string };
+
+export type PoolEventListener = (event: PoolEvent) => void;

@@ -1,0 +1,198 @@
+import type { LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import type { StartKind } from "../client/contract.ts";
+import type { Instance, PlatformError } from "../platform/platform.ts";
+import { Expectations } from "./expectations.ts";
+import { Disruptions, LeavingInstances } from "./leaving.ts";
+import type { ReconcilerOptions } from "./reconciler.ts";
+import type { Action, InstanceView, World } from "./state.ts";
+
+type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
+
+interface StartRecord {
+  kind: StartKind;
+  /** Until the order was seen to be accepted; 0 before. */
+  claimMs: number;
+  epoch: number;
+  /** When its load order was decided. */
+  at: number;
+  functionUid: string;
+}
+
+/** A refused or lost order is not repeated to the same instance before this. Milliseconds. */
+const REFUSED_PAUSE_MS = 50;
+
+/** Carries out decisions, each with its precondition, and remembers what was asked until it is observed. */
+export class Executor {
+  readonly expectations = new Expectations();
+  readonly disruptions = new Disruptions();
+  readonly #leaving = new LeavingInstances();
+  readonly #binding = new Set<string>();
+  readonly #starts = new Map<string, StartRecord>();
+  readonly #pools = new Map<string, string>();
+  readonly #options: ReconcilerOptions;
+  readonly #changed: () => void;
+  readonly #undeliverable: (functionUid: string, revision: string, error: Error) => void;
+  /** Moving average of the time that a new instance took until it was prewarmed. */
+  expectedStartMs = 500;
+
+  /** `undeliverable` is told when an order could not even be made: its code or its revision is missing. */
+  constructor(options: ReconcilerOptions, changed: () => void, undeliverable: (functionUid: string, revision: string, error: Error) => void) {
+    this.#options = options;
+    this.#changed = changed;
+    this.#undeliverable = undeliverable;
+  }
+
+  /** Takes in the observation, and deletes what has finished draining. */
+  observe(instances: ReadonlyMap<string, Instance>, now: number): void {
+    this.expectations.observe(instances, now);
+    this.#leaving.observe(instances);
+    for (const [uid, { pool }] of instances) this.#pools.set(uid, pool);
+    const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
+    for (const uid of this.#leaving.due(isGone, now)) this.#delete(instances.get(uid) as Instance);
+  }
+
+  execute(actions: readonly Action[], world: World): void {
+    for (const action of actions) {
+      if (action.kind === "specialize") void this.#specialize(action, world.now);
+      else if (action.kind === "scale") void this.#scale(action, world);
+      else if (action.kind === "bind") void this.#bind(action);
+      else this.#remove(action, world.now);
+    }
+  }
+
+  isLeaving(uid: string): boolean {
+    return this.#leaving.has(uid);
+  }
+
+  isBinding(uid: string): boolean {
+    return this.#binding.has(uid);
+  }
+
+  startOf(uid: string): StartRecord | undefined {
+    return this.#starts.get(uid);
+  }
+
+  /** The instance's echo shows this epoch: from its order to here is the time of the claim. */
+  accepted(uid: string, epoch: number, now: number): void {
+    const start = this.#starts.get(uid);
+    if (start && start.epoch === epoch && start.claimMs === 0) start.claimMs = now - start.at;
+  }
+
+  poolOf(uid: string): string {
+    return this.#pools.get(uid) ?? "";
+  }
+
+  learnStart(ms: number): void {
+    this.expectedStartMs += (ms - this.expectedStartMs) / 8;
+  }
+
+  forget(uid: string): void {
+    this.#starts.delete(uid);
+    this.#pools.delete(uid);
+  }
+
+  async #specialize(action: Of<"specialize">, now: number): Promise<void> {
+    const { instance, functionUid, revision, start } = action;
+    const { clock } = this.#options;
+    if (start === "warm") this.disruptions.record(instance.pool, now);
+    const epoch = instance.epoch + 1;
+    this.expectations.expectClaim(instance.uid, { functionUid, revision, epoch }, now);
+    this.#starts.set(instance.uid, { kind: start, claimMs: 0, epoch, at: now, functionUid });
+    const accepted = await this.#send(action, now).catch((error: Error) => this.#lost(action, error));
+    if (accepted) {
+      this.expectations.claimSettled(instance.uid);
+      this.#changed();
+      return;
+    }
+    clock.after(REFUSED_PAUSE_MS, () => {
+      this.expectations.claimSettled(instance.uid);
+      this.#changed();
+    });
+  }
+
+  async #send({ instance, functionUid, revision, start }: Of<"specialize">, now: number): Promise<boolean> {
+    const { platform, clock, onEvent } = this.#options;
+    const { pool, uid } = instance;
+    const order = this.#order(instance, functionUid, revision);
+    const answer = await platform.load(order, await this.#options.layer(order.digest));
+    const about = { pool, instance: uid, function: functionUid };
+    if (answer.accepted) onEvent({ type: "instance.specialized", ...about, revision, start, ms: clock.now() - now });
+    else onEvent({ type: "order.refused", ...about, refusal: answer.refusal });
+    return answer.accepted;
+  }
+
+  /** It may have accepted and the answer was lost: its echo will tell. Where it is silent, it has to go. */
+  #lost({ instance, functionUid, revision }: Of<"specialize">, error: Error): false {
+    const { pool, uid } = instance;
+    const code = (error as Partial<PlatformError>).code;
+    this.#options.onEvent({ type: "order.refused", pool, instance: uid, function: functionUid, refusal: code ?? error.message });
+    if (code === "UNREACHABLE") this.#leaving.add(uid, 0, this.#options.clock.now());
+    if (code === undefined) this.#undeliverable(functionUid, revision, error);
+    return false;
+  }
+
+  #order(instance: InstanceView, functionUid: string, id: string): LoadOrder {
+    const { functions, term } = this.#options;
+    const record = functions.byUid(functionUid);
+    const revision = record?.revisions.find((candidate) => candidate.id === id);
+    if (!record || !revision) throw new Error(`function ${functionUid} has no revision ${id} any more`);
+    return {
+      uid: instance.uid,
+      bootId: instance.bootId,
+      epoch: instance.epoch,
+      functionUid,
+      functionName: record.name,
+      revision: id,
+      digest: revision.layer,
+      term,
+      loadTimeoutMs: revision.loadTimeoutMs,
+      settings: revision.settings,
+      env: functions.environment(functionUid, revision),
+    };
+  }
+
+  async #scale({ pool, replicas, create }: Of<"scale">, world: World): Promise<void> {
+    const spec = world.pools.find((candidate) => candidate.name === pool);
+    if (!spec) return;
+    this.expectations.expectCreations(pool, create, world.now);
+    this.#options.onEvent({ type: "instance.creating", pool, count: create });
+    try {
+      await this.#options.platform.scalePool({ name: pool, runtime: spec.runtime }, replicas);
+    } catch {
+      this.expectations.creationFailed(pool, create);
+    }
+    this.#changed();
+  }
+
+  async #bind({ instance, functionUid, revision }: Of<"bind">): Promise<void> {
+    const { uid, resourceVersion } = instance;
+    this.#binding.add(uid);
+    // A conflict means that the record has moved on: the next step sees it and decides anew.
+    await this.#options.platform.bind({ uid, resourceVersion }, { functionUid, revision }).catch(() => {});
+    this.#binding.delete(uid);
+  }
+
+  #remove({ instance, reason, drainMs }: Of<"remove">, now: number): void {
+    const { uid, pool, functionUid } = instance;
+    this.disruptions.record(pool, now);
+    this.#leaving.add(uid, drainMs, now);
+    this.#options.onEvent({ type: "instance.removing", pool, instance: uid, function: functionUid, reason });
+    const observed = this.#options.platform.observe().instances.get(uid);
+    if (!observed) return;
+    if (drainMs > 0) {
+      this.#options.platform.drain(uid, drainMs).catch(() => {});
+      this.#options.clock.after(drainMs + 300, this.#changed);
+    } else {
+      this.#delete(observed);
+    }
+  }
+
+  async #delete({ uid, resourceVersion }: Instance): Promise<void> {
+    this.#leaving.sent(uid);
+    try {
+      await this.#options.platform.remove({ uid, resourceVersion });
+    } catch {
+      this.#leaving.failed(uid);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import type { StartKind } from "../client/contract.ts";
+import type { InstanceState } from "../../runtime-images/protocol/messages.ts";
+
+/** Most disruptive actions (deletions and in-place changes) on a pool within a window. */
+export interface Budget {
+  actions: number;
+  windowMs: number;
+}
+
+export interface PoolSpec {
+  name: string;
+  runtime: string;
+  /** Instances kept free. */
+  size: number;
+  /** All instances of the pool. */
+  max: number;
+  budget: Budget;
+}
+
+export interface FunctionSpec {
+  uid: string;
+  pool: string;
+  revision: string;
+  concurrency: number;
+  minScale: number;
+  maxScale: number;
+  idleTimeoutMs: number;
+  timeoutMs: number;
+  /** Until then no instance is specialized for it: its code failed to load. 0: it may be. */
+  blockedUntil: number;
+}
+
+/** One instance, its echo, and what we have asked of it and not yet observed. */
+export interface InstanceView {
+  uid: string;
+  pool: string;
+  resourceVersion: string;
+  bootId: string;
+  epoch: number;
+  state: InstanceState;
+  functionUid: string | null;
+  revision: string | null;
+  /** What the platform records; null when it is unbound. */
+  boundTo: string | null;
+  boundRevision: string | null;
+  /** A bind was sent and is not answered yet. */
+  binding: boolean;
+  createdAt: number;
+  readyAt: number;
+  /** When an invocation last began or ended on it, or when it was specialized. */
+  lastUsedAt: number;
+  inFlight: number;
+  /** A router could not use it. */
+  suspect: boolean;
+  /** A removal was decided: it counts as alive, but not as capacity. */
+  removing: boolean;
+}
+
+export interface DemandView {
+  waiting: number;
+  inFlight: number;
+  oldestWaitMs: number;
+}
+
+export interface World {
+  now: number;
+  /** False: platform or registry are not completely known. Nothing is decided then. */
+  synced: boolean;
+  pools: readonly PoolSpec[];
+  functions: readonly FunctionSpec[];
+  instances: readonly InstanceView[];
+  demand: ReadonlyMap<string, DemandView>;
+  /** Instances that were asked for and are not observed yet, by pool. */
+  expectedCreations: ReadonlyMap<string, number>;
+  /** Disruptive actions in each pool's current window. */
+  disruptions: ReadonlyMap<string, number>;
+  pace: Pace;
+}
+
+/** How fast instances are created. */
+export interface Pace {
+  /** Starting at once while invocations wait for one. */
+  urgent: number;
+  /** Starting at once to refill the pool. */
+  refill: number;
+  /** An instance that has not become prewarmed by then is given up. Milliseconds. */
+  startTimeoutMs: number;
+}
+
+export type RemoveReason =
+  | "failed"
+  | "suspect"
+  | "start-timeout"
+  | "deleted-function"
+  | "misbound"
+  | "idle"
+  | "above-max-scale"
+  | "reaped"
+  | "pool-shrunk";
+
+export type Action =
+  | {
+      kind: "specialize";
+      instance: InstanceView;
+      functionUid: string;
+      revision: string;
+      start: StartKind;
+    }
+  | { kind: "bind"; instance: InstanceView; functionUid: string; revision: string }
+  | { kind: "scale"; pool: string; replicas: number; create: number }
+  | { kind: "remove"; instance: InstanceView; reason: RemoveReason; drainMs: number };
+
+export interface Decision {
+  actions: Action[];
+  /** Pools whose budget held actions back. */
+  throttled: string[];
+}

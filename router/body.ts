@@ -1,0 +1,67 @@
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+
+/** Bodies up to this size are kept, so that a refused invocation can go to another instance. */
+export const KEPT_BYTES = 64 * 1024;
+
+/**
+ * A request's body on its way to an instance. What has passed is kept up to `KEPT_BYTES`: `open` may be
+ * called again for a further attempt while `replayable`.
+ */
+export class Body {
+  readonly #req: IncomingMessage;
+  readonly #maxBytes: number;
+  readonly #tooLarge: () => void;
+  #kept: Buffer[] = [];
+  #size = 0;
+  #ended = false;
+  #out: Readable | null = null;
+
+  constructor(req: IncomingMessage, maxBytes: number, tooLarge: () => void) {
+    this.#req = req;
+    this.#maxBytes = maxBytes;
+    this.#tooLarge = tooLarge;
+    req.on("data", (chunk: Buffer) => this.#take(chunk));
+    req.on("end", () => {
+      this.#ended = true;
+      this.#out?.push(null);
+    });
+    req.pause();
+  }
+
+  get replayable(): boolean {
+    return this.#size <= KEPT_BYTES;
+  }
+
+  get started(): boolean {
+    return this.#size > 0;
+  }
+
+  /** The body from its beginning. A former stream gets no more. */
+  open(): Readable {
+    const out = new Readable({ read: () => void this.#req.resume() });
+    for (const chunk of this.#kept) out.push(chunk);
+    if (this.#ended) out.push(null);
+    this.#out = out;
+    return out;
+  }
+
+  #take(chunk: Buffer): void {
+    this.#size += chunk.length;
+    if (this.#size > this.#maxBytes) {
+      this.#req.pause();
+      this.#tooLarge();
+      return;
+    }
+    if (this.#size <= KEPT_BYTES) this.#kept.push(chunk);
+    else this.#kept = [];
+    if (this.#out && !this.#out.push(chunk)) this.#req.pause();
+  }
+}
+
+/** Reads a small body (its length is known) whole, then calls `done`. */
+export function collect(req: IncomingMessage, length: number, done: (body: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  req.on("data", (chunk: Buffer) => chunks.push(chunk));
+  req.on("end", () => done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));
+}

@@ -1,0 +1,91 @@
+import { DEMAND_EXPIRY_MS, DEMAND_REPEAT_MS, type DemandReport, type FunctionDemand, type Suspect } from "../pool-manager/client/contract.ts";
+
+/** Reports of a change are at least this far apart. Milliseconds. */
+const MIN_GAP_MS = 10;
+
+interface Source {
+  uid: string;
+  demand(): FunctionDemand;
+}
+
+/**
+ * Tells the pool manager what invocations need: on change, at most every 10 ms, and everything again
+ * each second, so that a lost report heals.
+ */
+export class DemandReporter {
+  readonly #router: string;
+  readonly #report: (report: DemandReport) => void;
+  readonly #now: () => number;
+  readonly #after: (ms: number, fn: () => void) => () => void;
+  readonly #sources = new Map<string, Source>();
+  readonly #dirty = new Set<string>();
+  readonly #suspects = new Map<string, Suspect & { at: number }>();
+  #seq = 0;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #cancelGap: (() => void) | null = null;
+  #cancelRepeat: () => void = () => {};
+
+  constructor(
+    router: string,
+    report: (report: DemandReport) => void,
+    now: () => number,
+    after: (ms: number, fn: () => void) => () => void,
+  ) {
+    this.#router = router;
+    this.#report = report;
+    this.#now = now;
+    this.#after = after;
+  }
+
+  start(): void {
+    this.#cancelRepeat = this.#after(DEMAND_REPEAT_MS, () => {
+      for (const uid of this.#sources.keys()) this.#dirty.add(uid);
+      this.#send();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancelRepeat();
+    this.#cancelGap?.();
+  }
+
+  add(source: Source): void {
+    this.#sources.set(source.uid, source);
+  }
+
+  delete(uid: string): void {
+    this.#sources.delete(uid);
+    this.#dirty.delete(uid);
+  }
+
+  changed(uid: string): void {
+    this.#dirty.add(uid);
+    if (this.#cancelGap) return;
+    const wait = this.#lastAt + MIN_GAP_MS - this.#now();
+    if (wait <= 0) this.#send();
+    else this.#cancelGap = this.#after(wait, () => this.#send());
+  }
+
+  /** An instance did not answer in time, or could not be reached. */
+  suspect(suspect: Suspect): void {
+    this.#suspects.set(suspect.uid, { ...suspect, at: this.#now() });
+    this.#send();
+  }
+
+  #send(): void {
+    this.#cancelGap?.();
+    this.#cancelGap = null;
+    this.#lastAt = this.#now();
+    const functions: FunctionDemand[] = [];
+    for (const uid of this.#dirty) {
+      const source = this.#sources.get(uid);
+      if (source) functions.push(source.demand());
+    }
+    this.#dirty.clear();
+    for (const [uid, { at }] of this.#suspects) if (this.#lastAt - at > DEMAND_EXPIRY_MS) this.#suspects.delete(uid);
+    const suspects = [...this.#suspects.values()].map(({ uid, bootId, reason }) => ({ uid, bootId, reason }));
+    if (functions.length === 0 && suspects.length === 0) return;
+    this.#report({ router: this.#router, seq: ++this.#seq, functions, suspects });
+  }
+}

@@ -1,0 +1,204 @@
+import type { Endpoint, FunctionDemand, LoadFailure, TableFunction } from "../pool-manager/client/contract.ts";
+import { RouterError, type RouterErrorCode } from "./errors.ts";
+import { pick } from "./pick.ts";
+import { Reservation, type Slot } from "./slot.ts";
+
+/** An invocation that wants a slot. Exactly one of the callbacks is called, unless it is cancelled. */
+export interface Waiter {
+  granted(reservation: Reservation): void;
+  rejected(error: RouterError): void;
+  /** When the invocation arrived; its place in the queue. */
+  arrivedAt: number;
+}
+
+/** After a failure to connect, or a refusal that the table does not explain yet, an instance rests. Milliseconds. */
+const REST_MS = { full: 10, stale: 1000, draining: 1000, unreachable: 1000 } as const;
+export type RestReason = keyof typeof REST_MS;
+
+/** The slots of one function's instances, and the bounded queue of invocations that wait for one. */
+export class Limiter {
+  #fn: TableFunction;
+  #failure: { code: RouterErrorCode; message: string; until: number } | null = null;
+  readonly #slots = new Map<string, Slot>();
+  readonly #idle: Slot[] = [];
+  readonly #queue: Waiter[] = [];
+  readonly #now: () => number;
+  readonly #changed: () => void;
+
+  /** `now` in milliseconds; `changed` is called after each change of demand. */
+  constructor(fn: TableFunction, now: () => number, changed: () => void) {
+    this.#fn = fn;
+    this.#now = now;
+    this.#changed = changed;
+  }
+
+  get function(): TableFunction {
+    return this.#fn;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** A new state of the function: endpoints come, go and change their revision. */
+  update(fn: TableFunction): void {
+    this.#fn = fn;
+    const listed = new Map(fn.endpoints.map((endpoint) => [endpoint.instanceUid, endpoint]));
+    for (const [uid, slot] of this.#slots) {
+      if (listed.has(uid)) continue;
+      slot.endpoint = null;
+      if (slot.inFlight === 0) this.#slots.delete(uid);
+    }
+    for (const [uid, endpoint] of listed) this.#list(uid, endpoint);
+    this.#failure = null;
+    if (fn.failure) this.#fail(fn.failure);
+    this.serve();
+  }
+
+  /** Takes a slot at once or queues; the queue's overflow is `QUEUE_FULL`. */
+  acquire(waiter: Waiter): void {
+    const reservation = this.#queue.length === 0 ? this.#reserve() : null;
+    if (reservation) {
+      waiter.granted(reservation);
+      return;
+    }
+    const broken = this.#broken();
+    if (broken) {
+      waiter.rejected(broken);
+      return;
+    }
+    if (this.#queue.length >= this.#fn.queueDepth) {
+      const message = `${this.#queue.length} invocations of ${this.#fn.name} wait already (queueDepth)`;
+      waiter.rejected(new RouterError("QUEUE_FULL", message, this.#fn.expectedStartMs));
+      return;
+    }
+    this.#queue.push(waiter);
+    this.#changed();
+  }
+
+  /** An instance refused the invocation: it waits again, at its old place. */
+  requeue(waiter: Waiter): void {
+    const at = this.#queue.findIndex((other) => other.arrivedAt > waiter.arrivedAt);
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, waiter);
+    this.serve();
+    this.#changed();
+  }
+
+  /** The client is gone. */
+  cancel(waiter: Waiter): void {
+    const at = this.#queue.indexOf(waiter);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#changed();
+  }
+
+  /** An instance is left alone for a while. */
+  rest(instanceUid: string, reason: RestReason): void {
+    const slot = this.#slots.get(instanceUid);
+    if (slot) slot.blockedUntil = this.#now() + REST_MS[reason];
+  }
+
+  /** Grants free slots to those who wait, and turns away those whose time is up. */
+  serve(): void {
+    const now = this.#now();
+    while (this.#queue.length > 0) {
+      const head = this.#queue[0] as Waiter;
+      if (now - head.arrivedAt >= this.#fn.queueTimeoutMs) {
+        this.#queue.shift();
+        const message = `no instance of ${this.#fn.name} was free within ${this.#fn.queueTimeoutMs} ms (queueTimeout)`;
+        head.rejected(new RouterError("QUEUE_TIMEOUT", message, this.#fn.expectedStartMs));
+        this.#changed();
+        continue;
+      }
+      const reservation = this.#reserve();
+      if (!reservation) return;
+      this.#queue.shift();
+      head.granted(reservation);
+    }
+  }
+
+  /** Turns everyone away who waits. */
+  rejectAll(error: () => RouterError): void {
+    for (const waiter of this.#queue.splice(0)) waiter.rejected(error());
+    this.#changed();
+  }
+
+  /** When `serve` has to be called again though nothing happens; null when never. */
+  nextLook(): number | null {
+    const now = this.#now();
+    const head = this.#queue[0];
+    if (!head) return null;
+    const blocked = [...this.#slots.values()].map((slot) => slot.blockedUntil).filter((until) => until > now);
+    return Math.min(head.arrivedAt + this.#fn.queueTimeoutMs, ...blocked);
+  }
+
+  demand(): FunctionDemand {
+    const now = this.#now();
+    const slots = [...this.#slots.values()];
+    const head = this.#queue[0];
+    return {
+      uid: this.#fn.uid,
+      revision: this.#fn.revision,
+      waiting: this.#queue.length,
+      inFlight: slots.reduce((sum, slot) => sum + slot.inFlight, 0),
+      oldestWaitMs: head ? now - head.arrivedAt : 0,
+      instances: slots.map(({ instanceUid, inFlight, usedAt }) => ({ uid: instanceUid, inFlight, idleMs: now - usedAt })),
+    };
+  }
+
+  #list(uid: string, endpoint: Endpoint): void {
+    const now = this.#now();
+    const slot = this.#slots.get(uid);
+    if (!slot) {
+      const fresh: Slot = { instanceUid: uid, endpoint, inFlight: 0, blockedUntil: 0, usedAt: now, since: now };
+      this.#slots.set(uid, fresh);
+      this.#idle.push(fresh);
+      return;
+    }
+    const known = slot.endpoint;
+    if (known?.epoch !== endpoint.epoch || known.bootId !== endpoint.bootId) {
+      slot.since = now;
+      slot.blockedUntil = 0;
+    }
+    if (known === null && slot.inFlight === 0) this.#idle.push(slot);
+    slot.endpoint = endpoint;
+  }
+
+  /** No instance can be had: the function's own error is the answer, until another try is due. */
+  #fail({ reason, message, retryAfterMs }: LoadFailure): void {
+    if (this.#fn.endpoints.length > 0) return;
+    const code = reason === "timeout" ? "FUNCTION_LOAD_TIMEOUT" : "FUNCTION_LOAD_FAILED";
+    this.#failure = { code, message, until: this.#now() + retryAfterMs };
+    this.rejectAll(() => new RouterError(code, message, retryAfterMs));
+  }
+
+  #broken(): RouterError | null {
+    const left = this.#failure ? this.#failure.until - this.#now() : 0;
+    return this.#failure && left > 0 ? new RouterError(this.#failure.code, this.#failure.message, left) : null;
+  }
+
+  #reserve(): Reservation | null {
+    const now = this.#now();
+    const slot = pick(this.#idle, this.#slots.values(), this.#fn.concurrency, now);
+    if (!slot?.endpoint) return null;
+    if (slot.inFlight === 0) {
+      const at = this.#idle.lastIndexOf(slot);
+      if (at >= 0) this.#idle.splice(at, 1);
+    }
+    slot.inFlight += 1;
+    slot.usedAt = now;
+    this.#changed();
+    return new Reservation(slot, slot.endpoint, this.#release);
+  }
+
+  readonly #release = (slot: Slot): void => {
+    slot.inFlight -= 1;
+    slot.usedAt = this.#now();
+    if (slot.inFlight === 0) {
+      if (slot.endpoint === null) this.#slots.delete(slot.instanceUid);
+      else this.#idle.push(slot);
+    }
+    this.serve();
+    this.#changed();
+  };
+}

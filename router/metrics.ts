@@ -1,0 +1,101 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { StartKind } from "../pool-manager/client/contract.ts";
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Every metric of the router. Labels name functions, codes and start kinds, never instances or paths. */
+export class RouterMetrics {
+  readonly registry = new Registry();
+  readonly #invocations = new Counter({
+    name: "berth_invocations_total",
+    help: "Invocations by status and start",
+    labelNames: ["function", "code", "start"],
+    registers: [this.registry],
+  });
+  readonly #errors = new Counter({
+    name: "berth_invocation_errors_total",
+    help: "Invocations that the platform answered with an error",
+    labelNames: ["function", "code"],
+    registers: [this.registry],
+  });
+  readonly #starts = new Counter({
+    name: "berth_starts_total",
+    help: "Invocations by how their instance was started",
+    labelNames: ["kind"],
+    registers: [this.registry],
+  });
+  readonly #overhead = new Histogram({
+    name: "berth_overhead_seconds",
+    help: "Time that the platform adds before the function runs",
+    labelNames: ["start"],
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly #duration = new Histogram({
+    name: "berth_invocation_seconds",
+    help: "Time from a request's arrival to the end of its response",
+    labelNames: ["start"],
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly #queue = new Gauge({
+    name: "berth_queue_depth",
+    help: "Invocations that wait for an instance",
+    labelNames: ["function"],
+    registers: [this.registry],
+  });
+  readonly #retries = new Counter({ name: "berth_retries_total", help: "Attempts on a further instance", registers: [this.registry] });
+  /** Children are resolved once for each function, code and start. */
+  readonly #children = new Map<string, Counter.Internal>();
+  readonly #kinds = {
+    warm: this.#kind("warm"),
+    prewarmed: this.#kind("prewarmed"),
+    cold: this.#kind("cold"),
+  };
+
+  /** Times in milliseconds. */
+  done(fn: string, status: number, start: StartKind, overheadMs: number, totalMs: number): void {
+    const key = `${fn} ${status} ${start}`;
+    let child = this.#children.get(key);
+    if (!child) {
+      child = this.#invocations.labels(fn, String(status), start);
+      this.#children.set(key, child);
+    }
+    child.inc();
+    const kind = this.#kinds[start];
+    kind.starts.inc();
+    kind.overhead.observe(overheadMs / 1000);
+    kind.duration.observe(totalMs / 1000);
+  }
+
+  error(fn: string, code: string): void {
+    this.#errors.inc({ function: fn, code });
+  }
+
+  retry(): void {
+    this.#retries.inc();
+  }
+
+  queue(fn: string, depth: number): void {
+    this.#queue.set({ function: fn }, depth);
+  }
+
+  /** A deleted function's series end. */
+  forget(fn: string): void {
+    for (const key of this.#children.keys()) {
+      const [name, code, start] = key.split(" ") as [string, string, string];
+      if (name !== fn) continue;
+      this.#invocations.remove(name, code, start);
+      this.#children.delete(key);
+    }
+    this.#queue.remove(fn);
+  }
+
+  #kind(start: StartKind) {
+    return {
+      starts: this.#starts.labels(start),
+      overhead: this.#overhead.labels(start),
+      duration: this.#duration.labels(start),
+    };
+  }
+}

@@ -1,0 +1,37 @@
+import type { Refusal } from "../runtime-images/protocol/headers.ts";
+
+/** How an attempt on an instance ended without an answer of the function's. */
+export type Failure =
+  /** The instance turned it away before user code and before the body was read. */
+  | { kind: "refused"; why: Refusal }
+  /** No byte was sent. */
+  | { kind: "unsent" }
+  /** Bytes were sent and no response came: the function may have run. */
+  | { kind: "broken" };
+
+export interface Attempt {
+  /** The whole body is at hand to be sent again (none, or at most 64 KiB). */
+  replayable: boolean;
+  /** Some of the body has been taken from the client. */
+  bodyStarted: boolean;
+  /** Attempts so far, this one included. */
+  attempts: number;
+}
+
+/** An invocation visits at most this many instances. */
+export const MAX_ATTEMPTS = 20;
+
+/**
+ * Whether an invocation may be tried elsewhere (invariant 8: at most once).
+ *
+ * | failure | body untouched or kept | body partly passed on |
+ * |---------|------------------------|-----------------------|
+ * | refused | retry                  | answer                |
+ * | unsent  | retry                  | answer                |
+ * | broken  | answer                 | answer                |
+ */
+export function mayRetry(failure: Failure, attempt: Attempt): boolean {
+  if (failure.kind === "broken") return false;
+  if (attempt.attempts >= MAX_ATTEMPTS) return false;
+  return attempt.replayable || !attempt.bodyStarted;
+}

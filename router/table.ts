@@ -1,0 +1,89 @@
+import type { Endpoint, LoadFailure, TableChange, TableFunction } from "../pool-manager/client/contract.ts";
+
+/** Failures that are remembered for invocations whose connection broke just now. */
+const MAX_FAILURES = 500;
+
+export interface TableEvents {
+  upsert(fn: TableFunction): void;
+  removed(uid: string, name: string): void;
+  endpointGone(endpoint: Endpoint): void;
+}
+
+/** Instances by function, as the pool manager publishes them; keeps serving when that falls silent. */
+export class Table {
+  readonly #byName = new Map<string, TableFunction>();
+  readonly #failures = new Map<string, LoadFailure>();
+  readonly #waiting = new Map<string, Set<(failure: LoadFailure) => void>>();
+  readonly #events: TableEvents;
+  #ready = false;
+
+  constructor(events: TableEvents) {
+    this.#events = events;
+  }
+
+  /** True once the first table has arrived. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  apply(change: TableChange): void {
+    if (change.type === "upsert") this.#upsert(change.function);
+    else if (change.type === "remove") this.#remove(change.uid, change.name);
+    else if (change.type === "failed") this.#failed(change.instanceUid, change.failure);
+    else this.#snapshot(change.functions);
+  }
+
+  /** Why an instance failed: now, or when it becomes known. Returns the end of the waiting. */
+  failureOf(instanceUid: string, listener: (failure: LoadFailure) => void): () => void {
+    const known = this.#failures.get(instanceUid);
+    if (known) {
+      listener(known);
+      return () => {};
+    }
+    const waiting = this.#waiting.get(instanceUid) ?? new Set();
+    waiting.add(listener);
+    this.#waiting.set(instanceUid, waiting);
+    return () => {
+      waiting.delete(listener);
+      if (waiting.size === 0) this.#waiting.delete(instanceUid);
+    };
+  }
+
+  #snapshot(functions: readonly TableFunction[]): void {
+    const uids = new Set(functions.map((fn) => fn.uid));
+    for (const known of [...this.#byName.values()]) if (!uids.has(known.uid)) this.#remove(known.uid, known.name);
+    for (const fn of functions) this.#upsert(fn);
+    this.#ready = true;
+  }
+
+  #upsert(fn: TableFunction): void {
+    const before = this.#byName.get(fn.name);
+    if (before && before.uid !== fn.uid) this.#remove(before.uid, before.name);
+    this.#byName.set(fn.name, fn);
+    this.#events.upsert(fn);
+    if (before) this.#dropped(before.endpoints, fn.endpoints);
+  }
+
+  #remove(uid: string, name: string): void {
+    const known = this.#byName.get(name);
+    if (known?.uid !== uid) return;
+    this.#byName.delete(name);
+    this.#events.removed(uid, name);
+    this.#dropped(known.endpoints, []);
+  }
+
+  #dropped(before: readonly Endpoint[], after: readonly Endpoint[]): void {
+    const kept = new Set(after.map(({ host, port }) => `${host}:${port}`));
+    for (const endpoint of before) if (!kept.has(`${endpoint.host}:${endpoint.port}`)) this.#events.endpointGone(endpoint);
+  }
+
+  #failed(instanceUid: string, failure: LoadFailure): void {
+    this.#failures.set(instanceUid, failure);
+    for (const [oldest] of this.#failures) {
+      if (this.#failures.size <= MAX_FAILURES) break;
+      this.#failures.delete(oldest);
+    }
+    for (const listener of this.#waiting.get(instanceUid) ?? []) listener(failure);
+    this.#waiting.delete(instanceUid);
+  }
+}

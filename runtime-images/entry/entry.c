@@ -1,0 +1,153 @@
+/*
+ * PID 1 of a code container. Copies the function from its image to the volume that it shares with the
+ * runtime container, says that it is there, and waits; exits at once on SIGTERM.
+ *
+ *   entry [SOURCE [TARGET]]      default: /function /berth/code
+ *
+ * The copy goes to TARGET/.next and is renamed to TARGET/current, whose former content goes to
+ * TARGET/.old: the supervisor sees a whole function or none. Freestanding: no libc, so that the entry
+ * layer is a few kilobytes and needs nothing from a base image.
+ */
+typedef unsigned long ulong;
+
+#define O_RDONLY 0
+#define O_WRONLY 1
+#define O_CREAT 0100
+#define O_TRUNC 01000
+#define O_DIRECTORY 0200000
+#define PATH 1024
+
+#if defined(__x86_64__)
+enum { READ = 0, WRITE = 1, CLOSE = 3, PAUSE_ = 34, EXIT = 231, GETDENTS = 217, OPENAT = 257, MKDIRAT = 258, UNLINKAT = 263, RENAMEAT = 264, FSYNC = 74, SIGACTION = 13 };
+static long sys(long n, long a, long b, long c, long d) {
+  long r;
+  register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+  return r;
+}
+__asm__(".global _start\n_start: mov %rsp,%rdi\nand $-16,%rsp\ncall begin\n");
+__asm__("restore: mov $15,%eax\nsyscall\n");
+#else
+#error "no entry program for this processor"
+#endif
+
+#define CWD (-100)
+#define REMOVE_DIRECTORY 0x200
+
+void *memcpy(void *to, const void *from, ulong n) {
+  for (ulong i = 0; i < n; i++) ((char *)to)[i] = ((const char *)from)[i];
+  return to;
+}
+
+static ulong length(const char *s) {
+  ulong n = 0;
+  while (s[n]) n++;
+  return n;
+}
+
+static void fail(const char *what, const char *path) {
+  sys(WRITE, 2, (long)what, (long)length(what), 0);
+  sys(WRITE, 2, (long)path, (long)length(path), 0);
+  sys(WRITE, 2, (long)"\n", 1, 0);
+  sys(EXIT, 1, 0, 0, 0);
+}
+
+static void join(char *out, const char *dir, const char *name) {
+  ulong a = length(dir), b = length(name);
+  if (a + b + 2 > PATH) fail("entry: path too long: ", name);
+  memcpy(out, dir, a);
+  out[a] = '/';
+  memcpy(out + a + 1, name, b + 1);
+}
+
+static void copy_file(const char *from, const char *to) {
+  static char buffer[65536];
+  long in = sys(OPENAT, CWD, (long)from, O_RDONLY, 0);
+  if (in < 0) fail("entry: cannot read ", from);
+  long out = sys(OPENAT, CWD, (long)to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (out < 0) fail("entry: cannot write ", to);
+  for (long n; (n = sys(READ, in, (long)buffer, sizeof buffer, 0)) != 0;) {
+    if (n < 0) fail("entry: cannot read ", from);
+    for (long done = 0, w; done < n; done += w) {
+      w = sys(WRITE, out, (long)buffer + done, n - done, 0);
+      if (w <= 0) fail("entry: cannot write ", to);
+    }
+  }
+  sys(CLOSE, in, 0, 0, 0);
+  sys(CLOSE, out, 0, 0, 0);
+}
+
+enum { ENTRY_DIRECTORY = 4, ENTRY_FILE = 8 };
+typedef void (*Visit)(const char *from, const char *to);
+
+/* Calls back for each entry of a directory; `to` may be empty. */
+static void each(const char *from, const char *to, Visit file, Visit directory) {
+  char list[4096] __attribute__((aligned(8)));
+  char source[PATH], target[PATH];
+  long dir = sys(OPENAT, CWD, (long)from, O_RDONLY | O_DIRECTORY, 0);
+  if (dir < 0) return;
+  for (long n; (n = sys(GETDENTS, dir, (long)list, sizeof list, 0)) > 0;) {
+    for (long at = 0; at < n; at += *(unsigned short *)(list + at + 16)) {
+      const char *name = list + at + 19;
+      if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]))) continue;
+      join(source, from, name);
+      join(target, to, name);
+      if (list[at + 18] == ENTRY_DIRECTORY) directory(source, target);
+      else if (list[at + 18] == ENTRY_FILE) file(source, target);
+    }
+  }
+  sys(CLOSE, dir, 0, 0, 0);
+}
+
+static void copy_tree(const char *from, const char *to) {
+  sys(MKDIRAT, CWD, (long)to, 0755, 0);
+  each(from, to, copy_file, copy_tree);
+}
+
+static void remove_file(const char *path, const char *unused) {
+  (void)unused;
+  sys(UNLINKAT, CWD, (long)path, 0, 0);
+}
+
+static void remove_tree(const char *path, const char *unused) {
+  each(path, unused, remove_file, remove_tree);
+  sys(UNLINKAT, CWD, (long)path, REMOVE_DIRECTORY, 0);
+}
+
+static void leave(int signal) {
+  (void)signal;
+  sys(EXIT, 0, 0, 0, 0);
+}
+
+extern void restore(void);
+struct action {
+  void (*handler)(int);
+  ulong flags;
+  void (*restorer)(void);
+  ulong mask;
+};
+
+void begin(long *stack) {
+  long argc = stack[0];
+  char **argv = (char **)(stack + 1);
+  const char *source = argc > 1 ? argv[1] : "/function";
+  const char *target = argc > 2 ? argv[2] : "/berth/code";
+  struct action on_term = {leave, 0x04000000, restore, 0};
+  sys(SIGACTION, 15, (long)&on_term, 0, 8);
+  sys(SIGACTION, 2, (long)&on_term, 0, 8);
+  char next[PATH], current[PATH], old[PATH], ready[PATH];
+  join(next, target, ".next");
+  join(current, target, "current");
+  join(old, target, ".old");
+  join(ready, current, ".berth-ready");
+  sys(MKDIRAT, CWD, (long)target, 0755, 0);
+  remove_tree(next, "");
+  remove_tree(old, "");
+  copy_tree(source, next);
+  sys(RENAMEAT, CWD, (long)current, CWD, (long)old);
+  if (sys(RENAMEAT, CWD, (long)next, CWD, (long)current) < 0) fail("entry: cannot rename to ", current);
+  long file = sys(OPENAT, CWD, (long)ready, O_WRONLY | O_CREAT, 0644);
+  if (file < 0) fail("entry: cannot write ", ready);
+  sys(CLOSE, file, 0, 0, 0);
+  for (;;) sys(PAUSE_, 0, 0, 0, 0);
+}

@@ -1,0 +1,22 @@
+import type { LoadSettings } from "../protocol/messages.ts";
+
+/** Supervisor → worker. */
+export type ToWorker =
+  | {
+      type: "load";
+      functionUid: string;
+      functionName: string;
+      revision: string;
+      /** Absolute path of the entry module. */
+      file: string;
+      settings: LoadSettings;
+      env: Record<string, string>;
+    }
+  | { type: "drain" };
+
+/** Worker → supervisor. */
+export type FromWorker =
+  | { type: "ready"; port: number }
+  | { type: "loaded" }
+  | { type: "loadFailed"; message: string }
+  | { type: "crashed"; message: string };

@@ -1,0 +1,46 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import type { FromWorker, ToWorker } from "./ipc.ts";
+
+/** Variables of the supervisor that a worker starts with; a function's own arrive with its load order. */
+const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS"];
+
+/** One worker as a child process; messages sent before it listens are kept by the channel. */
+export class WorkerProcess {
+  readonly #child: ChildProcess;
+  #exit: (how: string) => void = () => {};
+
+  constructor(dir: string, onMessage: (message: FromWorker) => void) {
+    const env: Record<string, string> = { HOME: join(dir, "home"), TMPDIR: join(dir, "home"), NODE_ENV: "production" };
+    for (const name of INHERITED) {
+      const value = process.env[name];
+      if (value !== undefined) env[name] = value;
+    }
+    this.#child = spawn(process.execPath, [join(__dirname, "worker.cjs")], {
+      cwd: join(dir, "home"),
+      env,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.#child.on("message", (message) => onMessage(message as FromWorker));
+    this.#child.on("error", (error) => this.#exit(`the worker could not start: ${error.message}`));
+    this.#child.on("exit", (code, signal) => this.#exit(describeExit(code, signal)));
+  }
+
+  onExit(callback: (how: string) => void): void {
+    this.#exit = callback;
+  }
+
+  send(message: ToWorker): void {
+    if (this.#child.connected) this.#child.send(message);
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal === "SIGABRT") return "the function's process aborted (out of memory?)";
+  if (signal) return `the function's process was ended by ${signal}`;
+  return `the function's process exited with code ${code}`;
+}

@@ -1,0 +1,197 @@
+import type { Echo, InstanceState, LoadAnswer, LoadError, LoadOrder, OrderRefusal } from "./messages.ts";
+
+type Role = "spare" | "loading" | "serving" | "retiring";
+
+interface WorkerView {
+  port: number | null;
+  role: Role;
+  revision: string | null;
+}
+
+/** What the supervisor must do after an accepted order. */
+export interface Assignment {
+  workerId: number;
+  /** True: no spare worker was left, start this one. */
+  start: boolean;
+}
+
+/**
+ * The life of one instance, without I/O: used by every supervisor and by the fake platform.
+ *
+ * | state        | order for it                    | becomes      |
+ * |--------------|---------------------------------|--------------|
+ * | starting     | refused `state`                 |              |
+ * | prewarmed    | any function                    | specializing |
+ * | specializing | refused `state`                 |              |
+ * | warm         | same function, else `function`  | specializing |
+ * | draining …   | refused `state`                 |              |
+ *
+ * In every state a wrong uid, bootId, epoch or a lower term is refused first.
+ */
+export class Instance {
+  readonly uid: string;
+  readonly bootId: string;
+  #state: InstanceState = "starting";
+  #functionUid: string | null = null;
+  #revision: string | null = null;
+  #epoch = 0;
+  #term = 0;
+  #error: LoadError | null = null;
+  #nextWorker = 1;
+  #version = 0;
+  readonly #workers = new Map<number, WorkerView>();
+
+  constructor(uid: string, bootId: string) {
+    this.uid = uid;
+    this.bootId = bootId;
+  }
+
+  get state(): InstanceState {
+    return this.#state;
+  }
+
+  /** The first worker, booted before any order. */
+  addSpare(): number {
+    return this.#add("spare", null);
+  }
+
+  /** A worker listens. The spare's listening is what makes the instance prewarmed. */
+  workerReady(id: number, port: number): void {
+    const worker = this.#workers.get(id);
+    if (!worker) return;
+    worker.port = port;
+    if (worker.role === "spare" && this.#state === "starting") this.#state = "prewarmed";
+  }
+
+  /** The compare-and-set. An accepted order raises the epoch by one. */
+  accept(order: LoadOrder): { answer: LoadAnswer; assignment: Assignment | null } {
+    const refusal = this.#refuse(order);
+    if (refusal) return { answer: { accepted: false, refusal, echo: this.echo() }, assignment: null };
+    this.#epoch += 1;
+    this.#term = order.term;
+    this.#functionUid = order.functionUid;
+    this.#revision = order.revision;
+    this.#state = "specializing";
+    this.#error = null;
+    const assignment = this.#assign(order.revision);
+    return { answer: { accepted: true, echo: this.echo() }, assignment };
+  }
+
+  /** The code of a worker has loaded. Returns the workers that now have to retire. */
+  loaded(id: number): number[] {
+    const worker = this.#workers.get(id);
+    if (worker?.role !== "loading") return [];
+    const retire = this.#ids("serving");
+    for (const old of retire) this.#get(old).role = "retiring";
+    worker.role = "serving";
+    if (this.#state === "specializing") this.#state = "warm";
+    return retire;
+  }
+
+  /** A worker's code did not load. With an older revision still serving, the instance returns to it. */
+  loadFailed(id: number, reason: LoadError["reason"], message: string): void {
+    const worker = this.#workers.get(id);
+    if (worker?.role !== "loading") return;
+    this.#workers.delete(id);
+    this.#error = { reason, message, revision: worker.revision };
+    const [previous] = this.#ids("serving");
+    if (this.#state !== "specializing") return;
+    if (previous === undefined) {
+      this.#state = "failed";
+      return;
+    }
+    this.#revision = this.#get(previous).revision;
+    this.#state = "warm";
+  }
+
+  /** A worker process ended. Only a retiring one may do so without failing the instance. */
+  workerExited(id: number, message: string): void {
+    const worker = this.#workers.get(id);
+    if (!worker) return;
+    if (worker.role === "loading") {
+      this.loadFailed(id, "load", message);
+      return;
+    }
+    this.#workers.delete(id);
+    if (worker.role === "retiring" || this.#state === "draining") return;
+    // A newer revision is loading beside the one that died: it takes over when it has loaded.
+    if (worker.role === "serving" && this.#state === "specializing") return;
+    this.fail({ reason: "crash", message, revision: worker.revision });
+  }
+
+  fail(error: LoadError): void {
+    if (this.#state === "gone") return;
+    this.#state = "failed";
+    this.#error = error;
+  }
+
+  /** No further order or invocation is accepted. Returns the workers that have to finish. */
+  drain(): number[] {
+    if (this.#state !== "failed" && this.#state !== "gone") this.#state = "draining";
+    for (const worker of this.#workers.values()) worker.role = "retiring";
+    return [...this.#workers.keys()];
+  }
+
+  gone(): void {
+    this.#state = "gone";
+    this.#workers.clear();
+  }
+
+  /** What it says of itself now. Each one has a higher version. */
+  echo(): Echo {
+    const current = this.#current();
+    return {
+      uid: this.uid,
+      bootId: this.bootId,
+      state: this.#state,
+      functionUid: this.#functionUid,
+      revision: this.#revision,
+      epoch: this.#epoch,
+      version: ++this.#version,
+      port: current?.port ?? null,
+      loaded: this.#state === "warm",
+      error: this.#error,
+    };
+  }
+
+  #refuse(order: LoadOrder): OrderRefusal | null {
+    if (order.uid !== this.uid) return "uid";
+    if (order.bootId !== this.bootId) return "boot";
+    if (order.term < this.#term) return "term";
+    if (order.epoch !== this.#epoch) return "epoch";
+    if (this.#state === "prewarmed") return null;
+    if (this.#state !== "warm") return "state";
+    return order.functionUid === this.#functionUid ? null : "function";
+  }
+
+  #assign(revision: string): Assignment {
+    const [spare] = this.#ids("spare");
+    if (spare === undefined) return { workerId: this.#add("loading", revision), start: true };
+    const worker = this.#get(spare);
+    worker.role = "loading";
+    worker.revision = revision;
+    return { workerId: spare, start: false };
+  }
+
+  #add(role: Role, revision: string | null): number {
+    const id = this.#nextWorker++;
+    this.#workers.set(id, { port: null, role, revision });
+    return id;
+  }
+
+  /** The worker that accepts invocations of the echoed revision. */
+  #current(): WorkerView | undefined {
+    const wanted: Role = this.#state === "specializing" ? "loading" : "serving";
+    return [...this.#workers.values()].find((worker) => worker.role === wanted);
+  }
+
+  #ids(role: Role): number[] {
+    return [...this.#workers].filter(([, worker]) => worker.role === role).map(([id]) => id);
+  }
+
+  #get(id: number): WorkerView {
+    const worker = this.#workers.get(id);
+    if (!worker) throw new Error(`no worker ${id}`);
+    return worker;
+  }
+}

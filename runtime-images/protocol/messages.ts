@@ -1,0 +1,87 @@
+/** `starting → prewarmed → specializing → warm → draining → gone`, and `failed` from anywhere. */
+export type InstanceState = "starting" | "prewarmed" | "specializing" | "warm" | "draining" | "failed" | "gone";
+
+export interface LoadError {
+  /** `load`: the code threw; `timeout`: the load deadline passed; `crash`: a worker ended by itself. */
+  reason: "load" | "timeout" | "crash";
+  /** The function's own words, at most 4 KiB. */
+  message: string;
+  revision: string | null;
+}
+
+/** What an instance says of itself: the only truth about which function it serves. */
+export interface Echo {
+  uid: string;
+  /** New whenever the runtime's supervisor restarts. */
+  bootId: string;
+  state: InstanceState;
+  functionUid: string | null;
+  revision: string | null;
+  /** Accepted load orders so far. */
+  epoch: number;
+  /** Rises with every change of the echo: of two echoes with one bootId the higher one is newer. */
+  version: number;
+  /** Where invocations of `revision` are accepted; null until its worker listens. */
+  port: number | null;
+  /** True once the code of `revision` has loaded; before that, requests are parked. */
+  loaded: boolean;
+  error: LoadError | null;
+}
+
+/** What the user's code needs to run; part of a load order. */
+export interface LoadSettings {
+  /** Path of the module inside the function layer. */
+  entry: string;
+  /** Name of the export that handles invocations; null: found by signature. */
+  handler: string | null;
+  signature: Signature | null;
+  concurrency: number;
+  /** Milliseconds an invocation may run (Lambda handlers ask for what remains). */
+  timeoutMs: number;
+}
+
+/** How a function wants to be called. */
+export type Signature = "fetch" | "lambda" | "node";
+
+/** `load`: a compare-and-set on (uid, bootId, epoch). */
+export interface LoadOrder {
+  uid: string;
+  bootId: string;
+  /** The epoch that the sender has seen; the instance answers with one more. */
+  epoch: number;
+  functionUid: string;
+  functionName: string;
+  revision: string;
+  digest: string;
+  /** Leadership term of the sender; lower ones than the highest seen are refused. */
+  term: number;
+  /** Milliseconds from acceptance until the code must have loaded. */
+  loadTimeoutMs: number;
+  settings: LoadSettings;
+  /** Environment of the function, secrets included. Never written to a log. */
+  env: Record<string, string>;
+}
+
+/** Why a load order was refused. */
+export type OrderRefusal = "uid" | "boot" | "epoch" | "term" | "function" | "state";
+
+/** Answer to a load order. */
+export type LoadAnswer = { accepted: true; echo: Echo } | { accepted: false; refusal: OrderRefusal; echo: Echo };
+
+/** Separates the JSON order from the code that follows it in the body of `POST /v1/load`. */
+export const ORDER_END = 0x0a;
+
+/** A line on the instance's log pipe: `LOG_MARK` + JSON of this. Other lines are the function's raw output. */
+export interface LogLine {
+  /** Call id, when the line was written within an invocation. */
+  c: string | null;
+  s: "out" | "err";
+  m: string;
+}
+export const LOG_MARK = "\u001e";
+
+/** The line that an embedded supervisor prints once its control socket listens. */
+export const CONTROL_READY = `${LOG_MARK}control`;
+
+/** Longest error text that travels in an echo, in characters. */
+export const MAX_ERROR_CHARS = 4096;
