@@ -18,7 +18,10 @@ const START_RATE = 2;
  */
 export async function benchFunction(api: Api, router: string, name: string, wanted: FunctionBench): Promise<Scenario[]> {
   const copies = await copiesOf(api, name, wanted.starts);
-  const byKind = new Map([["prewarmed", latencies()], ["cold", latencies()]]);
+  const byKind = new Map([
+    ["prewarmed", latencies()],
+    ["cold", latencies()],
+  ]);
   let errors = 0;
   const shot = (target: string) => ({ url: `${router}/function/${target}`, body: wanted.data });
   try {
@@ -42,7 +45,14 @@ async function warm(shot: { url: string; body: string | undefined }, { rate, sec
   const count = Math.ceil(rate * seconds);
   let errors = 0;
   await openLoop({ rate: 10, count: 3, shot: () => shot });
-  const times = await openLoop({ rate, count, shot: () => shot, onOutcome: ({ error }) => void (errors += error ? 1 : 0) });
+  const times = await openLoop({
+    rate,
+    count,
+    shot: () => shot,
+    onOutcome: ({ error }) => {
+      if (error) errors += 1;
+    },
+  });
   return scenarioOf("warm", count, errors, times);
 }
 

@@ -36,8 +36,18 @@ program
   .addOption(new Option("--state-dir <dir>", "where functions and code are kept").env("BERTH_STATE_DIR").default(".berth"))
   .addOption(new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)))
   .addOption(new Option("--pool-max <n>", "most instances; by default what half of the memory holds").env("BERTH_POOL_MAX").argParser(integer(1, 5000)))
-  .addOption(new Option("--max-body <bytes>", "largest request body").env("BERTH_MAX_BODY").default(16 * 1024 * 1024).argParser(integer(0, 2 ** 40)))
-  .addOption(new Option("--max-code <bytes>", "largest upload of code").env("BERTH_MAX_CODE").default(64 * 1024 * 1024).argParser(integer(1, 2 ** 28)))
+  .addOption(
+    new Option("--max-body <bytes>", "largest request body")
+      .env("BERTH_MAX_BODY")
+      .default(16 * 1024 * 1024)
+      .argParser(integer(0, 2 ** 40)),
+  )
+  .addOption(
+    new Option("--max-code <bytes>", "largest upload of code")
+      .env("BERTH_MAX_CODE")
+      .default(64 * 1024 * 1024)
+      .argParser(integer(1, 2 ** 28)),
+  )
   .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))
   .addOption(new Option("--no-example", "do not deploy hello when nothing is deployed"))
   .action(async (options: UpOptions) => {

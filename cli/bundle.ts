@@ -54,7 +54,12 @@ function findEntry(path: string): string {
   const main = packageMain(path);
   const found = [...(main ? [main] : []), ...CANDIDATES].find((name) => existsSync(join(path, name)));
   if (!found) {
-    throw new CliError("SOURCE_NOT_FOUND", `${path} has no entry module`, `add one of ${CANDIDATES.slice(0, 6).join(", ")}, or name the file with --from`, EXIT.usage);
+    throw new CliError(
+      "SOURCE_NOT_FOUND",
+      `${path} has no entry module`,
+      `add one of ${CANDIDATES.slice(0, 6).join(", ")}, or name the file with --from`,
+      EXIT.usage,
+    );
   }
   return join(path, found);
 }
@@ -69,5 +74,9 @@ function packageMain(dir: string): string | undefined {
 function bundleError(error: BuildFailure, from: string): CliError {
   const [first] = error.errors ?? [];
   const at = first?.location ? `${first.location.file}:${first.location.line}:${first.location.column}: ` : "";
-  return new CliError("BUNDLE_FAILED", `${from} could not be bundled: ${at}${first?.text ?? error.message}`, "correct the source, or install its dependencies with npm install");
+  return new CliError(
+    "BUNDLE_FAILED",
+    `${from} could not be bundled: ${at}${first?.text ?? error.message}`,
+    "correct the source, or install its dependencies with npm install",
+  );
 }

@@ -44,5 +44,9 @@ export function say(text: string): void {
 
 function inline(value: object): string {
   if (Array.isArray(value)) return value.join(", ") || "-";
-  return Object.entries(value).map(([key, inner]) => `${key}=${typeof inner === "object" ? JSON.stringify(inner) : inner}`).join(" ") || "-";
+  return (
+    Object.entries(value)
+      .map(([key, inner]) => `${key}=${typeof inner === "object" ? JSON.stringify(inner) : inner}`)
+      .join(" ") || "-"
+  );
 }

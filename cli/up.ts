@@ -95,7 +95,8 @@ async function startManager(options: UpOptions, log: pino.Logger): Promise<PoolM
 
 function portError(error: unknown, flag: string, port: number): unknown {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") return new CliError("PORT_IN_USE", `port ${port} is in use by another program`, `stop it, or choose another with ${flag} (0: any free one)`);
+  if (code === "EADDRINUSE")
+    return new CliError("PORT_IN_USE", `port ${port} is in use by another program`, `stop it, or choose another with ${flag} (0: any free one)`);
   if (code === "EACCES") return new CliError("PORT_FORBIDDEN", `port ${port} needs more rights`, `choose one above 1023 with ${flag}`);
   return error;
 }

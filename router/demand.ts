@@ -25,12 +25,7 @@ export class DemandReporter {
   #cancelGap: (() => void) | null = null;
   #cancelRepeat: () => void = () => {};
 
-  constructor(
-    router: string,
-    report: (report: DemandReport) => void,
-    now: () => number,
-    after: (ms: number, fn: () => void) => () => void,
-  ) {
+  constructor(router: string, report: (report: DemandReport) => void, now: () => number, after: (ms: number, fn: () => void) => () => void) {
     this.#router = router;
     this.#report = report;
     this.#now = now;

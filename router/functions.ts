@@ -26,7 +26,12 @@ export class Functions {
 
   constructor(routerId: string, link: PoolManagerLink, metrics: RouterMetrics) {
     this.metrics = metrics;
-    this.reporter = new DemandReporter(routerId, (report) => link.report(report), () => performance.now(), after);
+    this.reporter = new DemandReporter(
+      routerId,
+      (report) => link.report(report),
+      () => performance.now(),
+      after,
+    );
     this.table = new Table({
       upsert: (fn) => this.#upsert(fn),
       removed: (_uid, name) => this.#removed(name),
@@ -86,7 +91,11 @@ export class FunctionEntry {
   constructor(fn: TableFunction, owner: Functions) {
     this.#owner = owner;
     this.upstreams = owner.upstreams;
-    this.limiter = new Limiter(fn, () => performance.now(), () => this.#demandChanged());
+    this.limiter = new Limiter(
+      fn,
+      () => performance.now(),
+      () => this.#demandChanged(),
+    );
   }
 
   get fn(): TableFunction {
@@ -157,4 +166,3 @@ export class FunctionEntry {
     });
   }
 }
-

@@ -105,7 +105,8 @@ export function functionCommands(program: Command): void {
     async (name: string, options: DeployOptions, command: Command) => {
       const { api, format, say } = globals(command);
       const change = scalingOf(options);
-      if (Object.keys(change).length === 0) throw new CliError("NOTHING_TO_CHANGE", "no scale was given", "use --min, --max, --idle-timeout, --queue-depth or --queue-timeout", EXIT.usage);
+      if (Object.keys(change).length === 0)
+        throw new CliError("NOTHING_TO_CHANGE", "no scale was given", "use --min, --max, --idle-timeout, --queue-depth or --queue-timeout", EXIT.usage);
       const result = (await api.call("PATCH", `/v1/functions/${encodeURIComponent(name)}`, change)) as FunctionView;
       say(`${name} has ${result.minScale} to ${result.maxScale} instances`);
       if (format !== "table") printOne(result, format);

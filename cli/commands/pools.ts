@@ -50,7 +50,8 @@ export function poolCommands(program: Command): void {
     .option("--max <n>", "all instances of the runtime", whole)
     .action(async (name: string, options: { size?: number; max?: number }, command: Command) => {
       const { api, format, say } = globals(command);
-      if (options.size === undefined && options.max === undefined) throw new CliError("NOTHING_TO_CHANGE", "no size was given", "use --size or --max", EXIT.usage);
+      if (options.size === undefined && options.max === undefined)
+        throw new CliError("NOTHING_TO_CHANGE", "no size was given", "use --size or --max", EXIT.usage);
       const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolView;
       say(`pool ${name} keeps ${result.size} free, at most ${result.max} in all`);
       if (format !== "table") printOne(result, format);

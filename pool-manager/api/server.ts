@@ -1,6 +1,6 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyError, type FastifyInstance } from "fastify";
+import Fastify, { type FastifyError, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "pino";
 import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.ts";
 import type { ApiContext } from "./context.ts";
@@ -12,7 +12,7 @@ import { poolRoutes } from "./pools.ts";
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
     requestTimeout: 120_000,
     forceCloseConnections: true,
@@ -59,5 +59,5 @@ function translate(error: FastifyError): ManagerError {
 
 function errorTable(): string {
   const rows = Object.entries(MANAGER_ERRORS).map(([code, [status, fix]]) => `| ${code as ManagerErrorCode} | ${status} | ${fix} |`);
-  return ["Errors are `{\"error\": {code, message, fix, field?}}`.", "", "| code | status | fix |", "|---|---|---|", ...rows].join("\n");
+  return ['Errors are `{"error": {code, message, fix, field?}}`.', "", "| code | status | fix |", "|---|---|---|", ...rows].join("\n");
 }

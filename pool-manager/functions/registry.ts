@@ -1,14 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { ManagerError } from "../errors.ts";
-import {
-  activeRevision,
-  type FunctionRecord,
-  type FunctionStore,
-  MAX_REVISIONS,
-  type Revision,
-  type Scaling,
-  type Secrets,
-} from "./function.ts";
+import { activeRevision, type FunctionRecord, type FunctionStore, MAX_REVISIONS, type Revision, type Scaling, type Secrets } from "./function.ts";
 import type { Manifest } from "./manifest.ts";
 
 const MAX_FUNCTIONS = 10_000;

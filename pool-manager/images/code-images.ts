@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import { entryOf, packLayer, readUpload } from "./layer.ts";
 import type { OciLayout } from "./layout.ts";
 import { buildImage, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
 
-/** Where a function's files lie in its code image; the entry program copies them from there. */
-const FUNCTION_ROOT = "function/";
 /** Uploaded code that no revision uses is kept this long. */
 const UPLOAD_TTL_MS = 600_000;
 const MAX_UPLOADS = 1000;
@@ -42,7 +41,7 @@ export class CodeImages {
   /** Checks an uploaded tar and stores it as a function layer. The same files give the same digest. */
   async upload(tar: Uint8Array): Promise<UploadedCode> {
     const files = await readUpload(tar);
-    const layer = await packLayer(files, FUNCTION_ROOT);
+    const layer = await packLayer(files, `${FUNCTION_ROOT}/`);
     const code: UploadedCode = { layer: digestOf(layer), size: layer.length, entry: entryOf(files) };
     const pending = (this.#uploads.get(code.layer)?.pending ?? 0) + 1;
     this.#uploads.set(code.layer, { ...code, at: Date.now(), pending });

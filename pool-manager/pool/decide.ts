@@ -165,17 +165,22 @@ class PoolDecision {
     const unbound = this.#usable().filter((instance) => isUnbound(instance) && !taken.has(instance.uid));
     const have = unbound.length + this.#expected();
     const goal = size + unmet;
-    const pace = unmet > 0 ? this.#world.pace.urgent : this.#refillPace();
+    const pace = unmet > 0 ? this.#world.pace.urgent : this.#refillPace(have);
     const create = Math.max(0, Math.min(goal - have, this.#room(), pace - this.#starting()));
     if (create > 0) this.#actions.push({ kind: "scale", pool: name, replicas: have + create, create });
     const surplus = unbound.filter((i) => i.state === "prewarmed" && this.#world.now - i.readyAt > SURPLUS_MS);
     for (const instance of surplus.slice(0, Math.max(0, have - goal))) this.#remove(instance, "pool-shrunk", 0);
   }
 
-  /** A refill competes with specializing for the processor: it waits until that is done. */
-  #refillPace(): number {
+  /**
+   * A refill competes with specializing for the processor: it waits until that is done, and goes one
+   * instance at a time. Once less than half of the pool is left, running out is the greater evil.
+   */
+  #refillPace(have: number): number {
+    const { refill, urgent } = this.#world.pace;
+    if (have < this.#pool.size / 2) return urgent;
     const busy = this.#actions.some((action) => action.kind === "specialize");
-    return busy || this.#alive.some((instance) => instance.state === "specializing") ? 0 : this.#world.pace.refill;
+    return busy || this.#alive.some((instance) => instance.state === "specializing") ? 0 : refill;
   }
 
   #idleFirst(): InstanceView[] {

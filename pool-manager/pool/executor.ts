@@ -48,7 +48,7 @@ export class Executor {
     this.#leaving.observe(instances);
     for (const [uid, { pool }] of instances) this.#pools.set(uid, pool);
     const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
-    for (const uid of this.#leaving.due(isGone, now)) this.#delete(instances.get(uid) as Instance);
+    for (const uid of this.#leaving.due(isGone, now)) void this.#delete(instances.get(uid) as Instance);
   }
 
   execute(actions: readonly Action[], world: World): void {
@@ -183,7 +183,7 @@ export class Executor {
       this.#options.platform.drain(uid, drainMs).catch(() => {});
       this.#options.clock.after(drainMs + 300, this.#changed);
     } else {
-      this.#delete(observed);
+      void this.#delete(observed);
     }
   }
 

@@ -46,7 +46,10 @@ export class Expectations {
     }
     for (const uid of this.#seen) if (!instances.has(uid)) this.#forget(uid);
     for (const [pool, pending] of this.#creations) {
-      this.#creations.set(pool, pending.filter((at) => now - at < EXPIRY_MS));
+      this.#creations.set(
+        pool,
+        pending.filter((at) => now - at < EXPIRY_MS),
+      );
     }
     for (const [uid, claim] of this.#claims) if (now - claim.at >= EXPIRY_MS) this.#claims.delete(uid);
   }

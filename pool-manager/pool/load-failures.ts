@@ -1,5 +1,5 @@
-import type { LoadFailure } from "../client/contract.ts";
 import type { LoadError } from "../../runtime-images/protocol/messages.ts";
+import type { LoadFailure } from "../client/contract.ts";
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;

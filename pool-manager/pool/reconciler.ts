@@ -82,8 +82,7 @@ export class Reconciler implements PoolManagerLink {
     const record = this.#options.functions.byUid(uid);
     if (record) this.#publish(record);
     else this.#feed.remove(uid);
-    const exists = (functionUid: string, revision: string) =>
-      this.#options.functions.byUid(functionUid)?.revisions.some((r) => r.id === revision) ?? false;
+    const exists = (functionUid: string, revision: string) => this.#options.functions.byUid(functionUid)?.revisions.some((r) => r.id === revision) ?? false;
     this.#failures.retain(exists);
     this.poke();
   }

@@ -1,5 +1,5 @@
-import type { StartKind } from "../client/contract.ts";
 import type { InstanceState } from "../../runtime-images/protocol/messages.ts";
+import type { StartKind } from "../client/contract.ts";
 
 /** Most disruptive actions (deletions and in-place changes) on a pool within a window. */
 export interface Budget {
@@ -87,16 +87,7 @@ export interface Pace {
   startTimeoutMs: number;
 }
 
-export type RemoveReason =
-  | "failed"
-  | "suspect"
-  | "start-timeout"
-  | "deleted-function"
-  | "misbound"
-  | "idle"
-  | "above-max-scale"
-  | "reaped"
-  | "pool-shrunk";
+export type RemoveReason = "failed" | "suspect" | "start-timeout" | "deleted-function" | "misbound" | "idle" | "above-max-scale" | "reaped" | "pool-shrunk";
 
 export type Action =
   | {

@@ -15,8 +15,4 @@ export type ToWorker =
   | { type: "drain" };
 
 /** Worker → supervisor. */
-export type FromWorker =
-  | { type: "ready"; port: number }
-  | { type: "loaded" }
-  | { type: "loadFailed"; message: string }
-  | { type: "crashed"; message: string };
+export type FromWorker = { type: "ready"; port: number } | { type: "loaded" } | { type: "loadFailed"; message: string } | { type: "crashed"; message: string };

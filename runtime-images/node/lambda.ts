@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Handle } from "./invoker.ts";
-import type { GuardedResponse } from "./response.ts";
 import type { LoadedFrom } from "./load.ts";
+import type { GuardedResponse } from "./response.ts";
 
 interface LambdaResult {
   statusCode?: number;
@@ -79,12 +79,16 @@ function toEvent(req: IncomingMessage, body: Buffer, callId: string): unknown {
 
 /** A result without a statusCode is the body itself, as JSON (a string as it is). */
 function send(result: unknown, res: GuardedResponse): void {
-  if (typeof result !== "object" || result === null || (result as LambdaResult).statusCode === undefined) {
-    if (typeof result !== "string") res.setHeader("content-type", "application/json");
-    res.end(typeof result === "string" ? result : JSON.stringify(result ?? null));
-    return;
-  }
-  const { statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded } = result as LambdaResult;
+  if (isStructured(result)) return sendStructured(result, res);
+  if (typeof result !== "string") res.setHeader("content-type", "application/json");
+  res.end(typeof result === "string" ? result : JSON.stringify(result ?? null));
+}
+
+function isStructured(result: unknown): result is LambdaResult {
+  return typeof result === "object" && result !== null && (result as LambdaResult).statusCode !== undefined;
+}
+
+function sendStructured({ statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded }: LambdaResult, res: GuardedResponse): void {
   res.statusCode = statusCode ?? 200;
   for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, String(value));
   for (const [name, values] of Object.entries(multiValueHeaders ?? {})) res.setHeader(name, values);

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { LOG_MARK, type LogLine } from "../protocol/messages.ts";
+import { REHEARSAL_CALL } from "./rehearsal.ts";
 
 /** The invocation that the running code belongs to. */
 export const currentCall = new AsyncLocalStorage<string>();
@@ -28,7 +29,7 @@ function tagging(stream: LogLine["s"], out: Write): Write {
     for (const line of lines) {
       block += `${LOG_MARK}${JSON.stringify({ c: call, s: stream, m: line.slice(0, MAX_LINE) } satisfies LogLine)}\n`;
     }
-    if (block) out(block);
+    if (block && call !== REHEARSAL_CALL) out(block);
     if (typeof done === "function") process.nextTick(done as () => void);
     return true;
   }) as Write;

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
-import { CONTROL_READY, type Echo, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
-import { unpackLayer } from "./code.ts";
+import { CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
 import { Control, type Controlled } from "./control.ts";
 import type { FromWorker } from "./ipc.ts";
+import { unpackLayer } from "./layer.ts";
+import { REHEARSAL_MODULE } from "./rehearsal.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 /** Runs no user code: it stays responsive whatever the function does. */
@@ -24,10 +25,10 @@ class Supervisor implements Controlled {
     this.#control = new Control(this);
   }
 
-  async start(controlPath: string): Promise<void> {
+  start(controlPath: string): void {
     mkdirSync(join(this.#dir, "home"), { recursive: true });
-    // The tar reader's first use costs milliseconds that a load should not pay.
-    await unpackLayer(new Uint8Array(1024), this.#dir);
+    writeFileSync(join(this.#dir, REHEARSAL_MODULE), "export default 0;\n");
+    // The worker first: it boots while the rest of the supervisor is set up.
     this.#startWorker(this.#instance.addSpare());
     this.#control.listen(controlPath, () => process.stdout.write(`${CONTROL_READY}\n`));
   }
@@ -43,10 +44,8 @@ class Supervisor implements Controlled {
     if (assignment.start) this.#startWorker(id);
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
     const dir = join(this.#dir, "code", String(answer.echo.epoch));
-    unpackLayer(code, dir).then(
-      () => this.#sendLoad(id, order, join(dir, order.settings.entry)),
-      (error: Error) => this.#loadFailed(id, "load", `the code could not be unpacked: ${error.message}`),
-    );
+    // The answer goes first: whoever waits for it can send the invocation while the code is unpacked.
+    setImmediate(() => this.#unpack(id, order, code, dir));
     this.#control.publish();
     return answer;
   }
@@ -55,6 +54,15 @@ class Supervisor implements Controlled {
     for (const id of this.#instance.drain()) this.#retire(id, deadlineMs);
     this.#control.publish();
     this.#endWhenEmpty();
+  }
+
+  #unpack(id: number, order: LoadOrder, code: Buffer, dir: string): void {
+    try {
+      unpackLayer(code, dir);
+      this.#sendLoad(id, order, join(dir, FUNCTION_ROOT, order.settings.entry));
+    } catch (error) {
+      this.#loadFailed(id, "load", `the code could not be unpacked: ${(error as Error).message}`);
+    }
   }
 
   #sendLoad(id: number, order: LoadOrder, file: string): void {
@@ -151,4 +159,4 @@ if (process.env.BERTH_DIE_WITH_STDIN === "1") dieWithManager();
 const supervisor = new Supervisor(uid, dir);
 process.on("SIGTERM", () => supervisor.drain(2000));
 process.on("SIGINT", () => {});
-void supervisor.start(controlPath);
+supervisor.start(controlPath);

@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
 import { FUNCTION_HEADER, REVISION_HEADER } from "../protocol/headers.ts";
-import { captureOutput } from "./output.ts";
-import type { FromWorker, ToWorker } from "./ipc.ts";
 import { callIdOf, type Invoker } from "./invoker.ts";
+import type { FromWorker, ToWorker } from "./ipc.ts";
 import { loadFunction } from "./load.ts";
+import { captureOutput } from "./output.ts";
 import { GuardedResponse } from "./response.ts";
+import { rehearse, warmUp } from "./warm-up.ts";
 
 type Exchange = { req: IncomingMessage; res: GuardedResponse; since: number; deadline: NodeJS.Timeout };
 
@@ -23,11 +24,12 @@ class Worker {
   #draining = false;
   #connections = 0;
   #timeoutMs = 0;
+  #warm = false;
 
   constructor() {
     // The router owns the connections and closes them first; nothing here may end one early.
     const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
-    this.#server = createServer({ ...never, ServerResponse: GuardedResponse }, (req, res) => this.#act(this.#check(req), req, res));
+    this.#server = createServer({ ...never, ServerResponse: GuardedResponse }, (req, res) => this.#request(req, res));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
       this.#connections += 1;
@@ -39,8 +41,11 @@ class Worker {
   }
 
   listen(host: string): void {
-    this.#server.listen(0, host, 1024, () => {
-      tell({ type: "ready", port: (this.#server.address() as AddressInfo).port });
+    this.#server.listen(0, host, 1024, async () => {
+      const { port } = this.#server.address() as AddressInfo;
+      await warmUp(host, port);
+      this.#warm = true;
+      tell({ type: "ready", port });
     });
   }
 
@@ -66,6 +71,12 @@ class Worker {
     this.#admission.drain();
     this.#unpark();
     this.#leaveWhenUnused();
+  }
+
+  /** Until it is warm only the worker itself knows its port. */
+  #request(req: IncomingMessage, res: GuardedResponse): void {
+    if (this.#warm) this.#act(this.#check(req), req, res);
+    else void rehearse(req, res, "");
   }
 
   #check(req: IncomingMessage, parked = false): Admit {
@@ -94,7 +105,7 @@ class Worker {
       // The client is gone and the handler goes on: past its timeout the instance has to be replaced.
       if (!settled) setTimeout(() => settled || crash("an invocation outlived its timeout"), this.#timeoutMs).unref();
     });
-    (this.#invoker as Invoker)(req, res, callIdOf(req)).then(() => {
+    void (this.#invoker as Invoker)(req, res, callIdOf(req)).then(() => {
       settled = true;
       finish();
     });

@@ -30,7 +30,7 @@ export interface Echo {
 
 /** What the user's code needs to run; part of a load order. */
 export interface LoadSettings {
-  /** Path of the module inside the function layer. */
+  /** Path of the module below the function's root. */
   entry: string;
   /** Name of the export that handles invocations; null: found by signature. */
   handler: string | null;
@@ -67,6 +67,9 @@ export type OrderRefusal = "uid" | "boot" | "epoch" | "term" | "function" | "sta
 
 /** Answer to a load order. */
 export type LoadAnswer = { accepted: true; echo: Echo } | { accepted: false; refusal: OrderRefusal; echo: Echo };
+
+/** Directory of a function layer that holds the function's files. */
+export const FUNCTION_ROOT = "function";
 
 /** Separates the JSON order from the code that follows it in the body of `POST /v1/load`. */
 export const ORDER_END = 0x0a;

@@ -25,16 +25,22 @@ export class ControlClient {
     await this.#call("POST", `/v1/drain?deadlineMs=${deadlineMs}`);
   }
 
-  /** Follows the echo: now and after each change. `ended` is called once, when the stream is over. */
-  follow(onEcho: (echo: Echo) => void, ended: () => void): void {
+  /** Follows the echo, now and after each change, until the instance ends. */
+  follow(onEcho: (echo: Echo) => void): void {
     const req = request({ socketPath: this.#socketPath, path: "/v1/events" }, (res) => {
       this.#events = res;
-      createInterface({ input: res }).on("line", (line) => onEcho(JSON.parse(line) as Echo));
-      res.on("close", ended);
-      res.on("error", () => {});
+      const lines = createInterface({ input: res });
+      lines.on("line", (line) => onEcho(JSON.parse(line) as Echo));
+      // A stream that breaks off has ended: the interface and its input both report that as an error.
+      for (const stream of [lines, res]) stream.on("error", () => {});
     });
-    req.on("error", ended);
+    req.on("error", () => {});
     req.end();
+  }
+
+  /** Opens the connection that the load order will take, and has both sides use it once. */
+  async warm(): Promise<void> {
+    await this.#call("GET", "/v1/echo");
   }
 
   close(): void {

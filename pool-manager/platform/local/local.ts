@@ -2,16 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CONTROL_READY, type Echo, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
-import {
-  type Binding,
-  type Instance,
-  type LogListener,
-  type Observation,
-  type Platform,
-  PlatformError,
-  type PoolTarget,
-  type Target,
-} from "../platform.ts";
+import { type Binding, type Instance, type LogListener, type Observation, type Platform, PlatformError, type PoolTarget, type Target } from "../platform.ts";
 import { ControlClient } from "./control-client.ts";
 import { ProcessGroup } from "./process-group.ts";
 
@@ -133,10 +124,9 @@ export class LocalPlatform implements Platform {
   }
 
   #follow(uid: string): void {
-    this.#members.get(uid)?.control.follow(
-      (echo) => this.#echoed(uid, echo),
-      () => {},
-    );
+    const control = this.#members.get(uid)?.control;
+    control?.follow((echo) => this.#echoed(uid, echo));
+    control?.warm().catch(() => {});
   }
 
   #echoed(uid: string, echo: Echo): void {

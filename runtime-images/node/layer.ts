@@ -1,0 +1,36 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+
+const BLOCK = 512;
+
+/**
+ * Unpacks a function layer below `dir`. The pool manager has packed it: a ustar archive of plain files
+ * and nothing else (POSIX.1-1988, "tar"), so this reader knows no more than that, and anything else is an
+ * error. It is synchronous and small because it runs within every start.
+ */
+export function unpackLayer(layer: Buffer, dir: string): void {
+  for (let at = 0; at + BLOCK <= layer.length && layer[at] !== 0; ) {
+    const { name, size, type } = readHeader(layer.subarray(at, at + BLOCK));
+    const target = join(dir, name);
+    if (type !== "0" || !target.startsWith(dir + sep)) throw new Error(`the layer holds ${JSON.stringify(name)} of type ${type}`);
+    const begin = at + BLOCK;
+    if (begin + size > layer.length) throw new Error(`the layer ends within ${name}`);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, layer.subarray(begin, begin + size));
+    at = begin + Math.ceil(size / BLOCK) * BLOCK;
+  }
+}
+
+function readHeader(header: Buffer): { name: string; size: number; type: string } {
+  const prefix = text(header, 345, 155);
+  const name = text(header, 0, 100);
+  const size = Number.parseInt(text(header, 124, 12), 8);
+  if (Number.isNaN(size)) throw new Error("the layer is not a tar");
+  return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156] || 48) };
+}
+
+function text(header: Buffer, from: number, length: number): string {
+  const field = header.subarray(from, from + length);
+  const end = field.indexOf(0);
+  return field.toString("utf8", 0, end < 0 ? length : end).trim();
+}

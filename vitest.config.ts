@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/cluster/**", "test/browser/**"],
+    globalSetup: ["test/helpers/build.ts"],
+    reporters: ["default", "./test/helpers/closing-line.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Two workers: integration tests start processes of their own, and timing must not drown.
+    maxWorkers: 2,
+    pool: "forks",
+  },
+});
