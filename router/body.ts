@@ -47,10 +47,11 @@ export class Body {
   }
 
   #take(chunk: Buffer): void {
+    const before = this.#size;
     this.#size += chunk.length;
     if (this.#size > this.#maxBytes) {
-      this.#req.pause();
-      this.#tooLarge();
+      // The rest is read and dropped, so that the answer is not lost to a reset.
+      if (before <= this.#maxBytes) this.#tooLarge();
       return;
     }
     if (this.#size <= KEPT_BYTES) this.#kept.push(chunk);

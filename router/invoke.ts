@@ -9,6 +9,7 @@ import type { FunctionEntry } from "./functions.ts";
 import { callIdOf, clientHeaders, upstreamHeaders } from "./headers.ts";
 import type { Waiter } from "./limiter.ts";
 import { type Failure, mayRetry } from "./retry.ts";
+import { sendError } from "./send-error.ts";
 import type { Reservation } from "./slot.ts";
 
 /** How long an invocation whose connection broke waits to learn why. Milliseconds. */
@@ -199,7 +200,7 @@ export class Invocation implements Waiter {
     this.#entry.failed(error.code);
     this.#finish(error.status, this.#abort !== null);
     if (began) this.#res.destroy();
-    else sendError(this.#res, error, this.callId);
+    else sendError(this.#req, this.#res, error, this.callId);
   }
 
   /** The client has gone, or has its whole response. */
@@ -247,17 +248,4 @@ function whyBroken(failure: LoadFailure | null): RouterError {
   if (!failure) return new RouterError("FUNCTION_CRASHED", "the connection to the instance broke before it answered");
   if (failure.reason === "timeout") return new RouterError("FUNCTION_LOAD_TIMEOUT", failure.message);
   return new RouterError(failure.reason === "load" ? "FUNCTION_LOAD_FAILED" : "FUNCTION_CRASHED", failure.message);
-}
-
-export function sendError(res: ServerResponse, error: RouterError, callId?: string): void {
-  const body = JSON.stringify({ error: { code: error.code, message: error.message, fix: error.fix } });
-  res.statusCode = error.status;
-  res.setHeader("content-type", "application/json");
-  res.setHeader("content-length", Buffer.byteLength(body));
-  res.setHeader(ERROR_HEADER, error.code);
-  if (callId) res.setHeader(CALL_ID_HEADER, callId);
-  if (error.retryAfterMs !== undefined || error.status === 503) {
-    res.setHeader("retry-after", String(Math.max(1, Math.ceil((error.retryAfterMs ?? 1000) / 1000))));
-  }
-  res.end(body);
 }

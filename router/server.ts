@@ -3,7 +3,8 @@ import { Body, collect, KEPT_BYTES } from "./body.ts";
 import type { RouterConfig } from "./config.ts";
 import { RouterError } from "./errors.ts";
 import type { FunctionEntry, Functions } from "./functions.ts";
-import { Invocation, sendError } from "./invoke.ts";
+import { Invocation } from "./invoke.ts";
+import { sendError } from "./send-error.ts";
 
 const PREFIX = "/function/";
 
@@ -18,13 +19,13 @@ export function buildServer(config: RouterConfig, functions: Functions): Server 
 
 function route(req: IncomingMessage, res: ServerResponse, config: RouterConfig, functions: Functions): void {
   const url = req.url ?? "/";
-  if (!url.startsWith(PREFIX)) return other(url, res, functions);
+  if (!url.startsWith(PREFIX)) return other(url, req, res, functions);
   const end = nameEnd(url);
   const name = url.slice(PREFIX.length, end);
   const entry = functions.get(name);
   if (!entry) {
-    if (!functions.table.ready) return sendError(res, new RouterError("NOT_READY", "the router has no table yet", 1000));
-    return sendError(res, new RouterError("FUNCTION_NOT_FOUND", `there is no function ${JSON.stringify(name.slice(0, 80))}`));
+    if (!functions.table.ready) return sendError(req, res, new RouterError("NOT_READY", "the router has no table yet", 1000));
+    return sendError(req, res, new RouterError("FUNCTION_NOT_FOUND", `there is no function ${JSON.stringify(name.slice(0, 80))}`));
   }
   const rest = url.slice(end);
   invoke(entry, req, res, rest.startsWith("/") ? rest : `/${rest}`, config.maxBodyBytes);
@@ -40,19 +41,12 @@ function invoke(entry: FunctionEntry, req: IncomingMessage, res: ServerResponse,
   const length = req.headers["content-length"];
   if (length === undefined && req.headers["transfer-encoding"] === undefined) return void begin(null);
   const bytes = length === undefined ? null : Number(length);
-  if (bytes !== null && bytes > maxBytes) return tooLarge(req, res, maxBytes);
+  if (bytes !== null && bytes > maxBytes) return sendError(req, res, sizeError(maxBytes));
   if (bytes === 0) return void begin(null);
   if (bytes !== null && bytes <= KEPT_BYTES) return collect(req, bytes, (body) => void begin(body));
   let invocation: Invocation | null = null;
   const body = new Body(req, maxBytes, () => invocation?.end(sizeError(maxBytes)));
   invocation = begin(body);
-}
-
-/** The rest of the body is not read: the connection cannot be used again. */
-function tooLarge(req: IncomingMessage, res: ServerResponse, maxBytes: number): void {
-  res.setHeader("connection", "close");
-  sendError(res, sizeError(maxBytes));
-  req.resume();
 }
 
 function sizeError(maxBytes: number): RouterError {
@@ -67,11 +61,11 @@ function nameEnd(url: string): number {
   return url.length;
 }
 
-function other(url: string, res: ServerResponse, functions: Functions): void {
+function other(url: string, req: IncomingMessage, res: ServerResponse, functions: Functions): void {
   const path = url.split("?")[0];
   if (path === "/healthz") return plain(res, 200, "ok");
   if (path === "/readyz") return functions.table.ready ? plain(res, 200, "ready") : plain(res, 503, "no table yet");
-  sendError(res, new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`));
+  sendError(req, res, new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`));
 }
 
 function plain(res: ServerResponse, status: number, text: string): void {

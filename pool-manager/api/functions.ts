@@ -29,8 +29,8 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     },
     async (request, reply) => {
       if (!Buffer.isBuffer(request.body)) throw new ManagerError("CODE_INVALID", "send the tar as application/x-tar");
-      const { layer, size, entry } = await images.upload(request.body);
-      return reply.status(201).send({ digest: layer, size, entry });
+      const { ref, size } = await images.upload(request.body);
+      return reply.status(201).send({ digest: ref.layer, size, entry: ref.entry });
     },
   );
 
@@ -40,7 +40,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
     const make = (current?: Manifest) => parseManifest(manifest, context.runtimes, keep ? current : undefined);
     make();
-    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? images.uploaded(code));
+    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? images.uploaded(code).ref);
     if (!ref && !functions.find(name) && !keep) {
       throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
     }

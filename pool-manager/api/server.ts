@@ -16,7 +16,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     bodyLimit: 1024 * 1024,
     requestTimeout: 120_000,
     forceCloseConnections: true,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: false } },
   }) as unknown as FastifyInstance;
   refuseForeign(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {

@@ -13,10 +13,9 @@ const MAX_UPLOADS = 1000;
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 export interface UploadedCode {
-  /** Digest of the function layer. */
-  layer: string;
+  /** Digest of the function layer, and the module to load. */
+  ref: { layer: string; entry: string };
   size: number;
-  entry: string;
 }
 
 /** Code images: an entry layer (copies the function to the instance's volume) and the function layer. */
@@ -42,9 +41,9 @@ export class CodeImages {
   async upload(tar: Uint8Array): Promise<UploadedCode> {
     const files = await readUpload(tar);
     const layer = await packLayer(files, `${FUNCTION_ROOT}/`);
-    const code: UploadedCode = { layer: digestOf(layer), size: layer.length, entry: entryOf(files) };
-    const pending = (this.#uploads.get(code.layer)?.pending ?? 0) + 1;
-    this.#uploads.set(code.layer, { ...code, at: Date.now(), pending });
+    const code: UploadedCode = { ref: { layer: digestOf(layer), entry: entryOf(files) }, size: layer.length };
+    const pending = (this.#uploads.get(code.ref.layer)?.pending ?? 0) + 1;
+    this.#uploads.set(code.ref.layer, { ...code, at: Date.now(), pending });
     for (const [oldest] of this.#uploads) {
       if (this.#uploads.size <= MAX_UPLOADS) break;
       this.#uploads.delete(oldest);
@@ -90,14 +89,12 @@ export class CodeImages {
     return data;
   }
 
-  /** Writes the index for `images` (manifest digest → reference) and removes every blob that none of them needs. */
+  /**
+   * Writes the index for `images` (manifest digest → reference) and removes every blob that neither they
+   * nor an upload that waits for its deployment need.
+   */
   async collect(images: ReadonlyMap<string, string>): Promise<number> {
-    const now = Date.now();
     const keep = new Set<string>();
-    for (const [digest, upload] of this.#uploads) {
-      if (now - upload.at > UPLOAD_TTL_MS) this.#uploads.delete(digest);
-      else if (upload.pending > 0) keep.add(digest);
-    }
     const index = [];
     for (const [digest, reference] of images) {
       const manifest = await this.#layout.get(digest);
@@ -107,8 +104,12 @@ export class CodeImages {
       index.push({ mediaType: MANIFEST_TYPE, digest, size: manifest.length, annotations });
     }
     await this.#layout.writeIndex(index);
-    for (const digest of this.#uploads.keys()) if (!keep.has(digest)) this.#uploads.delete(digest);
-    return this.#layout.sweep(keep);
+    const now = Date.now();
+    for (const [digest, upload] of this.#uploads) {
+      if (upload.pending <= 0 || now - upload.at > UPLOAD_TTL_MS) this.#uploads.delete(digest);
+    }
+    // Uploads arrive meanwhile: they are asked for anew before each removal.
+    return this.#layout.sweep((digest) => keep.has(digest) || this.#uploads.has(digest));
   }
 
   /** One upload has been deployed: from now on its revision keeps it. */

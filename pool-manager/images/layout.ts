@@ -52,11 +52,11 @@ export class OciLayout {
     await replace(join(this.#dir, "index.json"), JSON.stringify(index));
   }
 
-  /** Removes every blob that is not in `keep`; returns how many. */
-  async sweep(keep: ReadonlySet<string>): Promise<number> {
+  /** Removes every blob that `keep` does not want; returns how many. */
+  async sweep(keep: (digest: string) => boolean): Promise<number> {
     let removed = 0;
     for (const name of await readdir(this.#blobs)) {
-      if (name.endsWith(".tmp") || keep.has(`sha256:${name}`)) continue;
+      if (name.endsWith(".tmp") || keep(`sha256:${name}`)) continue;
       await rm(join(this.#blobs, name), { force: true });
       removed += 1;
     }
