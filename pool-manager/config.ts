@@ -33,5 +33,5 @@ export function defaultPools(config: ManagerConfig, runtimes: readonly string[])
 
 /** Instances that may start at once: creating one keeps a core busy. */
 export function defaultPace() {
-  return { urgent: Math.max(2, availableParallelism()), refill: 1, startTimeoutMs: 30_000 };
+  return { urgent: Math.max(2, availableParallelism()), refill: 1, refillDelayMs: 60, startTimeoutMs: 30_000 };
 }

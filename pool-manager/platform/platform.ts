@@ -69,7 +69,7 @@ export interface Platform {
   watch(listener: (uid: string) => void): () => void;
   onLog(listener: LogListener): void;
   /**
-   * Sets how many unbound instances a pool shall have. Level-triggered and idempotent: missing ones are
+   * Sets how many unbound instances (those without a recorded binding) a pool shall have. Level-triggered and idempotent: missing ones are
    * created, excess ones stay until they are removed by name.
    */
   scalePool(pool: PoolTarget, replicas: number): Promise<void>;

@@ -12,12 +12,17 @@ const SURPLUS_MS = 5000;
  * decision. Nothing is decided while the world is not completely known.
  */
 export function decide(world: World): Decision {
-  if (!world.synced) return { actions: [], throttled: [] };
+  if (!world.synced) return { actions: [], throttled: [], lookAgainMs: null };
   const parts = world.pools.map((pool) => new PoolDecision(world, pool).decide());
   return {
     actions: parts.flatMap((part) => part.actions),
     throttled: parts.flatMap((part) => part.throttled),
+    lookAgainMs: parts.reduce<number | null>((least, { lookAgainMs }) => earlier(least, lookAgainMs), null),
   };
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 interface Need {
@@ -38,6 +43,7 @@ class PoolDecision {
   readonly #removed = new Set<string>();
   #budget: number;
   #throttled = false;
+  #lookAgainMs: number | null = null;
 
   constructor(world: World, pool: PoolSpec) {
     this.#world = world;
@@ -59,7 +65,7 @@ class PoolDecision {
     this.#reap(unmet);
     this.#removeIdle();
     this.#fill(total(unmet));
-    return { actions: this.#actions, throttled: this.#throttled ? [this.#pool.name] : [] };
+    return { actions: this.#actions, throttled: this.#throttled ? [this.#pool.name] : [], lookAgainMs: this.#lookAgainMs };
   }
 
   /** Instances that can no longer serve anyone, or serve someone they must not. */
@@ -167,7 +173,9 @@ class PoolDecision {
     const goal = size + unmet;
     const pace = unmet > 0 ? this.#world.pace.urgent : this.#refillPace(have);
     const create = Math.max(0, Math.min(goal - have, this.#room(), pace - this.#starting()));
-    if (create > 0) this.#actions.push({ kind: "scale", pool: name, replicas: have + create, create });
+    // The platform counts by its own record: an instance that is claimed and not yet bound is still unbound there.
+    const recorded = this.#world.instances.filter((i) => i.pool === name && i.boundTo === null && !i.deleting).length;
+    if (create > 0) this.#actions.push({ kind: "scale", pool: name, replicas: recorded + this.#expected() + create, create });
     const surplus = unbound.filter((i) => i.state === "prewarmed" && this.#world.now - i.readyAt > SURPLUS_MS);
     for (const instance of surplus.slice(0, Math.max(0, have - goal))) this.#remove(instance, "pool-shrunk", 0);
   }
@@ -177,10 +185,14 @@ class PoolDecision {
    * instance at a time. Once less than half of the pool is left, running out is the greater evil.
    */
   #refillPace(have: number): number {
-    const { refill, urgent } = this.#world.pace;
+    const { refill, urgent, refillDelayMs } = this.#world.pace;
     if (have < this.#pool.size / 2) return urgent;
-    const busy = this.#actions.some((action) => action.kind === "specialize");
-    return busy || this.#alive.some((instance) => instance.state === "specializing") ? 0 : refill;
+    const specializing = this.#alive.some((instance) => instance.state === "specializing");
+    if (specializing || this.#actions.some((action) => action.kind === "specialize")) return 0;
+    const quietFor = this.#world.now - Math.max(0, ...this.#alive.map((instance) => instance.specializedAt));
+    if (quietFor >= refillDelayMs) return refill;
+    this.#lookAgainMs = refillDelayMs - quietFor;
+    return 0;
   }
 
   #idleFirst(): InstanceView[] {

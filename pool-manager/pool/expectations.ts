@@ -1,5 +1,5 @@
 /** An own write that is not observed by then is taken as lost. Milliseconds. */
-const EXPIRY_MS = 10_000;
+const EXPIRY_MS = 5000;
 
 interface Claim {
   functionUid: string;

@@ -32,10 +32,12 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     binding: known.isBinding(uid),
     createdAt: instance.createdAt,
     readyAt: instance.readyAt ?? instance.createdAt,
+    specializedAt: known.specializedAt(uid),
     lastUsedAt: Math.max(use?.lastUsedAt ?? 0, known.specializedAt(uid), instance.createdAt),
     inFlight: use?.inFlight ?? 0,
     suspect: echo !== null && known.suspects.get(uid) === echo.bootId,
     removing: instance.removing || known.isLeaving(uid),
+    deleting: instance.removing,
   };
   const claim = known.expectations.claim(uid);
   const unseen = claim && claim.epoch > view.epoch && (view.state === "prewarmed" || view.state === "warm");

@@ -107,7 +107,7 @@ export class Reconciler implements PoolManagerLink {
     for (const action of decision.actions) {
       if (action.kind === "remove" && action.instance.functionUid) this.#publishUid(action.instance.functionUid);
     }
-    this.#cancelTimer = this.#options.clock.after(RESYNC_MS, () => this.poke());
+    this.#cancelTimer = this.#options.clock.after(Math.min(decision.lookAgainMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
     return decision;
   }
 

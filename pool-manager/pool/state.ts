@@ -47,6 +47,8 @@ export interface InstanceView {
   binding: boolean;
   createdAt: number;
   readyAt: number;
+  /** When its last load order was decided; 0 before. */
+  specializedAt: number;
   /** When an invocation last began or ended on it, or when it was specialized. */
   lastUsedAt: number;
   inFlight: number;
@@ -54,6 +56,8 @@ export interface InstanceView {
   suspect: boolean;
   /** A removal was decided: it counts as alive, but not as capacity. */
   removing: boolean;
+  /** The platform is deleting it. */
+  deleting: boolean;
 }
 
 export interface DemandView {
@@ -83,6 +87,8 @@ export interface Pace {
   urgent: number;
   /** Starting at once to refill the pool. */
   refill: number;
+  /** A refill waits this long after the last specialization: creating a process blocks the event loop. Milliseconds. */
+  refillDelayMs: number;
   /** An instance that has not become prewarmed by then is given up. Milliseconds. */
   startTimeoutMs: number;
 }
@@ -105,4 +111,6 @@ export interface Decision {
   actions: Action[];
   /** Pools whose budget held actions back. */
   throttled: string[];
+  /** Milliseconds after which something will be due though nothing changes; null: nothing is known to be. */
+  lookAgainMs: number | null;
 }

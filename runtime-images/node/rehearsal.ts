@@ -1,5 +1,40 @@
-/** A module in the instance's directory that a spare worker imports to have used the module loader once. */
-export const REHEARSAL_MODULE = "rehearsal.mjs";
+import { writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import type { LoadedFrom } from "./load.ts";
 
 /** Call id of the request that a spare worker sends to itself; its output is dropped. */
 export const REHEARSAL_CALL = "rehearsal";
+
+const MODULE = `export default {
+  async fetch(request) {
+    const { searchParams } = new URL(request.url);
+    const body = await request.text();
+    console.log(searchParams.get("name") + JSON.parse(body).name);
+    return Response.json({ message: body });
+  },
+};
+`;
+
+/** Writes the function that a spare worker rehearses with; returns its path. */
+export function writeRehearsal(dir: string): string {
+  const path = join(dir, "rehearsal.mjs");
+  writeFileSync(path, MODULE);
+  return path;
+}
+
+export function rehearsalOrder(file: string): LoadedFrom {
+  const settings = { entry: "", handler: null, signature: null, concurrency: 1, timeoutMs: 1000 };
+  return { file, functionName: "rehearsal", settings, env: {} };
+}
+
+/** One request to the worker itself; resolves when it has been answered, or could not be. */
+export function requestItself(host: string, port: number): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const socket = connect(port, host, () => {
+      socket.write('POST /?name=a HTTP/1.1\r\nhost: rehearsal\r\ncontent-length: 12\r\nconnection: close\r\n\r\n{"name":"b"}');
+    });
+    socket.on("close", () => resolve()).on("error", () => resolve());
+    socket.resume();
+  });
+}

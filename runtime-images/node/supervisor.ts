@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
 import { CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
 import { Control, type Controlled } from "./control.ts";
 import type { FromWorker } from "./ipc.ts";
 import { unpackLayer } from "./layer.ts";
-import { REHEARSAL_MODULE } from "./rehearsal.ts";
+import { writeRehearsal } from "./rehearsal.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 /** Runs no user code: it stays responsive whatever the function does. */
@@ -27,9 +27,8 @@ class Supervisor implements Controlled {
 
   start(controlPath: string): void {
     mkdirSync(join(this.#dir, "home"), { recursive: true });
-    writeFileSync(join(this.#dir, REHEARSAL_MODULE), "export default 0;\n");
     // The worker first: it boots while the rest of the supervisor is set up.
-    this.#startWorker(this.#instance.addSpare());
+    this.#startWorker(this.#instance.addSpare(), writeRehearsal(this.#dir));
     this.#control.listen(controlPath, () => process.stdout.write(`${CONTROL_READY}\n`));
   }
 
@@ -70,8 +69,8 @@ class Supervisor implements Controlled {
     this.#processes.get(id)?.send({ type: "load", functionUid, functionName, revision, file, settings, env });
   }
 
-  #startWorker(id: number): void {
-    const worker = new WorkerProcess(this.#dir, (message) => this.#onMessage(id, message));
+  #startWorker(id: number, rehearsal?: string): void {
+    const worker = new WorkerProcess(this.#dir, rehearsal, (message) => this.#onMessage(id, message));
     worker.onExit((how) => this.#onExit(id, how));
     this.#processes.set(id, worker);
   }

@@ -3,15 +3,17 @@ import { join } from "node:path";
 import type { FromWorker, ToWorker } from "./ipc.ts";
 
 /** Variables of the supervisor that a worker starts with; a function's own arrive with its load order. */
-const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS"];
+const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
 
 /** One worker as a child process; messages sent before it listens are kept by the channel. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
   #exit: (how: string) => void = () => {};
 
-  constructor(dir: string, onMessage: (message: FromWorker) => void) {
+  /** `rehearsal`: path of the function that a spare worker rehearses with. */
+  constructor(dir: string, rehearsal: string | undefined, onMessage: (message: FromWorker) => void) {
     const env: Record<string, string> = { HOME: join(dir, "home"), TMPDIR: join(dir, "home"), NODE_ENV: "production" };
+    if (rehearsal) env.BERTH_REHEARSAL = rehearsal;
     for (const name of INHERITED) {
       const value = process.env[name];
       if (value !== undefined) env[name] = value;

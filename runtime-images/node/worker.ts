@@ -6,8 +6,8 @@ import { callIdOf, type Invoker } from "./invoker.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
 import { loadFunction } from "./load.ts";
 import { captureOutput } from "./output.ts";
+import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "./rehearsal.ts";
 import { GuardedResponse } from "./response.ts";
-import { rehearse, warmUp } from "./warm-up.ts";
 
 type Exchange = { req: IncomingMessage; res: GuardedResponse; since: number; deadline: NodeJS.Timeout };
 
@@ -24,7 +24,7 @@ class Worker {
   #draining = false;
   #connections = 0;
   #timeoutMs = 0;
-  #warm = false;
+  #rehearsal: Invoker | null = null;
 
   constructor() {
     // The router owns the connections and closes them first; nothing here may end one early.
@@ -41,11 +41,10 @@ class Worker {
   }
 
   listen(host: string): void {
-    this.#server.listen(0, host, 1024, async () => {
+    this.#server.listen(0, host, 1024, () => {
       const { port } = this.#server.address() as AddressInfo;
-      await warmUp(host, port);
-      this.#warm = true;
-      tell({ type: "ready", port });
+      if (process.env.BERTH_REHEARSAL) void this.#rehearse(host, port, process.env.BERTH_REHEARSAL);
+      else this.#ready(port);
     });
   }
 
@@ -73,10 +72,26 @@ class Worker {
     this.#leaveWhenUnused();
   }
 
-  /** Until it is warm only the worker itself knows its port. */
+  /**
+   * First uses are slow in a new process: module loader, fetch's classes and HTTP path compile lazily,
+   * tens of milliseconds together. A spare worker pays that in advance: it loads a function of ours the
+   * way it will load the user's, and invokes it once. Until then only the worker itself knows its port.
+   */
+  async #rehearse(host: string, port: number, file: string): Promise<void> {
+    this.#rehearsal = await loadFunction(rehearsalOrder(file));
+    await requestItself(host, port);
+    this.#rehearsal = null;
+    this.#ready(port);
+  }
+
+  #ready(port: number): void {
+    delete process.env.BERTH_REHEARSAL;
+    tell({ type: "ready", port });
+  }
+
   #request(req: IncomingMessage, res: GuardedResponse): void {
-    if (this.#warm) this.#act(this.#check(req), req, res);
-    else void rehearse(req, res, "");
+    if (this.#rehearsal) void this.#rehearsal(req, res, REHEARSAL_CALL);
+    else this.#act(this.#check(req), req, res);
   }
 
   #check(req: IncomingMessage, parked = false): Admit {

@@ -38,9 +38,9 @@ export class ControlClient {
     req.end();
   }
 
-  /** Opens the connection that the load order will take, and has both sides use it once. */
+  /** Opens the connection that the load order will take, and has both sides use it once: for an order to nobody. */
   async warm(): Promise<void> {
-    await this.#call("GET", "/v1/echo");
+    await this.#call("POST", "/v1/load", Buffer.from(`${JSON.stringify({ uid: "nobody" })}\n`));
   }
 
   close(): void {

@@ -178,5 +178,5 @@ export class LocalPlatform implements Platform {
 }
 
 function isUnbound(instance: Instance): boolean {
-  return !instance.removing && instance.binding === null && !instance.echo?.functionUid;
+  return !instance.removing && instance.binding === null;
 }

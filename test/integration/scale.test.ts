@@ -1,0 +1,100 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { ECHO, sleep, TestBerth, until } from "../helpers/berth.ts";
+
+let berth: TestBerth;
+afterEach(() => berth.close());
+
+const SLOW = "export default { async fetch() { await new Promise((r) => setTimeout(r, 300)); return new Response(String(process.pid)); } };";
+
+const serving = async (name: string) => (await berth.instances()).filter((instance) => instance.function === name && instance.state !== "draining");
+
+describe("scaling", () => {
+  test("1 and then 100 requests at concurrency 100 take one instance", async () => {
+    berth = await TestBerth.start({ poolSize: 3 });
+    await berth.prewarmed(3);
+    await berth.deploy("burst", SLOW, { concurrency: 100 });
+    const all = [berth.invoke("burst")];
+    await sleep(5);
+    for (let i = 0; i < 100; i++) all.push(berth.invoke("burst"));
+    const pids = new Set(await Promise.all(all.map(async (response) => (await response).text())));
+    expect(pids.size).toBe(1);
+  });
+
+  test("100 requests, one each 5 ms, at concurrency 100 take one instance", async () => {
+    berth = await TestBerth.start({ poolSize: 3 });
+    await berth.prewarmed(3);
+    await berth.deploy("steady", SLOW, { concurrency: 100 });
+    const all: Promise<string>[] = [];
+    for (let i = 0; i < 101; i++) {
+      all.push(berth.invoke("steady").then((response) => response.text()));
+      await sleep(5);
+    }
+    expect(new Set(await Promise.all(all)).size).toBe(1);
+  });
+
+  test("concurrency 1 gets an instance for each, within maxScale", async () => {
+    berth = await TestBerth.start({ poolSize: 3 });
+    await berth.prewarmed(3);
+    await berth.deploy("single", SLOW, { concurrency: 1, maxScale: 3 });
+    const pids = await Promise.all(Array.from({ length: 9 }, async () => (await berth.invoke("single")).text()));
+    expect(new Set(pids).size).toBeGreaterThan(1);
+    expect(new Set(pids).size).toBeLessThanOrEqual(3);
+  });
+
+  test("idle instances go down to minScale, and minScale is kept without demand", async () => {
+    berth = await TestBerth.start({ poolSize: 2 });
+    await berth.deploy("idle", SLOW, { concurrency: 1, idleTimeout: "500ms", minScale: 1 });
+    await until(async () => (await serving("idle")).length === 1, "one is started without demand");
+    await Promise.all([1, 2, 3].map(async () => (await berth.invoke("idle")).text()));
+    expect((await serving("idle")).length).toBeGreaterThan(1);
+    await until(async () => (await serving("idle")).length === 1, "down to one");
+    await berth.api.call("PATCH", "/v1/functions/idle", { minScale: 0 });
+    await until(async () => (await serving("idle")).length === 0, "down to zero");
+    expect((await berth.invoke("idle")).status).toBe(200);
+  });
+
+  test("the pool follows its size", async () => {
+    berth = await TestBerth.start({ poolSize: 1 });
+    await berth.prewarmed(1);
+    await berth.api.call("PATCH", "/v1/pools/node", { size: 3 });
+    await berth.prewarmed(3);
+    await berth.api.call("PATCH", "/v1/pools/node", { size: 1 });
+    await until(async () => (await berth.instances()).length === 1, "the surplus is removed", 15_000);
+  });
+
+  test("an instance whose process is killed is replaced", async () => {
+    berth = await TestBerth.start({ poolSize: 1 });
+    await berth.deploy("victim", ECHO);
+    const { pid } = (await (await berth.invoke("victim")).json()) as { pid: number };
+    process.kill(pid, "SIGKILL");
+    await until(async () => (await serving("victim")).length === 0, "it is seen");
+    expect(((await (await berth.invoke("victim")).json()) as { pid: number }).pid).not.toBe(pid);
+  });
+});
+
+test("300 functions on size 4, max 12 are each invoked, with at most 12 instances alive", async () => {
+  berth = await TestBerth.start({ poolSize: 4, poolMax: 12 });
+  await berth.api.call("PATCH", "/v1/pools/node", { budget: { actions: 100, windowMs: 1000 } });
+  const code = await berth.upload("export default { fetch: (request, env) => new Response(env.WHO) };");
+  const names = Array.from({ length: 300 }, (_, i) => `f${i}`);
+  for (const name of names) await berth.api.call("PUT", `/v1/functions/${name}`, { code, env: { WHO: name } });
+  let most = 0;
+  let watching = true;
+  const watch = (async () => {
+    while (watching) {
+      most = Math.max(most, (await berth.instances()).length);
+      await sleep(20);
+    }
+  })();
+  const open = [...names];
+  const answers = new Map<string, string>();
+  const worker = async () => {
+    for (let name = open.pop(); name; name = open.pop()) answers.set(name, await (await berth.invoke(name)).text());
+  };
+  await Promise.all(Array.from({ length: 4 }, worker));
+  watching = false;
+  await watch;
+  expect([...answers].filter(([name, answer]) => name !== answer)).toEqual([]);
+  expect(answers.size).toBe(300);
+  expect(most).toBeLessThanOrEqual(12);
+}, 150_000);
