@@ -21,7 +21,10 @@ export async function startRouter(config: RouterConfig, link: PoolManagerLink): 
   const functions = new Functions(randomBytes(4).toString("hex"), link, metrics);
   const server = buildServer(config, functions);
   server.listen(config.port, config.host);
-  await once(server, "listening");
+  await once(server, "listening").catch(async (error) => {
+    await functions.close();
+    throw error;
+  });
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${config.host}:${port}`,

@@ -52,7 +52,9 @@ export class Executor {
   }
 
   execute(actions: readonly Action[], world: World): void {
-    for (const action of actions) {
+    // Replicas were counted from this very observation: they go out before anything changes it.
+    const ordered = [...actions].sort((a, b) => Number(b.kind === "scale") - Number(a.kind === "scale"));
+    for (const action of ordered) {
       if (action.kind === "specialize") void this.#specialize(action, world.now);
       else if (action.kind === "scale") void this.#scale(action, world);
       else if (action.kind === "bind") void this.#bind(action);

@@ -32,6 +32,10 @@ export class Admission {
     return this.#running;
   }
 
+  get draining(): boolean {
+    return this.#phase === "draining";
+  }
+
   /** True once a load order has named the function. */
   get assigned(): boolean {
     return this.#phase !== "spare";

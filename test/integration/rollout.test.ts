@@ -20,7 +20,7 @@ test("100 revisions in place under open-loop POSTs: no reset, none lost, none do
   berth = await TestBerth.start({ poolSize: 1 });
   const record = join(mkdtempSync(join(tmpdir(), "berth-test-")), "record");
   const code = await berth.upload(RECORDER);
-  const deploy = (rev: number) => berth.api.call("PUT", "/v1/functions/rolling", { code, env: { RECORD: record, REV: String(rev) } });
+  const deploy = (rev: number) => berth.api.call("PUT", "/v1/functions/rolling", { code, env: { RECORD: record, REV: String(rev) }, maxScale: 1 });
   await deploy(0);
   expect(await (await berth.invoke("rolling", { method: "POST", body: "first" })).text()).toBe("0 first");
   const [instance] = (await berth.instances()).filter((candidate) => candidate.function === "rolling");
@@ -45,8 +45,8 @@ test("100 revisions in place under open-loop POSTs: no reset, none lost, none do
     const floor = new Map<number, number>();
     const batch = `b${ids.length}`;
     await openLoop({
-      rate: 150,
-      count: 300,
+      rate: 100,
+      count: 200,
       seed: ids.length + 1,
       shot: (i) => {
         floor.set(i, acknowledged);

@@ -83,13 +83,13 @@ export class LocalPlatform implements Platform {
   async remove(target: Target): Promise<void> {
     const member = this.#matching(target);
     this.#update({ ...member.record, removing: true });
-    void member.group.kill();
+    member.group.kill();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const members = [...this.#members.values()];
-    await Promise.all(members.map((member) => member.group.kill()));
+    for (const member of members) member.group.kill();
     await Promise.all(members.map((member) => member.group.exited));
     await rm(this.#options.dir, { recursive: true, force: true });
   }
@@ -142,7 +142,7 @@ export class LocalPlatform implements Platform {
   async #ended(uid: string): Promise<void> {
     const member = this.#members.get(uid);
     if (!member) return;
-    await member.group.kill();
+    member.group.kill();
     member.control.close();
     this.#members.delete(uid);
     this.#instances.delete(uid);

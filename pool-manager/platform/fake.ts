@@ -1,0 +1,285 @@
+import { Admission } from "../../runtime-images/protocol/admission.ts";
+import { Instance as Life } from "../../runtime-images/protocol/instance.ts";
+import type { Echo, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { type Binding, type Instance, type LogListener, type Observation, type Platform, PlatformError, type PoolTarget, type Target } from "./platform.ts";
+
+/** What happens between the pool manager and its instances: immediate and faultless, unless a simulation replaces it. */
+export interface FakeNetwork {
+  now(): number;
+  /** Runs `effect` later: a boot, a load, an event on its way. */
+  deliver(what: "boot" | "load" | "event" | "exit", effect: () => void): void;
+  /** A control call: what it answers may be delayed or lost. */
+  call<T>(what: "scale" | "load" | "bind" | "drain" | "remove", work: () => T): Promise<T>;
+}
+
+/** One worker of a fake instance: its admission, and what a real one would do to be loaded. */
+export interface FakeWorker {
+  id: number;
+  port: number;
+  admission: Admission;
+  functionUid: string;
+  revision: string;
+}
+
+interface Member {
+  record: Instance;
+  life: Life;
+  workers: Map<number, FakeWorker>;
+  dead: boolean;
+}
+
+/** How the code of an order behaves when it is loaded. */
+export type LoadOutcome = "loads" | "throws" | "hangs";
+
+/**
+ * A platform in memory. Its instances are the real protocol state machines; only processes and wires are
+ * missing. It passes the same contract suite as the real platforms.
+ */
+export class FakePlatform implements Platform {
+  readonly kind = "fake";
+  readonly #network: FakeNetwork;
+  readonly #members = new Map<string, Member>();
+  readonly #instances = new Map<string, Instance>();
+  readonly #listeners = new Set<(uid: string) => void>();
+  readonly #logListeners = new Set<LogListener>();
+  #version = 0;
+  #next = 1;
+  #synced = false;
+  /** Chooses how the code of an order loads. */
+  outcome: (order: LoadOrder) => LoadOutcome = () => "loads";
+  /** Told of each accepted order, for checks. */
+  onAccepted: (order: LoadOrder, echo: Echo) => void = () => {};
+
+  constructor(network: FakeNetwork) {
+    this.#network = network;
+  }
+
+  async start(): Promise<void> {
+    this.#synced = true;
+  }
+
+  /** A watch that was lost: nothing may be concluded until it is back. */
+  setSynced(synced: boolean): void {
+    this.#synced = synced;
+  }
+
+  observe(): Observation {
+    return { synced: this.#synced, instances: this.#instances };
+  }
+
+  watch(listener: (uid: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onLog(listener: LogListener): void {
+    this.#logListeners.add(listener);
+  }
+
+  /** A function wrote a line. */
+  log(uid: string, line: string): void {
+    for (const listener of this.#logListeners) listener(uid, line);
+  }
+
+  scalePool(pool: PoolTarget, replicas: number): Promise<void> {
+    return this.#network.call("scale", () => {
+      const unbound = [...this.#members.values()].filter(({ record, dead }) => !dead && record.pool === pool.name && isUnbound(record));
+      for (let i = unbound.length; i < replicas; i++) this.#create(pool.name);
+    });
+  }
+
+  async load(order: LoadOrder, _code: Uint8Array): Promise<LoadAnswer> {
+    const answer = await this.#network.call("load", () => {
+      const member = this.#alive(order.uid);
+      const { answer, assignment } = member.life.accept(order);
+      if (answer.accepted && assignment) {
+        this.onAccepted(order, answer.echo);
+        if (assignment.start) this.#boot(member, assignment.workerId);
+        this.#network.deliver("load", () => this.#load(member, assignment.workerId, order));
+        this.#changed(member);
+      }
+      return answer;
+    });
+    const member = this.#members.get(order.uid);
+    if (member) this.#echoed(member, answer.echo);
+    return answer;
+  }
+
+  bind(target: Target, binding: Binding): Promise<void> {
+    return this.#network.call("bind", () => {
+      const member = this.#matching(target);
+      this.#record(member, { binding });
+    });
+  }
+
+  drain(uid: string, _deadlineMs: number): Promise<void> {
+    return this.#network.call("drain", () => {
+      const member = this.#alive(uid);
+      member.life.drain();
+      for (const worker of member.workers.values()) worker.admission.drain();
+      this.settle(uid);
+      this.#changed(member);
+    });
+  }
+
+  remove(target: Target): Promise<void> {
+    return this.#network.call("remove", () => {
+      const member = this.#matching(target);
+      this.#record(member, { removing: true });
+      this.#network.deliver("exit", () => this.kill(target.uid));
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const uid of [...this.#members.keys()]) this.kill(uid);
+  }
+
+  /** The worker that listens on a port, as a connection would find it; undefined: refused. */
+  at(host: string, port: number): { uid: string; worker: FakeWorker } | undefined {
+    const member = this.#members.get(host);
+    if (!member || member.dead) return undefined;
+    const worker = [...member.workers.values()].find((candidate) => candidate.port === port);
+    return worker && { uid: host, worker };
+  }
+
+  /** What an instance says of itself, past any watch. */
+  life(uid: string): Life | undefined {
+    return this.#members.get(uid)?.life;
+  }
+
+  workersOf(uid: string): FakeWorker[] {
+    return [...(this.#members.get(uid)?.workers.values() ?? [])];
+  }
+
+  uids(): string[] {
+    return [...this.#members.keys()];
+  }
+
+  /** A draining instance whose invocations have ended is gone, and so is a retiring worker. */
+  settle(uid: string): void {
+    const member = this.#members.get(uid);
+    if (!member) return;
+    for (const worker of [...member.workers.values()]) {
+      if (!worker.admission.draining || worker.admission.running > 0) continue;
+      member.workers.delete(worker.id);
+      member.life.workerExited(worker.id, "drained");
+    }
+    if (member.life.state !== "draining" || member.workers.size > 0) return;
+    member.life.gone();
+    this.#changed(member);
+  }
+
+  /** The whole instance ends now. */
+  kill(uid: string): void {
+    const member = this.#members.get(uid);
+    if (!member || member.dead) return;
+    member.dead = true;
+    member.life.gone();
+    this.#members.delete(uid);
+    this.#network.deliver("event", () => {
+      this.#instances.delete(uid);
+      this.#notify(uid);
+    });
+  }
+
+  /** The serving worker dies, as a crash or the kernel's memory killer would have it. */
+  crash(uid: string): void {
+    const member = this.#members.get(uid);
+    const [worker] = member?.workers.values() ?? [];
+    if (!member || !worker) return;
+    member.workers.delete(worker.id);
+    member.life.workerExited(worker.id, "crashed");
+    this.#changed(member);
+  }
+
+  #create(pool: string): void {
+    const uid = `i${this.#next++}`;
+    const life = new Life(uid, `boot-${uid}`);
+    const record: Instance = {
+      uid,
+      pool,
+      host: uid,
+      resourceVersion: String(++this.#version),
+      echo: null,
+      binding: null,
+      createdAt: this.#network.now(),
+      readyAt: null,
+      removing: false,
+    };
+    const member: Member = { record, life, workers: new Map(), dead: false };
+    this.#members.set(uid, member);
+    this.#instances.set(uid, record);
+    this.#notify(uid);
+    this.#boot(member, life.addSpare());
+  }
+
+  #boot(member: Member, id: number): void {
+    this.#network.deliver("boot", () => {
+      if (member.dead) return;
+      const port = 1000 * id + this.#next;
+      member.workers.set(id, { id, port, admission: new Admission(), functionUid: "", revision: "" });
+      member.life.workerReady(id, port);
+      this.#changed(member);
+    });
+  }
+
+  #load(member: Member, id: number, order: LoadOrder): void {
+    if (member.dead) return;
+    const worker = member.workers.get(id);
+    // The order reaches a worker that still boots when it listens.
+    if (!worker) return this.#network.deliver("load", () => this.#load(member, id, order));
+    worker.functionUid = order.functionUid;
+    worker.revision = order.revision;
+    worker.admission.assign(order.functionUid, order.revision, order.settings.concurrency);
+    const outcome = this.outcome(order);
+    if (outcome === "loads") {
+      worker.admission.loaded();
+      for (const old of member.life.loaded(id)) member.workers.get(old)?.admission.drain();
+      this.settle(member.record.uid);
+    } else {
+      worker.admission.failed();
+      member.life.loadFailed(id, outcome === "throws" ? "load" : "timeout", `it ${outcome}`);
+      member.workers.delete(id);
+    }
+    this.#changed(member);
+  }
+
+  /** The platform learns of a change when its event arrives; older ones that come later are dropped. */
+  #changed(member: Member): void {
+    const echo = member.life.echo();
+    this.#network.deliver("event", () => this.#echoed(member, echo));
+  }
+
+  #echoed(member: Member, echo: Echo): void {
+    const known = this.#instances.get(member.record.uid);
+    if (!known || member.dead || (known.echo && known.echo.version >= echo.version)) return;
+    const readyAt = known.readyAt ?? (echo.state === "prewarmed" ? this.#network.now() : null);
+    this.#record(member, { echo, readyAt });
+  }
+
+  #record(member: Member, change: Partial<Instance>): void {
+    member.record = { ...member.record, ...change, resourceVersion: String(++this.#version) };
+    this.#instances.set(member.record.uid, member.record);
+    this.#notify(member.record.uid);
+  }
+
+  #notify(uid: string): void {
+    for (const listener of this.#listeners) listener(uid);
+  }
+
+  #alive(uid: string): Member {
+    const member = this.#members.get(uid);
+    if (!member || member.dead) throw new PlatformError("NOT_FOUND", `there is no instance ${uid}`);
+    return member;
+  }
+
+  #matching({ uid, resourceVersion }: Target): Member {
+    const member = this.#alive(uid);
+    if (member.record.resourceVersion === resourceVersion) return member;
+    throw new PlatformError("CONFLICT", `instance ${uid} has changed since version ${resourceVersion}`);
+  }
+}
+
+function isUnbound(record: Instance): boolean {
+  return !record.removing && record.binding === null;
+}

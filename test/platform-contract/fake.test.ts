@@ -1,0 +1,16 @@
+import { FakePlatform } from "../../pool-manager/platform/fake.ts";
+import { platformContract } from "./contract.ts";
+
+platformContract("fake", async () => {
+  const platform = new FakePlatform({
+    now: () => performance.now(),
+    deliver: (_what, effect) => void setImmediate(effect),
+    call: async (_what, work) => work(),
+  });
+  return {
+    platform,
+    code: new Uint8Array(),
+    kill: ({ uid }) => platform.kill(uid),
+    print: async ({ uid }) => platform.log(uid, "printed"),
+  };
+});
