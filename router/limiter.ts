@@ -125,11 +125,19 @@ export class Limiter {
 
   /** When `serve` has to be called again though nothing happens; null when never. */
   nextLook(): number | null {
-    const now = this.#now();
     const head = this.#queue[0];
     if (!head) return null;
-    const blocked = [...this.#slots.values()].map((slot) => slot.blockedUntil).filter((until) => until > now);
-    return Math.min(head.arrivedAt + this.#fn.queueTimeoutMs, ...blocked);
+    let look = head.arrivedAt + this.#fn.queueTimeoutMs;
+    for (const { endpoint, inFlight, blockedUntil } of this.#slots.values()) {
+      if (endpoint && inFlight < this.#fn.concurrency) look = Math.min(look, blockedUntil);
+    }
+    return look;
+  }
+
+  /** Whether an instance rests or may be picked. */
+  isPickable(instanceUid: string): boolean {
+    const slot = this.#slots.get(instanceUid);
+    return slot !== undefined && slot.endpoint !== null && slot.blockedUntil <= this.#now();
   }
 
   demand(): FunctionDemand {

@@ -8,6 +8,8 @@ export interface FakeNetwork {
   now(): number;
   /** Runs `effect` later: a boot, a load, an event on its way. */
   deliver(what: "boot" | "load" | "event" | "exit", effect: () => void): void;
+  /** Runs `effect` after exactly this time: the instance's own timers. */
+  after(ms: number, effect: () => void): void;
   /** A control call: what it answers may be delayed or lost. */
   call<T>(what: "scale" | "load" | "bind" | "drain" | "remove", work: () => T): Promise<T>;
 }
@@ -47,6 +49,8 @@ export class FakePlatform implements Platform {
   #synced = false;
   /** Chooses how the code of an order loads. */
   outcome: (order: LoadOrder) => LoadOutcome = () => "loads";
+  /** Where an order arrives: at its instance, unless a simulation leads it astray. */
+  route: (order: LoadOrder) => string = (order) => order.uid;
   /** Told of each accepted order, for checks. */
   onAccepted: (order: LoadOrder, echo: Echo) => void = () => {};
 
@@ -84,24 +88,27 @@ export class FakePlatform implements Platform {
   scalePool(pool: PoolTarget, replicas: number): Promise<void> {
     return this.#network.call("scale", () => {
       const unbound = [...this.#members.values()].filter(({ record, dead }) => !dead && record.pool === pool.name && isUnbound(record));
-      for (let i = unbound.length; i < replicas; i++) this.#create(pool.name);
+      const all = [...this.#members.values()].filter(({ record }) => record.pool === pool.name).length;
+      const missing = Math.min(replicas - unbound.length, pool.max - all);
+      for (let i = 0; i < missing; i++) this.#create(pool.name);
     });
   }
 
   async load(order: LoadOrder, _code: Uint8Array): Promise<LoadAnswer> {
     const answer = await this.#network.call("load", () => {
-      const member = this.#alive(order.uid);
+      const member = this.#alive(this.route(order));
       const { answer, assignment } = member.life.accept(order);
       if (answer.accepted && assignment) {
         this.onAccepted(order, answer.echo);
         if (assignment.start) this.#boot(member, assignment.workerId);
         this.#network.deliver("load", () => this.#load(member, assignment.workerId, order));
+        this.#network.after(order.loadTimeoutMs, () => this.#loadFailed(member, assignment.workerId, order, "timeout"));
         this.#changed(member);
       }
       return answer;
     });
     const member = this.#members.get(order.uid);
-    if (member) this.#echoed(member, answer.echo);
+    if (member && answer.echo.uid === order.uid) this.#echoed(member, answer.echo);
     return answer;
   }
 
@@ -117,7 +124,7 @@ export class FakePlatform implements Platform {
       const member = this.#alive(uid);
       member.life.drain();
       for (const worker of member.workers.values()) worker.admission.drain();
-      this.settle(uid);
+      this.#network.deliver("exit", () => this.settle(uid));
       this.#changed(member);
     });
   }
@@ -182,6 +189,28 @@ export class FakePlatform implements Platform {
     });
   }
 
+  /** Everything is told again, as a watch does after it was interrupted. */
+  relist(): void {
+    for (const uid of [...this.#instances.keys()]) {
+      const member = this.#members.get(uid);
+      if (member && !member.dead) this.#echoed(member, member.life.echo());
+      else {
+        this.#instances.delete(uid);
+        this.#notify(uid);
+      }
+    }
+  }
+
+  /** The runtime restarts under the same uid: volumes and files survive, so it may never be prewarmed again. */
+  restart(uid: string): void {
+    const member = this.#members.get(uid);
+    if (!member || member.dead) return;
+    member.workers.clear();
+    member.life = new Life(uid, `${member.life.bootId}'`);
+    member.life.fail({ reason: "crash", message: "the runtime restarted", revision: null });
+    this.#changed(member);
+  }
+
   /** The serving worker dies, as a crash or the kernel's memory killer would have it. */
   crash(uid: string): void {
     const member = this.#members.get(uid);
@@ -214,8 +243,9 @@ export class FakePlatform implements Platform {
   }
 
   #boot(member: Member, id: number): void {
+    const { bootId } = member.life;
     this.#network.deliver("boot", () => {
-      if (member.dead) return;
+      if (member.dead || member.life.bootId !== bootId) return;
       const port = 1000 * id + this.#next;
       member.workers.set(id, { id, port, admission: new Admission(), functionUid: "", revision: "" });
       member.life.workerReady(id, port);
@@ -224,7 +254,7 @@ export class FakePlatform implements Platform {
   }
 
   #load(member: Member, id: number, order: LoadOrder): void {
-    if (member.dead) return;
+    if (member.dead || member.life.bootId !== order.bootId) return;
     const worker = member.workers.get(id);
     // The order reaches a worker that still boots when it listens.
     if (!worker) return this.#network.deliver("load", () => this.#load(member, id, order));
@@ -238,9 +268,15 @@ export class FakePlatform implements Platform {
       this.settle(member.record.uid);
     } else {
       worker.admission.failed();
-      member.life.loadFailed(id, outcome === "throws" ? "load" : "timeout", `it ${outcome}`);
-      member.workers.delete(id);
+      if (outcome === "throws") this.#loadFailed(member, id, order, "load");
     }
+    this.#changed(member);
+  }
+
+  /** The code threw, or its deadline has passed; after a load that succeeded this changes nothing. */
+  #loadFailed(member: Member, id: number, order: LoadOrder, reason: "load" | "timeout"): void {
+    if (member.dead || member.life.bootId !== order.bootId || !member.life.loadFailed(id, reason, `${reason} of ${order.digest}`)) return;
+    member.workers.delete(id);
     this.#changed(member);
   }
 
@@ -252,7 +288,8 @@ export class FakePlatform implements Platform {
 
   #echoed(member: Member, echo: Echo): void {
     const known = this.#instances.get(member.record.uid);
-    if (!known || member.dead || (known.echo && known.echo.version >= echo.version)) return;
+    if (!known || member.dead || (known.echo && known.echo.bootId === echo.bootId && known.echo.version >= echo.version)) return;
+    if (echo.bootId !== member.life.bootId) return;
     const readyAt = known.readyAt ?? (echo.state === "prewarmed" ? this.#network.now() : null);
     this.#record(member, { echo, readyAt });
   }

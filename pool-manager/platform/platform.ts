@@ -34,6 +34,8 @@ export interface Observation {
 export interface PoolTarget {
   name: string;
   runtime: string;
+  /** All instances that the pool may have, bound ones too: the platform itself never exceeds it. */
+  max: number;
 }
 
 export interface Target {
@@ -70,7 +72,7 @@ export interface Platform {
   onLog(listener: LogListener): void;
   /**
    * Sets how many unbound instances (those without a recorded binding) a pool shall have. Level-triggered and idempotent: missing ones are
-   * created, excess ones stay until they are removed by name.
+   * created as far as `max` allows, excess ones stay until they are removed by name.
    */
   scalePool(pool: PoolTarget, replicas: number): Promise<void>;
   /**

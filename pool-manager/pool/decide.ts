@@ -4,6 +4,8 @@ import type { Action, Decision, FunctionSpec, InstanceView, PoolSpec, RemoveReas
 
 /** Running invocations of a deleted function, or of an instance that has to go, get this long. Milliseconds. */
 export const DELETE_GRACE_MS = 2000;
+/** Nothing can run there any more. */
+const NO_GRACE: ReadonlySet<RemoveReason> = new Set(["failed", "start-timeout"]);
 /** A surplus prewarmed instance is kept this long before it is removed. Milliseconds. */
 const SURPLUS_MS = 5000;
 
@@ -49,7 +51,7 @@ class PoolDecision {
     this.#world = world;
     this.#pool = pool;
     this.#functions = new Map(world.functions.filter((f) => f.pool === pool.name).map((f) => [f.uid, f]));
-    this.#alive = world.instances.filter((instance) => instance.pool === pool.name && instance.state !== "gone");
+    this.#alive = world.instances.filter((instance) => instance.pool === pool.name);
     this.#budget = pool.budget.actions - (world.disruptions.get(pool.name) ?? 0);
     for (const instance of this.#usable()) {
       const serves = instance.state === "warm" || instance.state === "specializing";
@@ -70,14 +72,16 @@ class PoolDecision {
 
   /** Instances that can no longer serve anyone, or serve someone they must not. */
   #removeBroken(): void {
-    for (const instance of this.#usable()) {
-      const reason = this.#broken(instance);
-      if (reason) this.#remove(instance, reason, reason === "failed" || reason === "start-timeout" ? 0 : DELETE_GRACE_MS);
+    for (const instance of this.#alive) {
+      const reason = instance.removing ? null : this.#broken(instance);
+      if (reason) this.#remove(instance, reason, NO_GRACE.has(reason) ? 0 : DELETE_GRACE_MS);
     }
   }
 
   #broken(instance: InstanceView): RemoveReason | null {
     if (instance.state === "failed") return "failed";
+    // Somebody else had it drained, perhaps our predecessor: nobody remembers to delete it.
+    if (instance.state === "gone" || instance.state === "draining") return "drained";
     if (instance.boundTo && instance.functionUid && instance.boundTo !== instance.functionUid) return "misbound";
     if (instance.functionUid && !this.#functions.has(instance.functionUid)) return "deleted-function";
     if (instance.suspect) return "suspect";
@@ -191,7 +195,7 @@ class PoolDecision {
     if (specializing || this.#actions.some((action) => action.kind === "specialize")) return 0;
     const quietFor = this.#world.now - Math.max(0, ...this.#alive.map((instance) => instance.specializedAt));
     if (quietFor >= refillDelayMs) return refill;
-    this.#lookAgainMs = refillDelayMs - quietFor;
+    this.#lookAgainMs = Math.max(1, refillDelayMs - quietFor);
     return 0;
   }
 
@@ -237,7 +241,7 @@ class PoolDecision {
   }
 
   #leaves(instance: InstanceView): boolean {
-    return instance.removing || instance.state === "draining" || this.#removed.has(instance.uid);
+    return instance.removing || instance.state === "draining" || instance.state === "gone" || this.#removed.has(instance.uid);
   }
 
   #usable(): InstanceView[] {

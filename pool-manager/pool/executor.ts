@@ -27,6 +27,8 @@ export class Executor {
   readonly disruptions = new Disruptions();
   readonly #leaving = new LeavingInstances();
   readonly #binding = new Set<string>();
+  /** Instances that did not answer a load order. */
+  readonly #silent = new Set<string>();
   readonly #starts = new Map<string, StartRecord>();
   readonly #pools = new Map<string, string>();
   readonly #options: ReconcilerOptions;
@@ -66,6 +68,10 @@ export class Executor {
     return this.#leaving.has(uid);
   }
 
+  isSilent(uid: string): boolean {
+    return this.#silent.has(uid);
+  }
+
   isBinding(uid: string): boolean {
     return this.#binding.has(uid);
   }
@@ -91,6 +97,7 @@ export class Executor {
   forget(uid: string): void {
     this.#starts.delete(uid);
     this.#pools.delete(uid);
+    this.#silent.delete(uid);
   }
 
   async #specialize(action: Of<"specialize">, now: number): Promise<void> {
@@ -128,7 +135,7 @@ export class Executor {
     const { pool, uid } = instance;
     const code = (error as Partial<PlatformError>).code;
     this.#options.onEvent({ type: "order.refused", pool, instance: uid, function: functionUid, refusal: code ?? error.message });
-    if (code === "UNREACHABLE") this.#leaving.add(uid, 0, this.#options.clock.now());
+    if (code === "UNREACHABLE") this.#silent.add(uid);
     if (code === undefined) this.#undeliverable(functionUid, revision, error);
     return false;
   }
@@ -159,7 +166,7 @@ export class Executor {
     this.expectations.expectCreations(pool, create, world.now);
     this.#options.onEvent({ type: "instance.creating", pool, count: create });
     try {
-      await this.#options.platform.scalePool({ name: pool, runtime: spec.runtime }, replicas);
+      await this.#options.platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, replicas);
     } catch {
       this.expectations.creationFailed(pool, create);
     }

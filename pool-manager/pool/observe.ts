@@ -1,3 +1,4 @@
+import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import { activeRevision } from "../functions/function.ts";
 import type { Instance } from "../platform/platform.ts";
@@ -11,37 +12,41 @@ export interface Knowledge {
   suspects: ReadonlyMap<string, string>;
   isLeaving(uid: string): boolean;
   isBinding(uid: string): boolean;
+  isSilent(uid: string): boolean;
   specializedAt(uid: string): number;
 }
 
 /** One instance with its echo, its use, and our own writes that it does not show yet. */
 export function viewInstance(instance: Instance, known: Knowledge): InstanceView {
-  const { uid, echo, binding } = instance;
-  const use = known.uses.get(uid);
+  const { uid } = instance;
+  const specializedAt = known.specializedAt(uid);
+  const use = known.uses.get(uid) ?? { inFlight: 0, lastUsedAt: 0 };
   const view: InstanceView = {
     uid,
     pool: instance.pool,
     resourceVersion: instance.resourceVersion,
-    bootId: echo?.bootId ?? "",
-    epoch: echo?.epoch ?? 0,
-    state: echo?.state ?? "starting",
-    functionUid: echo?.functionUid ?? null,
-    revision: echo?.revision ?? null,
-    boundTo: binding?.functionUid ?? null,
-    boundRevision: binding?.revision ?? null,
+    ...saidByItself(instance.echo),
+    boundTo: instance.binding?.functionUid ?? null,
+    boundRevision: instance.binding?.revision ?? null,
     binding: known.isBinding(uid),
     createdAt: instance.createdAt,
     readyAt: instance.readyAt ?? instance.createdAt,
-    specializedAt: known.specializedAt(uid),
-    lastUsedAt: Math.max(use?.lastUsedAt ?? 0, known.specializedAt(uid), instance.createdAt),
-    inFlight: use?.inFlight ?? 0,
-    suspect: echo !== null && known.suspects.get(uid) === echo.bootId,
+    specializedAt,
+    lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.createdAt),
+    inFlight: use.inFlight,
+    suspect: known.isSilent(uid) || (instance.echo !== null && known.suspects.get(uid) === instance.echo.bootId),
     removing: instance.removing || known.isLeaving(uid),
     deleting: instance.removing,
   };
   const claim = known.expectations.claim(uid);
   const unseen = claim && claim.epoch > view.epoch && (view.state === "prewarmed" || view.state === "warm");
   return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
+}
+
+function saidByItself(echo: Echo | null): Pick<InstanceView, "bootId" | "epoch" | "state" | "functionUid" | "revision"> {
+  if (!echo) return { bootId: "", epoch: 0, state: "starting", functionUid: null, revision: null };
+  const { bootId, epoch, state, functionUid, revision } = echo;
+  return { bootId, epoch, state, functionUid, revision };
 }
 
 export function specOf(record: FunctionRecord, blockedUntil: number): FunctionSpec {

@@ -133,6 +133,7 @@ export class Reconciler implements PoolManagerLink {
       uses: this.#demand.byInstance(now),
       suspects: this.#demand.suspects(now),
       isLeaving: (uid) => this.#executor.isLeaving(uid),
+      isSilent: (uid) => this.#executor.isSilent(uid),
       isBinding: (uid) => this.#executor.isBinding(uid),
       specializedAt: (uid) => this.#executor.startOf(uid)?.at ?? 0,
     };

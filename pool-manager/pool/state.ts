@@ -93,7 +93,17 @@ export interface Pace {
   startTimeoutMs: number;
 }
 
-export type RemoveReason = "failed" | "suspect" | "start-timeout" | "deleted-function" | "misbound" | "idle" | "above-max-scale" | "reaped" | "pool-shrunk";
+export type RemoveReason =
+  | "failed"
+  | "suspect"
+  | "start-timeout"
+  | "deleted-function"
+  | "misbound"
+  | "drained"
+  | "idle"
+  | "above-max-scale"
+  | "reaped"
+  | "pool-shrunk";
 
 export type Action =
   | {

@@ -88,20 +88,24 @@ export class Instance {
     return retire;
   }
 
-  /** A worker's code did not load. With an older revision still serving, the instance returns to it. */
-  loadFailed(id: number, reason: LoadError["reason"], message: string): void {
+  /**
+   * A worker's code did not load. With an older revision still serving, the instance returns to it.
+   * Returns false when that worker was not loading.
+   */
+  loadFailed(id: number, reason: LoadError["reason"], message: string): boolean {
     const worker = this.#workers.get(id);
-    if (worker?.role !== "loading") return;
+    if (worker?.role !== "loading") return false;
     this.#workers.delete(id);
     this.#error = { reason, message, revision: worker.revision };
     const [previous] = this.#ids("serving");
-    if (this.#state !== "specializing") return;
+    if (this.#state !== "specializing") return true;
     if (previous === undefined) {
       this.#state = "failed";
-      return;
+      return true;
     }
     this.#revision = this.#get(previous).revision;
     this.#state = "warm";
+    return true;
   }
 
   /** A worker process ended. Only a retiring one may do so without failing the instance. */

@@ -15,7 +15,7 @@ export interface Subject {
 
 /** What every platform must do; adapters differ in nothing that the reconciler can see. */
 export function platformContract(name: string, start: () => Promise<Subject>): void {
-  const pool = { name: "node", runtime: "node" };
+  const pool = { name: "node", runtime: "node", max: 3 };
 
   async function withPool<T>(replicas: number, body: (subject: Subject, prewarmed: () => Instance[]) => Promise<T>): Promise<T> {
     const subject = await start();
@@ -65,6 +65,14 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         expect(prewarmed().every((i) => i.pool === "node" && i.binding === null && i.readyAt !== null && i.echo?.epoch === 0)).toBe(true);
         await subject.platform.scalePool(pool, 2);
         expect(subject.platform.observe().instances.size).toBe(2);
+      }));
+
+    test("never has more instances than the pool's max, bound ones counted", () =>
+      withPool(2, async ({ platform }, prewarmed) => {
+        const { uid, resourceVersion } = first(prewarmed());
+        await platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
+        await platform.scalePool(pool, 9);
+        expect(platform.observe().instances.size).toBe(3);
       }));
 
     test("never deletes by being scaled down", () =>

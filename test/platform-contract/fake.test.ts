@@ -5,6 +5,7 @@ platformContract("fake", async () => {
   const platform = new FakePlatform({
     now: () => performance.now(),
     deliver: (_what, effect) => void setImmediate(effect),
+    after: (ms, effect) => void setTimeout(effect, ms).unref(),
     call: async (_what, work) => work(),
   });
   return {

@@ -60,8 +60,9 @@ export class LocalPlatform implements Platform {
   async scalePool(pool: PoolTarget, replicas: number): Promise<void> {
     const program = this.#options.runtimes[pool.runtime];
     if (!program) throw new PlatformError("UNSUPPORTED", `there is no runtime ${pool.runtime} here`);
-    const unbound = [...this.#instances.values()].filter((i) => i.pool === pool.name && isUnbound(i));
-    for (let i = unbound.length; i < replicas && !this.#closed; i++) this.#create(pool.name, program);
+    const all = [...this.#instances.values()].filter((instance) => instance.pool === pool.name);
+    const missing = Math.min(replicas - all.filter(isUnbound).length, pool.max - all.length);
+    for (let i = 0; i < missing && !this.#closed; i++) this.#create(pool.name, program);
   }
 
   async load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
@@ -133,7 +134,7 @@ export class LocalPlatform implements Platform {
     const record = this.#instances.get(uid);
     if (!record) return;
     // Answers and events travel on two connections: an older one must not undo a newer one.
-    if (record.echo && echo.version <= record.echo.version) return;
+    if (echo.uid !== uid || (record.echo && echo.version <= record.echo.version)) return;
     const readyAt = record.readyAt ?? (echo.state === "prewarmed" ? this.#options.now() : null);
     this.#update({ ...record, echo, readyAt });
   }

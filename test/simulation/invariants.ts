@@ -1,0 +1,206 @@
+import type { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
+import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
+import type { PoolEvent } from "../../pool-manager/pool/events.ts";
+import type { PoolSpec } from "../../pool-manager/pool/state.ts";
+import type { Echo, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import type { SimInvocation, SimRouter } from "./router.ts";
+import type { Tally } from "./tally.ts";
+import type { VirtualTime } from "./time.ts";
+
+interface Seen {
+  bootId: string;
+  state: string;
+  functionUid: string | null;
+  epoch: number;
+  /** Failed, or of a function that is no more. */
+  strandedSince: number | null;
+}
+
+/** No invocation may wait this long while an instance is idle. Milliseconds. */
+const IDLE_WAIT_MS = 50;
+/** Orphans, failed and misbound instances are collected within this. Milliseconds. */
+const COLLECT_MS = 8000;
+
+/** The invariants of ../design: checked after every step, from outside, by other means than the code's own. */
+export class Invariants {
+  readonly #time: VirtualTime;
+  readonly #platform: FakePlatform;
+  readonly #registry: FunctionRegistry;
+  readonly #pool: PoolSpec;
+  readonly #tally: Tally;
+  readonly #seen = new Map<string, Seen>();
+  readonly #claims = new Map<string, string>();
+  readonly #concurrency = new Map<string, number>();
+  readonly #waitingSince = new Map<string, number>();
+  #disruptions: number[] = [];
+
+  constructor(time: VirtualTime, platform: FakePlatform, registry: FunctionRegistry, pool: PoolSpec, tally: Tally) {
+    this.#time = time;
+    this.#platform = platform;
+    this.#registry = registry;
+    this.#pool = pool;
+    this.#tally = tally;
+  }
+
+  /** 5. One accepted order for each instance, boot and epoch. */
+  accepted(order: LoadOrder, epoch: number): void {
+    const key = `${order.uid}/${order.bootId}/${order.epoch}`;
+    const claim = `${order.functionUid}/${order.revision}`;
+    if (this.#claims.has(key)) fail(`5: two orders were accepted for ${key}: ${this.#claims.get(key)} and ${claim}`);
+    if (epoch !== order.epoch + 1) fail(`5: epoch ${epoch} after an order for ${order.epoch}`);
+    this.#claims.set(key, claim);
+    this.#concurrency.set(`${order.functionUid}/${order.revision}`, order.settings.concurrency);
+  }
+
+  /** 2 and 8: user code begins to run. */
+  ran(invocation: SimInvocation, worker: FakeWorker, uid: string, functionUid: string, revision: string): void {
+    if (worker.functionUid !== functionUid || worker.revision !== revision) {
+      fail(`2: ${functionUid}/${revision} runs on a worker of ${worker.functionUid}/${worker.revision}`);
+    }
+    const own = this.#platform.life(uid)?.echo().functionUid;
+    if (own !== functionUid) fail(`2: ${functionUid} runs on ${uid}, which serves ${own}`);
+    if (invocation.runs > 1) fail(`8: invocation ${invocation.id} ran ${invocation.runs} times`);
+    const cap = this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
+    if (worker.admission.running > cap) fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
+  }
+
+  /** 10. Deletions and in-place changes within the budget; none while the world is not completely known. */
+  event(event: PoolEvent): void {
+    const removing = event.type === "instance.removing";
+    if (!removing && !(event.type === "instance.specialized" && event.start === "warm")) return;
+    if (removing && !this.#platform.observe().synced) fail("10: a deletion was decided on an unsynced observation");
+    const now = this.#time.now();
+    if (removing) this.#disruptions.push(now);
+    const { actions, windowMs } = this.#pool.budget;
+    this.#disruptions = this.#disruptions.filter((at) => now - at < windowMs);
+    if (this.#disruptions.length > actions) fail(`10: ${this.#disruptions.length} deletions within ${windowMs} ms, the budget is ${actions}`);
+  }
+
+  /** A new manager begins with a new window: it cannot know what its predecessor did. */
+  newManager(): void {
+    this.#disruptions = [];
+  }
+
+  restarted(uid: string, act: () => void): void {
+    act();
+    this.#note(uid);
+  }
+
+  check(router: SimRouter): void {
+    for (const uid of this.#platform.uids()) this.#note(uid);
+    for (const uid of [...this.#seen.keys()]) if (!this.#platform.life(uid)) this.#gone(uid);
+    this.#workers(router);
+    this.#slots(router);
+    this.#waits(router);
+    const alive = this.#platform.uids().length;
+    if (alive > this.#pool.max) fail(`pool: ${alive} instances are alive, max is ${this.#pool.max}`);
+  }
+
+  /** 12 and 15: faults have ceased and everything has come to rest. */
+  atRest(router: SimRouter): void {
+    if (router.invocations.size > 0) fail(`15: ${router.invocations.size} invocations have not ended`);
+    const states = this.#platform.uids().map((uid) => this.#platform.life(uid)?.echo());
+    for (const echo of states) {
+      if (echo?.state === "prewarmed") continue;
+      const record = echo?.functionUid ? this.#registry.byUid(echo.functionUid) : undefined;
+      if (echo?.state !== "warm" || !record) fail(`12: ${echo?.uid} is left behind: ${JSON.stringify(echo)}`);
+    }
+    const prewarmed = states.filter((echo) => echo?.state === "prewarmed").length;
+    const wanted = Math.min(this.#pool.size, this.#pool.max - (states.length - prewarmed));
+    if (prewarmed !== wanted) fail(`15: ${prewarmed} prewarmed instances at rest, ${wanted} are wanted`);
+    for (const record of this.#registry.list()) {
+      const own = states.filter((echo) => echo?.functionUid === record.uid).length;
+      if (own > record.scaling.maxScale) fail(`15: ${record.name} keeps ${own} instances, maxScale is ${record.scaling.maxScale}`);
+    }
+  }
+
+  /** 1. One function in its life, an epoch that does not fall, and no way back after a restart. */
+  #note(uid: string): void {
+    const echo = this.#platform.life(uid)?.echo();
+    if (!echo) return;
+    const before = this.#seen.get(uid);
+    if (before && before.bootId === echo.bootId) this.#sameBoot(before, echo);
+    else if (before && echo.state !== "failed") fail(`1: ${uid} restarted and is ${echo.state}`);
+    const { bootId, state, functionUid, epoch } = echo;
+    const stranded = state === "failed" || (functionUid !== null && !this.#registry.byUid(functionUid) && state !== "draining");
+    const strandedSince = stranded ? (before?.strandedSince ?? this.#time.now()) : null;
+    this.#seen.set(uid, { bootId, state, functionUid, epoch, strandedSince });
+    if (strandedSince === null) return;
+    const ms = this.#time.now() - strandedSince;
+    if (ms > COLLECT_MS) fail(`12: ${uid} is ${state} of ${functionUid} for ${ms} ms`);
+  }
+
+  #sameBoot(before: Seen, { uid, state, functionUid, epoch }: Echo): void {
+    if (before.functionUid && before.functionUid !== functionUid) fail(`1: ${uid} went from ${before.functionUid} to ${functionUid}`);
+    if (epoch < before.epoch) fail(`1: the epoch of ${uid} fell from ${before.epoch} to ${epoch}`);
+    if (before.state !== state) this.#tally.add(`${before.state} → ${state}`);
+  }
+
+  #gone(uid: string): void {
+    const state = this.#seen.get(uid)?.state;
+    if (state !== "gone") this.#tally.add(`${state} → gone`);
+    this.#seen.delete(uid);
+  }
+
+  /** 3 and 4: what runs is counted, and no worker has left with an invocation on it unless it was ended. */
+  #workers(router: SimRouter): void {
+    const perInstance = new Map<string, number>();
+    for (const { uid, invocation } of router.running) {
+      if (invocation.outcome === null) perInstance.set(uid, (perInstance.get(uid) ?? 0) + 1);
+    }
+    for (const [uid, count] of perInstance) {
+      const caps = this.#platform.workersOf(uid).map((worker) => this.#concurrency.get(`${worker.functionUid}/${worker.revision}`) ?? 0);
+      if (count > Math.max(...caps, 0)) fail(`4: ${count} invocations run on ${uid}, concurrency is ${Math.max(...caps, 0)}`);
+    }
+    for (const uid of this.#platform.uids()) {
+      for (const worker of this.#platform.workersOf(uid)) {
+        const running = router.running.filter((served) => served.worker === worker).length;
+        if (running !== worker.admission.running) fail(`3: ${running} run on a worker that counts ${worker.admission.running}`);
+      }
+    }
+  }
+
+  /** 7. What the limiter counts as in flight is what was granted and not released. */
+  #slots(router: SimRouter): void {
+    const held = new Map<string, number>();
+    for (const invocation of router.invocations) {
+      const { uid } = invocation.limiter.function;
+      if (invocation.reservation) held.set(uid, (held.get(uid) ?? 0) + 1);
+    }
+    for (const [uid, limiter] of router.limiters) {
+      const { inFlight, oldestWaitMs } = limiter.demand();
+      if (inFlight !== (held.get(uid) ?? 0)) fail(`7: ${inFlight} slots are taken, ${held.get(uid) ?? 0} are held`);
+      const { queueDepth, queueTimeoutMs } = limiter.function;
+      // What was refused by an instance returns to the queue whatever its depth: it had been admitted.
+      const waiting = [...router.invocations].filter((i) => i.limiter === limiter && !i.reservation && i.attempts === 0).length;
+      if (waiting > queueDepth) fail(`14: ${waiting} wait in a queue of ${queueDepth}`);
+      if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
+    }
+  }
+
+  /** 4 and 14: nobody waits beside an idle instance, and everybody's wait ends. */
+  #waits(router: SimRouter): void {
+    const now = this.#time.now();
+    for (const [uid, limiter] of router.limiters) {
+      const { waiting, instances } = limiter.demand();
+      const listed = new Set(limiter.function.endpoints.map((endpoint) => endpoint.instanceUid));
+      const idle = waiting > 0 && instances.some((instance) => instance.inFlight === 0 && listed.has(instance.uid) && limiter.isPickable(instance.uid));
+      if (!idle) this.#waitingSince.delete(uid);
+      else if (!this.#waitingSince.has(uid)) this.#waitingSince.set(uid, now);
+      const since = this.#waitingSince.get(uid);
+      if (since !== undefined && now - since > IDLE_WAIT_MS) fail(`4: invocations of ${uid} wait beside an idle instance for ${now - since} ms`);
+    }
+    for (const invocation of router.invocations) {
+      const { queueTimeoutMs, timeoutMs, loadTimeoutMs } = invocation.limiter.function;
+      const age = now - invocation.arrivedAt;
+      if (age > queueTimeoutMs + timeoutMs + loadTimeoutMs + 1000) fail(`14: invocation ${invocation.id} has not ended after ${age} ms`);
+    }
+  }
+}
+
+/** A step late is not too late. Milliseconds. */
+const QUEUE_SLACK_MS = 600;
+
+function fail(message: string): never {
+  throw new Error(`invariant ${message}`);
+}

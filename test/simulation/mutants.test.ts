@@ -1,0 +1,48 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, type Plugin } from "esbuild";
+import { describe, expect, test } from "vitest";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+import type { SimulationResult } from "./simulation.ts";
+
+/** A mutant has to be caught within this many seeds. */
+const SEEDS = 250;
+
+function mutate({ file, find, replace }: Mutant): Plugin {
+  const path = resolve(file);
+  return {
+    name: "mutate",
+    setup: (context) =>
+      context.onLoad({ filter: /\.ts$/ }, ({ path: loaded }) =>
+        loaded === path ? { contents: readFileSync(path, "utf8").replace(find, () => replace), loader: "ts" } : undefined,
+      ),
+  };
+}
+
+const dir = mkdtempSync(join(tmpdir(), "berth-mutants-"));
+
+async function simulationOf(mutant: Mutant, index: number): Promise<(seed: number) => Promise<SimulationResult>> {
+  const outfile = join(dir, `${index}.mjs`);
+  const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' };
+  const common = { bundle: true, platform: "node", format: "esm", logLevel: "error", external: ["hdr-histogram-js", "yaml"] } as const;
+  await build({ ...common, entryPoints: ["test/simulation/simulation.ts"], outfile, banner, plugins: [mutate(mutant)] });
+  return ((await import(pathToFileURL(outfile).href)) as { simulate: (seed: number) => Promise<SimulationResult> }).simulate;
+}
+
+describe("mutants: each guard that is taken away is caught", () => {
+  test("there are at least 15, and each names text that is there exactly once", () => {
+    expect(MUTANTS.length).toBeGreaterThanOrEqual(15);
+    for (const { name, file, find } of MUTANTS) expect([name, readFileSync(file, "utf8").split(find).length - 1]).toEqual([name, 1]);
+  });
+
+  for (const [index, mutant] of MUTANTS.entries()) {
+    test(mutant.name, async () => {
+      const simulate = await simulationOf(mutant, index);
+      let caught: string | null = null;
+      for (let seed = 1; seed <= SEEDS && caught === null; seed++) caught = (await simulate(seed)).violation;
+      expect(caught).toMatch(/invariant \d+|invariant pool/);
+    }, 60_000);
+  }
+});

@@ -1,0 +1,155 @@
+/** A guard taken away: one place in one file, found by its text and replaced. */
+export interface Mutant {
+  name: string;
+  file: string;
+  find: string;
+  replace: string;
+}
+
+/** Every one of these must be caught by the simulation's invariants. */
+export const MUTANTS: Mutant[] = [
+  {
+    name: "an instance takes an order of any epoch",
+    file: "runtime-images/protocol/instance.ts",
+    find: 'if (order.epoch !== this.#epoch) return "epoch";',
+    replace: "",
+  },
+  {
+    name: "an instance takes an order of an earlier boot",
+    file: "runtime-images/protocol/instance.ts",
+    find: 'if (order.bootId !== this.bootId) return "boot";',
+    replace: "",
+  },
+  {
+    name: "an instance takes a second function",
+    file: "runtime-images/protocol/instance.ts",
+    find: 'return order.functionUid === this.#functionUid ? null : "function";',
+    replace: "return null;",
+  },
+  {
+    name: "an accepted order does not raise the epoch",
+    file: "runtime-images/protocol/instance.ts",
+    find: "this.#epoch += 1;",
+    replace: "",
+  },
+  {
+    name: "code that does not load leaves the instance as it is",
+    file: "runtime-images/protocol/instance.ts",
+    find: 'this.#state = "failed";\n      return true;',
+    replace: "return true;",
+  },
+  {
+    name: "a worker does not look at the function of a request",
+    file: "runtime-images/protocol/admission.ts",
+    find: "functionUid === this.#functionUid && revision === this.#revision",
+    replace: "revision === this.#revision",
+  },
+  {
+    name: "a worker does not look at the revision of a request",
+    file: "runtime-images/protocol/admission.ts",
+    find: "functionUid === this.#functionUid && revision === this.#revision",
+    replace: "functionUid === this.#functionUid",
+  },
+  {
+    name: "a worker runs one more than its concurrency",
+    file: "runtime-images/protocol/admission.ts",
+    find: "if (this.#running >= this.#concurrency)",
+    replace: "if (this.#running > this.#concurrency)",
+  },
+  {
+    name: "a finished invocation does not give its place back",
+    file: "runtime-images/protocol/admission.ts",
+    find: "this.#running -= 1;",
+    replace: "",
+  },
+  {
+    name: "a slot is released twice",
+    file: "router/slot.ts",
+    find: "this.#onRelease(this.slot);",
+    replace: "this.#onRelease(this.slot);\n    if (this.slot.inFlight > 1) this.#onRelease(this.slot);",
+  },
+  {
+    name: "a slot is not released",
+    file: "router/limiter.ts",
+    find: "slot.inFlight -= 1;",
+    replace: "",
+  },
+  {
+    name: "a reserved slot is not counted",
+    file: "router/limiter.ts",
+    find: "slot.inFlight += 1;",
+    replace: "",
+  },
+  {
+    name: "a queue has no time limit",
+    file: "router/limiter.ts",
+    find: "if (now - head.arrivedAt >= this.#fn.queueTimeoutMs)",
+    replace: "if (now - head.arrivedAt >= 60_000)",
+  },
+  {
+    name: "a queue has no depth",
+    file: "router/limiter.ts",
+    find: "if (this.#queue.length >= this.#fn.queueDepth)",
+    replace: "if (this.#queue.length >= 100_000)",
+  },
+  {
+    name: "nothing wakes the queue when an instance has rested",
+    file: "router/limiter.ts",
+    find: "look = Math.min(look, blockedUntil);",
+    replace: "void blockedUntil;",
+  },
+  {
+    name: "an invocation whose connection broke is sent again",
+    file: "router/retry.ts",
+    find: 'if (failure.kind === "broken") return false;',
+    replace: "",
+  },
+  {
+    name: "the budget of deletions is not kept",
+    file: "pool-manager/pool/decide.ts",
+    find: "if (this.#budget <= 0)",
+    replace: "if (this.#budget <= -100)",
+  },
+  {
+    name: "deletions are decided on an observation that is not complete",
+    file: "pool-manager/pool/decide.ts",
+    find: "if (!world.synced) return { actions: [], throttled: [], lookAgainMs: null };",
+    replace: "",
+  },
+  {
+    name: "a failed instance is not removed",
+    file: "pool-manager/pool/decide.ts",
+    find: 'if (instance.state === "failed") return "failed";',
+    replace: "",
+  },
+  {
+    name: "the instances of a deleted function are not removed",
+    file: "pool-manager/pool/decide.ts",
+    find: 'if (instance.functionUid && !this.#functions.has(instance.functionUid)) return "deleted-function";',
+    replace: "",
+  },
+  {
+    name: "what a predecessor drained is not removed",
+    file: "pool-manager/pool/decide.ts",
+    find: 'if (instance.state === "gone" || instance.state === "draining") return "drained";',
+    replace: "",
+  },
+  {
+    name: "instances that never finish starting are kept",
+    file: "pool-manager/pool/decide.ts",
+    find: 'return instance.state === "starting" && age > this.#world.pace.startTimeoutMs ? "start-timeout" : null;',
+    replace: "return null;",
+  },
+  {
+    name: "the platform does not keep to the pool's max",
+    file: "pool-manager/platform/fake.ts",
+    find: "Math.min(replicas - unbound.length, pool.max - all)",
+    replace: "replicas - unbound.length",
+  },
+  {
+    name: "a removal that failed is not tried again",
+    file: "pool-manager/pool/executor.ts",
+    find: "this.#leaving.failed(uid);",
+    replace: "",
+  },
+];

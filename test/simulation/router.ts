@@ -1,0 +1,287 @@
+import type { PoolManagerLink, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
+import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
+import { DemandReporter } from "../../router/demand.ts";
+import { RouterError } from "../../router/errors.ts";
+import { Limiter, type Waiter } from "../../router/limiter.ts";
+import { type Failure, mayRetry } from "../../router/retry.ts";
+import type { Reservation } from "../../router/slot.ts";
+import { Table } from "../../router/table.ts";
+import type { SimNetwork } from "./network.ts";
+import type { Tally } from "./tally.ts";
+import type { VirtualTime } from "./time.ts";
+
+const DELETE_GRACE_MS = 2000;
+
+/** An invocation in the simulation; it does what invoke.ts does, on a network that is simulated. */
+export class SimInvocation implements Waiter {
+  readonly id: number;
+  readonly arrivedAt: number;
+  readonly limiter: Limiter;
+  /** How often user code began to run for it. */
+  runs = 0;
+  outcome: string | null = null;
+  reservation: Reservation | null = null;
+  readonly replayable: boolean;
+  attempts = 0;
+  #attempt = 0;
+  readonly #router: SimRouter;
+  #cancelTimer: () => void = () => {};
+
+  constructor(id: number, limiter: Limiter, router: SimRouter, replayable: boolean) {
+    this.id = id;
+    this.limiter = limiter;
+    this.#router = router;
+    this.arrivedAt = router.time.now();
+    this.replayable = replayable;
+  }
+
+  granted(reservation: Reservation): void {
+    this.reservation = reservation;
+    this.attempts += 1;
+    const { fn } = { fn: this.limiter.function };
+    const patience = fn.timeoutMs + (reservation.endpoint.loaded ? 0 : fn.loadTimeoutMs);
+    this.#cancelTimer = this.#router.time.after(patience, () => this.#timedOut());
+    this.#router.send(this, reservation, ++this.#attempt);
+  }
+
+  rejected(error: RouterError): void {
+    this.end(error.code);
+  }
+
+  /** The instance answered this attempt. */
+  answered(attempt: number, status: string): void {
+    if (attempt === this.#attempt && this.outcome === null) this.end(status);
+  }
+
+  failed(attempt: number, failure: Failure): void {
+    if (attempt !== this.#attempt || this.outcome !== null || !this.reservation) return;
+    const { instanceUid, bootId } = this.reservation.endpoint;
+    this.#cancelTimer();
+    if (failure.kind === "refused") this.#router.tally.add(`request ${failure.why}`);
+    this.limiter.rest(instanceUid, failure.kind === "refused" ? failure.why : "unreachable");
+    if (failure.kind !== "refused") this.#router.suspect(instanceUid, bootId, "unreachable");
+    this.#release();
+    const bodyStarted = !this.replayable && failure.kind === "refused";
+    if (!mayRetry(failure, { replayable: this.replayable, bodyStarted, attempts: this.attempts }))
+      return this.end(failure.kind === "broken" ? "broken" : "unavailable");
+    this.#router.tally.add("retried");
+    this.limiter.requeue(this);
+  }
+
+  clientGone(): void {
+    if (this.outcome !== null) return;
+    if (!this.reservation) this.limiter.cancel(this);
+    this.end("client gone");
+  }
+
+  end(outcome: string): void {
+    if (this.outcome !== null) return;
+    this.outcome = outcome;
+    this.#cancelTimer();
+    this.#release();
+    this.#router.tally.add(`ended: ${outcome}`);
+    this.#router.ended(this);
+  }
+
+  #timedOut(): void {
+    if (!this.reservation) return;
+    const { instanceUid, bootId } = this.reservation.endpoint;
+    this.#router.suspect(instanceUid, bootId, "timeout");
+    this.end("timeout");
+  }
+
+  #release(): void {
+    this.reservation?.release();
+    this.reservation = null;
+  }
+}
+
+interface Served {
+  invocation: SimInvocation;
+  attempt: number;
+  worker: FakeWorker;
+  uid: string;
+  functionUid: string;
+  revision: string;
+}
+
+/** The router's own table, limiters and demand reports, over the simulated network. */
+export class SimRouter {
+  readonly time: VirtualTime;
+  readonly tally: Tally;
+  readonly limiters = new Map<string, Limiter>();
+  readonly byName = new Map<string, TableFunction>();
+  readonly invocations = new Set<SimInvocation>();
+  readonly #parked: Served[] = [];
+  readonly running: Served[] = [];
+  readonly #network: SimNetwork;
+  readonly #platform: FakePlatform;
+  readonly #reporter: DemandReporter;
+  readonly #table: Table;
+  #link: PoolManagerLink;
+  #unsubscribe: () => void = () => {};
+  #connection = 0;
+  #lastDelivery = 0;
+  #nextId = 1;
+  /** Called when user code begins to run. */
+  onRun: (served: Served) => void = () => {};
+  hangs: () => boolean = () => false;
+
+  constructor(time: VirtualTime, tally: Tally, network: SimNetwork, platform: FakePlatform, link: PoolManagerLink) {
+    this.time = time;
+    this.tally = tally;
+    this.#network = network;
+    this.#platform = platform;
+    this.#link = link;
+    this.#reporter = new DemandReporter("sim", (report) => this.#report(report), time.now, time.after);
+    this.#table = new Table({
+      upsert: (fn) => this.#upsert(fn),
+      removed: (uid, name) => this.#removed(uid, name),
+      endpointGone: () => {},
+    });
+    this.connect(link);
+    this.#reporter.start();
+  }
+
+  /** The table is a stream: what was sent arrives in order, until the connection breaks. */
+  connect(link: PoolManagerLink): void {
+    this.#link = link;
+    this.#unsubscribe();
+    const connection = ++this.#connection;
+    this.#unsubscribe = link.subscribe((change) => {
+      if (connection !== this.#connection) return;
+      if (this.#network.fault("table link broken", 0.01)) {
+        this.#connection += 1;
+        this.time.after(this.time.between(10, 500), () => this.connect(this.#link));
+        return;
+      }
+      this.#lastDelivery = Math.max(this.#lastDelivery, this.time.now() + this.time.between(0.1, 5));
+      this.time.after(this.#lastDelivery - this.time.now(), () => connection === this.#connection && this.#apply(change));
+    });
+  }
+
+  invoke(name: string, replayable: boolean): SimInvocation | null {
+    const fn = this.byName.get(name);
+    const limiter = fn && this.limiters.get(fn.uid);
+    if (!limiter) return null;
+    const invocation = new SimInvocation(this.#nextId++, limiter, this, replayable);
+    this.invocations.add(invocation);
+    limiter.acquire(invocation);
+    return invocation;
+  }
+
+  ended(invocation: SimInvocation): void {
+    this.invocations.delete(invocation);
+  }
+
+  suspect(uid: string, bootId: string, reason: "timeout" | "unreachable"): void {
+    this.#reporter.suspect({ uid, bootId, reason });
+  }
+
+  /** One attempt: to the instance, through its admission, back. */
+  send(invocation: SimInvocation, { endpoint }: Reservation, attempt: number): void {
+    const slow = this.#network.fault("invocation delayed", 0.03) ? this.time.between(20, 300) : 0;
+    const functionUid = invocation.limiter.function.uid;
+    this.time.after(this.time.between(0.1, 2) + slow, () => {
+      const found = this.#reach(endpoint.host, endpoint.port);
+      if (!found) return this.#reply(() => invocation.failed(attempt, { kind: "unsent" }));
+      this.#admit({ invocation, attempt, worker: found.worker, uid: found.uid, functionUid, revision: endpoint.revision }, false);
+    });
+  }
+
+  /** After each step: parked requests are asked about again, and those on dead workers break. */
+  sweep(): void {
+    for (const served of this.#parked.splice(0)) {
+      if (!this.#lives(served)) this.#reply(() => served.invocation.failed(served.attempt, { kind: "broken" }));
+      else this.#admit(served, true);
+    }
+    for (const served of [...this.running]) {
+      if (this.#lives(served)) continue;
+      this.running.splice(this.running.indexOf(served), 1);
+      this.#reply(() => served.invocation.failed(served.attempt, { kind: "broken" }));
+    }
+    for (const limiter of this.limiters.values()) {
+      const look = limiter.nextLook();
+      if (look !== null && look <= this.time.now()) limiter.serve();
+    }
+  }
+
+  #admit(served: Served, parked: boolean): void {
+    const { invocation, attempt, worker, uid } = served;
+    const admit = worker.admission.admit(served.functionUid, served.revision, parked);
+    if ("refuse" in admit) {
+      this.#platform.settle(uid);
+      return this.#reply(() => invocation.failed(attempt, { kind: "refused", why: admit.refuse }));
+    }
+    if ("failed" in admit) return this.#reply(() => invocation.answered(attempt, "load failed"));
+    if ("park" in admit) {
+      this.#parked.push(served);
+      return;
+    }
+    invocation.runs += 1;
+    this.running.push(served);
+    this.onRun(served);
+    if (this.hangs()) return;
+    this.time.after(this.time.between(1, 120), () => {
+      const at = this.running.indexOf(served);
+      if (at < 0) return;
+      this.running.splice(at, 1);
+      worker.admission.finish();
+      this.#platform.settle(uid);
+      this.#reply(() => invocation.answered(attempt, "ok"));
+    });
+  }
+
+  /** Addresses are used again: sometimes another instance answers there. */
+  #reach(host: string, port: number): { uid: string; worker: FakeWorker } | undefined {
+    const found = this.#platform.at(host, port);
+    const other = this.time.pick(this.#platform.uids());
+    const worker = other ? this.time.pick(this.#platform.workersOf(other)) : undefined;
+    if (!other || !worker || !this.#network.fault("invocation misrouted", 0.04)) return found;
+    return { uid: other, worker };
+  }
+
+  #reply(effect: () => void): void {
+    this.time.after(this.time.between(0.1, 2), effect);
+  }
+
+  #lives({ uid, worker }: Served): boolean {
+    return this.#platform.workersOf(uid).includes(worker);
+  }
+
+  #report(report: Parameters<PoolManagerLink["report"]>[0]): void {
+    const copy = structuredClone(report);
+    if (this.#network.fault("demand dropped", 0.05)) return;
+    const late = this.#network.fault("demand delayed", 0.05) ? this.time.between(20, 1500) : 0;
+    if (this.#network.fault("demand duplicated", 0.05)) this.time.after(this.time.between(0, 100), () => this.#link.report(copy));
+    this.time.after(this.time.between(0.1, 2) + late, () => this.#link.report(copy));
+  }
+
+  #apply(change: TableChange): void {
+    this.#table.apply(structuredClone(change));
+  }
+
+  #upsert(fn: TableFunction): void {
+    this.byName.set(fn.name, fn);
+    let limiter = this.limiters.get(fn.uid);
+    if (!limiter) {
+      const { uid } = fn;
+      limiter = new Limiter(fn, this.time.now, () => this.#reporter.changed(uid));
+      this.limiters.set(uid, limiter);
+      const own = limiter;
+      this.#reporter.add({ uid, demand: () => own.demand() });
+    }
+    limiter.update(fn);
+  }
+
+  #removed(uid: string, name: string): void {
+    this.byName.delete(name);
+    this.#reporter.delete(uid);
+    const limiter = this.limiters.get(uid);
+    limiter?.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", "deleted"));
+    this.time.after(DELETE_GRACE_MS, () => {
+      for (const invocation of [...this.invocations]) if (invocation.limiter === limiter) invocation.end("deleted");
+      this.limiters.delete(uid);
+    });
+  }
+}

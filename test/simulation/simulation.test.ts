@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { type SimulationResult, simulate } from "./simulation.ts";
+import { Tally } from "./tally.ts";
+
+const SEEDS = 1000;
+
+test(`${SEEDS} seeds: every invariant holds after every step, and every fault, transition and refusal occurs`, async () => {
+  const total = new Tally();
+  const violations: string[] = [];
+  let fewest = Number.POSITIVE_INFINITY;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const result: SimulationResult = await simulate(seed);
+    total.merge(result.tally);
+    fewest = Math.min(fewest, result.steps);
+    if (result.violation) violations.push(`seed ${seed}: ${result.violation} (replay: npm run sim -- --seed ${seed})`);
+  }
+  console.log(`${SEEDS} seeds, at least ${fewest} steps each\n${total.print()}`);
+  expect(violations).toEqual([]);
+  expect(fewest).toBeGreaterThanOrEqual(300);
+  expect(total.never()).toEqual([]);
+}, 170_000);
+
+test("a seed replays step for step", async () => {
+  const [first, second] = [await simulate(42), await simulate(42)];
+  expect(second.steps).toBe(first.steps);
+  expect([...second.tally.counts]).toEqual([...first.tally.counts]);
+});

@@ -1,0 +1,230 @@
+import type { FunctionRecord, FunctionStore } from "../../pool-manager/functions/function.ts";
+import { parseManifest } from "../../pool-manager/functions/manifest.ts";
+import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
+import { FakePlatform } from "../../pool-manager/platform/fake.ts";
+import type { PoolEvent } from "../../pool-manager/pool/events.ts";
+import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
+import type { PoolSpec } from "../../pool-manager/pool/state.ts";
+import type { LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { Invariants } from "./invariants.ts";
+import { SimNetwork } from "./network.ts";
+import { SimRouter } from "./router.ts";
+import { Tally } from "./tally.ts";
+import { VirtualTime } from "./time.ts";
+
+export interface SimulationResult {
+  seed: number;
+  steps: number;
+  /** Null when every invariant held. */
+  violation: string | null;
+  tally: Tally;
+}
+
+/** Faults occur in the first phase; in the second everything has to come to rest. Milliseconds. */
+const FAULTY_MS = 2000;
+const QUIET_MS = 10_000;
+const MIN_STEPS = 300;
+
+/** Runs one seed: the same one gives the same run, step for step. */
+export async function simulate(seed: number): Promise<SimulationResult> {
+  const simulation = new Simulation(seed);
+  return simulation.run();
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #time: VirtualTime;
+  readonly #tally = new Tally();
+  readonly #network: SimNetwork;
+  readonly #platform: FakePlatform;
+  readonly #registry: FunctionRegistry;
+  readonly #router: SimRouter;
+  readonly #invariants: Invariants;
+  readonly #pool: PoolSpec;
+  #reconciler: Reconciler;
+  #term = 1;
+  #steps = 0;
+  #deployed = 0;
+  /** Digests of code that does not load, and how. */
+  readonly #bad = new Map<string, "throws" | "hangs">();
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#time = new VirtualTime(seed);
+    this.#network = new SimNetwork(this.#time, this.#tally);
+    this.#platform = new FakePlatform(this.#network);
+    this.#platform.outcome = (order) => this.#bad.get(order.digest) ?? "loads";
+    this.#platform.route = (order) => this.#route(order);
+    this.#pool = {
+      name: "node",
+      runtime: "node",
+      size: Math.floor(this.#time.between(1, 4)),
+      max: Math.floor(this.#time.between(5, 9)),
+      budget: { actions: 6, windowMs: 1000 },
+    };
+    this.#registry = new FunctionRegistry(
+      memoryStore(),
+      async (_n, _r, _i, layer) => `image-${layer}`,
+      (uid) => this.#reconciler.functionChanged(uid),
+    );
+    this.#invariants = new Invariants(this.#time, this.#platform, this.#registry, this.#pool, this.#tally);
+    this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo.epoch);
+    this.#reconciler = this.#newReconciler();
+    this.#router = new SimRouter(this.#time, this.#tally, this.#network, this.#platform, this.#reconciler);
+    this.#router.onRun = ({ invocation, worker, uid, functionUid, revision }) => this.#invariants.ran(invocation, worker, uid, functionUid, revision);
+    this.#router.hangs = () => this.#network.fault("function hangs", 0.01);
+  }
+
+  async run(): Promise<SimulationResult> {
+    let violation: string | null = null;
+    try {
+      await this.#reconciler.start();
+      this.#schedule();
+      await this.#advance(FAULTY_MS);
+      this.#network.faulty = false;
+      this.#platform.setSynced(true);
+      this.#router.connect(this.#reconciler);
+      await this.#advance(FAULTY_MS + QUIET_MS);
+      this.#invariants.atRest(this.#router);
+      if (this.#steps < MIN_STEPS) violation = `only ${this.#steps} steps`;
+    } catch (error) {
+      violation = `step ${this.#steps}, ${this.#time.now().toFixed(1)} ms: ${(error as Error).message}`;
+    }
+    this.#reconciler.close();
+    return { seed: this.#seed, steps: this.#steps, violation, tally: this.#tally };
+  }
+
+  async #advance(until: number): Promise<void> {
+    while (await this.#time.step(until)) {
+      this.#steps += 1;
+      this.#router.sweep();
+      this.#invariants.check(this.#router);
+    }
+  }
+
+  #schedule(): void {
+    const every = (from: number, to: number, act: () => void, until = FAULTY_MS) => {
+      const next = () =>
+        this.#time.after(this.#time.between(from, to), () => {
+          act();
+          if (this.#time.now() < until) next();
+        });
+      next();
+    };
+    for (let i = 0; i < 3; i++) void this.#deploy(`f${i}`);
+    every(5, 60, () => this.#invoke());
+    every(400, 1600, () => this.#burst());
+    every(200, 900, () => void this.#change());
+    every(100, 500, () => this.#harm());
+    every(200, 600, () => this.#rogue());
+    every(800, 1200, () => this.#platform.relist(), FAULTY_MS + QUIET_MS);
+  }
+
+  #invoke(): void {
+    const name = `f${Math.floor(this.#time.between(0, 5))}`;
+    const invocation = this.#router.invoke(name, this.#time.chance(0.8));
+    if (!invocation || !this.#network.fault("client gone", 0.05)) return;
+    this.#time.after(this.#time.between(0, 80), () => invocation.clientGone());
+  }
+
+  #burst(): void {
+    const name = `f${Math.floor(this.#time.between(0, 5))}`;
+    for (let i = 0; i < 8; i++) this.#router.invoke(name, true);
+  }
+
+  async #change(): Promise<void> {
+    const name = `f${Math.floor(this.#time.between(0, 5))}`;
+    const record = this.#registry.find(name);
+    const dice = this.#time.random();
+    if (!record || dice < 0.6) return this.#deploy(name);
+    if (dice < 0.75) await this.#registry.rollback(name).catch(() => {});
+    else if (dice < 0.9) await this.#registry.remove(name).catch(() => {});
+    else await this.#registry.deploy(name, (current) => ({ ...(current as NonNullable<typeof current>), minScale: this.#time.chance(0.5) ? 1 : 0 }));
+  }
+
+  async #deploy(name: string): Promise<void> {
+    const layer = `sha256:${++this.#deployed}`;
+    if (this.#network.fault("code throws", 0.1)) this.#bad.set(layer, "throws");
+    else if (this.#network.fault("code hangs", 0.05)) this.#bad.set(layer, "hangs");
+    const concurrency = this.#time.pick([1, 1, 2, 5]) as number;
+    const settings = { concurrency, timeout: "700ms", loadTimeout: "400ms", queueTimeout: "1s", queueDepth: 6, idleTimeout: "1500ms", maxScale: 4 };
+    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" });
+  }
+
+  #harm(): void {
+    const uid = this.#time.pick(this.#platform.uids());
+    if (uid && this.#network.fault("instance killed", 0.2)) this.#platform.kill(uid);
+    else if (uid && this.#network.fault("worker crashed", 0.2)) this.#platform.crash(uid);
+    else if (uid && this.#network.fault("instance restarted", 0.15)) this.#invariants.restarted(uid, () => this.#platform.restart(uid));
+    else if (this.#network.fault("observation unsynced", 0.2)) {
+      this.#platform.setSynced(false);
+      this.#time.after(this.#time.between(50, 600), () => this.#platform.setSynced(true));
+    } else if (this.#network.fault("manager restarted", 0.15)) void this.#restartManager();
+  }
+
+  /** The manager dies with all that it remembered; its successor finds instances and functions. */
+  async #restartManager(): Promise<void> {
+    this.#reconciler.close();
+    this.#term += 1;
+    this.#reconciler = this.#newReconciler();
+    this.#invariants.newManager();
+    await this.#reconciler.start();
+    this.#router.connect(this.#reconciler);
+  }
+
+  /** Another claimant: a former leader, or one that believes in an older state. */
+  #rogue(): void {
+    const uid = this.#time.pick(this.#platform.uids());
+    const life = uid ? this.#platform.life(uid) : undefined;
+    const record = this.#time.pick(this.#registry.list());
+    if (!uid || !life || !record || !this.#network.fault("rogue order", 0.5)) return;
+    const echo = life.echo();
+    const revision = record.revisions.at(-1) as FunctionRecord["revisions"][number];
+    const order: LoadOrder = {
+      uid,
+      bootId: this.#time.chance(0.85) ? echo.bootId : "an older boot",
+      epoch: this.#time.chance(0.8) ? echo.epoch : echo.epoch - 1,
+      functionUid: record.uid,
+      functionName: record.name,
+      revision: revision.id,
+      digest: revision.layer,
+      term: this.#time.chance(0.7) ? this.#term : this.#term - 1,
+      loadTimeoutMs: revision.loadTimeoutMs,
+      settings: revision.settings,
+      env: {},
+    };
+    this.#platform.load(order, new Uint8Array()).then(
+      (answer) => this.#tally.add(answer.accepted ? "rogue order accepted" : `order ${answer.refusal}`),
+      () => {},
+    );
+  }
+
+  #route(order: LoadOrder): string {
+    const other = this.#time.pick(this.#platform.uids());
+    return other && other !== order.uid && this.#network.fault("order misrouted", 0.02) ? other : order.uid;
+  }
+
+  #newReconciler(): Reconciler {
+    return new Reconciler({
+      platform: this.#platform,
+      functions: this.#registry,
+      pools: { list: () => [this.#pool] },
+      layer: async () => new Uint8Array(),
+      clock: this.#time,
+      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: 2000 },
+      term: this.#term,
+      onEvent: (event) => this.#onEvent(event),
+    });
+  }
+
+  #onEvent(event: PoolEvent): void {
+    if (event.type === "order.refused") this.#tally.add(`order ${event.refusal}`);
+    else this.#tally.add(event.type);
+    if (event.type === "instance.removing") this.#tally.add(`removed: ${event.reason}`);
+    this.#invariants.event(event);
+  }
+}
+
+function memoryStore(): FunctionStore {
+  return { load: async () => [], save: async () => {}, remove: async () => {} };
+}
