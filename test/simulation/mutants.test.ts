@@ -26,8 +26,16 @@ const dir = mkdtempSync(join(tmpdir(), "berth-mutants-"));
 async function simulationOf(mutant: Mutant, index: number): Promise<(seed: number) => Promise<SimulationResult>> {
   const outfile = join(dir, `${index}.mjs`);
   const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' };
-  const common = { bundle: true, platform: "node", format: "esm", logLevel: "error", external: ["hdr-histogram-js", "yaml"] } as const;
-  await build({ ...common, entryPoints: ["test/simulation/simulation.ts"], outfile, banner, plugins: [mutate(mutant)] });
+  await build({
+    entryPoints: ["test/simulation/simulation.ts"],
+    outfile,
+    banner,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    logLevel: "error",
+    plugins: [mutate(mutant)],
+  });
   return ((await import(pathToFileURL(outfile).href)) as { simulate: (seed: number) => Promise<SimulationResult> }).simulate;
 }
 

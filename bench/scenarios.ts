@@ -1,0 +1,173 @@
+import { Agent } from "node:http";
+import autocannon from "autocannon";
+import { fire, latencies, openLoop, random } from "./driver.ts";
+import { type Scenario, scenarioOf } from "./report.ts";
+import { Subject } from "./subject.ts";
+
+export interface Size {
+  prewarmed: number;
+  cold: number;
+  burstRounds: number;
+  seconds: number;
+}
+
+export interface Memory {
+  prewarmedInstanceMb: number;
+  warmHelloMb: number;
+  managerAndRouterMb: number;
+}
+
+export type Progress = (scenario: string, done: number, total: number) => void;
+
+const HELLO = 'export default { fetch: () => Response.json({ message: "Hello, world!" }) };';
+const BURST = 20;
+
+/** About 1 MB of functions as a bundler would emit them, each with a body of its own, and one that is called. */
+export function bigBundle(): string {
+  const next = random(7);
+  const parts: string[] = [];
+  for (let i = 0; parts.length * 250 < 1_000_000; i++) {
+    const a = Math.floor(next() * 1e6);
+    parts.push(
+      `function part${i}(input, options = {}) {\n  const table = { key: ${a}, name: "part-${i}", list: [${a % 97}, ${a % 89}, ${a % 83}] };\n  if (options.deep && input > table.key) return part${Math.max(0, i - 1)}(input - 1, options);\n  return table.list.reduce((sum, x) => sum + x * input, table.name.length);\n}`,
+    );
+  }
+  const last = parts.length - 1;
+  return `${parts.join("\n")}\nexport default { fetch: () => Response.json({ sum: part${last}(3) }) };\n`;
+}
+
+/** New functions at Poisson arrivals, one invocation each, on a pool of this size. */
+async function starts(name: string, poolSize: number, count: number, rate: number, progress: Progress): Promise<Scenario> {
+  const berth = await Subject.start(poolSize);
+  try {
+    const codes = [await berth.upload(HELLO), await berth.upload(bigBundle())] as const;
+    // The first start of a fresh manager compiles its own code; users' functions arrive later than that.
+    for (const [i, code] of codes.entries()) {
+      await berth.deploy(`first-${i}`, code);
+      await (await fetch(`${berth.invokeUrl}/function/first-${i}`)).text();
+    }
+    for (let i = 0; i < count; i++) await berth.deploy(`f${i}`, codes[i % 2] as string, { idleTimeout: "20s" });
+    await berth.settled(poolSize);
+    let errors = 0;
+    let done = 0;
+    const kinds = new Map<string, number>();
+    const cpu = berth.cpuUs();
+    const times = await openLoop({
+      rate,
+      count,
+      seed: 3,
+      shot: (i) => ({ url: `${berth.invokeUrl}/function/f${i}` }),
+      onOutcome: ({ error, headers }) => {
+        if (error) errors += 1;
+        const kind = String(headers["x-berth-start"]);
+        kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+        progress(name, ++done, count);
+      },
+    });
+    const note = [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ");
+    return { ...scenarioOf(name, count, errors, times), cpuUsPerRequest: Math.round((berth.cpuUs() - cpu) / count), note: `${rate}/s, ${note}` };
+  } finally {
+    await berth.stop();
+  }
+}
+
+export const prewarmed = (size: Size, progress: Progress) => starts("prewarmed", 4, size.prewarmed, 2, progress);
+export const cold = (size: Size, progress: Progress) => starts("cold", 0, size.cold, 1, progress);
+
+/** 20 new functions at the same moment, on a pool of 3. */
+export async function burst({ burstRounds }: Size, progress: Progress): Promise<Scenario> {
+  const times = latencies();
+  let errors = 0;
+  let slowest = 0;
+  for (let round = 0; round < burstRounds; round++) {
+    const berth = await Subject.start(3);
+    try {
+      const code = await berth.upload(HELLO);
+      for (let i = 0; i < BURST; i++) await berth.deploy(`f${i}`, code);
+      await berth.settled(3);
+      const agent = new Agent({ keepAlive: true });
+      const at = performance.now();
+      const shots = Array.from({ length: BURST }, (_, i) => fire({ url: `${berth.invokeUrl}/function/f${i}` }, agent, at, 60_000));
+      for (const { error, firstByteMs } of await Promise.all(shots)) {
+        if (error) errors += 1;
+        times.recordValue(Math.round(firstByteMs * 1000));
+        slowest = Math.max(slowest, firstByteMs);
+      }
+      agent.destroy();
+      progress("burst", round + 1, burstRounds);
+    } finally {
+      await berth.stop();
+    }
+  }
+  return { ...scenarioOf("burst", BURST * burstRounds, errors, times), note: `last after ${Math.round(slowest)} ms` };
+}
+
+/** Peak through the router; then, at half of it, through the router and past it in turns. */
+export async function warm({ seconds }: Size, progress: Progress): Promise<{ scenarios: Scenario[]; memory: Memory }> {
+  const berth = await Subject.start(1);
+  try {
+    await berth.settled(1);
+    const [spare] = await berth.instances();
+    const prewarmedInstanceMb = berth.memory(spare?.uid);
+    await berth.deploy("hello", await berth.upload(HELLO));
+    const url = `${berth.invokeUrl}/function/hello`;
+    await (await fetch(url)).text();
+    const instance = (await berth.instances()).find((candidate) => candidate.function === "hello");
+    await berth.settled(1);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const memory = { prewarmedInstanceMb, warmHelloMb: berth.memory(instance?.uid), managerAndRouterMb: berth.memory() };
+    const throughput = await peak(berth, url, seconds, progress);
+    const rate = Math.min(throughput.requestsPerSecond ?? 0, MAX_RATE) / 2;
+    const { uid } = await berth.api.get<{ uid: string }>("/v1/functions/hello");
+    const direct = { url: `http://${instance?.address}/`, headers: { "x-berth-function": uid, "x-berth-revision": "r1", "x-call-id": "direct" } };
+    return { scenarios: [throughput, ...(await compare(berth, { url }, direct, rate, seconds, progress))], memory };
+  } finally {
+    await berth.stop();
+  }
+}
+
+/** The driver itself needs a core: beyond this rate it would measure itself. Requests per second. */
+const MAX_RATE = 4000;
+
+async function peak(berth: Subject, url: string, seconds: number, progress: Progress): Promise<Scenario> {
+  // Without a rate autocannon does not correct for coordinated omission, and only its count is used.
+  const options = { url, connections: 16 };
+  await autocannon({ ...options, duration: 1 });
+  const cpu = berth.cpuUs();
+  const result = await autocannon({ ...options, duration: seconds });
+  progress("throughput", 1, 1);
+  const errors = result.errors + result.non2xx;
+  const n = result.requests.total;
+  const cpuUsPerRequest = Math.round((berth.cpuUs() - cpu) / n);
+  return { name: "throughput", n, errors, requestsPerSecond: Math.round(n / result.duration), cpuUsPerRequest, note: "16 connections" };
+}
+
+type Target = { url: string; headers?: Record<string, string> };
+const SLICES = 6;
+
+/** Interleaved slices, so that what the machine does beside them falls on both alike. */
+async function compare(berth: Subject, router: Target, direct: Target, rate: number, seconds: number, progress: Progress): Promise<Scenario[]> {
+  const sums = { warm: latencies(), direct: latencies() };
+  const errors = { warm: 0, direct: 0 };
+  const count = Math.max(50, Math.round((rate * seconds) / SLICES));
+  let cpuUs = 0;
+  for (let slice = 0; slice < SLICES; slice++) {
+    for (const name of ["warm", "direct"] as const) {
+      const cpu = berth.cpuUs();
+      const onOutcome = ({ error }: { error: string | null }) => {
+        if (error) errors[name] += 1;
+      };
+      const shot = () => (name === "warm" ? router : direct);
+      sums[name].add(await openLoop({ rate, count, seed: slice + 1, shot, onOutcome }));
+      if (name === "warm") cpuUs += berth.cpuUs() - cpu;
+    }
+    progress("warm", slice + 1, SLICES);
+  }
+  const n = count * SLICES;
+  const [through, past] = [scenarioOf("warm", n, errors.warm, sums.warm), scenarioOf("direct", n, errors.direct, sums.direct)];
+  const added = ((through.p50Ms ?? 0) - (past.p50Ms ?? 0)).toFixed(2);
+  return [
+    { ...through, cpuUsPerRequest: Math.round(cpuUs / n), requestsPerSecond: Math.round(rate), note: `adds ${added} ms at p50` },
+    { ...past, requestsPerSecond: Math.round(rate), note: "the instance itself" },
+  ];
+}

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Api } from "../cli/api.ts";
+import { packLayer } from "../pool-manager/images/layer.ts";
+
+/** Clock ticks per second of /proc/PID/stat: 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+export interface InstanceRow {
+  uid: string;
+  state: string;
+  function: string | null;
+  revision: string | null;
+  address: string | null;
+}
+
+/** A Berth in a process of its own, as users run it. */
+export class Subject {
+  readonly api: Api;
+  readonly invokeUrl: string;
+  readonly #child: ChildProcess;
+  readonly #stateDir: string;
+
+  private constructor(child: ChildProcess, stateDir: string, invokeUrl: string, manageUrl: string) {
+    this.#child = child;
+    this.#stateDir = stateDir;
+    this.invokeUrl = invokeUrl;
+    this.api = new Api(manageUrl);
+  }
+
+  static async start(poolSize: number): Promise<Subject> {
+    const stateDir = mkdtempSync(join(tmpdir(), "berth-bench-"));
+    const flags = ["--router-port", "0", "--api-port", "0", "--state-dir", stateDir, "--pool-size", String(poolSize), "--no-example", "--log-level", "error"];
+    const child = spawn(process.execPath, ["dist/berth.js", "up", ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+    const line = await new Promise<string>((resolve, reject) => {
+      let text = "";
+      child.stdout?.on("data", (chunk) => {
+        text += chunk;
+        if (/^berth ready.*$/m.test(text)) resolve(text);
+      });
+      child.once("exit", () => reject(new Error("berth did not start")));
+    });
+    const [, invokeUrl = "", manageUrl = ""] = /invoke (\S+) manage (\S+)/.exec(line) ?? [];
+    return new Subject(child, stateDir, invokeUrl, manageUrl);
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGTERM");
+    await ended;
+    rmSync(this.#stateDir, { recursive: true, force: true });
+  }
+
+  async upload(source: string): Promise<string> {
+    const tar = await packLayer([{ path: "index.mjs", data: new TextEncoder().encode(source) }]);
+    return ((await this.api.call("POST", "/v1/code", tar)) as { digest: string }).digest;
+  }
+
+  async deploy(name: string, code: string, manifest: object = {}): Promise<void> {
+    await this.api.call("PUT", `/v1/functions/${name}`, { ...manifest, code });
+  }
+
+  async instances(): Promise<InstanceRow[]> {
+    return (await this.api.get<{ items: InstanceRow[] }>("/v1/instances")).items;
+  }
+
+  /** Waits until the pool is full and nothing else starts. */
+  async settled(size: number): Promise<void> {
+    for (let i = 0; i < 1200; i++) {
+      const states = (await this.instances()).map((instance) => instance.state);
+      const prewarmed = states.filter((state) => state === "prewarmed").length;
+      if (prewarmed >= size && !states.includes("starting")) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`the pool did not reach ${size}`);
+  }
+
+  /** Processor time of the process of pool manager and router so far, in microseconds. */
+  cpuUs(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1e6;
+  }
+
+  /** Private memory in MB: of pool manager and router, and of the instance's whole process group. */
+  memory(instance?: string): number {
+    if (!instance) return privateMb(Number(this.#child.pid));
+    let sum = 0;
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        const about = readFileSync(`/proc/${pid}/environ`, "latin1");
+        if (about.includes(join(this.#stateDir, "instances", instance))) sum += privateMb(Number(pid));
+      } catch {
+        // It ended, or is not ours to read.
+      }
+    }
+    return sum;
+  }
+}
+
+function privateMb(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
+  const kb = [...rollup.matchAll(/^Private_(?:Clean|Dirty): +(\d+)/gm)].reduce((sum, match) => sum + Number(match[1]), 0);
+  return Math.round(kb / 102.4) / 10;
+}
