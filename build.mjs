@@ -14,7 +14,11 @@ await Promise.all([
   }),
   build({
     ...common,
-    entryPoints: { supervisor: "runtime-images/node/supervisor.ts", worker: "runtime-images/node/worker.ts" },
+    entryPoints: {
+      supervisor: "runtime-images/node/supervisor.ts",
+      worker: "runtime-images/node/worker.ts",
+      compile: "runtime-images/node/compile.ts",
+    },
     outdir: "runtime-images/node/dist",
     outExtension: { ".js": ".cjs" },
     format: "cjs",

@@ -6,6 +6,7 @@ import { buildApi } from "./api/server.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { FileStore } from "./functions/file-store.ts";
+import { activeRevision, type FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
 import { FunctionRegistry } from "./functions/registry.ts";
@@ -46,7 +47,13 @@ export async function startPoolManager(config: ManagerConfig, root: string, log:
   await images.open();
   const logs = new FunctionLogs();
   const metrics = new ManagerMetrics();
-  const platform: Platform = new LocalPlatform({ dir: instanceDir(config.stateDir), runtimes: supervisors, now: realClock.now });
+  const platform: Platform = new LocalPlatform({
+    dir: instanceDir(config.stateDir),
+    codeDir: join(config.stateDir, "code"),
+    compiler: join(root, "runtime-images/node/dist/compile.cjs"),
+    runtimes: supervisors,
+    now: realClock.now,
+  });
   const store = new FileStore(config.stateDir);
   const build = images.build.bind(images);
   const functions: FunctionRegistry = new FunctionRegistry(store, build, (uid) => changed(uid));
@@ -76,13 +83,25 @@ export async function startPoolManager(config: ManagerConfig, root: string, log:
   const collect = () => {
     collecting = null;
     void functions
-      .exclusively(() => images.collect(functions.referencedImages()))
+      .exclusively(async () => {
+        await images.collect(functions.referencedImages());
+        platform.retainCode(new Set(functions.list().flatMap(({ revisions }) => revisions.map(({ layer }) => layer))));
+      })
       .catch((error: Error) => log.error({ err: error }, "unreferenced code could not be collected"));
+  };
+  const prepare = (record: FunctionRecord) => {
+    const { layer, settings } = activeRevision(record);
+    void images
+      .layer(layer)
+      .then((data) => platform.prepareCode({ digest: layer, entry: settings.entry, layer: data }))
+      .catch((error: Error) => log.error({ err: error, function: record.name }, "code could not be prepared"));
   };
   function changed(uid: string): void {
     const record = functions.byUid(uid);
-    if (record) emit({ type: "function.changed", function: uid, revision: record.active });
-    else {
+    if (record) {
+      emit({ type: "function.changed", function: uid, revision: record.active });
+      prepare(record);
+    } else {
       emit({ type: "function.deleted", function: uid });
       logs.forget(uid);
     }
@@ -141,6 +160,7 @@ export async function startPoolManager(config: ManagerConfig, root: string, log:
     throw error;
   }
   await reconciler.start();
+  for (const record of functions.list()) prepare(record);
   ready = true;
   const address = api.server.address() as { port: number };
 

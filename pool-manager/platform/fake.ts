@@ -94,6 +94,10 @@ export class FakePlatform implements Platform {
     });
   }
 
+  prepareCode(): void {}
+
+  retainCode(): void {}
+
   async load(order: LoadOrder, _code: Uint8Array): Promise<LoadAnswer> {
     const answer = await this.#network.call("load", () => {
       const member = this.#alive(this.route(order));

@@ -57,6 +57,14 @@ export class PlatformError extends Error {
 /** Output of a function, as the instance wrote it: without the line's end. */
 export type LogListener = (instanceUid: string, line: string) => void;
 
+export interface PreparedCode {
+  digest: string;
+  /** Module that will be loaded, below the function's root. */
+  entry: string;
+  /** The function layer. */
+  layer: Uint8Array;
+}
+
 /**
  * Where instances live: processes on this machine, pods of CloneSets, or the fake of the simulation.
  * Instances of a pool that are bound to no function are its unbound ones; the platform creates what is
@@ -75,6 +83,10 @@ export interface Platform {
    * created as far as `max` allows, excess ones stay until they are removed by name.
    */
   scalePool(pool: PoolTarget, replicas: number): Promise<void>;
+  /** A revision was deployed: its code may be brought near the instances in advance. */
+  prepareCode(code: PreparedCode): void;
+  /** Code that no revision needs any more may go. */
+  retainCode(digests: ReadonlySet<string>): void;
   /**
    * Hands a load order and its code to the instance itself, past the platform's control plane.
    * Rejects with `NOT_FOUND` or `UNREACHABLE`; a refusal is an answer.

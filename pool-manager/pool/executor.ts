@@ -153,6 +153,7 @@ export class Executor {
       functionName: record.name,
       revision: id,
       digest: revision.layer,
+      source: { kind: "inline" },
       term,
       loadTimeoutMs: revision.loadTimeoutMs,
       settings: revision.settings,

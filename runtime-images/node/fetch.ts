@@ -31,10 +31,8 @@ export function fetchHandle(target: unknown, from: { functionName: string; env: 
 }
 
 function toRequest(req: IncomingMessage, signal: AbortSignal): Request {
-  const headers = new Headers();
-  for (let i = 0; i < req.rawHeaders.length; i += 2) {
-    headers.append(req.rawHeaders[i] as string, req.rawHeaders[i + 1] as string);
-  }
+  const headers: [string, string][] = [];
+  for (let i = 0; i < req.rawHeaders.length; i += 2) headers.push([req.rawHeaders[i] as string, req.rawHeaders[i + 1] as string]);
   const url = new URL(req.url ?? "/", `http://${req.headers.host ?? "function"}`);
   const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
   const bodyless = req.method === "GET" || req.method === "HEAD" || !hasBody;
@@ -53,11 +51,25 @@ async function send(response: Response, res: GuardedResponse): Promise<void> {
     res.end();
     return;
   }
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    if (res.destroyed) return;
-    if (!res.write(chunk)) await Promise.race([once(res, "drain"), once(res, "close")]);
+  const reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  res.once("close", () => void reader.cancel().catch(() => {}));
+  const first = await reader.read();
+  let next = reader.read();
+  // Most bodies are one chunk whose end is known at once: they go out whole, in one write and with a length.
+  if (first.done || (await Promise.race([next, soon()]))?.done) {
+    res.end(first.value);
+    return;
+  }
+  res.write(first.value);
+  for (let chunk = await next; !chunk.done && !res.destroyed; chunk = await next) {
+    if (!res.write(chunk.value)) await Promise.race([once(res, "drain"), once(res, "close")]);
+    next = reader.read();
   }
   res.end();
+}
+
+function soon(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined));
 }
 
 function logFailure(error: unknown): void {

@@ -1,6 +1,6 @@
-import { pathToFileURL } from "node:url";
 import type { LoadSettings, Signature } from "../protocol/messages.ts";
 import { fetchHandle } from "./fetch.ts";
+import { importModule } from "./import.ts";
 import { type Invoker, invokerOf } from "./invoker.ts";
 import { lambdaHandle } from "./lambda.ts";
 import { nodeHandle } from "./node-style.ts";
@@ -16,7 +16,7 @@ export interface LoadedFrom {
 
 /** Imports the module and finds its handler. Throws the module's own error, or one that says what is missing. */
 export async function loadFunction(from: LoadedFrom): Promise<Invoker> {
-  const module = (await import(pathToFileURL(from.file).href)) as Exports;
+  const module = (await importModule(from.file)) as Exports;
   const { target, signature } = choose(module, from.settings);
   if (signature === "fetch") return invokerOf(fetchHandle(target, from));
   if (signature === "lambda") return invokerOf(lambdaHandle(target, from));

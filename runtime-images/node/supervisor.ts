@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
+import { unpackLayer } from "../protocol/layer.ts";
 import { CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
 import { Control, type Controlled } from "./control.ts";
 import type { FromWorker } from "./ipc.ts";
-import { unpackLayer } from "./layer.ts";
 import { writeRehearsal } from "./rehearsal.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
@@ -57,8 +57,9 @@ class Supervisor implements Controlled {
 
   #unpack(id: number, order: LoadOrder, code: Buffer, dir: string): void {
     try {
-      unpackLayer(code, dir);
-      this.#sendLoad(id, order, join(dir, FUNCTION_ROOT, order.settings.entry));
+      if (order.source.kind === "inline") unpackLayer(code, dir);
+      const root = order.source.kind === "inline" ? join(dir, FUNCTION_ROOT) : order.source.path;
+      this.#sendLoad(id, order, join(root, order.settings.entry));
     } catch (error) {
       this.#loadFailed(id, "load", `the code could not be unpacked: ${(error as Error).message}`);
     }

@@ -5,6 +5,9 @@ import type { FromWorker, ToWorker } from "./ipc.ts";
 /** Variables of the supervisor that a worker starts with; a function's own arrive with its load order. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
 
+/** vm.SourceTextModule takes code caches of ES modules; it is behind a flag that warns. */
+const WORKER_FLAGS = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
+
 /** One worker as a child process; messages sent before it listens are kept by the channel. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -18,7 +21,7 @@ export class WorkerProcess {
       const value = process.env[name];
       if (value !== undefined) env[name] = value;
     }
-    this.#child = spawn(process.execPath, [join(__dirname, "worker.cjs")], {
+    this.#child = spawn(process.execPath, [...WORKER_FLAGS, join(__dirname, "worker.cjs")], {
       cwd: join(dir, "home"),
       env,
       stdio: ["ignore", "inherit", "inherit", "ipc"],

@@ -188,6 +188,7 @@ async function load(subject: RuntimeSubject, sample: SampleName, settings: objec
     functionName: "f",
     revision: "r1",
     digest: "sha256:0",
+    source: { kind: "inline" },
     term: 1,
     loadTimeoutMs: 5000,
     settings: { entry: subject.entry, handler: null, signature: null, concurrency: 10, timeoutMs: 5000, ...settings },

@@ -55,6 +55,11 @@ export interface LoadOrder {
   digest: string;
   /** Leadership term of the sender; lower ones than the highest seen are refused. */
   term: number;
+  /**
+   * Where the code is: `inline`, the layer follows the order; `volume`, it has been put there already, in a
+   * directory that the instance sees at this path.
+   */
+  source: { kind: "inline" } | { kind: "volume"; path: string };
   /** Milliseconds from acceptance until the code must have loaded. */
   loadTimeoutMs: number;
   settings: LoadSettings;

@@ -42,6 +42,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       functionName: "f",
       revision: "r1",
       digest: "sha256:0",
+      source: { kind: "inline" },
       term: 1,
       loadTimeoutMs: 5000,
       settings: { entry: "index.mjs", handler: null, signature: null, concurrency: 2, timeoutMs: 1000 },

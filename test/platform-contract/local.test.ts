@@ -11,7 +11,13 @@ platformContract("local", async () => {
   const dir = join(mkdtempSync(join(tmpdir(), "berth-test-")), "i");
   const runtimes = { node: resolve("runtime-images/node/dist/supervisor.cjs") };
   return {
-    platform: new LocalPlatform({ dir, runtimes, now: () => performance.now() }),
+    platform: new LocalPlatform({
+      dir,
+      codeDir: `${dir}-code`,
+      compiler: resolve("runtime-images/node/dist/compile.cjs"),
+      runtimes,
+      now: () => performance.now(),
+    }),
     code: await packLayer([{ path: "index.mjs", data: new TextEncoder().encode(CODE) }], "function/"),
     kill: ({ uid }) => process.kill(supervisorOf(uid), "SIGKILL"),
     print: async ({ host, echo }) => {

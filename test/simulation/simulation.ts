@@ -188,6 +188,7 @@ class Simulation {
       functionName: record.name,
       revision: revision.id,
       digest: revision.layer,
+      source: { kind: "inline" },
       term: this.#time.chance(0.7) ? this.#term : this.#term - 1,
       loadTimeoutMs: revision.loadTimeoutMs,
       settings: revision.settings,

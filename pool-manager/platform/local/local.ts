@@ -2,13 +2,28 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CONTROL_READY, type Echo, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
-import { type Binding, type Instance, type LogListener, type Observation, type Platform, PlatformError, type PoolTarget, type Target } from "../platform.ts";
+import {
+  type Binding,
+  type Instance,
+  type LogListener,
+  type Observation,
+  type Platform,
+  PlatformError,
+  type PoolTarget,
+  type PreparedCode,
+  type Target,
+} from "../platform.ts";
+import { CodeDir } from "./code-dir.ts";
 import { ControlClient } from "./control-client.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 export interface LocalOptions {
   /** Directory that instances live below; must be short, it holds Unix sockets. */
   dir: string;
+  /** Where unpacked code is kept. */
+  codeDir: string;
+  /** Program that compiles a module's code cache. */
+  compiler: string;
   /** The supervisor program of each runtime. */
   runtimes: Readonly<Record<string, string>>;
   now(): number;
@@ -29,19 +44,30 @@ export class LocalPlatform implements Platform {
   readonly #instances = new Map<string, Instance>();
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
+  readonly #code: CodeDir;
   #version = 0;
   #synced = false;
   #closed = false;
 
   constructor(options: LocalOptions) {
     this.#options = options;
+    this.#code = new CodeDir(options.codeDir, options.compiler);
   }
 
   /** Instances die with their manager: what an earlier one left is only directories. */
   async start(): Promise<void> {
     await rm(this.#options.dir, { recursive: true, force: true });
     await mkdir(this.#options.dir, { recursive: true, mode: 0o700 });
+    this.#code.open();
     this.#synced = true;
+  }
+
+  prepareCode({ digest, entry, layer }: PreparedCode): void {
+    this.#code.prepare(digest, entry, layer);
+  }
+
+  retainCode(digests: ReadonlySet<string>): void {
+    this.#code.retain(digests);
   }
 
   observe(): Observation {
@@ -67,7 +93,8 @@ export class LocalPlatform implements Platform {
 
   async load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
     const member = this.#member(order.uid);
-    const answer = await member.control.load(order, code);
+    const source = { kind: "volume", path: this.#code.ensure(order.digest, code) } as const;
+    const answer = await member.control.load({ ...order, source }, new Uint8Array());
     this.#echoed(order.uid, answer.echo);
     return answer;
   }
