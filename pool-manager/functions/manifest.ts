@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
 import { parseDuration } from "./duration.ts";
@@ -18,8 +18,8 @@ const Variables = (description: string) =>
   });
 
 /** What a user says of a function; everything has a default. Published at /v1/schemas/function. */
-export const ManifestSchema = Type.Object(
-  {
+export const ManifestSchema = Type.Partial(
+  Type.Object({
     runtime: Type.String({ description: "Runtime that the code needs.", default: "node" }),
     handler: Type.Optional(
       Type.String({
@@ -53,11 +53,9 @@ export const ManifestSchema = Type.Object(
       default: 1000,
     }),
     queueTimeout: Duration("How long an invocation may wait for an instance, its load included.", "30s"),
-  },
+  }),
   { $id: "https://berth.dev/schemas/function.json", title: "Function", additionalProperties: false },
 );
-
-export type ManifestInput = Partial<Static<typeof ManifestSchema>>;
 
 /** A complete, checked manifest; durations in milliseconds. */
 export interface Manifest {
@@ -76,7 +74,7 @@ export interface Manifest {
   queueTimeoutMs: number;
 }
 
-const partial = Compile(Type.Partial(ManifestSchema, { additionalProperties: false }));
+const schema = Compile(ManifestSchema);
 
 /** Bounds of durations, in milliseconds. */
 const LIMITS = {
@@ -94,8 +92,8 @@ const RESERVED = /^(NODE_OPTIONS|LD_PRELOAD|LD_LIBRARY_PATH|NODE_CHANNEL_FD|NODE
  * Throws `MANIFEST_INVALID` with the field.
  */
 export function parseManifest(input: unknown, runtimes: readonly string[], base: Manifest = DEFAULTS): Manifest {
-  if (!partial.Check(input)) {
-    const [first] = partial.Errors(input);
+  if (!schema.Check(input)) {
+    const [first] = schema.Errors(input);
     throw invalid(fieldOf(first), `${first?.message ?? "is not valid"}`);
   }
   const manifest: Manifest = {

@@ -3,7 +3,7 @@ import type { StartKind } from "../client/contract.ts";
 import type { Instance, PlatformError } from "../platform/platform.ts";
 import { Expectations } from "./expectations.ts";
 import { Disruptions, LeavingInstances } from "./leaving.ts";
-import type { ReconcilerOptions } from "./reconciler.ts";
+import type { ReconcilerOptions } from "./options.ts";
 import type { Action, InstanceView, World } from "./state.ts";
 
 type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;

@@ -1,30 +1,15 @@
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
 import { activeRevision, type FunctionRecord } from "../functions/function.ts";
-import type { FunctionRegistry } from "../functions/registry.ts";
-import type { Instance, Platform } from "../platform/platform.ts";
-import type { Clock } from "./clock.ts";
+import type { Instance } from "../platform/platform.ts";
 import { decide } from "./decide.ts";
 import { Demand } from "./demand.ts";
-import type { PoolEventListener } from "./events.ts";
 import { Executor } from "./executor.ts";
 import { TableFeed } from "./feed.ts";
 import { LoadFailures } from "./load-failures.ts";
 import { type Knowledge, specOf, viewInstance } from "./observe.ts";
-import type { Decision, Pace, PoolSpec, World } from "./state.ts";
+import type { ReconcilerOptions } from "./options.ts";
+import type { Decision, World } from "./state.ts";
 import { tableFunction } from "./table.ts";
-
-export interface ReconcilerOptions {
-  platform: Platform;
-  functions: FunctionRegistry;
-  pools: { list(): PoolSpec[] };
-  /** Bytes of a function layer. */
-  layer(digest: string): Promise<Uint8Array>;
-  clock: Clock;
-  pace: Pace;
-  /** Leadership term that load orders carry. */
-  term: number;
-  onEvent: PoolEventListener;
-}
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;

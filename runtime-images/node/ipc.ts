@@ -1,5 +1,13 @@
 import type { LoadSettings } from "../protocol/messages.ts";
 
+/** What a module is loaded from, and how it is called. */
+export interface LoadedFrom {
+  file: string;
+  functionName: string;
+  settings: LoadSettings;
+  env: Record<string, string>;
+}
+
 /** Supervisor → worker. */
 export type ToWorker =
   | {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Handle } from "./invoker.ts";
-import type { LoadedFrom } from "./load.ts";
+import type { LoadedFrom } from "./ipc.ts";
 import type { GuardedResponse } from "./response.ts";
 
 interface LambdaResult {

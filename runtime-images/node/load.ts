@@ -2,17 +2,11 @@ import type { LoadSettings, Signature } from "../protocol/messages.ts";
 import { fetchHandle } from "./fetch.ts";
 import { importModule } from "./import.ts";
 import { type Invoker, invokerOf } from "./invoker.ts";
+import type { LoadedFrom } from "./ipc.ts";
 import { lambdaHandle } from "./lambda.ts";
 import { nodeHandle } from "./node-style.ts";
 
 type Exports = Record<string, unknown> & { default?: unknown };
-
-export interface LoadedFrom {
-  file: string;
-  functionName: string;
-  settings: LoadSettings;
-  env: Record<string, string>;
-}
 
 /** Imports the module and finds its handler. Throws the module's own error, or one that says what is missing. */
 export async function loadFunction(from: LoadedFrom): Promise<Invoker> {

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import type { LoadedFrom } from "./load.ts";
+import type { LoadedFrom } from "./ipc.ts";
 
 /** Call id of the request that a spare worker sends to itself; its output is dropped. */
 export const REHEARSAL_CALL = "rehearsal";

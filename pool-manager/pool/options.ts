@@ -1,0 +1,19 @@
+import type { FunctionRegistry } from "../functions/registry.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Clock } from "./clock.ts";
+import type { PoolEventListener } from "./events.ts";
+import type { Pace, PoolSpec } from "./state.ts";
+
+/** What the reconciler works with. */
+export interface ReconcilerOptions {
+  platform: Platform;
+  functions: FunctionRegistry;
+  pools: { list(): PoolSpec[] };
+  /** Bytes of a function layer. */
+  layer(digest: string): Promise<Uint8Array>;
+  clock: Clock;
+  pace: Pace;
+  /** Leadership term that load orders carry. */
+  term: number;
+  onEvent: PoolEventListener;
+}

@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decide } from "../../pool-manager/pool/decide.ts";
+import { wantedInstances } from "../../pool-manager/pool/scale.ts";
+import type { Action, FunctionSpec, InstanceView, PoolSpec, World } from "../../pool-manager/pool/state.ts";
+
+const POOL: PoolSpec = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 3, windowMs: 1000 } };
+const NOW = 100_000;
+
+function fn(uid: string, change: Partial<FunctionSpec> = {}): FunctionSpec {
+  const base = { uid, pool: "node", revision: "r1", concurrency: 1, minScale: 0, maxScale: 5, idleTimeoutMs: 5000, timeoutMs: 1000, blockedUntil: 0 };
+  return { ...base, ...change };
+}
+
+function instance(uid: string, change: Partial<InstanceView> = {}): InstanceView {
+  return {
+    uid,
+    pool: "node",
+    resourceVersion: "1",
+    bootId: `boot-${uid}`,
+    epoch: 0,
+    state: "prewarmed",
+    functionUid: null,
+    revision: null,
+    boundTo: null,
+    boundRevision: null,
+    binding: false,
+    createdAt: 1000,
+    readyAt: 2000,
+    specializedAt: 0,
+    lastUsedAt: NOW,
+    inFlight: 0,
+    suspect: false,
+    removing: false,
+    deleting: false,
+    ...change,
+  };
+}
+
+const warm = (uid: string, functionUid: string, change: Partial<InstanceView> = {}) =>
+  instance(uid, { state: "warm", epoch: 1, functionUid, revision: "r1", boundTo: functionUid, boundRevision: "r1", ...change });
+
+function world(change: Partial<World>): World {
+  return {
+    now: NOW,
+    synced: true,
+    pools: [POOL],
+    functions: [],
+    instances: [],
+    demand: new Map(),
+    expectedCreations: new Map(),
+    disruptions: new Map(),
+    pace: { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000 },
+    ...change,
+  };
+}
+
+const waiting = (uid: string, count = 1, ms = 10) => new Map([[uid, { waiting: count, inFlight: 0, oldestWaitMs: ms }]]);
+const kinds = (actions: Action[]) => actions.map((action) => (action.kind === "remove" ? `remove ${action.instance.uid}: ${action.reason}` : action.kind));
+
+describe("wantedInstances", () => {
+  test.each([
+    ["nothing is asked for", 1, 0, 0, 0],
+    ["one waits", 1, 1, 0, 1],
+    ["four at concurrency 1", 1, 4, 0, 4],
+    ["four at concurrency 2", 2, 4, 0, 2],
+    ["101 at concurrency 100: the last waits for a slot", 100, 101, 0, 1],
+    ["120 at concurrency 100", 100, 120, 0, 2],
+    ["above maxScale", 1, 50, 0, 5],
+  ])("%s", (_what, concurrency, asked, onTheirWay, wanted) => {
+    expect(wantedInstances(fn("a", { concurrency }), { waiting: asked, inFlight: 0, oldestWaitMs: 10 }, onTheirWay)).toBe(wanted);
+  });
+
+  test("a last invocation that has waited long gets an instance of its own", () => {
+    expect(wantedInstances(fn("a", { concurrency: 100 }), { waiting: 1, inFlight: 100, oldestWaitMs: 500 }, 0)).toBe(2);
+  });
+
+  test("minScale holds without demand", () => {
+    expect(wantedInstances(fn("a", { minScale: 2 }), undefined, 0)).toBe(2);
+  });
+});
+
+describe("decide", () => {
+  test("nothing at all while the world is not completely known", () => {
+    expect(decide(world({ synced: false, instances: [warm("i1", "gone")] })).actions).toEqual([]);
+  });
+
+  test("takes the instance that has been prewarmed longest", () => {
+    const instances = [instance("young", { readyAt: 9000 }), instance("old", { readyAt: 3000 })];
+    const { actions } = decide(world({ functions: [fn("a")], demand: waiting("a"), instances }));
+    expect(actions[0]).toMatchObject({ kind: "specialize", instance: { uid: "old" }, start: "prewarmed" });
+  });
+
+  test("an instance that became ready after the invocation came is a cold start", () => {
+    const { actions } = decide(world({ functions: [fn("a")], demand: waiting("a", 1, 500), instances: [instance("i", { readyAt: NOW - 100 })] }));
+    expect(actions[0]).toMatchObject({ kind: "specialize", start: "cold" });
+  });
+
+  test("every function gets its first instance before another gets its second", () => {
+    const demand = new Map([...waiting("a", 3, 50), ...waiting("b", 1, 10)]);
+    const { actions } = decide(world({ functions: [fn("a"), fn("b")], demand, instances: [instance("i1"), instance("i2")] }));
+    expect(actions.filter((action) => action.kind === "specialize").map((action) => action.functionUid)).toEqual(["a", "b"]);
+  });
+
+  test("an instance on its way counts: no second one for the same demand", () => {
+    const onItsWay = warm("i1", "a", { state: "specializing" });
+    const { actions } = decide(world({ functions: [fn("a")], demand: waiting("a"), instances: [onItsWay, instance("i2"), instance("i3")] }));
+    expect(kinds(actions)).toEqual([]);
+  });
+
+  test("at max the longest-idle instance above its minScale makes room, and a kept one does not", () => {
+    const full = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, i === 0 ? "kept" : "other", { lastUsedAt: NOW - 1000 + i }));
+    const functions = [fn("kept", { minScale: 1 }), fn("other"), fn("new")];
+    const { actions } = decide(world({ functions, demand: waiting("new"), instances: full }));
+    expect(kinds(actions)).toEqual(["remove i1: reaped"]);
+  });
+
+  test("a busy instance is not reaped", () => {
+    const full = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, "other", { inFlight: 1 }));
+    expect(decide(world({ functions: [fn("other"), fn("new")], demand: waiting("new"), instances: full })).actions).toEqual([]);
+  });
+
+  test.each([
+    ["failed", instance("i", { state: "failed" })],
+    ["suspect", warm("i", "a", { suspect: true })],
+    ["misbound", warm("i", "a", { boundTo: "b" })],
+    ["deleted-function", warm("i", "nobody")],
+    ["drained", warm("i", "a", { state: "gone" })],
+    ["idle", warm("i", "a", { lastUsedAt: NOW - 6000 })],
+    ["start-timeout", instance("i", { state: "starting", createdAt: NOW - 11_000 })],
+  ])("removes an instance that is %s", (reason, candidate) => {
+    const { actions } = decide(world({ functions: [fn("a")], instances: [candidate] }));
+    expect(kinds(actions)).toContain(`remove i: ${reason}`);
+  });
+
+  test("the budget holds deletions back, whatever is observed", () => {
+    const strays = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, "nobody"));
+    const { actions, throttled } = decide(world({ instances: strays, disruptions: new Map([["node", 1]]) }));
+    expect(actions.filter((action) => action.kind === "remove")).toHaveLength(2);
+    expect(throttled).toEqual(["node"]);
+  });
+
+  test("a refill waits while an instance is specializing, unless the pool runs out", () => {
+    const busy = warm("b", "a", { state: "specializing" });
+    const refill = (instances: InstanceView[]) => kinds(decide(world({ functions: [fn("a")], instances })).actions);
+    expect(refill([busy, instance("i1")])).toEqual([]);
+    expect(refill([busy])).toEqual(["scale"]);
+    expect(refill([instance("i1")])).toEqual(["scale"]);
+  });
+
+  test("code that failed to load gets no instance until its time has come, and then only for an invocation", () => {
+    const blocked = fn("a", { blockedUntil: NOW + 1 });
+    const due = fn("a", { blockedUntil: NOW - 1, minScale: 1 });
+    const instances = [instance("i1"), instance("i2")];
+    expect(kinds(decide(world({ functions: [blocked], demand: waiting("a"), instances })).actions)).toEqual([]);
+    expect(kinds(decide(world({ functions: [due], instances })).actions)).toEqual([]);
+    expect(kinds(decide(world({ functions: [due], demand: waiting("a"), instances })).actions)).toContain("specialize");
+  });
+
+  test("whatever the world: within max, within the budget, and each instance is acted upon once", () => {
+    const anyInstance = fc.record({
+      state: fc.constantFrom("starting", "prewarmed", "specializing", "warm", "draining", "failed", "gone"),
+      owner: fc.constantFrom(null, "a", "b", "nobody"),
+      idle: fc.integer({ min: 0, max: 20_000 }),
+      suspect: fc.boolean(),
+      removing: fc.boolean(),
+    });
+    const asked = fc.integer({ min: 0, max: 30 });
+    fc.assert(
+      fc.property(fc.array(anyInstance, { maxLength: 6 }), asked, asked, fc.integer({ min: 0, max: 4 }), (drawn, a, b, spent) => {
+        const instances = drawn.map(({ state, owner, idle, suspect, removing }, i) => {
+          const functionUid = state === "warm" || state === "specializing" ? (owner ?? "a") : null;
+          const change = { state, functionUid, boundTo: functionUid, revision: functionUid && "r1", boundRevision: functionUid && "r1" } as const;
+          return instance(`i${i}`, { ...change, lastUsedAt: NOW - idle, suspect, removing });
+        });
+        const demand = new Map([...waiting("a", a), ...waiting("b", b)]);
+        const { actions } = decide(world({ functions: [fn("a"), fn("b")], instances, demand, disruptions: new Map([["node", spent]]) }));
+        const created = actions.reduce((sum, action) => sum + (action.kind === "scale" ? action.create : 0), 0);
+        expect(instances.length + created).toBeLessThanOrEqual(POOL.max);
+        const disruptive = actions.filter((action) => action.kind === "remove" || (action.kind === "specialize" && action.start === "warm"));
+        expect(disruptive.length).toBeLessThanOrEqual(Math.max(0, POOL.budget.actions - spent));
+        const touched = actions.flatMap((action) => (action.kind === "specialize" || action.kind === "remove" ? [action.instance.uid] : []));
+        expect(new Set(touched).size).toBe(touched.length);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
