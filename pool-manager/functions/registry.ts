@@ -207,7 +207,7 @@ export class FunctionRegistry {
 }
 
 /** The settings of a record's active revision as a manifest: the base of a partial change. */
-function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
+export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
   const { settings, env, loadTimeoutMs } = activeRevision(record);
   const { handler, signature, concurrency, timeoutMs } = settings;
   return { runtime: record.runtime, handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets, ...record.scaling };

@@ -4,6 +4,8 @@ export interface Mutant {
   file: string;
   find: string;
   replace: string;
+  /** Faults that this guard is there for, made more frequent. */
+  odds?: Record<string, number>;
 }
 
 /** Every one of these must be caught by the simulation's invariants. */
@@ -19,6 +21,7 @@ export const MUTANTS: Mutant[] = [
     file: "runtime-images/protocol/instance.ts",
     find: 'if (order.bootId !== this.bootId) return "boot";',
     replace: "",
+    odds: { "rogue order": 1, "order misrouted": 0.2 },
   },
   {
     name: "an instance takes a second function",
@@ -49,6 +52,7 @@ export const MUTANTS: Mutant[] = [
     file: "runtime-images/protocol/admission.ts",
     find: "functionUid === this.#functionUid && revision === this.#revision",
     replace: "functionUid === this.#functionUid",
+    odds: { "invocation misrouted": 0.3 },
   },
   {
     name: "a worker runs one more than its concurrency",

@@ -12,9 +12,13 @@ export class SimNetwork implements FakeNetwork {
   readonly #time: VirtualTime;
   readonly #tally: Tally;
 
-  constructor(time: VirtualTime, tally: Tally) {
+  readonly #odds: Readonly<Record<string, number>>;
+
+  /** `odds`: probabilities of faults that differ from the usual ones. */
+  constructor(time: VirtualTime, tally: Tally, odds: Readonly<Record<string, number>> = {}) {
     this.#time = time;
     this.#tally = tally;
+    this.#odds = odds;
   }
 
   now(): number {
@@ -49,7 +53,7 @@ export class SimNetwork implements FakeNetwork {
   }
 
   fault(name: string, probability: number): boolean {
-    if (!this.faulty || !this.#time.chance(probability)) return false;
+    if (!this.faulty || !this.#time.chance(this.#odds[name] ?? probability)) return false;
     this.#tally.fault(name);
     return true;
   }

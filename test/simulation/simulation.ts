@@ -26,9 +26,8 @@ const QUIET_MS = 10_000;
 const MIN_STEPS = 300;
 
 /** Runs one seed: the same one gives the same run, step for step. */
-export async function simulate(seed: number): Promise<SimulationResult> {
-  const simulation = new Simulation(seed);
-  return simulation.run();
+export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}): Promise<SimulationResult> {
+  return new Simulation(seed, odds).run();
 }
 
 class Simulation {
@@ -48,10 +47,10 @@ class Simulation {
   /** Digests of code that does not load, and how. */
   readonly #bad = new Map<string, "throws" | "hangs">();
 
-  constructor(seed: number) {
+  constructor(seed: number, odds: Readonly<Record<string, number>>) {
     this.#seed = seed;
     this.#time = new VirtualTime(seed);
-    this.#network = new SimNetwork(this.#time, this.#tally);
+    this.#network = new SimNetwork(this.#time, this.#tally, odds);
     this.#platform = new FakePlatform(this.#network);
     this.#platform.outcome = (order) => this.#bad.get(order.digest) ?? "loads";
     this.#platform.route = (order) => this.#route(order);

@@ -14,7 +14,9 @@ test("docs/errors.md has every error of both services, with its status and its f
 
 test("docs/errors.md has every error of the command", () => {
   const sources = readdirSync("cli", { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
-  const thrown = new Set(sources.flatMap((name) => [...readFileSync(join("cli", name), "utf8").matchAll(/CliError\(\s*"([A-Z_]+)"/g)].map((match) => match[1] as string)));
+  const thrown = new Set(
+    sources.flatMap((name) => [...readFileSync(join("cli", name), "utf8").matchAll(/CliError\(\s*"([A-Z_]+)"/g)].map((match) => match[1] as string)),
+  );
   expect(thrown.size).toBeGreaterThan(8);
   for (const code of thrown) expect(page).toContain(`| \`${code}\` |`);
 });
