@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire, isBuiltin, Module } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -8,24 +8,14 @@ import vm from "node:vm";
 export const CACHE_SUFFIX = ".v8";
 
 /**
- * Imports a function's module. With a code cache beside it V8 need not parse the source, which takes most of
- * the load of a large bundle; without one, or when V8 rejects it, this is a plain import.
+ * Imports a function's module. A bundle is one file: it is read and compiled at once, which saves the
+ * loader's asynchronous rounds, and with a code cache beside it V8 need not even parse it, which takes most
+ * of the load of a large one. Whatever is not that simple is a plain import.
  */
 export async function importModule(file: string): Promise<Record<string, unknown>> {
-  const cache = readCache(file);
-  if (cache) {
-    const cached = file.endsWith(".cjs") ? cachedScript(file, cache) : await cachedModule(file, cache);
-    if (cached) return cached;
-  }
-  return import(pathToFileURL(file).href);
-}
-
-function readCache(file: string): Buffer | null {
-  try {
-    return readFileSync(file + CACHE_SUFFIX);
-  } catch {
-    return null;
-  }
+  const cache = existsSync(file + CACHE_SUFFIX) ? readFileSync(file + CACHE_SUFFIX) : undefined;
+  const direct = file.endsWith(".mjs") ? await singleModule(file, cache) : cache && cachedScript(file, cache);
+  return direct ?? import(pathToFileURL(file).href);
 }
 
 function cachedScript(file: string, cachedData: Buffer): Record<string, unknown> | null {
@@ -41,8 +31,8 @@ function cachedScript(file: string, cachedData: Buffer): Record<string, unknown>
   return { default: module.exports };
 }
 
-/** Null when the cache is not accepted or the module imports anything but Node's own modules. */
-async function cachedModule(file: string, cachedData: Buffer): Promise<Record<string, unknown> | null> {
+/** Null when the cache or the source is not accepted, or the module imports anything but Node's own modules. */
+async function singleModule(file: string, cachedData: Buffer | undefined): Promise<Record<string, unknown> | null> {
   const { href } = pathToFileURL(file);
   const importIt = (specifier: string) => import(specifier.startsWith(".") ? new URL(specifier, href).href : specifier);
   let module: vm.SourceTextModule;

@@ -43,8 +43,9 @@ class Supervisor implements Controlled {
     if (assignment.start) this.#startWorker(id);
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
     const dir = join(this.#dir, "code", String(answer.echo.epoch));
-    // The answer goes first: whoever waits for it can send the invocation while the code is unpacked.
-    setImmediate(() => this.#unpack(id, order, code, dir));
+    // Unpacking waits for the answer: whoever gets it can send the invocation meanwhile.
+    if (order.source.kind === "volume") this.#sendLoad(id, order, join(order.source.path, order.settings.entry));
+    else setImmediate(() => this.#unpack(id, order, code, dir));
     this.#control.publish();
     return answer;
   }
@@ -57,9 +58,8 @@ class Supervisor implements Controlled {
 
   #unpack(id: number, order: LoadOrder, code: Buffer, dir: string): void {
     try {
-      if (order.source.kind === "inline") unpackLayer(code, dir);
-      const root = order.source.kind === "inline" ? join(dir, FUNCTION_ROOT) : order.source.path;
-      this.#sendLoad(id, order, join(root, order.settings.entry));
+      unpackLayer(code, dir);
+      this.#sendLoad(id, order, join(dir, FUNCTION_ROOT, order.settings.entry));
     } catch (error) {
       this.#loadFailed(id, "load", `the code could not be unpacked: ${(error as Error).message}`);
     }
