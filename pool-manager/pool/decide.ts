@@ -185,12 +185,13 @@ class PoolDecision {
   }
 
   /**
-   * A refill competes with specializing for the processor: it waits until that is done, and goes one
-   * instance at a time. Once less than half of the pool is left, running out is the greater evil.
+   * A refill competes with specializing for the processor: it goes one instance at a time, and waits until
+   * that is done. Once less than half of the pool is left it no longer waits; an empty pool is urgent.
    */
   #refillPace(have: number): number {
     const { refill, urgent, refillDelayMs } = this.#world.pace;
-    if (have < this.#pool.size / 2) return urgent;
+    if (have === 0) return urgent;
+    if (have < this.#pool.size / 2) return refill;
     const specializing = this.#alive.some((instance) => instance.state === "specializing");
     if (specializing || this.#actions.some((action) => action.kind === "specialize")) return 0;
     const quietFor = this.#world.now - Math.max(0, ...this.#alive.map((instance) => instance.specializedAt));

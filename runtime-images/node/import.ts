@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire, isBuiltin, Module } from "node:module";
 import { dirname } from "node:path";
@@ -19,7 +20,7 @@ export async function importModule(file: string): Promise<Record<string, unknown
 }
 
 function cachedScript(file: string, cachedData: Buffer): Record<string, unknown> | null {
-  const script = new vm.Script(Module.wrap(readFileSync(file, "utf8")), {
+  const script = new vm.Script(Module.wrap(readSource(file)), {
     filename: file,
     cachedData,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
@@ -37,7 +38,7 @@ async function singleModule(file: string, cachedData: Buffer | undefined): Promi
   const importIt = (specifier: string) => import(specifier.startsWith(".") ? new URL(specifier, href).href : specifier);
   let module: vm.SourceTextModule;
   try {
-    module = new vm.SourceTextModule(readFileSync(file, "utf8"), {
+    module = new vm.SourceTextModule(readSource(file), {
       identifier: href,
       cachedData,
       importModuleDynamically: (specifier) => importIt(specifier) as Promise<vm.Module>,
@@ -58,9 +59,15 @@ async function singleModule(file: string, cachedData: Buffer | undefined): Promi
   return module.namespace as Record<string, unknown>;
 }
 
+/** Decoding UTF-8 takes twice as long as copying ASCII, which most bundles are. */
+function readSource(file: string): string {
+  const bytes = readFileSync(file);
+  return isAscii(bytes) ? bytes.latin1Slice() : bytes.toString("utf8");
+}
+
 /** What V8 keeps of a module; written beside it at deployment. */
 export function compileCache(file: string): Buffer {
-  const source = readFileSync(file, "utf8");
+  const source = readSource(file);
   if (file.endsWith(".cjs")) return new vm.Script(Module.wrap(source), { filename: file }).createCachedData();
   const module = new vm.SourceTextModule(source, { identifier: pathToFileURL(file).href });
   // Documented since Node 12.17; its type is missing.
