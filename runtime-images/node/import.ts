@@ -62,7 +62,7 @@ async function singleModule(file: string, cachedData: Buffer | undefined): Promi
 /** Decoding UTF-8 takes twice as long as copying ASCII, which most bundles are. */
 function readSource(file: string): string {
   const bytes = readFileSync(file);
-  return isAscii(bytes) ? bytes.latin1Slice() : bytes.toString("utf8");
+  return isAscii(bytes) ? bytes.toString("latin1") : bytes.toString("utf8");
 }
 
 /** What V8 keeps of a module; written beside it at deployment. */

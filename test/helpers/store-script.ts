@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { FileStore } from "../../pool-manager/functions/file-store.ts";
 import { type FileOps, realFiles } from "../../pool-manager/functions/files.ts";
-import { parseManifest } from "../../pool-manager/functions/manifest.ts";
+import type { Manifest } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry, manifestOf } from "../../pool-manager/functions/registry.ts";
 import { Pools } from "../../pool-manager/pool/pools.ts";
 
@@ -57,8 +57,24 @@ function acknowledge(): void {
   process.stdout.write(`${JSON.stringify([shown.sort(), pools.get("node").size])}\n`);
 }
 
-async function deploy(name: string, manifest: object): Promise<void> {
-  await functions.deploy(name, () => parseManifest(manifest, ["node"]), { layer: "sha256:1", entry: "index.mjs" });
+const BASE: Manifest = {
+  runtime: "node",
+  handler: null,
+  signature: null,
+  env: {},
+  secrets: {},
+  timeoutMs: 1000,
+  loadTimeoutMs: 1000,
+  concurrency: 1,
+  minScale: 0,
+  maxScale: 3,
+  idleTimeoutMs: 1000,
+  queueDepth: 1,
+  queueTimeoutMs: 1000,
+};
+
+async function deploy(name: string, manifest: Partial<Manifest>): Promise<void> {
+  await functions.deploy(name, () => ({ ...BASE, ...manifest }), { layer: "sha256:1", entry: "index.mjs" });
   acknowledge();
 }
 

@@ -45,8 +45,8 @@ test("100 revisions in place under open-loop POSTs: no reset, none lost, none do
     const floor = new Map<number, number>();
     const batch = `b${ids.length}`;
     await openLoop({
-      rate: 100,
-      count: 200,
+      rate: 60,
+      count: 120,
       seed: ids.length + 1,
       shot: (i) => {
         floor.set(i, acknowledged);

@@ -83,7 +83,7 @@ test("300 functions on size 4, max 12 are each invoked, with at most 12 instance
   const watch = (async () => {
     while (watching) {
       most = Math.max(most, (await berth.instances()).length);
-      await sleep(20);
+      await sleep(40);
     }
   })();
   const open = [...names];
