@@ -2,10 +2,11 @@
  * PID 1 of a code container. Copies the function from its image to the volume that it shares with the
  * runtime container, says that it is there, and waits; exits at once on SIGTERM.
  *
- *   entry [SOURCE [TARGET]]      default: /function /berth/code
+ *   entry [SOURCE [TARGET [DIGEST]]]      default: /function /berth/code
  *
- * The copy goes to TARGET/.next and is renamed to TARGET/current, whose former content goes to
- * TARGET/.old: the supervisor sees a whole function or none. Freestanding: no libc, so that the entry
+ * The copy goes to TARGET/.next, with DIGEST in the file .berth-ready, and is renamed to TARGET/current, whose
+ * former content goes to TARGET/.old: the supervisor sees a whole function or none. Without SOURCE there is
+ * nothing to copy and it only waits: so do the idle code container of a prewarmed pod, and a pod's sandbox. Freestanding: no libc, so that the entry
  * layer is a few kilobytes and needs nothing from a base image.
  */
 typedef unsigned long ulong;
@@ -119,6 +120,10 @@ static void leave(int signal) {
   sys(EXIT, 0, 0, 0, 0);
 }
 
+static void wait_for_signals(void) {
+  for (;;) sys(PAUSE_, 0, 0, 0, 0);
+}
+
 extern void restore(void);
 struct action {
   void (*handler)(int);
@@ -132,6 +137,7 @@ void begin(long *stack) {
   char **argv = (char **)(stack + 1);
   const char *source = argc > 1 ? argv[1] : "/function";
   const char *target = argc > 2 ? argv[2] : "/berth/code";
+  const char *digest = argc > 3 ? argv[3] : "";
   struct action on_term = {leave, 0x04000000, restore, 0};
   sys(SIGACTION, 15, (long)&on_term, 0, 8);
   sys(SIGACTION, 2, (long)&on_term, 0, 8);
@@ -139,15 +145,19 @@ void begin(long *stack) {
   join(next, target, ".next");
   join(current, target, "current");
   join(old, target, ".old");
-  join(ready, current, ".berth-ready");
+  join(ready, next, ".berth-ready");
+  long function = sys(OPENAT, CWD, (long)source, O_RDONLY | O_DIRECTORY, 0);
+  if (function < 0) wait_for_signals();
+  sys(CLOSE, function, 0, 0, 0);
   sys(MKDIRAT, CWD, (long)target, 0755, 0);
   remove_tree(next, "");
   remove_tree(old, "");
   copy_tree(source, next);
-  sys(RENAMEAT, CWD, (long)current, CWD, (long)old);
-  if (sys(RENAMEAT, CWD, (long)next, CWD, (long)current) < 0) fail("entry: cannot rename to ", current);
   long file = sys(OPENAT, CWD, (long)ready, O_WRONLY | O_CREAT, 0644);
   if (file < 0) fail("entry: cannot write ", ready);
+  sys(WRITE, file, (long)digest, (long)length(digest), 0);
   sys(CLOSE, file, 0, 0, 0);
-  for (;;) sys(PAUSE_, 0, 0, 0, 0);
+  sys(RENAMEAT, CWD, (long)current, CWD, (long)old);
+  if (sys(RENAMEAT, CWD, (long)next, CWD, (long)current) < 0) fail("entry: cannot rename to ", current);
+  wait_for_signals();
 }

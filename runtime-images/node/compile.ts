@@ -1,6 +1,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
-import { CACHE_SUFFIX, compileCache } from "./import.ts";
+import { CACHE_SUFFIX } from "../protocol/layer.ts";
+import { compileCache } from "./import.ts";
 
 /** `node --experimental-vm-modules compile.cjs FILE`: writes the code cache of a module beside it. */
 const file = process.argv[2];

@@ -4,9 +4,7 @@ import { createRequire, isBuiltin, Module } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import vm from "node:vm";
-
-/** Beside a module: what V8 compiled of it, for the same content, Node version and flags. */
-export const CACHE_SUFFIX = ".v8";
+import { CACHE_SUFFIX } from "../protocol/layer.ts";
 
 /**
  * Imports a function's module. A bundle is one file: it is read and compiled at once, which saves the

@@ -19,6 +19,8 @@ export type ToWorker =
       file: string;
       settings: LoadSettings;
       env: Record<string, string>;
+      /** What a request has to present; null: nothing. */
+      key: string | null;
     }
   | { type: "drain" };
 

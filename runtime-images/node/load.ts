@@ -1,20 +1,38 @@
 import type { LoadSettings, Signature } from "../protocol/messages.ts";
 import { fetchHandle } from "./fetch.ts";
 import { importModule } from "./import.ts";
-import { type Invoker, invokerOf } from "./invoker.ts";
+import { type Handle, type Invoker, invokerOf } from "./invoker.ts";
 import type { LoadedFrom } from "./ipc.ts";
 import { lambdaHandle } from "./lambda.ts";
 import { nodeHandle } from "./node-style.ts";
+import type { Upgrade } from "./upgrade.ts";
 
 type Exports = Record<string, unknown> & { default?: unknown };
 
+export interface Loaded {
+  invoke: Invoker;
+  /** Null: the function takes no WebSockets. */
+  upgrade: Upgrade | null;
+}
+
 /** Imports the module and finds its handler. Throws the module's own error, or one that says what is missing. */
-export async function loadFunction(from: LoadedFrom): Promise<Invoker> {
+export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
   const module = (await importModule(from.file)) as Exports;
   const { target, signature } = choose(module, from.settings);
-  if (signature === "fetch") return invokerOf(fetchHandle(target, from));
-  if (signature === "lambda") return invokerOf(lambdaHandle(target, from));
-  return invokerOf(nodeHandle(target));
+  return { invoke: invokerOf(handleOf(target, signature, from)), upgrade: upgradeOf(module) };
+}
+
+function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Handle {
+  if (signature === "fetch") return fetchHandle(target, from);
+  return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
+}
+
+/** `upgrade(req, socket, head)`, of the module or of its default export: what node:http's event of that name is called with. */
+function upgradeOf(module: Exports): Upgrade | null {
+  for (const owner of [module, module.default as Exports | undefined, (module.default as Exports | undefined)?.default as Exports | undefined]) {
+    if (typeof owner?.upgrade === "function") return owner.upgrade.bind(owner) as Upgrade;
+  }
+  return null;
 }
 
 interface Choice {

@@ -1,13 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
 import { unpackLayer } from "../protocol/layer.ts";
-import { CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
+import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
+import { importPublicKey } from "../protocol/signature.ts";
+import { awaitCode } from "./arrival.ts";
+import { createIdentity } from "./certificate.ts";
 import { Control, type Controlled } from "./control.ts";
 import type { FromWorker } from "./ipc.ts";
 import { writeRehearsal } from "./rehearsal.ts";
 import { WorkerProcess } from "./worker-process.ts";
+
+/** A worker of an older revision has this long to finish. Milliseconds. */
+const RETIRE_MS = 30_000;
 
 /** Runs no user code: it stays responsive whatever the function does. */
 class Supervisor implements Controlled {
@@ -15,21 +21,50 @@ class Supervisor implements Controlled {
   readonly #dir: string;
   readonly #control: Control;
   readonly #processes = new Map<number, WorkerProcess>();
+  readonly uid: string;
+  readonly #host: string;
   #loadDeadline: NodeJS.Timeout | null = null;
-  /** Milliseconds that a retiring worker has to finish; follows the function's timeout. */
-  #retireMs = 30_000;
+  #endWaiting: () => void = () => {};
+  /** Where workers' output goes; undefined: to our own standard output. */
+  #onOutput: ((line: string) => void) | undefined;
 
-  constructor(uid: string, dir: string) {
+  constructor(uid: string, dir: string, host: string) {
+    this.uid = uid;
+    this.#host = host;
     this.#instance = new Instance(uid, randomUUID());
     this.#dir = dir;
     this.#control = new Control(this);
   }
 
+  /** Embedded: control over a Unix socket. */
   start(controlPath: string): void {
+    this.#boot();
+    this.#control.listen(controlPath, () => process.stdout.write(`${CONTROL_READY}\n`));
+  }
+
+  /** In a pod: control over TLS. The leader reads the fingerprint from the container's log, written before any user code runs. */
+  startTls(leaderKey: string): void {
+    this.#onOutput = (line) => {
+      process.stdout.write(`${line}\n`);
+      this.#control.log(line);
+    };
+    const identity = createIdentity();
+    process.stdout.write(`${CONTROL_READY} ${identity.fingerprint}\n`);
+    this.#boot();
+    void this.#control.listenTls(CONTROL_PORT, identity, importPublicKey(leaderKey));
+  }
+
+  #boot(): void {
     mkdirSync(join(this.#dir, "home"), { recursive: true });
+    const booted = join(this.#dir, "booted");
+    if (existsSync(booted)) {
+      // The runtime container was restarted: files of an earlier life may lie about, so no function is let in.
+      this.#instance.fail({ reason: "crash", message: "the runtime was restarted (out of memory?)", revision: null });
+      return;
+    }
+    writeFileSync(booted, "");
     // The worker first: it boots while the rest of the supervisor is set up.
     this.#startWorker(this.#instance.addSpare(), writeRehearsal(this.#dir));
-    this.#control.listen(controlPath, () => process.stdout.write(`${CONTROL_READY}\n`));
   }
 
   echo(): Echo {
@@ -42,9 +77,11 @@ class Supervisor implements Controlled {
     const id = assignment.workerId;
     if (assignment.start) this.#startWorker(id);
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
-    const dir = join(this.#dir, "code", String(answer.echo.epoch));
+    const dir = join(this.#dir, "functions", String(answer.echo.epoch));
+    const { source, settings } = order;
+    if (source.kind === "volume") this.#sendLoad(id, order, join(source.path, settings.entry));
+    else if (source.kind === "image") this.#endWaiting = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
     // Unpacking waits for the answer: whoever gets it can send the invocation meanwhile.
-    if (order.source.kind === "volume") this.#sendLoad(id, order, join(order.source.path, order.settings.entry));
     else setImmediate(() => this.#unpack(id, order, code, dir));
     this.#control.publish();
     return answer;
@@ -66,12 +103,12 @@ class Supervisor implements Controlled {
   }
 
   #sendLoad(id: number, order: LoadOrder, file: string): void {
-    const { functionUid, functionName, revision, settings, env } = order;
-    this.#processes.get(id)?.send({ type: "load", functionUid, functionName, revision, file, settings, env });
+    const { functionUid, functionName, revision, settings, env, key } = order;
+    this.#processes.get(id)?.send({ type: "load", functionUid, functionName, revision, file, settings, env, key });
   }
 
   #startWorker(id: number, rehearsal?: string): void {
-    const worker = new WorkerProcess(this.#dir, rehearsal, (message) => this.#onMessage(id, message));
+    const worker = new WorkerProcess({ dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput }, (message) => this.#onMessage(id, message));
     worker.onExit((how) => this.#onExit(id, how));
     this.#processes.set(id, worker);
   }
@@ -93,9 +130,9 @@ class Supervisor implements Controlled {
   #loaded(id: number): void {
     this.#clearDeadline();
     const retired = this.#instance.loaded(id);
-    for (const old of retired) this.#retire(old, this.#retireMs);
+    for (const old of retired) this.#retire(old, RETIRE_MS);
     const { epoch } = this.echo();
-    if (epoch > 2) rmSync(join(this.#dir, "code", String(epoch - 2)), { recursive: true, force: true });
+    if (epoch > 2) rmSync(join(this.#dir, "functions", String(epoch - 2)), { recursive: true, force: true });
   }
 
   #loadTimedOut(id: number, ms: number): void {
@@ -137,6 +174,7 @@ class Supervisor implements Controlled {
   #clearDeadline(): void {
     if (this.#loadDeadline) clearTimeout(this.#loadDeadline);
     this.#loadDeadline = null;
+    this.#endWaiting();
   }
 }
 
@@ -150,13 +188,14 @@ function dieWithManager(): void {
   process.stdin.on("end", killGroup).on("error", killGroup).resume();
 }
 
-const { BERTH_INSTANCE_UID: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath } = process.env;
-if (!uid || !dir || !controlPath) {
-  process.stderr.write("supervisor: BERTH_INSTANCE_UID, BERTH_INSTANCE_DIR and BERTH_CONTROL are required\n");
+const { BERTH_INSTANCE_UID: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath, BERTH_LEADER_KEY: leaderKey, BERTH_HOST: host } = process.env;
+if (!uid || !dir || !(controlPath || leaderKey)) {
+  process.stderr.write("supervisor: BERTH_INSTANCE_UID, BERTH_INSTANCE_DIR and BERTH_CONTROL or BERTH_LEADER_KEY are required\n");
   process.exit(2);
 }
 if (process.env.BERTH_DIE_WITH_STDIN === "1") dieWithManager();
-const supervisor = new Supervisor(uid, dir);
+const supervisor = new Supervisor(uid, dir, host ?? "127.0.0.1");
 process.on("SIGTERM", () => supervisor.drain(2000));
 process.on("SIGINT", () => {});
-supervisor.start(controlPath);
+if (leaderKey) supervisor.startTls(leaderKey);
+else if (controlPath) supervisor.start(controlPath);

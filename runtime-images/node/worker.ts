@@ -1,15 +1,18 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
-import { FUNCTION_HEADER, REVISION_HEADER } from "../protocol/headers.ts";
-import { callIdOf, type Invoker } from "./invoker.ts";
+import { FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../protocol/headers.ts";
+import { callIdOf } from "./invoker.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
-import { loadFunction } from "./load.ts";
+import { type Loaded, loadFunction } from "./load.ts";
 import { captureOutput } from "./output.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "./rehearsal.ts";
 import { GuardedResponse } from "./response.ts";
+import { runUpgrade } from "./upgrade.ts";
 
-type Exchange = { req: IncomingMessage; res: GuardedResponse; since: number; deadline: NodeJS.Timeout };
+/** A request, the response to it where it is not run, and what runs it. */
+type Exchange = { req: IncomingMessage; res: GuardedResponse; run: () => void };
+type Parked = Exchange & { since: number; deadline: NodeJS.Timeout };
 
 /** How long a request waits for a load order that never comes. */
 const SPARE_PARK_MS = 15_000;
@@ -17,19 +20,21 @@ const SPARE_PARK_MS = 15_000;
 /** Serves one function: the request check runs here, before user code and before the body is read. */
 class Worker {
   readonly #admission = new Admission();
-  readonly #parked = new Set<Exchange>();
+  readonly #parked = new Set<Parked>();
   readonly #server: Server<typeof IncomingMessage, typeof GuardedResponse>;
-  #invoker: Invoker | null = null;
+  #function: Loaded | null = null;
   #loadError = "";
   #draining = false;
   #connections = 0;
   #timeoutMs = 0;
-  #rehearsal: Invoker | null = null;
+  #key: string | null = null;
+  #rehearsal: Loaded | null = null;
 
   constructor() {
     // The router owns the connections and closes them first; nothing here may end one early.
     const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
     this.#server = createServer({ ...never, ServerResponse: GuardedResponse }, (req, res) => this.#request(req, res));
+    this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
       this.#connections += 1;
@@ -52,9 +57,10 @@ class Worker {
     const { functionUid, revision, settings } = order;
     this.#admission.assign(functionUid, revision, settings.concurrency);
     this.#timeoutMs = settings.timeoutMs;
+    this.#key = order.key;
     try {
       Object.assign(process.env, order.env);
-      this.#invoker = await loadFunction(order);
+      this.#function = await loadFunction(order);
       this.#admission.loaded();
       tell({ type: "loaded" });
     } catch (error) {
@@ -90,18 +96,35 @@ class Worker {
   }
 
   #request(req: IncomingMessage, res: GuardedResponse): void {
-    if (this.#rehearsal) void this.#rehearsal(req, res, REHEARSAL_CALL);
-    else this.#act(this.#check(req), req, res);
+    if (this.#rehearsal) void this.#rehearsal.invoke(req, res, REHEARSAL_CALL);
+    else this.#act(this.#check(req), { req, res, run: () => this.#run(req, res) });
+  }
+
+  /** Only routers' requests for a WebSocket come with `Upgrade`. */
+  #upgradeRequest(req: IncomingMessage, socket: Socket, head: Buffer): void {
+    const res = new GuardedResponse(req);
+    res.shouldKeepAlive = false;
+    res.assignSocket(socket);
+    res.on("finish", () => socket.destroySoon());
+    socket.on("error", () => socket.destroy());
+    const run = () => {
+      res.detachSocket(socket);
+      this.#upgrade(req, res, socket, head);
+    };
+    this.#act(this.#check(req), { req, res, run });
   }
 
   #check(req: IncomingMessage, parked = false): Admit {
-    const { [FUNCTION_HEADER]: functionUid, [REVISION_HEADER]: revision } = req.headers;
+    const { [FUNCTION_HEADER]: functionUid, [REVISION_HEADER]: revision, [KEY_HEADER]: key } = req.headers;
+    // Only routers have the key of an instance; to anyone else it is not the function's.
+    if (this.#key !== null && key !== this.#key) return this.#admission.admit("", "", parked);
     return this.#admission.admit(String(functionUid), String(revision), parked);
   }
 
-  #act(admit: Admit, req: IncomingMessage, res: GuardedResponse): void {
-    if ("run" in admit) this.#run(req, res);
-    else if ("park" in admit) this.#park(req, res);
+  #act(admit: Admit, exchange: Exchange): void {
+    const { res } = exchange;
+    if ("run" in admit) exchange.run();
+    else if ("park" in admit) this.#park(exchange);
     else if ("refuse" in admit) res.refuse(admit.refuse);
     else res.platformError(502, "FUNCTION_LOAD_FAILED", this.#loadError);
   }
@@ -120,28 +143,37 @@ class Worker {
       // The client is gone and the handler goes on: past its timeout the instance has to be replaced.
       if (!settled) setTimeout(() => settled || crash("an invocation outlived its timeout"), this.#timeoutMs).unref();
     });
-    void (this.#invoker as Invoker)(req, res, callIdOf(req)).then(() => {
+    void (this.#function as Loaded).invoke(req, res, callIdOf(req)).then(() => {
       settled = true;
       finish();
     });
   }
 
-  #park(req: IncomingMessage, res: GuardedResponse): void {
-    const deadline = setTimeout(() => this.#giveUp(exchange), SPARE_PARK_MS);
-    const exchange: Exchange = { req, res, since: performance.now(), deadline };
-    this.#parked.add(exchange);
-    res.on("close", () => {
-      if (this.#take(exchange)) this.#admission.unpark();
+  /** The connection is the function's until it ends, and counts as one invocation. */
+  #upgrade(req: IncomingMessage, res: GuardedResponse, socket: Socket, head: Buffer): void {
+    socket.on("close", () => {
+      this.#admission.finish();
+      this.#leaveWhenUnused();
+    });
+    runUpgrade((this.#function as Loaded).upgrade, req, res, socket, head);
+  }
+
+  #park(exchange: Exchange): void {
+    const deadline = setTimeout(() => this.#giveUp(parked), SPARE_PARK_MS);
+    const parked: Parked = { ...exchange, since: performance.now(), deadline };
+    this.#parked.add(parked);
+    exchange.res.on("close", () => {
+      if (this.#take(parked)) this.#admission.unpark();
     });
   }
 
-  #giveUp(exchange: Exchange): void {
+  #giveUp(exchange: Parked): void {
     if (this.#admission.assigned || !this.#take(exchange)) return;
     this.#admission.unpark();
     exchange.res.refuse("stale");
   }
 
-  #take(exchange: Exchange): boolean {
+  #take(exchange: Parked): boolean {
     clearTimeout(exchange.deadline);
     return this.#parked.delete(exchange);
   }
@@ -150,7 +182,7 @@ class Worker {
     for (const exchange of [...this.#parked]) {
       this.#take(exchange);
       exchange.res.parkedFor(performance.now() - exchange.since);
-      this.#act(this.#check(exchange.req, true), exchange.req, exchange.res);
+      this.#act(this.#check(exchange.req, true), exchange);
     }
   }
 

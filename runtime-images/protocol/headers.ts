@@ -3,6 +3,10 @@
 export const BERTH_PREFIX = "x-berth-";
 export const FUNCTION_HEADER = "x-berth-function";
 export const REVISION_HEADER = "x-berth-revision";
+/** Proves to an instance that the request comes from a router. */
+export const KEY_HEADER = "x-berth-key";
+/** Between routers: who has passed the invocation on. It is passed on once. */
+export const HOP_HEADER = "x-berth-hop";
 export const REFUSED_HEADER = "x-berth-refused";
 export const ERROR_HEADER = "x-berth-error";
 /** On a response that was parked until the code had loaded: for how many milliseconds. */

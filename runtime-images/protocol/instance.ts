@@ -8,6 +8,9 @@ interface WorkerView {
   revision: string | null;
 }
 
+/** What decides whether an order is accepted. */
+type Addressed = Pick<LoadOrder, "uid" | "bootId" | "epoch" | "term" | "functionUid" | "revision">;
+
 /** What the supervisor must do after an accepted order. */
 export interface Assignment {
   workerId: number;
@@ -64,7 +67,7 @@ export class Instance {
   }
 
   /** The compare-and-set. An accepted order raises the epoch by one. */
-  accept(order: LoadOrder): { answer: LoadAnswer; assignment: Assignment | null } {
+  accept(order: Addressed): { answer: LoadAnswer; assignment: Assignment | null } {
     const refusal = this.#refuse(order);
     if (refusal) return { answer: { accepted: false, refusal, echo: this.echo() }, assignment: null };
     this.#epoch += 1;
@@ -158,7 +161,7 @@ export class Instance {
     };
   }
 
-  #refuse(order: LoadOrder): OrderRefusal | null {
+  #refuse(order: Addressed): OrderRefusal | null {
     if (order.uid !== this.uid) return "uid";
     if (order.bootId !== this.bootId) return "boot";
     if (order.term < this.#term) return "term";

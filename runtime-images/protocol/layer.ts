@@ -3,6 +3,9 @@ import { dirname, join, sep } from "node:path";
 
 const BLOCK = 512;
 
+/** Beside an unpacked module: what its runtime compiled of it in advance. */
+export const CACHE_SUFFIX = ".v8";
+
 /**
  * Unpacks a function layer below `dir`. The pool manager has packed it: a ustar archive of plain files
  * and nothing else (POSIX.1-1988, "tar"), so this reader knows no more than that, and anything else is an

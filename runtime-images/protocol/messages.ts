@@ -56,13 +56,16 @@ export interface LoadOrder {
   /** Leadership term of the sender; lower ones than the highest seen are refused. */
   term: number;
   /**
-   * Where the code is: `inline`, the layer follows the order; `volume`, it has been put there already, in a
-   * directory that the instance sees at this path.
+   * Where the code is: `inline`, an archive with this digest follows the order: the layer, and before it what the
+   * runtime's V8 has compiled of its entry; `volume`, it has been put there already, in a
+   * directory that the instance sees at this path; `image`, the pod's code container will put it into `CODE_DIR`.
    */
-  source: { kind: "inline" } | { kind: "volume"; path: string };
+  source: { kind: "inline"; archive: string } | { kind: "volume"; path: string } | { kind: "image" };
   /** Milliseconds from acceptance until the code must have loaded. */
   loadTimeoutMs: number;
   settings: LoadSettings;
+  /** What routers have to present to this instance; null: whoever reaches it may invoke it. */
+  key: string | null;
   /** Environment of the function, secrets included. Never written to a log. */
   env: Record<string, string>;
 }
@@ -76,6 +79,12 @@ export type LoadAnswer = { accepted: true; echo: Echo } | { accepted: false; ref
 /** Directory of a function layer that holds the function's files. */
 export const FUNCTION_ROOT = "function";
 
+/** In a pod: where the code container puts the function, in the volume that it shares with the runtime container. */
+export const CODE_DIR = "/berth/code";
+
+/** Written beside a function that has arrived completely: the digest of its layer. */
+export const CODE_READY = ".berth-ready";
+
 /** Separates the JSON order from the code that follows it in the body of `POST /v1/load`. */
 export const ORDER_END = 0x0a;
 
@@ -88,8 +97,14 @@ export interface LogLine {
 }
 export const LOG_MARK = "\u001e";
 
-/** The line that an embedded supervisor prints once its control socket listens. */
+/** The line that a supervisor prints once its control socket listens; over TLS, a space and its fingerprint follow. */
 export const CONTROL_READY = `${LOG_MARK}control`;
+
+/** One line of an instance's event stream. */
+export type ControlLine = { echo: Echo; log?: undefined } | { log: string; echo?: undefined };
+
+/** In a pod: the port of the control API. */
+export const CONTROL_PORT = 7420;
 
 /** Longest error text that travels in an echo, in characters. */
 export const MAX_ERROR_CHARS = 4096;
