@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
+import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import { entryOf, packLayer, readUpload } from "./layer.ts";
 import type { OciLayout } from "./layout.ts";
@@ -9,6 +9,16 @@ import { buildImage, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.t
 /** Uploaded code that no revision uses is kept this long. */
 const UPLOAD_TTL_MS = 600_000;
 const MAX_UPLOADS = 1000;
+/** The entry program of code images, below the checkout's root. */
+export const ENTRY_PROGRAM = "runtime-images/entry/entry-linux-amd64";
+/** Path of the entry program in code images. */
+export const ENTRY = "/entry";
+
+/** The lowest layer of code images: nothing but the entry program. */
+export function packEntry(program: Uint8Array): Promise<Uint8Array> {
+  return packLayer([{ path: ENTRY.slice(1), data: program }], "", 0o755);
+}
+
 /** Layers kept in memory, in bytes: a load order needs its layer at once. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -68,7 +78,7 @@ export class CodeImages {
     const size = (await this.layer(layer)).length;
     const image = buildImage({
       layers: [entry, { digest: layer, size }],
-      entrypoint: ["/berth/entry"],
+      entrypoint: [ENTRY, `/${FUNCTION_ROOT}`, CODE_DIR, layer],
       labels: { "dev.berth.identity": identity, "dev.berth.function": name, "dev.berth.revision": revision },
       architecture: "amd64",
     });
@@ -121,8 +131,7 @@ export class CodeImages {
   async #entryLayer(): Promise<{ digest: string; size: number }> {
     if (this.#entry && this.#layout.has(this.#entry.digest)) return this.#entry;
     if (!existsSync(this.#entryProgram)) throw new Error(`the entry program ${this.#entryProgram} is missing`);
-    const program = await readFile(this.#entryProgram);
-    const layer = await packLayer([{ path: "berth/entry", data: program }], "", 0o755);
+    const layer = await packEntry(await readFile(this.#entryProgram));
     this.#entry = { digest: await this.#layout.put(layer), size: layer.length };
     return this.#entry;
   }

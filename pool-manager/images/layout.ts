@@ -7,6 +7,8 @@ import { type Descriptor, digestOf } from "./oci.ts";
 export class OciLayout {
   readonly #dir: string;
   readonly #blobs: string;
+  /** Where blobs are got from that are not here; null: nowhere. */
+  remote: ((digest: string) => Promise<Uint8Array>) | null = null;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -33,6 +35,11 @@ export class OciLayout {
 
   /** A blob's bytes; throws where its content no longer matches its digest. */
   async get(digest: string): Promise<Buffer> {
+    if (this.remote && !this.has(digest)) {
+      const fetched = Buffer.from(await this.remote(digest));
+      await this.put(fetched);
+      return fetched;
+    }
     const data = await readFile(this.path(digest));
     if (digestOf(data) !== digest) throw new Error(`blob ${digest} is corrupt`);
     return data;

