@@ -1,7 +1,19 @@
 import { Admission } from "../../runtime-images/protocol/admission.ts";
 import { Instance as Life } from "../../runtime-images/protocol/instance.ts";
-import type { Echo, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
-import { type Binding, type Instance, type LogListener, type Observation, type Platform, PlatformError, type PoolTarget, type Target } from "./platform.ts";
+import type { Echo, LoadAnswer } from "../../runtime-images/protocol/messages.ts";
+import {
+  type Binding,
+  type Instance,
+  isUnbound,
+  type LogListener,
+  noInstance,
+  type Observation,
+  type OpenOrder,
+  type Platform,
+  PlatformError,
+  type PoolTarget,
+  type Target,
+} from "./platform.ts";
 
 /** What happens between the pool manager and its instances: immediate and faultless, unless a simulation replaces it. */
 export interface FakeNetwork {
@@ -39,6 +51,7 @@ export type LoadOutcome = "loads" | "throws" | "hangs";
  */
 export class FakePlatform implements Platform {
   readonly kind = "fake";
+  readonly loadPath = "inline";
   readonly #network: FakeNetwork;
   readonly #members = new Map<string, Member>();
   readonly #instances = new Map<string, Instance>();
@@ -48,11 +61,11 @@ export class FakePlatform implements Platform {
   #next = 1;
   #synced = false;
   /** Chooses how the code of an order loads. */
-  outcome: (order: LoadOrder) => LoadOutcome = () => "loads";
+  outcome: (order: OpenOrder) => LoadOutcome = () => "loads";
   /** Where an order arrives: at its instance, unless a simulation leads it astray. */
-  route: (order: LoadOrder) => string = (order) => order.uid;
+  route: (order: OpenOrder) => string = (order) => order.uid;
   /** Told of each accepted order, for checks. */
-  onAccepted: (order: LoadOrder, echo: Echo) => void = () => {};
+  onAccepted: (order: OpenOrder, echo: Echo) => void = () => {};
 
   constructor(network: FakeNetwork) {
     this.#network = network;
@@ -98,7 +111,7 @@ export class FakePlatform implements Platform {
 
   retainCode(): void {}
 
-  async load(order: LoadOrder, _code: Uint8Array): Promise<LoadAnswer> {
+  async load(order: OpenOrder, _code: Uint8Array): Promise<LoadAnswer> {
     const answer = await this.#network.call("load", () => {
       const member = this.#alive(this.route(order));
       const { answer, assignment } = member.life.accept(order);
@@ -205,6 +218,12 @@ export class FakePlatform implements Platform {
     }
   }
 
+  /** A new version of the runtime has come since, or its node is to be emptied. */
+  setReplace(uid: string, replace: Instance["replace"]): void {
+    const member = this.#members.get(uid);
+    if (member) this.#record(member, { replace });
+  }
+
   /** The runtime restarts under the same uid: volumes and files survive, so it may never be prewarmed again. */
   restart(uid: string): void {
     const member = this.#members.get(uid);
@@ -232,12 +251,15 @@ export class FakePlatform implements Platform {
       uid,
       pool,
       host: uid,
+      key: null,
       resourceVersion: String(++this.#version),
       echo: null,
       binding: null,
       createdAt: this.#network.now(),
       readyAt: null,
       removing: false,
+      replace: null,
+      trouble: null,
     };
     const member: Member = { record, life, workers: new Map(), dead: false };
     this.#members.set(uid, member);
@@ -257,7 +279,7 @@ export class FakePlatform implements Platform {
     });
   }
 
-  #load(member: Member, id: number, order: LoadOrder): void {
+  #load(member: Member, id: number, order: OpenOrder): void {
     if (member.dead || member.life.bootId !== order.bootId) return;
     const worker = member.workers.get(id);
     // The order reaches a worker that still boots when it listens.
@@ -278,7 +300,7 @@ export class FakePlatform implements Platform {
   }
 
   /** The code threw, or its deadline has passed; after a load that succeeded this changes nothing. */
-  #loadFailed(member: Member, id: number, order: LoadOrder, reason: "load" | "timeout"): void {
+  #loadFailed(member: Member, id: number, order: OpenOrder, reason: "load" | "timeout"): void {
     if (member.dead || member.life.bootId !== order.bootId || !member.life.loadFailed(id, reason, `${reason} of ${order.digest}`)) return;
     member.workers.delete(id);
     this.#changed(member);
@@ -310,7 +332,7 @@ export class FakePlatform implements Platform {
 
   #alive(uid: string): Member {
     const member = this.#members.get(uid);
-    if (!member || member.dead) throw new PlatformError("NOT_FOUND", `there is no instance ${uid}`);
+    if (!member || member.dead) throw noInstance(uid);
     return member;
   }
 
@@ -319,8 +341,4 @@ export class FakePlatform implements Platform {
     if (member.record.resourceVersion === resourceVersion) return member;
     throw new PlatformError("CONFLICT", `instance ${uid} has changed since version ${resourceVersion}`);
   }
-}
-
-function isUnbound(record: Instance): boolean {
-  return !record.removing && record.binding === null;
 }

@@ -11,6 +11,8 @@ export interface Instance {
   uid: string;
   pool: string;
   host: string;
+  /** What routers present to it; null: nothing is asked for. */
+  key: string | null;
   /** Changes with each change of the platform's record of it; precondition of `bind` and `remove`. */
   resourceVersion: string;
   /** What the instance says of itself; null before it has spoken. */
@@ -22,12 +24,18 @@ export interface Instance {
   readyAt: number | null;
   /** Its deletion has been asked for. */
   removing: boolean;
+  /** A fresh one is to take its place: it has a former version of the runtime, or its node is being drained. */
+  replace: "version" | "node" | null;
+  /** Why the platform cannot bring it the code that it was bound with; null: nothing is wrong. */
+  trouble: string | null;
 }
 
 export interface Observation {
   /** False until the platform has been listed completely: nothing may be concluded from absence then. */
   synced: boolean;
   instances: ReadonlyMap<string, Instance>;
+  /** Instances by pool as the platform's own controllers count them, where it has any. */
+  counted?(): ReadonlyMap<string, number>;
 }
 
 /** A pool as the platform needs to know it. */
@@ -54,16 +62,50 @@ export class PlatformError extends Error {
   }
 }
 
+/** Counts for its pool's replicas. */
+export function isUnbound(instance: Instance): boolean {
+  return !instance.removing && instance.binding === null;
+}
+
+export function noInstance(uid: string): PlatformError {
+  return new PlatformError("NOT_FOUND", `there is no instance ${uid}`);
+}
+
+/** Throws `CONFLICT` where the record is not the one that was decided on. */
+export function checkVersion(current: string, { uid, resourceVersion }: Target): void {
+  if (current !== resourceVersion) throw new PlatformError("CONFLICT", `instance ${uid} has changed since version ${resourceVersion}`);
+}
+
 /** Output of a function, as the instance wrote it: without the line's end. */
 export type LogListener = (instanceUid: string, line: string) => void;
 
+/** A revision's code, as it was deployed. */
 export interface PreparedCode {
+  functionUid: string;
+  pool: string;
+  revision: string;
+  /** Digest of the code image's manifest. */
+  image: string;
+  /** Digest of the function layer. */
   digest: string;
   /** Module that will be loaded, below the function's root. */
   entry: string;
   /** The function layer. */
   layer: Uint8Array;
 }
+
+/** What the revisions that exist still need. */
+export interface NeededCode {
+  functions: ReadonlySet<string>;
+  images: ReadonlySet<string>;
+  layers: ReadonlySet<string>;
+}
+
+/** How code gets to an instance: lying in a volume already, with the order, or by the swapped image. */
+export type LoadPath = "volume" | "inline" | "image";
+
+/** A load order before the platform has said how the code gets to the instance, and what key opens it. */
+export type OpenOrder = Omit<LoadOrder, "source" | "key">;
 
 /**
  * Where instances live: processes on this machine, pods of CloneSets, or the fake of the simulation.
@@ -72,6 +114,7 @@ export interface PreparedCode {
  */
 export interface Platform {
   readonly kind: string;
+  readonly loadPath: LoadPath;
   /** Begins to observe; resolves when the first listing is complete. */
   start(): Promise<void>;
   observe(): Observation;
@@ -83,15 +126,18 @@ export interface Platform {
    * created as far as `max` allows, excess ones stay until they are removed by name.
    */
   scalePool(pool: PoolTarget, replicas: number): Promise<void>;
-  /** A revision was deployed: its code may be brought near the instances in advance. */
-  prepareCode(code: PreparedCode): void;
-  /** Code that no revision needs any more may go. */
-  retainCode(digests: ReadonlySet<string>): void;
+  /**
+   * These revisions of a function can be invoked from now on; the first is the one that takes over, or else the active
+   * one. Their code may be brought near the instances in advance. Instances are bound to no other revision of it.
+   */
+  prepareCode(codes: readonly [PreparedCode, ...PreparedCode[]]): void;
+  /** Code, and the platform's records of functions, that no revision needs any more may go. */
+  retainCode(needed: NeededCode): void;
   /**
    * Hands a load order and its code to the instance itself, past the platform's control plane.
    * Rejects with `NOT_FOUND` or `UNREACHABLE`; a refusal is an answer.
    */
-  load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer>;
+  load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer>;
   /** Records whose instance it is. Rejects with `CONFLICT` when the resourceVersion has moved on, or `NOT_FOUND`. */
   bind(target: Target, binding: Binding): Promise<void>;
   /** Asks the instance to refuse further invocations and to end when its own are done, at the latest after `deadlineMs`. */

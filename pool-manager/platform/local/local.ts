@@ -1,20 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { CONTROL_READY, type Echo, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
+import { CONTROL_READY, type Echo, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { CodeDir } from "../code-dir.ts";
+import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
+  checkVersion,
   type Instance,
+  isUnbound,
   type LogListener,
+  type NeededCode,
+  noInstance,
   type Observation,
+  type OpenOrder,
   type Platform,
   PlatformError,
   type PoolTarget,
   type PreparedCode,
   type Target,
 } from "../platform.ts";
-import { CodeDir } from "./code-dir.ts";
-import { ControlClient } from "./control-client.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 export interface LocalOptions {
@@ -39,6 +44,7 @@ interface Member {
 /** An instance is a supervised process group with a directory, a control socket and loopback ports of its own. */
 export class LocalPlatform implements Platform {
   readonly kind = "local";
+  readonly loadPath = "volume";
   readonly #options: LocalOptions;
   readonly #members = new Map<string, Member>();
   readonly #instances = new Map<string, Instance>();
@@ -51,7 +57,7 @@ export class LocalPlatform implements Platform {
 
   constructor(options: LocalOptions) {
     this.#options = options;
-    this.#code = new CodeDir(options.codeDir, options.compiler);
+    this.#code = new CodeDir(options.codeDir, { node: process.execPath, program: options.compiler });
   }
 
   /** Instances die with their manager: what an earlier one left is only directories. */
@@ -62,12 +68,15 @@ export class LocalPlatform implements Platform {
     this.#synced = true;
   }
 
-  prepareCode({ digest, entry, layer }: PreparedCode): void {
-    this.#code.prepare(digest, entry, layer);
+  prepareCode(codes: readonly PreparedCode[]): void {
+    for (const { digest, entry, layer } of codes) {
+      this.#code.ensure(digest, layer);
+      this.#code.compile(digest, entry, layer);
+    }
   }
 
-  retainCode(digests: ReadonlySet<string>): void {
-    this.#code.retain(digests);
+  retainCode({ layers }: NeededCode): void {
+    this.#code.retain(layers);
   }
 
   observe(): Observation {
@@ -91,10 +100,10 @@ export class LocalPlatform implements Platform {
     for (let i = 0; i < missing && !this.#closed; i++) this.#create(pool.name, program);
   }
 
-  async load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
+  async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
     const member = this.#member(order.uid);
     const source = { kind: "volume", path: this.#code.ensure(order.digest, code) } as const;
-    const answer = await member.control.load({ ...order, source }, new Uint8Array());
+    const answer = await member.control.load({ ...order, key: null, source }, new Uint8Array());
     this.#echoed(order.uid, answer.echo);
     return answer;
   }
@@ -130,12 +139,15 @@ export class LocalPlatform implements Platform {
       uid,
       pool,
       host: "127.0.0.1",
+      key: null,
       resourceVersion: "",
       echo: null,
       binding: null,
       createdAt: this.#options.now(),
       readyAt: null,
       removing: false,
+      replace: null,
+      trouble: null,
     };
     void mkdir(dir, { recursive: true, mode: 0o700 }).then(() => {
       if (this.#closed) return;
@@ -145,7 +157,7 @@ export class LocalPlatform implements Platform {
         else for (const listener of this.#logListeners) listener(uid, line);
       };
       const group = new ProcessGroup(program, env, onLine);
-      this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient(socket), dir });
+      this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
       void group.exited.then(() => this.#ended(uid));
     });
     this.#update(record);
@@ -153,7 +165,7 @@ export class LocalPlatform implements Platform {
 
   #follow(uid: string): void {
     const control = this.#members.get(uid)?.control;
-    control?.follow((echo) => this.#echoed(uid, echo));
+    control?.follow(({ echo }) => echo && this.#echoed(uid, echo));
     control?.warm().catch(() => {});
   }
 
@@ -192,19 +204,13 @@ export class LocalPlatform implements Platform {
 
   #member(uid: string): Member {
     const member = this.#members.get(uid);
-    if (!member) throw new PlatformError("NOT_FOUND", `there is no instance ${uid}`);
+    if (!member) throw noInstance(uid);
     return member;
   }
 
-  #matching({ uid, resourceVersion }: Target): Member {
-    const member = this.#member(uid);
-    if (member.record.resourceVersion !== resourceVersion) {
-      throw new PlatformError("CONFLICT", `instance ${uid} has changed since version ${resourceVersion}`);
-    }
+  #matching(target: Target): Member {
+    const member = this.#member(target.uid);
+    checkVersion(member.record.resourceVersion, target);
     return member;
   }
-}
-
-function isUnbound(instance: Instance): boolean {
-  return !instance.removing && instance.binding === null;
 }

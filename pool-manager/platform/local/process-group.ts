@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import { eachLine } from "../../../runtime-images/protocol/lines.ts";
 
 /**
  * Variables of the manager that instances start with: nothing of its other environment reaches a function.
  * NODE_EXTRA_CA_CERTS is left out on purpose: reading it takes 70 ms of each Node process's start.
  */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
-/** A captured line is at most 8 KiB of text, six times that in JSON. */
-const MAX_LINE = 65_536;
 
 /** A supervisor and all that it starts, as one process group in a session of its own. */
 export class ProcessGroup {
@@ -43,15 +41,4 @@ export class ProcessGroup {
       // None is left.
     }
   }
-}
-
-/** Splits a stream into lines of at most `MAX_LINE` characters: a function may print one without an end. */
-function eachLine(stream: Readable, onLine: (line: string) => void): void {
-  let rest = "";
-  stream.setEncoding("utf8").on("data", (chunk: string) => {
-    const lines = (rest + chunk).split("\n");
-    rest = (lines.pop() ?? "").slice(0, MAX_LINE);
-    for (const line of lines) onLine(line.length > MAX_LINE ? line.slice(0, MAX_LINE) : line);
-  });
-  stream.on("error", () => {});
 }

@@ -1,21 +1,27 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { unpackLayer } from "../../../runtime-images/protocol/layer.ts";
-import { FUNCTION_ROOT } from "../../../runtime-images/protocol/messages.ts";
+import { CACHE_SUFFIX, unpackLayer } from "../../runtime-images/protocol/layer.ts";
+import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 
 /** Smaller modules load as fast without a code cache. Bytes. */
 const CACHE_FROM = 64 * 1024;
 const COMPILE_TIMEOUT_MS = 20_000;
 
-/** Unpacked code by digest: the volume that all instances of this machine see. */
+/** What compiles a module: only the Node that loads it takes what that has kept of it. */
+export interface Compiler {
+  node: string;
+  program: string;
+}
+
+/** Unpacked code by digest, and what V8 has compiled of it. */
 export class CodeDir {
   readonly #dir: string;
-  /** Program that writes the code cache of a module. */
-  readonly #compiler: string;
+  readonly #compiler: Compiler;
   #compiling: Promise<void> = Promise.resolve();
 
-  constructor(dir: string, compiler: string) {
+  constructor(dir: string, compiler: Compiler) {
     this.#dir = dir;
     this.#compiler = compiler;
   }
@@ -28,7 +34,7 @@ export class CodeDir {
 
   /** The directory of a layer's function files; unpacked where it is not yet. */
   ensure(digest: string, layer: Uint8Array): string {
-    const dir = join(this.#dir, digest.replace(":", "-"));
+    const dir = this.#unpacked(digest);
     if (!existsSync(dir)) {
       unpackLayer(Buffer.from(layer.buffer, layer.byteOffset, layer.length), `${dir}.tmp`);
       renameSync(`${dir}.tmp`, dir);
@@ -36,11 +42,17 @@ export class CodeDir {
     return join(dir, FUNCTION_ROOT);
   }
 
-  /** Unpacks, and has V8 compile a large entry module in the background: one at a time, at low priority. */
-  prepare(digest: string, entry: string, layer: Uint8Array): void {
+  /** Has V8 compile a large entry module in the background: one at a time, at low priority. */
+  compile(digest: string, entry: string, layer: Uint8Array): void {
+    if (layer.length < CACHE_FROM) return;
     const file = join(this.ensure(digest, layer), entry);
-    if (statSync(file).size < CACHE_FROM || existsSync(`${file}.v8`)) return;
+    if (statSync(file).size < CACHE_FROM || existsSync(file + CACHE_SUFFIX)) return;
     this.#compiling = this.#compiling.then(() => this.#compile(file));
+  }
+
+  /** What V8 has compiled of a module; null: nothing yet, or nothing at all. */
+  compiled(digest: string, entry: string): Promise<Uint8Array | null> {
+    return readFile(join(this.#unpacked(digest), FUNCTION_ROOT, entry + CACHE_SUFFIX)).catch(() => null);
   }
 
   /** Removes what is not in `digests`. */
@@ -51,13 +63,17 @@ export class CodeDir {
     }
   }
 
+  #unpacked(digest: string): string {
+    return join(this.#dir, digest.replace(":", "-"));
+  }
+
   #compile(file: string): Promise<void> {
-    const args = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning", this.#compiler, file];
+    const args = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning", this.#compiler.program, file];
     const options = { timeout: COMPILE_TIMEOUT_MS, killSignal: "SIGKILL", env: {} } as const;
     // Code with a syntax error has no cache: its load will tell.
     return new Promise((resolve) => {
-      if (!existsSync(dirname(file)) || existsSync(`${file}.v8`)) return resolve();
-      execFile(process.execPath, args, options, () => resolve());
+      if (!existsSync(dirname(file)) || existsSync(file + CACHE_SUFFIX)) return resolve();
+      execFile(this.#compiler.node, args, options, () => resolve());
     });
   }
 }

@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { ENTRY_PROGRAM } from "../images/code-images.ts";
+import type { Connected, KruiseConfig } from "./kruise/connect.ts";
+import type { Kube } from "./kruise/kube.ts";
+import { instanceDir } from "./local/instance-dir.ts";
+import { LocalPlatform } from "./local/local.ts";
+import type { Platform } from "./platform.ts";
+
+export type PlatformConfig = { kind: "local" } | ({ kind: "kruise" } & KruiseConfig);
+
+export interface PlatformSources {
+  /** Root of the checkout. */
+  root: string;
+  stateDir: string;
+  /** Bytes of a stored blob or manifest. */
+  blob(digest: string): Promise<Uint8Array>;
+  now(): number;
+  onApiWrite(purpose: string): void;
+  /** Address of this pool manager's API, as the others reach it. */
+  url: string;
+  /** On a cluster another pool manager leads, and this one waits; null: nobody leads yet. */
+  onLeader(holder: string | null, url: string | null): void;
+  /** Another one leads now: nothing may be done any more. */
+  onLost(message: string): void;
+  /** Ends the wait for the leadership. */
+  stop: AbortSignal;
+}
+
+export interface CreatedPlatform {
+  platform: Platform;
+  runtimes: string[];
+  /** Leadership term that load orders carry. */
+  term: number;
+  /** On a cluster: where functions are kept, and their code. */
+  cluster: Pick<Connected, "kube" | "code"> | null;
+}
+
+/** The platform that the configuration names. A cluster's adapter is loaded only where it is used: its client library is large. */
+export async function createPlatform(config: PlatformConfig, sources: PlatformSources): Promise<CreatedPlatform> {
+  const { root, stateDir, now } = sources;
+  const runtimeDist = join(root, "runtime-images/node/dist");
+  for (const name of ["supervisor.cjs", "compile.cjs"]) {
+    if (!existsSync(join(runtimeDist, name))) throw new Error(`${join(runtimeDist, name)} is missing: run npm run build`);
+  }
+  const codeDir = join(stateDir, "code");
+  if (config.kind === "kruise") {
+    const { connectKruise } = await import("./kruise/connect.ts");
+    const entryProgram = join(root, ENTRY_PROGRAM);
+    const { Leadership } = await import("./kruise/leadership.ts");
+    const { url, onLeader, onLost, stop } = sources;
+    const holder = `${hostname()}-${randomBytes(4).toString("hex")}`;
+    const lead = (kube: Kube) => Leadership.acquire({ kube, holder, url, onLeader, onLost, stop });
+    const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob: sources.blob, now, onWrite: sources.onApiWrite, lead });
+    const { platform, kube, code } = connected;
+    return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };
+  }
+  const platform = new LocalPlatform({
+    dir: instanceDir(stateDir),
+    codeDir,
+    compiler: join(runtimeDist, "compile.cjs"),
+    runtimes: { node: join(runtimeDist, "supervisor.cjs") },
+    now,
+  });
+  return { platform, runtimes: ["node"], term: 1, cluster: null };
+}

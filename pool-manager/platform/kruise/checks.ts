@@ -1,0 +1,110 @@
+import type { RegistryClient } from "../../images/registry.ts";
+import type { Kube } from "./kube.ts";
+import type { KubeError } from "./kube-error.ts";
+import { CLONESETS } from "./objects.ts";
+
+/** OpenKruise versions that the test suite has run with. */
+export const TESTED_KRUISE = ["1.8.3"];
+
+export interface CheckResult {
+  name: string;
+  ok: boolean;
+  detail: string;
+  /** What to do about it; empty where nothing is wrong. */
+  fix: string;
+}
+
+type Outcome = { ok: boolean; detail: string; fix?: string };
+
+const RIGHTS = [
+  { group: "", resource: "pods", verbs: ["list", "watch", "patch", "delete"] },
+  { group: "", resource: "pods", subresource: "log", verbs: ["get"] },
+  { group: "", resource: "secrets", verbs: ["get", "list", "create", "patch"] },
+  { group: "berth.dev", resource: "functions", verbs: ["get", "list", "watch", "create", "patch", "delete"] },
+  { group: "berth.dev", resource: "functions", subresource: "status", verbs: ["update"] },
+  { group: "berth.dev", resource: "pools", verbs: ["get", "list", "watch", "create", "patch", "delete"] },
+  { group: "berth.dev", resource: "pools", subresource: "status", verbs: ["update"] },
+  { group: "coordination.k8s.io", resource: "leases", verbs: ["get", "create", "update"] },
+  { group: "apps.kruise.io", resource: "clonesets", verbs: ["list", "watch", "create", "patch", "delete"] },
+  { group: "apps.kruise.io", resource: "imagepulljobs", verbs: ["create"] },
+  { group: "policy.kruise.io", resource: "podunavailablebudgets", verbs: ["create", "patch"] },
+  { group: "policy", resource: "poddisruptionbudgets", verbs: ["create", "patch"] },
+] as const;
+
+/** Everything that a cluster must have before Berth can run on it; each check says how to mend what it finds. */
+export async function checkCluster(kube: Kube, registry: RegistryClient, anyKruise: boolean): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  const check = async (name: string, work: () => Promise<Outcome>) => {
+    const { ok, detail, fix = "" } = await work().catch((error: Error) => ({ ok: false, detail: error.message, fix: "see the message" }));
+    results.push({ name, ok, detail, fix: ok ? "" : fix });
+    return ok;
+  };
+  if (!(await check("api server", () => apiServer(kube)))) return results;
+  await check("kruise", () => kruiseServed(kube));
+  await check("kruise version", () => kruiseVersion(kube, anyKruise));
+  await check("kruise image pre-download", () => imagePullJobs(kube));
+  await check("permissions", () => permissions(kube));
+  await check("registry", async () => {
+    await registry.ping();
+    return { ok: true, detail: registry.host };
+  });
+  return results;
+}
+
+async function apiServer(kube: Kube): Promise<Outcome> {
+  const { gitVersion } = await kube.get<{ gitVersion: string }>("/version");
+  return { ok: true, detail: `${kube.server.host}, Kubernetes ${gitVersion}` };
+}
+
+async function kruiseServed(kube: Kube): Promise<Outcome> {
+  const fix = "install OpenKruise 1.8: https://openkruise.io/docs/installation";
+  const list = await kube.get<{ resources: { name: string }[] }>(CLONESETS).catch((error: KubeError) => {
+    if (error.status === 404) return null;
+    throw error;
+  });
+  const ok = list?.resources.some(({ name }) => name === "clonesets") ?? false;
+  return { ok, detail: ok ? "CloneSets are served" : "the cluster has no CloneSets", fix };
+}
+
+/** From the image of Kruise's own Deployment, or the version label of its namespace. */
+export async function kruiseVersion(kube: Kube, any: boolean): Promise<Outcome> {
+  const path = "/apis/apps/v1/namespaces/kruise-system/deployments/kruise-controller-manager";
+  const deployment = await kube.get<{ spec: { template: { spec: { containers: { image: string }[] } } } }>(path).catch(() => null);
+  const namespace = await kube.get<{ metadata: { labels?: Record<string, string> } }>("/api/v1/namespaces/kruise-system").catch(() => null);
+  const image = deployment?.spec.template.spec.containers[0]?.image.split(":").at(-1);
+  const version = (image ?? namespace?.metadata.labels?.["app.kubernetes.io/version"] ?? "").replace(/^v/, "");
+  const ok = any || TESTED_KRUISE.includes(version);
+  return {
+    ok,
+    detail: version || "unknown",
+    fix: `Berth was tested with ${TESTED_KRUISE.join(", ")}: install that, or accept another with --any-kruise-version`,
+  };
+}
+
+async function imagePullJobs(kube: Kube): Promise<Outcome> {
+  const nodes = await kube.get<{ items: unknown[] }>(`${CLONESETS}/nodeimages`, { limit: "1" });
+  const ok = nodes.items.length > 0;
+  return {
+    ok,
+    detail: ok ? "nodes report their images" : "no NodeImage exists",
+    fix: "enable Kruise's gate ImagePullJobGate and run kruise-daemon on the nodes",
+  };
+}
+
+async function permissions(kube: Kube): Promise<Outcome> {
+  const denied: string[] = [];
+  for (const { group, resource, verbs, ...rest } of RIGHTS) {
+    for (const verb of verbs) {
+      const attributes = { namespace: kube.namespace, group, resource, verb, ...rest };
+      const review = { spec: { resourceAttributes: attributes } };
+      const { status } = await kube.create<{ status: { allowed: boolean } }>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review);
+      if (!status.allowed) denied.push(`${verb} ${resource}${"subresource" in rest ? `/${rest.subresource}` : ""}`);
+    }
+  }
+  const ok = denied.length === 0;
+  return {
+    ok,
+    detail: ok ? `all in namespace ${kube.namespace}` : `denied: ${denied.join(", ")}`,
+    fix: `grant them to this user in namespace ${kube.namespace}`,
+  };
+}

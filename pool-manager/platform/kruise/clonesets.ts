@@ -1,0 +1,289 @@
+import { Batches } from "./batches.ts";
+import { correctionOf, type JsonPatch } from "./correction.ts";
+import type { Kube, WritePurpose } from "./kube.ts";
+import { KubeError } from "./kube-error.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, LABEL, ownerOf, type Pod } from "./objects.ts";
+import type { Reflector } from "./reflector.ts";
+import { SharedLock } from "./shared-lock.ts";
+
+/** Pods of a raised pool are seen by then, or the raise has failed. Milliseconds. */
+const CREATED_MS = 3000;
+/** A CloneSet's controller has taken in a change by then. Milliseconds. */
+const OBSERVED_MS = 5000;
+
+const TERM_POINTER = ANNOTATION.term.replace("/", "~1");
+
+/** A CloneSet to which nobody has written for this long has no claim under way, of whatever pool manager. Milliseconds. */
+const SETTLED_MS = 10_000;
+
+export interface CloneSetsOptions {
+  kube: Kube;
+  sets: Reflector<CloneSet>;
+  pods: Reflector<Pod>;
+  /** Leadership term, written with each change. */
+  term: number;
+  /** Two raises of one CloneSet are this far apart: claims that come meanwhile share the second. Milliseconds. */
+  raiseEveryMs: number;
+}
+
+/**
+ * Writes to CloneSets, one after the other for each. With fewer replicas than pods Kruise deletes pods of its choice,
+ * with more it holds deletions back. So `replicas` is changed only from the value that we know, claims add to it what
+ * they need, and it is set to the number of live pods only where no claim of another pool manager can be under way.
+ */
+export class CloneSets {
+  readonly #kube: Kube;
+  readonly #sets: Reflector<CloneSet>;
+  readonly #pods: Reflector<Pod>;
+  readonly #path: string;
+  readonly #term: number;
+  readonly #written = new Map<string, { generation: number; at: number }>();
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #raises: Batches;
+  /** Claims of each set that are under way: their pods are not live in it yet. */
+  readonly #claims = new Map<string, number>();
+  readonly #creating = new Map<string, Promise<CloneSet>>();
+  readonly #memberships = new Map<string, SharedLock>();
+
+  constructor({ kube, sets, pods, term, raiseEveryMs }: CloneSetsOptions) {
+    this.#term = term;
+    this.#raises = new Batches(raiseEveryMs, (name, count) => this.#raise(name, count));
+    this.#kube = kube;
+    this.#sets = sets;
+    this.#pods = pods;
+    this.#path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
+  }
+
+  /** A CloneSet was seen: its generation tells when somebody last wrote to it. */
+  noticed({ metadata: { name, generation = 0 } }: CloneSet): void {
+    if (this.#written.get(name)?.generation !== generation) this.#written.set(name, { generation, at: performance.now() });
+  }
+
+  gone({ metadata }: CloneSet): void {
+    this.#memberships.delete(metadata.name);
+    this.#written.delete(metadata.name);
+  }
+
+  /** Pods that count for a CloneSet: owned, not ended, not being deleted. */
+  live(set: CloneSet): Pod[] {
+    return [...this.#pods.all()].filter((pod) => ownerOf(pod) === set.metadata.uid && isLive(pod));
+  }
+
+  /** Pods by pool as Kruise counts them. */
+  counted(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { metadata, status } of this.#sets.all()) {
+      const pool = metadata.labels?.[LABEL.pool] ?? "";
+      counts.set(pool, (counts.get(pool) ?? 0) + (status?.replicas ?? 0));
+    }
+    return counts;
+  }
+
+  /** The CloneSet of this name, created where it is missing. */
+  ensure(name: string, manifest: () => object): Promise<CloneSet> {
+    const known = this.#sets.get(name);
+    if (known) return Promise.resolve(known);
+    const creating = this.#creating.get(name) ?? this.#create(name, manifest()).finally(() => this.#creating.delete(name));
+    this.#creating.set(name, creating);
+    return creating;
+  }
+
+  /** Waits until the controller has taken in the latest change, so that `status.updateRevision` is that of the template. */
+  async observed(name: string): Promise<CloneSet> {
+    for (const deadline = Date.now() + OBSERVED_MS; Date.now() < deadline; ) {
+      const set = this.#sets.get(name);
+      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= (set.metadata.generation ?? 0)) return set;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
+  }
+
+  /** Another template image; pods keep theirs until they are patched (partition 100 %). */
+  setImage(name: string, container: string, image: string): Promise<void> {
+    return this.#exclusively(name, async () => {
+      const set = this.#known(name);
+      const index = set.spec.template.spec.containers.findIndex((candidate) => candidate.name === container);
+      const { image: before } = set.spec.template.spec.containers[index] ?? {};
+      if (before === image) return;
+      await this.#patch(
+        name,
+        [
+          { op: "test", path: `/spec/template/spec/containers/${index}/name`, value: container },
+          { op: "replace", path: "/spec/updateStrategy/partition", value: "100%" },
+          { op: "replace", path: `/spec/template/spec/containers/${index}/image`, value: image },
+        ],
+        "function",
+      );
+    });
+  }
+
+  /**
+   * Makes room for one more pod, then has `work` move it in. Always in this order: Kruise deletes a pod that comes
+   * beyond `replicas` (measured: 7 of 7). Claims that come within a short time share one raise.
+   */
+  async claim(name: string, work: () => Promise<void>): Promise<void> {
+    this.#claims.set(name, this.#claiming(name) + 1);
+    try {
+      await this.#raises.join(name);
+      await work();
+    } finally {
+      const left = this.#claiming(name) - 1;
+      if (left > 0) this.#claims.set(name, left);
+      else this.#claims.delete(name);
+    }
+  }
+
+  #isSettled(name: string): boolean {
+    const at = this.#written.get(name)?.at ?? performance.now();
+    return this.#claiming(name) === 0 && performance.now() - at > SETTLED_MS;
+  }
+
+  #claiming(name: string): number {
+    return this.#claims.get(name) ?? 0;
+  }
+
+  /** Makes room for this many more pods. */
+  #raise(name: string, count: number): Promise<void> {
+    return this.#exclusively(name, async () => {
+      const set = this.#known(name);
+      // Of others' claims we see neither how many nor whether their pods have come: what they added stays.
+      const wanted = Math.max(set.spec.replicas, this.live(set).length) + count;
+      // A pod may come that does not count for the release yet: beyond the partition Kruise would update it.
+      const { partition } = set.spec.updateStrategy ?? {};
+      const held: JsonPatch = typeof partition === "number" && partition > 0 ? [{ op: "add", path: "/spec/updateStrategy/partition", value: "100%" }] : [];
+      await this.#setReplicas(set, wanted, held, "claim");
+    });
+  }
+
+  /**
+   * Has Kruise create pods in this set: `count` decides, from those that are live, how many. No pod leaves it meanwhile:
+   * Kruise would replace it as soon as another one has become ready (seen: seven pods in a pool of at most six).
+   */
+  create(name: string, count: (live: Pod[]) => number): Promise<void> {
+    return this.#exclusively(name, () => this.#membership(name).exclusive(() => this.#createNow(name, count)));
+  }
+
+  async #createNow(name: string, count: (live: Pod[]) => number): Promise<void> {
+    const set = this.#known(name);
+    const live = this.live(set);
+    const missing = count(live);
+    if (missing <= 0) return;
+    const goal = live.length + missing;
+    // Only so many may be unavailable: a pod that is claimed meanwhile is not replaced.
+    const unavailable = live.filter((pod) => !isReady(pod)).length;
+    await this.#setReplicas(set, goal, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");
+    const seen = new Set(live.map(({ metadata }) => metadata.uid));
+    await this.#until(() => this.live(set).filter(({ metadata }) => !seen.has(metadata.uid)).length >= missing);
+    await this.#patch(name, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], "pool");
+  }
+
+  /** Moves a pod out of the CloneSet of this uid, while that creates none. */
+  moveOut<T>(uid: string, work: () => Promise<T>): Promise<T> {
+    const set = [...this.#sets.all()].find(({ metadata }) => metadata.uid === uid);
+    return set ? this.#membership(set.metadata.name).shared(work) : work();
+  }
+
+  #membership(name: string): SharedLock {
+    const lock = this.#memberships.get(name) ?? new SharedLock();
+    this.#memberships.set(name, lock);
+    return lock;
+  }
+
+  /** Deletes exactly this pod. */
+  remove(name: string, pod: string): Promise<void> {
+    return this.#exclusively(name, async () => {
+      const set = this.#known(name);
+      const live = this.live(set);
+      const leaving = new Set([...(set.spec.scaleStrategy?.podsToDelete ?? []), pod]);
+      const named = live.map(({ metadata }) => metadata.name).filter((candidate) => leaving.has(candidate));
+      // An unknown name makes the API server refuse the whole list.
+      if (!named.includes(pod)) throw new KubeError(404, "NotFound", `pod ${pod} does not belong to CloneSet ${name} any more`);
+      const known = set.spec.scaleStrategy?.podsToDelete ?? [];
+      const replicas = this.#isSettled(name) ? live.length - named.length : set.spec.replicas - named.filter((candidate) => !known.includes(candidate)).length;
+      await this.#setReplicas(set, replicas, [{ op: "add", path: "/spec/scaleStrategy/podsToDelete", value: named }], "remove");
+    });
+  }
+
+  /** Writes what is to be corrected, once no claim can be under way. */
+  heal(name: string): Promise<void> {
+    return this.#exclusively(name, async () => {
+      const set = this.#sets.get(name);
+      if (!set || !this.#isSettled(name)) return;
+      const patch = correctionOf(set, this.live(set));
+      if (patch.length > 0) await this.#patch(name, patch, "heal");
+    });
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#exclusively(name, async () => {
+      const found = this.#sets.get(name);
+      if (!found || this.live(found).length > 0) return;
+      // It is protected while it has replicas.
+      if (found.spec.replicas > 0) await this.#setReplicas(found, 0, [], "function");
+      const { uid, resourceVersion } = this.#known(name).metadata;
+      await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid, resourceVersion }, propagationPolicy: "Background" }, "function");
+    });
+  }
+
+  async #create(name: string, manifest: object): Promise<CloneSet> {
+    try {
+      const set = await this.#kube.create<CloneSet>(this.#path, manifest, "function");
+      this.#sets.learn(set);
+      return set;
+    } catch (error) {
+      if ((error as KubeError).reason !== "AlreadyExists") throw error;
+      const set = await this.#kube.get<CloneSet>(`${this.#path}/${name}`);
+      this.#sets.learn(set);
+      return set;
+    }
+  }
+
+  #setReplicas(set: CloneSet, replicas: number, more: JsonPatch, purpose: WritePurpose): Promise<void> {
+    const patch: JsonPatch = [
+      { op: "test", path: "/spec/replicas", value: set.spec.replicas },
+      { op: "replace", path: "/spec/replicas", value: replicas },
+      ...more,
+    ];
+    return this.#patch(set.metadata.name, patch, purpose);
+  }
+
+  async #patch(name: string, patch: JsonPatch, purpose: WritePurpose): Promise<void> {
+    try {
+      const termed: JsonPatch = [...patch, { op: "add", path: `/metadata/annotations/${TERM_POINTER}`, value: String(this.#term) }];
+      this.#sets.learn(await this.#kube.patch<CloneSet>(`${this.#path}/${name}`, "json", termed, purpose));
+    } catch (error) {
+      const { status } = error as KubeError;
+      // A failed test: somebody has changed it. What is true now decides the next try.
+      if (status === 422) this.#sets.learn(await this.#kube.get<CloneSet>(`${this.#path}/${name}`));
+      throw status === 422 ? new KubeError(409, "Conflict", `CloneSet ${name} has changed: ${(error as Error).message}`) : error;
+    }
+  }
+
+  #known(name: string): CloneSet {
+    const set = this.#sets.get(name);
+    if (!set) throw new KubeError(404, "NotFound", `there is no CloneSet ${name}`);
+    return set;
+  }
+
+  #exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(name) ?? Promise.resolve();
+    const result = before.then(work, work);
+    const settled = result.catch(() => {});
+    this.#queues.set(name, settled);
+    void settled.then(() => this.#queues.get(name) === settled && this.#queues.delete(name));
+    return result;
+  }
+
+  async #until(check: () => boolean): Promise<void> {
+    for (const deadline = Date.now() + CREATED_MS; Date.now() < deadline && !check(); ) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function isLive(pod: Pod): boolean {
+  return !pod.metadata.deletionTimestamp && pod.status.phase !== "Failed" && pod.status.phase !== "Succeeded";
+}
+
+function isReady(pod: Pod): boolean {
+  const conditions = (pod.status as { conditions?: { type: string; status: string }[] }).conditions;
+  return conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}

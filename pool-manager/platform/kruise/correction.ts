@@ -1,0 +1,36 @@
+import { type CloneSet, LABEL, type Pod } from "./objects.ts";
+
+export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: unknown }[];
+
+/**
+ * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing.
+ *
+ * | field                        | is to be                                                         |
+ * |------------------------------|------------------------------------------------------------------|
+ * | scaleStrategy.maxUnavailable | 0: it creates pods only while we ask for some                    |
+ * | replicas (of a function)     | the live pods that are not to be deleted                         |
+ * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
+ * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
+ */
+export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
+  const { replicas, scaleStrategy, updateStrategy } = set.spec;
+  const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
+  const stay = live.filter(({ metadata }) => !leaving.has(metadata.name)).length;
+  const ofFunction = set.metadata.labels?.[LABEL.function] !== undefined;
+  const patch: JsonPatch = [];
+  if (scaleStrategy?.maxUnavailable !== 0) patch.push({ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 });
+  if (replicas < stay || (ofFunction && replicas > stay)) {
+    patch.push({ op: "test", path: "/spec/replicas", value: replicas }, { op: "replace", path: "/spec/replicas", value: stay });
+  }
+  if (ofFunction && live.length > 0 && isObserved(set)) {
+    const left = live.filter(({ metadata }) => metadata.labels?.["controller-revision-hash"] !== set.status?.updateRevision).length;
+    const partition = left === live.length ? "100%" : left;
+    if (updateStrategy?.partition !== partition) patch.push({ op: "add", path: "/spec/updateStrategy/partition", value: partition });
+  }
+  return patch;
+}
+
+/** `updateRevision` is that of the present template. */
+function isObserved({ metadata, status }: CloneSet): boolean {
+  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+}

@@ -1,0 +1,389 @@
+import type { Echo, LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { tagOf } from "../../images/runtime-image.ts";
+import {
+  type Binding,
+  checkVersion,
+  type Instance,
+  isUnbound,
+  type LoadPath,
+  type LogListener,
+  type NeededCode,
+  noInstance,
+  type Observation,
+  type OpenOrder,
+  type Platform,
+  PlatformError,
+  type PoolTarget,
+  type PreparedCode,
+  type Target,
+} from "../platform.ts";
+import { CloneSets } from "./clonesets.ts";
+import type { CodeRegistry } from "./code-registry.ts";
+import type { InlineCode } from "./inline-code.ts";
+import { InstanceLink } from "./instance-link.ts";
+import type { ClusterKeys } from "./keys.ts";
+import type { Kube } from "./kube.ts";
+import { KubeError } from "./kube-error.ts";
+import type { Lead } from "./leadership.ts";
+import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch } from "./manifests.ts";
+import { Nodes } from "./nodes.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import { bindingOf, hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { type Change, Reflector } from "./reflector.ts";
+
+/** With the order, or by the swapped image alone. */
+export type PodLoadPath = Exclude<LoadPath, "volume">;
+
+export interface KruiseOptions {
+  kube: Kube;
+  keys: ClusterKeys;
+  /** Its term is recorded with each write. */
+  lead: Lead;
+  pods: PodSettings;
+  code: CodeRegistry;
+  inline: InlineCode;
+  loadPath: PodLoadPath;
+  now(): number;
+}
+
+interface Member {
+  pod: Pod;
+  known: Known;
+  link: InstanceLink | null;
+}
+
+const HEAL_EVERY_MS = 2000;
+const TEMPLATE_AFTER_MS = 400;
+/** Nobody waits for the claim of an instance that was loaded inline: more of them may share a write. */
+const RAISE_EVERY_MS: Record<PodLoadPath, number> = { inline: 300, image: 100 };
+const PATCH_ATTEMPTS = 4;
+/** Bound instances that have not said by then what they serve are taken to be gone. Milliseconds. */
+const SPEAK_MS = 2000;
+
+/** Pods of OpenKruise CloneSets: one CloneSet for each pool, and one for each function, to which claimed pods are moved. */
+export class KruisePlatform implements Platform {
+  readonly kind = "kruise";
+  readonly loadPath: PodLoadPath;
+  readonly #options: KruiseOptions;
+  readonly #pods: Reflector<Pod>;
+  readonly #sets: Reflector<CloneSet>;
+  readonly #nodes: Nodes;
+  readonly #writer: CloneSets;
+  readonly #members = new Map<string, Member>();
+  readonly #instances = new Map<string, Instance>();
+  readonly #listeners = new Set<(uid: string) => void>();
+  readonly #logListeners = new Set<LogListener>();
+  /** What can be invoked of each function, the revision first that is being released, and the images that carry it. */
+  readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
+  /** Uids of the functions that there are; null: not told yet. */
+  #needed: ReadonlySet<string> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: KruiseOptions) {
+    this.#options = options;
+    this.loadPath = options.loadPath;
+    const { kube } = options;
+    const labelSelector = LABEL.pool;
+    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelSelector, (change) => this.#podChanged(change));
+    this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, labelSelector, ({ type, object }) => {
+      if (type === "present") this.#writer.noticed(object);
+      else this.#writer.gone(object);
+    });
+    this.#nodes = new Nodes(kube, (name) => {
+      for (const member of this.#members.values()) if (member.pod.spec.nodeName === name) this.#refresh(member);
+    });
+    this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
+  }
+
+  async start(): Promise<void> {
+    await this.#nodes.start();
+    await Promise.all([this.#sets.start(), this.#pods.start()]);
+    // A table without those that only have not spoken yet would take them from their routers.
+    const silent = () => [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && pod.status.podIP && !known.echo);
+    for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && silent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
+    this.#timer = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
+  }
+
+  observe(): Observation {
+    return { synced: this.#pods.synced && this.#sets.synced, instances: this.#instances, counted: () => this.#writer.counted() };
+  }
+
+  watch(listener: (uid: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onLog(listener: LogListener): void {
+    this.#logListeners.add(listener);
+  }
+
+  async scalePool(pool: PoolTarget, replicas: number): Promise<void> {
+    const { pods } = this.#options;
+    const name = poolSetName(pool.name, pods);
+    await this.#writer.ensure(name, () => poolSet(pool.name, pods));
+    await this.#writer.create(name, () => {
+      const all = [...this.#instances.values()].filter((instance) => instance.pool === pool.name);
+      return Math.min(replicas - all.filter(isUnbound).length, pool.max - all.length);
+    });
+  }
+
+  prepareCode(codes: readonly [PreparedCode, ...PreparedCode[]]): void {
+    const [released] = codes;
+    this.#codes.set(released.functionUid, codes);
+    if (this.loadPath === "inline") for (const code of codes) this.#options.inline.prepare(code);
+    const isNew = this.#sets.get(functionSetName(released.functionUid)) === undefined;
+    const published = Promise.all(codes.map(({ image }) => this.#options.code.publish(image)));
+    const prepared = isNew ? this.#prepare(released) : published.then(() => this.#prepareLater(released));
+    // The claim that needs it tries again, and tells.
+    for (const promise of [published, prepared]) promise.catch(() => {});
+  }
+
+  retainCode({ functions, images, layers }: NeededCode): void {
+    // A later leader's functions are not among these.
+    if (!this.#options.lead.certain()) return;
+    for (const uid of this.#codes.keys()) if (!functions.has(uid)) this.#codes.delete(uid);
+    this.#options.code.retain(images).catch(() => {});
+    this.#options.inline.retain(layers);
+    this.#needed = functions;
+  }
+
+  async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
+    const { link } = this.#member(order.uid);
+    if (!link) throw new PlatformError("UNREACHABLE", `the instance ${order.uid} has no address yet`);
+    const { keys, inline } = this.#options;
+    const key = keys.instanceKey(order.uid, order.bootId);
+    const archive = this.loadPath === "inline" ? await inline.archive(order.digest, order.settings.entry, code) : null;
+    const source = archive ? ({ kind: "inline", archive: archive.digest } as const) : ({ kind: "image" } as const);
+    const answer = await link.load({ ...order, key, source }, archive?.data ?? new Uint8Array());
+    this.#echoed(order.uid, answer.echo);
+    return answer;
+  }
+
+  async bind(target: Target, binding: Binding): Promise<void> {
+    const member = this.#matching(target);
+    const codes = this.#codes.get(binding.functionUid);
+    const code = codes?.find(({ revision }) => revision === binding.revision);
+    if (!codes || !code) throw new PlatformError("CONFLICT", `revision ${binding.revision} of ${binding.functionUid} is not served any more`);
+    // The CloneSet has the image that is being released, whichever a pod of it runs: Kruise goes by the pods' labels.
+    const [released] = codes;
+    const isReleased = code === released;
+    try {
+      await this.#options.code.publish(code.image);
+      const claim = {
+        ...binding,
+        image: this.#options.code.reference(code.image, swapTagOf(code, member.pod)),
+        digest: code.image,
+        term: this.#options.lead.term,
+        fingerprint: member.link?.fingerprint ?? member.pod.metadata.annotations?.[ANNOTATION.fingerprint] ?? "",
+      };
+      member.known.swapSince = this.#options.now();
+      const owned = ownerOf(member.pod) === this.#sets.get(functionSetName(binding.functionUid))?.metadata.uid;
+      if (owned) await this.#patchPod(target, (pod) => swapPatch(pod, claim));
+      const set = await (owned ? this.#prepareLater(released) : this.#prepare(released));
+      if (owned) await this.#patchPod(target, (pod) => revisionPatch(pod, set, isReleased, claim.term), true);
+      else
+        await this.#writer.claim(set.metadata.name, () =>
+          this.#writer.moveOut(ownerOf(member.pod) ?? "", () => this.#patchPod(target, (pod) => claimPatch(pod, set, isReleased, claim))),
+        );
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  async drain(uid: string, deadlineMs: number): Promise<void> {
+    if (!this.#options.lead.certain()) throw new PlatformError("UNREACHABLE", "not certain to be the leader: nothing is ended");
+    const { link } = this.#member(uid);
+    if (!link) throw new PlatformError("UNREACHABLE", `the instance ${uid} has no address yet`);
+    await link.drain(deadlineMs);
+  }
+
+  async remove(target: Target): Promise<void> {
+    const member = this.#matching(target);
+    const { name, uid, resourceVersion } = member.pod.metadata;
+    const owner = ownerOf(member.pod);
+    const set = [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner);
+    try {
+      if (set) await this.#writer.remove(set.metadata.name, name);
+      else await this.#options.kube.delete(`${this.#podPath(name)}`, { preconditions: { uid, resourceVersion } }, "remove");
+    } catch (error) {
+      throw translated(error);
+    }
+    member.known.askedOf = owner ?? "";
+    member.known.version += 1;
+    this.#refresh(member);
+  }
+
+  /** Lets go of the cluster: its instances go on serving. */
+  async close(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#pods.close();
+    this.#sets.close();
+    this.#nodes.close();
+    for (const { link } of this.#members.values()) link?.close();
+    await this.#options.lead.release();
+    this.#options.kube.close();
+  }
+
+  /** A new revision's pods are swapped first: the template is for Kruise alone, and its work would compete with theirs. */
+  async #prepareLater(code: PreparedCode): Promise<CloneSet> {
+    await new Promise((resolve) => setTimeout(resolve, TEMPLATE_AFTER_MS));
+    return this.#prepare(this.#codes.get(code.functionUid)?.[0] ?? code);
+  }
+
+  /** The image is in the registry, and the function's CloneSet has it in its template. */
+  async #prepare(code: PreparedCode): Promise<CloneSet> {
+    const { pods, code: registry } = this.#options;
+    await registry.publish(code.image);
+    const name = functionSetName(code.functionUid);
+    const image = registry.reference(code.image, tagOf(code.image));
+    await this.#writer.ensure(name, () => functionSet(code.functionUid, code.pool, pods, image));
+    await this.#writer.setImage(name, CODE_CONTAINER, image);
+    return this.#writer.observed(name);
+  }
+
+  /**
+   * Patches the pod as it is known; a refusal because of its status alone is followed by another try. `ofOurs`: a
+   * change of ours has already been written on the target's version.
+   */
+  async #patchPod(target: Target, patch: (pod: Pod) => object, ofOurs = false): Promise<void> {
+    const { kube } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const { pod } = ofOurs ? this.#member(target.uid) : this.#matching(target);
+      const path = this.#podPath(pod.metadata.name);
+      try {
+        return this.#pods.learn(await kube.patch<Pod>(path, "strategic-merge", patch(pod), "claim"));
+      } catch (error) {
+        if ((error as KubeError).status !== 409 || attempt === PATCH_ATTEMPTS) throw error;
+        this.#pods.learn(await kube.get<Pod>(path));
+      }
+    }
+  }
+
+  #podPath(name: string): string {
+    return `/api/v1/namespaces/${this.#options.kube.namespace}/pods/${name}`;
+  }
+
+  #podChanged({ type, object: pod }: Change<Pod>): void {
+    const { uid } = pod.metadata;
+    const member = this.#members.get(uid);
+    if (type === "present") {
+      if (!member) return this.#add(pod);
+      if (substanceOf(pod) !== substanceOf(member.pod)) member.known.version += 1;
+      member.pod = pod;
+      this.#connect(member);
+      this.#refresh(member);
+    } else if (member && (type === "deleted" || !member.link?.connected)) {
+      this.#forget(uid);
+    }
+    // A pod that a listing lacks but that still answers is kept: only its own silence ends it.
+  }
+
+  #add(pod: Pod): void {
+    const { now } = this.#options;
+    const age = this.#pods.synced ? 0 : Math.max(0, Date.now() - Date.parse(pod.metadata.creationTimestamp));
+    const known: Known = { echo: null, readyAt: null, createdAt: now() - age, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
+    const member: Member = { pod, known, link: null };
+    this.#members.set(pod.metadata.uid, member);
+    this.#connect(member);
+    this.#refresh(member);
+  }
+
+  #connect(member: Member): void {
+    const { uid, name, annotations } = member.pod.metadata;
+    const { podIP } = member.pod.status;
+    if (member.link || !podIP) return;
+    const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
+    member.link = new InstanceLink(this.#options.kube, this.#options.keys.signing, target, {
+      line: ({ echo, log }) => {
+        if (echo) this.#echoed(uid, echo);
+        else for (const listener of this.#logListeners) listener(uid, log ?? "");
+      },
+      broken: () => {
+        if (!this.#pods.get(name)) this.#forget(uid);
+      },
+    });
+  }
+
+  #echoed(uid: string, echo: Echo): void {
+    const member = this.#members.get(uid);
+    const before = member?.known.echo;
+    if (!member || echo.uid !== uid || (before && before.bootId === echo.bootId && echo.version <= before.version)) return;
+    const { now, keys } = this.#options;
+    const { known } = member;
+    known.echo = echo;
+    known.readyAt ??= echo.state === "prewarmed" ? now() : null;
+    known.key = keys.instanceKey(uid, echo.bootId);
+    this.#refresh(member);
+  }
+
+  #refresh(member: Member): void {
+    const record = recordOf(member.pod, member.known, this.#replaceOf(member.pod));
+    this.#instances.set(record.uid, record);
+    this.#notify(record.uid);
+  }
+
+  #replaceOf({ spec }: Pod): Instance["replace"] {
+    if (this.#nodes.isClosed(spec.nodeName)) return "node";
+    const isCurrent = spec.containers.some(({ name, image }) => name === RUNTIME_CONTAINER && image === this.#options.pods.runtimeImage);
+    return isCurrent ? null : "version";
+  }
+
+  #forget(uid: string): void {
+    this.#members.get(uid)?.link?.close();
+    this.#members.delete(uid);
+    this.#instances.delete(uid);
+    this.#notify(uid);
+  }
+
+  #notify(uid: string): void {
+    for (const listener of this.#listeners) listener(uid);
+  }
+
+  /** Ends or reports swaps, corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted functions and former runtimes. */
+  async #heal(): Promise<void> {
+    for (const member of this.#members.values()) this.#checkSwap(member);
+    for (const { metadata } of this.#sets.all()) {
+      const uid = metadata.labels?.[LABEL.function];
+      const pool = metadata.labels?.[LABEL.pool] ?? "";
+      const isFormer = !uid && metadata.name !== poolSetName(pool, this.#options.pods);
+      const isOver = isFormer || (uid && this.#needed && !this.#needed.has(uid) && !this.#codes.has(uid));
+      await this.#writer.heal(metadata.name).catch(() => {});
+      if (isOver) await this.#writer.delete(metadata.name).catch(() => {});
+    }
+  }
+
+  #checkSwap(member: Member): void {
+    const { known, pod } = member;
+    if (known.swapSince === null) return;
+    if (hasSwapped(pod)) known.swapSince = null;
+    const overdue = known.swapSince !== null && this.#options.now() - known.swapSince > SWAP_DEADLINE_MS;
+    if (overdue === known.overdue) return;
+    known.overdue = overdue;
+    this.#refresh(member);
+  }
+
+  #member(uid: string): Member {
+    const member = this.#members.get(uid);
+    if (!member) throw noInstance(uid);
+    return member;
+  }
+
+  #matching(target: Target): Member {
+    const member = this.#member(target.uid);
+    checkVersion(String(member.known.version), target);
+    return member;
+  }
+}
+
+/** A tag that this pod has not run: it counts the pod's swaps. */
+function swapTagOf(code: PreparedCode, pod: Pod): string {
+  return `${code.revision}-${code.image.slice(7, 19)}-${pod.metadata.resourceVersion}`;
+}
+
+function translated(error: unknown): PlatformError {
+  if (error instanceof PlatformError) return error;
+  const { status, message } = error as KubeError;
+  if (error instanceof KubeError && status === 409) return new PlatformError("CONFLICT", message);
+  if (error instanceof KubeError && status === 404) return new PlatformError("NOT_FOUND", message);
+  return new PlatformError("UNREACHABLE", message);
+}

@@ -1,0 +1,169 @@
+import { createHash } from "node:crypto";
+import { CONTROL_PORT } from "../../../runtime-images/protocol/messages.ts";
+import { RUN_AS } from "../../images/runtime-image.ts";
+import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import { DELETE_PROTECTION, PROTECTED } from "./protection.ts";
+
+/** What pods of a runtime are made of. */
+export interface PodSettings {
+  runtimeImage: string;
+  idleImage: string;
+  /** Public key of the leader, as instances know it. */
+  leaderKey: string;
+  memory: string;
+  /** Secret with which nodes pull; null: none is needed. */
+  pullSecret: string | null;
+}
+
+const VOLUME = "berth";
+const MOUNT = "/berth";
+/** The supervisor ends two seconds after SIGTERM. */
+const GRACE_SECONDS = 5;
+
+/** Its name tells the template: a new runtime version is a new CloneSet, since a template must not change under claims. */
+export function poolSetName(pool: string, settings: PodSettings): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify(podSpec(settings, settings.idleImage)))
+    .digest("hex");
+  return `pool-${pool}-${hash.slice(0, 8)}`;
+}
+
+export function functionSetName(functionUid: string): string {
+  return `fn-${functionUid.toLowerCase()}`;
+}
+
+export function poolSet(pool: string, settings: PodSettings): object {
+  const name = poolSetName(pool, settings);
+  return cloneSet(name, { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage));
+}
+
+/** Never creates a pod of its own accord (maxUnavailable 0), nor updates one (partition 100 %): both is ours. */
+export function functionSet(functionUid: string, pool: string, settings: PodSettings, codeImage: string): object {
+  const labels = { [LABEL.pool]: pool, [LABEL.function]: functionUid };
+  return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage));
+}
+
+function cloneSet(name: string, labels: Record<string, string>, spec: object): object {
+  return {
+    apiVersion: "apps.kruise.io/v1alpha1",
+    kind: "CloneSet",
+    metadata: { name, labels: { ...labels, ...DELETE_PROTECTION }, annotations: { [ANNOTATION.term]: "0" } },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: { [LABEL.set]: name } },
+      revisionHistoryLimit: 1000,
+      scaleStrategy: { maxUnavailable: 0, podsToDelete: [] },
+      updateStrategy: { type: "InPlaceOnly", maxUnavailable: "100%", maxSurge: 0, partition: "100%" },
+      template: { metadata: { labels: { ...labels, [LABEL.set]: name } }, spec },
+    },
+  };
+}
+
+function podSpec({ runtimeImage, leaderKey, memory, pullSecret }: PodSettings, codeImage: string): object {
+  const mounts = [{ name: VOLUME, mountPath: MOUNT }];
+  const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
+  const env = [
+    { name: "BERTH_INSTANCE_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
+    { name: "BERTH_INSTANCE_DIR", value: `${MOUNT}/run` },
+    { name: "BERTH_HOST", value: "0.0.0.0" },
+    { name: "BERTH_LEADER_KEY", value: leaderKey },
+  ];
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    securityContext: { runAsNonRoot: true, runAsUser: RUN_AS, runAsGroup: RUN_AS, fsGroup: RUN_AS, seccompProfile: { type: "RuntimeDefault" } },
+    ...(pullSecret && { imagePullSecrets: [{ name: pullSecret }] }),
+    volumes: [{ name: VOLUME, emptyDir: {} }],
+    containers: [
+      {
+        name: RUNTIME_CONTAINER,
+        image: runtimeImage,
+        env,
+        ports: [{ name: "control", containerPort: CONTROL_PORT }],
+        resources: { requests: { cpu: "10m", memory: "48Mi" }, limits: { memory } },
+        volumeMounts: mounts,
+        securityContext: confined,
+      },
+      {
+        name: CODE_CONTAINER,
+        image: codeImage,
+        resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: "64Mi" } },
+        volumeMounts: mounts,
+        securityContext: confined,
+      },
+    ],
+  };
+}
+
+export interface Claim {
+  functionUid: string;
+  revision: string;
+  /** Reference by a tag that this pod has not run yet, and digest. */
+  image: string;
+  /** A pod whose code container has it already is not swapped. */
+  digest: string;
+  term: number;
+  fingerprint: string;
+}
+
+/** Swaps the code image of a pod that is the function's already: at once, before Kruise has taken in the new template. */
+export function swapPatch(pod: Pod, claim: Claim): object {
+  const { uid, resourceVersion } = pod.metadata;
+  return { metadata: { uid, resourceVersion, annotations: annotationsOf(claim) }, ...imageOf(pod, claim) };
+}
+
+/** The pod counts for the revision of the CloneSet's template, or for one before it; Kruise goes by this and not by the image. */
+export function revisionPatch(pod: Pod, set: CloneSet, isReleased: boolean, term: number): object {
+  const { uid, resourceVersion } = pod.metadata;
+  return { metadata: { uid, resourceVersion, labels: revisionLabels(set, isReleased), annotations: { [ANNOTATION.term]: String(term) } } };
+}
+
+/**
+ * Moves a pod to a function's CloneSet and swaps its code image, in one strategic-merge PATCH that fails when the pod
+ * has changed meanwhile (measured: Kruise takes it over with nothing else).
+ */
+export function claimPatch(pod: Pod, set: CloneSet, isReleased: boolean, claim: Claim): object {
+  const owner: OwnerReference = {
+    apiVersion: "apps.kruise.io/v1alpha1",
+    kind: "CloneSet",
+    name: set.metadata.name,
+    uid: set.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+  return {
+    metadata: {
+      uid: pod.metadata.uid,
+      resourceVersion: pod.metadata.resourceVersion,
+      ownerReferences: [{ $patch: "replace" }, owner],
+      labels: { [LABEL.function]: claim.functionUid, [LABEL.set]: set.metadata.name, ...revisionLabels(set, isReleased) },
+      annotations: { ...annotationsOf(claim), ...PROTECTED },
+    },
+    ...imageOf(pod, claim),
+  };
+}
+
+/** Once a release is over Kruise itself would update what does not count for it. */
+function revisionLabels({ spec, status }: CloneSet, isReleased: boolean): Record<string, string> {
+  const isOver = spec.updateStrategy?.partition === 0;
+  const hash = (isReleased || isOver ? status?.updateRevision : status?.currentRevision) ?? "";
+  return { "controller-revision-hash": hash, "pod-template-hash": hash.split("-").at(-1) ?? "" };
+}
+
+function annotationsOf(claim: Claim): Record<string, string> {
+  return {
+    [ANNOTATION.revision]: claim.revision,
+    [ANNOTATION.image]: claim.digest,
+    [ANNOTATION.term]: String(claim.term),
+    [ANNOTATION.fingerprint]: claim.fingerprint,
+  };
+}
+
+function imageOf(pod: Pod, { digest, image }: Claim): object {
+  return runs(pod, digest) ? {} : { spec: { containers: [{ name: CODE_CONTAINER, image }] } };
+}
+
+function runs(pod: Pod, digest: string): boolean {
+  return pod.spec.containers.some(({ name, image }) => name === CODE_CONTAINER && image.endsWith(`@${digest}`));
+}

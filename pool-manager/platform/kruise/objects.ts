@@ -1,0 +1,81 @@
+/** The parts of Kubernetes objects that Berth reads. */
+export interface Metadata {
+  name: string;
+  namespace?: string;
+  uid: string;
+  resourceVersion: string;
+  generation?: number;
+  creationTimestamp: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: OwnerReference[];
+  managedFields?: { manager?: string; operation: string; subresource?: string; fieldsV1?: object }[];
+}
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+export interface KubeObject {
+  metadata: Metadata;
+}
+
+export interface ContainerStatus {
+  name: string;
+  image: string;
+  /** Ends with the digest of the image's manifest. */
+  imageID?: string;
+  restartCount: number;
+  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string } };
+}
+
+export interface Pod extends KubeObject {
+  spec: { nodeName?: string; containers: { name: string; image: string }[] };
+  status: { phase?: string; reason?: string; podIP?: string; containerStatuses?: ContainerStatus[] };
+}
+
+export interface CloneSet extends KubeObject {
+  spec: {
+    replicas: number;
+    scaleStrategy?: { maxUnavailable?: number | string; podsToDelete?: string[] };
+    updateStrategy?: { partition?: number | string };
+    template: { spec: { containers: { name: string; image: string }[] } };
+  };
+  status?: { observedGeneration?: number; replicas?: number; updateRevision?: string; currentRevision?: string };
+}
+
+export const CLONESETS = "/apis/apps.kruise.io/v1alpha1";
+
+/** Labels and annotations of what Berth owns. */
+export const LABEL = {
+  /** On everything: which Berth pool it is of. */
+  pool: "berth.dev/pool",
+  /** On pods: the CloneSet that they belong to; its selector. */
+  set: "berth.dev/set",
+  /** On a function's CloneSet and pods: its uid. */
+  function: "berth.dev/function",
+} as const;
+
+export const ANNOTATION = {
+  revision: "berth.dev/revision",
+  /** Digest of the code image that the pod was bound with. */
+  image: "berth.dev/image",
+  /** Leadership term of the last write. */
+  term: "berth.dev/term",
+  /** Of the instance's control certificate, from when no user code had run in it. */
+  fingerprint: "berth.dev/fingerprint",
+} as const;
+
+export const RUNTIME_CONTAINER = "runtime";
+export const CODE_CONTAINER = "code";
+
+/** Uid of the CloneSet that a pod counts for. */
+export function ownerOf(pod: Pod): string | undefined {
+  return pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;
+}

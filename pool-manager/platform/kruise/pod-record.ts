@@ -1,0 +1,85 @@
+import type { Echo } from "../../../runtime-images/protocol/messages.ts";
+import type { Binding, Instance } from "../platform.ts";
+import { ANNOTATION, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
+
+/** A swap that has not ended by then is told as failed. Milliseconds. */
+export const SWAP_DEADLINE_MS = 60_000;
+
+/** Reasons for which a container waits that do not pass by themselves. */
+const STUCK = new Set([
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "InvalidImageName",
+  "ErrImageNeverPull",
+  "CreateContainerConfigError",
+  "CreateContainerError",
+  "CrashLoopBackOff",
+]);
+
+/** What we know of an instance beside its pod. */
+export interface Known {
+  echo: Echo | null;
+  readyAt: number | null;
+  createdAt: number;
+  /** Owner (uid) that was told to delete it; null: none. A claim on its way may have moved the pod to another one since. */
+  askedOf: string | null;
+  key: string | null;
+  /** Counts the changes of what Berth decides by. */
+  version: number;
+  /** When the image that it is bound with was asked for; null: it runs, or none was. Milliseconds on the platform's clock. */
+  swapSince: number | null;
+  /** The swap has not ended by its deadline. */
+  overdue: boolean;
+}
+
+/** What a claim or a deletion is decided by: a status that the kubelet writes changes the pod's version, but none of this. */
+export function substanceOf({ metadata, spec }: Pod): string {
+  const { ownerReferences, labels, annotations, deletionTimestamp } = metadata;
+  const ours = (values: Record<string, string> = {}) => Object.entries(values).filter(([name]) => name.startsWith("berth.dev/"));
+  return JSON.stringify([
+    ownerReferences?.map(({ uid }) => uid),
+    ours(labels),
+    ours(annotations),
+    deletionTimestamp,
+    spec.containers.map(({ image }) => image),
+  ]);
+}
+
+/** An instance as its pod, and what it says of itself, show it. */
+export function recordOf(pod: Pod, known: Known, replace: Instance["replace"]): Instance {
+  const { metadata, status } = pod;
+  const ended = status.phase === "Failed" || status.phase === "Succeeded";
+  const error = { reason: "crash" as const, message: `the pod has ended: ${status.reason ?? status.phase}`, revision: known.echo?.revision ?? null };
+  return {
+    uid: metadata.uid,
+    pool: metadata.labels?.[LABEL.pool] ?? "",
+    host: status.podIP ?? "",
+    key: known.key,
+    resourceVersion: String(known.version),
+    echo: ended && known.echo ? { ...known.echo, state: "failed", loaded: false, error } : known.echo,
+    binding: bindingOf(pod),
+    createdAt: known.createdAt,
+    readyAt: known.readyAt,
+    removing: (known.askedOf !== null && known.askedOf === (ownerOf(pod) ?? "")) || metadata.deletionTimestamp !== undefined,
+    replace,
+    trouble: troubleOf(pod) ?? (known.overdue ? `the swapped image has not run within ${SWAP_DEADLINE_MS / 1000} s` : null),
+  };
+}
+
+/** The code container runs the image that the pod was bound with. */
+export function hasSwapped({ metadata, status }: Pod): boolean {
+  const code = status.containerStatuses?.find(({ name }) => name === CODE_CONTAINER);
+  const digest = metadata.annotations?.[ANNOTATION.image];
+  return code?.state?.running !== undefined && digest !== undefined && (code.imageID ?? "").endsWith(digest);
+}
+
+export function bindingOf({ metadata }: Pod): Binding | null {
+  const functionUid = metadata.labels?.[LABEL.function];
+  return functionUid ? { functionUid, revision: metadata.annotations?.[ANNOTATION.revision] ?? "" } : null;
+}
+
+function troubleOf({ status }: Pod): string | null {
+  const code = status.containerStatuses?.find(({ name }) => name === CODE_CONTAINER);
+  const { reason = "", message = "" } = code?.state?.waiting ?? {};
+  return STUCK.has(reason) ? `${reason}: ${message}` : null;
+}
