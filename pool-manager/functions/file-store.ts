@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ManagerError } from "../errors.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
-import type { FunctionRecord, FunctionStore, Secrets } from "./function.ts";
+import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "./function.ts";
 
 /**
  * One YAML file a function in `functions/`, its secrets in `secrets/` with mode 0600.
@@ -41,6 +41,10 @@ export class FileStore implements FunctionStore {
     });
   }
 
+  progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
+    return this.save(record, secrets);
+  }
+
   async remove(record: FunctionRecord): Promise<void> {
     await durably(async () => {
       await this.#functions.remove(`${record.name}.yaml`);
@@ -54,7 +58,8 @@ function readRecord(name: string, text: string): FunctionRecord {
   if (!record?.uid || `${record.name}.yaml` !== name || !Array.isArray(record.revisions)) {
     throw new ManagerError("STORE_FAILED", `functions/${name} in the state directory is not a function; move it away`);
   }
-  return record;
+  const { traffic = NO_TRAFFIC, latest = record.active, rolloutPolicy = null, rollout = null } = record;
+  return { ...record, traffic, latest, rolloutPolicy, rollout };
 }
 
 export async function durably(write: () => Promise<void>): Promise<void> {

@@ -1,4 +1,11 @@
 import type { LoadSettings } from "../../runtime-images/protocol/messages.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** Code that a revision is made of, as the image store knows it. */
+export interface CodeRef {
+  layer: string;
+  entry: string;
+}
 
 /** Immutable: code and settings. A changed one is a new revision. */
 export interface Revision {
@@ -26,16 +33,57 @@ export interface Scaling {
   queueTimeoutMs: number;
 }
 
+/** How invocations are shared out among a function's revisions. */
+export interface Traffic {
+  /** Percent of the invocations by revision; what is left goes to the active one. */
+  split: Record<string, number>;
+  /** Revision by alias: invoked as `NAME@ALIAS`, whatever the split. */
+  aliases: Record<string, string>;
+}
+
+/** How a new revision takes over where it is not to do so at once. */
+export interface RolloutPolicy {
+  /** How much it has after each step: so many instances, or a share such as "25%". In the end it has all. */
+  steps: (number | string)[];
+  /** How long each step is watched before the next. */
+  intervalMs: number;
+  /** Most instances that change at a time. */
+  parallel: number;
+  /** Percent of its invocations that may fail. */
+  maxErrors: number;
+}
+
+/** A revision on its way to take over, or the last one that was; its share is in the traffic. */
+export interface Rollout {
+  from: string;
+  to: string;
+  /** Index into the policy's steps; behind them, it gets everything. */
+  step: number;
+  /** The step's share and instances are reached. */
+  watching: boolean;
+  /** Undone by a user, stopped by what was seen. */
+  state: "rolling" | "paused" | "undone" | "stopped" | "complete";
+  reason: string | null;
+  startedAt: string;
+}
+
 /** A deployed function. `uid` is new for each creation: a deleted and recreated name is another function. */
 export interface FunctionRecord {
   uid: string;
   name: string;
   runtime: string;
   createdAt: string;
-  /** Id of the revision that receives all traffic. */
+  /** Id of the revision that receives all traffic but that of `traffic`. */
   active: string;
+  /** Id of the revision that was deployed last; another one may be active (a rollback, a canary). */
+  latest: string;
+  traffic: Traffic;
   nextRevision: number;
   scaling: Scaling;
+  /** Null: a new revision takes over at once. */
+  rolloutPolicy: RolloutPolicy | null;
+  /** The last rollout; null: there was none since a revision took over at once. */
+  rollout: Rollout | null;
   /** Oldest first, at most `MAX_REVISIONS`. */
   revisions: Revision[];
 }
@@ -43,15 +91,54 @@ export interface FunctionRecord {
 /** Secrets of a function, by revision. */
 export type Secrets = Record<string, Record<string, string>>;
 
+/** A function as somebody declares it in the store itself, past the API. */
+export interface Declaration {
+  name: string;
+  /** Throws `MANIFEST_INVALID` with the field. `kept` are the secrets in force, where it names none itself. */
+  manifest(kept: Record<string, string>): Promise<Manifest>;
+  /** Throws `CODE_UNKNOWN` or `CODE_INVALID`. */
+  code(): Promise<CodeRef>;
+  /** Revision that is to be the active one; null: the one that is declared. */
+  active: string | null;
+  traffic: Traffic;
+  /** The store's own: which state of the declaration this is. */
+  version: number;
+  /** False once it has been taken in, by way of the API for instance. */
+  isPending(): boolean;
+}
+
+export interface DeclarationListener {
+  /** Rejects with a `ManagerError` where the declaration is not valid: what is in force stays. */
+  declared(declaration: Declaration): Promise<void>;
+  withdrawn(name: string): Promise<void>;
+}
+
 /** Where functions are kept. Each write is atomic and durable when it resolves. */
 export interface FunctionStore {
   load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]>;
-  save(record: FunctionRecord, secrets: Secrets): Promise<void>;
+  /** With the declaration that it follows from, if any: that itself is left as it is. */
+  save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void>;
+  /** A rollout got on: nobody has declared anything else. */
+  progress(record: FunctionRecord, secrets: Secrets): Promise<void>;
   remove(record: FunctionRecord): Promise<void>;
 }
 
 /** Kept for rollback. */
 export const MAX_REVISIONS = 10;
+
+export const NO_TRAFFIC: Traffic = { split: {}, aliases: {} };
+
+/** Revisions that can be invoked: the active one first, then those with a share or an alias. */
+export function servedRevisions(record: FunctionRecord): Revision[] {
+  const named = new Set([...Object.keys(record.traffic.split), ...Object.values(record.traffic.aliases)]);
+  named.delete(record.active);
+  return [activeRevision(record), ...record.revisions.filter(({ id }) => named.has(id))];
+}
+
+/** Of what has instances and a queue of its own: the active revision, or another that is served. */
+export function servedKey({ uid, active }: FunctionRecord, revision: string): string {
+  return revision === active ? uid : `${uid}@${revision}`;
+}
 
 export function activeRevision(record: FunctionRecord): Revision {
   const found = record.revisions.find((revision) => revision.id === record.active);

@@ -1,7 +1,8 @@
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
 import { parseDuration } from "./duration.ts";
+import type { RolloutPolicy } from "./function.ts";
 
 const Duration = (description: string, fallback: string) =>
   Type.Union([Type.String({ pattern: "^\\d+(\\.\\d+)?(ms|s|m|h)?$" }), Type.Number({ minimum: 0 })], {
@@ -16,6 +17,25 @@ const Variables = (description: string) =>
     additionalProperties: false,
     default: {},
   });
+
+const RolloutFields = Type.Partial(
+  Type.Object({
+    steps: Type.Array(Type.Union([Type.Integer({ minimum: 1, maximum: 1000 }), Type.String({ pattern: "^[1-9][0-9]?%$" })]), {
+      description: 'What it has after each step: so many instances, or a share of instances and invocations such as "25%". In the end it has all.',
+      maxItems: 20,
+      default: ["10%", "50%"],
+    }),
+    interval: Duration("How long each step is watched before the next.", "30s"),
+    parallel: Type.Integer({ description: "Most instances that change at a time.", minimum: 1, maximum: 1000, default: 1 }),
+    maxErrors: Type.Integer({
+      description: "Percent of the new revision's invocations that may fail; above it, and where it does not load, it is stopped and the old one returns.",
+      minimum: 0,
+      maximum: 100,
+      default: 5,
+    }),
+  }),
+  { additionalProperties: false },
+);
 
 /** What a user says of a function; everything has a default. Published at /v1/schemas/function. */
 export const ManifestSchema = Type.Partial(
@@ -53,6 +73,10 @@ export const ManifestSchema = Type.Partial(
       default: 1000,
     }),
     queueTimeout: Duration("How long an invocation may wait for an instance, its load included.", "30s"),
+    rollout: Type.Union([RolloutFields, Type.Null()], {
+      description: "How a new revision takes over, on the function's own instances. Left out or null: at once.",
+      default: null,
+    }),
   }),
   { $id: "https://berth.dev/schemas/function.json", title: "Function", additionalProperties: false },
 );
@@ -72,6 +96,7 @@ export interface Manifest {
   idleTimeoutMs: number;
   queueDepth: number;
   queueTimeoutMs: number;
+  rollout: RolloutPolicy | null;
 }
 
 const schema = Compile(ManifestSchema);
@@ -82,6 +107,7 @@ const LIMITS = {
   loadTimeout: [50, 300_000],
   idleTimeout: [1, 86_400_000],
   queueTimeout: [1, 600_000],
+  "rollout.interval": [0, 86_400_000],
 } as const;
 
 /** Names that would change the process rather than the function. */
@@ -110,9 +136,16 @@ export function parseManifest(input: unknown, runtimes: readonly string[], base:
     idleTimeoutMs: duration("idleTimeout", input.idleTimeout, base.idleTimeoutMs),
     queueDepth: input.queueDepth ?? base.queueDepth,
     queueTimeoutMs: duration("queueTimeout", input.queueTimeout, base.queueTimeoutMs),
+    rollout: input.rollout === undefined ? base.rollout : policyOf(input.rollout, base.rollout ?? ROLLOUT),
   };
   crossCheck(manifest, runtimes);
   return manifest;
+}
+
+function policyOf(given: Static<typeof RolloutFields> | null, base: RolloutPolicy): RolloutPolicy | null {
+  if (given === null) return null;
+  const { steps = base.steps, interval, parallel = base.parallel, maxErrors = base.maxErrors } = given;
+  return { steps: [...steps], intervalMs: duration("rollout.interval", interval, base.intervalMs), parallel, maxErrors };
 }
 
 function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
@@ -154,7 +187,11 @@ function fieldOf(error: { instancePath: string; params?: object } | undefined): 
   return [path, extra].filter(Boolean).join(".");
 }
 
-const DEFAULTS: Manifest = {
+/** What is not said of a rollout. */
+export const ROLLOUT: RolloutPolicy = { steps: ["10%", "50%"], intervalMs: 30_000, parallel: 1, maxErrors: 5 };
+
+/** What is not said. */
+export const DEFAULTS: Manifest = {
   runtime: "node",
   handler: null,
   signature: null,
@@ -168,6 +205,7 @@ const DEFAULTS: Manifest = {
   idleTimeoutMs: 300_000,
   queueDepth: 1000,
   queueTimeoutMs: 30_000,
+  rollout: null,
 };
 
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;

@@ -1,15 +1,13 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { ManagerError } from "../errors.ts";
-import { activeRevision, type FunctionRecord, type FunctionStore, MAX_REVISIONS, type Revision, type Scaling, type Secrets } from "./function.ts";
+import { type CodeRef, type Declaration, type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Revision, type Secrets, type Traffic } from "./function.ts";
 import type { Manifest } from "./manifest.ts";
+import { atOnce, baseRevision, codeOf, declared, deployed, hashOf, manifestOf, type Placed, retained, scalingOf, sha256 } from "./revisions.ts";
+import { end, isRolling } from "./rollout.ts";
 
 const MAX_FUNCTIONS = 10_000;
-
-/** Code that a revision is made of, as the image store knows it. */
-export interface CodeRef {
-  layer: string;
-  entry: string;
-}
+/** Why a rollout that a user has undone did not go on. */
+const BY_HAND = "undone by hand";
 
 /** Builds the code image of a revision; returns its digest. */
 export type BuildImage = (name: string, revision: string, identity: string, layer: string) => Promise<string>;
@@ -19,6 +17,8 @@ export interface Deployed {
   /** False where the same content was deployed before. */
   newRevision: boolean;
 }
+
+export type TrafficChange = { active?: string | undefined } & Partial<Traffic>;
 
 interface Held {
   record: FunctionRecord;
@@ -77,6 +77,16 @@ export class FunctionRegistry {
     return { ...revision.env, ...this.#byUid.get(uid)?.secrets[revision.id] };
   }
 
+  /** Everything that some revision needs: function uids, digests of images and of layers. */
+  needed(): { functions: Set<string>; images: Set<string>; layers: Set<string> } {
+    const revisions = this.list().flatMap((record) => record.revisions);
+    return {
+      functions: new Set(this.list().map(({ uid }) => uid)),
+      images: new Set(revisions.map(({ image }) => image)),
+      layers: new Set(revisions.map(({ layer }) => layer)),
+    };
+  }
+
   /** Code images that some revision needs, and the name each is known by. */
   referencedImages(): Map<string, string> {
     const named = this.list().flatMap(({ name, revisions }) => revisions.map((r) => [r.image, `${name}:${r.id}`] as const));
@@ -85,51 +95,137 @@ export class FunctionRegistry {
 
   /**
    * Creates a function, or gives it new code or settings. `make` gets the manifest in force, if any;
-   * without `code` the active revision's is kept.
+   * without `code` the active revision's is kept. With `canary`, the percent of invocations that the revision gets, the
+   * active one stays; else it becomes the active one, at once or by the function's rollout policy.
    */
-  deploy(name: string, make: (current?: Manifest) => Manifest, code?: CodeRef): Promise<Deployed> {
+  deploy(name: string, make: (current?: Manifest) => Manifest, code?: CodeRef, canary?: number): Promise<Deployed> {
     return this.exclusively(async () => {
       const existing = this.#byName.get(name);
       if (!existing && !code) this.#held(name);
       const manifest = make(existing && manifestOf(existing.record, this.#secretsOf(existing)));
       const held = existing ?? this.#create(name, manifest);
-      const ref = code ?? codeOf(activeRevision(held.record));
-      const hash = hashOf(manifest, ref);
-      const same = held.record.revisions.find((revision) => revision.hash === hash);
-      const revision = same ?? (await this.#revise(held.record, manifest, ref, hash));
-      const record: FunctionRecord = { ...held.record, active: revision.id, scaling: scalingOf(manifest) };
-      const secrets = { ...held.secrets };
-      if (!same) {
-        record.nextRevision += 1;
-        record.revisions = retained([...record.revisions, revision], revision.id);
-        if (revision.secretNames.length > 0) secrets[revision.id] = manifest.secrets;
-      }
-      await this.#commit(record, secrets);
-      return { record, newRevision: !same };
+      const ref = code ?? codeOf(baseRevision(held.record));
+      return this.#put(held, manifest, ref, (record, revision) => deployed(record, revision, canary));
     });
   }
 
-  /** Makes an older revision active: the named one, or the newest before the active one. */
+  /** Takes in what was declared in the store. Rejects as `deploy` and `setTraffic` do. */
+  declare(declaration: Declaration): Promise<void> {
+    return this.exclusively(async () => {
+      if (!declaration.isPending()) return;
+      const existing = this.#byName.get(declaration.name);
+      const manifest = await declaration.manifest(existing ? this.#secretsOf(existing) : {});
+      const held = existing ?? this.#create(declaration.name, manifest);
+      await this.#put(held, manifest, await declaration.code(), (record, revision) => declared(record, revision, declaration), declaration);
+    });
+  }
+
+  /** Gives a function this manifest and code, as a new revision where it has none like it; `place` says which is invoked then. */
+  async #put(
+    held: Held,
+    manifest: Manifest,
+    ref: CodeRef,
+    place: (record: FunctionRecord, revision: string) => Placed,
+    declaration?: Declaration,
+  ): Promise<Deployed> {
+    const hash = hashOf(manifest, ref);
+    const same = held.record.revisions.find((revision) => revision.hash === hash);
+    const revision = same ?? (await this.#revise(held.record, manifest, ref, hash));
+    const changed: FunctionRecord = { ...held.record, latest: revision.id, scaling: scalingOf(manifest), rolloutPolicy: manifest.rollout };
+    const record = { ...changed, ...place(changed, revision.id) };
+    const secrets = { ...held.secrets };
+    if (!same) {
+      record.nextRevision += 1;
+      record.revisions = [...record.revisions, revision];
+      if (revision.secretNames.length > 0) secrets[revision.id] = manifest.secrets;
+    }
+    checkServed(record);
+    record.revisions = retained(record.revisions, record);
+    await this.#commit(record, secrets, declaration);
+    return { record, newRevision: !same };
+  }
+
+  /** Makes an older revision active: the named one, or the newest before the active one; or one that is about to be replaced stays. */
   rollback(name: string, to?: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
       const { record, secrets } = this.#held(name);
+      if (!to && isRolling(record.rollout)) return this.#moveOn({ ...record, ...end(record, record.rollout, "undone", BY_HAND) });
       const at = record.revisions.findIndex((revision) => revision.id === record.active);
       const target = to ? record.revisions.find((revision) => revision.id === to) : record.revisions[at - 1];
       if (!target && to) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${to}`, "revision");
       if (!target) throw new ManagerError("NO_OLDER_REVISION", `${name} has no revision before ${record.active}`);
-      return this.#commit({ ...record, active: target.id }, secrets);
+      return this.#commit({ ...record, ...atOnce(record, target.id) }, secrets);
     });
+  }
+
+  /** Shares invocations out; what is left out stays as it is, except that another active revision ends the split. */
+  setTraffic(name: string, { active, split, aliases }: TrafficChange): Promise<FunctionRecord> {
+    return this.exclusively(async () => {
+      const { record, secrets } = this.#held(name);
+      if (isRolling(record.rollout) && (active !== undefined || split)) {
+        throw new ManagerError("ROLLOUT_RUNNING", `${record.rollout.to} is taking over from ${record.rollout.from}, and its share with it`);
+      }
+      const changed: FunctionRecord = active === undefined || active === record.active ? { ...record } : { ...record, ...atOnce(record, active) };
+      changed.traffic = { split: split ?? changed.traffic.split, aliases: aliases ?? changed.traffic.aliases };
+      checkServed(changed);
+      delete changed.traffic.split[changed.active];
+      return this.#commit(changed, secrets);
+    });
+  }
+
+  /** Holds a rollout up, lets it go on, or has the old revision return. Throws `ROLLOUT_OVER`. */
+  steer(name: string, verb: "pause" | "resume" | "undo"): Promise<FunctionRecord> {
+    return this.exclusively(async () => {
+      const { record } = this.#held(name);
+      const { rollout } = record;
+      if (!isRolling(rollout))
+        throw new ManagerError("ROLLOUT_OVER", rollout ? `the rollout of ${rollout.to} is ${rollout.state}` : `${name} has had no rollout`);
+      if (verb === "undo") return this.#moveOn({ ...record, ...end(record, rollout, "undone", BY_HAND) });
+      return this.#moveOn({ ...record, rollout: { ...rollout, state: verb === "pause" ? "paused" : "rolling" } });
+    });
+  }
+
+  /** Functions whose revision changes by steps. */
+  rolling(): FunctionRecord[] {
+    return [...this.#byUid.values()].map(({ record }) => record).filter(({ rollout }) => isRolling(rollout));
+  }
+
+  /** A rollout has got on; nothing happens where the function is not as it was decided upon. */
+  progress(before: FunctionRecord, change: Placed): Promise<void> {
+    return this.exclusively(async () => {
+      if (this.#byUid.get(before.uid)?.record === before) await this.#moveOn({ ...before, ...change });
+    });
+  }
+
+  async #moveOn(record: FunctionRecord): Promise<FunctionRecord> {
+    const { secrets } = this.#held(record.name);
+    await this.#store.progress(record, secrets);
+    this.#hold({ record, secrets });
+    this.#changed(record.uid);
+    return record;
   }
 
   remove(name: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
       const { record } = this.#held(name);
       await this.#store.remove(record);
-      this.#byName.delete(name);
-      this.#byUid.delete(record.uid);
-      this.#changed(record.uid);
-      return record;
+      return this.#drop(record);
     });
+  }
+
+  /** It is gone from the store. */
+  withdraw(name: string): Promise<void> {
+    return this.exclusively(async () => {
+      const held = this.#byName.get(name);
+      if (held) this.#drop(held.record);
+    });
+  }
+
+  #drop(record: FunctionRecord): FunctionRecord {
+    this.#byName.delete(record.name);
+    this.#byUid.delete(record.uid);
+    this.#changed(record.uid);
+    return record;
   }
 
   #create(name: string, manifest: Manifest): Held {
@@ -142,8 +238,12 @@ export class FunctionRegistry {
       runtime: manifest.runtime,
       createdAt: new Date().toISOString(),
       active: "",
+      latest: "",
+      traffic: NO_TRAFFIC,
       nextRevision: 1,
       scaling: scalingOf(manifest),
+      rolloutPolicy: manifest.rollout,
+      rollout: null,
       revisions: [],
     };
     return { record, secrets: {} };
@@ -174,17 +274,17 @@ export class FunctionRegistry {
     };
   }
 
-  async #commit(record: FunctionRecord, secrets: Secrets): Promise<FunctionRecord> {
+  async #commit(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<FunctionRecord> {
     const kept = new Set(record.revisions.map((revision) => revision.id));
     const own = Object.fromEntries(Object.entries(secrets).filter(([id]) => kept.has(id)));
-    await this.#store.save(record, own);
+    await this.#store.save(record, own, declaration);
     this.#hold({ record, secrets: own });
     this.#changed(record.uid);
     return record;
   }
 
   #secretsOf(held: Held): Record<string, string> {
-    return { ...held.secrets[held.record.active] };
+    return { ...held.secrets[baseRevision(held.record).id] };
   }
 
   #hold(held: Held): void {
@@ -206,33 +306,10 @@ export class FunctionRegistry {
   }
 }
 
-/** The settings of a record's active revision as a manifest: the base of a partial change. */
-export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
-  const { settings, env, loadTimeoutMs } = activeRevision(record);
-  const { handler, signature, concurrency, timeoutMs } = settings;
-  return { runtime: record.runtime, handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets, ...record.scaling };
-}
-
-function codeOf(revision: Revision): CodeRef {
-  return { layer: revision.layer, entry: revision.settings.entry };
-}
-
-function scalingOf({ minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs }: Manifest): Scaling {
-  return { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs };
-}
-
-/** The newest revisions, and in any case the active one. */
-function retained(revisions: Revision[], active: string): Revision[] {
-  const excess = revisions.length - MAX_REVISIONS;
-  return revisions.filter((revision, index) => index >= excess || revision.id === active);
-}
-
-function hashOf(manifest: Manifest, code: CodeRef): string {
-  const { runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency } = manifest;
-  const variables = [manifest.env, manifest.secrets].map((map) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables]));
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+/** Throws `REVISION_NOT_FOUND` where invocations would go to a revision that there is not. */
+function checkServed({ name, active, traffic, revisions }: FunctionRecord): void {
+  const known = new Set(revisions.map(({ id }) => id));
+  for (const id of [active, ...Object.keys(traffic.split), ...Object.values(traffic.aliases)]) {
+    if (!known.has(id)) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${JSON.stringify(id)}`, "revision");
+  }
 }

@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import { formatDuration } from "./duration.ts";
+import {
+  activeRevision,
+  type CodeRef,
+  type Declaration,
+  type FunctionRecord,
+  MAX_REVISIONS,
+  type Revision,
+  type RolloutPolicy,
+  type Scaling,
+  servedRevisions,
+} from "./function.ts";
+import type { Manifest } from "./manifest.ts";
+import { begin, isRolling } from "./rollout.ts";
+
+/** What a partial change starts from: the revision that takes over, else the active one. */
+export function baseRevision(record: FunctionRecord): Revision {
+  const { rollout } = record;
+  return (isRolling(rollout) && record.revisions.find(({ id }) => id === rollout.to)) || activeRevision(record);
+}
+
+/** The settings of a record's base revision as a manifest: the base of a partial change. */
+export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
+  const { settings, env, loadTimeoutMs } = baseRevision(record);
+  const { handler, signature, concurrency, timeoutMs } = settings;
+  return { runtime: record.runtime, handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
+}
+
+/** A revision's settings as users write them in a manifest; secrets apart. */
+export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, { settings, env, loadTimeoutMs }: Revision) {
+  const { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs } = scaling;
+  return {
+    runtime,
+    handler: settings.handler,
+    signature: settings.signature,
+    env,
+    timeout: formatDuration(settings.timeoutMs),
+    loadTimeout: formatDuration(loadTimeoutMs),
+    concurrency: settings.concurrency,
+    minScale,
+    maxScale,
+    idleTimeout: formatDuration(idleTimeoutMs),
+    queueDepth,
+    queueTimeout: formatDuration(queueTimeoutMs),
+    rollout: rolloutPolicy && policyOf(rolloutPolicy),
+  };
+}
+
+function policyOf({ steps, intervalMs, parallel, maxErrors }: RolloutPolicy) {
+  return { steps, interval: formatDuration(intervalMs), parallel, maxErrors };
+}
+
+/** The code that a revision is made of. */
+export function codeOf(revision: Revision): CodeRef {
+  return { layer: revision.layer, entry: revision.settings.entry };
+}
+
+export function scalingOf({ minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs }: Manifest): Scaling {
+  return { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs };
+}
+
+/** The newest revisions, and in any case those that can be invoked. */
+export function retained(revisions: Revision[], record: FunctionRecord): Revision[] {
+  const excess = revisions.length - MAX_REVISIONS;
+  const served = new Set(servedRevisions({ ...record, revisions }).map(({ id }) => id));
+  return revisions.filter((revision, index) => index >= excess || served.has(revision.id));
+}
+
+/** Which revision gets the invocations, and how another one gets there. */
+export type Placed = Pick<FunctionRecord, "active" | "traffic" | "rollout">;
+
+/** A deployed revision becomes the active one, at once or by a rollout, or gets a share beside it. */
+export function deployed(record: FunctionRecord, revision: string, canary?: number): Placed {
+  const { active, traffic, rollout } = record;
+  if (active === revision && !isRolling(rollout)) return { active, traffic, rollout };
+  if (canary !== undefined && active !== "") return { active, traffic: { ...traffic, split: { [revision]: canary } }, rollout: null };
+  return taken(record, revision, isRolling(rollout));
+}
+
+/** What somebody declares to be in force: a rollout of it that was ended is not begun again. */
+export function declared(record: FunctionRecord, revision: string, { active, traffic }: Pick<Declaration, "active" | "traffic">): Placed {
+  if (active !== null || Object.keys(traffic.split).length > 0) return { active: active ?? revision, traffic, rollout: null };
+  const { split } = record.traffic;
+  return taken({ ...record, traffic: { ...traffic, split } }, revision, record.rollout !== null && record.rollout.state !== "complete");
+}
+
+/** `known`: where this very revision was to take over before, it stays at how far it has got, unless nobody wants steps any more. */
+function taken(record: FunctionRecord, revision: string, known: boolean): Placed {
+  const { active, traffic, rollout, rolloutPolicy } = record;
+  if (known && rollout?.to === revision && (rolloutPolicy || !isRolling(rollout))) return { active, traffic, rollout };
+  if (active === "" || active === revision || !rolloutPolicy) return atOnce(record, revision);
+  return begin(record, revision);
+}
+
+/** A revision gets all invocations from now on. */
+export function atOnce({ traffic }: FunctionRecord, revision: string): Placed {
+  return { active: revision, traffic: { ...traffic, split: {} }, rollout: null };
+}
+
+/** Equal for equal content. */
+export function hashOf(manifest: Manifest, code: CodeRef): string {
+  const { runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency } = manifest;
+  const variables = [manifest.env, manifest.secrets].map((map) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables]));
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,17 @@
+/** A condition as Kubernetes objects have them. */
+export interface Condition {
+  type: string;
+  status: "True" | "False" | "Unknown";
+  reason: string;
+  message: string;
+  observedGeneration?: number;
+  /** When `status` last became what it is. */
+  lastTransitionTime: string;
+}
+
+/** The conditions with this one set; its time changes only with its status. */
+export function withCondition(conditions: readonly Condition[] = [], next: Omit<Condition, "lastTransitionTime">): Condition[] {
+  const known = conditions.find(({ type }) => type === next.type);
+  const lastTransitionTime = known?.status === next.status ? known.lastTransitionTime : `${new Date().toISOString().slice(0, 19)}Z`;
+  return [...conditions.filter(({ type }) => type !== next.type), { ...next, lastTransitionTime }];
+}

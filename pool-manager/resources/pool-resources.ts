@@ -1,0 +1,116 @@
+import { ManagerError } from "../errors.ts";
+import type { Kube } from "../platform/kruise/kube.ts";
+import { type KubeObject, LABEL } from "../platform/kruise/objects.ts";
+import type { Change } from "../platform/kruise/reflector.ts";
+import type { PoolChange, PoolStore } from "../pool/pools.ts";
+import type { PoolSpec } from "../pool/state.ts";
+import type { Condition } from "./conditions.ts";
+import { ownedFields } from "./function-resource.ts";
+import { FIELD_MANAGER, ResourceClient, storeError } from "./resource-client.ts";
+
+export interface PoolResource extends KubeObject {
+  spec: PoolChange & { runtime?: string };
+  status?: {
+    observedGeneration?: number;
+    term?: number;
+    size?: number;
+    max?: number;
+    replicas?: number;
+    instances?: number;
+    selector?: string;
+    conditions?: Condition[];
+  };
+}
+
+const AGAIN_MS = 2000;
+
+/** Pools as custom resources: their specs are what somebody has set, their status what is in force. */
+export class PoolResources implements PoolStore {
+  readonly #client: ResourceClient<PoolResource>;
+  #declared: ((name: string, change: PoolChange) => PoolSpec) | null = null;
+
+  constructor(kube: Kube, term: number) {
+    this.#client = new ResourceClient<PoolResource>(kube, "Pool", "pools", term, (change) => this.#changed(change));
+  }
+
+  async load(): Promise<Map<string, PoolChange>> {
+    await this.#client.cache.start();
+    // From here on an admission policy refuses what former leaders still write.
+    for (const resource of [...this.#client.cache.all()]) await this.#client.updateStatus(resource, (status) => status);
+    return new Map([...this.#client.cache.all()].map(({ metadata, spec }) => [metadata.name, changeOf(spec)]));
+  }
+
+  /** Makes the resources of pools that nobody has declared, and begins to tell what is declared past the API. */
+  async follow(pools: readonly PoolSpec[], declared: (name: string, change: PoolChange) => PoolSpec): Promise<void> {
+    this.#declared = declared;
+    for (const { name, runtime } of pools) {
+      // What is not set is as by default: nobody owns it until somebody says it.
+      if (!this.#client.cache.get(name)) this.#client.cache.learn(await this.#client.create(name, { runtime }));
+    }
+    for (const resource of this.#client.cache.all()) this.#take(resource);
+  }
+
+  async save(pool: PoolSpec, change: PoolChange): Promise<void> {
+    const { name, runtime } = pool;
+    try {
+      const current = this.#client.cache.get(name);
+      const owned = current ? ownedFields(current, FIELD_MANAGER) : new Set<string>();
+      const kept = Object.entries(current?.spec ?? {}).filter(([field]) => owned.has(field));
+      const next = Object.entries(changeOf(change)).filter(([field, value]) => owned.has(field) || value !== current?.spec[field as keyof PoolChange]);
+      const spec = { ...Object.fromEntries(kept), ...Object.fromEntries(next) };
+      const resource = await this.#client.apply(name, current ? spec : { runtime, ...spec });
+      await this.#accept(resource, pool);
+    } catch (error) {
+      throw storeError(`pool ${name}`, error);
+    }
+  }
+
+  /** Writes how many instances a pool has, where that has changed. */
+  async report({ name, size, max }: PoolSpec, free: number, instances: number): Promise<void> {
+    const resource = this.#client.cache.get(name);
+    const status = resource?.status;
+    if (!resource || (status?.replicas === free && status.instances === instances && status.size === size && status.max === max)) return;
+    await this.#client.updateStatus(resource, (before) => ({
+      ...before,
+      size,
+      max,
+      replicas: free,
+      instances,
+      selector: `${LABEL.pool}=${name},!${LABEL.function}`,
+    }));
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #changed({ type, object }: Change<PoolResource>): void {
+    // A pool whose resource is deleted keeps its size until another one is declared: nothing follows from absence.
+    if (type === "present") this.#take(object);
+  }
+
+  #take(resource: PoolResource): void {
+    const { name, generation, uid } = resource.metadata;
+    const known = this.#client.cache.get(name);
+    if (!this.#declared || resource.status?.observedGeneration === generation || known?.metadata.uid !== uid) return;
+    const again = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), AGAIN_MS).unref();
+    try {
+      const { runtime } = resource.spec;
+      if (runtime !== undefined && runtime !== name) throw new ManagerError("POOL_INVALID", `runtime: the pool of ${runtime} is named ${runtime}`, "runtime");
+      const pool = this.#declared(name, changeOf(resource.spec));
+      this.#accept(resource, pool).catch(again);
+    } catch (error) {
+      if (error instanceof ManagerError) this.#client.refuse(resource, error).catch(again);
+      else throw error;
+    }
+  }
+
+  #accept(resource: PoolResource, { size, max }: PoolSpec): Promise<PoolResource> {
+    return this.#client.accept(resource, resource.metadata.generation ?? 0, "Sized", `size ${size}, max ${max}`, () => ({ size, max }));
+  }
+}
+
+function changeOf({ size, max, budget, partition, paused }: PoolChange): PoolChange {
+  const said = Object.entries({ size, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(said) as PoolChange;
+}

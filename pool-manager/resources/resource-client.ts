@@ -1,0 +1,118 @@
+import { ManagerError } from "../errors.ts";
+import type { Kube } from "../platform/kruise/kube.ts";
+import { KubeError } from "../platform/kruise/kube-error.ts";
+import type { KubeObject } from "../platform/kruise/objects.ts";
+import { type Change, Reflector } from "../platform/kruise/reflector.ts";
+import { type Condition, withCondition } from "./conditions.ts";
+import { GROUP, RESOURCES, VERSION } from "./crds.ts";
+
+/** Field manager of what the manage API declares; other managers' fields are theirs. */
+export const FIELD_MANAGER = "berth-api";
+const ATTEMPTS = 6;
+
+interface WithStatus extends KubeObject {
+  status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
+}
+
+/** The custom resources of one kind: a cache, writes to their specs by server-side apply, and to their status with a fence. */
+export class ResourceClient<T extends WithStatus> {
+  readonly #kube: Kube;
+  readonly #kind: string;
+  readonly #path: string;
+  readonly #term: number;
+  readonly cache: Reflector<T>;
+
+  /** `plural` as in paths, `kind` as in objects; `term` of the leadership is written with each status. */
+  constructor(kube: Kube, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
+    this.#kube = kube;
+    this.#kind = kind;
+    this.#path = `${RESOURCES}/namespaces/${kube.namespace}/${plural}`;
+    this.#term = term;
+    this.cache = new Reflector<T>(kube, this.#path, "", onChange);
+  }
+
+  /** Says these fields in the API's name. Rejects with 409 where they are somebody else's, 422 where the schema refuses them. */
+  async apply(name: string, spec: object): Promise<T> {
+    const body = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name }, spec };
+    const applied = await this.#kube.patch<T>(`${this.#path}/${name}`, "apply", body, "function", { fieldManager: FIELD_MANAGER, force: "false" });
+    this.cache.learn(applied);
+    return applied;
+  }
+
+  /** Changes the status as it is by then. Rejects where the resource is gone, or a later leader has written to it. */
+  async updateStatus(resource: T, change: (status: NonNullable<T["status"]>) => object): Promise<T> {
+    const { name, uid } = resource.metadata;
+    let current = this.#newest(resource);
+    for (let attempt = 1; ; attempt++) {
+      if ((current.status?.term ?? 0) > this.#term) throw new KubeError(409, "Fenced", `${this.#kind} ${name} was written by a later leader`);
+      try {
+        const status = { ...change((current.status ?? {}) as NonNullable<T["status"]>), term: this.#term };
+        const updated = await this.#kube.replace<T>(`${this.#path}/${name}/status`, { ...current, status });
+        this.cache.learn(updated);
+        return updated;
+      } catch (error) {
+        if ((error as KubeError).status !== 409 || attempt === ATTEMPTS) throw error;
+        current = await this.get(name);
+        if (current.metadata.uid !== uid) throw new KubeError(404, "NotFound", `${this.#kind} ${name} is another one by now`);
+      }
+    }
+  }
+
+  /** This state of the declaration is in force; `more` goes into the status with it. */
+  accept(resource: T, generation: number, reason: string, message: string, more: (status: T["status"]) => object): Promise<T> {
+    return this.#judge(resource, { type: "Accepted", status: "True", reason, message, observedGeneration: generation }, more);
+  }
+
+  /** This state of the declaration is not valid; what was in force stays. */
+  refuse(resource: T, { code, message, fix }: ManagerError): Promise<T> {
+    const observedGeneration = resource.metadata.generation ?? 0;
+    return this.#judge(resource, { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration }, () => ({}));
+  }
+
+  get(name: string): Promise<T> {
+    return this.#kube.get<T>(`${this.#path}/${name}`);
+  }
+
+  create(name: string, spec: object): Promise<T> {
+    return this.#kube.create<T>(this.#path, { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name }, spec }, "function");
+  }
+
+  async delete({ metadata: { name, uid } }: T): Promise<void> {
+    await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid } }, "function").catch((error: KubeError) => {
+      if (error.status !== 404) throw error;
+    });
+  }
+
+  /** Whether the cluster knows the kind: where it does not, each resource of it seems to be gone. */
+  isServed(): Promise<boolean> {
+    return this.#kube.get(this.#path, { limit: "1" }).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  close(): void {
+    this.cache.close();
+  }
+
+  #judge(resource: T, verdict: Omit<Condition, "lastTransitionTime">, more: (status: T["status"]) => object): Promise<T> {
+    const { observedGeneration } = verdict;
+    return this.updateStatus(resource, (status) => {
+      const next: WithStatus["status"] = { ...status, ...more(status) };
+      return { ...next, observedGeneration, conditions: withCondition(next.conditions, verdict) };
+    });
+  }
+
+  #newest(resource: T): T {
+    const known = this.cache.get(resource.metadata.name);
+    return known && known.metadata.uid === resource.metadata.uid ? known : resource;
+  }
+}
+
+/** What the API's user is told of a failed write; `what` names the resource. */
+export function storeError(what: string, error: unknown): ManagerError {
+  if (error instanceof ManagerError) return error;
+  const { status, message } = error as KubeError;
+  if (status === 409 || status === 422) return new ManagerError("FIELD_OWNED", `the resource of ${what} refuses it: ${message}`);
+  return new ManagerError("STORE_FAILED", `could not be stored: ${message}`);
+}
