@@ -1,5 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
-import type { PoolSpec } from "./pool/state.ts";
+import type { ApiKeys } from "./client/api-keys.ts";
+import type { PlatformConfig } from "./platform/create.ts";
+import type { Pace, PoolSpec } from "./pool/state.ts";
 
 export interface ManagerConfig {
   /** Everything that survives a restart lies here. */
@@ -11,7 +13,16 @@ export interface ManagerConfig {
   /** Null: as many as half of the machine's memory holds. */
   poolMax: number | null;
   maxCodeBytes: number;
+  platform: PlatformConfig;
+  /** Redis that keeps the last table for routers, and the namespace that it is of; null: none. */
+  redis: { url: string; namespace: string } | null;
+  /** Who may use the manage API; null: everybody on this machine. */
+  keys: ApiKeys | null;
   version: string;
+  /** Address that others reach the manage API at; null: the listener's own. */
+  advertise: string | null;
+  /** On a cluster: another pool manager leads now. This one has to end. */
+  onLost(message: string): void;
 }
 
 /** A warm instance is taken to need this much, in bytes. */
@@ -28,10 +39,18 @@ export function defaultPools(config: ManagerConfig, runtimes: readonly string[])
     size,
     max,
     budget: { actions: Math.max(10, Math.ceil(max / 10)), windowMs: 1000 },
+    partition: 0,
+    paused: false,
   }));
 }
 
-/** Instances that may start at once: creating one keeps a core busy. */
-export function defaultPace() {
-  return { urgent: Math.max(2, availableParallelism()), refill: 1, refillDelayMs: 60, startTimeoutMs: 30_000 };
+/** Instances that may start at once: creating one keeps a core of the machine busy; of a cluster, one of some node. */
+export function defaultPace(config: PlatformConfig): Pace {
+  if (config.kind === "kruise") return { urgent: 20, refill: 1, refillDelayMs: 250, startTimeoutMs: 60_000, ...bindPace(config.loadPath) };
+  return { urgent: Math.max(2, availableParallelism()), refill: 1, refillDelayMs: 60, startTimeoutMs: 30_000, bindDelayMs: 0, bindAfterMs: 0 };
+}
+
+/** A bind is a swap: what is loaded by it cannot wait, what was loaded inline need not compete with it. */
+function bindPace(loadPath: "inline" | "image"): Pick<Pace, "bindDelayMs" | "bindAfterMs"> {
+  return loadPath === "inline" ? { bindDelayMs: 30_000, bindAfterMs: 300 } : { bindDelayMs: 0, bindAfterMs: 0 };
 }

@@ -7,14 +7,18 @@ const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 
 /** Every metric of the pool manager. Labels never name instances or paths. */
 export class ManagerMetrics {
   readonly registry = new Registry();
-  readonly #phase = this.#histogram("berth_start_phase_seconds", "Time of each phase of a start", ["phase", "kind"]);
+  readonly #phase = this.#histogram("berth_start_phase_seconds", "Time of each phase of a start", ["phase", "kind", "path"]);
   readonly #starts = this.#counter("berth_instance_starts_total", "Specialized instances by how they were started", ["kind"]);
   readonly #created = this.#counter("berth_instances_created_total", "Instances that were asked for", ["pool"]);
   readonly #removed = this.#counter("berth_instances_removed_total", "Instances that were removed", ["pool", "reason"]);
   readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
+  readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
+  readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be brought", ["pool"]);
+  readonly #apiWrites = this.#counter("berth_api_writes_total", "Writes to the Kubernetes API by what they are for", ["purpose"]);
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
   readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
+  readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
   readonly #size = new Gauge({
     name: "berth_pool_size",
     help: "Instances of a pool by state",
@@ -26,32 +30,49 @@ export class ManagerMetrics {
     help: "Share of starts that took a prewarmed instance",
     registers: [this.registry],
   });
+  readonly #term = new Gauge({ name: "berth_leader_term", help: "Leadership term; 0 while another one leads", registers: [this.registry] });
   #hits = 0;
   #total = 0;
+
+  leads(term: number): void {
+    this.#term.set(term);
+  }
 
   onEvent(event: PoolEvent): void {
     switch (event.type) {
       case "instance.creating":
         return this.#created.inc({ pool: event.pool }, event.count);
       case "instance.prewarmed":
-        return this.#phase.observe({ phase: "create", kind: "cold" }, event.ms / 1000);
+        return this.#phase.observe({ phase: "create", kind: "cold", path: "" }, event.ms / 1000);
       case "instance.specialized":
         return this.#specialized(event.start, event.ms);
       case "instance.loaded":
-        return this.#phase.observe({ phase: "load", kind: "prewarmed" }, event.ms / 1000);
+        return this.#phase.observe({ phase: "load", kind: "prewarmed", path: event.path }, event.ms / 1000);
       case "instance.load-failed":
         return this.#loadFailures.inc({ function: event.function });
+      case "rollout.complete":
+        return this.#rollouts.inc({ result: "complete" });
+      case "rollout.stopped":
+        return this.#rollouts.inc({ result: "stopped" });
       case "instance.crashed":
         return this.#crashes.inc({ pool: event.pool });
       case "order.refused":
         return this.#refused.inc({ refusal: event.refusal });
+      case "instance.swap-failed":
+        return this.#swapFailures.inc({ pool: event.pool });
       case "instance.removing":
         return this.#removed.inc({ pool: event.pool, reason: event.reason });
+      case "observation.doubted":
+        return this.#doubted.inc({ pool: event.pool });
       case "budget.exhausted":
         return this.#throttled.inc({ pool: event.pool });
       default:
         return;
     }
+  }
+
+  apiWrite(purpose: string): void {
+    this.#apiWrites.inc({ purpose });
   }
 
   /** Gauges are taken from the world when they are read. */
@@ -66,7 +87,7 @@ export class ManagerMetrics {
   }
 
   #specialized(kind: string, ms: number): void {
-    this.#phase.observe({ phase: "claim", kind }, ms / 1000);
+    this.#phase.observe({ phase: "claim", kind, path: "" }, ms / 1000);
     if (kind === "warm") return;
     this.#starts.inc({ kind });
     this.#total += 1;

@@ -1,10 +1,12 @@
 import type { Registry } from "prom-client";
+import type { ApiKeys } from "../client/api-keys.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { Pools } from "../pool/pools.ts";
 import type { InstanceView } from "../pool/state.ts";
+import type { RouterLinks } from "./link.ts";
 
 /** What the routes work on. */
 export interface ApiContext {
@@ -19,9 +21,15 @@ export interface ApiContext {
   maxCodeBytes: number;
   instances(): { views: InstanceView[]; addressOf(uid: string): string | null; now: number };
   countInstances(functionUid: string): { warm: number; starting: number };
+  /** Why what is observed of a pool is not believed at present; null: it is. */
+  doubtOf(pool: string): string | null;
   onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
   /** Registries that /metrics prints: ours, and embedded the router's. */
   metrics(): Promise<{ registries: Registry[] }>;
   routerUrl(): string | null;
+  /** Who may use it; null: everybody on this machine. */
+  keys: ApiKeys | null;
   ready(): boolean;
+  /** Routers that run elsewhere. */
+  links: RouterLinks;
 }

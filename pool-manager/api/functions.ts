@@ -4,6 +4,9 @@ import { ManagerError } from "../errors.ts";
 import { formatDuration } from "../functions/duration.ts";
 import { activeRevision, type FunctionRecord } from "../functions/function.ts";
 import { checkName, type Manifest, ManifestSchema, parseManifest } from "../functions/manifest.ts";
+import { settingsOf } from "../functions/revisions.ts";
+import { percentOf } from "../functions/rollout.ts";
+import { parseCanary, parseTraffic, TrafficBody } from "../functions/traffic.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
 import { openStream } from "./sse.ts";
@@ -11,7 +14,7 @@ import { openStream } from "./sse.ts";
 /** `/v1/code` and `/v1/functions…`. */
 export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
-  const { functions, images, logs } = context;
+  const { functions, images, logs, links } = context;
   const tags = ["functions"];
 
   app.addContentTypeParser(["application/x-tar", "application/octet-stream"], { parseAs: "buffer" }, (_req, body, done) => done(null, body));
@@ -36,7 +39,8 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
 
   const deploy = async (name: string, body: unknown, keep: boolean) => {
     checkName(name);
-    const { code, ...manifest } = objectOf(body);
+    const { code, canary, ...manifest } = objectOf(body);
+    const share = parseCanary(canary);
     if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
     const make = (current?: Manifest) => parseManifest(manifest, context.runtimes, keep ? current : undefined);
     make();
@@ -44,9 +48,16 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     if (!ref && !functions.find(name) && !keep) {
       throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
     }
-    const deployed = await functions.deploy(name, make, ref);
+    const deployed = await functions.deploy(name, make, ref, share);
     if (ref) images.settle(ref.layer);
+    await links.confirmed();
     return { ...viewFunction(deployed.record, context), newRevision: deployed.newRevision };
+  };
+
+  /** What is answered holds for the invocations that follow. */
+  const changed = async (record: FunctionRecord) => {
+    await links.confirmed();
+    return viewFunction(record, context);
   };
 
   const deployed = { 200: schemas.DeployResult, 201: schemas.DeployResult, default: schemas.ErrorBody };
@@ -100,6 +111,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     },
     async (request, reply) => {
       await functions.remove(request.params.name);
+      await links.confirmed();
       return reply.status(204).send(null);
     },
   );
@@ -125,8 +137,54 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     async (request) => {
       const to = objectOf(request.body ?? {}).revision;
       if (to !== undefined && typeof to !== "string") throw new ManagerError("BODY_INVALID", "revision: must be a string", "revision");
-      return viewFunction(await functions.rollback(request.params.name, to), context);
+      return changed(await functions.rollback(request.params.name, to));
     },
+  );
+
+  app.get(
+    "/v1/functions/:name/rollout",
+    {
+      schema: {
+        tags,
+        summary: "How the last rollout gets on",
+        params: schemas.NameParams,
+        response: { 200: schemas.RolloutView, default: schemas.ErrorBody },
+      },
+    },
+    async (request) => lastRollout(functions.get(request.params.name)),
+  );
+
+  app.post(
+    "/v1/functions/:name/rollout/:verb",
+    {
+      schema: {
+        tags,
+        summary: "Hold a rollout up, let it go on, or have the old revision return",
+        params: schemas.RolloutParams,
+        response: { 200: schemas.RolloutView, default: schemas.ErrorBody },
+      },
+    },
+    async (request) => {
+      const { name, verb } = request.params;
+      const record = await functions.steer(name, verb);
+      await links.confirmed();
+      return lastRollout(record);
+    },
+  );
+
+  app.put(
+    "/v1/functions/:name/traffic",
+    {
+      attachValidation: true,
+      schema: {
+        tags,
+        summary: "Share invocations out among revisions, and name revisions",
+        params: schemas.NameParams,
+        body: TrafficBody,
+        response: { 200: schemas.FunctionView, default: schemas.ErrorBody },
+      },
+    },
+    async (request) => changed(await functions.setTraffic(request.params.name, parseTraffic(request.body))),
   );
 
   app.get(
@@ -170,31 +228,37 @@ function objectOf(body: unknown): Record<string, unknown> {
 }
 
 function viewFunction(record: FunctionRecord, { routerUrl, countInstances }: ApiContext) {
-  const { settings, env, secretNames, loadTimeoutMs } = activeRevision(record);
-  const { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs } = record.scaling;
+  const active = activeRevision(record);
   const url = routerUrl();
   return {
     name: record.name,
     uid: record.uid,
-    runtime: record.runtime,
     revision: record.active,
     createdAt: record.createdAt,
     url: url ? `${url}/function/${record.name}` : null,
-    handler: settings.handler,
-    signature: settings.signature,
-    timeout: formatDuration(settings.timeoutMs),
-    loadTimeout: formatDuration(loadTimeoutMs),
-    concurrency: settings.concurrency,
-    minScale,
-    maxScale,
-    idleTimeout: formatDuration(idleTimeoutMs),
-    queueDepth,
-    queueTimeout: formatDuration(queueTimeoutMs),
-    env,
-    secrets: secretNames,
+    ...settingsOf(record, active),
+    secrets: active.secretNames,
+    split: record.traffic.split,
+    aliases: record.traffic.aliases,
+    rolling: viewRollout(record),
     instances: countInstances(record.uid),
     revisions: record.revisions.map((revision) => revision.id),
   };
+}
+
+function lastRollout(record: FunctionRecord) {
+  const view = viewRollout(record);
+  if (!view) throw new ManagerError("ROLLOUT_OVER", `${record.name} has had no rollout`);
+  return view;
+}
+
+function viewRollout(record: FunctionRecord) {
+  const { rollout, rolloutPolicy } = record;
+  if (!rollout) return null;
+  const { from, to, state, watching, reason, startedAt } = rollout;
+  const percent = state === "complete" ? 100 : percentOf(record, rollout);
+  const steps = [...(rolloutPolicy?.steps ?? []).map(String), "100%"];
+  return { from, to, state, step: steps[Math.min(rollout.step, steps.length - 1)] ?? "100%", steps, watching, percent, reason, startedAt };
 }
 
 function viewRevisions(record: FunctionRecord) {

@@ -2,6 +2,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Registry } from "prom-client";
 import { ManagerError } from "../errors.ts";
+import { PoolFields } from "../pool/pools.ts";
 import type { InstanceView, PoolSpec } from "../pool/state.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
@@ -13,7 +14,7 @@ const MAX_EVENT_STREAMS = 32;
 export function poolRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { pools } = context;
-  const view = (pool: PoolSpec) => viewPool(pool, context.instances().views);
+  const view = (pool: PoolSpec) => viewPool(pool, context.instances().views, context.doubtOf(pool.name));
 
   app.get("/v1/pools", { schema: { tags: ["pools"], summary: "List pools", response: { 200: schemas.PoolList } } }, async () => ({
     items: pools.list().map(view),
@@ -26,7 +27,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     app.route({
       method,
       url: "/v1/pools/:name",
-      schema: { tags: ["pools"], summary: "Size a pool: what is left out stays as it is", body: schemas.PoolChangeBody, ...one },
+      schema: { tags: ["pools"], summary: "Size a pool: what is left out stays as it is", body: PoolFields, ...one },
       handler: async (request) => view(await pools.set(request.params.name, request.body)),
     });
   }
@@ -69,11 +70,11 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   });
 }
 
-function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
+function viewPool(pool: PoolSpec, instances: readonly InstanceView[], doubt: string | null) {
   const counts: Record<string, number> = {};
   for (const { pool: name, state } of instances) if (name === pool.name) counts[state] = (counts[state] ?? 0) + 1;
-  const { name, runtime, size, max, budget } = pool;
-  return { name, runtime, size, max, budget, instances: counts };
+  const { name, runtime, size, max, budget, partition, paused } = pool;
+  return { name, runtime, size, max, budget, partition, paused, doubt, instances: counts };
 }
 
 function viewInstance(instance: InstanceView, address: string | null, now: number, context: ApiContext) {

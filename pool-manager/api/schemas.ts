@@ -1,4 +1,4 @@
-import { type TObject, type TProperties, Type } from "typebox";
+import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { ManifestSchema } from "../functions/manifest.ts";
 
 export const ErrorBody = Type.Object(
@@ -19,6 +19,7 @@ export const DeployBody = Type.Partial(
   Type.Object({
     ...ManifestSchema.properties,
     code: Type.String({ description: "Digest that POST /v1/code returned." }),
+    canary: Type.Integer({ description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one." }),
   }),
   { description: "Manifest of the function, and the digest of its code." },
 );
@@ -46,6 +47,26 @@ const RevisionView = Type.Object({
   secrets: Type.Array(Type.String(), { description: "Names only." }),
 });
 
+export const RolloutParams = Type.Object({
+  name: Type.String({ maxLength: 200 }),
+  verb: Type.Union([Type.Literal("pause"), Type.Literal("resume"), Type.Literal("undo")]),
+});
+
+export const RolloutView = Type.Object(
+  {
+    from: Type.String(),
+    to: Type.String({ description: "Revision that takes over." }),
+    state: Type.String({ description: "rolling, paused, undone (by a user), stopped (by what was seen) or complete." }),
+    step: Type.String({ description: "The step that it is at." }),
+    steps: Type.Array(Type.String()),
+    watching: Type.Boolean({ description: "The step's share and instances are reached; it is watched for the policy's interval." }),
+    percent: Type.Integer({ description: "Percent of the invocations that the new revision gets." }),
+    reason: Type.Union([Type.String(), Type.Null()], { description: "Why it was stopped." }),
+    startedAt: Type.String(),
+  },
+  { description: "A revision that takes over step by step." },
+);
+
 export const FunctionView = Type.Object({
   name: Type.String(),
   uid: Type.String(),
@@ -65,6 +86,10 @@ export const FunctionView = Type.Object({
   queueTimeout: Type.String(),
   env: Type.Record(Type.String(), Type.String()),
   secrets: Type.Array(Type.String(), { description: "Names only." }),
+  split: Type.Record(Type.String(), Type.Integer(), { description: "Percent of the invocations by revision; the active one has the rest." }),
+  aliases: Type.Record(Type.String(), Type.String(), { description: "Revision by alias." }),
+  rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null: at once." }),
+  rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
   revisions: Type.Array(Type.String()),
 });
@@ -77,26 +102,17 @@ export const DeployResult = Type.Object({
 export const Revisions = list(RevisionView);
 export const Functions = list(FunctionView);
 
-export const PoolChangeBody = Type.Object(
-  {
-    size: Type.Optional(Type.Integer({ description: "Instances kept free." })),
-    max: Type.Optional(Type.Integer({ description: "All instances of the pool." })),
-    budget: Type.Optional(
-      Type.Object(
-        { actions: Type.Integer(), windowMs: Type.Integer() },
-        { description: "Most deletions and in-place changes within a window.", additionalProperties: false },
-      ),
-    ),
-  },
-  { additionalProperties: false },
-);
-
 export const PoolView = Type.Object({
   name: Type.String(),
   runtime: Type.String(),
   size: Type.Integer(),
   max: Type.Integer(),
   budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
+  partition: Type.Integer({ description: "Percent of the instances that keep a former version of the runtime." }),
+  paused: Type.Boolean(),
+  doubt: Type.Union([Type.String(), Type.Null()], {
+    description: "Why what is observed of it is not believed at present: nothing is removed or changed in place meanwhile.",
+  }),
   instances: Type.Record(Type.String(), Type.Integer(), { description: "Count by state." }),
 });
 export const PoolList = list(PoolView);
@@ -115,6 +131,9 @@ export const InstanceList = list(
     idleMs: Type.Integer(),
   }),
 );
+
+/** One instance as `/v1/instances` lists it. */
+export type InstanceRow = Static<typeof InstanceList>["items"][number];
 
 export const StatusView = Type.Object({
   version: Type.String(),

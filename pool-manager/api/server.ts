@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.ts";
 import type { ApiContext } from "./context.ts";
 import { functionRoutes } from "./functions.ts";
-import { refuseForeign } from "./guard.ts";
+import { guard } from "./guard.ts";
 import { poolRoutes } from "./pools.ts";
 
 /** The manage API: routes, OpenAPI at /docs, and one shape for every error. */
@@ -18,7 +18,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: false } },
   }) as unknown as FastifyInstance;
-  refuseForeign(app);
+  guard(app, context.keys);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = error instanceof ManagerError ? error : translate(error);
     if (known.status >= 500) request.log.error({ err: error, url: request.url }, known.message);
@@ -39,6 +39,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   await app.register(async (scope) => {
     functionRoutes(scope, context);
     poolRoutes(scope, context);
+    context.links.routes(scope);
   });
   return app;
 }

@@ -13,6 +13,8 @@ export interface Endpoint {
   epoch: number;
   host: string;
   port: number;
+  /** What a request to it has to carry as `x-berth-key`; null: nothing. */
+  key: string | null;
   revision: string;
   /** False while the code loads: invocations may be sent, the instance parks them. */
   loaded: boolean;
@@ -33,11 +35,18 @@ export interface LoadFailure {
   retryAfterMs: number;
 }
 
+/** What can be invoked: a function's active revision, or another one that has a share of its invocations or an alias. */
 export interface TableFunction {
+  /** Of its instances and its queue: the function's uid, for another revision than the active one `UID@REVISION`. */
+  key: string;
   uid: string;
+  /** `NAME`, for another revision than the active one `NAME@REVISION`. */
   name: string;
-  /** The revision that gets all traffic. */
   revision: string;
+  /** Shares of other revisions in the function's invocations, in percent. Only of the active one. */
+  split: { revision: string; percent: number }[];
+  /** Revision by alias. Only of the active one. */
+  aliases: Record<string, string>;
   concurrency: number;
   timeoutMs: number;
   loadTimeoutMs: number;
@@ -49,21 +58,43 @@ export interface TableFunction {
   expectedStartMs: number;
 }
 
+/** A live router, and where the others reach it. */
+export interface RouterPeer {
+  id: string;
+  host: string;
+  port: number;
+}
+
 export type TableChange =
   | { type: "snapshot"; functions: TableFunction[] }
   | { type: "upsert"; function: TableFunction }
-  | { type: "remove"; uid: string; name: string }
+  | { type: "remove"; key: string; name: string }
+  /** Until the next snapshot nothing is heard of changes. */
+  | { type: "lost" }
+  /** The routers that are connected to the pool manager, complete. */
+  | { type: "routers"; routers: RouterPeer[] }
   /** An instance died or failed; invocations on it are answered with its reason. */
   | { type: "failed"; instanceUid: string; failure: LoadFailure };
 
+/** Asks a router to confirm, by a report with this number, that it has applied all changes before it. */
+export interface Mark {
+  type: "mark";
+  mark: number;
+}
+
 /** Demand for one function at one router; complete in itself, so that a lost report heals with the next. */
 export interface FunctionDemand {
-  uid: string;
+  /** Of the table's entry. */
+  key: string;
   revision: string;
   waiting: number;
   inFlight: number;
   /** Milliseconds that the oldest waiting invocation has waited. */
   oldestWaitMs: number;
+  /** Invocations of this revision that this router has seen to end, ever. */
+  ended: number;
+  /** … those of them that ended with a status of 500 or more. */
+  failed: number;
   instances: InstanceUse[];
 }
 
@@ -87,6 +118,10 @@ export interface DemandReport {
   seq: number;
   functions: FunctionDemand[];
   suspects: Suspect[];
+  /** This router is about to stop. */
+  leaving?: boolean;
+  /** All changes before this mark are applied. */
+  mark?: number;
 }
 
 /** A router's connection to the pool manager. */
@@ -94,7 +129,19 @@ export interface PoolManagerLink {
   /** Calls `listener` with a snapshot and then with each change, in order. Returns the end of it. */
   subscribe(listener: (change: TableChange) => void): () => void;
   report(report: DemandReport): void;
+  /** This router is about to stop: others shall own its functions' slots. It still follows and reports. */
+  leave(): void;
 }
+
+/** Signs of life of either side are this far apart; a side that hears none for `LINK_SILENT_MS` gives the other up. Milliseconds. */
+export const LINK_ALIVE_MS = 1000;
+export const LINK_SILENT_MS = 3000;
+
+/** Longest that an answer of the manage API waits for routers to confirm a change; a router that is later only knows it later. Milliseconds. */
+export const CONFIRM_MS = 1000;
+
+/** Invocations that run on a deleted function, or on an instance that has to go, get this long. Milliseconds. */
+export const DELETE_GRACE_MS = 2000;
 
 /** Milliseconds between two repetitions of an unchanged demand report, and until one expires. */
 export const DEMAND_REPEAT_MS = 1000;

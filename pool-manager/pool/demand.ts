@@ -18,22 +18,27 @@ export class Demand {
   hear(report: DemandReport, now: number): void {
     if (this.#heard.size > MAX_ENTRIES) this.#forget(now);
     for (const entry of report.functions) {
-      const key = `${report.router}/${entry.uid}`;
+      const key = `${report.router}/${entry.key}`;
       const last = this.#heard.get(key);
       if (!last || last.seq < report.seq) this.#heard.set(key, { entry, seq: report.seq, at: now });
     }
     for (const { uid, bootId } of report.suspects) this.#suspects.set(uid, { bootId, at: now });
   }
 
+  /** These are not served any more: what is in flight there is reported elsewhere. */
+  drop(keys: readonly string[]): void {
+    for (const [id, { entry }] of this.#heard) if (keys.includes(entry.key)) this.#heard.delete(id);
+  }
+
   /** Sums over all routers whose last report has not expired. */
   byFunction(now: number): Map<string, DemandView> {
     const sums = new Map<string, DemandView>();
     for (const { entry, age } of this.#entries(now)) {
-      const sum = sums.get(entry.uid) ?? { waiting: 0, inFlight: 0, oldestWaitMs: 0 };
+      const sum = sums.get(entry.key) ?? { waiting: 0, inFlight: 0, oldestWaitMs: 0 };
       sum.waiting += entry.waiting;
       sum.inFlight += entry.inFlight;
       if (entry.waiting > 0) sum.oldestWaitMs = Math.max(sum.oldestWaitMs, entry.oldestWaitMs + age);
-      sums.set(entry.uid, sum);
+      sums.set(entry.key, sum);
     }
     return sums;
   }

@@ -1,4 +1,5 @@
 import type { StartKind } from "../client/contract.ts";
+import type { LoadPath } from "../platform/platform.ts";
 import type { RemoveReason } from "./state.ts";
 
 /** What happened in the pools; streamed at /v1/events, counted in metrics, checked by the simulation. */
@@ -6,13 +7,17 @@ export type PoolEvent =
   | { type: "instance.creating"; pool: string; count: number }
   | { type: "instance.prewarmed"; pool: string; instance: string; ms: number }
   | { type: "instance.specialized"; pool: string; instance: string; function: string; revision: string; start: StartKind; ms: number }
-  | { type: "instance.loaded"; pool: string; instance: string; function: string; revision: string; ms: number }
+  | { type: "instance.loaded"; pool: string; instance: string; function: string; revision: string; path: LoadPath; ms: number }
   | { type: "instance.load-failed"; pool: string; instance: string; function: string; revision: string; message: string }
   | { type: "instance.crashed"; pool: string; instance: string; function: string | null; message: string }
+  | { type: "instance.swap-failed"; pool: string; instance: string; function: string; message: string }
   | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
   | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }
   | { type: "instance.gone"; pool: string; instance: string }
   | { type: "budget.exhausted"; pool: string }
+  | { type: "observation.doubted"; pool: string; message: string }
+  | { type: "rollout.stopped"; function: string; revision: string; message: string }
+  | { type: "rollout.complete"; function: string; revision: string }
   | { type: "function.changed"; function: string; revision: string }
   | { type: "function.deleted"; function: string };
 

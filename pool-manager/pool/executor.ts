@@ -1,6 +1,5 @@
-import type { LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import type { StartKind } from "../client/contract.ts";
-import type { Instance, PlatformError } from "../platform/platform.ts";
+import type { Instance, OpenOrder, PlatformError } from "../platform/platform.ts";
 import { Expectations } from "./expectations.ts";
 import { Disruptions, LeavingInstances } from "./leaving.ts";
 import type { ReconcilerOptions } from "./options.ts";
@@ -20,6 +19,11 @@ interface StartRecord {
 
 /** A refused or lost order is not repeated to the same instance before this. Milliseconds. */
 const REFUSED_PAUSE_MS = 50;
+/** Instances that could not be asked for are asked for again after this. Milliseconds. */
+const FAILED_PAUSE_MS = 250;
+/** A bind that failed is repeated after a pause that doubles. Milliseconds. */
+const FIRST_BIND_PAUSE_MS = 10;
+const LONGEST_BIND_PAUSE_MS = 5000;
 
 /** Carries out decisions, each with its precondition, and remembers what was asked until it is observed. */
 export class Executor {
@@ -27,6 +31,7 @@ export class Executor {
   readonly disruptions = new Disruptions();
   readonly #leaving = new LeavingInstances();
   readonly #binding = new Set<string>();
+  readonly #bindFailures = new Map<string, number>();
   /** Instances that did not answer a load order. */
   readonly #silent = new Set<string>();
   readonly #starts = new Map<string, StartRecord>();
@@ -45,12 +50,15 @@ export class Executor {
   }
 
   /** Takes in the observation, and deletes what has finished draining. */
-  observe(instances: ReadonlyMap<string, Instance>, now: number): void {
+  observe(instances: ReadonlyMap<string, Instance>, isHeld: (pool: string) => boolean, now: number): void {
     this.expectations.observe(instances, now);
     this.#leaving.observe(instances);
     for (const [uid, { pool }] of instances) this.#pools.set(uid, pool);
     const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
-    for (const uid of this.#leaving.due(isGone, now)) void this.#delete(instances.get(uid) as Instance);
+    for (const uid of this.#leaving.due(isGone, now)) {
+      const instance = instances.get(uid) as Instance;
+      if (!isHeld(instance.pool)) void this.#delete(instance);
+    }
   }
 
   execute(actions: readonly Action[], world: World): void {
@@ -98,6 +106,7 @@ export class Executor {
     this.#starts.delete(uid);
     this.#pools.delete(uid);
     this.#silent.delete(uid);
+    this.#bindFailures.delete(uid);
   }
 
   async #specialize(action: Of<"specialize">, now: number): Promise<void> {
@@ -140,7 +149,7 @@ export class Executor {
     return false;
   }
 
-  #order(instance: InstanceView, functionUid: string, id: string): LoadOrder {
+  #order(instance: InstanceView, functionUid: string, id: string): OpenOrder {
     const { functions, term } = this.#options;
     const record = functions.byUid(functionUid);
     const revision = record?.revisions.find((candidate) => candidate.id === id);
@@ -153,7 +162,6 @@ export class Executor {
       functionName: record.name,
       revision: id,
       digest: revision.layer,
-      source: { kind: "inline" },
       term,
       loadTimeoutMs: revision.loadTimeoutMs,
       settings: revision.settings,
@@ -169,7 +177,12 @@ export class Executor {
     try {
       await this.#options.platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, replicas);
     } catch {
-      this.expectations.creationFailed(pool, create);
+      // The expectation stays for a while: a platform that refuses is not asked again at once.
+      this.#options.clock.after(FAILED_PAUSE_MS, () => {
+        this.expectations.creationFailed(pool, create);
+        this.#changed();
+      });
+      return;
     }
     this.#changed();
   }
@@ -177,9 +190,20 @@ export class Executor {
   async #bind({ instance, functionUid, revision }: Of<"bind">): Promise<void> {
     const { uid, resourceVersion } = instance;
     this.#binding.add(uid);
-    // A conflict means that the record has moved on: the next step sees it and decides anew.
-    await this.#options.platform.bind({ uid, resourceVersion }, { functionUid, revision }).catch(() => {});
-    this.#binding.delete(uid);
+    try {
+      await this.#options.platform.bind({ uid, resourceVersion }, { functionUid, revision });
+      this.#bindFailures.delete(uid);
+      this.#binding.delete(uid);
+    } catch {
+      // The record has moved on, or the platform cannot write it: the instance serves meanwhile.
+      const failures = (this.#bindFailures.get(uid) ?? 0) + 1;
+      this.#bindFailures.set(uid, failures);
+      const pause = Math.min(FIRST_BIND_PAUSE_MS * 2 ** (failures - 1), LONGEST_BIND_PAUSE_MS);
+      this.#options.clock.after(pause, () => {
+        this.#binding.delete(uid);
+        this.#changed();
+      });
+    }
   }
 
   #remove({ instance, reason, drainMs }: Of<"remove">, now: number): void {
@@ -201,6 +225,7 @@ export class Executor {
     this.#leaving.sent(uid);
     try {
       await this.#options.platform.remove({ uid, resourceVersion });
+      this.#leaving.taken(uid);
     } catch {
       this.#leaving.failed(uid);
     }

@@ -16,16 +16,19 @@ export class TableFeed {
   /** Publishes a function where it differs from what was published before. */
   upsert(value: TableFunction): void {
     const text = JSON.stringify(value);
-    if (this.#functions.get(value.uid)?.text === text) return;
-    this.#functions.set(value.uid, { value, text });
+    if (this.#functions.get(value.key)?.text === text) return;
+    this.#functions.set(value.key, { value, text });
     this.publish({ type: "upsert", function: value });
   }
 
-  remove(uid: string): void {
-    const known = this.#functions.get(uid);
-    if (!known) return;
-    this.#functions.delete(uid);
-    this.publish({ type: "remove", uid, name: known.value.name });
+  /** Of a function only these entries are left. Returns those that are gone. */
+  retain(uid: string, keys: ReadonlySet<string>): string[] {
+    const gone = [...this.#functions.values()].filter(({ value }) => value.uid === uid && !keys.has(value.key));
+    for (const { value } of gone) {
+      this.#functions.delete(value.key);
+      this.publish({ type: "remove", key: value.key, name: value.name });
+    }
+    return gone.map(({ value }) => value.key);
   }
 
   publish(change: TableChange): void {

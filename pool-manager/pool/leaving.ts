@@ -3,8 +3,8 @@ const MARGIN_MS = 250;
 
 interface Leaving {
   deadline: number;
-  /** A deletion was sent and has not failed. */
-  sent: boolean;
+  /** `taken`: the platform has shown, or will show, the instance as being removed. */
+  deletion: "due" | "sent" | "taken";
 }
 
 /** Instances that are on their way out: first drained, then deleted, and asked again where that failed. */
@@ -12,7 +12,7 @@ export class LeavingInstances {
   readonly #leaving = new Map<string, Leaving>();
 
   add(uid: string, drainMs: number, now: number): void {
-    if (!this.#leaving.has(uid)) this.#leaving.set(uid, { deadline: drainMs > 0 ? now + drainMs + MARGIN_MS : now, sent: false });
+    if (!this.#leaving.has(uid)) this.#leaving.set(uid, { deadline: drainMs > 0 ? now + drainMs + MARGIN_MS : now, deletion: "due" });
   }
 
   has(uid: string): boolean {
@@ -21,22 +21,33 @@ export class LeavingInstances {
 
   /** Those to delete now: drained (`isGone`) or past their deadline. */
   due(isGone: (uid: string) => boolean, now: number): string[] {
-    return [...this.#leaving].filter(([uid, l]) => !l.sent && (isGone(uid) || l.deadline <= now)).map(([uid]) => uid);
+    return [...this.#leaving].filter(([uid, { deletion, deadline }]) => deletion === "due" && (isGone(uid) || deadline <= now)).map(([uid]) => uid);
   }
 
   sent(uid: string): void {
-    const leaving = this.#leaving.get(uid);
-    if (leaving) leaving.sent = true;
+    this.#set(uid, "sent");
+  }
+
+  taken(uid: string): void {
+    this.#set(uid, "taken");
   }
 
   failed(uid: string): void {
-    const leaving = this.#leaving.get(uid);
-    if (leaving) leaving.sent = false;
+    this.#set(uid, "due");
   }
 
-  /** Forgets what no longer exists. */
-  observe(instances: ReadonlyMap<string, unknown>): void {
-    for (const uid of this.#leaving.keys()) if (!instances.has(uid)) this.#leaving.delete(uid);
+  /** Forgets what no longer exists; a deletion that the platform no longer shows was lost, and is sent again. */
+  observe(instances: ReadonlyMap<string, { removing: boolean }>): void {
+    for (const [uid, leaving] of this.#leaving) {
+      const instance = instances.get(uid);
+      if (!instance) this.#leaving.delete(uid);
+      else if (leaving.deletion === "taken" && !instance.removing) leaving.deletion = "due";
+    }
+  }
+
+  #set(uid: string, deletion: Leaving["deletion"]): void {
+    const leaving = this.#leaving.get(uid);
+    if (leaving) leaving.deletion = deletion;
   }
 }
 

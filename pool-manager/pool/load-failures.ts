@@ -36,17 +36,22 @@ export class LoadFailures {
     this.#failed.delete(`${functionUid}/${revision}`);
   }
 
-  /** Drops what is known of functions and revisions that no longer exist. */
-  retain(exists: (functionUid: string, revision: string) => boolean): void {
+  /** Drops what is known of revisions that are not served any more: deployed again, they are tried again. */
+  retain(isServed: (functionUid: string, revision: string) => boolean): void {
     for (const key of this.#failed.keys()) {
       const [functionUid, revision] = key.split("/") as [string, string];
-      if (!exists(functionUid, revision)) this.#failed.delete(key);
+      if (!isServed(functionUid, revision)) this.#failed.delete(key);
     }
   }
 
   /** 0 when the revision has never failed. */
   blockedUntil(functionUid: string, revision: string): number {
     return this.#failed.get(`${functionUid}/${revision}`)?.until ?? 0;
+  }
+
+  /** Why it did not load the last time; null: it has since, or was not tried. */
+  last(functionUid: string, revision: string): string | null {
+    return this.#failed.get(`${functionUid}/${revision}`)?.error.message ?? null;
   }
 
   /** For the table: why invocations cannot be started now; null once another try is due. */

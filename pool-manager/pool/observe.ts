@@ -1,6 +1,6 @@
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
-import type { FunctionRecord } from "../functions/function.ts";
-import { activeRevision } from "../functions/function.ts";
+import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
+import { isRolling, movedAt, percentOf } from "../functions/rollout.ts";
 import type { Instance } from "../platform/platform.ts";
 import type { Expectations } from "./expectations.ts";
 import type { FunctionSpec, InstanceView } from "./state.ts";
@@ -35,6 +35,7 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.createdAt),
     inFlight: use.inFlight,
     suspect: known.isSilent(uid) || (instance.echo !== null && known.suspects.get(uid) === instance.echo.bootId),
+    replace: instance.replace,
     removing: instance.removing || known.isLeaving(uid),
     deleting: instance.removing,
   };
@@ -49,18 +50,30 @@ function saidByItself(echo: Echo | null): Pick<InstanceView, "bootId" | "epoch" 
   return { bootId, epoch, state, functionUid, revision };
 }
 
-export function specOf(record: FunctionRecord, blockedUntil: number): FunctionSpec {
-  const { settings } = activeRevision(record);
+/**
+ * Of a served revision. Instances are kept warm for the active one, and in a rollout for the one that takes over as its
+ * share says, but at least one until it is known to load. `maxScale` is each one's own.
+ */
+export function specOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): FunctionSpec {
   const { minScale, maxScale, idleTimeoutMs } = record.scaling;
+  const active = id === record.active;
+  const { rollout, rolloutPolicy } = record;
+  const rolling = isRolling(rollout) && rolloutPolicy ? rollout : null;
+  const percent = rolling ? percentOf(record, rolling) : 0;
+  const moved = rolling ? movedAt(percent, minScale) : 0;
+  const takesOver = rolling?.to === id && rolloutPolicy ? { percent, parallel: rolloutPolicy.parallel } : null;
   return {
+    key: servedKey(record, id),
     uid: record.uid,
+    active,
     pool: record.runtime,
-    revision: record.active,
+    revision: id,
     concurrency: settings.concurrency,
     timeoutMs: settings.timeoutMs,
-    minScale,
+    minScale: active ? minScale - moved : takesOver ? Math.max(moved, rolling?.watching ? 0 : 1) : 0,
     maxScale,
     idleTimeoutMs,
     blockedUntil,
+    takesOver,
   };
 }

@@ -1,38 +1,56 @@
-import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { Type } from "typebox";
 import { ManagerError } from "../errors.ts";
-import { durably } from "../functions/file-store.ts";
-import { type FileOps, FileSet, realFiles } from "../functions/files.ts";
-import type { Budget, PoolSpec } from "./state.ts";
+import type { PoolSpec } from "./state.ts";
 
-/** Most instances of a pool that the API accepts. */
+/** Most instances of a pool that is accepted. */
 const MAX_INSTANCES = 5000;
 
-export interface PoolChange {
-  size?: number;
-  max?: number;
-  budget?: Budget;
+/** What can be set of a pool, by the API and by its custom resource. */
+export const PoolFields = Type.Object(
+  {
+    size: Type.Optional(Type.Integer({ description: "Instances kept free.", minimum: 0, maximum: MAX_INSTANCES })),
+    max: Type.Optional(Type.Integer({ description: "All instances of the pool.", minimum: 1, maximum: MAX_INSTANCES })),
+    budget: Type.Optional(
+      Type.Object(
+        { actions: Type.Integer({ minimum: 1 }), windowMs: Type.Integer({ minimum: 100 }) },
+        { description: "Most deletions and in-place changes within a window.", additionalProperties: false },
+      ),
+    ),
+    partition: Type.Optional(
+      Type.Integer({ description: "Percent of the instances that keep a former version of the runtime after an upgrade.", minimum: 0, maximum: 100 }),
+    ),
+    paused: Type.Optional(Type.Boolean({ description: "Nothing is deleted and nothing changed in place." })),
+  },
+  { additionalProperties: false },
+);
+
+export type PoolChange = Partial<Pick<PoolSpec, "size" | "max" | "budget" | "partition" | "paused">>;
+
+/** Where the pools' sizes are kept. */
+export interface PoolStore {
+  /** What was set of each pool. */
+  load(): Promise<Map<string, PoolChange>>;
+  /** Resolves once it is durable. */
+  save(pool: PoolSpec, change: PoolChange): Promise<void>;
 }
 
-/** The pools and their sizes; one YAML file each below `pools/`. */
+/** The pools and their sizes. */
 export class Pools {
-  readonly #files: FileSet;
+  readonly #store: PoolStore;
+  readonly #defaults = new Map<string, PoolSpec>();
   readonly #specs = new Map<string, PoolSpec>();
-  readonly #changed: () => void;
+  readonly #changed: (pool: PoolSpec) => void;
 
-  constructor(stateDir: string, changed: () => void, ops: FileOps = realFiles) {
-    this.#files = new FileSet(join(stateDir, "pools"), 0o600, ops);
+  constructor(store: PoolStore, changed: (pool: PoolSpec) => void) {
+    this.#store = store;
     this.#changed = changed;
   }
 
-  /** Reads the stored pools; `defaults` are the pools that exist without having been set. */
+  /** Reads what was set; `defaults` are the pools that exist without having been set. */
   async load(defaults: readonly PoolSpec[]): Promise<void> {
-    for (const pool of defaults) this.#specs.set(pool.name, pool);
-    for (const text of (await this.#files.readAll()).values()) {
-      const stored = parse(text) as PoolSpec;
-      const known = this.#specs.get(stored.name);
-      if (known) this.#specs.set(stored.name, { ...known, ...stored });
-    }
+    for (const pool of defaults) this.#defaults.set(pool.name, pool);
+    const stored = await this.#store.load();
+    for (const [name, pool] of this.#defaults) this.#specs.set(name, { ...pool, ...stored.get(name) });
   }
 
   list(): PoolSpec[] {
@@ -45,21 +63,37 @@ export class Pools {
     return pool;
   }
 
-  /** Throws `POOL_NOT_FOUND` or `POOL_INVALID` with the field. */
+  /** What is left out stays as it is. Throws `POOL_NOT_FOUND` or `POOL_INVALID` with the field. */
   async set(name: string, change: PoolChange): Promise<PoolSpec> {
-    const known = this.get(name);
-    const next: PoolSpec = {
-      ...known,
-      size: change.size ?? known.size,
-      max: change.max ?? Math.max(known.max, change.size ?? 0),
-      budget: change.budget ?? known.budget,
-    };
-    check(next);
-    await durably(() => this.#files.write(`${name}.yaml`, stringify(next)));
-    this.#specs.set(name, next);
-    this.#changed();
-    return next;
+    const next = changed(this.get(name), change);
+    await this.#store.save(next, change);
+    return this.#hold(next);
   }
+
+  /** Takes in what was declared in the store; what is left out is as by default. Throws as `set` does. */
+  declare(name: string, declared: PoolChange): PoolSpec {
+    this.get(name);
+    return this.#hold(changed(this.#defaults.get(name) as PoolSpec, declared));
+  }
+
+  #hold(pool: PoolSpec): PoolSpec {
+    this.#specs.set(pool.name, pool);
+    this.#changed(pool);
+    return pool;
+  }
+}
+
+function changed(pool: PoolSpec, { size, max, budget, partition, paused }: PoolChange): PoolSpec {
+  const next: PoolSpec = {
+    ...pool,
+    size: size ?? pool.size,
+    max: max ?? Math.max(pool.max, size ?? 0),
+    budget: budget ?? pool.budget,
+    partition: partition ?? pool.partition,
+    paused: paused ?? pool.paused,
+  };
+  check(next);
+  return next;
 }
 
 function check({ size, max, budget }: PoolSpec): void {

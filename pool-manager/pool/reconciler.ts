@@ -1,14 +1,18 @@
+import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
-import { activeRevision, type FunctionRecord } from "../functions/function.ts";
+import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
 import type { Instance } from "../platform/platform.ts";
 import { decide } from "./decide.ts";
 import { Demand } from "./demand.ts";
+import { Doubts } from "./doubt.ts";
 import { Executor } from "./executor.ts";
 import { TableFeed } from "./feed.ts";
 import { LoadFailures } from "./load-failures.ts";
 import { type Knowledge, specOf, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
-import type { Decision, World } from "./state.ts";
+import { Outcomes } from "./outcomes.ts";
+import { Rollouts } from "./rollouts.ts";
+import type { PoolSpec, World } from "./state.ts";
 import { tableFunction } from "./table.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
@@ -23,9 +27,15 @@ export class Reconciler implements PoolManagerLink {
   readonly #demand = new Demand();
   readonly #feed = new TableFeed();
   readonly #failures = new LoadFailures();
+  readonly #outcomes = new Outcomes();
+  readonly #rollouts: Rollouts;
+  readonly #doubts = new Doubts();
+  #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
   /** Echo state of each instance as it was last noticed. */
   readonly #noticed = new Map<string, string>();
+  /** Instances whose failed swap has been told. */
+  readonly #troubled = new Set<string>();
   #scheduled = false;
   #closed = false;
   #cancelTimer: () => void = () => {};
@@ -38,9 +48,12 @@ export class Reconciler implements PoolManagerLink {
       () => this.poke(),
       (functionUid, revision, error) => this.#undeliverable(functionUid, revision, error),
     );
+    const { functions, clock, onEvent } = options;
+    this.#rollouts = new Rollouts({ functions, clock, onEvent, look: (record, to) => this.#lookAt(record, to) });
   }
 
   async start(): Promise<void> {
+    this.#rollouts.start();
     this.#unwatch = this.#options.platform.watch((uid) => this.#instanceChanged(uid));
     await this.#options.platform.start();
     for (const record of this.#options.functions.list()) this.#publish(record);
@@ -49,6 +62,7 @@ export class Reconciler implements PoolManagerLink {
 
   close(): void {
     this.#closed = true;
+    this.#rollouts.close();
     this.#cancelTimer();
     this.#unwatch();
   }
@@ -58,17 +72,26 @@ export class Reconciler implements PoolManagerLink {
   }
 
   report(report: DemandReport): void {
-    this.#demand.hear(report, this.#options.clock.now());
+    const now = this.#options.clock.now();
+    this.#demand.hear(report, now);
+    this.#outcomes.hear(report, now);
     this.poke();
   }
+
+  /** Embedded there is no other router. */
+  leave(): void {}
 
   /** A function was deployed, changed or deleted. */
   functionChanged(uid: string): void {
     const record = this.#options.functions.byUid(uid);
     if (record) this.#publish(record);
-    else this.#feed.remove(uid);
-    const exists = (functionUid: string, revision: string) => this.#options.functions.byUid(functionUid)?.revisions.some((r) => r.id === revision) ?? false;
-    this.#failures.retain(exists);
+    else this.#retain(uid, []);
+    const isServed = (functionUid: string, revision: string) => {
+      const known = this.#options.functions.byUid(functionUid);
+      return known !== undefined && servedRevisions(known).some(({ id }) => id === revision);
+    };
+    this.#failures.retain(isServed);
+    this.#outcomes.retain(isServed, this.#options.clock.now());
     this.poke();
   }
 
@@ -78,14 +101,19 @@ export class Reconciler implements PoolManagerLink {
     this.#scheduled = true;
     this.#options.clock.soon(() => {
       this.#scheduled = false;
-      if (!this.#closed) this.step();
+      if (!this.#closed) this.#step();
     });
   }
 
   /** One round: observe, decide, act. */
-  step(): Decision {
+  #step(): void {
     this.#cancelTimer();
-    const world = this.#world();
+    const { platform, clock } = this.#options;
+    const { instances } = platform.observe();
+    this.#doubt();
+    const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));
+    this.#executor.observe(instances, (pool) => held.has(pool), clock.now());
+    const world = this.view();
     const decision = decide(world);
     for (const pool of decision.throttled) this.#options.onEvent({ type: "budget.exhausted", pool });
     this.#executor.execute(decision.actions, world);
@@ -93,12 +121,28 @@ export class Reconciler implements PoolManagerLink {
       if (action.kind === "remove" && action.instance.functionUid) this.#publishUid(action.instance.functionUid);
     }
     this.#cancelTimer = this.#options.clock.after(Math.min(decision.lookAgainMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
-    return decision;
   }
 
-  /** The instances as the next decision will see them. */
-  view(): World {
-    return this.#world();
+  /** What cannot be true is told once, and nothing is removed or changed by it. */
+  #doubt(): void {
+    const { platform, clock, pools, onEvent } = this.#options;
+    const observed = platform.observe();
+    if (!observed.synced) return;
+    const isLeaving = (uid: string) => this.#executor.isLeaving(uid);
+    const before = this.#doubted;
+    const expected = this.#executor.expectations.creations();
+    this.#doubted = this.#doubts.look(pools.list(), { instances: observed.instances, counted: observed.counted?.(), isLeaving, expected, now: clock.now() });
+    for (const [pool, message] of this.#doubted) if (!before.has(pool)) onEvent({ type: "observation.doubted", pool, message });
+  }
+
+  /** Pools as they are to be treated: one that is doubted as if somebody had paused it. */
+  #specs(): PoolSpec[] {
+    return this.#options.pools.list().map((pool) => (this.#doubted.has(pool.name) ? { ...pool, paused: true } : pool));
+  }
+
+  /** Why what is observed of a pool is not believed; null: it is. */
+  doubtOf(pool: string): string | null {
+    return this.#doubted.get(pool) ?? null;
   }
 
   /** States of a function's instances, for display. */
@@ -108,11 +152,38 @@ export class Reconciler implements PoolManagerLink {
     return own.filter(({ uid }) => !this.#executor.isLeaving(uid)).map(({ echo }) => echo?.state ?? "starting");
   }
 
-  #world(): World {
-    const { platform, clock, functions, pools, pace } = this.#options;
+  /** Whether a revision's code loads, as far as is known now; in the words of a Kubernetes condition. */
+  readiness(): (functionUid: string, revision: string) => { status: "True" | "False" | "Unknown"; reason: string; message: string } {
+    const { instances } = this.#options.platform.observe();
+    const loaded = new Set([...instances.values()].flatMap(({ echo }) => (echo?.loaded ? [`${echo.functionUid} ${echo.revision}`] : [])));
+    return (functionUid, revision) => {
+      const failure = this.#failures.last(functionUid, revision);
+      if (failure) return { status: "False", reason: "LoadFailed", message: failure };
+      if (loaded.has(`${functionUid} ${revision}`)) return { status: "True", reason: "Loaded", message: `${revision} is loaded` };
+      return { status: "Unknown", reason: "Idle", message: `no instance has ${revision} loaded` };
+    };
+  }
+
+  /** What a rollout's next step is decided by. */
+  #lookAt({ uid, active }: FunctionRecord, to: string) {
+    const { synced, instances } = this.#options.platform.observe();
+    if (!synced) return null;
+    const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
+    const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
+    const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
+    return {
+      total: serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
+      ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,
+      failure: this.#failures.last(uid, to) ?? stuck?.trouble ?? null,
+      ...this.#outcomes.of(uid, to),
+    };
+  }
+
+  /** The world as the next decision will see it; looking at it changes nothing. */
+  view(): World {
+    const { platform, clock, functions, pace } = this.#options;
     const now = clock.now();
     const { synced, instances } = platform.observe();
-    this.#executor.observe(instances, now);
     const known: Knowledge = {
       expectations: this.#executor.expectations,
       uses: this.#demand.byInstance(now),
@@ -122,12 +193,14 @@ export class Reconciler implements PoolManagerLink {
       isBinding: (uid) => this.#executor.isBinding(uid),
       specializedAt: (uid) => this.#executor.startOf(uid)?.at ?? 0,
     };
-    const specs = pools.list();
+    const specs = this.#specs();
     return {
       now,
       synced,
       pools: specs,
-      functions: functions.list().map((record) => specOf(record, this.#failures.blockedUntil(record.uid, record.active))),
+      functions: functions
+        .list()
+        .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
       expectedCreations: this.#executor.expectations.creations(),
@@ -149,8 +222,10 @@ export class Reconciler implements PoolManagerLink {
 
   /** Reports each change of an instance's state once. */
   #notice(instance: Instance): void {
-    const { echo, uid, pool } = instance;
+    const { echo, uid, pool, trouble } = instance;
     if (!echo) return;
+    if (trouble && instance.binding) this.#swapFailed(instance, trouble);
+    else this.#troubled.delete(uid);
     const mark = `${echo.state}/${echo.epoch}/${echo.error ? 1 : 0}`;
     if (this.#noticed.get(uid) === mark) return;
     const known = this.#noticed.get(uid);
@@ -165,11 +240,18 @@ export class Reconciler implements PoolManagerLink {
     else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);
   }
 
+  /** The platform cannot bring the image that the instance is bound with; what it serves it goes on serving. */
+  #swapFailed({ uid, pool, binding }: Instance, message: string): void {
+    if (this.#troubled.has(uid)) return;
+    this.#troubled.add(uid);
+    this.#options.onEvent({ type: "instance.swap-failed", pool, instance: uid, function: binding?.functionUid ?? "", message });
+  }
+
   #loaded({ uid, pool, echo }: Instance, now: number): void {
     const { functionUid, revision } = echo as { functionUid: string; revision: string };
     this.#failures.clear(functionUid, revision);
     const ms = now - (this.#executor.startOf(uid)?.at ?? now);
-    this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, ms });
+    this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, path: this.#options.platform.loadPath, ms });
   }
 
   #failed({ uid, pool, echo }: Instance, now: number): void {
@@ -194,6 +276,7 @@ export class Reconciler implements PoolManagerLink {
 
   #gone(uid: string): void {
     this.#noticed.delete(uid);
+    this.#troubled.delete(uid);
     this.#options.onEvent({ type: "instance.gone", pool: this.#executor.poolOf(uid), instance: uid });
   }
 
@@ -207,8 +290,25 @@ export class Reconciler implements PoolManagerLink {
     const serving = [...platform.observe().instances.values()].filter(
       (instance) => instance.echo?.functionUid === record.uid && !instance.removing && !this.#executor.isLeaving(instance.uid),
     );
-    const failure = this.#failures.current(record.uid, activeRevision(record).id, clock.now());
     const startOf = (uid: string) => this.#executor.startOf(uid);
-    this.#feed.upsert(tableFunction(record, serving, startOf, failure, this.#executor.expectedStartMs));
+    const served = servedRevisions(record).map((revision) => {
+      const failure = this.#failures.current(record.uid, revision.id, clock.now());
+      return tableFunction(record, revision, serving, startOf, failure, this.#executor.expectedStartMs);
+    });
+    // The active one last: what its split names is there by then.
+    for (const entry of served.reverse()) this.#feed.upsert(entry);
+    this.#retain(
+      record.uid,
+      served.map(({ key }) => key),
+    );
   }
+
+  #retain(functionUid: string, keys: readonly string[]): void {
+    const gone = this.#feed.retain(functionUid, new Set(keys));
+    if (gone.length > 0) this.#demand.drop(gone);
+  }
+}
+
+function isServing(echo: Echo | null): boolean {
+  return echo?.state === "warm" || echo?.state === "specializing";
 }

@@ -3,7 +3,7 @@ import type { DemandView, FunctionSpec } from "./state.ts";
 /** A last instance that would carry less than this share of its concurrency is not started at once. */
 const SLACK = 0.1;
 /** … unless an invocation has waited this long and no instance is on its way. Milliseconds. */
-const SLACK_MS = 100;
+const SLACK_MS = 200;
 
 /**
  * Instances that a function should have.

@@ -15,10 +15,19 @@ export interface PoolSpec {
   /** All instances of the pool. */
   max: number;
   budget: Budget;
+  /** Percent of the instances that keep a former version of the runtime; the others are replaced. */
+  partition: number;
+  /** Nothing is deleted and nothing changed in place, whatever is observed: somebody has to look first. */
+  paused: boolean;
 }
 
+/** A served revision of a function. */
 export interface FunctionSpec {
+  /** Of its demand; see `servedKey`. */
+  key: string;
   uid: string;
+  /** Instances of revisions that are not served any more become the active one's. */
+  active: boolean;
   pool: string;
   revision: string;
   concurrency: number;
@@ -28,6 +37,8 @@ export interface FunctionSpec {
   timeoutMs: number;
   /** Until then no instance is specialized for it: its code failed to load. 0: it may be. */
   blockedUntil: number;
+  /** Its share of the function's instances, which change in place, so many at a time; null: it takes none. */
+  takesOver: { percent: number; parallel: number } | null;
 }
 
 /** One instance, its echo, and what we have asked of it and not yet observed. */
@@ -54,6 +65,8 @@ export interface InstanceView {
   inFlight: number;
   /** A router could not use it. */
   suspect: boolean;
+  /** A fresh one is to take its place. */
+  replace: "version" | "node" | null;
   /** A removal was decided: it counts as alive, but not as capacity. */
   removing: boolean;
   /** The platform is deleting it. */
@@ -89,6 +102,13 @@ export interface Pace {
   refill: number;
   /** A refill waits this long after the last specialization: creating a process blocks the event loop. Milliseconds. */
   refillDelayMs: number;
+  /**
+   * While invocations wait for instances, the platform's record of those that serve already may wait this long: on a
+   * cluster it is a swap, which competes with what they wait for. Milliseconds.
+   */
+  bindDelayMs: number;
+  /** No record is written within this time of the load order: it would compete with the load. Milliseconds. */
+  bindAfterMs: number;
   /** An instance that has not become prewarmed by then is given up. Milliseconds. */
   startTimeoutMs: number;
 }
@@ -100,6 +120,7 @@ export type RemoveReason =
   | "deleted-function"
   | "misbound"
   | "drained"
+  | "replaced"
   | "idle"
   | "above-max-scale"
   | "reaped"

@@ -1,5 +1,5 @@
 import type { Endpoint, LoadFailure, StartKind, TableFunction } from "../client/contract.ts";
-import { activeRevision, type FunctionRecord } from "../functions/function.ts";
+import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
 import type { Instance } from "../platform/platform.ts";
 
 /** What is remembered of an accepted load order, for the endpoint that it leads to. */
@@ -9,24 +9,28 @@ export interface Start {
   epoch: number;
 }
 
-/** A function as routers see it: derived from what its instances say of themselves, and nothing else. */
+/** A served revision as routers see it: derived from what its instances say of themselves, and nothing else. */
 export function tableFunction(
   record: FunctionRecord,
+  { id, settings, loadTimeoutMs }: Revision,
   instances: Iterable<Instance>,
   startOf: (uid: string) => Start | undefined,
   failure: LoadFailure | null,
   expectedStartMs: number,
 ): TableFunction {
-  const { settings, id, loadTimeoutMs } = activeRevision(record);
+  const isActive = id === record.active;
   const endpoints: Endpoint[] = [];
   for (const instance of instances) {
     const endpoint = endpointOf(record.uid, id, instance, startOf(instance.uid));
     if (endpoint) endpoints.push(endpoint);
   }
   return {
+    key: servedKey(record, id),
     uid: record.uid,
-    name: record.name,
+    name: isActive ? record.name : `${record.name}@${id}`,
     revision: id,
+    split: isActive ? Object.entries(record.traffic.split).map(([revision, percent]) => ({ revision, percent })) : [],
+    aliases: isActive ? record.traffic.aliases : {},
     concurrency: settings.concurrency,
     timeoutMs: settings.timeoutMs,
     loadTimeoutMs,
@@ -38,7 +42,7 @@ export function tableFunction(
   };
 }
 
-/** Only the active revision's endpoint is listed: an instance that still has an older one gets no new invocation. */
+/** Only the endpoints of this revision are listed: an instance that still has an older one gets no new invocation. */
 function endpointOf(uid: string, revision: string, instance: Instance, start: Start | undefined): Endpoint | null {
   const { echo } = instance;
   if (!echo || echo.functionUid !== uid || echo.revision !== revision || echo.port === null) return null;
@@ -50,6 +54,7 @@ function endpointOf(uid: string, revision: string, instance: Instance, start: St
     epoch: echo.epoch,
     host: instance.host,
     port: echo.port,
+    key: instance.key,
     revision,
     loaded: echo.loaded,
     start: known?.kind ?? "warm",

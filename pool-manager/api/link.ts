@@ -1,0 +1,143 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import {
+  CONFIRM_MS,
+  type DemandReport,
+  LINK_ALIVE_MS,
+  LINK_SILENT_MS,
+  type Mark,
+  type PoolManagerLink,
+  type RouterPeer,
+  type TableChange,
+} from "../client/contract.ts";
+import { ManagerError } from "../errors.ts";
+
+/** A router that is this far behind is cut off; it comes back for a snapshot. Bytes. */
+const MAX_BEHIND = 16 * 1024 * 1024;
+const MAX_REPORT_BYTES = 16 * 1024 * 1024;
+
+const FollowQuery = Type.Object({
+  router: Type.String({ minLength: 1, maxLength: 64 }),
+  host: Type.String({ minLength: 1, maxLength: 253 }),
+  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+});
+
+interface Follower {
+  peer: RouterPeer;
+  stream: ServerResponse;
+  heardAt: number;
+  leaving: boolean;
+  /** The last mark that it has confirmed. */
+  mark: number;
+}
+
+/** `GET /v1/table` streams the table to a router as JSON lines, `POST /v1/demand` takes its reports and signs of life. */
+export class RouterLinks {
+  readonly #link: PoolManagerLink;
+  readonly #ready: () => boolean;
+  readonly #followers = new Set<Follower>();
+  readonly #timer: NodeJS.Timeout;
+  /** Looks whether everybody has confirmed. */
+  readonly #waiting = new Set<() => void>();
+  #mark = 0;
+
+  /** `ready`: whether the table is complete; a router that got less would forget what it serves. */
+  constructor(link: PoolManagerLink, ready: () => boolean) {
+    this.#link = link;
+    this.#ready = ready;
+    this.#timer = setInterval(() => this.#beat(), LINK_ALIVE_MS);
+  }
+
+  routes(app: FastifyInstance): void {
+    app.get<{ Querystring: Static<typeof FollowQuery> }>("/v1/table", { schema: { hide: true, querystring: FollowQuery } }, (request, reply) => {
+      if (!this.#ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
+      reply.hijack();
+      const { router: id, host, port } = request.query;
+      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: performance.now(), leaving: false, mark: 0 });
+    });
+    app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
+      const report = request.body;
+      for (const follower of this.#followers) if (follower.peer.id === report.router) this.#heard(follower, report);
+      this.#link.report(report);
+      return reply.status(204).send();
+    });
+  }
+
+  /** Resolves when each router that follows has applied what was published before, or after `CONFIRM_MS`. */
+  confirmed(): Promise<void> {
+    if (this.#followers.size === 0) return Promise.resolve();
+    const mark = ++this.#mark;
+    for (const { stream } of this.#followers) send(stream, { type: "mark", mark });
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve();
+      };
+      const look = () => [...this.#followers].every((follower) => follower.mark >= mark) && end();
+      const timer = setTimeout(end, CONFIRM_MS);
+      this.#waiting.add(look);
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const { stream } of this.#followers) stream.destroy();
+  }
+
+  #follow(follower: Follower): void {
+    const { stream } = follower;
+    stream.socket?.setNoDelay(true);
+    stream.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+    const unsubscribe = this.#link.subscribe((change) => send(stream, change));
+    // Its snapshot has all that a mark asks for.
+    follower.mark = this.#mark;
+    this.#followers.add(follower);
+    this.#publish();
+    stream.on("error", () => {});
+    stream.on("close", () => {
+      unsubscribe();
+      if (this.#followers.delete(follower)) this.#publish();
+      this.#look();
+    });
+  }
+
+  #heard(follower: Follower, { leaving, mark }: DemandReport): void {
+    follower.heardAt = performance.now();
+    if (mark !== undefined) {
+      follower.mark = mark;
+      this.#look();
+    }
+    if (!leaving || follower.leaving) return;
+    follower.leaving = true;
+    this.#publish();
+  }
+
+  /** Live routers that mean to stay. */
+  get peers(): RouterPeer[] {
+    return [...this.#followers].filter(({ leaving }) => !leaving).map(({ peer }) => peer);
+  }
+
+  #look(): void {
+    for (const look of this.#waiting) look();
+  }
+
+  #publish(): void {
+    const routers = this.peers;
+    for (const { stream } of this.#followers) send(stream, { type: "routers", routers });
+  }
+
+  /** A router that has fallen silent counts no longer: others take over what it owns. */
+  #beat(): void {
+    for (const { stream, heardAt } of this.#followers) {
+      if (performance.now() - heardAt > LINK_SILENT_MS) stream.destroy();
+      else stream.write("\n");
+    }
+  }
+}
+
+function send(stream: ServerResponse, change: TableChange | Mark): void {
+  stream.write(`${JSON.stringify(change)}\n`);
+  if (stream.writableLength > MAX_BEHIND) stream.destroy();
+}

@@ -1,0 +1,65 @@
+import replyFrom from "@fastify/reply-from";
+import Fastify, { type FastifyInstance, LogController } from "fastify";
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import type { ApiKeys } from "../client/api-keys.ts";
+import { ManagerError, type ManagerErrorCode } from "../errors.ts";
+import { guard } from "./guard.ts";
+
+/** Marks a request that a standby has passed on: whoever gets it leads, or nobody is asked any more. */
+const PASSED = "x-berth-standby";
+/** The table's stream has a sign of life each second; nothing else of the API takes as long. Milliseconds. */
+const SILENT_MS = 60_000;
+/** A pod that is gone answers no connection, and refuses none. Milliseconds. */
+const CONNECT_MS = 1000;
+/** Nothing has been sent yet. */
+const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+
+/** What a pool manager answers that does not lead: it passes requests on to the one that does. */
+export class Standby {
+  /** Address of the leader's manage API; null: nobody leads. */
+  leader: string | null = null;
+  readonly app: FastifyInstance;
+
+  constructor(metrics: Registry, keys: ApiKeys | null, log: Logger) {
+    this.app = Fastify({ loggerInstance: log, logController: new LogController({ disableRequestLogging: true }) }) as unknown as FastifyInstance;
+    void this.app.register(replyFrom, {
+      disableRequestLogging: true,
+      undici: { bodyTimeout: SILENT_MS, headersTimeout: SILENT_MS, connect: { timeout: CONNECT_MS } },
+    });
+    this.app.removeAllContentTypeParsers();
+    this.app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+    this.app.setErrorHandler((error, _request, reply) => {
+      const known = error instanceof ManagerError ? error : new ManagerError("INTERNAL", "the request failed inside berth");
+      const { status, body } = answer(known.code, known.message);
+      return reply.status(status).send(body);
+    });
+    guard(this.app, keys);
+    this.app.get("/healthz", async () => ({ ok: true }));
+    this.app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+    this.app.get("/readyz", async (_request, reply) => {
+      const { status, body } = answer("NOT_READY", "no pool manager leads yet");
+      return this.leader ? { ok: true, leader: this.leader } : reply.status(status).send(body);
+    });
+    this.app.all("/*", (request, reply) => {
+      if (!this.leader || request.headers[PASSED] !== undefined) {
+        const { status, body } = answer("NO_LEADER", "this pool manager does not lead, and knows of none that does");
+        return reply.status(status).header("retry-after", "1").send(body);
+      }
+      return reply.from(this.leader + request.url, {
+        retriesCount: 0,
+        rewriteRequestHeaders: (_request, headers) => ({ ...headers, [PASSED]: "1" }),
+        onError: (failed, { error }) => {
+          const again = request.method === "GET" || UNSENT.has((error.cause as NodeJS.ErrnoException)?.code ?? "");
+          const { status, body } = answer(again ? "NO_LEADER" : "LEADER_LOST", "the leader does not answer");
+          (failed as unknown as typeof reply).status(status).header("retry-after", "1").send(body);
+        },
+      });
+    });
+  }
+}
+
+function answer(code: ManagerErrorCode, message: string) {
+  const { status, fix } = new ManagerError(code, message);
+  return { status, body: { error: { code, message, fix } } };
+}

@@ -1,0 +1,109 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+
+/**
+ * | role    | may                                                    |
+ * |---------|--------------------------------------------------------|
+ * | invoke  | invoke functions                                       |
+ * | manage  | everything of the manage API                           |
+ * | route   | follow the table and report demand; invoke past a hop  |
+ * | monitor | read metrics                                           |
+ */
+export const ROLES = ["invoke", "manage", "route", "monitor"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Header of a client's key where `authorization` is the function's own. */
+export const API_KEY_HEADER = "x-berth-api-key";
+
+/** A file is looked at again after this: a Secret that is mounted changes without a restart. Milliseconds. */
+const LOOK_EVERY_MS = 5000;
+const LINE = /^(\S+)\s+(\S+)\s+sha256:([0-9a-f]{64})$/;
+/** Keys whose roles are remembered, so that nothing is hashed for each invocation. */
+const MAX_REMEMBERED = 1000;
+
+export class KeyFileError extends Error {}
+
+/** A new key: what its owner presents, and the line of the key file that accepts it. A random key of 256 bits needs no slow hash. */
+export function newKey(name: string, roles: readonly Role[]): { key: string; line: string } {
+  const key = `berth_${randomBytes(32).toString("base64url")}`;
+  return { key, line: `${name} ${roles.join(",")} sha256:${hashOf(key)}` };
+}
+
+/** Who may do what, from a file of lines `NAME ROLE[,ROLE] sha256:HASH`. The file holds hashes alone. */
+export class ApiKeys {
+  readonly #path: string;
+  #roles: ReadonlyMap<string, ReadonlySet<Role>> = new Map();
+  #mark = "";
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  readonly #remembered = new Map<string, ReadonlySet<Role> | null>();
+
+  /** Throws `KeyFileError` where the file cannot be read, or a line is not one. */
+  constructor(path: string) {
+    this.#path = path;
+    this.#look();
+  }
+
+  /** Null: nobody has this key. */
+  rolesOf(key: string | undefined): ReadonlySet<Role> | null {
+    if (!key) return null;
+    this.#lookAgain();
+    const known = this.#remembered.get(key);
+    if (known !== undefined) return known;
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    const roles = this.#roles.get(hashOf(key)) ?? null;
+    this.#remembered.set(key, roles);
+    return roles;
+  }
+
+  /** A file that has become unreadable changes nothing: nobody is locked out by a half-written one. */
+  #lookAgain(): void {
+    const now = performance.now();
+    if (now - this.#lookedAt < LOOK_EVERY_MS) return;
+    this.#lookedAt = now;
+    try {
+      this.#look();
+    } catch (error) {
+      if (!(error instanceof KeyFileError)) throw error;
+    }
+  }
+
+  #look(): void {
+    try {
+      const { mtimeMs, ino, size } = statSync(this.#path);
+      const mark = `${mtimeMs} ${ino} ${size}`;
+      if (mark === this.#mark) return;
+      this.#roles = parse(readFileSync(this.#path, "utf8"));
+      this.#mark = mark;
+      this.#remembered.clear();
+    } catch (error) {
+      throw error instanceof KeyFileError ? error : new KeyFileError(`${this.#path}: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** The key that a request presents: a bearer token, or the header of its own. */
+export function presentedKey(authorization: string | undefined, own: string | undefined): string | undefined {
+  if (own) return own;
+  const [scheme = "", token] = (authorization ?? "").split(" ");
+  return scheme.toLowerCase() === "bearer" ? token : undefined;
+}
+
+function parse(text: string): Map<string, ReadonlySet<Role>> {
+  const roles = new Map<string, ReadonlySet<Role>>();
+  for (const [index, line] of text.split("\n").entries()) {
+    const trimmed = line.trim();
+    if (!trimmed || trimmed.startsWith("#")) continue;
+    const [, , named = "", hash = ""] = LINE.exec(trimmed) ?? [];
+    const own = named.split(",");
+    if (!hash || !own.every((role): role is Role => (ROLES as readonly string[]).includes(role))) {
+      throw new KeyFileError(`line ${index + 1} of the key file is not "NAME ${ROLES.join("|")} sha256:HASH"`);
+    }
+    roles.set(hash, new Set([...(roles.get(hash) ?? []), ...own]));
+  }
+  if (roles.size === 0) throw new KeyFileError("the key file has no key");
+  return roles;
+}
+
+function hashOf(key: string): string {
+  return createHash("sha256").update(key).digest("hex");
+}

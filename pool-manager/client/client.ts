@@ -1,0 +1,121 @@
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
+import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type PoolManagerLink, type RouterPeer, type TableChange } from "./contract.ts";
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1000;
+/** Reports under way at once; further ones are dropped, since the next ones say the same. */
+const MAX_REPORTS = 64;
+
+/**
+ * The link over HTTP: `GET /v1/table` streams the table as JSON lines, `POST /v1/demand` takes reports. The stream is
+ * opened again whenever it ends or falls silent; listeners then get a snapshot, and until then keep what they have.
+ */
+export class ManagerClient implements PoolManagerLink {
+  readonly #url: string;
+  readonly #self: RouterPeer;
+  readonly #authorization: Record<string, string>;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #listeners = new Set<(change: TableChange) => void>();
+  #stream: ClientRequest | null = null;
+  #reports = 0;
+  #closed = false;
+  #leaving = false;
+  #pauseMs = FIRST_PAUSE_MS;
+  #timer: NodeJS.Timeout | null = null;
+  #alive: NodeJS.Timeout | null = null;
+  #silence: NodeJS.Timeout | null = null;
+
+  /** `url` of the manage API; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
+  constructor(url: string, self: RouterPeer, key: string | null = null) {
+    this.#url = url;
+    this.#authorization = key === null ? {} : { authorization: `Bearer ${key}` };
+    this.#self = self;
+  }
+
+  subscribe(listener: (change: TableChange) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) {
+      this.#open();
+      // Says that this router lives, whether it has demand or not.
+      this.#alive = setInterval(() => this.#sign(), DEMAND_REPEAT_MS);
+    }
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.close();
+    };
+  }
+
+  report(report: DemandReport): void {
+    if (this.#closed || this.#reports >= MAX_REPORTS) return;
+    this.#reports += 1;
+    const body = JSON.stringify(report);
+    const headers = { ...this.#authorization, "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const req = request(`${this.#url}/v1/demand`, { method: "POST", agent: this.#agent, headers, timeout: LINK_SILENT_MS }, (res) => res.resume());
+    req.on("timeout", () => req.destroy());
+    req.on("error", () => {});
+    req.on("close", () => {
+      this.#reports -= 1;
+    });
+    req.end(body);
+  }
+
+  leave(): void {
+    this.#leaving = true;
+    this.#sign();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of [this.#timer, this.#alive, this.#silence]) if (timer) clearTimeout(timer);
+    this.#stream?.destroy();
+    this.#agent.destroy();
+  }
+
+  #sign(mark?: number): void {
+    const report: DemandReport = { router: this.#self.id, seq: 0, functions: [], suspects: [], leaving: this.#leaving };
+    this.report(mark === undefined ? report : { ...report, mark });
+  }
+
+  #open(): void {
+    if (this.#closed) return;
+    const { id, host, port } = this.#self;
+    const req = request(
+      `${this.#url}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
+      { agent: false, headers: this.#authorization },
+      (res) => this.#read(req, res),
+    );
+    this.#stream = req;
+    req.on("error", () => {});
+    req.on("close", () => this.#again());
+    this.#heard(req);
+    req.end();
+  }
+
+  #read(req: ClientRequest, res: IncomingMessage): void {
+    if (res.statusCode !== 200) return void req.destroy();
+    const lines = createInterface({ input: res });
+    for (const stream of [lines, res]) stream.on("error", () => {});
+    lines.on("line", (line) => {
+      this.#heard(req);
+      this.#pauseMs = FIRST_PAUSE_MS;
+      if (!line) return;
+      const change = JSON.parse(line) as TableChange | Mark;
+      if (change.type === "mark") return this.#sign(change.mark);
+      for (const listener of this.#listeners) listener(change);
+    });
+  }
+
+  /** A pool manager that has hung looks like one that has nothing to tell. */
+  #heard(req: ClientRequest): void {
+    if (this.#silence) clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => req.destroy(), LINK_SILENT_MS);
+  }
+
+  #again(): void {
+    if (this.#closed) return;
+    for (const listener of this.#listeners) listener({ type: "lost" });
+    this.#timer = setTimeout(() => this.#open(), this.#pauseMs * (0.5 + Math.random()));
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+}

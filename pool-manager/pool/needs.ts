@@ -1,0 +1,94 @@
+import { toCome } from "./in-place.ts";
+import type { Plan } from "./plan.ts";
+import { wantedInstances } from "./scale.ts";
+import type { FunctionSpec, InstanceView, RemoveReason } from "./state.ts";
+
+/** Instances that a revision wants and has not. */
+export interface Need {
+  spec: FunctionSpec;
+  missing: number;
+  waiting: number;
+  waitMs: number;
+}
+
+/** Those who have waited longest first. */
+export function needsOf(plan: Plan): Need[] {
+  const needs: Need[] = [];
+  for (const spec of plan.served.values()) {
+    const demand = plan.world.demand.get(spec.key);
+    if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
+    const own = [...plan.of(spec)];
+    const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
+    const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - toCome(plan, spec), mayGrow(plan, spec));
+    if (missing > 0) needs.push({ spec, missing, waiting: demand?.waiting ?? 0, waitMs: demand?.oldestWaitMs ?? 0 });
+  }
+  return needs.sort((a, b) => b.waitMs - a.waitMs);
+}
+
+/** In a rollout both revisions together stay within the function's `maxScale`, but the new one gets its first instance. */
+function mayGrow(plan: Plan, spec: FunctionSpec): number {
+  const next = plan.rolling.get(spec.uid);
+  const active = plan.functions.get(spec.uid);
+  if (!next || !active) return Number.POSITIVE_INFINITY;
+  const room = spec.maxScale - plan.of(next).size - plan.of(active).size;
+  return spec === next && plan.of(next).size === 0 ? Math.max(1, room) : room;
+}
+
+/** One instance for each function first, the longest-waiting before the others; then the second ones. Returns what is still missing. */
+export function specialize(plan: Plan, needs: readonly Need[]): Need[] {
+  const free = plan.free().sort((a, b) => Number(a.replace !== null) - Number(b.replace !== null) || a.readyAt - b.readyAt);
+  let open = [...needs];
+  while (open.length > 0 && free.length > 0) {
+    for (const need of open) {
+      const instance = free.shift();
+      if (!instance) break;
+      const waitedSince = plan.world.now - need.waitMs;
+      plan.order(instance, need.spec, instance.readyAt > waitedSince ? "cold" : "prewarmed");
+      need.missing -= 1;
+    }
+    open = open.filter((need) => need.missing > 0);
+  }
+  return open;
+}
+
+/** At `max`, the longest-idle instance above its function's minScale makes room for a waiting function. */
+export function reap(plan: Plan, unmet: readonly Need[]): void {
+  const waiting = totalOf(unmet.filter((need) => need.waiting > 0));
+  const leaving = plan.alive.filter((instance) => plan.leaves(instance)).length;
+  let short = waiting - plan.starting() - leaving - Math.max(plan.room(), 0);
+  for (const instance of idleFirst(plan)) {
+    if (short <= 0) return;
+    if (removeAboveMin(plan, instance, "reaped")) short -= 1;
+  }
+}
+
+export function removeIdle(plan: Plan): void {
+  for (const instance of idleFirst(plan)) {
+    const spec = plan.specOf(instance.functionUid, instance.revision) as FunctionSpec;
+    const idleFor = plan.world.now - instance.lastUsedAt;
+    const own = plan.of(spec);
+    if (own.size > spec.maxScale && ![...own].some(plan.renewal.isStale)) plan.remove(instance, "above-max-scale", spec.timeoutMs);
+    else if (idleFor > spec.idleTimeoutMs) removeAboveMin(plan, instance, "idle");
+  }
+}
+
+export function totalOf(needs: readonly Need[]): number {
+  return needs.reduce((sum, need) => sum + need.missing, 0);
+}
+
+function idleFirst(plan: Plan): InstanceView[] {
+  const isIdle = (instance: InstanceView) => {
+    if (instance.state !== "warm" || instance.inFlight > 0 || plan.isOrdered(instance)) return false;
+    const spec = plan.specOf(instance.functionUid, instance.revision);
+    return spec !== undefined && (plan.world.demand.get(spec.key)?.waiting ?? 0) === 0;
+  };
+  return plan
+    .usable()
+    .filter(isIdle)
+    .sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+}
+
+function removeAboveMin(plan: Plan, instance: InstanceView, reason: RemoveReason): boolean {
+  const spec = plan.specOf(instance.functionUid, instance.revision) as FunctionSpec;
+  return plan.of(spec).size > spec.minScale && plan.remove(instance, reason, spec.timeoutMs);
+}
