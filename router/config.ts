@@ -1,9 +1,23 @@
+import type { ApiKeys } from "../pool-manager/client/api-keys.ts";
+
 export interface RouterConfig {
   host: string;
   /** 0: any free port. */
   port: number;
+  /** Address that other routers reach it at. */
+  advertise: string;
+  /** Who may invoke; null: everybody who reaches it. */
+  keys: ApiKeys | null;
+  /** What it presents to other routers; null: nothing. */
+  ownKey: string | null;
+  /** Functions are also reached at `NAME.domain`; null: by path alone. */
+  domain: string | null;
   /** Largest request body, in bytes. */
   maxBodyBytes: number;
-  /** How long running invocations get when the router stops. Milliseconds. */
+  /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */
+  accessShare: number;
+  /** A router that stops serves on for this long while it says that it is not ready. Milliseconds. */
+  unreadyMs: number;
+  /** How long running invocations get after that. Milliseconds. */
   drainMs: number;
 }

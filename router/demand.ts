@@ -1,16 +1,18 @@
 import { DEMAND_EXPIRY_MS, DEMAND_REPEAT_MS, type DemandReport, type FunctionDemand, type Suspect } from "../pool-manager/client/contract.ts";
 
-/** Reports of a change are at least this far apart. Milliseconds. */
+/** Reports are at least this far apart. Milliseconds. */
 const MIN_GAP_MS = 10;
+/** What changes nothing for the decisions, such as one invocation more on an instance with free slots, waits this long. Milliseconds. */
+const LAZY_MS = 200;
 
 interface Source {
-  uid: string;
+  key: string;
   demand(): FunctionDemand;
 }
 
 /**
- * Tells the pool manager what invocations need: on change, at most every 10 ms, and everything again
- * each second, so that a lost report heals.
+ * Tells the pool manager what invocations need: on change, at most every 10 ms, what is not urgent within 200 ms, and
+ * everything again each second, so that a lost report heals.
  */
 export class DemandReporter {
   readonly #router: string;
@@ -23,6 +25,7 @@ export class DemandReporter {
   #seq = 0;
   #lastAt = Number.NEGATIVE_INFINITY;
   #cancelGap: (() => void) | null = null;
+  #gapIsShort = false;
   #cancelRepeat: () => void = () => {};
 
   constructor(router: string, report: (report: DemandReport) => void, now: () => number, after: (ms: number, fn: () => void) => () => void) {
@@ -34,7 +37,7 @@ export class DemandReporter {
 
   start(): void {
     this.#cancelRepeat = this.#after(DEMAND_REPEAT_MS, () => {
-      for (const uid of this.#sources.keys()) this.#dirty.add(uid);
+      for (const key of this.#sources.keys()) this.#dirty.add(key);
       this.#send();
       this.start();
     });
@@ -46,20 +49,24 @@ export class DemandReporter {
   }
 
   add(source: Source): void {
-    this.#sources.set(source.uid, source);
+    this.#sources.set(source.key, source);
   }
 
-  delete(uid: string): void {
-    this.#sources.delete(uid);
-    this.#dirty.delete(uid);
+  delete(key: string): void {
+    this.#sources.delete(key);
+    this.#dirty.delete(key);
   }
 
-  changed(uid: string): void {
-    this.#dirty.add(uid);
-    if (this.#cancelGap) return;
-    const wait = this.#lastAt + MIN_GAP_MS - this.#now();
-    if (wait <= 0) this.#send();
-    else this.#cancelGap = this.#after(wait, () => this.#send());
+  /** `urgent`: more or fewer instances are wanted. */
+  changed(key: string, urgent: boolean): void {
+    this.#dirty.add(key);
+    if (this.#cancelGap && (!urgent || this.#gapIsShort)) return;
+    const wait = this.#lastAt + (urgent ? MIN_GAP_MS : LAZY_MS) - this.#now();
+    this.#cancelGap?.();
+    this.#cancelGap = null;
+    if (wait <= 0) return this.#send();
+    this.#gapIsShort = urgent;
+    this.#cancelGap = this.#after(wait, () => this.#send());
   }
 
   /** An instance did not answer in time, or could not be reached. */
@@ -73,8 +80,8 @@ export class DemandReporter {
     this.#cancelGap = null;
     this.#lastAt = this.#now();
     const functions: FunctionDemand[] = [];
-    for (const uid of this.#dirty) {
-      const source = this.#sources.get(uid);
+    for (const key of this.#dirty) {
+      const source = this.#sources.get(key);
       if (source) functions.push(source.demand());
     }
     this.#dirty.clear();

@@ -1,7 +1,13 @@
 /** Every error that the router itself answers with: HTTP status, and what to do. Documented in docs/errors.md. */
 export const ROUTER_ERRORS = {
   PATH_INVALID: [404, "invoke /function/NAME or /function/NAME/path"],
+  REQUEST_INVALID: [400, "send one Host, one Content-Length or Transfer-Encoding: chunked, and HTTP/1.1"],
+  KEY_MISSING: [401, "send x-berth-api-key: KEY with the role invoke"],
+  KEY_REFUSED: [403, "use a key with the role invoke"],
+  METHOD_NOT_ALLOWED: [405, "use another method"],
+  BODY_TOO_SLOW: [408, "send the body at once, or use the chunked coding for one that grows"],
   FUNCTION_NOT_FOUND: [404, "deploy it: berth deploy NAME --from DIR; berth list shows what is deployed"],
+  REVISION_NOT_SERVED: [404, "give it an alias or a share: berth traffic NAME --alias next=REVISION"],
   FUNCTION_DELETED: [503, "the function was deleted while this invocation ran"],
   BODY_TOO_LARGE: [413, "send a smaller body, or raise --max-body"],
   QUEUE_FULL: [429, "retry later, or raise the function's queueDepth or maxScale"],
@@ -10,13 +16,22 @@ export const ROUTER_ERRORS = {
   FUNCTION_LOAD_TIMEOUT: [504, "make the code load faster, or raise loadTimeout"],
   FUNCTION_CRASHED: [502, "berth logs NAME shows why the function's process ended"],
   FUNCTION_TIMEOUT: [504, "make the function faster, or raise its timeout"],
+  UPGRADE_UNSUPPORTED: [501, "export upgrade(req, socket, head) beside the handler; see docs/routers.md"],
   FUNCTION_ERROR: [500, "the handler threw; berth logs NAME shows the stack"],
   INSTANCE_UNAVAILABLE: [503, "the instance turned the invocation away and its body was too large to send again: retry"],
+  ROUTER_LOST: [502, "the function may have run: retry where that does no harm"],
   NOT_READY: [503, "the router has no table yet: retry"],
   SHUTTING_DOWN: [503, "this router is stopping: retry"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type RouterErrorCode = keyof typeof ROUTER_ERRORS;
+
+/** The answer to an invocation whose instance failed for this reason. */
+export const FAILURE_CODES = {
+  load: "FUNCTION_LOAD_FAILED",
+  timeout: "FUNCTION_LOAD_TIMEOUT",
+  crash: "FUNCTION_CRASHED",
+} as const satisfies Record<string, RouterErrorCode>;
 
 /** An invocation that ends with an answer of the router's own. */
 export class RouterError extends Error {

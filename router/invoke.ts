@@ -1,35 +1,34 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
 import type { LoadFailure, StartKind } from "../pool-manager/client/contract.ts";
 import { CALL_ID_HEADER, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts";
-import type { Body } from "./body.ts";
-import type { RouterErrorCode } from "./errors.ts";
-import { RouterError } from "./errors.ts";
+import type { Exchange, RequestBody } from "./client/exchange.ts";
+import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
 import type { FunctionEntry } from "./functions.ts";
-import { callIdOf, clientHeaders, upstreamHeaders } from "./headers.ts";
+import { callIdOf, clientHeaders, requestHead, serverTiming, upstreamHeaders } from "./headers.ts";
 import type { Waiter } from "./limiter.ts";
+import { asRefused } from "./request.ts";
 import { type Failure, mayRetry } from "./retry.ts";
 import { sendError } from "./send-error.ts";
 import type { Reservation } from "./slot.ts";
+import type { WireHandler } from "./wire/wire.ts";
 
 /** How long an invocation whose connection broke waits to learn why. Milliseconds. */
 const REASON_MS = 250;
 
-type Phase = "queued" | "sent" | "answering" | "done";
+type Phase = "queued" | "sent" | "answering" | "joined" | "done";
 
 /**
- * One invocation, from its arrival to the end of its response. It waits for a slot, is its own undici
- * handler while it runs, and returns its slot exactly once however it ends.
+ * One invocation, from its arrival to the end of its response. It waits for a slot, is the handler of its
+ * connection while it runs, and returns its slot exactly once however it ends.
  */
-export class Invocation implements Waiter {
+export class Invocation implements Waiter, WireHandler {
   readonly arrivedAt: number;
   readonly callId: string;
-  readonly #entry: FunctionEntry;
-  readonly #req: IncomingMessage;
-  readonly #res: ServerResponse;
+  #entry: FunctionEntry;
+  readonly #exchange: Exchange;
   readonly #path: string;
-  /** The whole body, or its stream; null: none. */
-  readonly #body: Buffer | Body | null;
+  readonly #body: RequestBody;
   #phase: Phase = "queued";
   #reservation: Reservation | null = null;
   #abort: ((reason?: Error) => void) | null = null;
@@ -39,19 +38,20 @@ export class Invocation implements Waiter {
   #timer: NodeJS.Timeout | null = null;
   #grantedAt = 0;
   #start: StartKind = "warm";
+  #status = 0;
+  #revision = "";
   #claimMs = 0;
   #overheadMs = 0;
   #endWait: () => void = () => {};
 
-  constructor(entry: FunctionEntry, req: IncomingMessage, res: ServerResponse, path: string, body: Buffer | Body | null, arrivedAt: number) {
+  constructor(entry: FunctionEntry, exchange: Exchange, path: string, body: RequestBody, arrivedAt: number) {
     this.#entry = entry;
-    this.#req = req;
-    this.#res = res;
+    this.#exchange = exchange;
     this.#path = path;
     this.#body = body;
     this.arrivedAt = arrivedAt;
-    this.callId = callIdOf(req);
-    res.on("close", () => this.#closed());
+    this.callId = callIdOf(exchange);
+    exchange.onClose(() => this.#closed());
     entry.begin(this);
   }
 
@@ -59,6 +59,7 @@ export class Invocation implements Waiter {
 
   granted(reservation: Reservation): void {
     const { endpoint, slot } = reservation;
+    this.#revision = endpoint.revision;
     this.#reservation = reservation;
     this.#grantedAt = performance.now();
     // Whoever waited since before the endpoint was there has experienced its start.
@@ -72,6 +73,15 @@ export class Invocation implements Waiter {
     this.#answer(error);
   }
 
+  reroute(entry: FunctionEntry): void {
+    const before = this.#entry;
+    this.#entry = entry;
+    entry.begin(this);
+    if (this.#phase !== "queued") return;
+    before.limiter.cancel(this);
+    entry.limiter.acquire(this);
+  }
+
   /** The function was deleted and its grace has passed, or the router stops. */
   end(error: RouterError): void {
     if (this.#phase === "queued") this.#entry.limiter.cancel(this);
@@ -79,7 +89,7 @@ export class Invocation implements Waiter {
     this.#abort?.(error);
   }
 
-  // undici's side: raw headers, one call per event.
+  // The connection's side (a wire's, or undici's): raw headers, one call per event.
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort;
@@ -87,9 +97,12 @@ export class Invocation implements Waiter {
     if (this.#phase === "done") abort();
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
-    if (status < 200) return true;
+  onHeaders(status: number, raw: readonly (Buffer | string)[], resume: () => void, statusText: string): boolean {
     const { headers, berth } = clientHeaders(raw);
+    if (status < 200) {
+      if (status === 103 && this.#phase === "sent") this.#exchange.inform(status, headers);
+      return true;
+    }
     const refused = berth?.get(REFUSED_HEADER);
     if (refused) {
       this.#refused = refused as Refusal;
@@ -100,31 +113,45 @@ export class Invocation implements Waiter {
     const parkedMs = Number(berth?.get(PARKED_HEADER) ?? 0);
     const error = berth?.get(ERROR_HEADER);
     if (error) this.#entry.failed(error as RouterErrorCode);
-    const now = performance.now();
+    else this.#reservation?.answered();
     this.#overheadMs = this.#grantedAt - this.arrivedAt + parkedMs;
-    this.#describe(headers, parkedMs, now);
+    this.#describe(headers, parkedMs);
     if (error) headers.push(ERROR_HEADER, error);
-    this.#res.writeHead(status, statusText, headers);
-    this.#res.on("drain", resume);
+    this.#status = status;
+    this.#exchange.writeHead(status, statusText, headers, resume);
     return true;
   }
 
+  /** A WebSocket: its slot is held until it ends. */
+  onJoin(statusText: string, raw: readonly string[], socket: Socket, first: Buffer): void {
+    if (this.#phase === "done") return void socket.destroy();
+    this.#phase = "joined";
+    this.#clearTimer();
+    this.#abort = () => socket.destroy();
+    const { headers } = clientHeaders(raw);
+    this.#overheadMs = this.#grantedAt - this.arrivedAt;
+    this.#describe(headers, 0);
+    this.#exchange.join(statusText, headers, socket, first);
+  }
+
   onData(chunk: Buffer): boolean {
-    return this.#phase === "answering" ? this.#res.write(chunk) : true;
+    return this.#phase === "answering" ? this.#exchange.write(chunk) : true;
   }
 
   onComplete(): void {
     if (this.#refused) return this.#failedAttempt({ kind: "refused", why: this.#refused });
-    this.#finish(this.#res.statusCode);
-    this.#res.end();
+    this.#finish(this.#status);
+    this.#exchange.end();
   }
 
   onError(error: Error): void {
     if (this.#phase === "done") return this.#release();
+    const refused = asRefused(error);
+    if (refused) return this.#answer(refused);
     if (this.#phase === "answering") {
       // The response has begun: its end is missing, and the client must see that.
       this.#finish(502);
-      this.#res.destroy(error);
+      this.#exchange.destroy();
       return;
     }
     this.#failedAttempt({ kind: this.#onWire ? "broken" : "unsent" });
@@ -137,17 +164,19 @@ export class Invocation implements Waiter {
     this.#onWire = false;
     this.#refused = null;
     const { fn } = this.#entry;
-    const patience = fn.timeoutMs + (endpoint.loaded ? 0 : fn.loadTimeoutMs);
+    const patience = fn.timeoutMs + (reservation.loaded ? 0 : fn.loadTimeoutMs);
     this.#timer = setTimeout(() => this.#timedOut(), patience);
-    const body = this.#body === null || Buffer.isBuffer(this.#body) ? this.#body : this.#body.open();
-    const options = {
-      path: this.#path,
-      method: this.#req.method as Dispatcher.HttpMethod,
-      headers: upstreamHeaders(this.#req, fn.uid, endpoint.revision, this.callId),
-      body,
-    };
     try {
-      this.#entry.upstreams.get(endpoint).dispatch(options, this as Dispatcher.DispatchHandler);
+      const upstream = this.#entry.upstreams.get(endpoint);
+      const method = this.#exchange.method as Dispatcher.HttpMethod;
+      const body = this.#body;
+      if (body === null || Buffer.isBuffer(body)) {
+        const head = requestHead(this.#exchange, this.#path, upstreamHeaders(this.#exchange, fn.uid, endpoint, this.callId));
+        upstream.wires.send({ head, body, isHead: method === "HEAD", upgrade: this.#exchange.upgrade }, this);
+      } else {
+        const headers = upstreamHeaders(this.#exchange, fn.uid, endpoint, this.callId);
+        upstream.pool.dispatch({ path: this.#path, method, headers, body: body.open() }, this as Dispatcher.DispatchHandler);
+      }
     } catch (error) {
       this.onError(error as Error);
     }
@@ -159,8 +188,7 @@ export class Invocation implements Waiter {
     this.#abort = null;
     if (!endpoint) return;
     if (failure.kind === "broken") return this.#learnWhy(endpoint.instanceUid, endpoint.bootId);
-    const { limiter } = this.#entry;
-    limiter.rest(endpoint.instanceUid, failure.kind === "refused" ? failure.why : "unreachable");
+    this.#entry.rest(endpoint.instanceUid, failure.kind === "refused" ? failure.why : "unreachable");
     if (failure.kind === "unsent") this.#entry.suspect({ uid: endpoint.instanceUid, bootId: endpoint.bootId, reason: "unreachable" });
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
     const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false, attempts: this.#attempts };
@@ -168,7 +196,7 @@ export class Invocation implements Waiter {
     if (!mayRetry(failure, attempt)) return this.#answer(new RouterError("INSTANCE_UNAVAILABLE", "the instance could not take it", 100));
     this.#phase = "queued";
     this.#entry.retried();
-    limiter.requeue(this);
+    this.#entry.limiter.requeue(this);
   }
 
   /** Bytes were sent and no response came: it is not sent again, but the client is told why. */
@@ -196,11 +224,12 @@ export class Invocation implements Waiter {
 
   #answer(error: RouterError): void {
     if (this.#phase === "done") return;
-    const began = this.#res.headersSent;
+    const began = this.#phase === "answering" || this.#phase === "joined";
     this.#entry.failed(error.code);
-    this.#finish(error.status, this.#abort !== null);
-    if (began) this.#res.destroy();
-    else sendError(this.#req, this.#res, error, this.callId);
+    // The wire still tells the end of the attempt; that of joined connections nobody tells.
+    this.#finish(error.status, this.#abort !== null && this.#phase !== "joined");
+    if (began) this.#exchange.destroy();
+    else sendError(this.#exchange, error, this.callId);
   }
 
   /** The client has gone, or has its whole response. */
@@ -208,6 +237,8 @@ export class Invocation implements Waiter {
     if (this.#phase === "done") return;
     if (this.#phase === "queued") this.#entry.limiter.cancel(this);
     this.#endWait();
+    // The ends of joined connections follow each other by themselves.
+    if (this.#phase === "joined") return this.#finish(101);
     this.#finish(499, this.#abort !== null);
     this.#abort?.(new Error("the client has gone"));
   }
@@ -217,7 +248,23 @@ export class Invocation implements Waiter {
     this.#phase = "done";
     this.#clearTimer();
     if (!held) this.#release();
-    this.#entry.finish(this, status, this.#start, this.#overheadMs, performance.now() - this.arrivedAt);
+    this.#entry.finish(this, {
+      callId: this.callId,
+      revision: this.#revision,
+      method: this.#exchange.method,
+      status,
+      start: this.#start,
+      overheadMs: this.#overheadMs,
+      totalMs: performance.now() - this.arrivedAt,
+    });
+  }
+
+  /** What the client is told about its invocation. */
+  #describe(headers: string[], load: number): void {
+    const queue = this.#grantedAt - this.arrivedAt - this.#claimMs;
+    const run = performance.now() - this.#grantedAt - load;
+    headers.push(CALL_ID_HEADER, this.callId, "x-berth-start", this.#start, "x-berth-revision", this.#revision);
+    headers.push("server-timing", serverTiming({ queue, claim: this.#claimMs, load, run }));
   }
 
   #release(): void {
@@ -229,23 +276,9 @@ export class Invocation implements Waiter {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
   }
-
-  #describe(headers: string[], parkedMs: number, now: number): void {
-    const queue = this.#grantedAt - this.arrivedAt - this.#claimMs;
-    const run = now - this.#grantedAt - parkedMs;
-    headers.push(CALL_ID_HEADER, this.callId, "x-berth-start", this.#start);
-    headers.push("x-berth-revision", this.#reservation?.endpoint.revision ?? "");
-    const times = [ms(queue), ms(this.#claimMs), ms(parkedMs), ms(run)] as const;
-    headers.push("server-timing", `queue;dur=${times[0]}, claim;dur=${times[1]}, load;dur=${times[2]}, run;dur=${times[3]}`);
-  }
-}
-
-function ms(value: number): string {
-  return Math.max(0, value).toFixed(2);
 }
 
 function whyBroken(failure: LoadFailure | null): RouterError {
   if (!failure) return new RouterError("FUNCTION_CRASHED", "the connection to the instance broke before it answered");
-  if (failure.reason === "timeout") return new RouterError("FUNCTION_LOAD_TIMEOUT", failure.message);
-  return new RouterError(failure.reason === "load" ? "FUNCTION_LOAD_FAILED" : "FUNCTION_CRASHED", failure.message);
+  return new RouterError(FAILURE_CODES[failure.reason], failure.message);
 }

@@ -1,5 +1,5 @@
 import type { Endpoint, FunctionDemand, LoadFailure, TableFunction } from "../pool-manager/client/contract.ts";
-import { RouterError, type RouterErrorCode } from "./errors.ts";
+import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
 import { pick } from "./pick.ts";
 import { Reservation, type Slot } from "./slot.ts";
 
@@ -23,11 +23,22 @@ export class Limiter {
   readonly #idle: Slot[] = [];
   readonly #queue: Waiter[] = [];
   readonly #now: () => number;
-  readonly #changed: () => void;
+  readonly #changed: (urgent: boolean) => void;
+  readonly #siblings: () => Iterable<Limiter>;
+  #inFlight = 0;
+  #outcomes = { ended: 0, failed: 0 };
+  /** Instances that the last urgent change asked for. */
+  #asked = 1;
+  /** Some waited at the last change. */
+  #waited = false;
 
-  /** `now` in milliseconds; `changed` is called after each change of demand. */
-  constructor(fn: TableFunction, now: () => number, changed: () => void) {
+  /**
+   * `now` in milliseconds; `changed` is called after each change of demand, `urgent` where it changes how many instances
+   * are wanted. `siblings` are those of the function's revisions: an instance that changes its revision moves among them.
+   */
+  constructor(fn: TableFunction, now: () => number, changed: (urgent: boolean) => void, siblings: () => Iterable<Limiter> = () => []) {
     this.#fn = fn;
+    this.#siblings = siblings;
     this.#now = now;
     this.#changed = changed;
   }
@@ -42,6 +53,7 @@ export class Limiter {
 
   /** A new state of the function: endpoints come, go and change their revision. */
   update(fn: TableFunction): void {
+    if (fn.revision !== this.#fn.revision) this.#outcomes = { ended: 0, failed: 0 };
     this.#fn = fn;
     const listed = new Map(fn.endpoints.map((endpoint) => [endpoint.instanceUid, endpoint]));
     for (const [uid, slot] of this.#slots) {
@@ -59,6 +71,7 @@ export class Limiter {
   acquire(waiter: Waiter): void {
     const reservation = this.#queue.length === 0 ? this.#reserve() : null;
     if (reservation) {
+      this.#tell();
       waiter.granted(reservation);
       return;
     }
@@ -73,15 +86,17 @@ export class Limiter {
       return;
     }
     this.#queue.push(waiter);
-    this.#changed();
+    this.#tell();
   }
 
-  /** An instance refused the invocation: it waits again, at its old place. */
+  /** An instance refused the invocation: it waits again, at its old place, unless the table has told meanwhile why none can take it. */
   requeue(waiter: Waiter): void {
+    const broken = this.#broken();
+    if (broken) return waiter.rejected(broken);
     const at = this.#queue.findIndex((other) => other.arrivedAt > waiter.arrivedAt);
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, waiter);
     this.serve();
-    this.#changed();
+    this.#tell();
   }
 
   /** The client is gone. */
@@ -89,7 +104,7 @@ export class Limiter {
     const at = this.#queue.indexOf(waiter);
     if (at < 0) return;
     this.#queue.splice(at, 1);
-    this.#changed();
+    this.#tell();
   }
 
   /** An instance is left alone for a while. */
@@ -107,12 +122,13 @@ export class Limiter {
         this.#queue.shift();
         const message = `no instance of ${this.#fn.name} was free within ${this.#fn.queueTimeoutMs} ms (queueTimeout)`;
         head.rejected(new RouterError("QUEUE_TIMEOUT", message, this.#fn.expectedStartMs));
-        this.#changed();
+        this.#tell();
         continue;
       }
       const reservation = this.#reserve();
       if (!reservation) return;
       this.#queue.shift();
+      this.#tell();
       head.granted(reservation);
     }
   }
@@ -120,7 +136,7 @@ export class Limiter {
   /** Turns everyone away who waits. */
   rejectAll(error: () => RouterError): void {
     for (const waiter of this.#queue.splice(0)) waiter.rejected(error());
-    this.#changed();
+    this.#tell();
   }
 
   /** When `serve` has to be called again though nothing happens; null when never. */
@@ -140,33 +156,52 @@ export class Limiter {
     return slot !== undefined && slot.endpoint !== null && slot.blockedUntil <= this.#now();
   }
 
+  /** An invocation of its revision has ended; demand tells of it when it is told of anyway. */
+  ended(failed: boolean): void {
+    this.#outcomes.ended += 1;
+    if (failed) this.#outcomes.failed += 1;
+  }
+
   demand(): FunctionDemand {
     const now = this.#now();
     const slots = [...this.#slots.values()];
     const head = this.#queue[0];
     return {
-      uid: this.#fn.uid,
+      key: this.#fn.key,
       revision: this.#fn.revision,
       waiting: this.#queue.length,
-      inFlight: slots.reduce((sum, slot) => sum + slot.inFlight, 0),
+      inFlight: this.#inFlight,
       oldestWaitMs: head ? now - head.arrivedAt : 0,
+      ...this.#outcomes,
       instances: slots.map(({ instanceUid, inFlight, usedAt }) => ({ uid: instanceUid, inFlight, idleMs: now - usedAt })),
     };
+  }
+
+  /** Whoever waits is always urgent; else it is the number of instances that counts. */
+  #tell(): void {
+    const waiting = this.#queue.length;
+    const wanted = Math.max(1, Math.ceil((waiting + this.#inFlight) / this.#fn.concurrency));
+    const urgent = waiting > 0 || this.#waited || wanted !== this.#asked;
+    this.#asked = wanted;
+    this.#waited = waiting > 0;
+    this.#changed(urgent);
   }
 
   #list(uid: string, endpoint: Endpoint): void {
     const now = this.#now();
     const slot = this.#slots.get(uid);
     if (!slot) {
-      const fresh: Slot = { instanceUid: uid, endpoint, inFlight: 0, blockedUntil: 0, usedAt: now, since: now };
+      const fresh = newSlot(uid, endpoint, now);
       this.#slots.set(uid, fresh);
-      this.#idle.push(fresh);
+      for (const sibling of this.#siblings()) if (sibling !== this) sibling.#moveTo(this, fresh);
+      if (fresh.inFlight === 0) this.#idle.push(fresh);
       return;
     }
     const known = slot.endpoint;
     if (known?.epoch !== endpoint.epoch || known.bootId !== endpoint.bootId) {
       slot.since = now;
       slot.blockedUntil = 0;
+      slot.loaded = false;
     }
     if (known === null && slot.inFlight === 0) this.#idle.push(slot);
     slot.endpoint = endpoint;
@@ -175,7 +210,7 @@ export class Limiter {
   /** No instance can be had: the function's own error is the answer, until another try is due. */
   #fail({ reason, message, retryAfterMs }: LoadFailure): void {
     if (this.#fn.endpoints.length > 0) return;
-    const code = reason === "timeout" ? "FUNCTION_LOAD_TIMEOUT" : "FUNCTION_LOAD_FAILED";
+    const code = FAILURE_CODES[reason];
     this.#failure = { code, message, until: this.#now() + retryAfterMs };
     this.rejectAll(() => new RouterError(code, message, retryAfterMs));
   }
@@ -194,19 +229,49 @@ export class Limiter {
       if (at >= 0) this.#idle.splice(at, 1);
     }
     slot.inFlight += 1;
+    this.#inFlight += 1;
     slot.usedAt = now;
-    this.#changed();
     return new Reservation(slot, slot.endpoint, this.#release);
   }
 
+  /** What is in flight at another limiter counts here from now on: this one has taken its instances over. */
+  adopt(other: Limiter): void {
+    for (const [uid, slot] of [...other.#slots]) {
+      if (slot.inFlight === 0) continue;
+      const own = this.#slots.get(uid) ?? newSlot(uid, null, this.#now());
+      this.#slots.set(uid, own);
+      other.#moveTo(this, own);
+    }
+    this.#tell();
+  }
+
+  /** An instance belongs to that slot of another limiter from now on, with what is in flight on it. */
+  #moveTo(other: Limiter, to: Slot): void {
+    const slot = this.#slots.get(to.instanceUid);
+    if (!slot) return;
+    this.#slots.delete(slot.instanceUid);
+    slot.endpoint = null;
+    slot.moved = { release: other.#release, slot: to };
+    to.inFlight += slot.inFlight;
+    other.#inFlight += slot.inFlight;
+    this.#inFlight -= slot.inFlight;
+    if (slot.inFlight > 0) this.#tell();
+  }
+
   readonly #release = (slot: Slot): void => {
+    if (slot.moved) return slot.moved.release(slot.moved.slot);
     slot.inFlight -= 1;
+    this.#inFlight -= 1;
     slot.usedAt = this.#now();
     if (slot.inFlight === 0) {
       if (slot.endpoint === null) this.#slots.delete(slot.instanceUid);
       else this.#idle.push(slot);
     }
     this.serve();
-    this.#changed();
+    this.#tell();
   };
+}
+
+function newSlot(instanceUid: string, endpoint: Endpoint | null, now: number): Slot {
+  return { instanceUid, endpoint, inFlight: 0, blockedUntil: 0, usedAt: now, since: now, loaded: false, moved: null };
 }

@@ -45,6 +45,11 @@ export class RouterMetrics {
     registers: [this.registry],
   });
   readonly #retries = new Counter({ name: "berth_retries_total", help: "Attempts on a further instance", registers: [this.registry] });
+  readonly #forwards = new Counter({
+    name: "berth_forwarded_total",
+    help: "Invocations passed on to the router that owns the function's slots",
+    registers: [this.registry],
+  });
   /** Children are resolved once for each function, code and start. */
   readonly #children = new Map<string, Counter.Internal>();
   readonly #kinds = {
@@ -74,6 +79,10 @@ export class RouterMetrics {
 
   retry(): void {
     this.#retries.inc();
+  }
+
+  forwarded(): void {
+    this.#forwards.inc();
   }
 
   queue(fn: string, depth: number): void {

@@ -1,74 +1,91 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Body, collect, KEPT_BYTES } from "./body.ts";
+import { createServer, type Server } from "node:http";
+import type { Socket } from "node:net";
+import { ClientConnection, IDLE_MS } from "./client/connection.ts";
+import type { Exchange } from "./client/exchange.ts";
+import { NodeExchange } from "./client/node-exchange.ts";
 import type { RouterConfig } from "./config.ts";
-import { RouterError } from "./errors.ts";
-import type { FunctionEntry, Functions } from "./functions.ts";
-import { Invocation } from "./invoke.ts";
+import type { Functions } from "./functions.ts";
+import { refuseAmbiguous } from "./request.ts";
+import { route } from "./route.ts";
 import { sendError } from "./send-error.ts";
 
-const PREFIX = "/function/";
+/** A head that is not complete by then ends its connection; looked at as often. Milliseconds. */
+const HEAD_MS = 20_000;
+const LOOK_MS = 2000;
+/** Request line and headers; more is answered with 431. */
+const MAX_HEAD_BYTES = 16 * 1024;
 
-/** The invocation listener: `ANY /function/{name}[/path]`. */
-export function buildServer(config: RouterConfig, functions: Functions): Server {
-  const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeout: 0 }, (req, res) => {
-    route(req, res, config, functions);
-  });
-  server.on("connection", (socket) => socket.setNoDelay(true));
-  return server;
-}
+/** The invocation listener. */
+export class RouterServer {
+  readonly http: Server;
+  readonly #config: RouterConfig;
+  readonly #functions: Functions;
+  readonly #connections = new Set<ClientConnection>();
+  #leaving = false;
 
-function route(req: IncomingMessage, res: ServerResponse, config: RouterConfig, functions: Functions): void {
-  const url = req.url ?? "/";
-  if (!url.startsWith(PREFIX)) return other(url, req, res, functions);
-  const end = nameEnd(url);
-  const name = url.slice(PREFIX.length, end);
-  const entry = functions.get(name);
-  if (!entry) {
-    if (!functions.table.ready) return sendError(req, res, new RouterError("NOT_READY", "the router has no table yet", 1000));
-    return sendError(req, res, new RouterError("FUNCTION_NOT_FOUND", `there is no function ${JSON.stringify(name.slice(0, 80))}`));
+  constructor(config: RouterConfig, functions: Functions) {
+    this.#config = config;
+    this.#functions = functions;
+    this.http = createServer({
+      keepAliveTimeout: IDLE_MS,
+      headersTimeout: HEAD_MS,
+      requestTimeout: 0,
+      connectionsCheckingInterval: LOOK_MS,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      noDelay: true,
+    });
+    this.http.on("request", (req, res) => {
+      // Clients with connections of their own go elsewhere with their next request.
+      if (this.#leaving) res.shouldKeepAlive = false;
+      const exchange = new NodeExchange(req, res);
+      const refused = refuseAmbiguous(req);
+      if (!refused) return this.#serve(exchange);
+      res.shouldKeepAlive = false;
+      // In this very turn the parser may find the rest of it wrong too, and then answers itself.
+      setImmediate(() => res.headersSent || res.destroyed || sendError(exchange, refused));
+    });
+    this.#takeConnections();
   }
-  const rest = url.slice(end);
-  invoke(entry, req, res, rest.startsWith("/") ? rest : `/${rest}`, config.maxBodyBytes);
-}
 
-function invoke(entry: FunctionEntry, req: IncomingMessage, res: ServerResponse, path: string, maxBytes: number): void {
-  const arrivedAt = performance.now();
-  const begin = (body: Buffer | Body | null) => {
-    const invocation = new Invocation(entry, req, res, path, body, arrivedAt);
-    entry.limiter.acquire(invocation);
-    return invocation;
-  };
-  const length = req.headers["content-length"];
-  if (length === undefined && req.headers["transfer-encoding"] === undefined) return void begin(null);
-  const bytes = length === undefined ? null : Number(length);
-  if (bytes !== null && bytes > maxBytes) return sendError(req, res, sizeError(maxBytes));
-  if (bytes === 0) return void begin(null);
-  if (bytes !== null && bytes <= KEPT_BYTES) return collect(req, bytes, (body) => void begin(body));
-  let invocation: Invocation | null = null;
-  const body = new Body(req, maxBytes, () => invocation?.end(sizeError(maxBytes)));
-  invocation = begin(body);
-}
-
-function sizeError(maxBytes: number): RouterError {
-  return new RouterError("BODY_TOO_LARGE", `the body is larger than ${maxBytes} bytes`);
-}
-
-function nameEnd(url: string): number {
-  for (let i = PREFIX.length; i < url.length; i++) {
-    const char = url.charCodeAt(i);
-    if (char === 47 || char === 63) return i;
+  get isReady(): boolean {
+    return this.#functions.table.ready && !this.#leaving;
   }
-  return url.length;
-}
 
-function other(url: string, req: IncomingMessage, res: ServerResponse, functions: Functions): void {
-  const path = url.split("?")[0];
-  if (path === "/healthz") return plain(res, 200, "ok");
-  if (path === "/readyz") return functions.table.ready ? plain(res, 200, "ready") : plain(res, 503, "no table yet");
-  sendError(req, res, new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`));
-}
+  /** Says so to whoever asks, and closes each connection with its next response. */
+  leave(): void {
+    this.#leaving = true;
+  }
 
-function plain(res: ServerResponse, status: number, text: string): void {
-  res.writeHead(status, { "content-type": "text/plain", "content-length": text.length + 1 });
-  res.end(`${text}\n`);
+  /** Takes no further connection; resolves when the last one has ended. */
+  close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
+    this.http.closeIdleConnections();
+    for (const connection of this.#connections) if (connection.isIdle) connection.destroy();
+    return closed;
+  }
+
+  /** Ends what is left. */
+  destroy(): void {
+    this.http.closeAllConnections();
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  readonly #serve = (exchange: Exchange): void => route(exchange, this.#functions, this.#config, this.isReady);
+
+  /** Connections are ours first; node:http's own listener gets those with a request that is not plain. */
+  #takeConnections(): void {
+    const handOver = this.http.listeners("connection") as ((socket: Socket) => void)[];
+    this.http.removeAllListeners("connection");
+    const options = {
+      maxHead: MAX_HEAD_BYTES,
+      maxBody: this.#config.maxBodyBytes,
+      isLeaving: () => this.#leaving,
+      serve: this.#serve,
+      handOver: (socket: Socket) => {
+        for (const listener of handOver) listener.call(this.http, socket);
+      },
+      gone: (connection: ClientConnection) => this.#connections.delete(connection),
+    };
+    this.http.on("connection", (socket) => this.#connections.add(new ClientConnection(socket, options)));
+  }
 }

@@ -15,6 +15,10 @@ export interface Slot {
   usedAt: number;
   /** When its endpoint appeared: who waited before that has had a start. */
   since: number;
+  /** Its code is known to run: the table says so, or it has answered an invocation, which may be known here sooner. */
+  loaded: boolean;
+  /** Where what is in flight here counts from now on. */
+  moved: { release(slot: Slot): void; slot: Slot } | null;
 }
 
 /** A slot taken on an instance. Exactly one `release` counts. */
@@ -28,6 +32,20 @@ export class Reservation {
     this.slot = slot;
     this.endpoint = endpoint;
     this.#onRelease = onRelease;
+  }
+
+  get loaded(): boolean {
+    return this.endpoint.loaded || (this.#current && this.slot.loaded);
+  }
+
+  /** The function has answered. */
+  answered(): void {
+    if (this.#current) this.slot.loaded = true;
+  }
+
+  get #current(): boolean {
+    const now = this.slot.endpoint;
+    return now !== null && now.epoch === this.endpoint.epoch && now.bootId === this.endpoint.bootId;
   }
 
   release(): void {

@@ -2,41 +2,53 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
-import type { PoolManagerLink } from "../pool-manager/client/contract.ts";
+import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contract.ts";
+import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
 import { Functions } from "./functions.ts";
 import { RouterMetrics } from "./metrics.ts";
-import { buildServer } from "./server.ts";
+import { RouterServer } from "./server.ts";
 
 export interface Router {
   url: string;
   registry: Registry;
-  /** Takes no further connection, lets running invocations finish within the drain time, ends the rest. */
+  /** The first table has arrived, and it does not stop. */
+  isReady(): boolean;
+  /**
+   * Says that it is not ready and gives its functions to other routers, serves on for `unreadyMs`, then takes no
+   * further connection; running invocations finish within the drain time, the rest is ended.
+   */
   close(): Promise<void>;
 }
 
-/** Wires a router and starts to listen. Rejects with EADDRINUSE. */
-export async function startRouter(config: RouterConfig, link: PoolManagerLink): Promise<Router> {
+/** Wires a router and starts to listen; `connect` gets its link to the pool manager. Rejects with EADDRINUSE. */
+export async function startRouter(config: RouterConfig, connect: (self: RouterPeer) => PoolManagerLink): Promise<Router> {
   const metrics = new RouterMetrics();
-  const functions = new Functions(randomBytes(4).toString("hex"), link, metrics);
-  const server = buildServer(config, functions);
-  server.listen(config.port, config.host);
-  await once(server, "listening").catch(async (error) => {
-    await functions.close();
-    throw error;
-  });
-  const { port } = server.address() as AddressInfo;
+  const id = randomBytes(4).toString("hex");
+  const { accessShare } = config;
+  const accessLog = accessShare > 0 ? new AccessLog(accessShare, (line) => process.stdout.write(line)) : null;
+  const functions = new Functions(id, metrics, accessLog, config.ownKey);
+  const server = new RouterServer(config, functions);
+  server.http.listen(config.port, config.host);
+  await once(server.http, "listening");
+  const { port } = server.http.address() as AddressInfo;
+  functions.follow(connect({ id, host: config.advertise, port }));
   return {
     url: `http://${config.host}:${port}`,
     registry: metrics.registry,
+    isReady: () => server.isReady,
     async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
+      server.leave();
+      functions.leave();
+      await sleep(config.unreadyMs);
+      const closed = server.close();
       const deadline = Date.now() + config.drainMs;
-      while (functions.active > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+      while (functions.active > 0 && Date.now() < deadline) await sleep(10);
       await functions.close();
-      server.closeAllConnections();
+      server.destroy();
       await closed;
     },
   };
 }
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

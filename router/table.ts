@@ -5,7 +5,7 @@ const MAX_FAILURES = 500;
 
 export interface TableEvents {
   upsert(fn: TableFunction): void;
-  removed(uid: string, name: string): void;
+  removed(key: string, name: string): void;
   endpointGone(endpoint: Endpoint): void;
 }
 
@@ -16,6 +16,7 @@ export class Table {
   readonly #waiting = new Map<string, Set<(failure: LoadFailure) => void>>();
   readonly #events: TableEvents;
   #ready = false;
+  #fresh = false;
 
   constructor(events: TableEvents) {
     this.#events = events;
@@ -26,9 +27,15 @@ export class Table {
     return this.#ready;
   }
 
-  apply(change: TableChange): void {
+  /** Changes are heard of as they happen. */
+  get fresh(): boolean {
+    return this.#fresh;
+  }
+
+  apply(change: Exclude<TableChange, { type: "routers" }>): void {
     if (change.type === "upsert") this.#upsert(change.function);
-    else if (change.type === "remove") this.#remove(change.uid, change.name);
+    else if (change.type === "remove") this.#remove(change.key, change.name);
+    else if (change.type === "lost") this.#fresh = false;
     else if (change.type === "failed") this.#failed(change.instanceUid, change.failure);
     else this.#snapshot(change.functions);
   }
@@ -50,25 +57,26 @@ export class Table {
   }
 
   #snapshot(functions: readonly TableFunction[]): void {
-    const uids = new Set(functions.map((fn) => fn.uid));
-    for (const known of [...this.#byName.values()]) if (!uids.has(known.uid)) this.#remove(known.uid, known.name);
+    const keys = new Set(functions.map((fn) => fn.key));
+    for (const known of [...this.#byName.values()]) if (!keys.has(known.key)) this.#remove(known.key, known.name);
     for (const fn of functions) this.#upsert(fn);
     this.#ready = true;
+    this.#fresh = true;
   }
 
   #upsert(fn: TableFunction): void {
     const before = this.#byName.get(fn.name);
-    if (before && before.uid !== fn.uid) this.#remove(before.uid, before.name);
+    if (before && before.key !== fn.key) this.#remove(before.key, before.name);
     this.#byName.set(fn.name, fn);
     this.#events.upsert(fn);
     if (before) this.#dropped(before.endpoints, fn.endpoints);
   }
 
-  #remove(uid: string, name: string): void {
+  #remove(key: string, name: string): void {
     const known = this.#byName.get(name);
-    if (known?.uid !== uid) return;
+    if (known?.key !== key) return;
     this.#byName.delete(name);
-    this.#events.removed(uid, name);
+    this.#events.removed(key, name);
     this.#dropped(known.endpoints, []);
   }
 

@@ -60,9 +60,17 @@ export class Body {
   }
 }
 
-/** Reads a small body (its length is known) whole, then calls `done`. */
-export function collect(req: IncomingMessage, length: number, done: (body: Buffer) => void): void {
+/** A small body is there by then, or its sender means to hold the connection. Milliseconds. */
+const COLLECT_MS = 20_000;
+
+/** Reads a small body (its length is known) whole, then calls `done`; or `tooSlow`. */
+export function collect(req: IncomingMessage, length: number, done: (body: Buffer) => void, tooSlow: () => void): void {
   const chunks: Buffer[] = [];
+  const timer = setTimeout(tooSlow, COLLECT_MS);
   req.on("data", (chunk: Buffer) => chunks.push(chunk));
-  req.on("end", () => done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));
+  req.on("close", () => clearTimeout(timer));
+  req.on("end", () => {
+    clearTimeout(timer);
+    done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+  });
 }

@@ -1,0 +1,37 @@
+import type { StartKind } from "../pool-manager/client/contract.ts";
+
+/** One answered invocation. No path and no query: they may hold secrets. */
+export interface Access {
+  callId: string;
+  function: string;
+  /** Empty where no instance was reached. */
+  revision: string;
+  method: string;
+  status: number;
+  start: StartKind;
+  /** Until the function ran. Milliseconds. */
+  overheadMs: number;
+  totalMs: number;
+}
+
+/** Writes a share of the invocations as JSON lines. */
+export class AccessLog {
+  readonly #share: number;
+  readonly #write: (line: string) => unknown;
+
+  /** `share` from 0 (none) to 1 (all). */
+  constructor(share: number, write: (line: string) => unknown) {
+    this.#share = share;
+    this.#write = write;
+  }
+
+  add(access: Access): void {
+    if (this.#share < 1 && Math.random() >= this.#share) return;
+    const { overheadMs, totalMs } = access;
+    this.#write(`${JSON.stringify({ time: new Date().toISOString(), ...access, overheadMs: rounded(overheadMs), totalMs: rounded(totalMs) })}\n`);
+  }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

@@ -1,0 +1,121 @@
+/** A request whose framing leaves no question, and whose body is at hand. */
+export interface WholeRequest {
+  method: string;
+  url: string;
+  rawHeaders: string[];
+  body: Buffer | null;
+  /** The client wants the connection to end with the response. */
+  close: boolean;
+  /** The client opens a WebSocket. */
+  upgrade: boolean;
+  /** Bytes that it has taken. */
+  size: number;
+}
+
+const HEAD_END = Buffer.from("\r\n\r\n");
+const REQUEST_LINE = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const SPACE = 32;
+const TAB = 9;
+
+/** What a head says about its message's framing. */
+interface Seen {
+  hosts: number;
+  length: number | null;
+  close: boolean;
+  /** `Connection` names an upgrade, and `Upgrade` is to WebSocket. */
+  upgrades: boolean;
+  websocket: boolean;
+  unusual: boolean;
+}
+
+/** Whether a head ends within these bytes. */
+export function hasHead(bytes: Buffer): boolean {
+  return bytes.includes(HEAD_END);
+}
+
+/**
+ * Reads the request at the start of these bytes if it is all there and of the plainest form: what llhttp, nginx and
+ * this function can only read alike. Null for everything else, wrong or not: a full parser decides about that.
+ * Sizes in bytes.
+ */
+export function parseWhole(bytes: Buffer, maxHead: number, maxBody: number): WholeRequest | null {
+  const end = bytes.indexOf(HEAD_END);
+  if (end < 0 || end > maxHead) return null;
+  const lines = bytes.toString("latin1", 0, end).split("\r\n");
+  const [, method, url] = REQUEST_LINE.exec(lines[0] as string) ?? [];
+  if (method === undefined || url === undefined) return null;
+  const rawHeaders: string[] = [];
+  const seen = readFields(lines, rawHeaders);
+  if (seen.unusual || seen.hosts !== 1 || seen.upgrades !== seen.websocket) return null;
+  if (seen.websocket && (method !== "GET" || seen.length !== null)) return null;
+  const bodyAt = end + HEAD_END.length;
+  const size = bodyAt + (seen.length ?? 0);
+  if (size - bodyAt > maxBody || size > bytes.length) return null;
+  return { method, url, rawHeaders, body: size > bodyAt ? bytes.subarray(bodyAt, size) : null, close: seen.close, upgrade: seen.websocket, size };
+}
+
+function readFields(lines: readonly string[], rawHeaders: string[]): Seen {
+  const seen: Seen = { hosts: 0, length: null, close: false, upgrades: false, websocket: false, unusual: false };
+  for (let i = 1; i < lines.length; i++) {
+    const line = lines[i] as string;
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    const value = trimmed(line, colon + 1);
+    seen.unusual ||= colon < 1 || !NAME.test(name) || !VALUE.test(value);
+    rawHeaders.push(name, value);
+    look(name, value, seen);
+  }
+  return seen;
+}
+
+/** Only names of these lengths matter here: the others need no lower case. */
+function look(name: string, value: string, seen: Seen): void {
+  switch (name.length) {
+    case 4:
+      if (name.toLowerCase() === "host") seen.hosts += 1;
+      break;
+    case 6:
+      seen.unusual ||= name.toLowerCase() === "expect";
+      break;
+    case 7:
+      if (name.toLowerCase() === "upgrade") lookAtUpgrade(value.toLowerCase(), seen);
+      break;
+    case 10:
+      if (name.toLowerCase() === "connection") lookAtConnection(value.toLowerCase(), seen);
+      break;
+    case 14:
+      if (name.toLowerCase() === "content-length") {
+        seen.unusual ||= seen.length !== null || !/^\d{1,9}$/.test(value);
+        seen.length = Number(value);
+      }
+      break;
+    case 17:
+      seen.unusual ||= name.toLowerCase() === "transfer-encoding";
+  }
+}
+
+function lookAtConnection(value: string, seen: Seen): void {
+  if (value === "close") seen.close = true;
+  else if (value === "upgrade" || value === "keep-alive, upgrade") seen.upgrades = true;
+  else if (value !== "keep-alive") seen.unusual = true;
+}
+
+function lookAtUpgrade(value: string, seen: Seen): void {
+  if (value === "websocket" && !seen.websocket) seen.websocket = true;
+  else seen.unusual = true;
+}
+
+/** Without the spaces and tabs around it; `trim` would take others too. */
+function trimmed(line: string, from: number): string {
+  let start = from;
+  let end = line.length;
+  while (start < end && isBlank(line.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(line.charCodeAt(end - 1))) end -= 1;
+  return line.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}

@@ -1,0 +1,40 @@
+/** Shares in percent; what is left of 100 goes to nobody of them. */
+export type Shares = readonly { revision: string; percent: number }[];
+
+interface Share {
+  revision: string | null;
+  percent: number;
+  credit: number;
+}
+
+/**
+ * Shares out invocations, evenly spread rather than by chance: after any number of them nobody is off by more than one
+ * for each share (smooth weighted round robin, as in nginx).
+ */
+export class Split {
+  readonly #text: string;
+  readonly #shares: Share[];
+
+  constructor(shares: Shares) {
+    this.#text = JSON.stringify(shares);
+    const rest = shares.reduce((left, { percent }) => left - percent, 100);
+    this.#shares = [{ revision: null, percent: rest, credit: 0 }, ...shares.map((share) => ({ ...share, credit: 0 }))];
+  }
+
+  /** This split goes on where the shares are the same. */
+  with(shares: Shares): Split {
+    return JSON.stringify(shares) === this.#text ? this : new Split(shares);
+  }
+
+  /** Revision of the next invocation; null: the one that has the rest. */
+  next(): string | null {
+    if (this.#shares.length === 1) return null;
+    let best = this.#shares[0] as Share;
+    for (const share of this.#shares) {
+      share.credit += share.percent;
+      if (share.credit > best.credit) best = share;
+    }
+    best.credit -= 100;
+    return best.revision;
+  }
+}

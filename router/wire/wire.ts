@@ -1,0 +1,192 @@
+import { connect, type Socket } from "node:net";
+import { Chunks } from "./chunks.ts";
+import { parseHead, type ResponseHead } from "./response-head.ts";
+
+/** An instance that cannot be reached by then is not there. Milliseconds. */
+export const CONNECT_MS = 2000;
+/** Longest head of a response. Bytes. */
+const MAX_HEAD = 64 * 1024;
+const HEAD_END = Buffer.from("\r\n\r\n");
+/** A body up to this size is sent in one write with its head. Bytes. */
+const JOINED = 16 * 1024;
+
+/** What becomes of a request; the names are undici's, so that one handler serves both. */
+export interface WireHandler {
+  /** It is about to be written; from here on it may have run. */
+  onConnect(abort: (reason?: Error) => void): void;
+  /** Also of responses that precede the response (1xx). */
+  onHeaders(status: number, headers: readonly string[], resume: () => void, statusText: string): boolean;
+  /** An upgrade was asked for and granted: the connection is the handler's; `first` came with the answer. */
+  onJoin(statusText: string, headers: readonly string[], socket: Socket, first: Buffer): void;
+  /** False: no more until `resume`. */
+  onData(chunk: Buffer): boolean;
+  onComplete(): void;
+  onError(error: Error): void;
+}
+
+/** Request line and headers, ended by an empty line; and the whole body. */
+export interface WireRequest {
+  head: string;
+  body: Buffer | null;
+  /** HEAD: whatever its headers say, the response has no body. */
+  isHead: boolean;
+  /** It asks for another protocol. */
+  upgrade: boolean;
+}
+
+/**
+ * One connection to an instance, for one request at a time whose framing is known. It exists beside undici because
+ * most invocations are whole when they are sent, and their path through a general client costs more than the rest of it.
+ */
+export class Wire {
+  readonly #socket: Socket;
+  readonly #idle: (wire: Wire) => void;
+  readonly #gone: (wire: Wire) => void;
+  #connected = false;
+  /** Its response is complete, and the connection goes on. */
+  #free = false;
+  #handler: WireHandler | null = null;
+  #request: WireRequest | null = null;
+  #head: ResponseHead | null = null;
+  #chunks: Chunks | null = null;
+  #left = 0;
+  #partial: Buffer | null = null;
+
+  /** `idle` is called when it may take another request, `gone` when it never will again. */
+  constructor(host: string, port: number, idle: (wire: Wire) => void, gone: (wire: Wire) => void) {
+    this.#idle = idle;
+    this.#gone = gone;
+    const socket = connect({ host, port, noDelay: true });
+    this.#socket = socket;
+    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)), CONNECT_MS);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      this.#connected = true;
+      if (this.#request) this.#write(this.#request);
+    });
+    let reason: Error | null = null;
+    socket.on("data", (bytes: Buffer) => this.#read(bytes));
+    socket.on("error", (error) => {
+      reason = error;
+    });
+    socket.on("close", () => {
+      clearTimeout(timer);
+      gone(this);
+      if (this.#head?.framing.kind === "until-end" && reason === null) this.#complete();
+      else this.#fail(reason ?? new Error("the instance closed the connection"));
+    });
+  }
+
+  send(request: WireRequest, handler: WireHandler): void {
+    this.#handler = handler;
+    this.#request = request;
+    if (this.#connected) this.#write(request);
+  }
+
+  /** Ends now; what is under way fails. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #write({ head, body }: WireRequest): void {
+    this.#handler?.onConnect((reason) => this.#socket.destroy(reason));
+    if (this.#socket.destroyed) return;
+    if (body === null) this.#socket.write(head, "latin1");
+    else if (body.length <= JOINED) this.#socket.write(head + body.toString("latin1"), "latin1");
+    else {
+      this.#socket.write(head, "latin1");
+      this.#socket.write(body);
+    }
+  }
+
+  #read(bytes: Buffer): void {
+    try {
+      for (let rest: Buffer | null = bytes; rest !== null && rest.length > 0; ) rest = this.#head ? this.#readBody(rest) : this.#readHead(rest);
+      // Only now: bytes beyond the response would be taken for the start of the next.
+      if (this.#free) this.#idle(this);
+      this.#free = false;
+    } catch (error) {
+      this.#socket.destroy(error as Error);
+    }
+  }
+
+  #readHead(bytes: Buffer): Buffer | null {
+    if (!this.#handler || !this.#request) throw new Error("the instance has sent something that nobody asked for");
+    const all: Buffer = this.#partial ? Buffer.concat([this.#partial, bytes]) : bytes;
+    const end = all.indexOf(HEAD_END);
+    if (end < 0) {
+      if (all.length > MAX_HEAD) throw new Error("the head of the response is too long");
+      this.#partial = all;
+      return null;
+    }
+    this.#partial = null;
+    const head = parseHead(all.toString("latin1", 0, end), this.#request.isHead);
+    const rest = all.subarray(end + HEAD_END.length);
+    if (head.status === 101) return this.#switch(head, rest);
+    if (head.status < 200) {
+      this.#handler.onHeaders(head.status, head.headers, this.#resume, head.statusText);
+      return rest;
+    }
+    this.#head = head;
+    this.#left = head.framing.kind === "length" ? head.framing.bytes : 0;
+    this.#chunks = head.framing.kind === "chunked" ? new Chunks() : null;
+    this.#handler.onHeaders(head.status, head.headers, this.#resume, head.statusText);
+    if (head.framing.kind === "none") this.#complete();
+    return rest;
+  }
+
+  #switch({ statusText, headers }: ResponseHead, first: Buffer): null {
+    if (!this.#request?.upgrade) throw new Error("the instance has switched protocols, and nobody asked for that");
+    const handler = this.#handler as WireHandler;
+    this.#handler = null;
+    this.#socket.removeAllListeners();
+    this.#gone(this);
+    handler.onJoin(statusText, headers, this.#socket, first);
+    return null;
+  }
+
+  #readBody(bytes: Buffer): Buffer | null {
+    const { kind } = (this.#head as ResponseHead).framing;
+    if (kind === "until-end") {
+      this.#deliver(bytes);
+      return null;
+    }
+    if (this.#chunks) {
+      const used = this.#chunks.read(bytes, (piece) => this.#deliver(piece));
+      if (this.#chunks.done) this.#complete();
+      return bytes.subarray(used);
+    }
+    const piece = bytes.length > this.#left ? bytes.subarray(0, this.#left) : bytes;
+    this.#left -= piece.length;
+    this.#deliver(piece);
+    if (this.#left === 0) this.#complete();
+    return bytes.subarray(piece.length);
+  }
+
+  #deliver(piece: Buffer): void {
+    if (this.#handler?.onData(piece) === false) this.#socket.pause();
+  }
+
+  readonly #resume = (): void => {
+    this.#socket.resume();
+  };
+
+  #complete(): void {
+    const handler = this.#handler;
+    const keepAlive = this.#head?.keepAlive ?? false;
+    this.#handler = null;
+    this.#request = null;
+    this.#head = null;
+    this.#chunks = null;
+    this.#socket.resume();
+    handler?.onComplete();
+    this.#free = keepAlive;
+    if (!keepAlive) this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    const handler = this.#handler;
+    this.#handler = null;
+    handler?.onError(error);
+  }
+}
