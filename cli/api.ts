@@ -1,6 +1,12 @@
+import { API_KEY_HEADER } from "../pool-manager/client/api-keys.ts";
 import { CliError, EXIT } from "./errors.ts";
 
 const TIMEOUT_MS = 60_000;
+/** Pool managers take over from each other within ten seconds. Milliseconds. */
+const HANDOVER_MS = 12_000;
+const AGAIN_MS = 300;
+/** Whoever says this has done nothing of what was asked. */
+const UNDONE = new Set(["NO_LEADER", "NOT_READY"]);
 
 interface ApiErrorBody {
   error?: { code?: string; message?: string; fix?: string };
@@ -9,12 +15,20 @@ interface ApiErrorBody {
 /** The manage API as the commands use it. Every failure is a `CliError`. */
 export class Api {
   readonly url: string;
+  readonly #key: string | null;
 
-  constructor(url: string) {
+  /** `key`: with the role `manage`, where one is wanted. */
+  constructor(url: string, key: string | null = null) {
     if (!/^https?:\/\/[^/]+/.test(url)) {
       throw new CliError("URL_INVALID", `${JSON.stringify(url)} is not a URL`, "give --url (or BERTH_URL) as http://HOST:PORT", EXIT.usage);
     }
+    this.#key = key;
     this.url = url.replace(/\/$/, "");
+  }
+
+  /** What identifies the user, to routers too. */
+  get headers(): Record<string, string> {
+    return this.#key === null ? {} : { [API_KEY_HEADER]: this.#key };
   }
 
   async get<T>(path: string): Promise<T> {
@@ -32,10 +46,31 @@ export class Api {
     return response.status === 204 ? null : response.json();
   }
 
-  /** The raw response, for streams; errors are already thrown. */
+  /** Uploads a tar of code; returns the digest that a deployment names. */
+  async upload(tar: Uint8Array): Promise<string> {
+    return ((await this.call("POST", "/v1/code", tar)) as { digest: string }).digest;
+  }
+
+  /** The raw response, for streams; errors are already thrown. Waits while pool managers take over from each other. */
   async open(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await fetch(this.url + path, { ...init, method }).catch((error: Error) => {
-      const cause = (error.cause as Error | undefined)?.message || error.message;
+    for (const deadline = Date.now() + HANDOVER_MS; ; ) {
+      try {
+        return await this.#once(method, path, init);
+      } catch (error) {
+        const { code } = error as CliError;
+        if (!(UNDONE.has(code) || (code === "CONNECTION_LOST" && method === "GET")) || Date.now() >= deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  async #once(method: string, path: string, init: RequestInit): Promise<Response> {
+    const headers = { ...this.headers, ...init.headers };
+    const response = await fetch(this.url + path, { ...init, headers, method }).catch((error: Error) => {
+      const { message: cause = error.message, code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+      if (code === "ECONNRESET" || code === "UND_ERR_SOCKET") {
+        throw new CliError("CONNECTION_LOST", `${this.url} ended before it answered`, "look whether it was done, and try again", EXIT.unreachable);
+      }
       throw new CliError("UNREACHABLE", `no berth answers at ${this.url}: ${cause}`, "start one with npm start, or name it with --url", EXIT.unreachable);
     });
     if (response.ok) return response;

@@ -1,64 +1,100 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { integer } from "./arguments.ts";
 import { functionCommands } from "./commands/functions.ts";
+import { imageCommands } from "./commands/images.ts";
 import { invokeCommands } from "./commands/invoke.ts";
+import { keyCommands } from "./commands/keys.ts";
 import { poolCommands } from "./commands/pools.ts";
+import { rolloutCommands } from "./commands/rollout.ts";
 import { statusCommands } from "./commands/status.ts";
+import { trafficCommands } from "./commands/traffic.ts";
 import { EXIT, report } from "./errors.ts";
+import { withListenerOptions } from "./listener-options.ts";
+import { withPlatformOptions } from "./platform-options.ts";
 import { packageVersion } from "./root.ts";
-import type { UpOptions } from "./up.ts";
-
-function integer(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw new InvalidArgumentError(`"${text}" is not an integer between ${min} and ${max}.`);
-    }
-    return value;
-  };
-}
+import type { RouterCommandOptions } from "./router.ts";
+import { withRouterOptions } from "./router-options.ts";
+import type { ManagerOptions, UpOptions } from "./up.ts";
 
 const program = new Command("berth")
   .description("Deploys functions onto warm pools of instances, invokes them over HTTP and measures their starts.")
   .version(packageVersion(), "-V, --version")
   .addOption(new Option("-u, --url <url>", "address of the manage API").env("BERTH_URL").default("http://127.0.0.1:8081"))
+  .addOption(new Option("-k, --key <key>", "presented where a key is wanted").env("BERTH_KEY"))
   .addOption(new Option("-o, --output <format>", "how data is printed").env("BERTH_OUTPUT").choices(["table", "json", "yaml"]).default("table"))
   .option("-q, --quiet", "no messages, only data and errors")
   .option("-v, --verbose", "more messages")
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 
-program
-  .command("up")
-  .description("run pool manager and router on this machine")
-  .addOption(new Option("--router-port <port>", "port for invocations; 0: any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)))
-  .addOption(new Option("--api-port <port>", "port of the manage API; 0: any free one").env("BERTH_API_PORT").default(8081).argParser(integer(0, 65_535)))
-  .addOption(new Option("--state-dir <dir>", "where functions and code are kept").env("BERTH_STATE_DIR").default(".berth"))
-  .addOption(new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)))
-  .addOption(new Option("--pool-max <n>", "most instances; by default what half of the memory holds").env("BERTH_POOL_MAX").argParser(integer(1, 5000)))
-  .addOption(
-    new Option("--max-body <bytes>", "largest request body")
-      .env("BERTH_MAX_BODY")
-      .default(16 * 1024 * 1024)
-      .argParser(integer(0, 2 ** 40)),
-  )
-  .addOption(
-    new Option("--max-code <bytes>", "largest upload of code")
-      .env("BERTH_MAX_CODE")
-      .default(64 * 1024 * 1024)
-      .argParser(integer(1, 2 ** 28)),
-  )
-  .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))
-  .addOption(new Option("--no-example", "do not deploy hello when nothing is deployed"))
-  .action(async (options: UpOptions) => {
+const keyOf = (command: Command) => command.optsWithGlobals<{ key?: string }>().key ?? null;
+const redis = () => new Option("--redis <url>", "Redis that keeps the last table for routers that start without a pool manager").env("BERTH_REDIS");
+
+/** Of the pool manager, with or without a router in its process. */
+function managerOptions(command: Command): Command {
+  return withPlatformOptions(command)
+    .addOption(new Option("--api-port <port>", "port of the manage API; 0: any free one").env("BERTH_API_PORT").default(8081).argParser(integer(0, 65_535)))
+    .addOption(new Option("--state-dir <dir>", "where functions and code are kept").env("BERTH_STATE_DIR").default(".berth"))
+    .addOption(
+      new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)),
+    )
+    .addOption(new Option("--pool-max <n>", "most instances; by default what half of the memory holds").env("BERTH_POOL_MAX").argParser(integer(1, 5000)))
+    .addOption(
+      new Option("--max-code <bytes>", "largest upload of code")
+        .env("BERTH_MAX_CODE")
+        .default(64 * 1024 * 1024)
+        .argParser(integer(1, 2 ** 28)),
+    )
+    .addOption(redis())
+    .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))
+    .addOption(new Option("--no-example", "do not deploy hello when nothing is deployed"));
+}
+
+withListenerOptions(withRouterOptions(managerOptions(program.command("up"))))
+  .description("run pool manager and router on this machine, and instances on it or on a cluster")
+  .action(async (options: UpOptions, command: Command) => {
     const { up } = await import("./up.ts");
-    await up({ ...options, poolMax: options.poolMax ?? null });
+    await up({ ...options, poolMax: options.poolMax ?? null }, options, keyOf(command));
+  });
+
+withListenerOptions(managerOptions(program.command("manager")))
+  .description("run a pool manager alone; routers are started with berth router")
+  .action(async (options: ManagerOptions, command: Command) => {
+    const { up } = await import("./up.ts");
+    await up({ ...options, poolMax: options.poolMax ?? null }, null, keyOf(command));
+  });
+
+withListenerOptions(withRouterOptions(program.command("router")))
+  .description("run a router of a pool manager that runs elsewhere (--url)")
+  .addOption(
+    new Option("--admin-port <port>", "port of /metrics, /healthz and /readyz; 0: any free one")
+      .env("BERTH_ADMIN_PORT")
+      .default(0)
+      .argParser(integer(0, 65_535)),
+  )
+  .addOption(new Option("-n, --namespace <name>", "namespace of the pool manager").env("BERTH_NAMESPACE").default("berth"))
+  .addOption(redis())
+  .addOption(
+    new Option("--unready <ms>", "how long it serves on when it stops, while it says that it is not ready")
+      .env("BERTH_UNREADY")
+      .default(1000)
+      .argParser(integer(0, 60_000)),
+  )
+  .action(async (options: RouterCommandOptions, command: Command) => {
+    const { router } = await import("./router.ts");
+    const { url, key } = command.optsWithGlobals<{ url: string; key?: string }>();
+    await router(url, key ?? null, options);
   });
 
 functionCommands(program);
 invokeCommands(program);
 poolCommands(program);
 statusCommands(program);
+trafficCommands(program);
+rolloutCommands(program);
+keyCommands(program);
+imageCommands(program);
 
 async function main(): Promise<void> {
   try {

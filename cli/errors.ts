@@ -15,6 +15,15 @@ export class CliError extends Error {
   }
 }
 
+/** An address that cannot be listened on, said so; other errors as they are. */
+export function portError(error: unknown, flag: string, port: number): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE")
+    return new CliError("PORT_IN_USE", `port ${port} is in use by another program`, `stop it, or choose another with ${flag} (0: any free one)`);
+  if (code === "EACCES") return new CliError("PORT_FORBIDDEN", `port ${port} needs more rights`, `choose one above 1023 with ${flag}`);
+  return error;
+}
+
 export function report(error: unknown): number {
   if (error instanceof CliError) {
     process.stderr.write(`error ${error.code}: ${error.message}\n  fix: ${error.fix}\n`);

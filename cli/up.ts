@@ -4,48 +4,57 @@ import { join, resolve } from "node:path";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import { StateDirError } from "../pool-manager/functions/lock.ts";
+import { RegistryError } from "../pool-manager/images/registry.ts";
+import { KubeError } from "../pool-manager/platform/kruise/kube-error.ts";
 import { type PoolManager, startPoolManager } from "../pool-manager/start.ts";
 import { type Router, startRouter } from "../router/start.ts";
 import { Api } from "./api.ts";
 import { bundle } from "./bundle.ts";
-import { CliError, EXIT } from "./errors.ts";
+import { CliError, EXIT, portError } from "./errors.ts";
+import { keysOf, type ListenerOptions } from "./listener-options.ts";
+import { type PlatformOptions, platformConfig } from "./platform-options.ts";
 import { packageRoot, packageVersion } from "./root.ts";
+import { type RouterOptions, routerConfig } from "./router-options.ts";
 
-export interface UpOptions {
-  routerPort: number;
+export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   apiPort: number;
   stateDir: string;
   poolSize: number;
   poolMax: number | null;
-  maxBody: number;
   maxCode: number;
   logLevel: string;
+  /** Redis that keeps the last table for routers. */
+  redis?: string;
   example: boolean;
+  /** Another pool manager leads now; by default the process ends. */
+  onLost?: (message: string) => void;
 }
+
+export type UpOptions = ManagerOptions & RouterOptions;
 
 /** Running invocations get this long when berth stops. Milliseconds. */
 const DRAIN_MS = 10_000;
 /** A pool that is not ready by then does not hold up the start. Milliseconds. */
-const PREWARM_MS = 10_000;
-const HOST = "127.0.0.1";
+const PREWARM_MS = 20_000;
 
 export interface Berth {
+  /** Empty without a router. */
   invokeUrl: string;
   manageUrl: string;
   close(): Promise<void>;
 }
 
-/** Pool manager and router in one process. */
-export async function startBerth(options: UpOptions): Promise<Berth> {
+/** Pool manager and router in one process; null: no router of its own, routers run elsewhere (`berth router`). `stop` ends the wait of a standby. */
+async function startBerth(options: ManagerOptions, routerOptions: RouterOptions | null, stop: AbortSignal): Promise<Berth> {
   const log = pino({ level: options.logLevel, base: undefined }, pino.destination({ dest: 2, sync: true }));
-  const manager = await startManager(options, log);
+  const manager = await startManager(options, log, stop);
+  if (!routerOptions) return { invokeUrl: "", manageUrl: manager.url, close: () => manager.close() };
   let router: Router;
   try {
-    const config = { host: HOST, port: options.routerPort, maxBodyBytes: options.maxBody, drainMs: DRAIN_MS };
-    router = await startRouter(config, manager.link);
+    router = await startRouter(routerConfig(routerOptions, null, 0, DRAIN_MS), () => manager.link);
   } catch (error) {
     await manager.close();
-    throw portError(error, "--router-port", options.routerPort);
+    throw portError(error, "--router-port", routerOptions.routerPort);
   }
   manager.attachRouter(router);
   const close = async () => {
@@ -56,57 +65,81 @@ export async function startBerth(options: UpOptions): Promise<Berth> {
 }
 
 /** The command: runs until it is told to stop. */
-export async function up(options: UpOptions): Promise<void> {
-  const berth = await startBerth(options);
-  closeWithGrace({ delay: DRAIN_MS + 5000, logger: false }, async ({ err }) => {
+export async function up(options: ManagerOptions, routerOptions: RouterOptions | null, key: string | null): Promise<void> {
+  const stop = new AbortController();
+  const starting = startBerth(options, routerOptions, stop.signal);
+  // From the beginning: a standby may wait for days, and as the first process of a container it gets no default of signals.
+  const grace = closeWithGrace({ delay: DRAIN_MS + 5000, logger: false }, async ({ err }) => {
     if (err) process.stderr.write(`berth stops: ${err.stack ?? err.message}\n`);
     else process.stderr.write("berth stops: running invocations may finish\n");
-    await berth.close();
+    stop.abort();
+    const started = await starting.catch(() => null);
+    await started?.close();
     if (err) process.exitCode = EXIT.error;
   });
-  const api = new Api(berth.manageUrl);
-  if (options.example) await deployExample(api);
-  await prewarmed(api);
-  process.stdout.write(`berth ready: invoke ${berth.invokeUrl} manage ${berth.manageUrl}\n`);
+  try {
+    await greet(await starting, options, key);
+  } catch (error) {
+    if (stop.signal.aborted) return;
+    grace.uninstall();
+    await starting.then((started) => started.close()).catch(() => {});
+    throw error;
+  }
+}
+
+/** Says that it is ready, and what to try. Who has no key of a keyed listener cannot ask it anything. */
+async function greet(berth: Berth, options: ManagerOptions, key: string | null): Promise<void> {
+  const mayAsk = !options.apiKeys || key !== null;
+  const api = new Api(berth.manageUrl, key);
+  if (options.example && mayAsk) await deployExample(api);
+  if (mayAsk) await prewarmed(api);
+  const invoke = berth.invokeUrl ? `invoke ${berth.invokeUrl} ` : "";
+  process.stdout.write(`berth ready: ${invoke}manage ${berth.manageUrl}\n`);
+  if (!mayAsk) return;
   const { items } = await api.get<{ items: { name: string }[] }>("/v1/functions");
   const name = items.find((item) => item.name === "hello")?.name ?? items[0]?.name;
-  if (name) {
+  if (name && invoke) {
     process.stdout.write(`  curl '${berth.invokeUrl}/function/${name}'\n`);
     process.stdout.write(`  curl -d '{"name":"Ada"}' ${berth.invokeUrl}/function/${name}\n`);
   }
   process.stdout.write(`  curl ${berth.manageUrl}/v1/functions\n`);
 }
 
-async function startManager(options: UpOptions, log: pino.Logger): Promise<PoolManager> {
+async function startManager(options: ManagerOptions, log: pino.Logger, stop: AbortSignal): Promise<PoolManager> {
   const config = {
     stateDir: resolve(options.stateDir),
-    host: HOST,
+    host: options.host,
     port: options.apiPort,
     poolSize: options.poolSize,
     poolMax: options.poolMax,
     maxCodeBytes: options.maxCode,
+    platform: platformConfig(options, options.stateDir),
+    redis: options.redis ? { url: options.redis, namespace: options.namespace } : null,
     version: packageVersion(),
+    advertise: options.advertise ?? null,
+    keys: keysOf(options),
+    onLost: options.onLost ?? stopAtOnce,
   };
-  return startPoolManager(config, packageRoot(), log).catch((error) => {
+  return startPoolManager(config, packageRoot(), log, stop).catch((error) => {
     if (error instanceof StateDirError) throw new CliError("STATE_DIR", error.message, "use --state-dir or BERTH_STATE_DIR", EXIT.error);
+    if (error instanceof KubeError) throw new CliError("CLUSTER", error.message, "berth doctor --platform kruise tells what is missing", EXIT.unreachable);
+    if (error instanceof RegistryError) throw new CliError("REGISTRY", error.message, "berth doctor --platform kruise tells what is missing", EXIT.unreachable);
     throw portError(error, "--api-port", options.apiPort);
   });
 }
 
-function portError(error: unknown, flag: string, port: number): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE")
-    return new CliError("PORT_IN_USE", `port ${port} is in use by another program`, `stop it, or choose another with ${flag} (0: any free one)`);
-  if (code === "EACCES") return new CliError("PORT_FORBIDDEN", `port ${port} needs more rights`, `choose one above 1023 with ${flag}`);
-  return error;
+/** Whatever this process would still do, another one does already. */
+function stopAtOnce(message: string): void {
+  process.stderr.write(`berth stops: ${message}\n`);
+  process.exit(EXIT.error);
 }
 
 /** The first function, so that the first curl has something to greet. */
 async function deployExample(api: Api): Promise<void> {
   const { items } = await api.get<{ items: unknown[] }>("/v1/functions");
   if (items.length > 0) return;
-  const code = (await api.call("POST", "/v1/code", await bundle(join(packageRoot(), "examples/hello")))) as { digest: string };
-  await api.call("PUT", "/v1/functions/hello", { code: code.digest });
+  const code = await api.upload(await bundle(join(packageRoot(), "examples/hello")));
+  await api.call("PUT", "/v1/functions/hello", { code });
 }
 
 async function prewarmed(api: Api): Promise<void> {
@@ -119,10 +152,12 @@ async function prewarmed(api: Api): Promise<void> {
 }
 
 /** A Berth of its own in a temporary directory, for benchmarks and tests. */
-export async function startTemporary(options: Partial<UpOptions> = {}): Promise<Berth> {
+export async function startTemporary(options: Partial<UpOptions> = {}, withRouter = true): Promise<Berth> {
   const stateDir = await mkdtemp(join(tmpdir(), "berth-"));
-  const defaults = { routerPort: 0, apiPort: 0, poolSize: 3, poolMax: null, maxBody: 16 * 1024 * 1024, maxCode: 64 * 1024 * 1024 };
-  const berth = await startBerth({ ...defaults, stateDir, logLevel: "silent", example: false, ...options });
+  const defaults = { host: "127.0.0.1", routerPort: 0, apiPort: 0, poolSize: 3, poolMax: null, maxBody: 16 * 1024 * 1024, maxCode: 64 * 1024 * 1024 };
+  const platform = { platform: "local", namespace: "berth", loadPath: "inline", instanceMemory: "256Mi" } as const;
+  const all = { ...defaults, ...platform, stateDir, logLevel: "silent", example: false, ...options };
+  const berth = await startBerth(all, withRouter ? all : null, new AbortController().signal);
   return {
     ...berth,
     async close() {

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import { globals } from "./globals.ts";
+import { whole } from "./whole.ts";
 
 interface FunctionView {
   name: string;
@@ -16,6 +17,7 @@ interface FunctionView {
   maxScale: number;
   instances: { warm: number; starting: number };
   newRevision?: boolean;
+  rolling?: { to: string; state: string } | null;
 }
 
 interface DeployOptions {
@@ -34,6 +36,11 @@ interface DeployOptions {
   idleTimeout?: string;
   queueDepth?: number;
   queueTimeout?: string;
+  canary?: number;
+  rollout?: string;
+  rolloutInterval?: string;
+  rolloutParallel?: number;
+  rolloutMaxErrors?: number;
 }
 
 /** deploy, list, get, scale, rollback, delete. */
@@ -51,7 +58,12 @@ export function functionCommands(program: Command): void {
       .addOption(new Option("--signature <kind>", "how the handler is called").choices(["fetch", "lambda", "node"]))
       .option("--timeout <duration>", "how long one invocation may run, such as 30s")
       .option("--load-timeout <duration>", "how long the code may take to load")
-      .option("--concurrency <n>", "simultaneous invocations per instance", whole),
+      .option("--concurrency <n>", "simultaneous invocations per instance", whole)
+      .option("--canary <percent>", "the new revision gets this share of the invocations beside the active one", whole)
+      .option("--rollout <steps>", "how new revisions take over: after each step so many instances, or a share, such as 1,25%,50%; off: at once")
+      .option("--rollout-interval <duration>", "how long each step is watched before the next")
+      .option("--rollout-parallel <n>", "most instances that change at a time", whole)
+      .option("--rollout-max-errors <percent>", "percent of the new revision's invocations that may fail", whole),
   ).action(async (name: string, options: DeployOptions, command: Command) => {
     const { api, format, say } = globals(command);
     const manifest = manifestOf(options);
@@ -65,11 +77,11 @@ export function functionCommands(program: Command): void {
     if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
     if (options.from) {
       const { bundle } = await import("../bundle.ts");
-      const { digest } = (await api.call("POST", "/v1/code", await bundle(options.from))) as { digest: string };
-      manifest.code = digest;
+      manifest.code = await api.upload(await bundle(options.from));
     }
+    if (options.canary !== undefined) manifest.canary = options.canary;
     const result = (await api.call(exists ? "PATCH" : "PUT", `/v1/functions/${encodeURIComponent(name)}`, manifest)) as FunctionView;
-    say(result.newRevision ? `deployed ${name} as ${result.revision}` : `${name} is unchanged: ${result.revision}`);
+    say(outcomeOf(result));
     if (format === "table") process.stdout.write(`${result.url}\n`);
     else printOne(result, format);
   });
@@ -135,6 +147,11 @@ export function functionCommands(program: Command): void {
     });
 }
 
+function outcomeOf({ name, newRevision, revision, rolling }: FunctionView): string {
+  if (rolling?.state === "rolling") return `${rolling.to} takes over from ${revision} step by step: berth rollout status ${name}`;
+  return newRevision ? `deployed ${name} as ${revision}` : `${name} is unchanged: ${revision}`;
+}
+
 function scaleOptions(command: Command): Command {
   return command
     .option("--min <n>", "instances kept warm (minScale)", whole)
@@ -149,6 +166,8 @@ function manifestOf(options: DeployOptions): Record<string, unknown> {
   for (const field of ["runtime", "handler", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
+  const rollout = rolloutOf(options);
+  if (rollout !== undefined) manifest.rollout = rollout && { ...(manifest.rollout as object | null), ...rollout };
   if (Object.keys(options.env).length > 0) manifest.env = { ...(manifest.env as object), ...options.env };
   if (Object.keys(options.secret).length > 0) manifest.secrets = { ...(manifest.secrets as object), ...options.secret };
   return manifest;
@@ -158,6 +177,14 @@ function scalingOf(options: DeployOptions): Record<string, unknown> {
   const { min: minScale, max: maxScale, idleTimeout, queueDepth, queueTimeout } = options;
   const given = Object.entries({ minScale, maxScale, idleTimeout, queueDepth, queueTimeout });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+function rolloutOf({ rollout, rolloutInterval, rolloutParallel, rolloutMaxErrors }: DeployOptions): object | null | undefined {
+  if (rollout === "off") return null;
+  const steps = rollout?.split(",").map((step) => (/^\d+$/.test(step.trim()) ? Number(step) : step.trim()));
+  const given = Object.entries({ steps, interval: rolloutInterval, parallel: rolloutParallel, maxErrors: rolloutMaxErrors });
+  const said = given.filter(([, value]) => value !== undefined);
+  return said.length > 0 ? Object.fromEntries(said) : undefined;
 }
 
 function readManifest({ file, from }: DeployOptions): Record<string, unknown> {
@@ -181,9 +208,4 @@ function keyValue(text: string, known: Record<string, string>): Record<string, s
 function secretValue(text: string, known: Record<string, string>): Record<string, string> {
   const value = process.env[text];
   return !text.includes("=") && value !== undefined ? { ...known, [text]: value } : keyValue(text, known);
-}
-
-function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number.`);
-  return Number(text);
 }

@@ -4,6 +4,8 @@ import { type Format, say } from "../output.ts";
 
 export interface Globals {
   url: string;
+  /** Presented to the pool manager and to routers. */
+  key?: string;
   output: Format;
   quiet?: boolean;
   verbose?: boolean;
@@ -11,6 +13,6 @@ export interface Globals {
 
 /** What every command gets: the API, the format, and a voice that `--quiet` silences. */
 export function globals(command: Command): { api: Api; format: Format; say: (text: string) => void; verbose: boolean } {
-  const { url, output, quiet, verbose } = command.optsWithGlobals<Globals>();
-  return { api: new Api(url), format: output, say: quiet ? () => {} : say, verbose: verbose === true };
+  const { url, key, output, quiet, verbose } = command.optsWithGlobals<Globals>();
+  return { api: new Api(url, key ?? null), format: output, say: quiet ? () => {} : say, verbose: verbose === true };
 }

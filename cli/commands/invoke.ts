@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import pc from "picocolors";
 import type { Api } from "../api.ts";
 import { CliError, EXIT } from "../errors.ts";
@@ -14,6 +14,7 @@ interface InvokeOptions {
   header: string[];
   path: string;
   include?: boolean;
+  router?: string;
 }
 
 interface LogEntry {
@@ -33,6 +34,7 @@ export function invokeCommands(program: Command): void {
     .option("-X, --request <method>", "method; POST with data, else GET")
     .option("-H, --header <name: value>", "header (repeatable)", (text: string, all: string[]) => [...all, text], [])
     .option("-p, --path <path>", "path below the function", "")
+    .addOption(new Option("--router <url>", "address of a router, where the pool manager has none of its own").env("BERTH_ROUTER"))
     .option("-i, --include", "print status and headers on stderr")
     .action(async (name: string, options: InvokeOptions, command: Command) => {
       const { api, verbose } = globals(command);
@@ -59,13 +61,13 @@ export function invokeCommands(program: Command): void {
 }
 
 async function invoke(api: Api, name: string, options: InvokeOptions, verbose: boolean): Promise<void> {
-  const { router } = await api.get<{ router: string | null }>("/v1/status");
-  if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router", "invoke through a router's own address", EXIT.error);
+  const router = options.router ?? (await api.get<{ router: string | null }>("/v1/status")).router;
+  if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router of its own", "name one with --router or BERTH_ROUTER", EXIT.error);
   const body = readData(options.data);
   const path = options.path && !/^[/?]/.test(options.path) ? `/${options.path}` : options.path;
   const response = await fetch(`${router}/function/${encodeURIComponent(name)}${path}`, {
     method: options.request ?? (body === null ? "GET" : "POST"),
-    headers: headersOf(options.header, body),
+    headers: { ...api.headers, ...headersOf(options.header, body) },
     body: body as BodyInit | null,
   }).catch((error: Error) => {
     throw new CliError("UNREACHABLE", `no router answers at ${router}: ${error.message}`, "is berth running?", EXIT.unreachable);

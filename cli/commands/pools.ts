@@ -1,17 +1,20 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import { globals } from "./globals.ts";
+import { whole } from "./whole.ts";
 
 interface PoolView {
   name: string;
   runtime: string;
   size: number;
   max: number;
+  paused: boolean;
+  doubt: string | null;
   instances: Record<string, number>;
 }
 
-/** pool list, pool get, pool set. */
+/** pool list, pool get, pool set; pause and resume. */
 export function poolCommands(program: Command): void {
   const pool = program.command("pool").description("look at and size pools");
 
@@ -31,6 +34,7 @@ export function poolCommands(program: Command): void {
         { title: "STARTING", value: count("starting") },
         { title: "WARM", value: count("warm") },
         { title: "FAILED", value: count("failed") },
+        { title: "PAUSED", value: (view: PoolView) => (view.paused ? "yes" : view.doubt ? "in doubt" : "") },
       ];
       printList(items, columns, format);
     });
@@ -48,17 +52,29 @@ export function poolCommands(program: Command): void {
     .description("size a pool")
     .option("--size <n>", "instances kept free", whole)
     .option("--max <n>", "all instances of the runtime", whole)
-    .action(async (name: string, options: { size?: number; max?: number }, command: Command) => {
+    .option("--partition <percent>", "instances that keep a former version of the runtime after an upgrade; 0: all are replaced", whole)
+    .action(async (name: string, options: { size?: number; max?: number; partition?: number }, command: Command) => {
       const { api, format, say } = globals(command);
-      if (options.size === undefined && options.max === undefined)
-        throw new CliError("NOTHING_TO_CHANGE", "no size was given", "use --size or --max", EXIT.usage);
+      if (Object.keys(options).length === 0) throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --max or --partition", EXIT.usage);
       const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolView;
       say(`pool ${name} keeps ${result.size} free, at most ${result.max} in all`);
       if (format !== "table") printOne(result, format);
     });
-}
 
-function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number.`);
-  return Number(text);
+  for (const [verb, paused] of [
+    ["pause", true],
+    ["resume", false],
+  ] as const) {
+    program
+      .command(`${verb} [pool]`)
+      .description(paused ? "freeze a pool, or all: nothing is deleted and nothing changed in place" : "end a pause")
+      .action(async (name: string | undefined, _options: object, command: Command) => {
+        const { api, say } = globals(command);
+        const { items } = await api.get<{ items: PoolView[] }>("/v1/pools");
+        for (const pool of name === undefined ? items.map((item) => item.name) : [name]) {
+          await api.call("PATCH", `/v1/pools/${encodeURIComponent(pool)}`, { paused });
+          say(paused ? `pool ${pool} is paused: nothing is deleted and nothing changed in place` : `pool ${pool} goes on`);
+        }
+      });
+  }
 }

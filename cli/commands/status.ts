@@ -4,6 +4,7 @@ import pc from "picocolors";
 import type { Api } from "../api.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { printData, printList } from "../output.ts";
+import { type PlatformOptions, platformConfig, withPlatformOptions } from "../platform-options.ts";
 import { packageVersion } from "../root.ts";
 import { globals } from "./globals.ts";
 
@@ -37,12 +38,12 @@ export function statusCommands(program: Command): void {
       else printData({ client: packageVersion(), server, node: process.version }, format);
     });
 
-  program
-    .command("doctor")
-    .description("check that berth can run here, and that the running one works")
-    .action(async (_options: object, command: Command) => {
+  withPlatformOptions(program.command("doctor"))
+    .description("check that berth can run here or on a cluster, and that the running one works")
+    .action(async (options: PlatformOptions, command: Command) => {
       const { api, format } = globals(command);
-      const checks = [...machineChecks(), ...(await serverChecks(api))];
+      const cluster = options.platform === "kruise" ? await clusterChecks(options) : [];
+      const checks = [...machineChecks(), ...cluster, ...(await serverChecks(api, cluster.length > 0))];
       const columns = [
         { title: "CHECK", value: (check: Check) => check.check },
         { title: "RESULT", value: (check: Check) => (check.ok ? pc.green("ok") : pc.red("failed")) },
@@ -79,6 +80,17 @@ function positive(text: string): number {
   return value;
 }
 
+/** What the cluster and the registry must have, whether Berth runs on them yet or not. */
+async function clusterChecks(options: PlatformOptions): Promise<Check[]> {
+  const config = platformConfig(options, ".berth");
+  if (config.kind !== "kruise") return [];
+  const { checkKruise } = await import("../../pool-manager/platform/kruise/connect.ts");
+  const results = await checkKruise(config).catch((error: Error) => [
+    { name: "cluster", ok: false, detail: error.message, fix: "set --kubeconfig and --registry" },
+  ]);
+  return results.map(({ name, ok, detail, fix }) => ({ check: name, ok, found: detail, fix }));
+}
+
 function machineChecks(): Check[] {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const free = Math.round(freemem() / 2 ** 20);
@@ -94,11 +106,14 @@ function machineChecks(): Check[] {
   ];
 }
 
-async function serverChecks(api: Api): Promise<Check[]> {
+/** `onCluster`: looked at before Berth runs there as well, and routers may run apart from it. */
+async function serverChecks(api: Api, onCluster: boolean): Promise<Check[]> {
   let status: Status;
   try {
     status = await api.get<Status>("/v1/status");
   } catch (error) {
+    const notYet = onCluster && error instanceof CliError && error.code === "UNREACHABLE";
+    if (notYet) return [{ check: "manage API", ok: true, found: `none at ${api.url} yet`, fix: "" }];
     return [{ check: "manage API", ok: false, found: (error as Error).message, fix: "start berth with npm start, or name it with --url" }];
   }
   const { items } = await api.get<{ items: { name: string; size: number; instances: Record<string, number> }[] }>("/v1/pools");
@@ -106,7 +121,12 @@ async function serverChecks(api: Api): Promise<Check[]> {
   return [
     { check: "manage API", ok: status.ready, found: `${api.url}, version ${status.version}, ${status.functions} functions`, fix: "wait until it is ready" },
     { check: "versions", ok: status.version === packageVersion(), found: `command ${packageVersion()}`, fix: "use the same version on both sides" },
-    { check: "router", ok: router === "ready", found: `${status.router ?? "none"}: ${router}`, fix: "look at the log of berth" },
+    {
+      check: "router",
+      ok: router === "ready" || (onCluster && status.router === null),
+      found: `${status.router ?? "none"}: ${router}`,
+      fix: "look at the log of berth",
+    },
     ...items.map((pool) => ({
       check: `pool ${pool.name}`,
       ok: pool.size === 0 || (pool.instances.prewarmed ?? 0) > 0,

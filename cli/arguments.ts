@@ -1,0 +1,17 @@
+import { InvalidArgumentError } from "commander";
+
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`"${text}" is not an integer between ${min} and ${max}.`);
+    }
+    return value;
+  };
+}
+
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError(`"${text}" is not a number from 0 to 1.`);
+  return value;
+}

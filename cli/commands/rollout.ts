@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Command, InvalidArgumentError } from "commander";
+import type { Static } from "typebox";
+import type { RolloutView } from "../../pool-manager/api/schemas.ts";
+import { parseDuration } from "../../pool-manager/functions/duration.ts";
+import { CliError } from "../errors.ts";
+import { printOne } from "../output.ts";
+import { globals } from "./globals.ts";
+
+type Rollout = Static<typeof RolloutView>;
+
+const LOOK_EVERY_MS = 250;
+
+const VERBS = {
+  pause: "hold a rollout up where it is",
+  resume: "let a paused rollout go on",
+  undo: "have the old revision return, with all invocations and instances",
+} as const;
+
+/** rollout: how a revision takes over step by step. */
+export function rolloutCommands(program: Command): void {
+  const rollout = program.command("rollout").description("how a revision takes over step by step");
+  rollout
+    .command("status <name>")
+    .description("how the last rollout gets on")
+    .option("--wait [duration]", "until it has ended, at most so long (by default 10m); fails unless the new revision is active then", waitMs)
+    .action(async (name: string, { wait }: { wait?: number | true }, command: Command) => {
+      const { api, format } = globals(command);
+      const path = `/v1/functions/${encodeURIComponent(name)}/rollout`;
+      const deadline = Date.now() + (wait === true ? 600_000 : (wait ?? 0));
+      let view = await api.get<Rollout>(path);
+      while (isOpen(view) && Date.now() < deadline) {
+        await sleep(LOOK_EVERY_MS);
+        view = await api.get<Rollout>(path);
+      }
+      printOne(view, format);
+      if (wait === undefined || view.state === "complete") return;
+      if (isOpen(view))
+        throw new CliError("ROLLOUT_OPEN", `the rollout of ${view.to} is ${view.state} at ${view.percent} percent`, "wait longer, or resume it");
+      throw new CliError("ROLLOUT_ENDED", `${view.from} is active: ${view.reason}`, `correct ${view.to} and deploy it again`);
+    });
+  for (const [verb, description] of Object.entries(VERBS)) {
+    rollout
+      .command(`${verb} <name>`)
+      .description(description)
+      .action(async (name: string, _options: object, command: Command) => {
+        const { api, format, say } = globals(command);
+        const view = (await api.call("POST", `/v1/functions/${encodeURIComponent(name)}/rollout/${verb}`)) as Rollout;
+        say(`${name}: the rollout of ${view.to} is ${view.state}`);
+        if (format !== "table") printOne(view, format);
+      });
+  }
+}
+
+function isOpen({ state }: Rollout): boolean {
+  return state === "rolling" || state === "paused";
+}
+
+function waitMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null) throw new InvalidArgumentError(`"${text}" is not a duration such as 5m.`);
+  return ms;
+}

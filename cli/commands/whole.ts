@@ -1,0 +1,7 @@
+import { InvalidArgumentError } from "commander";
+
+/** Parses an option that takes a whole number; its bounds are the API's to check. */
+export function whole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number.`);
+  return Number(text);
+}

@@ -1,0 +1,49 @@
+import { type Command, Option } from "commander";
+import type { RouterConfig } from "../router/config.ts";
+import { integer, share } from "./arguments.ts";
+import { keysOf, type ListenerOptions } from "./listener-options.ts";
+
+/** Of every router, in the pool manager's process or in one of its own. */
+export interface RouterOptions extends ListenerOptions {
+  routerPort: number;
+  maxBody: number;
+  /** Functions are also reached at `NAME.domain`. */
+  domain?: string;
+  /** Share of invocations that are logged, 0 to 1. */
+  accessLog?: number;
+}
+
+export function withRouterOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--router-port <port>", "port for invocations; 0: any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)))
+    .addOption(
+      new Option("--max-body <bytes>", "largest request body")
+        .env("BERTH_MAX_BODY")
+        .default(16 * 1024 * 1024)
+        .argParser(integer(0, 2 ** 40)),
+    )
+    .addOption(new Option("--domain <name>", "functions are also reached at NAME.<name> by their Host header").env("BERTH_DOMAIN"))
+    .addOption(
+      new Option("--access-log <share>", "share of the invocations, 0 to 1, that is written to standard output as JSON lines")
+        .env("BERTH_ACCESS_LOG")
+        .default(0)
+        .argParser(share),
+    );
+}
+
+/** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
+export function routerConfig(options: RouterOptions, ownKey: string | null, unreadyMs: number, drainMs: number): RouterConfig {
+  const { host, advertise, routerPort, maxBody, domain, accessLog } = options;
+  return {
+    host,
+    port: routerPort,
+    advertise: advertise ?? host,
+    keys: keysOf(options),
+    ownKey,
+    domain: domain ?? null,
+    maxBodyBytes: maxBody,
+    accessShare: accessLog ?? 0,
+    unreadyMs,
+    drainMs,
+  };
+}

@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import closeWithGrace from "close-with-grace";
+import { type ApiKeys, presentedKey } from "../pool-manager/client/api-keys.ts";
+import { ManagerClient } from "../pool-manager/client/client.ts";
+import { SnapshotLink, TableSnapshots } from "../pool-manager/client/snapshot.ts";
+import { type Router, startRouter } from "../router/start.ts";
+import { EXIT, portError } from "./errors.ts";
+import { type RouterOptions, routerConfig } from "./router-options.ts";
+
+export interface RouterCommandOptions extends RouterOptions {
+  adminPort: number;
+  namespace: string;
+  redis?: string;
+  /** Milliseconds. */
+  unready: number;
+}
+
+/** Running invocations get this long when it stops. Milliseconds. */
+const DRAIN_MS = 30_000;
+
+/** The command: a router of the pool manager at `managerUrl`; runs until it is told to stop. */
+export async function router(managerUrl: string, key: string | null, options: RouterCommandOptions): Promise<void> {
+  const snapshots = options.redis ? new TableSnapshots(options.redis, options.namespace) : null;
+  const config = routerConfig(options, key, options.unready, DRAIN_MS);
+  const started = await startRouter(config, (self) => {
+    const client = new ManagerClient(managerUrl, self, key);
+    return snapshots ? new SnapshotLink(client, snapshots) : client;
+  }).catch((error) => {
+    throw portError(error, "--router-port", options.routerPort);
+  });
+  const admin = await startAdmin(started, options, config.keys);
+  closeWithGrace({ delay: options.unready + DRAIN_MS + 5000, logger: false }, async ({ err }) => {
+    if (err) process.stderr.write(`the router stops: ${err.stack ?? err.message}\n`);
+    await started.close();
+    admin.close();
+    snapshots?.close();
+    if (err) process.exitCode = EXIT.error;
+  });
+  const { port } = admin.address() as AddressInfo;
+  process.stdout.write(`router ready: invoke ${started.url} admin http://${options.host}:${port}\n`);
+}
+
+async function startAdmin({ registry, isReady }: Router, { host, adminPort }: RouterCommandOptions, keys: ApiKeys | null): Promise<Server> {
+  const server = createServer((req, res) => {
+    const path = req.url?.split("?")[0];
+    if (path === "/metrics" && keys && !keys.rolesOf(presentedKey(req.headers.authorization, undefined))?.has("monitor")) {
+      res.writeHead(401).end("a key with the role monitor is wanted\n");
+    } else if (path === "/metrics") {
+      void registry.metrics().then((text) => res.setHeader("content-type", registry.contentType).end(text));
+    } else if (path === "/readyz" && !isReady()) {
+      res.writeHead(503).end("no table yet, or about to stop\n");
+    } else {
+      res.writeHead(path === "/readyz" || path === "/healthz" ? 200 : 404).end();
+    }
+  });
+  server.listen(adminPort, host);
+  await once(server, "listening").catch((error) => {
+    throw portError(error, "--admin-port", adminPort);
+  });
+  return server;
+}

@@ -1,0 +1,32 @@
+{{- define "berth.labels" -}}
+app.kubernetes.io/name: berth
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- /* Whatever the namespace demands of its pods: Pod Security "restricted". */ -}}
+{{- define "berth.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "berth.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
+
+{{- define "berth.pullSecrets" -}}
+{{- with .Values.images.pullSecret }}
+imagePullSecrets:
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* Services are found by the variables that Kubernetes sets: no name has to be resolved. */ -}}
+{{- define "berth.redisUrl" -}}
+redis://$(BERTH_REDIS_SERVICE_HOST):$(BERTH_REDIS_SERVICE_PORT)
+{{- end }}
