@@ -3,21 +3,37 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
+import type { ClusterSize } from "./cluster.ts";
 import { plot } from "./plot.ts";
-import { machine, printScenarios, type Scenario } from "./report.ts";
-import { burst, cold, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
+import { machine, printScenarios, type Scenario, stolen } from "./report.ts";
+import type { RouterSize } from "./router.ts";
+import { burst, cold, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
 
-/** `npm run bench -- [--quick] [--out FILE] [--scenario NAME …]` */
+/** `npm run bench -- [router|fairness|memory] [--platform local|kruise] [--quick] [--out FILE] [--scenario NAME …]` */
 const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
+const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
+const CLUSTER_QUICK: ClusterSize = { eager: 6, paced: 4, alone: 3, cold: 2, rollouts: 3, burstRounds: 1, warmSeconds: 2, rounds: 1 };
 const NAMES = ["prewarmed", "cold", "burst", "warm"];
+const CLUSTER_NAMES = ["starts", "burst"];
 
-const { values } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, out: { type: "string" }, scenario: { type: "string", multiple: true, default: NAMES } },
+const ROUTER_FULL: RouterSize = { rounds: 5, seconds: 3, shots: 3000 };
+const ROUTER_QUICK: RouterSize = { rounds: 2, seconds: 1, shots: 300 };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    platform: { type: "string", default: "local" },
+    quick: { type: "boolean", default: false },
+    out: { type: "string" },
+    scenario: { type: "string", multiple: true },
+  },
 });
-const unknown = values.scenario.find((name) => !NAMES.includes(name));
+const names = values.platform === "kruise" ? CLUSTER_NAMES : NAMES;
+const chosen = values.scenario ?? names;
+const unknown = chosen.find((name) => !names.includes(name));
 if (unknown) {
-  process.stderr.write(`error SCENARIO_UNKNOWN: ${unknown}\n  fix: choose among ${NAMES.join(", ")} (warm includes throughput and direct)\n`);
+  process.stderr.write(`error SCENARIO_UNKNOWN: ${unknown}\n  fix: choose among ${names.join(", ")} (warm includes throughput and direct)\n`);
   process.exit(2);
 }
 execFileSync(process.execPath, ["build.mjs"], { stdio: "inherit" });
@@ -31,21 +47,47 @@ const progress: Progress = (scenario, done, total) => {
 
 const size = values.quick ? QUICK : FULL;
 const scenarios: Scenario[] = [];
-let memory: object | undefined;
-if (values.scenario.includes("prewarmed")) scenarios.push(await prewarmed(size, progress));
-if (values.scenario.includes("cold")) scenarios.push(await cold(size, progress));
-if (values.scenario.includes("burst")) scenarios.push(await burst(size, progress));
-if (values.scenario.includes("warm")) {
-  const result = await warm(size, progress);
-  scenarios.push(...result.scenarios);
-  memory = result.memory;
+stolen();
+let memory: Memory | undefined;
+if (positionals[0] === "router") {
+  const { routerScenarios } = await import("./router.ts");
+  scenarios.push(...(await routerScenarios(values.quick ? ROUTER_QUICK : ROUTER_FULL, progress)));
+} else if (positionals[0] === "fairness") {
+  const { fairness } = await import("./fairness.ts");
+  scenarios.push(...(await fairness({ rounds: values.quick ? 1 : 10 }, progress)));
+} else if (positionals[0] === "memory") {
+  const { memoryGrowth } = await import("./memory.ts");
+  scenarios.push(...(await memoryGrowth(values.quick ? 20_000 : 1_000_000, progress)));
+} else if (values.platform === "kruise") {
+  const clusterSize = values.quick ? CLUSTER_QUICK : CLUSTER_FULL;
+  const { clusterBursts, clusterScenarios } = await import("./cluster.ts");
+  if (chosen.includes("starts")) scenarios.push(...(await clusterScenarios(clusterSize, progress)));
+  if (chosen.includes("burst")) scenarios.push(...(await clusterBursts(clusterSize, progress)));
+} else {
+  memory = await localScenarios();
 }
-printScenarios(scenarios);
+if (positionals[0] !== "router") printScenarios(scenarios);
+const share = stolen();
+process.stdout.write(`processor time that the host took away: ${(100 * share).toFixed(1)} %\n`);
 if (memory) process.stdout.write(`private memory in MB: ${JSON.stringify(memory)}\n`);
 const out = values.out ?? `bench/results/local-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
 mkdirSync(dirname(out), { recursive: true });
-writeFileSync(out, `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), quick: values.quick, memory, scenarios }, null, 2)}\n`);
+writeFileSync(
+  out,
+  `${JSON.stringify({ machine: { ...machine(), stolen: share }, date: new Date().toISOString(), platform: values.platform, quick: values.quick, memory, scenarios }, null, 2)}\n`,
+);
 const picture = out.replace(/(\.json)?$/, ".svg");
 writeFileSync(picture, await plot(scenarios));
 process.stderr.write(`wrote ${out} and ${picture}\n`);
 process.exitCode = scenarios.some((scenario) => scenario.errors > 0) ? 1 : 0;
+
+/** The scenarios of one machine; returns the memory that they found. */
+async function localScenarios(): Promise<Memory | undefined> {
+  if (chosen.includes("prewarmed")) scenarios.push(await prewarmed(size, progress));
+  if (chosen.includes("cold")) scenarios.push(await cold(size, progress));
+  if (chosen.includes("burst")) scenarios.push(await burst(size, progress));
+  if (!chosen.includes("warm")) return undefined;
+  const result = await warm(size, progress);
+  scenarios.push(...result.scenarios);
+  return result.memory;
+}

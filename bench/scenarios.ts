@@ -19,7 +19,7 @@ export interface Memory {
 
 export type Progress = (scenario: string, done: number, total: number) => void;
 
-const HELLO = 'export default { fetch: () => Response.json({ message: "Hello, world!" }) };';
+export const HELLO = 'export default { fetch: () => Response.json({ message: "Hello, world!" }) };';
 const BURST = 20;
 
 /** About 1 MB of functions as a bundler would emit them, each with a body of its own, and one that is called. */

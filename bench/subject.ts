@@ -3,18 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Api } from "../cli/api.ts";
+import type { InstanceRow } from "../pool-manager/api/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
-
-/** Clock ticks per second of /proc/PID/stat: 100 on every Linux that Node runs on. */
-const TICKS = 100;
-
-export interface InstanceRow {
-  uid: string;
-  state: string;
-  function: string | null;
-  revision: string | null;
-  address: string | null;
-}
+import { processCpuUs } from "./report.ts";
 
 /** A Berth in a process of its own, as users run it. */
 export class Subject {
@@ -30,10 +21,11 @@ export class Subject {
     this.api = new Api(manageUrl);
   }
 
-  static async start(poolSize: number): Promise<Subject> {
+  /** `flags`: further options of `berth up`. */
+  static async start(poolSize: number, flags: readonly string[] = []): Promise<Subject> {
     const stateDir = mkdtempSync(join(tmpdir(), "berth-bench-"));
-    const flags = ["--router-port", "0", "--api-port", "0", "--state-dir", stateDir, "--pool-size", String(poolSize), "--no-example", "--log-level", "error"];
-    const child = spawn(process.execPath, ["dist/berth.js", "up", ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+    const own = ["--router-port", "0", "--api-port", "0", "--state-dir", stateDir, "--pool-size", String(poolSize), "--no-example", "--log-level", "error"];
+    const child = spawn(process.execPath, ["dist/berth.js", "up", ...own, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
     const line = await new Promise<string>((resolve, reject) => {
       let text = "";
       child.stdout?.on("data", (chunk) => {
@@ -55,7 +47,7 @@ export class Subject {
 
   async upload(source: string): Promise<string> {
     const tar = await packLayer([{ path: "index.mjs", data: new TextEncoder().encode(source) }]);
-    return ((await this.api.call("POST", "/v1/code", tar)) as { digest: string }).digest;
+    return this.api.upload(tar);
   }
 
   async deploy(name: string, code: string, manifest: object = {}): Promise<void> {
@@ -72,16 +64,21 @@ export class Subject {
       const states = (await this.instances()).map((instance) => instance.state);
       const prewarmed = states.filter((state) => state === "prewarmed").length;
       if (prewarmed >= size && !states.includes("starting")) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`the pool did not reach ${size}`);
   }
 
+  /** Value of a counter, summed over its labels unless one is named. */
+  async counter(name: string, label = ""): Promise<number> {
+    const text = await (await fetch(`${this.api.url}/metrics`)).text();
+    const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`) && line.includes(label));
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  }
+
   /** Processor time of the process of pool manager and router so far, in microseconds. */
   cpuUs(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1e6;
+    return processCpuUs(Number(this.#child.pid));
   }
 
   /** Private memory in MB: of pool manager and router, and of the instance's whole process group. */
@@ -100,7 +97,7 @@ export class Subject {
   }
 }
 
-function privateMb(pid: number): number {
+export function privateMb(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
   const kb = [...rollup.matchAll(/^Private_(?:Clean|Dirty): +(\d+)/gm)].reduce((sum, match) => sum + Number(match[1]), 0);
   return Math.round(kb / 102.4) / 10;
