@@ -1,19 +1,38 @@
 import { Api } from "../../cli/api.ts";
 import { type Berth, startTemporary, type UpOptions } from "../../cli/up.ts";
+import type { InstanceRow } from "../../pool-manager/api/schemas.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
+
+/** The integration suite runs on pods, not processes. */
+export const ON_CLUSTER = process.env.BERTH_TEST_PLATFORM === "kruise";
+/** Creating a pod takes ten times as long as a process, and longer beside other work on the machine. */
+export const PATIENCE = ON_CLUSTER ? 10 : 1;
+
+/** Where functions reach a server of the test's. */
+export const TEST_HOST = ON_CLUSTER ? (process.env.BERTH_TEST_HOST ?? "10.99.0.1") : "127.0.0.1";
 
 /** A running Berth with the calls that tests make. */
 export class TestBerth {
   readonly berth: Berth;
   readonly api: Api;
 
-  constructor(berth: Berth) {
+  /** `key` with the role `manage`, where one is wanted. */
+  constructor(berth: Berth, key: string | null = null) {
     this.berth = berth;
-    this.api = new Api(berth.manageUrl);
+    this.api = new Api(berth.manageUrl, key);
   }
 
+  /** On processes of this machine, or in the cluster tier on pods in a namespace of its own. */
   static async start(options: Partial<UpOptions> = {}): Promise<TestBerth> {
-    return new TestBerth(await startTemporary(options));
+    if (!ON_CLUSTER || options.platform) return new TestBerth(await startTemporary(options));
+    const { clusterOptions, deleteNamespace, freshNamespace } = await import("../cluster/subject.ts");
+    const namespace = freshNamespace();
+    const berth = await startTemporary({ ...clusterOptions(namespace), ...options });
+    const close = async () => {
+      await berth.close();
+      await deleteNamespace(namespace);
+    };
+    return new TestBerth({ ...berth, close });
   }
 
   async close(): Promise<void> {
@@ -28,7 +47,7 @@ export class TestBerth {
 
   async upload(source: string, file = "index.mjs"): Promise<string> {
     const tar = await packLayer([{ path: file, data: new TextEncoder().encode(source) }]);
-    return ((await this.api.call("POST", "/v1/code", tar)) as { digest: string }).digest;
+    return this.api.upload(tar);
   }
 
   invoke(name: string, init: RequestInit & { duplex?: "half" } = {}, path = ""): Promise<Response> {
@@ -41,22 +60,12 @@ export class TestBerth {
 
   /** Waits until the pool has this many prewarmed instances. */
   prewarmed(count: number): Promise<void> {
-    return until(async () => (await this.instances()).filter((i) => i.state === "prewarmed").length >= count, `${count} prewarmed`);
+    return until(async () => (await this.instances()).filter((i) => i.state === "prewarmed").length >= count, `${count} prewarmed`, 10_000 + 1000 * count);
   }
 }
 
-export interface InstanceRow {
-  uid: string;
-  state: string;
-  function: string | null;
-  revision: string | null;
-  address: string | null;
-  epoch: number;
-  inFlight: number;
-}
-
 export async function until(check: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
-  const deadline = Date.now() + ms;
+  const deadline = Date.now() + ms * PATIENCE;
   while (!(await check())) {
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -66,10 +75,11 @@ export async function until(check: () => boolean | Promise<boolean>, what: strin
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** A function that tells what it was called with. */
-export const ECHO = `export default {
+export const ECHO = `import { hostname } from "node:os";
+export default {
   async fetch(request, env, ctx) {
     const body = await request.text();
     return Response.json({ method: request.method, url: request.url, body, env, callId: ctx.callId,
-      headers: Object.fromEntries(request.headers), pid: process.pid });
+      headers: Object.fromEntries(request.headers), id: process.pid + "@" + hostname() });
   },
 };`;

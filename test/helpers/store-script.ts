@@ -2,7 +2,9 @@ import { writeFileSync } from "node:fs";
 import { FileStore } from "../../pool-manager/functions/file-store.ts";
 import { type FileOps, realFiles } from "../../pool-manager/functions/files.ts";
 import type { Manifest } from "../../pool-manager/functions/manifest.ts";
-import { FunctionRegistry, manifestOf } from "../../pool-manager/functions/registry.ts";
+import { PoolFiles } from "../../pool-manager/functions/pool-files.ts";
+import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
+import { manifestOf } from "../../pool-manager/functions/revisions.ts";
 import { Pools } from "../../pool-manager/pool/pools.ts";
 
 /**
@@ -43,9 +45,9 @@ const functions = new FunctionRegistry(
   async (name, revision) => `image-${name}-${revision}`,
   () => {},
 );
-const pools = new Pools(stateDir, () => {}, dying);
+const pools = new Pools(new PoolFiles(stateDir, dying), () => {});
 await functions.load();
-await pools.load([{ name: "node", runtime: "node", size: 1, max: 2, budget: { actions: 1, windowMs: 1000 } }]);
+await pools.load([{ name: "node", runtime: "node", size: 1, max: 2, budget: { actions: 1, windowMs: 1000 }, partition: 0, paused: false }]);
 
 function acknowledge(): void {
   const shown = functions.list().map((record) => {
@@ -71,6 +73,7 @@ const BASE: Manifest = {
   idleTimeoutMs: 1000,
   queueDepth: 1,
   queueTimeoutMs: 1000,
+  rollout: null,
 };
 
 async function deploy(name: string, manifest: Partial<Manifest>): Promise<void> {

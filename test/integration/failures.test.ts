@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ECHO, sleep, TestBerth, until } from "../helpers/berth.ts";
+import { ECHO, PATIENCE, sleep, TestBerth, until } from "../helpers/berth.ts";
 
 let berth: TestBerth;
 beforeAll(async () => {
@@ -22,10 +22,10 @@ describe("code that does not load", () => {
     expect(first.status).toBe(502);
     expect(first.error.code).toBe("FUNCTION_LOAD_FAILED");
     expect(first.error.message).toContain("TypeError: bad config");
-    expect(first.ms).toBeLessThan(1000);
+    expect(first.ms).toBeLessThan(1000 * PATIENCE);
     const second = await timed(berth.invoke("broken"));
     expect(second.error.message).toContain("bad config");
-    expect(second.ms).toBeLessThan(1000);
+    expect(second.ms).toBeLessThan(1000 * PATIENCE);
   });
 
   test("a syntax error and a missing handler say so", async () => {
@@ -51,7 +51,7 @@ describe("code that does not load", () => {
     const result = await timed(berth.invoke(name));
     expect([result.status, result.error.code]).toEqual([504, "FUNCTION_LOAD_TIMEOUT"]);
     expect(result.ms).toBeGreaterThan(390);
-    expect(result.ms).toBeLessThan(1500);
+    expect(result.ms).toBeLessThan(1500 * PATIENCE);
     await until(async () => !(await berth.instances()).some((instance) => instance.function === name), "the instance is gone");
   });
 
@@ -62,14 +62,14 @@ describe("code that does not load", () => {
 
   test("a broken revision leaves the instance of the older one, and rollback returns to it", async () => {
     await berth.deploy("careful", ECHO);
-    const before = ((await (await berth.invoke("careful")).json()) as { pid: number }).pid;
+    const before = ((await (await berth.invoke("careful")).json()) as { id: string }).id;
     await berth.deploy("careful", "throw new Error('v2 is bad')");
     const broken = await timed(berth.invoke("careful"));
     expect([broken.status, broken.error.message.includes("v2 is bad")]).toEqual([502, true]);
     await berth.api.call("POST", "/v1/functions/careful/rollback", {});
     const after = await berth.invoke("careful");
     expect(after.headers.get("x-berth-revision")).toBe("r1");
-    expect(((await after.json()) as { pid: number }).pid).toBe(before);
+    expect(((await after.json()) as { id: string }).id).toBe(before);
   });
 });
 
@@ -99,7 +99,7 @@ describe("a function that fails while it runs", () => {
     const [before] = (await berth.instances()).filter((instance) => instance.function === name);
     const result = await timed(berth.invoke(name));
     expect([result.status, result.error.code]).toEqual([504, "FUNCTION_TIMEOUT"]);
-    expect(result.ms).toBeLessThan(900);
+    expect(result.ms).toBeLessThan(900 * PATIENCE);
     expect(await (await berth.invoke(name, {}, "/ok")).text()).toBe("ok");
     await until(async () => !(await berth.instances()).some((instance) => instance.uid === before?.uid), "the old instance is gone");
   });
@@ -160,7 +160,7 @@ describe("deletion", () => {
     const ended = await slow;
     expect([ended.status, ended.error.code]).toEqual([503, "FUNCTION_DELETED"]);
     expect(performance.now() - from).toBeGreaterThan(1900);
-    expect(performance.now() - from).toBeLessThan(2700);
+    expect(performance.now() - from).toBeLessThan(4000);
     await until(async () => !(await berth.instances()).some((instance) => instance.function === "doomed"), "its instances are gone");
   });
 });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packLayer } from "../../pool-manager/images/layer.ts";
-import { ECHO, TestBerth, until } from "../helpers/berth.ts";
+import { ECHO, ON_CLUSTER, TestBerth, until } from "../helpers/berth.ts";
 
 const stateDir = mkdtempSync(join(tmpdir(), "berth-test-"));
 let berth: TestBerth;
@@ -117,6 +117,8 @@ describe("functions", () => {
       const blob = readFileSync(join(stateDir, "images/blobs/sha256", name), "latin1");
       expect(blob.includes("hunter2") || blob.includes("visible-env")).toBe(false);
     }
+    // On a cluster they are in a Secret (test/cluster/resources.test.ts).
+    if (ON_CLUSTER) return;
     const [file] = readdirSync(join(stateDir, "secrets"));
     expect(statSync(join(stateDir, "secrets", file as string)).mode & 0o777).toBe(0o600);
   });
@@ -218,6 +220,12 @@ describe("the command", () => {
     expect((await run("list")).stdout).toMatch(/cli-fn +node +r1/);
     expect((await run("pool", "set", "node", "--size", "1")).code).toBe(0);
     expect((await run("pool", "list", "-o", "yaml")).stdout).toContain("size: 1");
+    expect((await run("pause")).stderr).toContain("node is paused");
+    expect((await run("pool", "get", "node", "-o", "yaml")).stdout).toContain("paused: true");
+    expect((await run("resume", "node")).stderr).toContain("node goes on");
+    expect((await run("traffic", "cli-fn", "--alias", "next=r1")).stdout).toContain("next");
+    expect((await run("traffic", "cli-fn", "--split", "nonsense")).code).toBe(2);
+    expect((await run("traffic", "cli-fn", "--clear", "-o", "json")).stdout).toMatch(/"aliases": \{\}/);
     expect((await run("doctor")).code).toBe(0);
     expect((await run("version")).stdout).toContain("berth 0.1.0");
     expect((await run("delete", "cli-fn")).code).toBe(0);

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
-import type { Instance, Platform } from "../../pool-manager/platform/platform.ts";
-import type { LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { digestOf } from "../../pool-manager/images/oci.ts";
+import type { Instance, OpenOrder, Platform, PreparedCode } from "../../pool-manager/platform/platform.ts";
 import { until } from "../helpers/berth.ts";
 
 export interface Subject {
   platform: Platform;
   /** Bytes that load as a function. */
   code: Uint8Array;
+  /** The same as it is deployed; only where a bind needs its code. */
+  prepared?: PreparedCode;
   /** Has the instance's process end by itself. */
   kill(instance: Instance): void;
   /** Has a function in the instance write a line; only where output exists. */
@@ -21,6 +23,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
     const subject = await start();
     try {
       await subject.platform.start();
+      for (const functionUid of ["f1", "f2"]) if (subject.prepared) subject.platform.prepareCode([{ ...subject.prepared, functionUid }]);
       await subject.platform.scalePool(pool, replicas);
       const prewarmed = () => [...subject.platform.observe().instances.values()].filter((i) => i.echo?.state === "prewarmed");
       await until(() => prewarmed().length === replicas, `${replicas} instances are prewarmed`);
@@ -33,7 +36,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
   const first = (instances: Instance[]) => instances[0] as Instance;
   const now = ({ platform }: Subject, uid: string) => platform.observe().instances.get(uid) as Instance;
 
-  function orderFor({ uid, echo }: Instance, change: Partial<LoadOrder> = {}): LoadOrder {
+  function orderFor(code: Uint8Array, { uid, echo }: Instance, change: Partial<OpenOrder> = {}): OpenOrder {
     return {
       uid,
       bootId: echo?.bootId ?? "",
@@ -41,8 +44,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       functionUid: "f1",
       functionName: "f",
       revision: "r1",
-      digest: "sha256:0",
-      source: { kind: "inline" },
+      digest: digestOf(code),
       term: 1,
       loadTimeoutMs: 5000,
       settings: { entry: "index.mjs", handler: null, signature: null, concurrency: 2, timeoutMs: 1000 },
@@ -87,7 +89,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         const instance = first(prewarmed());
         const seen: string[] = [];
         subject.platform.watch((uid) => seen.push(uid));
-        const answer = await subject.platform.load(orderFor(instance), subject.code);
+        const answer = await subject.platform.load(orderFor(subject.code, instance), subject.code);
         expect(answer).toMatchObject({ accepted: true, echo: { epoch: 1, functionUid: "f1", revision: "r1", state: "specializing" } });
         expect(answer.echo.port).toBeGreaterThan(0);
         await until(() => now(subject, instance.uid).echo?.loaded === true, "it has loaded");
@@ -99,8 +101,8 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       withPool(1, async (subject, prewarmed) => {
         const instance = first(prewarmed());
         const answers = await Promise.all([
-          subject.platform.load(orderFor(instance), subject.code),
-          subject.platform.load(orderFor(instance, { functionUid: "f2" }), subject.code),
+          subject.platform.load(orderFor(subject.code, instance), subject.code),
+          subject.platform.load(orderFor(subject.code, instance, { functionUid: "f2" }), subject.code),
         ]);
         expect(answers.filter((answer) => answer.accepted)).toHaveLength(1);
       }));
@@ -110,7 +112,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       ["another epoch", { epoch: 7 }, "epoch"],
     ] as const)("an order for %s is refused and changes nothing", (_what, change, refusal) =>
       withPool(1, async (subject, prewarmed) => {
-        const answer = await subject.platform.load(orderFor(first(prewarmed()), change), subject.code);
+        const answer = await subject.platform.load(orderFor(subject.code, first(prewarmed()), change), subject.code);
         expect(answer).toMatchObject({ accepted: false, refusal, echo: { epoch: 0, state: "prewarmed" } });
       }),
     );
@@ -118,14 +120,14 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
     test("an instance never serves a second function, and takes a new revision of its own in place", () =>
       withPool(1, async (subject, prewarmed) => {
         const { uid } = first(prewarmed());
-        await subject.platform.load(orderFor(first(prewarmed())), subject.code);
+        await subject.platform.load(orderFor(subject.code, first(prewarmed())), subject.code);
         await until(() => now(subject, uid).echo?.state === "warm", "it is warm");
         const port = now(subject, uid).echo?.port;
-        const other = await subject.platform.load(orderFor(now(subject, uid), { functionUid: "f2" }), subject.code);
+        const other = await subject.platform.load(orderFor(subject.code, now(subject, uid), { functionUid: "f2" }), subject.code);
         expect(other).toMatchObject({ accepted: false, refusal: "function" });
-        const lower = await subject.platform.load(orderFor(now(subject, uid), { term: 0 }), subject.code);
+        const lower = await subject.platform.load(orderFor(subject.code, now(subject, uid), { term: 0 }), subject.code);
         expect(lower).toMatchObject({ accepted: false, refusal: "term" });
-        const next = await subject.platform.load(orderFor(now(subject, uid), { revision: "r2" }), subject.code);
+        const next = await subject.platform.load(orderFor(subject.code, now(subject, uid), { revision: "r2" }), subject.code);
         expect(next).toMatchObject({ accepted: true, echo: { epoch: 2, revision: "r2" } });
         await until(() => now(subject, uid).echo?.state === "warm", "it is warm again");
         expect(now(subject, uid).echo).toMatchObject({ revision: "r2", loaded: true });
@@ -166,7 +168,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       withPool(1, async (subject, prewarmed) => {
         const instance = first(prewarmed());
         await subject.platform.drain(instance.uid, 1000);
-        const answer = await subject.platform.load(orderFor(instance), subject.code).catch((error) => ({ accepted: false, refusal: error.code }));
+        const answer = await subject.platform.load(orderFor(subject.code, instance), subject.code).catch((error) => ({ accepted: false, refusal: error.code }));
         expect(answer.accepted).toBe(false);
         await until(() => ["gone", undefined].includes(now(subject, instance.uid)?.echo?.state), "it has ended");
       }));
@@ -176,7 +178,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         const instance = first(prewarmed());
         subject.kill(instance);
         await until(() => !subject.platform.observe().instances.has(instance.uid), "it is gone");
-        await expect(subject.platform.load(orderFor(instance), subject.code)).rejects.toMatchObject({ code: "NOT_FOUND" });
+        await expect(subject.platform.load(orderFor(subject.code, instance), subject.code)).rejects.toMatchObject({ code: "NOT_FOUND" });
       }));
 
     test("what a function prints arrives with its instance", async () => {
@@ -184,7 +186,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         const { uid } = first(prewarmed());
         const lines: string[] = [];
         subject.platform.onLog((from, line) => from === uid && lines.push(line));
-        await subject.platform.load(orderFor(first(prewarmed())), subject.code);
+        await subject.platform.load(orderFor(subject.code, first(prewarmed())), subject.code);
         await until(() => now(subject, uid).echo?.state === "warm", "it is warm");
         await subject.print?.(now(subject, uid));
         await until(() => lines.some((line) => line.includes("printed")), "the line arrives");

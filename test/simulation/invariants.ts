@@ -1,8 +1,11 @@
+import type { FunctionDemand } from "../../pool-manager/client/contract.ts";
 import type { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
+import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import type { PoolSpec } from "../../pool-manager/pool/state.ts";
-import type { Echo, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import type { Limiter } from "../../router/limiter.ts";
+import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { SimInvocation, SimRouter } from "./router.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";
@@ -43,7 +46,8 @@ export class Invariants {
   }
 
   /** 5. One accepted order for each instance, boot and epoch. */
-  accepted(order: LoadOrder, epoch: number): void {
+  accepted(order: OpenOrder, { bootId, epoch }: Echo): void {
+    if (bootId !== order.bootId) fail(`5: ${bootId} accepted an order for ${order.bootId}`);
     const key = `${order.uid}/${order.bootId}/${order.epoch}`;
     const claim = `${order.functionUid}/${order.revision}`;
     if (this.#claims.has(key)) fail(`5: two orders were accepted for ${key}: ${this.#claims.get(key)} and ${claim}`);
@@ -91,7 +95,7 @@ export class Invariants {
     for (const uid of [...this.#seen.keys()]) if (!this.#platform.life(uid)) this.#gone(uid);
     this.#workers(router);
     this.#slots(router);
-    this.#waits(router);
+    this.#ends(router);
     const alive = this.#platform.uids().length;
     if (alive > this.#pool.max) fail(`pool: ${alive} instances are alive, max is ${this.#pool.max}`);
   }
@@ -162,41 +166,55 @@ export class Invariants {
 
   /** 7. What the limiter counts as in flight is what was granted and not released. */
   #slots(router: SimRouter): void {
+    // An instance that changes its revision takes what is in flight along to another limiter of the function.
     const held = new Map<string, number>();
-    for (const invocation of router.invocations) {
-      const { uid } = invocation.limiter.function;
-      if (invocation.reservation) held.set(uid, (held.get(uid) ?? 0) + 1);
+    const taken = new Map<string, number>();
+    const add = (counts: Map<string, number>, { function: { uid } }: Limiter, n: number) => counts.set(uid, (counts.get(uid) ?? 0) + n);
+    for (const { heldBy, reservation } of router.invocations) if (heldBy && reservation) add(held, heldBy, 1);
+    for (const [key, limiter] of router.limiters) {
+      const demand = limiter.demand();
+      const { inFlight, oldestWaitMs, instances } = demand;
+      add(taken, limiter, inFlight);
+      const ofInstances = instances.reduce((sum, instance) => sum + instance.inFlight, 0);
+      if (inFlight !== ofInstances) fail(`7: slots that are taken in all, taken of instances: ${inFlight}, ${ofInstances}`);
+      this.#queue(router, limiter, oldestWaitMs);
+      this.#waits(key, limiter, demand);
     }
-    for (const [uid, limiter] of router.limiters) {
-      const { inFlight, oldestWaitMs } = limiter.demand();
-      if (inFlight !== (held.get(uid) ?? 0)) fail(`7: ${inFlight} slots are taken, ${held.get(uid) ?? 0} are held`);
-      const { queueDepth, queueTimeoutMs } = limiter.function;
-      // What was refused by an instance returns to the queue whatever its depth: it had been admitted.
-      const waiting = [...router.invocations].filter((i) => i.limiter === limiter && !i.reservation && i.attempts === 0).length;
-      if (waiting > queueDepth) fail(`14: ${waiting} wait in a queue of ${queueDepth}`);
-      if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
-    }
+    for (const [uid, count] of taken) if (count !== (held.get(uid) ?? 0)) fail(`7: of ${uid} ${held.get(uid) ?? 0} slots are held, and ${count} taken`);
   }
 
-  /** 4 and 14: nobody waits beside an idle instance, and everybody's wait ends. */
-  #waits(router: SimRouter): void {
-    const now = this.#time.now();
-    for (const [uid, limiter] of router.limiters) {
-      const { waiting, instances } = limiter.demand();
-      const listed = new Set(limiter.function.endpoints.map((endpoint) => endpoint.instanceUid));
-      const idle = waiting > 0 && instances.some((instance) => instance.inFlight === 0 && listed.has(instance.uid) && limiter.isPickable(instance.uid));
-      if (!idle) this.#waitingSince.delete(uid);
-      else if (!this.#waitingSince.has(uid)) this.#waitingSince.set(uid, now);
-      const since = this.#waitingSince.get(uid);
-      if (since !== undefined && now - since > IDLE_WAIT_MS) fail(`4: invocations of ${uid} wait beside an idle instance for ${now - since} ms`);
+  /** 14. */
+  #queue(router: SimRouter, limiter: Limiter, oldestWaitMs: number): void {
+    const { queueDepth, queueTimeoutMs } = limiter.function;
+    // What was refused by an instance returns to the queue whatever its depth: it had been admitted.
+    const waiting = [...router.invocations].filter((i) => i.limiter === limiter && !i.reservation && i.attempts === 0).length;
+    if (waiting > queueDepth) fail(`14: ${waiting} wait in a queue of ${queueDepth}`);
+    if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
+  }
+
+  /** 4. Nobody waits beside an idle instance. */
+  #waits(key: string, limiter: Limiter, { waiting, instances }: FunctionDemand): void {
+    if (waiting === 0 || !instances.some(({ uid, inFlight }) => inFlight === 0 && isListed(limiter, uid) && limiter.isPickable(uid))) {
+      this.#waitingSince.delete(key);
+      return;
     }
+    const now = this.#time.now();
+    const since = this.#waitingSince.get(key) ?? now;
+    this.#waitingSince.set(key, since);
+    if (now - since > IDLE_WAIT_MS) fail(`4: invocations of ${key} wait beside an idle instance for ${now - since} ms`);
+  }
+
+  /** 14. Everybody's wait ends. */
+  #ends(router: SimRouter): void {
     for (const invocation of router.invocations) {
       const { queueTimeoutMs, timeoutMs, loadTimeoutMs } = invocation.limiter.function;
-      const age = now - invocation.arrivedAt;
+      const age = this.#time.now() - invocation.arrivedAt;
       if (age > queueTimeoutMs + timeoutMs + loadTimeoutMs + 1000) fail(`14: invocation ${invocation.id} has not ended after ${age} ms`);
     }
   }
 }
+
+const isListed = (limiter: Limiter, uid: string) => limiter.function.endpoints.some(({ instanceUid }) => instanceUid === uid);
 
 /** A step late is not too late. Milliseconds. */
 const QUEUE_SLACK_MS = 600;

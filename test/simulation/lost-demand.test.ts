@@ -5,6 +5,7 @@ import { FakePlatform } from "../../pool-manager/platform/fake.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
+import { memoryStore } from "./simulation.ts";
 import { Tally } from "./tally.ts";
 import { VirtualTime } from "./time.ts";
 
@@ -14,14 +15,13 @@ test("a lost demand report heals: the next one is sent within a second and says 
   const network = new SimNetwork(time, tally);
   network.faulty = false;
   const platform = new FakePlatform(network);
-  const store = { load: async () => [], save: async () => {}, remove: async () => {} };
   const functions: FunctionRegistry = new FunctionRegistry(
-    store,
+    memoryStore(),
     async () => "image",
     (uid) => reconciler.functionChanged(uid),
   );
-  const pool = { name: "node", runtime: "node", size: 1, max: 3, budget: { actions: 9, windowMs: 1000 } };
-  const pace = { urgent: 1, refill: 1, refillDelayMs: 0, startTimeoutMs: 5000 };
+  const pool = { name: "node", runtime: "node", size: 1, max: 3, budget: { actions: 9, windowMs: 1000 }, partition: 0, paused: false };
+  const pace = { urgent: 1, refill: 1, refillDelayMs: 0, startTimeoutMs: 5000, bindDelayMs: 0, bindAfterMs: 0 };
   const reconciler = new Reconciler({
     platform,
     functions,
@@ -38,11 +38,8 @@ test("a lost demand report heals: the next one is sent within a second and says 
     if (losing) lost += 1;
     else reconciler.report(said);
   };
-  const router = new SimRouter(time, tally, network, platform, { subscribe: (listener) => reconciler.subscribe(listener), report });
-  const advance = async (ms: number) => {
-    const until = time.now() + ms;
-    while (await time.step(until)) router.sweep();
-  };
+  const router = new SimRouter(time, tally, network, platform, { subscribe: (listener) => reconciler.subscribe(listener), report, leave: () => {} });
+  const advance = (ms: number) => time.run(time.now() + ms, () => router.sweep());
   await reconciler.start();
   await functions.deploy("f", () => parseManifest({}, ["node"]), { layer: "sha256:1", entry: "index.mjs" });
   await advance(1000);

@@ -15,13 +15,14 @@ export const MUTANTS: Mutant[] = [
     file: "runtime-images/protocol/instance.ts",
     find: 'if (order.epoch !== this.#epoch) return "epoch";',
     replace: "",
+    odds: { "call duplicated": 0.1 },
   },
   {
     name: "an instance takes an order of an earlier boot",
     file: "runtime-images/protocol/instance.ts",
     find: 'if (order.bootId !== this.bootId) return "boot";',
     replace: "",
-    odds: { "rogue order": 1, "order misrouted": 0.2 },
+    odds: { "rogue order": 1, "order of an older boot": 1 },
   },
   {
     name: "an instance takes a second function",
@@ -40,6 +41,7 @@ export const MUTANTS: Mutant[] = [
     file: "runtime-images/protocol/instance.ts",
     find: 'this.#state = "failed";\n      return true;',
     replace: "return true;",
+    odds: { "code throws": 0.4 },
   },
   {
     name: "a worker does not look at the function of a request",
@@ -52,13 +54,14 @@ export const MUTANTS: Mutant[] = [
     file: "runtime-images/protocol/admission.ts",
     find: "functionUid === this.#functionUid && revision === this.#revision",
     replace: "functionUid === this.#functionUid",
-    odds: { "invocation misrouted": 0.3 },
+    odds: { "invocation misrouted": 0.6 },
   },
   {
     name: "a worker runs one more than its concurrency",
     file: "runtime-images/protocol/admission.ts",
     find: "if (this.#running >= this.#concurrency)",
     replace: "if (this.#running > this.#concurrency)",
+    odds: { "invocation misrouted": 0.3 },
   },
   {
     name: "a finished invocation does not give its place back",
@@ -79,6 +82,13 @@ export const MUTANTS: Mutant[] = [
     replace: "",
   },
   {
+    name: "what is in flight is not adopted",
+    file: "router/limiter.ts",
+    find: "to.inFlight += slot.inFlight;",
+    replace: "",
+    odds: { "event dropped": 0.1 },
+  },
+  {
     name: "a reserved slot is not counted",
     file: "router/limiter.ts",
     find: "slot.inFlight += 1;",
@@ -89,6 +99,7 @@ export const MUTANTS: Mutant[] = [
     file: "router/limiter.ts",
     find: "if (now - head.arrivedAt >= this.#fn.queueTimeoutMs)",
     replace: "if (now - head.arrivedAt >= 60_000)",
+    odds: { "call slow": 0.3 },
   },
   {
     name: "a queue has no depth",
@@ -101,6 +112,7 @@ export const MUTANTS: Mutant[] = [
     file: "router/limiter.ts",
     find: "look = Math.min(look, blockedUntil);",
     replace: "void blockedUntil;",
+    odds: { "invocation misrouted": 0.3 },
   },
   {
     name: "an invocation whose connection broke is sent again",
@@ -110,7 +122,7 @@ export const MUTANTS: Mutant[] = [
   },
   {
     name: "the budget of deletions is not kept",
-    file: "pool-manager/pool/decide.ts",
+    file: "pool-manager/pool/plan.ts",
     find: "if (this.#budget <= 0)",
     replace: "if (this.#budget <= -100)",
   },
@@ -119,6 +131,7 @@ export const MUTANTS: Mutant[] = [
     file: "pool-manager/pool/decide.ts",
     find: "if (!world.synced) return { actions: [], throttled: [], lookAgainMs: null };",
     replace: "",
+    odds: { "observation unsynced": 0.6 },
   },
   {
     name: "a failed instance is not removed",
@@ -129,7 +142,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "the instances of a deleted function are not removed",
     file: "pool-manager/pool/decide.ts",
-    find: 'if (instance.functionUid && !this.#functions.has(instance.functionUid)) return "deleted-function";',
+    find: 'if (owner && !functions.has(owner)) return "deleted-function";',
     replace: "",
   },
   {
@@ -137,11 +150,12 @@ export const MUTANTS: Mutant[] = [
     file: "pool-manager/pool/decide.ts",
     find: 'if (instance.state === "gone" || instance.state === "draining") return "drained";',
     replace: "",
+    odds: { "manager restarted": 1, "instance killed": 0, "worker crashed": 0, "instance restarted": 0, "observation unsynced": 0 },
   },
   {
     name: "instances that never finish starting are kept",
     file: "pool-manager/pool/decide.ts",
-    find: 'return instance.state === "starting" && age > this.#world.pace.startTimeoutMs ? "start-timeout" : null;',
+    find: 'return instance.state === "starting" && age > world.pace.startTimeoutMs ? "start-timeout" : null;',
     replace: "return null;",
   },
   {

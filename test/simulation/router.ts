@@ -1,25 +1,26 @@
-import type { PoolManagerLink, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
+import { DELETE_GRACE_MS, type PoolManagerLink, type TableChange, type TableFunction } from "../../pool-manager/client/contract.ts";
 import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
 import { DemandReporter } from "../../router/demand.ts";
 import { RouterError } from "../../router/errors.ts";
 import { Limiter, type Waiter } from "../../router/limiter.ts";
 import { type Failure, mayRetry } from "../../router/retry.ts";
 import type { Reservation } from "../../router/slot.ts";
+import { Split } from "../../router/split.ts";
 import { Table } from "../../router/table.ts";
 import type { SimNetwork } from "./network.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";
 
-const DELETE_GRACE_MS = 2000;
-
 /** An invocation in the simulation; it does what invoke.ts does, on a network that is simulated. */
 export class SimInvocation implements Waiter {
   readonly id: number;
   readonly arrivedAt: number;
-  readonly limiter: Limiter;
+  limiter: Limiter;
   /** How often user code began to run for it. */
   runs = 0;
   outcome: string | null = null;
+  /** Whose slot it holds. */
+  heldBy: Limiter | null = null;
   reservation: Reservation | null = null;
   readonly replayable: boolean;
   attempts = 0;
@@ -37,9 +38,10 @@ export class SimInvocation implements Waiter {
 
   granted(reservation: Reservation): void {
     this.reservation = reservation;
+    this.heldBy = this.limiter;
     this.attempts += 1;
     const { fn } = { fn: this.limiter.function };
-    const patience = fn.timeoutMs + (reservation.endpoint.loaded ? 0 : fn.loadTimeoutMs);
+    const patience = fn.timeoutMs + (reservation.loaded ? 0 : fn.loadTimeoutMs);
     this.#cancelTimer = this.#router.time.after(patience, () => this.#timedOut());
     this.#router.send(this, reservation, ++this.#attempt);
   }
@@ -50,7 +52,9 @@ export class SimInvocation implements Waiter {
 
   /** The instance answered this attempt. */
   answered(attempt: number, status: string): void {
-    if (attempt === this.#attempt && this.outcome === null) this.end(status);
+    if (attempt !== this.#attempt || this.outcome !== null) return;
+    if (status === "ok") this.reservation?.answered();
+    this.end(status);
   }
 
   failed(attempt: number, failure: Failure): void {
@@ -110,6 +114,7 @@ export class SimRouter {
   readonly time: VirtualTime;
   readonly tally: Tally;
   readonly limiters = new Map<string, Limiter>();
+  readonly #splits = new Map<string, Split>();
   readonly byName = new Map<string, TableFunction>();
   readonly invocations = new Set<SimInvocation>();
   readonly #parked: Served[] = [];
@@ -136,7 +141,7 @@ export class SimRouter {
     this.#reporter = new DemandReporter("sim", (report) => this.#report(report), time.now, time.after);
     this.#table = new Table({
       upsert: (fn) => this.#upsert(fn),
-      removed: (uid, name) => this.#removed(uid, name),
+      removed: (key, name) => this.#removed(key, name),
       endpointGone: () => {},
     });
     this.connect(link);
@@ -161,13 +166,23 @@ export class SimRouter {
   }
 
   invoke(name: string, replayable: boolean): SimInvocation | null {
-    const fn = this.byName.get(name);
-    const limiter = fn && this.limiters.get(fn.uid);
+    const limiter = this.#choose(name);
     if (!limiter) return null;
     const invocation = new SimInvocation(this.#nextId++, limiter, this, replayable);
     this.invocations.add(invocation);
     limiter.acquire(invocation);
     return invocation;
+  }
+
+  /** As the router does it: the revision whose turn it is. */
+  #choose(name: string): Limiter | undefined {
+    const fn = this.byName.get(name);
+    if (!fn) return undefined;
+    const split = this.#splits.get(fn.key)?.with(fn.split) ?? new Split(fn.split);
+    this.#splits.set(fn.key, split);
+    const revision = split.next();
+    const version = revision === null ? undefined : this.byName.get(`${name}@${revision}`);
+    return this.limiters.get((version ?? fn).key);
   }
 
   ended(invocation: SimInvocation): void {
@@ -258,30 +273,47 @@ export class SimRouter {
   }
 
   #apply(change: TableChange): void {
-    this.#table.apply(structuredClone(change));
+    if (change.type !== "routers") this.#table.apply(structuredClone(change));
   }
 
   #upsert(fn: TableFunction): void {
     this.byName.set(fn.name, fn);
-    let limiter = this.limiters.get(fn.uid);
+    const { key } = fn;
+    let limiter = this.limiters.get(key);
     if (!limiter) {
-      const { uid } = fn;
-      limiter = new Limiter(fn, this.time.now, () => this.#reporter.changed(uid));
-      this.limiters.set(uid, limiter);
+      const siblings = () => [...this.limiters.values()].filter((one) => one.function.uid === fn.uid);
+      limiter = new Limiter(fn, this.time.now, (urgent) => this.#reporter.changed(key, urgent), siblings);
+      this.limiters.set(key, limiter);
       const own = limiter;
-      this.#reporter.add({ uid, demand: () => own.demand() });
+      this.#reporter.add({ key, demand: () => own.demand() });
     }
     limiter.update(fn);
   }
 
-  #removed(uid: string, name: string): void {
+  #removed(key: string, name: string): void {
     this.byName.delete(name);
-    this.#reporter.delete(uid);
-    const limiter = this.limiters.get(uid);
+    this.#reporter.delete(key);
+    const limiter = this.limiters.get(key);
+    const successor = name.includes("@") ? this.byName.get(name.slice(0, name.indexOf("@"))) : undefined;
+    if (limiter && successor) return this.#succeeded(key, limiter, this.limiters.get(successor.key) as Limiter);
     limiter?.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", "deleted"));
     this.time.after(DELETE_GRACE_MS, () => {
       for (const invocation of [...this.invocations]) if (invocation.limiter === limiter) invocation.end("deleted");
-      this.limiters.delete(uid);
+      if (this.limiters.get(key) === limiter) this.limiters.delete(key);
     });
+  }
+
+  #succeeded(key: string, limiter: Limiter, successor: Limiter): void {
+    this.limiters.delete(key);
+    successor.adopt(limiter);
+    for (const invocation of [...this.invocations]) {
+      if (invocation.limiter !== limiter) continue;
+      invocation.limiter = successor;
+      invocation.heldBy = successor;
+      this.tally.add(invocation.reservation ? "rerouted running" : "rerouted waiting");
+      if (invocation.reservation) continue;
+      limiter.cancel(invocation);
+      successor.acquire(invocation);
+    }
   }
 }

@@ -1,11 +1,12 @@
-import type { FunctionRecord, FunctionStore } from "../../pool-manager/functions/function.ts";
+import { activeRevision, type FunctionStore } from "../../pool-manager/functions/function.ts";
 import { parseManifest } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
+import { isRolling } from "../../pool-manager/functions/rollout.ts";
 import { FakePlatform } from "../../pool-manager/platform/fake.ts";
+import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import type { PoolSpec } from "../../pool-manager/pool/state.ts";
-import type { LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import { Invariants } from "./invariants.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
@@ -60,6 +61,8 @@ class Simulation {
       size: Math.floor(this.#time.between(1, 4)),
       max: Math.floor(this.#time.between(5, 9)),
       budget: { actions: 6, windowMs: 1000 },
+      partition: 0,
+      paused: false,
     };
     this.#registry = new FunctionRegistry(
       memoryStore(),
@@ -67,7 +70,7 @@ class Simulation {
       (uid) => this.#reconciler.functionChanged(uid),
     );
     this.#invariants = new Invariants(this.#time, this.#platform, this.#registry, this.#pool, this.#tally);
-    this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo.epoch);
+    this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo);
     this.#reconciler = this.#newReconciler();
     this.#router = new SimRouter(this.#time, this.#tally, this.#network, this.#platform, this.#reconciler);
     this.#router.onRun = ({ invocation, worker, uid, functionUid, revision }) => this.#invariants.ran(invocation, worker, uid, functionUid, revision);
@@ -93,12 +96,12 @@ class Simulation {
     return { seed: this.#seed, steps: this.#steps, violation, tally: this.#tally };
   }
 
-  async #advance(until: number): Promise<void> {
-    while (await this.#time.step(until)) {
+  #advance(until: number): Promise<void> {
+    return this.#time.run(until, () => {
       this.#steps += 1;
       this.#router.sweep();
       this.#invariants.check(this.#router);
-    }
+    });
   }
 
   #schedule(): void {
@@ -113,7 +116,7 @@ class Simulation {
     for (let i = 0; i < 3; i++) void this.#deploy(`f${i}`);
     every(5, 60, () => this.#invoke());
     every(400, 1600, () => this.#burst());
-    every(200, 900, () => void this.#change());
+    every(150, 600, () => void this.#change());
     every(100, 500, () => this.#harm());
     every(200, 600, () => this.#rogue());
     every(800, 1200, () => this.#platform.relist(), FAULTY_MS + QUIET_MS);
@@ -135,8 +138,17 @@ class Simulation {
     const name = `f${Math.floor(this.#time.between(0, 5))}`;
     const record = this.#registry.find(name);
     const dice = this.#time.random();
-    if (!record || dice < 0.6) return this.#deploy(name);
-    if (dice < 0.75) await this.#registry.rollback(name).catch(() => {});
+    if (!record || dice < 0.45) return this.#deploy(name);
+    if (isRolling(record.rollout) && this.#time.chance(0.5)) {
+      const verb = this.#time.pick(["pause", "resume", "undo"] as const) ?? "undo";
+      await this.#registry.steer(name, verb).catch(() => {});
+      return;
+    }
+    if (dice < 0.65) {
+      const { id } = record.revisions.at(-1) as { id: string };
+      const change = this.#time.chance(0.5) ? { active: id } : { split: {} };
+      await this.#registry.setTraffic(name, change).catch(() => {});
+    } else if (dice < 0.75) await this.#registry.rollback(name).catch(() => {});
     else if (dice < 0.9) await this.#registry.remove(name).catch(() => {});
     else await this.#registry.deploy(name, (current) => ({ ...(current as NonNullable<typeof current>), minScale: this.#time.chance(0.5) ? 1 : 0 }));
   }
@@ -146,8 +158,10 @@ class Simulation {
     if (this.#network.fault("code throws", 0.1)) this.#bad.set(layer, "throws");
     else if (this.#network.fault("code hangs", 0.05)) this.#bad.set(layer, "hangs");
     const concurrency = this.#time.pick([1, 1, 2, 5]) as number;
-    const settings = { concurrency, timeout: "700ms", loadTimeout: "400ms", queueTimeout: "1s", queueDepth: 6, idleTimeout: "1500ms", maxScale: 4 };
-    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" });
+    const rollout = this.#time.chance(0.4) ? { steps: [1, "60%"], interval: "60ms", parallel: 2 } : null;
+    const settings = { rollout, concurrency, timeout: "700ms", loadTimeout: "400ms", queueTimeout: "1s", queueDepth: 6, idleTimeout: "1500ms", maxScale: 4 };
+    const canary = this.#time.chance(0.5) ? (this.#time.pick([0, 30, 60, 100]) as number) : undefined;
+    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" }, canary);
   }
 
   #harm(): void {
@@ -178,16 +192,15 @@ class Simulation {
     const record = this.#time.pick(this.#registry.list());
     if (!uid || !life || !record || !this.#network.fault("rogue order", 0.5)) return;
     const echo = life.echo();
-    const revision = record.revisions.at(-1) as FunctionRecord["revisions"][number];
-    const order: LoadOrder = {
+    const revision = activeRevision(record);
+    const order: OpenOrder = {
       uid,
-      bootId: this.#time.chance(0.85) ? echo.bootId : "an older boot",
+      bootId: this.#network.fault("order of an older boot", 0.15) ? "an older boot" : echo.bootId,
       epoch: this.#time.chance(0.8) ? echo.epoch : echo.epoch - 1,
       functionUid: record.uid,
       functionName: record.name,
       revision: revision.id,
       digest: revision.layer,
-      source: { kind: "inline" },
       term: this.#time.chance(0.7) ? this.#term : this.#term - 1,
       loadTimeoutMs: revision.loadTimeoutMs,
       settings: revision.settings,
@@ -199,7 +212,7 @@ class Simulation {
     );
   }
 
-  #route(order: LoadOrder): string {
+  #route(order: OpenOrder): string {
     const other = this.#time.pick(this.#platform.uids());
     return other && other !== order.uid && this.#network.fault("order misrouted", 0.02) ? other : order.uid;
   }
@@ -211,7 +224,7 @@ class Simulation {
       pools: { list: () => [this.#pool] },
       layer: async () => new Uint8Array(),
       clock: this.#time,
-      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: 2000 },
+      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: 2000, bindDelayMs: 50, bindAfterMs: 0 },
       term: this.#term,
       onEvent: (event) => this.#onEvent(event),
     });
@@ -225,6 +238,7 @@ class Simulation {
   }
 }
 
-function memoryStore(): FunctionStore {
-  return { load: async () => [], save: async () => {}, remove: async () => {} };
+/** Nothing outlives the run. */
+export function memoryStore(): FunctionStore {
+  return { load: async () => [], save: async () => {}, progress: async () => {}, remove: async () => {} };
 }

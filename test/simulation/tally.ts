@@ -10,6 +10,7 @@ export const FAULTS = [
   "answer lost",
   "order misrouted",
   "rogue order",
+  "order of an older boot",
   "demand dropped",
   "demand delayed",
   "demand duplicated",
@@ -55,12 +56,15 @@ export const REFUSALS = [
   "order state",
 ] as const;
 
+/** What happens to the invocations of a revision that is not served by itself any more. */
+export const REROUTED = ["rerouted waiting", "rerouted running"] as const;
+
 /** How often each fault, transition, refusal and outcome occurred. */
 export class Tally {
   readonly counts = new Map<string, number>();
 
   constructor() {
-    for (const name of [...FAULTS, ...TRANSITIONS, ...REFUSALS]) this.counts.set(name, 0);
+    for (const name of [...FAULTS, ...TRANSITIONS, ...REFUSALS, ...REROUTED]) this.counts.set(name, 0);
   }
 
   fault(name: string): void {
@@ -76,7 +80,7 @@ export class Tally {
   }
 
   never(): string[] {
-    return [...FAULTS, ...TRANSITIONS, ...REFUSALS].filter((name) => this.counts.get(name) === 0);
+    return [...FAULTS, ...TRANSITIONS, ...REFUSALS, ...REROUTED].filter((name) => this.counts.get(name) === 0);
   }
 
   print(): string {

@@ -8,6 +8,9 @@ interface Event {
   cancelled: boolean;
 }
 
+/** Node runs what promises have waited for between two immediates, and asks for I/O, which costs as much as an event, after the last of them. */
+const TURNS = 100;
+
 /** Virtual time: events happen in order of their time, and nothing happens in between. */
 export class VirtualTime implements Clock {
   readonly random: () => number;
@@ -46,8 +49,32 @@ export class VirtualTime implements Clock {
     return items[Math.floor(this.random() * items.length)];
   }
 
-  /** Runs the next event and what it set off; false when there is none before `until`. */
-  async step(until: number): Promise<boolean> {
+  /** Runs events until there is none before `until`; calls `settled` after each, when what it set off has run too. */
+  run(until: number, settled: () => void = () => {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let ran = false;
+      let ended = false;
+      const turn = () => {
+        if (ended) return;
+        try {
+          if (ran) settled();
+          ran = this.#runNext(until);
+        } catch (error) {
+          ran = false;
+          reject(error);
+        }
+        ended = !ran;
+        if (ended) resolve();
+      };
+      const turns = () => {
+        for (let i = 0; i < TURNS; i++) setImmediate(turn);
+        setImmediate(() => ended || turns());
+      };
+      turns();
+    });
+  }
+
+  #runNext(until: number): boolean {
     let event = this.#heap[0];
     while (event?.cancelled) {
       this.#pop();
@@ -60,7 +87,6 @@ export class VirtualTime implements Clock {
     this.#pop();
     this.#now = event.at;
     event.run();
-    await new Promise((resolve) => setImmediate(resolve));
     return true;
   }
 

@@ -4,11 +4,24 @@ import { decide } from "../../pool-manager/pool/decide.ts";
 import { wantedInstances } from "../../pool-manager/pool/scale.ts";
 import type { Action, FunctionSpec, InstanceView, PoolSpec, World } from "../../pool-manager/pool/state.ts";
 
-const POOL: PoolSpec = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 3, windowMs: 1000 } };
+const POOL: PoolSpec = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 3, windowMs: 1000 }, partition: 0, paused: false };
 const NOW = 100_000;
 
 function fn(uid: string, change: Partial<FunctionSpec> = {}): FunctionSpec {
-  const base = { uid, pool: "node", revision: "r1", concurrency: 1, minScale: 0, maxScale: 5, idleTimeoutMs: 5000, timeoutMs: 1000, blockedUntil: 0 };
+  const base = {
+    key: uid,
+    uid,
+    active: true,
+    pool: "node",
+    revision: "r1",
+    concurrency: 1,
+    minScale: 0,
+    maxScale: 5,
+    idleTimeoutMs: 5000,
+    timeoutMs: 1000,
+    blockedUntil: 0,
+    takesOver: null,
+  };
   return { ...base, ...change };
 }
 
@@ -31,6 +44,7 @@ function instance(uid: string, change: Partial<InstanceView> = {}): InstanceView
     lastUsedAt: NOW,
     inFlight: 0,
     suspect: false,
+    replace: null,
     removing: false,
     deleting: false,
     ...change,
@@ -50,13 +64,39 @@ function world(change: Partial<World>): World {
     demand: new Map(),
     expectedCreations: new Map(),
     disruptions: new Map(),
-    pace: { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000 },
+    pace: { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000, bindDelayMs: 0, bindAfterMs: 0 },
     ...change,
   };
 }
 
 const waiting = (uid: string, count = 1, ms = 10) => new Map([[uid, { waiting: count, inFlight: 0, oldestWaitMs: ms }]]);
 const kinds = (actions: Action[]) => actions.map((action) => (action.kind === "remove" ? `remove ${action.instance.uid}: ${action.reason}` : action.kind));
+
+describe("a revision that takes over", () => {
+  const of = (percent: number, parallel = 1) => [
+    fn("a", { minScale: 1 }),
+    fn("a", { key: "a@r2", active: false, revision: "r2", minScale: 1, takesOver: { percent, parallel } }),
+  ];
+  const orders = (actions: Action[]) => actions.flatMap((one) => (one.kind === "specialize" ? [`${one.instance.uid} ${one.revision} ${one.start}`] : []));
+  const three = [warm("busy", "a", { inFlight: 1 }), warm("settled", "a", { specializedAt: 5 }), warm("fresh", "a", { specializedAt: 50 })];
+
+  test("gets the least busy and longest settled instances in place, `parallel` at a time", () => {
+    expect(orders(decide(world({ functions: of(10), instances: three })).actions)).toEqual(["settled r2 warm"]);
+    expect(orders(decide(world({ functions: of(100, 2), instances: three })).actions)).toEqual(["settled r2 warm", "fresh r2 warm"]);
+    const moving = instance("moving", { state: "specializing", functionUid: "a", revision: "r2", boundTo: "a", boundRevision: "r1", epoch: 1 });
+    expect(orders(decide(world({ functions: of(100), instances: [...three, moving] })).actions)).toEqual([]);
+  });
+
+  test("takes one of the pool only where its function has none to give, and nothing while the pool is paused or its budget spent", () => {
+    const free = instance("free");
+    expect(orders(decide(world({ functions: of(10), instances: [warm("only", "a"), free] })).actions)).toEqual(["free r2 prewarmed"]);
+    const starting = three.map((one) => ({ ...one, state: "specializing" as const }));
+    expect(orders(decide(world({ functions: of(10), instances: [...starting, free] })).actions)).toEqual([]);
+    const spent = new Map([["node", 3]]);
+    expect(orders(decide(world({ functions: of(10), instances: [...three, free], disruptions: spent })).actions)).toEqual([]);
+    expect(orders(decide(world({ functions: of(10), instances: [...three, free], pools: [{ ...POOL, paused: true }] })).actions)).toEqual([]);
+  });
+});
 
 describe("wantedInstances", () => {
   test.each([
@@ -133,11 +173,45 @@ describe("decide", () => {
     expect(kinds(actions)).toContain(`remove i: ${reason}`);
   });
 
+  test("a paused pool loses nothing and changes nothing in place; it still starts and creates", () => {
+    const instances = [
+      instance("broken", { state: "failed", functionUid: "a", revision: "r1" }),
+      warm("old", "a", { revision: "r0" }),
+      warm("idle", "b", { lastUsedAt: 0 }),
+      instance("free"),
+    ];
+    const functions = [fn("a", { idleTimeoutMs: 1 }), fn("b", { idleTimeoutMs: 1 }), fn("c")];
+    const running = decide(world({ instances, functions, demand: waiting("c") })).actions;
+    expect(running.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["remove", "specialize", "scale", "bind"]));
+    const { actions, throttled } = decide(world({ instances, functions, demand: waiting("c"), pools: [{ ...POOL, paused: true }] }));
+    expect(actions.filter(({ kind }) => kind === "remove" || kind === "bind")).toEqual([]);
+    expect(actions.filter((action) => action.kind === "specialize")).toMatchObject([{ instance: { uid: "free" }, start: "prewarmed" }]);
+    expect(actions.some(({ kind }) => kind === "scale")).toBe(true);
+    expect(throttled).toEqual([]);
+  });
+
   test("the budget holds deletions back, whatever is observed", () => {
     const strays = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, "nobody"));
     const { actions, throttled } = decide(world({ instances: strays, disruptions: new Map([["node", 1]]) }));
     expect(actions.filter((action) => action.kind === "remove")).toHaveLength(2);
     expect(throttled).toEqual(["node"]);
+  });
+
+  test("a fresh instance that is recorded as a function's becomes that, and one of a function that is gone is removed", () => {
+    const instances = [instance("a", { boundTo: "f" }), instance("b", { boundTo: "deleted" })];
+    const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [fn("f")], instances }));
+    expect(actions.map((a) => (a.kind === "specialize" ? `${a.instance.uid} for ${a.functionUid}` : kinds([a])[0]))).toContain("a for f");
+    expect(kinds(actions)).toContain("remove b: deleted-function");
+  });
+
+  test("while invocations wait for instances, records of those that serve wait too, but not for ever", () => {
+    const pace = { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000, bindDelayMs: 100, bindAfterMs: 0 };
+    const at = (specializedAt: number) => {
+      const instances = [warm("a", "f", { boundTo: null, boundRevision: null, specializedAt })];
+      return kinds(decide(world({ pace, functions: [fn("f"), fn("g")], instances, demand: waiting("g") })).actions);
+    };
+    expect(at(NOW - 50)).not.toContain("bind");
+    expect(at(NOW - 150)).toContain("bind");
   });
 
   test("a refill waits while an instance is specializing, unless the pool runs out", () => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { MANAGER_ERRORS } from "../../pool-manager/errors.ts";
 import { ROUTER_ERRORS } from "../../router/errors.ts";
 
@@ -25,4 +26,10 @@ test("the published schema file is the schema in force", async () => {
   const { ManifestSchema } = await import("../../pool-manager/functions/manifest.ts");
   const file = JSON.parse(readFileSync("pool-manager/functions/function.schema.json", "utf8"));
   expect(file).toEqual(JSON.parse(JSON.stringify(ManifestSchema)));
+});
+
+test("the definitions of the chart are those of the custom resources in force", async () => {
+  const { definitions } = await import("../../pool-manager/resources/crds.ts");
+  const files = readdirSync("deploy/chart/crds").sort();
+  expect(files.map((name) => parse(readFileSync(join("deploy/chart/crds", name), "utf8")))).toEqual(JSON.parse(JSON.stringify(definitions())));
 });

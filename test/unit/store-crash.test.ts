@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { FileStore } from "../../pool-manager/functions/file-store.ts";
-import { manifestOf } from "../../pool-manager/functions/registry.ts";
+import { PoolFiles } from "../../pool-manager/functions/pool-files.ts";
+import { manifestOf } from "../../pool-manager/functions/revisions.ts";
 import { Pools } from "../../pool-manager/pool/pools.ts";
 
 /** What a registry shows of its functions, without what differs from run to run. */
@@ -16,8 +17,8 @@ async function read(stateDir: string): Promise<string> {
     const { env, secrets: own } = manifestOf(record, secrets[record.active] ?? {});
     return [record.name, record.active, record.revisions.length, record.scaling.maxScale, env, own];
   });
-  const pools = new Pools(stateDir, () => {});
-  await pools.load([{ name: "node", runtime: "node", size: 1, max: 2, budget: { actions: 1, windowMs: 1000 } }]);
+  const pools = new Pools(new PoolFiles(stateDir), () => {});
+  await pools.load([{ name: "node", runtime: "node", size: 1, max: 2, budget: { actions: 1, windowMs: 1000 }, partition: 0, paused: false }]);
   return JSON.stringify([functions.sort(), pools.get("node").size]);
 }
 

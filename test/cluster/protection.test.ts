@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
+import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import { until } from "../helpers/berth.ts";
+import { ClusterBerth } from "./berth-on-cluster.ts";
+
+let cluster: ClusterBerth;
+beforeAll(async () => {
+  cluster = await ClusterBerth.start({ poolSize: 3 });
+  await cluster.berth.deploy("kept", "export default { fetch: () => new Response('kept') };", { minScale: 6, maxScale: 6 });
+  await until(async () => (await cluster.view.functionPods()).length === 6, "six pods are the function's", 5000);
+  await cluster.berth.prewarmed(3);
+});
+afterAll(() => cluster.finish());
+
+const outcome = (call: Promise<unknown>) =>
+  call.then(
+    () => "done",
+    ({ status, message }: KubeError) => `${status} ${message}`,
+  );
+
+test("nobody deletes a CloneSet that has pods", async () => {
+  const sets = await cluster.view.sets();
+  expect(sets.length).toBe(2);
+  for (const { metadata } of sets) {
+    const refused = await outcome(cluster.view.kube.delete(`${CLONESETS}/namespaces/${cluster.namespace}/clonesets/${metadata.name}`));
+    expect(refused).toMatch(/^403 .*ResourcesProtectionDeletion/);
+  }
+});
+
+const WAYS = [
+  // With 429, on which a drain waits and tries again. First: Kubernetes looks at `replicas` again only when a pod changes, and those are too many for a moment after instances were replaced.
+  ["evicts", "policy/v1", "poddisruptionbudgets", "disruptionsAllowed", /^429 .*[Bb]udget/],
+  ["deletes", "policy.kruise.io/v1alpha1", "podunavailablebudgets", "unavailableAllowed", /^403 .*[Bb]udget/],
+] as const;
+
+test.each(WAYS)("who %s all of the functions' instances at once gets a fifth of them, and functions go on", async (way, group, budgets, allows, refusal) => {
+  const budget = `/apis/${group}/namespaces/${cluster.namespace}/${budgets}/berth-instances`;
+  const allowed = async () => (await cluster.view.kube.get<{ status?: Record<string, number> }>(budget)).status?.[allows] ?? 0;
+  // Kruise does not count pods as available for some seconds after a swap.
+  await until(async () => (await allowed()) === 2, "the budget allows a fifth, rounded up", 5000);
+  const ours = await cluster.view.functionPods();
+  expect(ours.length).toBe(6);
+  const path = (name: string) => `/api/v1/namespaces/${cluster.namespace}/pods/${name}`;
+  const outcomes = await Promise.all(
+    ours.map(({ metadata: { name, namespace } }) => {
+      const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace } };
+      return outcome(way === "deletes" ? cluster.view.kube.delete(path(name)) : cluster.view.kube.create(`${path(name)}/eviction`, eviction));
+    }),
+  );
+  const done = outcomes.filter((one) => one === "done").length;
+  expect(done, outcomes.join("\n")).toBeGreaterThan(0);
+  expect(done, outcomes.join("\n")).toBeLessThanOrEqual(2);
+  for (const refused of outcomes.filter((one) => one !== "done")) expect(refused).toMatch(refusal);
+  for (let i = 0; i < 20; i++) expect(await cluster.text("kept")).toBe("200 kept");
+  await until(async () => (await cluster.view.functionPods()).length === 6, "what went is replaced", 5000);
+  await cluster.berth.prewarmed(3);
+});
+
+test("what Berth itself removes is not held up by it: a deleted function's pods go, and its CloneSet", async () => {
+  await cluster.berth.api.call("DELETE", "/v1/functions/kept");
+  await until(async () => (await cluster.view.functionSets()).length === 0, "its CloneSet is gone", 8000);
+  expect((await cluster.view.functionPods()).length).toBe(0);
+});

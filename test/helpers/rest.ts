@@ -1,0 +1,99 @@
+import { parseManifest } from "../../pool-manager/functions/manifest.ts";
+import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
+import { FakePlatform } from "../../pool-manager/platform/fake.ts";
+import type { Instance, Observation } from "../../pool-manager/platform/platform.ts";
+import type { PoolEvent } from "../../pool-manager/pool/events.ts";
+import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
+import { memoryStore } from "../simulation/simulation.ts";
+import { VirtualTime } from "../simulation/time.ts";
+
+const POOL = { name: "node", runtime: "node", size: 4, max: 30, budget: { actions: 5, windowMs: 1000 }, partition: 0, paused: false };
+
+export type Forge = (real: ReadonlyMap<string, Instance>) => Partial<Observation>;
+
+export /** A pool manager on a platform in memory and in virtual time, at rest with 20 warm instances of a function and 4 free ones; what it observes can be forged. */
+class Rest {
+  readonly time = new VirtualTime(1);
+  readonly events: PoolEvent[] = [];
+  /** What the platform was asked to do that cannot be undone. */
+  readonly harm: string[] = [];
+  readonly platform: FakePlatform;
+  readonly reconciler: Reconciler;
+  readonly functions: FunctionRegistry;
+  forge: Forge | null = null;
+  pool = { ...POOL };
+
+  private constructor() {
+    const time = this.time;
+    const later = (ms: number) => (_what: unknown, effect: () => void) => void time.after(ms, effect);
+    this.platform = new FakePlatform({
+      now: () => time.now(),
+      deliver: later(1),
+      after: (ms, effect) => void time.after(ms, effect),
+      call: (_what, work) => new Promise((resolve, reject) => time.after(1, () => Promise.resolve().then(work).then(resolve, reject))),
+    });
+    const real = this.platform;
+    const observe = real.observe.bind(real);
+    real.observe = () => ({ ...observe(), ...this.forge?.(observe().instances) });
+    const [remove, drain, load] = [real.remove.bind(real), real.drain.bind(real), real.load.bind(real)];
+    real.remove = (target) => {
+      this.harm.push(`remove ${target.uid}`);
+      return remove(target);
+    };
+    real.drain = (uid, ms) => {
+      this.harm.push(`drain ${uid}`);
+      return drain(uid, ms);
+    };
+    real.load = (order, code) => {
+      if (order.epoch > 0) this.harm.push(`change ${order.uid}`);
+      return load(order, code);
+    };
+    this.functions = new FunctionRegistry(
+      memoryStore(),
+      async (_n, _r, _i, layer) => `image-${layer}`,
+      (uid) => this.reconciler.functionChanged(uid),
+    );
+    this.reconciler = new Reconciler({
+      platform: real,
+      functions: this.functions,
+      pools: { list: () => [this.pool] },
+      layer: async () => new Uint8Array(),
+      clock: time,
+      pace: { urgent: 8, refill: 8, refillDelayMs: 0, startTimeoutMs: 10_000, bindDelayMs: 0, bindAfterMs: 0 },
+      term: 1,
+      onEvent: (event) => this.events.push(event),
+    });
+  }
+
+  static async reach(): Promise<Rest> {
+    const rest = new Rest();
+    await rest.reconciler.start();
+    await rest.deploy("one");
+    await rest.pass(8000);
+    const { warm, prewarmed } = rest.states();
+    if (warm !== 20 || prewarmed !== 4 || rest.harm.length > 0) throw new Error(`not at rest: ${JSON.stringify(rest.states())}`);
+    return rest;
+  }
+
+  async deploy(layer: string): Promise<void> {
+    const manifest = parseManifest({ minScale: 20, maxScale: 20, idleTimeout: "1h" }, ["node"]);
+    await this.functions.deploy("f", () => manifest, { layer, entry: "index.mjs" });
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.time.run(this.time.now() + ms);
+  }
+
+  states(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const uid of this.platform.uids()) {
+      const { state } = this.platform.life(uid)?.echo() ?? { state: "?" };
+      counts[state] = (counts[state] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  doubts(): string[] {
+    return this.events.flatMap((event) => (event.type === "observation.doubted" ? [event.message] : []));
+  }
+}

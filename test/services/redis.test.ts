@@ -1,0 +1,47 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { sleep } from "../helpers/berth.ts";
+import { Fleet } from "../helpers/routers.ts";
+
+let fleet: Fleet;
+afterEach(() => fleet.close());
+
+describe("a router without its pool manager", () => {
+  test("is not ready before its first table, starts from the snapshot in Redis, and serves when Redis is flushed or gone", async () => {
+    const redis = spawn("redis-server", ["--port", "0", "--unixsocket", `/tmp/berth-redis-${process.pid}.sock`, "--save", ""], { stdio: "ignore" });
+    const url = `/tmp/berth-redis-${process.pid}.sock`;
+    try {
+      await sleep(300);
+      fleet = await Fleet.start({ poolSize: 1, redis: url });
+      const first = await fleet.router();
+      await fleet.ready(first);
+      await fleet.berth.deploy("hello", "export default { fetch: () => new Response('hello') };");
+      expect(await (await fetch(`${first.url}/function/hello`)).text()).toBe("hello");
+      await sleep(600);
+      // A pool manager that accepts and never answers.
+      const silent = createServer(() => {}).listen(0, "127.0.0.1");
+      await once(silent, "listening");
+      const nobody = `http://127.0.0.1:${(silent.address() as { port: number }).port}`;
+      const without = await fleet.router([], nobody);
+      expect((await fetch(`${without.adminUrl}/readyz`)).status).toBe(503);
+      expect((await fetch(`${without.url}/function/hello`)).status).toBe(503);
+      const late = await fleet.router(["--redis", url], nobody);
+      await fleet.ready(late);
+      expect(await (await fetch(`${late.url}/function/hello`)).text()).toBe("hello");
+      const flush = spawn("redis-cli", ["-s", url, "flushall"]);
+      await once(flush, "exit");
+      expect(await (await fetch(`${late.url}/function/hello`)).text()).toBe("hello");
+      redis.kill("SIGSTOP");
+      expect(await (await fetch(`${first.url}/function/hello`)).text()).toBe("hello");
+      redis.kill("SIGKILL");
+      expect(await (await fetch(`${late.url}/function/hello`)).text()).toBe("hello");
+      await fleet.berth.deploy("after", "export default { fetch: () => new Response('after') };");
+      expect(await (await fetch(`${first.url}/function/after`)).text()).toBe("after");
+      silent.close();
+    } finally {
+      redis.kill("SIGKILL");
+    }
+  }, 60_000);
+});

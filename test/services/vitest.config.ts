@@ -1,0 +1,15 @@
+import { resolve } from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** The tier that needs a Redis server, or the machine for itself: one file after the other. */
+export default defineConfig({
+  test: {
+    root: resolve(import.meta.dirname, "../.."),
+    include: ["test/services/**/*.test.ts"],
+    globalSetup: ["test/helpers/build.ts"],
+    reporters: ["default", "./test/helpers/closing-line.ts"],
+    testTimeout: 60_000,
+    fileParallelism: false,
+    pool: "forks",
+  },
+});
