@@ -128,7 +128,7 @@ export function functionCommands(program: Command): void {
   program
     .command("rollback <name>")
     .description("return to an older revision")
-    .option("--revision <id>", "the revision; left out: the one before the active one")
+    .option("--revision <id>", "the revision; left out: the one that was active before")
     .action(async (name: string, { revision }: { revision?: string }, command: Command) => {
       const { api, format, say } = globals(command);
       const result = (await api.call("POST", `/v1/functions/${encodeURIComponent(name)}/rollback`, revision ? { revision } : {})) as FunctionView;

@@ -266,6 +266,7 @@ function viewRevisions(record: FunctionRecord) {
     id: revision.id,
     active: revision.id === record.active,
     createdAt: revision.createdAt,
+    activatedAt: revision.activatedAt ?? null,
     code: revision.layer,
     image: revision.image,
     entry: revision.settings.entry,

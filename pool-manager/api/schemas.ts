@@ -25,7 +25,7 @@ export const DeployBody = Type.Partial(
 );
 
 export const RollbackBody = Type.Object({
-  revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one before the active one." })),
+  revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one that was active before." })),
 });
 
 export const CodeResult = Type.Object({
@@ -38,6 +38,7 @@ const RevisionView = Type.Object({
   id: Type.String(),
   active: Type.Boolean(),
   createdAt: Type.String(),
+  activatedAt: Type.Union([Type.String(), Type.Null()], { description: "When it last became the active one; null: never." }),
   code: Type.String({ description: "Digest of the function layer." }),
   image: Type.String({ description: "Digest of the code image." }),
   entry: Type.String(),

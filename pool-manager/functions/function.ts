@@ -7,7 +7,7 @@ export interface CodeRef {
   entry: string;
 }
 
-/** Immutable: code and settings. A changed one is a new revision. */
+/** Code and settings, which are immutable: changed ones are a new revision. */
 export interface Revision {
   /** `r1`, `r2`, … in the order of deployment. */
   id: string;
@@ -22,6 +22,8 @@ export interface Revision {
   loadTimeoutMs: number;
   env: Record<string, string>;
   secretNames: string[];
+  /** When it last became the active one; null: it never was. */
+  activatedAt: string | null;
 }
 
 /** How many instances, and how long invocations wait: changing it makes no revision. */

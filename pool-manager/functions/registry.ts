@@ -2,7 +2,21 @@ import { randomBytes } from "node:crypto";
 import { ManagerError } from "../errors.ts";
 import { type CodeRef, type Declaration, type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Revision, type Secrets, type Traffic } from "./function.ts";
 import type { Manifest } from "./manifest.ts";
-import { atOnce, baseRevision, codeOf, declared, deployed, hashOf, manifestOf, type Placed, retained, scalingOf, sha256 } from "./revisions.ts";
+import {
+  activated,
+  atOnce,
+  baseRevision,
+  codeOf,
+  declared,
+  deployed,
+  hashOf,
+  manifestOf,
+  type Placed,
+  retained,
+  rollbackTarget,
+  scalingOf,
+  sha256,
+} from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
 
 const MAX_FUNCTIONS = 10_000;
@@ -140,20 +154,18 @@ export class FunctionRegistry {
       if (revision.secretNames.length > 0) secrets[revision.id] = manifest.secrets;
     }
     checkServed(record);
-    record.revisions = retained(record.revisions, record);
-    await this.#commit(record, secrets, declaration);
-    return { record, newRevision: !same };
+    record.revisions = retained(record);
+    return { record: await this.#commit(record, secrets, declaration), newRevision: !same };
   }
 
-  /** Makes an older revision active: the named one, or the newest before the active one; or one that is about to be replaced stays. */
+  /** Makes an older revision active: the named one, or the last that was; or one that is about to be replaced stays. */
   rollback(name: string, to?: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
       const { record, secrets } = this.#held(name);
       if (!to && isRolling(record.rollout)) return this.#moveOn({ ...record, ...end(record, record.rollout, "undone", BY_HAND) });
-      const at = record.revisions.findIndex((revision) => revision.id === record.active);
-      const target = to ? record.revisions.find((revision) => revision.id === to) : record.revisions[at - 1];
+      const target = to ? record.revisions.find((revision) => revision.id === to) : rollbackTarget(record);
       if (!target && to) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${to}`, "revision");
-      if (!target) throw new ManagerError("NO_OLDER_REVISION", `${name} has no revision before ${record.active}`);
+      if (!target) throw new ManagerError("NO_OLDER_REVISION", `${name} has no revision before ${record.active} that was active`);
       return this.#commit({ ...record, ...atOnce(record, target.id) }, secrets);
     });
   }
@@ -197,8 +209,9 @@ export class FunctionRegistry {
     });
   }
 
-  async #moveOn(record: FunctionRecord): Promise<FunctionRecord> {
-    const { secrets } = this.#held(record.name);
+  async #moveOn(moved: FunctionRecord): Promise<FunctionRecord> {
+    const { record: before, secrets } = this.#held(moved.name);
+    const record = activated(moved, before.active, new Date().toISOString());
     await this.#store.progress(record, secrets);
     this.#hold({ record, secrets });
     this.#changed(record.uid);
@@ -271,10 +284,12 @@ export class FunctionRegistry {
       loadTimeoutMs: manifest.loadTimeoutMs,
       env: manifest.env,
       secretNames: Object.keys(manifest.secrets).sort(),
+      activatedAt: null,
     };
   }
 
-  async #commit(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<FunctionRecord> {
+  async #commit(changed: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<FunctionRecord> {
+    const record = activated(changed, this.#byName.get(changed.name)?.record.active, new Date().toISOString());
     const kept = new Set(record.revisions.map((revision) => revision.id));
     const own = Object.fromEntries(Object.entries(secrets).filter(([id]) => kept.has(id)));
     await this.#store.save(record, own, declaration);

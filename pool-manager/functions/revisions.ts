@@ -60,11 +60,31 @@ export function scalingOf({ minScale, maxScale, idleTimeoutMs, queueDepth, queue
   return { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs };
 }
 
-/** The newest revisions, and in any case those that can be invoked. */
-export function retained(revisions: Revision[], record: FunctionRecord): Revision[] {
+/** The newest revisions, and in any case those that can be invoked and the one that a rollback goes to. */
+export function retained(record: FunctionRecord): Revision[] {
+  const { revisions } = record;
   const excess = revisions.length - MAX_REVISIONS;
-  const served = new Set(servedRevisions({ ...record, revisions }).map(({ id }) => id));
-  return revisions.filter((revision, index) => index >= excess || served.has(revision.id));
+  const kept = new Set(servedRevisions(record).map(({ id }) => id)).add(rollbackTarget(record)?.id ?? "");
+  return revisions.filter((revision, index) => index >= excess || kept.has(revision.id));
+}
+
+/** Of the revisions before the active one, the one that was active last: one whose rollout was undone never was. */
+export function rollbackTarget({ active, revisions }: FunctionRecord): Revision | undefined {
+  const before = revisions.slice(
+    0,
+    revisions.findIndex(({ id }) => id === active),
+  );
+  const since = ({ activatedAt, createdAt }: Revision) => activatedAt ?? createdAt;
+  return before
+    .filter(({ activatedAt }) => activatedAt !== null)
+    .reduce<Revision | undefined>((last, one) => (last && since(last) > since(one) ? last : one), undefined);
+}
+
+/** Notes when another revision than `before` became the active one. */
+export function activated(record: FunctionRecord, before: string | undefined, now: string): FunctionRecord {
+  const { active, revisions } = record;
+  if (active === before) return record;
+  return { ...record, revisions: revisions.map((revision) => (revision.id === active ? { ...revision, activatedAt: now } : revision)) };
 }
 
 /** Which revision gets the invocations, and how another one gets there. */

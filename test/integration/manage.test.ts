@@ -103,6 +103,11 @@ describe("functions", () => {
     expect(await berth.api.call("POST", "/v1/functions/versions/rollback", {})).toMatchObject({ revision: "r1" });
     expect(((await (await berth.invoke("versions")).json()) as { env: object }).env).toEqual({});
     expect(await refused("POST", "/v1/functions/versions/rollback", {})).toMatchObject({ status: 409, code: "NO_OLDER_REVISION" });
+    // r2 is active again, r3 never is: rollback from r4 goes past it.
+    expect(await berth.deploy("versions", ECHO, { env: { A: "1" } })).toMatchObject({ revision: "r2" });
+    expect(await berth.deploy("versions", ECHO, { env: { A: "3" }, canary: 10 })).toMatchObject({ revision: "r2", split: { r3: 10 } });
+    expect(await berth.deploy("versions", ECHO, { env: { A: "4" } })).toMatchObject({ revision: "r4" });
+    expect(await berth.api.call("POST", "/v1/functions/versions/rollback", {})).toMatchObject({ revision: "r2" });
     expect(await refused("POST", "/v1/functions/versions/rollback", { revision: "r9" })).toMatchObject({ status: 404, code: "REVISION_NOT_FOUND" });
   });
 

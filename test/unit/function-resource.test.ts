@@ -14,6 +14,7 @@ const revision = (id: string, concurrency: number): Revision => ({
   loadTimeoutMs: 10_000,
   env: {},
   secretNames: [],
+  activatedAt: null,
 });
 const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
   uid: "u",

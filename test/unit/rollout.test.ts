@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { FunctionRecord, RolloutPolicy } from "../../pool-manager/functions/function.ts";
-import { atOnce, declared, deployed } from "../../pool-manager/functions/revisions.ts";
+import { type FunctionRecord, MAX_REVISIONS, type Revision, type RolloutPolicy } from "../../pool-manager/functions/function.ts";
+import { activated, atOnce, declared, deployed, retained, rollbackTarget } from "../../pool-manager/functions/revisions.ts";
 import { advance, begin, type Evidence, end, movedAt, STALLED_MS, targetOf } from "../../pool-manager/functions/rollout.ts";
 import { type Counts, Outcomes } from "../../pool-manager/pool/outcomes.ts";
 
@@ -141,6 +141,48 @@ describe("a deployed revision", () => {
     expect(declared(stopped, "r2", same)).toMatchObject({ active: "r1", rollout: { state: "stopped" } });
     expect(declared(record(), "r2", same)).toMatchObject({ active: "r1", rollout: { state: "rolling" } });
     expect(declared(now, "r2", { ...same, active: "r2" })).toMatchObject({ active: "r2", rollout: null });
+  });
+});
+
+describe("a rollback goes", () => {
+  const revision = (id: string, activatedAt?: string | null) => ({ id, createdAt: "1", activatedAt }) as Revision;
+  const target = (active: string, ...revisions: Revision[]) => rollbackTarget(record({ active, revisions }))?.id;
+
+  test("to the revision before that was active last", () => {
+    expect(target("r3", revision("r1", "2"), revision("r2", "3"), revision("r3", "4"))).toBe("r2");
+    expect(target("r2", revision("r1", "2"), revision("r2", "5"), revision("r3", "4"))).toBe("r1");
+    expect(target("r1", revision("r1", "2"), revision("r2", "1"))).toBeUndefined();
+  });
+
+  test("past one whose rollout was undone, and past one that was gone back from", () => {
+    expect(target("r4", revision("r1", "2"), revision("r2", "3"), revision("r3", null), revision("r4", "4"))).toBe("r2");
+    expect(target("r2", revision("r1", null), revision("r2", "4"))).toBeUndefined();
+    let now = record({ active: "r3", revisions: [revision("r1", "2"), revision("r2", "3"), revision("r3", "4"), revision("r4", null)] });
+    for (const [to, at] of [
+      ["r2", "5"],
+      ["r4", "6"],
+    ] as const)
+      now = activated({ ...now, active: to }, now.active, at);
+    expect(rollbackTarget(now)?.id).toBe("r2");
+  });
+
+  test("to any, where nothing was noted: an older Berth knew active ones alone", () => {
+    expect(target("r3", revision("r1"), revision("r2"), revision("r3"))).toBe("r2");
+  });
+
+  test("to one that is kept, however many follow that were never active", () => {
+    const never = Array.from({ length: MAX_REVISIONS + 3 }, (_, n) => revision(`r${n + 3}`, null));
+    const active = `r${MAX_REVISIONS + 6}`;
+    const kept = retained(
+      record({
+        active,
+        latest: active,
+        traffic: { split: {}, aliases: {} },
+        revisions: [revision("r1", "2"), revision("r2", "3"), ...never, revision(active, "4")],
+      }),
+    );
+    expect(kept).toHaveLength(MAX_REVISIONS + 1);
+    expect(kept[0]?.id).toBe("r2");
   });
 });
 
