@@ -50,6 +50,8 @@ export class ManagerMetrics {
         return this.#phase.observe({ phase: "load", kind: "prewarmed", path: event.path }, event.ms / 1000);
       case "instance.load-failed":
         return this.#loadFailures.inc({ function: event.function });
+      case "function.deleted":
+        return this.#loadFailures.remove(event.function);
       case "rollout.complete":
         return this.#rollouts.inc({ result: "complete" });
       case "rollout.stopped":

@@ -117,7 +117,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid) => changed(uid));
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name));
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
@@ -173,13 +173,13 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       })
       .catch((error: Error) => log.error({ err: error, function: record.name }, "code could not be prepared"));
   };
-  function changed(uid: string): void {
+  function changed(uid: string, name: string): void {
     const record = functions.byUid(uid);
     if (record) {
       emit({ type: "function.changed", function: uid, revision: record.active });
       prepare(record);
     } else {
-      emit({ type: "function.deleted", function: uid });
+      emit({ type: "function.deleted", function: name });
       logs.forget(uid);
     }
     reconciler.functionChanged(uid);

@@ -149,10 +149,15 @@ export class Functions {
     const revisions = this.#byUid.get(uid);
     if (revisions?.delete(entry) && revisions.size === 0) this.#byUid.delete(uid);
     this.reporter.delete(entry.fn.key);
-    this.metrics.forget(name);
     const successor = entry.fn.key === entry.fn.uid ? undefined : this.#byName.get(name.slice(0, name.indexOf("@")));
-    if (successor) entry.succeeded(successor);
-    else entry.deleted();
+    if (!successor) return entry.deleted();
+    entry.succeeded(successor);
+    this.forget(name);
+  }
+
+  /** Its series end, unless another function has the name by now. */
+  forget(name: string): void {
+    if (!this.has(name)) this.metrics.forget(name);
   }
 }
 
@@ -259,7 +264,10 @@ export class FunctionEntry {
   /** Waiting invocations end now, running ones get two seconds. */
   deleted(): void {
     this.limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", `the function ${this.fn.name} was deleted`));
-    after(DELETE_GRACE_MS, () => this.endAll(() => new RouterError("FUNCTION_DELETED", `the function ${this.fn.name} was deleted`)));
+    after(DELETE_GRACE_MS, () => {
+      this.endAll(() => new RouterError("FUNCTION_DELETED", `the function ${this.fn.name} was deleted`));
+      this.#owner.forget(this.fn.name);
+    });
   }
 
   #demandChanged(urgent: boolean): void {

@@ -52,6 +52,8 @@ export class RouterMetrics {
   });
   /** Children are resolved once for each function, code and start. */
   readonly #children = new Map<string, Counter.Internal>();
+  /** Codes of each function's errors. */
+  readonly #codes = new Map<string, Set<string>>();
   readonly #kinds = {
     warm: this.#kind("warm"),
     prewarmed: this.#kind("prewarmed"),
@@ -74,6 +76,7 @@ export class RouterMetrics {
   }
 
   error(fn: string, code: string): void {
+    this.#codes.set(fn, (this.#codes.get(fn) ?? new Set()).add(code));
     this.#errors.inc({ function: fn, code });
   }
 
@@ -97,6 +100,8 @@ export class RouterMetrics {
       this.#invocations.remove(name, code, start);
       this.#children.delete(key);
     }
+    for (const code of this.#codes.get(fn) ?? []) this.#errors.remove(fn, code);
+    this.#codes.delete(fn);
     this.#queue.remove(fn);
   }
 

@@ -46,12 +46,12 @@ interface Held {
 export class FunctionRegistry {
   readonly #store: FunctionStore;
   readonly #buildImage: BuildImage;
-  readonly #changed: (uid: string) => void;
+  readonly #changed: (uid: string, name: string) => void;
   readonly #byName = new Map<string, Held>();
   readonly #byUid = new Map<string, Held>();
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string) => void) {
+  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void) {
     this.#store = store;
     this.#buildImage = buildImage;
     this.#changed = changed;
@@ -214,7 +214,7 @@ export class FunctionRegistry {
     const record = activated(moved, before.active, new Date().toISOString());
     await this.#store.progress(record, secrets);
     this.#hold({ record, secrets });
-    this.#changed(record.uid);
+    this.#changed(record.uid, record.name);
     return record;
   }
 
@@ -237,7 +237,7 @@ export class FunctionRegistry {
   #drop(record: FunctionRecord): FunctionRecord {
     this.#byName.delete(record.name);
     this.#byUid.delete(record.uid);
-    this.#changed(record.uid);
+    this.#changed(record.uid, record.name);
     return record;
   }
 
@@ -294,7 +294,7 @@ export class FunctionRegistry {
     const own = Object.fromEntries(Object.entries(secrets).filter(([id]) => kept.has(id)));
     await this.#store.save(record, own, declaration);
     this.#hold({ record, secrets: own });
-    this.#changed(record.uid);
+    this.#changed(record.uid, record.name);
     return record;
   }
 

@@ -148,8 +148,12 @@ describe("deletion", () => {
   test("new invocations get 404 at once, running ones two seconds, then 503", async () => {
     const source =
       "export default { async fetch(r) { await new Promise((d) => setTimeout(d, Number(new URL(r.url).searchParams.get('ms')))); return new Response('done'); } };";
+    await berth.deploy("doomed", "throw new Error('not yet');");
+    expect((await berth.invoke("doomed")).status).toBe(502);
     await berth.deploy("doomed", source);
     await (await berth.invoke("doomed", {}, "?ms=0")).text();
+    const metrics = async () => (await fetch(`${berth.berth.manageUrl}/metrics`)).text();
+    for (const name of ["invocations", "invocation_errors", "load_failures"]) expect(await metrics()).toContain(`berth_${name}_total{function="doomed"`);
     const quick = berth.invoke("doomed", {}, "?ms=1000");
     const slow = timed(berth.invoke("doomed", {}, "?ms=10000"));
     await sleep(100);
@@ -162,5 +166,6 @@ describe("deletion", () => {
     expect(performance.now() - from).toBeGreaterThan(1900);
     expect(performance.now() - from).toBeLessThan(4000);
     await until(async () => !(await berth.instances()).some((instance) => instance.function === "doomed"), "its instances are gone");
+    await until(async () => !(await metrics()).includes('"doomed"'), "so are its series");
   });
 });
