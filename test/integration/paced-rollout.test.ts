@@ -64,15 +64,19 @@ async function change(name: string, source: string): Promise<void> {
 
 describe("a rollout", () => {
   test("moves the function's own instances, one at a time; shares of invocations and of instances agree; nothing fails", async () => {
-    const before = await deployed("stepwise", { steps: [1, "50%"], parallel: 1 });
+    const before = await deployed("stepwise", { steps: [1, "50%"], parallel: 1, interval: "800ms" });
     const invoking = load("stepwise");
     await change("stepwise", says("new"));
     const seen: { percent: number; moved: number; changing: number; watching: boolean }[] = [];
-    while ((await status("stepwise")).state === "rolling") {
-      const { percent, watching } = await status("stepwise");
+    for (let now = await status("stepwise"); now.state === "rolling"; ) {
+      const { percent, watching } = now;
       const rows = await own("stepwise");
-      const moved = rows.filter(({ revision, state }) => revision === "r2" && state === "warm").length;
-      seen.push({ percent, moved, watching, changing: rows.filter(({ state }) => state === "specializing").length });
+      now = await status("stepwise");
+      // Of one moment only if nothing has got on between the two.
+      if (now.percent === percent && now.watching === watching) {
+        const moved = rows.filter(({ revision, state }) => revision === "r2" && state === "warm").length;
+        seen.push({ percent, moved, watching, changing: rows.filter(({ state }) => state === "specializing").length });
+      }
       await sleep(20);
     }
     const { failed, answers, sent } = await invoking.end();
