@@ -1,17 +1,15 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { ManagerError } from "../errors.ts";
-import { formatDuration } from "../functions/duration.ts";
-import { activeRevision, type FunctionRecord } from "../functions/function.ts";
 import { checkName, type Manifest, ManifestSchema, parseManifest } from "../functions/manifest.ts";
-import { settingsOf } from "../functions/revisions.ts";
-import { percentOf } from "../functions/rollout.ts";
-import { parseCanary, parseTraffic, TrafficBody } from "../functions/traffic.ts";
+import { parseCanary } from "../functions/traffic.ts";
+import { objectOf } from "./body.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
 import { openStream } from "./sse.ts";
+import { viewFunction } from "./views.ts";
 
-/** `/v1/code` and `/v1/functions…`. */
+/** `/v1/code`, `/v1/functions` and each one of them. */
 export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { functions, images, logs, links } = context;
@@ -52,12 +50,6 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     if (ref) images.settle(ref.layer);
     await links.confirmed();
     return { ...viewFunction(deployed.record, context), newRevision: deployed.newRevision };
-  };
-
-  /** What is answered holds for the invocations that follow. */
-  const changed = async (record: FunctionRecord) => {
-    await links.confirmed();
-    return viewFunction(record, context);
   };
 
   const deployed = { 200: schemas.DeployResult, 201: schemas.DeployResult, default: schemas.ErrorBody };
@@ -117,77 +109,6 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
   );
 
   app.get(
-    "/v1/functions/:name/revisions",
-    { schema: { tags, summary: "Revisions, oldest first", params: schemas.NameParams, response: { 200: schemas.Revisions, default: schemas.ErrorBody } } },
-    async (request) => ({ items: viewRevisions(functions.get(request.params.name)) }),
-  );
-
-  app.post(
-    "/v1/functions/:name/rollback",
-    {
-      attachValidation: true,
-      schema: {
-        tags,
-        summary: "Make an older revision active",
-        params: schemas.NameParams,
-        body: schemas.RollbackBody,
-        response: { 200: schemas.FunctionView, default: schemas.ErrorBody },
-      },
-    },
-    async (request) => {
-      const to = objectOf(request.body ?? {}).revision;
-      if (to !== undefined && typeof to !== "string") throw new ManagerError("BODY_INVALID", "revision: must be a string", "revision");
-      return changed(await functions.rollback(request.params.name, to));
-    },
-  );
-
-  app.get(
-    "/v1/functions/:name/rollout",
-    {
-      schema: {
-        tags,
-        summary: "How the last rollout gets on",
-        params: schemas.NameParams,
-        response: { 200: schemas.RolloutView, default: schemas.ErrorBody },
-      },
-    },
-    async (request) => lastRollout(functions.get(request.params.name)),
-  );
-
-  app.post(
-    "/v1/functions/:name/rollout/:verb",
-    {
-      schema: {
-        tags,
-        summary: "Hold a rollout up, let it go on, or have the old revision return",
-        params: schemas.RolloutParams,
-        response: { 200: schemas.RolloutView, default: schemas.ErrorBody },
-      },
-    },
-    async (request) => {
-      const { name, verb } = request.params;
-      const record = await functions.steer(name, verb);
-      await links.confirmed();
-      return lastRollout(record);
-    },
-  );
-
-  app.put(
-    "/v1/functions/:name/traffic",
-    {
-      attachValidation: true,
-      schema: {
-        tags,
-        summary: "Share invocations out among revisions, and name revisions",
-        params: schemas.NameParams,
-        body: TrafficBody,
-        response: { 200: schemas.FunctionView, default: schemas.ErrorBody },
-      },
-    },
-    async (request) => changed(await functions.setTraffic(request.params.name, parseTraffic(request.body))),
-  );
-
-  app.get(
     "/v1/functions/:name/logs",
     {
       schema: {
@@ -218,61 +139,4 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
   );
 
   app.get("/v1/schemas/function", { schema: { tags, summary: "JSON Schema of a function's manifest" } }, async () => ManifestSchema);
-}
-
-function objectOf(body: unknown): Record<string, unknown> {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw new ManagerError("MANIFEST_INVALID", "the body must be a JSON object");
-  }
-  return body as Record<string, unknown>;
-}
-
-function viewFunction(record: FunctionRecord, { routerUrl, countInstances }: ApiContext) {
-  const active = activeRevision(record);
-  const url = routerUrl();
-  return {
-    name: record.name,
-    uid: record.uid,
-    revision: record.active,
-    createdAt: record.createdAt,
-    url: url ? `${url}/function/${record.name}` : null,
-    ...settingsOf(record, active),
-    secrets: active.secretNames,
-    split: record.traffic.split,
-    aliases: record.traffic.aliases,
-    rolling: viewRollout(record),
-    instances: countInstances(record.uid),
-    revisions: record.revisions.map((revision) => revision.id),
-  };
-}
-
-function lastRollout(record: FunctionRecord) {
-  const view = viewRollout(record);
-  if (!view) throw new ManagerError("ROLLOUT_OVER", `${record.name} has had no rollout`);
-  return view;
-}
-
-function viewRollout(record: FunctionRecord) {
-  const { rollout, rolloutPolicy } = record;
-  if (!rollout) return null;
-  const { from, to, state, watching, reason, startedAt } = rollout;
-  const percent = state === "complete" ? 100 : percentOf(record, rollout);
-  const steps = [...(rolloutPolicy?.steps ?? []).map(String), "100%"];
-  return { from, to, state, step: steps[Math.min(rollout.step, steps.length - 1)] ?? "100%", steps, watching, percent, reason, startedAt };
-}
-
-function viewRevisions(record: FunctionRecord) {
-  return record.revisions.map((revision) => ({
-    id: revision.id,
-    active: revision.id === record.active,
-    createdAt: revision.createdAt,
-    activatedAt: revision.activatedAt ?? null,
-    code: revision.layer,
-    image: revision.image,
-    entry: revision.settings.entry,
-    concurrency: revision.settings.concurrency,
-    timeout: formatDuration(revision.settings.timeoutMs),
-    env: revision.env,
-    secrets: revision.secretNames,
-  }));
 }

@@ -7,6 +7,7 @@ import type { ApiContext } from "./context.ts";
 import { functionRoutes } from "./functions.ts";
 import { guard } from "./guard.ts";
 import { poolRoutes } from "./pools.ts";
+import { releaseRoutes } from "./releases.ts";
 
 /** The manage API: routes, OpenAPI at /docs, and one shape for every error. */
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
@@ -38,6 +39,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   await app.register(swaggerUi, { routePrefix: "/docs" });
   await app.register(async (scope) => {
     functionRoutes(scope, context);
+    releaseRoutes(scope, context);
     poolRoutes(scope, context);
     context.links.routes(scope);
   });
