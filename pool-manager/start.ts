@@ -12,6 +12,7 @@ import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
+import { namedImages, needed } from "./functions/references.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
 import { byRelease } from "./functions/rollout.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
@@ -157,8 +158,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     }
     void functions
       .exclusively(async () => {
-        await images.collect(functions.referencedImages());
-        platform.retainCode(functions.needed());
+        await images.collect(namedImages(functions.list()));
+        platform.retainCode(needed(functions.list()));
       })
       .catch((error: Error) => log.error({ err: error }, "unreferenced code could not be collected"));
   };

@@ -1,16 +1,18 @@
-import { randomBytes } from "node:crypto";
 import { ManagerError } from "../errors.ts";
-import { type CodeRef, type Declaration, type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Revision, type Secrets, type Traffic } from "./function.ts";
+import type { CodeRef, Declaration, FunctionRecord, FunctionStore, Revision, Secrets, Traffic } from "./function.ts";
 import type { Manifest } from "./manifest.ts";
 import {
   activated,
   atOnce,
   baseRevision,
+  checkServed,
   codeOf,
   declared,
   deployed,
   hashOf,
   manifestOf,
+  newFunction,
+  newRevision,
   type Placed,
   retained,
   rollbackTarget,
@@ -79,32 +81,13 @@ export class FunctionRegistry {
 
   /** Code that some revision has already; another function may be deployed with it. */
   codeByDigest(layer: string): CodeRef | undefined {
-    for (const { revisions } of this.list()) {
-      const found = revisions.find((revision) => revision.layer === layer);
-      if (found) return codeOf(found);
-    }
-    return undefined;
+    const found = this.list().flatMap(({ revisions }) => revisions.find((revision) => revision.layer === layer) ?? [])[0];
+    return found && codeOf(found);
   }
 
   /** Environment of a revision, secrets included: for its load order only. */
   environment(uid: string, revision: Revision): Record<string, string> {
     return { ...revision.env, ...this.#byUid.get(uid)?.secrets[revision.id] };
-  }
-
-  /** Everything that some revision needs: function uids, digests of images and of layers. */
-  needed(): { functions: Set<string>; images: Set<string>; layers: Set<string> } {
-    const revisions = this.list().flatMap((record) => record.revisions);
-    return {
-      functions: new Set(this.list().map(({ uid }) => uid)),
-      images: new Set(revisions.map(({ image }) => image)),
-      layers: new Set(revisions.map(({ layer }) => layer)),
-    };
-  }
-
-  /** Code images that some revision needs, and the name each is known by. */
-  referencedImages(): Map<string, string> {
-    const named = this.list().flatMap(({ name, revisions }) => revisions.map((r) => [r.image, `${name}:${r.id}`] as const));
-    return new Map(named);
   }
 
   /**
@@ -245,21 +228,7 @@ export class FunctionRegistry {
     if (this.#byName.size >= MAX_FUNCTIONS) {
       throw new ManagerError("TOO_MANY_FUNCTIONS", `${MAX_FUNCTIONS} functions are deployed already`);
     }
-    const record: FunctionRecord = {
-      uid: randomBytes(12).toString("hex"),
-      name,
-      runtime: manifest.runtime,
-      createdAt: new Date().toISOString(),
-      active: "",
-      latest: "",
-      traffic: NO_TRAFFIC,
-      nextRevision: 1,
-      scaling: scalingOf(manifest),
-      rolloutPolicy: manifest.rollout,
-      rollout: null,
-      revisions: [],
-    };
-    return { record, secrets: {} };
+    return { record: newFunction(name, manifest), secrets: {} };
   }
 
   async #revise(record: FunctionRecord, manifest: Manifest, code: CodeRef, hash: string): Promise<Revision> {
@@ -267,25 +236,8 @@ export class FunctionRegistry {
       throw new ManagerError("MANIFEST_INVALID", `runtime: ${record.name} runs on ${record.runtime}; delete it first`, "runtime");
     }
     const id = `r${record.nextRevision}`;
-    const identity = sha256(`${record.uid}\n${hash}`);
-    return {
-      id,
-      hash,
-      createdAt: new Date().toISOString(),
-      layer: code.layer,
-      image: await this.#buildImage(record.name, id, identity, code.layer),
-      settings: {
-        entry: code.entry,
-        handler: manifest.handler,
-        signature: manifest.signature,
-        concurrency: manifest.concurrency,
-        timeoutMs: manifest.timeoutMs,
-      },
-      loadTimeoutMs: manifest.loadTimeoutMs,
-      env: manifest.env,
-      secretNames: Object.keys(manifest.secrets).sort(),
-      activatedAt: null,
-    };
+    const image = await this.#buildImage(record.name, id, sha256(`${record.uid}\n${hash}`), code.layer);
+    return newRevision({ id, hash, image, code, manifest });
   }
 
   async #commit(changed: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<FunctionRecord> {
@@ -318,13 +270,5 @@ export class FunctionRegistry {
     const result = this.#tail.then(work, work);
     this.#tail = result.catch(() => {});
     return result;
-  }
-}
-
-/** Throws `REVISION_NOT_FOUND` where invocations would go to a revision that there is not. */
-function checkServed({ name, active, traffic, revisions }: FunctionRecord): void {
-  const known = new Set(revisions.map(({ id }) => id));
-  for (const id of [active, ...Object.keys(traffic.split), ...Object.values(traffic.aliases)]) {
-    if (!known.has(id)) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${JSON.stringify(id)}`, "revision");
   }
 }

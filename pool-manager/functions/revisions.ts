@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { ManagerError } from "../errors.ts";
 import { formatDuration } from "./duration.ts";
 import {
   activeRevision,
@@ -6,6 +7,7 @@ import {
   type Declaration,
   type FunctionRecord,
   MAX_REVISIONS,
+  NO_TRAFFIC,
   type Revision,
   type RolloutPolicy,
   type Scaling,
@@ -116,6 +118,50 @@ function taken(record: FunctionRecord, revision: string, known: boolean): Placed
 /** A revision gets all invocations from now on. */
 export function atOnce({ traffic }: FunctionRecord, revision: string): Placed {
   return { active: revision, traffic: { ...traffic, split: {} }, rollout: null };
+}
+
+/** A function that has no revision yet. */
+export function newFunction(name: string, manifest: Manifest): FunctionRecord {
+  return {
+    uid: randomBytes(12).toString("hex"),
+    name,
+    runtime: manifest.runtime,
+    createdAt: new Date().toISOString(),
+    active: "",
+    latest: "",
+    traffic: NO_TRAFFIC,
+    nextRevision: 1,
+    scaling: scalingOf(manifest),
+    rolloutPolicy: manifest.rollout,
+    rollout: null,
+    revisions: [],
+  };
+}
+
+/** `image`: digest of its code image. */
+export function newRevision(of: { id: string; hash: string; image: string; code: CodeRef; manifest: Manifest }): Revision {
+  const { id, hash, image, code, manifest } = of;
+  const { handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets } = manifest;
+  return {
+    id,
+    hash,
+    createdAt: new Date().toISOString(),
+    layer: code.layer,
+    image,
+    settings: { entry: code.entry, handler, signature, concurrency, timeoutMs },
+    loadTimeoutMs,
+    env,
+    secretNames: Object.keys(secrets).sort(),
+    activatedAt: null,
+  };
+}
+
+/** Throws `REVISION_NOT_FOUND` where invocations would go to a revision that there is not. */
+export function checkServed({ name, active, traffic, revisions }: FunctionRecord): void {
+  const known = new Set(revisions.map(({ id }) => id));
+  for (const id of [active, ...Object.keys(traffic.split), ...Object.values(traffic.aliases)]) {
+    if (!known.has(id)) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${JSON.stringify(id)}`, "revision");
+  }
 }
 
 /** Equal for equal content. */
