@@ -1,14 +1,11 @@
-import type { Echo, LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import type { LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import { tagOf } from "../../images/runtime-image.ts";
 import {
   type Binding,
-  checkVersion,
-  type Instance,
   isUnbound,
   type LoadPath,
   type LogListener,
   type NeededCode,
-  noInstance,
   type Observation,
   type OpenOrder,
   type Platform,
@@ -20,16 +17,15 @@ import {
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
-import { InstanceLink } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
 import type { Lead } from "./leadership.ts";
 import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch } from "./manifests.ts";
+import { Members } from "./members.ts";
 import { Nodes } from "./nodes.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
-import { bindingOf, hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
-import { type Change, Reflector } from "./reflector.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
+import { Reflector } from "./reflector.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;
@@ -44,12 +40,6 @@ export interface KruiseOptions {
   inline: InlineCode;
   loadPath: PodLoadPath;
   now(): number;
-}
-
-interface Member {
-  pod: Pod;
-  known: Known;
-  link: InstanceLink | null;
 }
 
 const HEAL_EVERY_MS = 2000;
@@ -69,10 +59,7 @@ export class KruisePlatform implements Platform {
   readonly #sets: Reflector<CloneSet>;
   readonly #nodes: Nodes;
   readonly #writer: CloneSets;
-  readonly #members = new Map<string, Member>();
-  readonly #instances = new Map<string, Instance>();
-  readonly #listeners = new Set<(uid: string) => void>();
-  readonly #logListeners = new Set<LogListener>();
+  readonly #members: Members;
   /** What can be invoked of each function, the revision first that is being released, and the images that carry it. */
   readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
   /** Uids of the functions that there are; null: not told yet. */
@@ -82,16 +69,16 @@ export class KruisePlatform implements Platform {
   constructor(options: KruiseOptions) {
     this.#options = options;
     this.loadPath = options.loadPath;
-    const { kube } = options;
+    const { kube, keys, now } = options;
     const labelSelector = LABEL.pool;
-    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelSelector, (change) => this.#podChanged(change));
+    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelSelector, (change) => this.#members.podChanged(change));
     this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, labelSelector, ({ type, object }) => {
       if (type === "present") this.#writer.noticed(object);
       else this.#writer.gone(object);
     });
-    this.#nodes = new Nodes(kube, (name) => {
-      for (const member of this.#members.values()) if (member.pod.spec.nodeName === name) this.#refresh(member);
-    });
+    this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
+    const { runtimeImage } = options.pods;
+    this.#members = new Members({ kube, keys, runtimeImage, now, pods: this.#pods, isClosed: (node) => this.#nodes.isClosed(node) });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
@@ -99,22 +86,20 @@ export class KruisePlatform implements Platform {
     await this.#nodes.start();
     await Promise.all([this.#sets.start(), this.#pods.start()]);
     // A table without those that only have not spoken yet would take them from their routers.
-    const silent = () => [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && pod.status.podIP && !known.echo);
-    for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && silent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && this.#members.anySilent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
     this.#timer = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
   }
 
   observe(): Observation {
-    return { synced: this.#pods.synced && this.#sets.synced, instances: this.#instances, counted: () => this.#writer.counted() };
+    return { synced: this.#pods.synced && this.#sets.synced, instances: this.#members.instances, counted: () => this.#writer.counted() };
   }
 
   watch(listener: (uid: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#members.watch(listener);
   }
 
   onLog(listener: LogListener): void {
-    this.#logListeners.add(listener);
+    this.#members.onLog(listener);
   }
 
   async scalePool(pool: PoolTarget, replicas: number): Promise<void> {
@@ -122,7 +107,7 @@ export class KruisePlatform implements Platform {
     const name = poolSetName(pool.name, pods);
     await this.#writer.ensure(name, () => poolSet(pool.name, pods));
     await this.#writer.create(name, () => {
-      const all = [...this.#instances.values()].filter((instance) => instance.pool === pool.name);
+      const all = [...this.#members.instances.values()].filter((instance) => instance.pool === pool.name);
       return Math.min(replicas - all.filter(isUnbound).length, pool.max - all.length);
     });
   }
@@ -148,19 +133,19 @@ export class KruisePlatform implements Platform {
   }
 
   async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
-    const { link } = this.#member(order.uid);
+    const { link } = this.#members.get(order.uid);
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${order.uid} has no address yet`);
     const { keys, inline } = this.#options;
     const key = keys.instanceKey(order.uid, order.bootId);
     const archive = this.loadPath === "inline" ? await inline.archive(order.digest, order.settings.entry, code) : null;
     const source = archive ? ({ kind: "inline", archive: archive.digest } as const) : ({ kind: "image" } as const);
     const answer = await link.load({ ...order, key, source }, archive?.data ?? new Uint8Array());
-    this.#echoed(order.uid, answer.echo);
+    this.#members.echoed(order.uid, answer.echo);
     return answer;
   }
 
   async bind(target: Target, binding: Binding): Promise<void> {
-    const member = this.#matching(target);
+    const member = this.#members.matching(target);
     const codes = this.#codes.get(binding.functionUid);
     const code = codes?.find(({ revision }) => revision === binding.revision);
     if (!codes || !code) throw new PlatformError("CONFLICT", `revision ${binding.revision} of ${binding.functionUid} is not served any more`);
@@ -192,13 +177,13 @@ export class KruisePlatform implements Platform {
 
   async drain(uid: string, deadlineMs: number): Promise<void> {
     if (!this.#options.lead.certain()) throw new PlatformError("UNREACHABLE", "not certain to be the leader: nothing is ended");
-    const { link } = this.#member(uid);
+    const { link } = this.#members.get(uid);
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${uid} has no address yet`);
     await link.drain(deadlineMs);
   }
 
   async remove(target: Target): Promise<void> {
-    const member = this.#matching(target);
+    const member = this.#members.matching(target);
     const { name, uid, resourceVersion } = member.pod.metadata;
     const owner = ownerOf(member.pod);
     const set = [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner);
@@ -208,9 +193,7 @@ export class KruisePlatform implements Platform {
     } catch (error) {
       throw translated(error);
     }
-    member.known.askedOf = owner ?? "";
-    member.known.version += 1;
-    this.#refresh(member);
+    this.#members.asked(member, owner ?? "");
   }
 
   /** Lets go of the cluster: its instances go on serving. */
@@ -219,7 +202,7 @@ export class KruisePlatform implements Platform {
     this.#pods.close();
     this.#sets.close();
     this.#nodes.close();
-    for (const { link } of this.#members.values()) link?.close();
+    this.#members.close();
     await this.#options.lead.release();
     this.#options.kube.close();
   }
@@ -248,7 +231,7 @@ export class KruisePlatform implements Platform {
   async #patchPod(target: Target, patch: (pod: Pod) => object, ofOurs = false): Promise<void> {
     const { kube } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      const { pod } = ofOurs ? this.#member(target.uid) : this.#matching(target);
+      const { pod } = ofOurs ? this.#members.get(target.uid) : this.#members.matching(target);
       const path = this.#podPath(pod.metadata.name);
       try {
         return this.#pods.learn(await kube.patch<Pod>(path, "strategic-merge", patch(pod), "claim"));
@@ -263,85 +246,9 @@ export class KruisePlatform implements Platform {
     return `/api/v1/namespaces/${this.#options.kube.namespace}/pods/${name}`;
   }
 
-  #podChanged({ type, object: pod }: Change<Pod>): void {
-    const { uid } = pod.metadata;
-    const member = this.#members.get(uid);
-    if (type === "present") {
-      if (!member) return this.#add(pod);
-      if (substanceOf(pod) !== substanceOf(member.pod)) member.known.version += 1;
-      member.pod = pod;
-      this.#connect(member);
-      this.#refresh(member);
-    } else if (member && (type === "deleted" || !member.link?.connected)) {
-      this.#forget(uid);
-    }
-    // A pod that a listing lacks but that still answers is kept: only its own silence ends it.
-  }
-
-  #add(pod: Pod): void {
-    const { now } = this.#options;
-    const age = this.#pods.synced ? 0 : Math.max(0, Date.now() - Date.parse(pod.metadata.creationTimestamp));
-    const known: Known = { echo: null, readyAt: null, createdAt: now() - age, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
-    const member: Member = { pod, known, link: null };
-    this.#members.set(pod.metadata.uid, member);
-    this.#connect(member);
-    this.#refresh(member);
-  }
-
-  #connect(member: Member): void {
-    const { uid, name, annotations } = member.pod.metadata;
-    const { podIP } = member.pod.status;
-    if (member.link || !podIP) return;
-    const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
-    member.link = new InstanceLink(this.#options.kube, this.#options.keys.signing, target, {
-      line: ({ echo, log }) => {
-        if (echo) this.#echoed(uid, echo);
-        else for (const listener of this.#logListeners) listener(uid, log ?? "");
-      },
-      broken: () => {
-        if (!this.#pods.get(name)) this.#forget(uid);
-      },
-    });
-  }
-
-  #echoed(uid: string, echo: Echo): void {
-    const member = this.#members.get(uid);
-    const before = member?.known.echo;
-    if (!member || echo.uid !== uid || (before && before.bootId === echo.bootId && echo.version <= before.version)) return;
-    const { now, keys } = this.#options;
-    const { known } = member;
-    known.echo = echo;
-    known.readyAt ??= echo.state === "prewarmed" ? now() : null;
-    known.key = keys.instanceKey(uid, echo.bootId);
-    this.#refresh(member);
-  }
-
-  #refresh(member: Member): void {
-    const record = recordOf(member.pod, member.known, this.#replaceOf(member.pod));
-    this.#instances.set(record.uid, record);
-    this.#notify(record.uid);
-  }
-
-  #replaceOf({ spec }: Pod): Instance["replace"] {
-    if (this.#nodes.isClosed(spec.nodeName)) return "node";
-    const isCurrent = spec.containers.some(({ name, image }) => name === RUNTIME_CONTAINER && image === this.#options.pods.runtimeImage);
-    return isCurrent ? null : "version";
-  }
-
-  #forget(uid: string): void {
-    this.#members.get(uid)?.link?.close();
-    this.#members.delete(uid);
-    this.#instances.delete(uid);
-    this.#notify(uid);
-  }
-
-  #notify(uid: string): void {
-    for (const listener of this.#listeners) listener(uid);
-  }
-
   /** Ends or reports swaps, corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted functions and former runtimes. */
   async #heal(): Promise<void> {
-    for (const member of this.#members.values()) this.#checkSwap(member);
+    this.#members.checkSwaps();
     for (const { metadata } of this.#sets.all()) {
       const uid = metadata.labels?.[LABEL.function];
       const pool = metadata.labels?.[LABEL.pool] ?? "";
@@ -350,28 +257,6 @@ export class KruisePlatform implements Platform {
       await this.#writer.heal(metadata.name).catch(() => {});
       if (isOver) await this.#writer.delete(metadata.name).catch(() => {});
     }
-  }
-
-  #checkSwap(member: Member): void {
-    const { known, pod } = member;
-    if (known.swapSince === null) return;
-    if (hasSwapped(pod)) known.swapSince = null;
-    const overdue = known.swapSince !== null && this.#options.now() - known.swapSince > SWAP_DEADLINE_MS;
-    if (overdue === known.overdue) return;
-    known.overdue = overdue;
-    this.#refresh(member);
-  }
-
-  #member(uid: string): Member {
-    const member = this.#members.get(uid);
-    if (!member) throw noInstance(uid);
-    return member;
-  }
-
-  #matching(target: Target): Member {
-    const member = this.#member(target.uid);
-    checkVersion(String(member.known.version), target);
-    return member;
   }
 }
 

@@ -1,0 +1,176 @@
+import type { Echo } from "../../../runtime-images/protocol/messages.ts";
+import { checkVersion, type Instance, type LogListener, noInstance, type Target } from "../platform.ts";
+import { InstanceLink } from "./instance-link.ts";
+import type { ClusterKeys } from "./keys.ts";
+import type { Kube } from "./kube.ts";
+import { ANNOTATION, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import { bindingOf, hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import type { Change, Reflector } from "./reflector.ts";
+
+export interface MembersOptions {
+  kube: Kube;
+  keys: ClusterKeys;
+  /** What instances of the present version run on. */
+  runtimeImage: string;
+  now(): number;
+  pods: Pick<Reflector<Pod>, "synced" | "get">;
+  /** Nothing is started on that node any more. */
+  isClosed(node: string | undefined): boolean;
+}
+
+export interface Member {
+  pod: Pod;
+  known: Known;
+  link: InstanceLink | null;
+}
+
+/** The pods of pools and functions as instances: what the API server shows of each, joined with what it says of itself. */
+export class Members {
+  /** As `Observation` has them. */
+  readonly instances = new Map<string, Instance>();
+  readonly #options: MembersOptions;
+  readonly #members = new Map<string, Member>();
+  readonly #listeners = new Set<(uid: string) => void>();
+  readonly #logListeners = new Set<LogListener>();
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+  }
+
+  watch(listener: (uid: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onLog(listener: LogListener): void {
+    this.#logListeners.add(listener);
+  }
+
+  /** Throws `NOT_FOUND`. */
+  get(uid: string): Member {
+    const member = this.#members.get(uid);
+    if (!member) throw noInstance(uid);
+    return member;
+  }
+
+  /** Throws `CONFLICT` where it is not as it was decided upon. */
+  matching(target: Target): Member {
+    const member = this.get(target.uid);
+    checkVersion(String(member.known.version), target);
+    return member;
+  }
+
+  /** Some bound instance has not said yet what it serves. */
+  anySilent(): boolean {
+    return [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && pod.status.podIP && !known.echo);
+  }
+
+  podChanged({ type, object: pod }: Change<Pod>): void {
+    const { uid } = pod.metadata;
+    const member = this.#members.get(uid);
+    if (type === "present") {
+      if (!member) return this.#add(pod);
+      if (substanceOf(pod) !== substanceOf(member.pod)) member.known.version += 1;
+      member.pod = pod;
+      this.#connect(member);
+      this.#refresh(member);
+    } else if (member && (type === "deleted" || !member.link?.connected)) {
+      this.#forget(uid);
+    }
+    // A pod that a listing lacks but that still answers is kept: only its own silence ends it.
+  }
+
+  /** What an instance says of itself; older than what is known, it is left out. */
+  echoed(uid: string, echo: Echo): void {
+    const member = this.#members.get(uid);
+    const before = member?.known.echo;
+    if (!member || echo.uid !== uid || (before && before.bootId === echo.bootId && echo.version <= before.version)) return;
+    const { now, keys } = this.#options;
+    const { known } = member;
+    known.echo = echo;
+    known.readyAt ??= echo.state === "prewarmed" ? now() : null;
+    known.key = keys.instanceKey(uid, echo.bootId);
+    this.#refresh(member);
+  }
+
+  /** A node takes no more pods, or takes them again. */
+  nodeChanged(name: string): void {
+    for (const member of this.#members.values()) if (member.pod.spec.nodeName === name) this.#refresh(member);
+  }
+
+  /** Its deletion was asked of that CloneSet (or of nobody: ""). */
+  asked(member: Member, owner: string): void {
+    member.known.askedOf = owner;
+    member.known.version += 1;
+    this.#refresh(member);
+  }
+
+  /** Swaps that have ended, and those that take too long. */
+  checkSwaps(): void {
+    for (const member of this.#members.values()) this.#checkSwap(member);
+  }
+
+  /** Instances go on serving. */
+  close(): void {
+    for (const { link } of this.#members.values()) link?.close();
+  }
+
+  #add(pod: Pod): void {
+    const { now } = this.#options;
+    const age = this.#options.pods.synced ? 0 : Math.max(0, Date.now() - Date.parse(pod.metadata.creationTimestamp));
+    const known: Known = { echo: null, readyAt: null, createdAt: now() - age, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
+    const member: Member = { pod, known, link: null };
+    this.#members.set(pod.metadata.uid, member);
+    this.#connect(member);
+    this.#refresh(member);
+  }
+
+  #connect(member: Member): void {
+    const { uid, name, annotations } = member.pod.metadata;
+    const { podIP } = member.pod.status;
+    if (member.link || !podIP) return;
+    const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
+    member.link = new InstanceLink(this.#options.kube, this.#options.keys.signing, target, {
+      line: ({ echo, log }) => {
+        if (echo) this.echoed(uid, echo);
+        else for (const listener of this.#logListeners) listener(uid, log ?? "");
+      },
+      broken: () => {
+        if (!this.#options.pods.get(name)) this.#forget(uid);
+      },
+    });
+  }
+
+  #refresh(member: Member): void {
+    const record = recordOf(member.pod, member.known, this.#replaceOf(member.pod));
+    this.instances.set(record.uid, record);
+    this.#notify(record.uid);
+  }
+
+  #replaceOf({ spec }: Pod): Instance["replace"] {
+    if (this.#options.isClosed(spec.nodeName)) return "node";
+    const isCurrent = spec.containers.some(({ name, image }) => name === RUNTIME_CONTAINER && image === this.#options.runtimeImage);
+    return isCurrent ? null : "version";
+  }
+
+  #forget(uid: string): void {
+    this.#members.get(uid)?.link?.close();
+    this.#members.delete(uid);
+    this.instances.delete(uid);
+    this.#notify(uid);
+  }
+
+  #notify(uid: string): void {
+    for (const listener of this.#listeners) listener(uid);
+  }
+
+  #checkSwap(member: Member): void {
+    const { known, pod } = member;
+    if (known.swapSince === null) return;
+    if (hasSwapped(pod)) known.swapSince = null;
+    const overdue = known.swapSince !== null && this.#options.now() - known.swapSince > SWAP_DEADLINE_MS;
+    if (overdue === known.overdue) return;
+    known.overdue = overdue;
+    this.#refresh(member);
+  }
+}
