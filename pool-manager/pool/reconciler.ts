@@ -1,13 +1,13 @@
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
 import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
-import type { Instance } from "../platform/platform.ts";
 import { decide } from "./decide.ts";
 import { Demand } from "./demand.ts";
 import { Doubts } from "./doubt.ts";
 import { Executor } from "./executor.ts";
 import { TableFeed } from "./feed.ts";
 import { LoadFailures } from "./load-failures.ts";
+import { Notices } from "./notices.ts";
 import { type Knowledge, specOf, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -32,10 +32,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #doubts = new Doubts();
   #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
-  /** Echo state of each instance as it was last noticed. */
-  readonly #noticed = new Map<string, string>();
-  /** Instances whose failed swap has been told. */
-  readonly #troubled = new Set<string>();
+  readonly #notices: Notices;
   #scheduled = false;
   #closed = false;
   #cancelTimer: () => void = () => {};
@@ -48,6 +45,7 @@ export class Reconciler implements PoolManagerLink {
       () => this.poke(),
       (functionUid, revision, error) => this.#undeliverable(functionUid, revision, error),
     );
+    this.#notices = new Notices(options, this.#executor, this.#failures, (change) => this.#feed.publish(change));
     const { functions, clock, onEvent } = options;
     this.#rollouts = new Rollouts({ functions, clock, onEvent, look: (record, to) => this.#lookAt(record, to) });
   }
@@ -211,8 +209,8 @@ export class Reconciler implements PoolManagerLink {
 
   #instanceChanged(uid: string): void {
     const instance = this.#options.platform.observe().instances.get(uid);
-    if (instance) this.#notice(instance);
-    else this.#gone(uid);
+    if (instance) this.#notices.look(instance);
+    else this.#notices.gone(uid);
     if (instance?.echo) this.#executor.accepted(uid, instance.echo.epoch, this.#options.clock.now());
     const functionUid = instance?.echo?.functionUid ?? this.#executor.startOf(uid)?.functionUid;
     if (functionUid) this.#publishUid(functionUid);
@@ -220,64 +218,10 @@ export class Reconciler implements PoolManagerLink {
     this.poke();
   }
 
-  /** Reports each change of an instance's state once. */
-  #notice(instance: Instance): void {
-    const { echo, uid, pool, trouble } = instance;
-    if (!echo) return;
-    if (trouble && instance.binding) this.#swapFailed(instance, trouble);
-    else this.#troubled.delete(uid);
-    const mark = `${echo.state}/${echo.epoch}/${echo.error ? 1 : 0}`;
-    if (this.#noticed.get(uid) === mark) return;
-    const known = this.#noticed.get(uid);
-    this.#noticed.set(uid, mark);
-    const now = this.#options.clock.now();
-    const { onEvent } = this.#options;
-    if (echo.state === "prewarmed" && !known?.startsWith("prewarmed")) {
-      onEvent({ type: "instance.prewarmed", pool, instance: uid, ms: now - instance.createdAt });
-      this.#executor.learnStart(now - instance.createdAt);
-    }
-    if (echo.error) this.#failed(instance, now);
-    else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);
-  }
-
-  /** The platform cannot bring the image that the instance is bound with; what it serves it goes on serving. */
-  #swapFailed({ uid, pool, binding }: Instance, message: string): void {
-    if (this.#troubled.has(uid)) return;
-    this.#troubled.add(uid);
-    this.#options.onEvent({ type: "instance.swap-failed", pool, instance: uid, function: binding?.functionUid ?? "", message });
-  }
-
-  #loaded({ uid, pool, echo }: Instance, now: number): void {
-    const { functionUid, revision } = echo as { functionUid: string; revision: string };
-    this.#failures.clear(functionUid, revision);
-    const ms = now - (this.#executor.startOf(uid)?.at ?? now);
-    this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, path: this.#options.platform.loadPath, ms });
-  }
-
-  #failed({ uid, pool, echo }: Instance, now: number): void {
-    const { error, functionUid } = echo as NonNullable<Instance["echo"]>;
-    if (!error) return;
-    const { message, reason } = error;
-    const failure = { reason, message, instanceUid: uid, retryAfterMs: 0 };
-    if (reason === "crash" || !functionUid || !error.revision) {
-      this.#options.onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
-    } else if (this.#failures.record(functionUid, error.revision, `${uid}/${echo?.epoch}`, uid, error, now)) {
-      const { revision } = error;
-      this.#options.onEvent({ type: "instance.load-failed", pool, instance: uid, function: functionUid, revision, message });
-    }
-    this.#feed.publish({ type: "failed", instanceUid: uid, failure });
-  }
-
   #undeliverable(functionUid: string, revision: string, { message }: Error): void {
     const error = { reason: "load" as const, message, revision };
     this.#failures.record(functionUid, revision, `undeliverable/${this.#options.clock.now()}`, "", error, this.#options.clock.now());
     this.#publishUid(functionUid);
-  }
-
-  #gone(uid: string): void {
-    this.#noticed.delete(uid);
-    this.#troubled.delete(uid);
-    this.#options.onEvent({ type: "instance.gone", pool: this.#executor.poolOf(uid), instance: uid });
   }
 
   #publishUid(functionUid: string): void {

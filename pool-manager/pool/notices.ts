@@ -1,0 +1,82 @@
+import type { TableChange } from "../client/contract.ts";
+import type { Instance } from "../platform/platform.ts";
+import type { Executor } from "./executor.ts";
+import type { LoadFailures } from "./load-failures.ts";
+import type { ReconcilerOptions } from "./options.ts";
+
+/** Tells each change of an instance's state once, and remembers the code that does not load. */
+export class Notices {
+  readonly #options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">;
+  readonly #executor: Executor;
+  readonly #failures: LoadFailures;
+  readonly #publish: (change: TableChange) => void;
+  /** Echo state of each instance as it was last noticed. */
+  readonly #noticed = new Map<string, string>();
+  /** Instances whose failed swap has been told. */
+  readonly #troubled = new Set<string>();
+
+  constructor(
+    options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">,
+    executor: Executor,
+    failures: LoadFailures,
+    publish: (change: TableChange) => void,
+  ) {
+    this.#options = options;
+    this.#executor = executor;
+    this.#failures = failures;
+    this.#publish = publish;
+  }
+
+  look(instance: Instance): void {
+    const { echo, uid, pool, trouble } = instance;
+    if (!echo) return;
+    if (trouble && instance.binding) this.#swapFailed(instance, trouble);
+    else this.#troubled.delete(uid);
+    const mark = `${echo.state}/${echo.epoch}/${echo.error ? 1 : 0}`;
+    if (this.#noticed.get(uid) === mark) return;
+    const known = this.#noticed.get(uid);
+    this.#noticed.set(uid, mark);
+    const now = this.#options.clock.now();
+    const { onEvent } = this.#options;
+    if (echo.state === "prewarmed" && !known?.startsWith("prewarmed")) {
+      onEvent({ type: "instance.prewarmed", pool, instance: uid, ms: now - instance.createdAt });
+      this.#executor.learnStart(now - instance.createdAt);
+    }
+    if (echo.error) this.#failed(instance, now);
+    else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);
+  }
+
+  gone(uid: string): void {
+    this.#noticed.delete(uid);
+    this.#troubled.delete(uid);
+    this.#options.onEvent({ type: "instance.gone", pool: this.#executor.poolOf(uid), instance: uid });
+  }
+
+  /** The platform cannot bring the image that the instance is bound with; what it serves it goes on serving. */
+  #swapFailed({ uid, pool, binding }: Instance, message: string): void {
+    if (this.#troubled.has(uid)) return;
+    this.#troubled.add(uid);
+    this.#options.onEvent({ type: "instance.swap-failed", pool, instance: uid, function: binding?.functionUid ?? "", message });
+  }
+
+  #loaded({ uid, pool, echo }: Instance, now: number): void {
+    const { functionUid, revision } = echo as { functionUid: string; revision: string };
+    this.#failures.clear(functionUid, revision);
+    const ms = now - (this.#executor.startOf(uid)?.at ?? now);
+    this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, path: this.#options.platform.loadPath, ms });
+  }
+
+  #failed({ uid, pool, echo }: Instance, now: number): void {
+    const { error, functionUid } = echo as NonNullable<Instance["echo"]>;
+    if (!error) return;
+    const { message, reason } = error;
+    const failure = { reason, message, instanceUid: uid, retryAfterMs: 0 };
+    if (reason === "crash" || !functionUid || !error.revision) {
+      this.#options.onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
+    } else if (this.#failures.record(functionUid, error.revision, `${uid}/${echo?.epoch}`, uid, error, now)) {
+      const { revision } = error;
+      this.#options.onEvent({ type: "instance.load-failed", pool, instance: uid, function: functionUid, revision, message });
+    }
+    this.#publish({ type: "failed", instanceUid: uid, failure });
+  }
+}
