@@ -1,31 +1,17 @@
-import { API_KEY_HEADER } from "../pool-manager/client/api-keys.ts";
-import { DELETE_GRACE_MS, type LoadFailure, type PoolManagerLink, type RouterPeer, type Suspect, type TableFunction } from "../pool-manager/client/contract.ts";
-import { HOP_HEADER } from "../runtime-images/protocol/headers.ts";
-import type { Access, AccessLog } from "./access-log.ts";
+import type { PoolManagerLink, RouterPeer, TableFunction } from "../pool-manager/client/contract.ts";
+import type { AccessLog } from "./access-log.ts";
 import { DemandReporter } from "./demand.ts";
-import { RouterError, type RouterErrorCode } from "./errors.ts";
+import { after, FunctionEntry, type Shared } from "./entry.ts";
+import { RouterError } from "./errors.ts";
 import { Held } from "./held.ts";
-import { Limiter, type RestReason } from "./limiter.ts";
+import type { Limiter } from "./limiter.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import { Peers } from "./peers.ts";
-import { Split } from "./split.ts";
 import { Table } from "./table.ts";
 import { Upstreams } from "./upstreams.ts";
 
-const after = (ms: number, fn: () => void) => {
-  const timer = setTimeout(fn, ms);
-  return () => clearTimeout(timer);
-};
-
-/** An invocation under way: served here, or passed on. */
-export interface Running {
-  /** What it belonged to is no longer served by itself; this one takes its place. */
-  reroute(entry: FunctionEntry): void;
-  end(error: RouterError): void;
-}
-
 /** Every function that this router can invoke, with its slots and its running invocations. */
-export class Functions {
+export class Functions implements Shared {
   readonly upstreams = new Upstreams();
   readonly metrics: RouterMetrics;
   readonly reporter: DemandReporter;
@@ -125,7 +111,6 @@ export class Functions {
     return this.#peers.ownerOf(uid);
   }
 
-  /** The slots of a function's revisions. */
   *limitersOf(uid: string): Iterable<Limiter> {
     for (const { limiter } of this.#byUid.get(uid) ?? []) yield limiter;
   }
@@ -158,137 +143,5 @@ export class Functions {
   /** Its series end, unless another function has the name by now. */
   forget(name: string): void {
     if (!this.has(name)) this.metrics.forget(name);
-  }
-}
-
-/** A served revision of a function at this router. */
-export class FunctionEntry {
-  readonly limiter: Limiter;
-  readonly upstreams: Upstreams;
-  readonly #owner: Functions;
-  /** The router that has its slots; null: this one. */
-  owner: RouterPeer | null = null;
-  /** Of the function's invocations, where this is the active revision. */
-  split: Split;
-  readonly #running = new Set<Running>();
-  #waiting = 0;
-  #cancelLook: (() => void) | null = null;
-  #lookAt = Number.POSITIVE_INFINITY;
-
-  constructor(fn: TableFunction, owner: Functions) {
-    this.#owner = owner;
-    this.split = new Split(fn.split);
-    this.upstreams = owner.upstreams;
-    this.limiter = new Limiter(
-      fn,
-      () => performance.now(),
-      (urgent) => this.#demandChanged(urgent),
-      () => owner.limitersOf(fn.uid),
-    );
-  }
-
-  get fn(): TableFunction {
-    return this.limiter.function;
-  }
-
-  /** What another router learns of the one that passes an invocation on. */
-  get hopHeaders(): string[] {
-    const { self, ownKey } = this.#owner;
-    return ownKey === null ? [HOP_HEADER, self] : [HOP_HEADER, self, API_KEY_HEADER, ownKey];
-  }
-
-  get active(): number {
-    return this.#running.size;
-  }
-
-  update(fn: TableFunction): void {
-    this.split = this.split.with(fn.split);
-    this.limiter.update(fn);
-    this.#schedule();
-  }
-
-  /** An instance is left alone for a while; who waits is looked at again when that is over. */
-  rest(instanceUid: string, reason: RestReason): void {
-    this.limiter.rest(instanceUid, reason);
-    this.#schedule();
-  }
-
-  begin(running: Running): void {
-    this.#running.add(running);
-  }
-
-  finish(running: Running, access: Omit<Access, "function">): void {
-    this.#running.delete(running);
-    this.limiter.ended(access.status >= 500);
-    this.#owner.metrics.done(this.fn.name, access.status, access.start, access.overheadMs, access.totalMs);
-    this.#owner.accessLog?.add({ function: this.fn.name, ...access });
-  }
-
-  /** Another router has answered it, or this one serves it after all. */
-  forwarded(running: Running): void {
-    this.#running.delete(running);
-    this.#owner.metrics.forwarded();
-  }
-
-  failed(code: RouterErrorCode): void {
-    this.#owner.metrics.error(this.fn.name, code);
-  }
-
-  retried(): void {
-    this.#owner.metrics.retry();
-  }
-
-  suspect(suspect: Suspect): void {
-    this.#owner.reporter.suspect(suspect);
-  }
-
-  failureOf(instanceUid: string, listener: (failure: LoadFailure) => void): () => void {
-    return this.#owner.table.failureOf(instanceUid, listener);
-  }
-
-  endAll(error: () => RouterError): void {
-    for (const running of [...this.#running]) running.end(error());
-    this.#cancelLook?.();
-  }
-
-  /** The revision has become the active one, or is not served any more: what waits goes on with the function's other invocations. */
-  succeeded(successor: FunctionEntry): void {
-    successor.limiter.adopt(this.limiter);
-    for (const running of [...this.#running]) {
-      this.#running.delete(running);
-      running.reroute(successor);
-    }
-    this.#cancelLook?.();
-  }
-
-  /** Waiting invocations end now, running ones get two seconds. */
-  deleted(): void {
-    this.limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", `the function ${this.fn.name} was deleted`));
-    after(DELETE_GRACE_MS, () => {
-      this.endAll(() => new RouterError("FUNCTION_DELETED", `the function ${this.fn.name} was deleted`));
-      this.#owner.forget(this.fn.name);
-    });
-  }
-
-  #demandChanged(urgent: boolean): void {
-    this.#owner.reporter.changed(this.fn.key, urgent);
-    const { waiting } = this.limiter;
-    if (waiting === this.#waiting) return;
-    this.#waiting = waiting;
-    this.#owner.metrics.queue(this.fn.name, waiting);
-    this.#schedule();
-  }
-
-  /** Wakes the queue when its head's time is up, or a resting instance may be asked again. */
-  #schedule(): void {
-    const look = this.limiter.nextLook();
-    if (look === null || look >= this.#lookAt) return;
-    this.#cancelLook?.();
-    this.#lookAt = look;
-    this.#cancelLook = after(Math.max(0, look - performance.now()) + 0.5, () => {
-      this.#lookAt = Number.POSITIVE_INFINITY;
-      this.limiter.serve();
-      this.#schedule();
-    });
   }
 }

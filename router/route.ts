@@ -2,9 +2,10 @@ import { API_KEY_HEADER, type ApiKeys } from "../pool-manager/client/api-keys.ts
 import { HOP_HEADER } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { RouterConfig } from "./config.ts";
+import type { FunctionEntry, Running } from "./entry.ts";
 import { RouterError } from "./errors.ts";
 import { Forward } from "./forward.ts";
-import type { FunctionEntry, Functions, Running } from "./functions.ts";
+import type { Functions } from "./functions.ts";
 import { Invocation } from "./invoke.ts";
 import { originForm, type Route, routeOf } from "./request.ts";
 import { sendError } from "./send-error.ts";

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Running } from "../functions.ts";
+import type { Running } from "../entry.ts";
 import type { Exchange, RequestBody } from "./exchange.ts";
 import type { WholeRequest } from "./request-head.ts";
 

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Running } from "../functions.ts";
+import type { Running } from "../entry.ts";
 import type { Body } from "./body.ts";
 
 /** The whole body, or its stream; null: none. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Running } from "../entry.ts";
 import { RouterError } from "../errors.ts";
-import type { Running } from "../functions.ts";
 import { sendError } from "../send-error.ts";
 import { Body, collect, KEPT_BYTES } from "./body.ts";
 import type { Exchange, RequestBody } from "./exchange.ts";
