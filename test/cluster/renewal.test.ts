@@ -11,7 +11,7 @@ const imageOf = (pod: Pod | undefined, container: string) => pod?.spec.container
 
 test("another version of the runtime replaces free pods first and then functions', under load without a failed invocation", async () => {
   cluster = await ClusterBerth.start({ poolSize: 2 });
-  await cluster.berth.deploy("kept", "export default { fetch: () => new Response('kept') };", { minScale: 2, concurrency: 10 });
+  await cluster.berth.deploy("kept", "export default { fetch: () => new Response('kept') };", { minScale: 2, concurrency: 10, idleTimeout: "2s" });
   await until(async () => (await cluster.view.functionPods()).length === 2, "two pods are the function's", 5000);
   await cluster.berth.prewarmed(2);
   const before = await cluster.view.instancePods();
@@ -23,15 +23,20 @@ test("another version of the runtime replaces free pods first and then functions
   cluster = await cluster.again({ poolSize: 2, runtimeImage, idleImage }, stateDir);
   const invoking = new SteadyLoad(cluster.berth.berth.invokeUrl, "kept");
   const least = { warm: 99 };
+  let seen: string[] = [];
   await until(
     async () => {
       least.warm = Math.min(least.warm, (await cluster.allWarm("kept")).length);
       const pods = await cluster.view.instancePods();
+      seen = pods.map((pod) => `${pod.metadata.name} ${pod.status.phase} ${imageOf(pod, "runtime") === runtimeImage ? "new" : "former"}`);
       return pods.length === 4 && pods.every((pod) => imageOf(pod, "runtime") === runtimeImage);
     },
     "all pods have the new version",
     9000,
-  );
+  ).catch(async (error: Error) => {
+    const rows = (await cluster.berth.instances()).map(({ uid, state, function: of }) => `${uid} ${state} of ${of}`);
+    throw new Error([error.message, ...seen, ...rows, JSON.stringify(await cluster.berth.api.get("/v1/pools/node"))].join("\n"));
+  });
   expect(await invoking.end()).toEqual([]);
   expect(least.warm).toBe(2);
   const uids = before.map(({ metadata }) => metadata.uid);
