@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
+import { LABEL } from "../../pool-manager/platform/kruise/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 import { apiserver, kruise, kubelet } from "./daemons.ts";
@@ -73,6 +74,18 @@ describe("CloneSets that somebody edits", () => {
     await until(() => cluster.view.balanced(), "replicas are the live pods again", 8000);
     expect(await cluster.text("edited")).toBe("200 hello");
   });
+});
+
+test("a pool whose CloneSet counts more pods than it has, as claims leave it, gets smaller all the same", async () => {
+  const ofPool = async () => (await cluster.view.instancePods()).filter(({ metadata }) => !metadata.labels?.[LABEL.function]).length;
+  const [set] = (await cluster.view.sets()).filter(({ metadata }) => !metadata.labels?.[LABEL.function]);
+  await cluster.view.editSet(set?.metadata.name ?? "", { spec: { replicas: 5 } });
+  await cluster.berth.api.call("PATCH", "/v1/pools/node", { size: 2 });
+  try {
+    await until(async () => (await ofPool()) === 2, "one has gone", 3000);
+  } finally {
+    await cluster.berth.api.call("PATCH", "/v1/pools/node", { size: 3 });
+  }
 });
 
 describe("without Kruise", () => {

@@ -43,6 +43,12 @@ describe("corrections of a CloneSet", () => {
     ["was left creating", set({ replicas: 1, scaleStrategy: { maxUnavailable: 3 } }), [pod("a", old)], ["add /spec/scaleStrategy/maxUnavailable 0"]],
     ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
     ["is a pool's with claims taken from it", set({ replicas: 3 }, {}), [pod("a")], []],
+    [
+      "is such a pool's, with a pod that is to go",
+      set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, {}),
+      [pod("a"), pod("b")],
+      ["test /spec/replicas 3", "replace /spec/replicas 1"],
+    ],
   ])("one that %s", (_what, cloneSet, live, wanted) => {
     expect(correctionOf(cloneSet, live).map(({ op, path, value }) => `${op} ${path} ${value}`)).toEqual(wanted);
   });

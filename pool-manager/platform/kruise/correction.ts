@@ -10,6 +10,7 @@ export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: u
  * | scaleStrategy.maxUnavailable | 0: it creates pods only while we ask for some                    |
  * | replicas (of a function)     | the live pods that are not to be deleted                         |
  * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
+ * |                              | unless one is to be deleted: Kruise holds that back then         |
  * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
  */
 export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
@@ -17,9 +18,10 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
   const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
   const stay = live.filter(({ metadata }) => !leaving.has(metadata.name)).length;
   const ofFunction = set.metadata.labels?.[LABEL.function] !== undefined;
+  const exactly = ofFunction || stay < live.length;
   const patch: JsonPatch = [];
   if (scaleStrategy?.maxUnavailable !== 0) patch.push({ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 });
-  if (replicas < stay || (ofFunction && replicas > stay)) {
+  if (replicas < stay || (exactly && replicas > stay)) {
     patch.push({ op: "test", path: "/spec/replicas", value: replicas }, { op: "replace", path: "/spec/replicas", value: stay });
   }
   if (ofFunction && live.length > 0 && isObserved(set)) {
