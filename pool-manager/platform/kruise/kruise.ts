@@ -1,5 +1,6 @@
-import type { LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import { tagOf } from "../../images/runtime-image.ts";
+import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
   isUnbound,
@@ -17,6 +18,7 @@ import {
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
+import type { OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
@@ -40,6 +42,8 @@ export interface KruiseOptions {
   inline: InlineCode;
   loadPath: PodLoadPath;
   now(): number;
+  /** Over TLS, where nothing else is given. */
+  openControl?: OpenControl;
 }
 
 const HEAL_EVERY_MS = 2000;
@@ -78,7 +82,8 @@ export class KruisePlatform implements Platform {
     });
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
     const { runtimeImage } = options.pods;
-    this.#members = new Members({ kube, keys, runtimeImage, now, pods: this.#pods, isClosed: (node) => this.#nodes.isClosed(node) });
+    const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
+    this.#members = new Members({ kube, keys, runtimeImage, openControl, now, pods: this.#pods, isClosed: (node) => this.#nodes.isClosed(node) });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
