@@ -1,4 +1,5 @@
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { errorOf } from "../../pool-manager/platform/kruise/transport.ts";
 import { Api } from "./api.ts";
 import { Faults, type Where } from "./faults.ts";
 import { MemoryTransport } from "./memory-transport.ts";
@@ -13,7 +14,6 @@ export class MemoryCluster {
   readonly api = new Api(this.store);
   readonly faults = new Faults();
   readonly #transports = new Set<MemoryTransport>();
-  /** Of an administrator's: no fault but those for `admin` meets it. */
   readonly namespace: string;
 
   constructor(namespace = "berth") {
@@ -45,11 +45,11 @@ export class MemoryCluster {
   }
 
   /** Any request, at once and past all faults. Throws what the API answers. */
-  at<T>(method: string, path: string, body?: object, contentType = "application/merge-patch+json"): T {
+  at<T>(method: string, path: string, body?: object, contentType = "application/merge-patch+json", client = "admin"): T {
     const [bare = "", search = ""] = path.split("?");
-    const query = Object.fromEntries(new URLSearchParams(search));
-    const answer = this.api.handle({ method, path: bare, query, body: structuredClone(body), contentType, client: "admin" });
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
+    const query = { ...(client !== "admin" && { fieldManager: client }), ...Object.fromEntries(new URLSearchParams(search)) };
+    const answer = this.api.handle({ method, path: bare, query, body: structuredClone(body), contentType, client });
+    if (answer.status >= 300) throw errorOf({ status: answer.status, body: Buffer.from(JSON.stringify(answer.body)) });
     return answer.body as T;
   }
 }
