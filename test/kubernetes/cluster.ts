@@ -2,6 +2,7 @@ import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { errorOf } from "../../pool-manager/platform/kruise/transport.ts";
 import { Api } from "./api.ts";
 import { Faults, type Where } from "./faults.ts";
+import { GarbageCollector } from "./garbage-collector.ts";
 import { MemoryTransport } from "./memory-transport.ts";
 import { Store } from "./store.ts";
 
@@ -18,6 +19,7 @@ export class MemoryCluster {
 
   constructor(namespace = "berth") {
     this.namespace = namespace;
+    new GarbageCollector(this);
     for (const name of ["default", "kube-system", namespace]) this.make("/api/v1/namespaces", { metadata: { name } });
   }
 

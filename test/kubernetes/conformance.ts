@@ -315,6 +315,58 @@ export function kubernetesConformance(name: string, start: () => Promise<Subject
       expect(await refusal(kube().get(pod))).toContain("404 NotFound");
     });
 
+    test("a kind is served as long as its definition is there; with that its objects go, and whoever watches them hears of each", async () => {
+      const group = `g${Date.now().toString(36)}.berth.test`;
+      const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+      const schema = {
+        type: "object",
+        properties: {
+          spec: { type: "object", properties: { size: { type: "integer", minimum: 0 }, name: { type: "string" } } },
+          status: { type: "object", properties: { term: { type: "integer" } } },
+        },
+      };
+      await kube().create(definitions, {
+        metadata: { name: `things.${group}` },
+        spec: {
+          group,
+          scope: "Namespaced",
+          names: { kind: "Thing", plural: "things", singular: "thing", listKind: "ThingList" },
+          versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema }, subresources: { status: {} } }],
+        },
+      });
+      const path = `/apis/${group}/v1/namespaces/${kube().namespace}/things`;
+      const isServed = () => kube().get(path).then(() => true, () => false); // biome-ignore format: one line
+      await until(isServed, "it is served");
+      const thing = (of: string, spec: object) => ({ apiVersion: `${group}/v1`, kind: "Thing", metadata: { name: of }, spec });
+      const made = await kube().create<KubeObject>(path, thing("a", { size: 1, other: true }));
+      expect(made).toMatchObject({ metadata: { generation: 1 }, spec: { size: 1 } });
+      expect(made).not.toHaveProperty("spec.other");
+      expect(await refusal(kube().create(path, thing("b", { size: -1 })))).toContain(
+        `422 Invalid: Thing.${group} "b" is invalid: spec.size: Invalid value: -1: `,
+      );
+      expect(await refusal(kube().create(path, thing("b", { size: "x" })))).toContain(
+        `422 Invalid: Thing.${group} "b" is invalid: spec.size: Invalid value: "`,
+      );
+      const reported = await kube().replace<KubeObject>(`${path}/a/status`, { ...made, spec: { size: 9 }, status: { term: 2, lost: 1 } });
+      expect(reported).toMatchObject({ metadata: { generation: 1 }, spec: { size: 1 }, status: { term: 2 } });
+      expect(reported).not.toHaveProperty("status.lost");
+      const events: Event[] = [];
+      let ended = false;
+      const query = { watch: "true", resourceVersion: reported.metadata.resourceVersion };
+      const end = () => {
+        ended = true;
+      };
+      const close = kube().stream(path, query, (line) => events.push(JSON.parse(line) as Event), end);
+      await sleep(300);
+      await kube().delete(`${definitions}/things.${group}`);
+      await until(async () => !(await isServed()), "it is not served any more");
+      expect(await refusal(kube().get(path))).toBe("404 : 404 page not found\n");
+      await until(() => events.length > 0, "the deletion is heard");
+      expect(events.map(({ type, object }) => `${type} ${object.metadata.name}`)).toEqual(["DELETED a"]);
+      await until(() => ended, "the watch ends");
+      close();
+    });
+
     test("rights can be asked for, and discovery tells what is served", async () => {
       const review = { spec: { resourceAttributes: { namespace: kube().namespace, group: "", resource: "pods", verb: "list" } } };
       expect(await kube().create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)).toMatchObject({ status: { allowed: true } });

@@ -1,6 +1,5 @@
 import { CloneSetController } from "./cloneset-controller.ts";
 import { MemoryCluster } from "./cluster.ts";
-import { GarbageCollector } from "./garbage-collector.ts";
 import { installKruiseWebhooks } from "./kruise-webhooks.ts";
 import { Kubelet } from "./kubelet.ts";
 
@@ -16,6 +15,5 @@ export class KruiseCluster extends MemoryCluster {
     installKruiseWebhooks(this);
     this.kruise = new CloneSetController(this);
     this.kubelet = new Kubelet(this);
-    new GarbageCollector(this);
   }
 }
