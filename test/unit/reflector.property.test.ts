@@ -29,12 +29,11 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ what: fc.constant("create" as const), name, watched: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ what: fc.constant("change" as const), name }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant("label" as const), name, watched: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant("unlabel" as const), name }) },
   { weight: 3, arbitrary: fc.record({ what: fc.constant("delete" as const), name }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant("fault" as const), where, effect, ms: fc.integer({ min: 1, max: 60_000 }) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant("lag" as const), back: fc.integer({ min: 1, max: 20 }), ms: fc.integer({ min: 1, max: 60_000 }) }) },
   { weight: 2, arbitrary: fc.constantFrom("cut", "hush", "compact").map((what) => ({ what }) as const) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant("answer" as const), name, ms: fc.integer({ min: 1, max: 5000 }) }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant("blackout" as const), deleted: fc.subarray(NAMES), ms: fc.integer({ min: 1, max: 20_000 }) }) },
   { weight: 4, arbitrary: fc.record({ what: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 50_000 }) }) },
 );
@@ -92,12 +91,8 @@ class World {
       if (!exists) this.cluster.make(PATH, { metadata: { name: step.name, labels: labels(step.watched) } });
     } else if (!exists) return;
     else if (step.what === "delete") this.cluster.at("DELETE", `${PATH}/${step.name}`);
-    else if (step.what === "label") this.cluster.at("PATCH", `${PATH}/${step.name}`, { metadata: { labels: labels(step.watched) } });
-    else {
-      const changed = this.cluster.at<KubeObject>("PATCH", `${PATH}/${step.name}`, { data: { x: String(this.cluster.store.version) } });
-      // The answer to a write of ours may come after newer news of its object.
-      if (step.what === "answer" && changed.metadata.labels?.watched === "yes") setTimeout(() => this.reflector.learn(changed), step.ms);
-    }
+    else if (step.what === "unlabel") this.cluster.at("PATCH", `${PATH}/${step.name}`, { metadata: { labels: labels(false) } });
+    else this.cluster.at("PATCH", `${PATH}/${step.name}`, { data: { x: String(this.cluster.store.version) } });
   }
 
   #hear({ type, object: { metadata } }: Change<KubeObject>): void {
@@ -125,5 +120,5 @@ test("whatever happened to the connection, in the end the reflector and its list
       expect({ cache, heard }).toEqual({ cache: store, heard: store });
     }),
   );
-  await fc.assert(property, { seed: 7, numRuns: 250 });
+  await fc.assert(property, { seed: 7, numRuns: 120 });
 });
