@@ -23,6 +23,8 @@ export interface ApiContext {
   countInstances(functionUid: string): { warm: number; starting: number };
   /** Why what is observed of a pool is not believed at present; null: it is. */
   doubtOf(pool: string): string | null;
+  /** What is in a pool's way, in words; empty: nothing is known to be. */
+  problemsOf(pool: string): string[];
   onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
   /** Registries that /metrics prints: ours, and embedded the router's. */
   metrics(): Promise<{ registries: Registry[] }>;

@@ -14,7 +14,7 @@ const MAX_EVENT_STREAMS = 32;
 export function poolRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { pools } = context;
-  const view = (pool: PoolSpec) => viewPool(pool, context.instances().views, context.doubtOf(pool.name));
+  const view = (pool: PoolSpec) => viewPool(pool, context.instances().views, context.doubtOf(pool.name), context.problemsOf(pool.name));
 
   app.get("/v1/pools", { schema: { tags: ["pools"], summary: "List pools", response: { 200: schemas.PoolList } } }, async () => ({
     items: pools.list().map(view),
@@ -70,11 +70,18 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   });
 }
 
-function viewPool(pool: PoolSpec, instances: readonly InstanceView[], doubt: string | null) {
-  const counts: Record<string, number> = {};
-  for (const { pool: name, state } of instances) if (name === pool.name) counts[state] = (counts[state] ?? 0) + 1;
+function viewPool(pool: PoolSpec, instances: readonly InstanceView[], doubt: string | null, problems: string[]) {
+  const own = instances.filter((instance) => instance.pool === pool.name);
+  const counts = countBy(own.map(({ state }) => state));
+  const obstructed = countBy(own.flatMap(({ obstacle }) => obstacle?.kind ?? []));
   const { name, runtime, size, max, budget, partition, paused } = pool;
-  return { name, runtime, size, max, budget, partition, paused, doubt, instances: counts };
+  return { name, runtime, size, max, budget, partition, paused, doubt, instances: counts, obstructed, problems };
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 function viewInstance(instance: InstanceView, address: string | null, now: number, context: ApiContext) {

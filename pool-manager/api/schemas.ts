@@ -115,6 +115,10 @@ export const PoolView = Type.Object({
     description: "Why what is observed of it is not believed at present: nothing is removed or changed in place meanwhile.",
   }),
   instances: Type.Record(Type.String(), Type.Integer(), { description: "Count by state." }),
+  obstructed: Type.Record(Type.String(), Type.Integer(), {
+    description: "Count of instances that cannot serve, by what is in their way: pending, blocked, unreachable, ended, stuck.",
+  }),
+  problems: Type.Array(Type.String(), { description: "What is in the pool's way, in words; empty: nothing is known to be." }),
 });
 export const PoolList = list(PoolView);
 

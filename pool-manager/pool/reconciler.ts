@@ -11,12 +11,15 @@ import { Notices } from "./notices.ts";
 import { type Knowledge, specOf, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Outcomes } from "./outcomes.ts";
+import { problemsOf } from "./problems.ts";
 import { Rollouts } from "./rollouts.ts";
 import type { PoolSpec, World } from "./state.ts";
 import { tableFunction } from "./table.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
+/** Deleted functions that are remembered, the latest. */
+const MAX_DELETED = 10_000;
 
 /**
  * Reads everything, decides, acts, and returns: woken by changes of instances, functions and demand,
@@ -33,6 +36,10 @@ export class Reconciler implements PoolManagerLink {
   #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
   readonly #notices: Notices;
+  /** Functions that were deleted while this pool manager has led. */
+  readonly #deleted = new Set<string>();
+  /** The platform has been listed completely, and its instances have had time to say what they serve. */
+  #started = false;
   #scheduled = false;
   #closed = false;
   #cancelTimer: () => void = () => {};
@@ -54,6 +61,7 @@ export class Reconciler implements PoolManagerLink {
     this.#rollouts.start();
     this.#unwatch = this.#options.platform.watch((uid) => this.#instanceChanged(uid));
     await this.#options.platform.start();
+    this.#started = true;
     for (const record of this.#options.functions.list()) this.#publish(record);
     this.poke();
   }
@@ -82,8 +90,9 @@ export class Reconciler implements PoolManagerLink {
   /** A function was deployed, changed or deleted. */
   functionChanged(uid: string): void {
     const record = this.#options.functions.byUid(uid);
+    if (record) this.#deleted.delete(uid);
     if (record) this.#publish(record);
-    else this.#retain(uid, []);
+    else this.#functionDeleted(uid);
     const isServed = (functionUid: string, revision: string) => {
       const known = this.#options.functions.byUid(functionUid);
       return known !== undefined && servedRevisions(known).some(({ id }) => id === revision);
@@ -93,9 +102,19 @@ export class Reconciler implements PoolManagerLink {
     this.poke();
   }
 
-  /** Asks for a step; several wishes become one. */
+  #functionDeleted(uid: string): void {
+    this.#deleted.add(uid);
+    for (const oldest of this.#deleted) {
+      if (this.#deleted.size <= MAX_DELETED) break;
+      this.#deleted.delete(oldest);
+    }
+    this.#executor.incidents.forget(uid);
+    this.#retain(uid, []);
+  }
+
+  /** Asks for a step; several wishes become one. Before the first complete view there is none. */
   poke(): void {
-    if (this.#scheduled || this.#closed) return;
+    if (this.#scheduled || this.#closed || !this.#started) return;
     this.#scheduled = true;
     this.#options.clock.soon(() => {
       this.#scheduled = false;
@@ -109,6 +128,7 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
     this.#doubt();
+    this.#notices.obstacles(instances.values(), clock.now());
     const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));
     this.#executor.observe(instances, (pool) => held.has(pool), clock.now());
     const world = this.view();
@@ -143,6 +163,11 @@ export class Reconciler implements PoolManagerLink {
     return this.#doubted.get(pool) ?? null;
   }
 
+  /** What is in a pool's way, in words; empty: nothing is known to be. */
+  problemsOf(pool: string): string[] {
+    return problemsOf(pool, this.#options.platform.observe(), this.#executor.incidents.of(pool));
+  }
+
   /** States of a function's instances, for display. */
   statesOf(functionUid: string): string[] {
     const { instances } = this.#options.platform.observe();
@@ -165,7 +190,7 @@ export class Reconciler implements PoolManagerLink {
   /** What a rollout's next step is decided by. */
   #lookAt({ uid, active }: FunctionRecord, to: string) {
     const { synced, instances } = this.#options.platform.observe();
-    if (!synced) return null;
+    if (!synced || !this.#started) return null;
     const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
     const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
     const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
@@ -199,6 +224,7 @@ export class Reconciler implements PoolManagerLink {
       functions: functions
         .list()
         .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
+      deletedFunctions: this.#deleted,
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
       expectedCreations: this.#executor.expectations.creations(),
@@ -230,6 +256,8 @@ export class Reconciler implements PoolManagerLink {
   }
 
   #publish(record: FunctionRecord): void {
+    // A router would take what this first view lacks as gone.
+    if (!this.#started) return;
     const { platform, clock } = this.#options;
     const serving = [...platform.observe().instances.values()].filter(
       (instance) => instance.echo?.functionUid === record.uid && !instance.removing && !this.#executor.isLeaving(instance.uid),

@@ -37,6 +37,7 @@ export class InstanceLink {
   #client: ControlClient | null = null;
   #fingerprint: string | null;
   #connected = false;
+  #trouble: string | null = null;
   #closed = false;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
@@ -58,6 +59,11 @@ export class InstanceLink {
   /** Of the certificate that it is pinned to; null while it is not known. */
   get fingerprint(): string | null {
     return this.#fingerprint;
+  }
+
+  /** Why it is not connected, as far as is known; null: nothing is. */
+  get trouble(): string | null {
+    return this.#connected ? null : this.#trouble;
   }
 
   load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
@@ -82,7 +88,8 @@ export class InstanceLink {
   async #connect(): Promise<void> {
     try {
       this.#fingerprint ??= await this.#readFingerprint();
-    } catch {
+    } catch (error) {
+      this.#trouble = `its log cannot be read: ${(error as Error).message}`;
       return this.#again();
     }
     if (this.#closed) return;
@@ -106,6 +113,7 @@ export class InstanceLink {
     client.close();
     const was = this.#connected;
     this.#connected = false;
+    this.#trouble = error?.message ?? "the connection ended";
     // A runtime that was restarted has another certificate; the log that the API server shows is then its own.
     if (error instanceof FingerprintError) this.#fingerprint = null;
     if (this.#closed) return;
