@@ -224,11 +224,11 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         return { views: [...instances], addressOf, now };
       },
       countInstances: (uid) => {
-        const states = reconciler.statesOf(uid);
+        const states = reconciler.reports.statesOf(uid);
         return { warm: states.filter((s) => s === "warm").length, starting: states.filter((s) => s === "specializing").length };
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
-      problemsOf: (pool) => reconciler.problemsOf(pool),
+      problemsOf: (pool) => reconciler.reports.problemsOf(pool),
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
