@@ -229,6 +229,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
       problemsOf: (pool) => reconciler.reports.problemsOf(pool),
+      problemsOfFunction: (record) => reconciler.reports.problemsOfFunction(record),
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -92,6 +92,7 @@ export const FunctionView = Type.Object({
   rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null: at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
+  problems: Type.Array(Type.String(), { description: "What is in the function's way, in words; empty: nothing is known to be." }),
   revisions: Type.Array(Type.String()),
 });
 

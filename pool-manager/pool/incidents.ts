@@ -62,6 +62,11 @@ export class Incidents {
     return [...this.#incidents.values()].filter((incident) => incident.told && incident.pool === pool).sort((a, b) => a.since - b.since);
   }
 
+  /** What is in a function's way, the longest first. */
+  ofFunction(functionUid: string): Incident[] {
+    return [...this.#incidents.values()].filter((incident) => incident.told && incident.functionUid === functionUid).sort((a, b) => a.since - b.since);
+  }
+
   /** A function was deleted: nobody tries for it any more. */
   forget(functionUid: string): void {
     for (const [key, incident] of this.#incidents) if (incident.functionUid === functionUid) this.#incidents.delete(key);

@@ -20,28 +20,33 @@ const STANDS_STILL_MS = 3000;
  */
 export function blockedBy(instances: readonly InstanceView[], refusal: string | null, incidents: readonly Incident[], now: number): string | null {
   const unbound = instances.filter((instance) => !instance.removing && isUnbound(instance));
-  const stands = ({ obstacle }: InstanceView) => obstacle !== null && now - obstacle.since > STANDS_STILL_MS;
-  if (unbound.some((instance) => !stands(instance))) return null;
+  if (unbound.some((instance) => !standsStill(instance, now))) return null;
   const failed = incidents.find(({ action }) => action === "scale");
   return refusal ?? failed?.message ?? unbound[0]?.obstacle?.message ?? null;
 }
 
-/** What is in a pool's way, in words: refused and failing actions, and instances that cannot serve, with one's reason. */
-export function problemsOf(pool: string, { instances, refusals }: Observation, incidents: readonly Incident[]): string[] {
-  const problems = new Set<string>();
-  const refusal = refusals?.().get(pool);
-  if (refusal) problems.add(`no more instances are created: ${refusal}`);
-  for (const { action, message, failures } of incidents) {
-    if (message !== refusal) problems.add(`${action} has failed ${failures} times in a row: ${message}`);
-  }
-  const own = [...instances.values()].filter((instance) => instance.pool === pool);
-  for (const kind of Object.keys(WORDS) as ObstacleKind[]) {
-    const met = own.filter(({ obstacle }) => obstacle?.kind === kind);
-    if (met.length > 0) problems.add(`${met.length} ${met.length === 1 ? "instance is" : "instances are"} ${WORDS[kind]}, such as ${example(met[0])}`);
-  }
-  return [...problems];
+/** Every start is obstructed for a moment. */
+export function standsStill({ obstacle }: Pick<Instance, "obstacle">, now: number): boolean {
+  return obstacle !== null && now - obstacle.since > STANDS_STILL_MS;
 }
 
-function example(instance: Instance | undefined): string {
-  return `${instance?.uid}: ${instance?.obstacle?.message}`;
+/** What is in a pool's way, in words: refused and failing actions, and instances that cannot serve, with one's reason. */
+export function problemsOf(pool: string, { instances, refusals }: Observation, incidents: readonly Incident[], now: number): string[] {
+  const refusal = refusals?.().get(pool);
+  const failing = incidents.filter(({ message }) => message !== refusal);
+  const own = [...instances.values()].filter((instance) => instance.pool === pool);
+  return [...(refusal ? [`no more instances are created: ${refusal}`] : []), ...new Set(failing.map(inWords)), ...obstaclesInWords(own, now)];
+}
+
+export function inWords({ action, message, failures }: Incident): string {
+  return `${action} has failed ${failures} ${failures === 1 ? "time" : "times in a row"}: ${message}`;
+}
+
+export function obstaclesInWords(instances: readonly Instance[], now: number): string[] {
+  return (Object.keys(WORDS) as ObstacleKind[]).flatMap((kind) => {
+    const met = instances.filter((instance) => instance.obstacle?.kind === kind && standsStill(instance, now));
+    const [first] = met;
+    if (!first) return [];
+    return [`${met.length} ${met.length === 1 ? "instance is" : "instances are"} ${WORDS[kind]}, such as ${first.uid}: ${first.obstacle?.message}`];
+  });
 }

@@ -52,7 +52,7 @@ export class Reconciler implements PoolManagerLink {
       (functionUid, revision, error) => this.#undeliverable(functionUid, revision, error),
     );
     this.#publisher = new Publisher(options, this.#executor, this.#failures, this.#demand);
-    this.reports = new Reports(options.platform, this.#executor, this.#failures);
+    this.reports = new Reports(options, this.#executor, this.#failures);
     this.#notices = new Notices(options, this.#executor, this.#failures, (change) => this.#publisher.tell(change));
     const { functions, clock, onEvent } = options;
     this.#rollouts = new Rollouts({

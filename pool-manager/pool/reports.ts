@@ -1,26 +1,43 @@
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
 import type { LoadFailures } from "./load-failures.ts";
+import type { ReconcilerOptions } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
-import { problemsOf } from "./problems.ts";
+import { inWords, obstaclesInWords, problemsOf } from "./problems.ts";
 
 /** What the pool manager shows of functions and pools, in the API and in their resources; reading it changes nothing. */
 export class Reports {
   readonly #platform: Platform;
+  readonly #clock: Clock;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
 
-  constructor(platform: Platform, executor: Executor, failures: LoadFailures) {
+  constructor({ platform, clock }: Pick<ReconcilerOptions, "platform" | "clock">, executor: Executor, failures: LoadFailures) {
     this.#platform = platform;
+    this.#clock = clock;
     this.#executor = executor;
     this.#failures = failures;
   }
 
   /** What is in a pool's way, in words; empty: nothing is known to be. */
   problemsOf(pool: string): string[] {
-    return problemsOf(pool, this.#platform.observe(), this.#executor.incidents.of(pool));
+    return problemsOf(pool, this.#platform.observe(), this.#executor.incidents.of(pool), this.#clock.now());
+  }
+
+  /** What is in a function's way, in words; empty: nothing is known to be. */
+  problemsOfFunction({ uid, active }: FunctionRecord): string[] {
+    const failure = this.#failures.last(uid, active);
+    const own = [...this.#platform.observe().instances.values()].filter(({ echo, binding }) => (echo?.functionUid ?? binding?.functionUid) === uid);
+    const troubled = own.find(({ trouble }) => trouble !== null);
+    return [
+      ...(failure ? [`${active} does not load: ${failure}`] : []),
+      ...this.#executor.incidents.ofFunction(uid).map(inWords),
+      ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
+      ...obstaclesInWords(own, this.#clock.now()),
+    ];
   }
 
   /** States of a function's instances, for display. */

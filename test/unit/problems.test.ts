@@ -71,9 +71,9 @@ test("a pool's problems are said once each, in words", () => {
     instances: new Map([obstructed("x"), obstructed("y")].map((one) => [one.uid, one])),
     refusals: () => new Map([["node", QUOTA]]),
   };
-  expect(problemsOf("node", observation, incidents(["REFUSED", QUOTA]).of("node"))).toEqual([
+  expect(problemsOf("node", observation, incidents(["REFUSED", QUOTA]).of("node"), NOW)).toEqual([
     `no more instances are created: ${QUOTA}`,
     "2 instances are not deleted in time, such as x: it waits for the finalizers a/b",
   ]);
-  expect(problemsOf("other", observation, [])).toEqual([]);
+  expect(problemsOf("other", observation, [], NOW)).toEqual([]);
 });
