@@ -1,22 +1,12 @@
-import type { StartKind } from "../client/contract.ts";
 import type { Instance, OpenOrder, PlatformError } from "../platform/platform.ts";
 import { Expectations } from "./expectations.ts";
 import { type Incident, Incidents } from "./incidents.ts";
 import { Disruptions, LeavingInstances } from "./leaving.ts";
 import type { ReconcilerOptions } from "./options.ts";
+import { Starts } from "./starts.ts";
 import type { Action, InstanceView, World } from "./state.ts";
 
 type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
-
-interface StartRecord {
-  kind: StartKind;
-  /** Until the order was seen to be accepted; 0 before. */
-  claimMs: number;
-  epoch: number;
-  /** When its load order was decided. */
-  at: number;
-  functionUid: string;
-}
 
 /** A refused or lost order is not repeated to the same instance before this. Milliseconds. */
 const REFUSED_PAUSE_MS = 50;
@@ -32,20 +22,18 @@ export class Executor {
   readonly expectations = new Expectations();
   readonly disruptions = new Disruptions();
   readonly incidents = new Incidents();
+  readonly starts = new Starts();
   readonly #leaving = new LeavingInstances();
   readonly #binding = new Set<string>();
   readonly #bindFailures = new Map<string, number>();
   /** Instances that did not answer a load order. */
   readonly #silent = new Set<string>();
-  readonly #starts = new Map<string, StartRecord>();
   /** A pool whose platform has refused instances is not asked again before this. Milliseconds on the clock. */
   readonly #scaleAfter = new Map<string, number>();
   readonly #pools = new Map<string, string>();
   readonly #options: ReconcilerOptions;
   readonly #changed: () => void;
   readonly #undeliverable: (functionUid: string, revision: string, error: Error) => void;
-  /** Moving average of the time that a new instance took until it was prewarmed. */
-  expectedStartMs = 500;
 
   /** `undeliverable` is told when an order could not even be made: its code or its revision is missing. */
   constructor(options: ReconcilerOptions, changed: () => void, undeliverable: (functionUid: string, revision: string, error: Error) => void) {
@@ -89,26 +77,12 @@ export class Executor {
     return this.#binding.has(uid);
   }
 
-  startOf(uid: string): StartRecord | undefined {
-    return this.#starts.get(uid);
-  }
-
-  /** The instance's echo shows this epoch: from its order to here is the time of the claim. */
-  accepted(uid: string, epoch: number, now: number): void {
-    const start = this.#starts.get(uid);
-    if (start && start.epoch === epoch && start.claimMs === 0) start.claimMs = now - start.at;
-  }
-
   poolOf(uid: string): string {
     return this.#pools.get(uid) ?? "";
   }
 
-  learnStart(ms: number): void {
-    this.expectedStartMs += (ms - this.expectedStartMs) / 8;
-  }
-
   forget(uid: string): void {
-    this.#starts.delete(uid);
+    this.starts.forget(uid);
     this.#pools.delete(uid);
     this.#silent.delete(uid);
     this.#bindFailures.delete(uid);
@@ -120,7 +94,7 @@ export class Executor {
     if (start === "warm") this.disruptions.record(instance.pool, now);
     const epoch = instance.epoch + 1;
     this.expectations.expectClaim(instance.uid, { functionUid, revision, epoch }, now);
-    this.#starts.set(instance.uid, { kind: start, claimMs: 0, epoch, at: now, functionUid });
+    this.starts.ordered(instance.uid, { kind: start, epoch, at: now, functionUid });
     const accepted = await this.#send(action, now).catch((error: Error) => this.#lost(action, error));
     if (accepted) {
       this.expectations.claimSettled(instance.uid);

@@ -45,7 +45,7 @@ export class Notices {
     const { onEvent } = this.#options;
     if (echo.state === "prewarmed" && !known?.startsWith("prewarmed") && !isAdopted(instance)) {
       onEvent({ type: "instance.prewarmed", pool, instance: uid, ms: now - instance.createdAt });
-      this.#executor.learnStart(now - instance.createdAt);
+      this.#executor.starts.learn(now - instance.createdAt);
     }
     if (echo.error) this.#failed(instance, now);
     else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);
@@ -83,7 +83,7 @@ export class Notices {
   #loaded({ uid, pool, echo }: Instance, now: number): void {
     const { functionUid, revision } = echo as { functionUid: string; revision: string };
     this.#failures.clear(functionUid, revision);
-    const ms = now - (this.#executor.startOf(uid)?.at ?? now);
+    const ms = now - (this.#executor.starts.of(uid)?.at ?? now);
     this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, path: this.#options.platform.loadPath, ms });
   }
 

@@ -52,11 +52,11 @@ export class Publisher {
     const serving = [...platform.observe().instances.values()].filter(
       (instance) => instance.echo?.functionUid === record.uid && !instance.removing && !this.#executor.isLeaving(instance.uid),
     );
-    const startOf = (uid: string) => this.#executor.startOf(uid);
+    const startOf = (uid: string) => this.#executor.starts.of(uid);
     const served = servedRevisions(record).map((revision) => {
       const failure = this.#failures.current(record.uid, revision.id, clock.now());
       const blocked = this.#blocked.get(record.runtime) ?? null;
-      return tableFunction(record, revision, serving, startOf, { failure, blocked, expectedStartMs: this.#executor.expectedStartMs });
+      return tableFunction(record, revision, serving, startOf, { failure, blocked, expectedStartMs: this.#executor.starts.expectedMs });
     });
     // The active one last: what its split names is there by then.
     for (const entry of served.reverse()) this.#feed.upsert(entry);

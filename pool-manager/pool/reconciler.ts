@@ -182,7 +182,7 @@ export class Reconciler implements PoolManagerLink {
       isLeaving: (uid) => this.#executor.isLeaving(uid),
       isSilent: (uid) => this.#executor.isSilent(uid),
       isBinding: (uid) => this.#executor.isBinding(uid),
-      specializedAt: (uid) => this.#executor.startOf(uid)?.at ?? 0,
+      specializedAt: (uid) => this.#executor.starts.of(uid)?.at ?? 0,
     };
     const specs = this.#specs();
     return {
@@ -205,8 +205,8 @@ export class Reconciler implements PoolManagerLink {
     const instance = this.#options.platform.observe().instances.get(uid);
     if (instance) this.#notices.look(instance);
     else this.#notices.gone(uid);
-    if (instance?.echo) this.#executor.accepted(uid, instance.echo.epoch, this.#options.clock.now());
-    const functionUid = instance?.echo?.functionUid ?? this.#executor.startOf(uid)?.functionUid;
+    if (instance?.echo) this.#executor.starts.accepted(uid, instance.echo.epoch, this.#options.clock.now());
+    const functionUid = instance?.echo?.functionUid ?? this.#executor.starts.of(uid)?.functionUid;
     if (functionUid) this.#publisher.publishUid(functionUid);
     if (!instance) this.#executor.forget(uid);
     this.poke();
