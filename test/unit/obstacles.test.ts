@@ -147,4 +147,10 @@ describe("what keeps a pod from serving", () => {
     expect(found?.kind ?? null).toBe(kind);
     expect(found?.message ?? "").toMatch(message);
   });
+
+  test("one that answers and is no longer listed gets nothing new, until it is listed again", () => {
+    const missing = { ...connected, missingSince: 7 };
+    expect(obstacleOf(pod(runs), missing, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
+    expect(obstacleOf(pod(runs), sighted(missing, pod(runs), 9), null, 10)).toBeNull();
+  });
 });

@@ -199,12 +199,14 @@ export class KruisePlatform implements Platform {
     const member = this.#members.matching(target);
     const { name, uid, resourceVersion } = member.pod.metadata;
     const owner = ownerOf(member.pod);
-    // A CloneSet does not count pods that have ended, and so cannot be asked to delete them.
-    const set = member.known.seen.endedSince === null ? [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner) : undefined;
+    // A CloneSet counts neither pods that have ended nor those that are not listed, and so cannot be asked to delete them.
+    const { endedSince, missingSince } = member.known.seen;
+    const set = endedSince === null && missingSince === null ? [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner) : undefined;
     try {
       if (set) await this.#writer.remove(set.metadata.name, name);
       else await this.#options.kube.delete(`${this.#podPath(name)}`, { preconditions: { uid, resourceVersion } }, "remove");
     } catch (error) {
+      if (!set && (error as KubeError).status === 404) this.#members.vanished(target.uid);
       throw translated(error);
     }
     this.#members.asked(member, owner ?? "");

@@ -81,8 +81,16 @@ export class Members {
       this.#refresh(member);
     } else if (member && (type === "deleted" || !member.link?.connected)) {
       this.#forget(uid);
+    } else if (member) {
+      // A listing may be wrong, and the instance answers: it goes on with what it does, and gets nothing new.
+      member.known.seen = { ...member.known.seen, missingSince: member.known.seen.missingSince ?? this.#options.now() };
+      this.#refresh(member);
     }
-    // A pod that a listing lacks but that still answers is kept: only its own silence ends it.
+  }
+
+  /** The API server itself has said that there is no such pod. */
+  vanished(uid: string): void {
+    this.#forget(uid);
   }
 
   /** What an instance says of itself; older than what is known, it is left out. */

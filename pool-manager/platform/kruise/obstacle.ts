@@ -15,13 +15,15 @@ export interface Sightings {
   deletingSince: number | null;
   /** First seen to have ended. */
   endedSince: number | null;
+  /** Since when complete listings have lacked it, though it answers. */
+  missingSince: number | null;
   /** Since when there has been no connection to it; null: there is one. */
   unconnectedSince: number | null;
 }
 
 /** A pod that is seen for the first time. */
 export function firstSight(now: number): Sightings {
-  return { seenAt: now, scheduledSince: null, runningSince: null, deletingSince: null, endedSince: null, unconnectedSince: now };
+  return { seenAt: now, scheduledSince: null, runningSince: null, deletingSince: null, endedSince: null, missingSince: null, unconnectedSince: now };
 }
 
 /** Takes in how a pod is now. */
@@ -34,6 +36,7 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
     runningSince: isRunning ? (before.runningSince ?? now) : null,
     deletingSince: metadata.deletionTimestamp ? (before.deletingSince ?? now) : null,
     endedSince: hasEnded(status) ? (before.endedSince ?? now) : null,
+    missingSince: null,
   };
 }
 
@@ -44,6 +47,7 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
  * |-------------------------------------------------------------|---------------|
  * | is Failed or Succeeded                                      | `ended`       |
  * | is being deleted for longer than its grace, and some time   | `stuck`       |
+ * | answers, and the API server no longer lists it              | `unreachable` |
  * | is connected to                                             | none          |
  * | has no node                                                 | `pending`     |
  * | has a node, and its runtime container has not started       | `blocked`     |
@@ -60,6 +64,7 @@ export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, no
     const holders = metadata.finalizers?.join(", ");
     return { kind: "stuck", since: seen.deletingSince, message: holders ? `it waits for the finalizers ${holders}` : "its node does not confirm its deletion" };
   }
+  if (seen.missingSince !== null) return { kind: "unreachable", since: seen.missingSince, message: "it answers, but the API server no longer lists it" };
   if (seen.unconnectedSince === null) return null;
   if (seen.scheduledSince === null) return { kind: "pending", since: seen.seenAt, message: conditionOf(pod, "PodScheduled") ?? "it waits for a node" };
   if (seen.runningSince === null) return { kind: "blocked", since: seen.scheduledSince, message: waitingOf(pod) };
