@@ -1,6 +1,5 @@
-import type { KeyObject } from "node:crypto";
-import { CONTROL_PORT, CONTROL_READY, type ControlLine, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
-import { ControlClient, FingerprintError } from "../control-client.ts";
+import { CONTROL_READY, type ControlLine, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
+import { type ControlClient, FingerprintError } from "../control-client.ts";
 import { PlatformError } from "../platform.ts";
 import type { Kube } from "./kube.ts";
 import { RUNTIME_CONTAINER } from "./objects.ts";
@@ -19,6 +18,11 @@ export interface LinkTarget {
   fingerprint: string | null;
 }
 
+export type Control = Pick<ControlClient, "load" | "drain" | "follow" | "warm" | "close">;
+
+/** Opens the control API of an instance whose certificate is known. */
+export type OpenControl = (instance: { uid: string; host: string; fingerprint: string }) => Control;
+
 export interface LinkEvents {
   line(line: ControlLine): void;
   /** The connection is gone; it is tried again until the link is closed. */
@@ -31,10 +35,10 @@ export interface LinkEvents {
  */
 export class InstanceLink {
   readonly #kube: Kube;
-  readonly #key: KeyObject;
+  readonly #open: OpenControl;
   readonly #target: LinkTarget;
   readonly #events: LinkEvents;
-  #client: ControlClient | null = null;
+  #client: Control | null = null;
   #fingerprint: string | null;
   #connected = false;
   #trouble: string | null = null;
@@ -42,9 +46,9 @@ export class InstanceLink {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(kube: Kube, key: KeyObject, target: LinkTarget, events: LinkEvents) {
+  constructor(kube: Kube, open: OpenControl, target: LinkTarget, events: LinkEvents) {
     this.#kube = kube;
-    this.#key = key;
+    this.#open = open;
     this.#target = target;
     this.#events = events;
     this.#fingerprint = target.fingerprint;
@@ -80,7 +84,7 @@ export class InstanceLink {
     this.#client?.close();
   }
 
-  #reached(): ControlClient {
+  #reached(): Control {
     if (!this.#client) throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached yet`);
     return this.#client;
   }
@@ -94,7 +98,7 @@ export class InstanceLink {
     }
     if (this.#closed) return;
     const { uid, host } = this.#target;
-    const client = new ControlClient({ host, port: CONTROL_PORT, fingerprint: this.#fingerprint, uid, key: this.#key });
+    const client = this.#open({ uid, host, fingerprint: this.#fingerprint });
     this.#client = client;
     client.follow(
       (line) => {
@@ -109,7 +113,7 @@ export class InstanceLink {
     );
   }
 
-  #ended(client: ControlClient, error: Error | null): void {
+  #ended(client: Control, error: Error | null): void {
     client.close();
     const was = this.#connected;
     this.#connected = false;

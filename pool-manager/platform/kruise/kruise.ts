@@ -1,5 +1,6 @@
-import type { LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import { tagOf } from "../../images/runtime-image.ts";
+import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
   type LoadPath,
@@ -18,6 +19,7 @@ import {
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
+import type { OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
@@ -42,6 +44,8 @@ export interface KruiseOptions {
   inline: InlineCode;
   loadPath: PodLoadPath;
   now(): number;
+  /** Over TLS, where nothing else is given. */
+  openControl?: OpenControl;
 }
 
 const CHECK_EVERY_MS = 1000;
@@ -83,7 +87,9 @@ export class KruisePlatform implements Platform {
     });
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
     this.#template = templateOf(options.pods);
-    this.#members = new Members({ kube, keys, template: this.#template, now, pods: this.#pods, isClosed: (node) => this.#nodes.isClosed(node) });
+    const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
+    const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
+    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, isClosed });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 

@@ -1,6 +1,6 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../platform.ts";
-import { InstanceLink } from "./instance-link.ts";
+import { InstanceLink, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { ANNOTATION, type Pod } from "./objects.ts";
@@ -14,6 +14,7 @@ export interface MembersOptions {
   keys: ClusterKeys;
   /** What instances of the present version are made of. */
   template: PodTemplate;
+  openControl: OpenControl;
   now(): number;
   pods: Pick<Reflector<Pod>, "synced" | "get">;
   /** Nothing is started on that node any more. */
@@ -170,7 +171,7 @@ export class Members {
     const { podIP } = member.pod.status;
     if (member.link || !podIP) return;
     const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
-    member.link = new InstanceLink(this.#options.kube, this.#options.keys.signing, target, {
+    member.link = new InstanceLink(this.#options.kube, this.#options.openControl, target, {
       line: ({ echo, log }) => {
         this.#connected(member);
         if (echo) this.echoed(uid, echo);
