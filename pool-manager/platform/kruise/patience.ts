@@ -1,3 +1,4 @@
+import { RegistryError } from "../../images/registry.ts";
 import { KubeError } from "./kube-error.ts";
 
 /** How long a start goes on asking where the cluster only cannot answer now. Milliseconds. */
@@ -13,41 +14,72 @@ export const MAX_RETRY_AFTER_MS = 5000;
 export type Prospect = "passing" | "perhaps" | "final";
 
 export function prospectOf(error: unknown): Prospect {
-  if (!(error instanceof KubeError)) return "final";
-  const { status, reason } = error;
-  // Neither was an answer of the cluster.
-  if (reason === "NoCluster" || reason === "KruiseVersion") return "final";
+  if (!(error instanceof KubeError || error instanceof RegistryError)) return "final";
+  const { status } = error;
+  // Right after its start an API server may not serve yet what others have defined.
+  if (error instanceof KubeError && error.reason === "KruiseMissing") return "perhaps";
   if (status === 0 || status === 429 || status >= 500) return "passing";
   return status === 401 || status === 403 ? "perhaps" : "final";
 }
 
-export interface PatienceOptions {
+export interface Patience {
   /** Ends it with its reason. */
   stop: AbortSignal;
+  /** Told once what is tried again, and null when that is over. */
+  onTrouble(message: string | null): void;
+  /** Milliseconds; left out: what a step of a start may take. */
   boundMs?: number;
 }
 
-/** Does what only needs the cluster to answer again, with growing pauses, within a bound. Rejects with the last error, which then says for how long. */
-export async function patiently<T>(work: () => Promise<T>, { stop, boundMs = BOUND_MS }: PatienceOptions): Promise<T> {
-  const began = performance.now();
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+/** Does what only needs the cluster to answer again, with growing pauses, within a bound. Rejects with the last error, which then says how long it was tried. */
+export async function patiently<T>(work: () => Promise<T>, { stop, onTrouble, boundMs = BOUND_MS }: Patience): Promise<T> {
+  const tries = new Tries(boundMs);
+  for (;;) {
     stop.throwIfAborted();
     try {
-      return await work();
+      const result = await work();
+      if (tries.failed > 0) onTrouble(null);
+      return result;
     } catch (error) {
-      const prospect = prospectOf(error);
-      const waitMs = Math.max(pauseMs, Math.min((error as KubeError).retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
-      const endsMs = prospect === "passing" ? boundMs : Math.min(boundMs, FORBIDDEN_MS);
-      if (prospect === "final") throw error;
-      const tookMs = performance.now() - began;
-      if (tookMs + waitMs > endsMs) throw forSo(error as KubeError, tookMs);
+      const waitMs = tries.next(error);
+      if (tries.failed === 1) onTrouble(`${(error as Error).message}; it is tried again`);
       await pause(waitMs, stop);
     }
   }
 }
 
-function forSo(error: KubeError, tookMs: number): KubeError {
-  return new KubeError(error.status, error.reason, `${error.message} (for ${Math.round(tookMs / 1000)} s)`, error.retryAfterMs);
+/** How often something has failed, and until when it may. */
+class Tries {
+  readonly #began = performance.now();
+  readonly #boundMs: number;
+  #refusedAt: number | null = null;
+  #pauseMs = FIRST_PAUSE_MS;
+  failed = 0;
+
+  constructor(boundMs: number) {
+    this.#boundMs = boundMs;
+  }
+
+  /** When to try again, in milliseconds. Throws the error where it does not pass, or not within the bound. */
+  next(error: unknown): number {
+    const prospect = prospectOf(error);
+    if (prospect === "final") throw error;
+    const now = performance.now();
+    this.#refusedAt = prospect === "perhaps" ? (this.#refusedAt ?? now) : null;
+    const refusedUntil = this.#refusedAt === null ? Number.POSITIVE_INFINITY : this.#refusedAt + FORBIDDEN_MS;
+    const askedMs = (error instanceof KubeError && error.retryAfterMs) || 0;
+    const waitMs = Math.max(this.#pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
+    if (now + waitMs > Math.min(this.#began + this.#boundMs, refusedUntil)) throw triedFor(error as Error, now - this.#began);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.failed++;
+    return waitMs;
+  }
+}
+
+/** The same error, which keeps its kind. */
+function triedFor(error: Error, tookMs: number): Error {
+  if (tookMs >= 1000) error.message += ` (tried for ${Math.round(tookMs / 1000)} s)`;
+  return error;
 }
 
 /** Rejects with the reason of `stop`. */
