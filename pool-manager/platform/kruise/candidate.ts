@@ -11,7 +11,7 @@ const SILENT_MS = 3000;
 export interface CandidateOptions {
   /** The highest term that anything in the namespace carries. */
   highestTerm(): Promise<number>;
-  /** Nobody can have led this namespace yet: a Lease that is missing is nobody's. */
+  /** Nobody can have led this namespace yet: a Lease without a holder is nobody's. */
   isFirst(): boolean;
   /** Told whom it waits for, and the address of that one's manage API; null: nobody leads. */
   onLeader(holder: string | null, url: string | null): void;
@@ -35,8 +35,10 @@ export class Candidate {
   readonly #holder: Holder;
   readonly #options: CandidateOptions;
   readonly #watch = new LeaseWatch();
-  /** The highest term that was seen, or that may have been taken. */
-  #highest = 0;
+  /** The highest term that was seen. */
+  #seen = 0;
+  /** The term of a take whose answer was lost: it may have been done. 0: none. */
+  #unanswered = 0;
   #refusedSince: number | null = null;
   #silentSince: number | null = null;
   #isTold = false;
@@ -65,30 +67,33 @@ export class Candidate {
   }
 
   async #look(): Promise<Taken | null> {
-    const lease = await this.#client.read();
-    this.#highest = Math.max(this.#highest, termOf(lease));
-    // A Lease in the own name was taken by a request whose answer was lost.
-    const isFree = this.#watch.isFree(lease, performance.now()) || holderOf(lease) === this.#holder.identity;
-    const taken = isFree || (!lease && this.#options.isFirst()) ? await this.#claim(lease, isFree) : null;
+    const lease = await this.#client.obtain(this.#seen);
+    this.#seen = Math.max(this.#seen, termOf(lease));
+    const taken = this.#isFree(lease) ? await this.#claim(lease) : null;
     this.#answered();
-    if (lease && !taken) this.#options.onLeader(holderOf(lease) || null, lease.metadata.annotations?.[URL_ANNOTATION] ?? null);
+    if (!taken) this.#options.onLeader(holderOf(lease) || null, lease.metadata.annotations?.[URL_ANNOTATION] ?? null);
     return taken;
   }
 
+  #isFree(lease: Lease): boolean {
+    if (this.#watch.isFree(lease, performance.now())) return true;
+    if (holderOf(lease) === "") return this.#options.isFirst();
+    return this.#unanswered > 0 && holderOf(lease) === this.#holder.identity && termOf(lease) === this.#unanswered;
+  }
+
   /** Null: somebody else was faster. */
-  async #claim(lease: Lease | null, isFree: boolean): Promise<Taken | null> {
-    const { highestTerm, isFirst, stop } = this.#options;
-    this.#highest = Math.max(this.#highest, await highestTerm());
-    stop.throwIfAborted();
-    if (!isFree && !isFirst()) return null;
-    const term = this.#highest + 1;
+  async #claim(lease: Lease): Promise<Taken | null> {
+    this.#seen = Math.max(this.#seen, await this.#options.highestTerm());
+    this.#options.stop.throwIfAborted();
+    const term = Math.max(this.#seen, this.#unanswered) + 1;
     const sentAt = performance.now();
     try {
       return { lease: await this.#client.hold(lease, this.#holder, term), term, sentAt };
     } catch (error) {
-      if ((error as KubeError).status === 409) return null;
-      // It may have been done all the same, and then be undone by somebody: the term is not used again.
-      if (prospectOf(error) === "passing") this.#highest = term;
+      const { status } = error as KubeError;
+      if (status === 409 || status === 404) return null;
+      // Somebody may undo it if it was done: the term is not used again.
+      if (prospectOf(error) === "passing") this.#unanswered = term;
       throw error;
     }
   }

@@ -86,15 +86,17 @@ export class Leadership implements Lead {
     if (this.#over) return;
     this.#end();
     await this.#renewing;
-    let lease: Lease | null = this.#lease;
-    for (let round = 1; lease && holderOf(lease) === this.#holder.identity && round <= ROUNDS; round++) {
+    let lease = this.#lease;
+    for (let round = 1; holderOf(lease) === this.#holder.identity && round <= ROUNDS; round++) {
       try {
         await this.#client.release(lease, this.term);
         return;
       } catch (error) {
         // Where it cannot be said, the next one waits until the Lease is old enough.
         if ((error as KubeError).status !== 409) return;
-        lease = await this.#client.read().catch(() => null);
+        const found = await this.#client.obtain(this.term).catch(() => null);
+        if (!found) return;
+        lease = found;
       }
     }
   }
@@ -114,17 +116,17 @@ export class Leadership implements Lead {
   /** Null: renewed, or lost; else why not. */
   async #hold(): Promise<string | null> {
     for (let round = 1; round <= ROUNDS && !this.#over; round++) {
-      const lease = this.#isSuspect ? await this.#client.read() : this.#lease;
+      const lease = this.#isSuspect ? await this.#client.obtain(this.term) : this.#lease;
       const verdict = await this.#judge(lease);
       if (verdict === "lost") return this.#lose(lease);
-      if (verdict === "wait") return `the Lease ${LEASE} ${lease ? `names ${holderOf(lease) || "nobody"} as its holder` : "was deleted"}`;
+      if (verdict === "wait") return `the Lease ${LEASE} names ${holderOf(lease) || "nobody"} as its holder`;
       if (await this.#write(lease)) return null;
     }
     return `the Lease ${LEASE} keeps being changed by somebody`;
   }
 
   /** False: it is not as it was when it was read. */
-  async #write(lease: Lease | null): Promise<boolean> {
+  async #write(lease: Lease): Promise<boolean> {
     const sent = { monotonic: performance.now(), wall: Date.now() };
     try {
       this.#lease = await this.#client.hold(lease, this.#holder, this.term);
@@ -141,32 +143,43 @@ export class Leadership implements Lead {
   }
 
   /**
-   * | holder      | term     | certain | then                                                        |
-   * | ----------- | -------- | ------- | ----------------------------------------------------------- |
-   * | this one    | any      | any     | renew: nobody else writes this name                          |
-   * | other, none | later    | any     | lost                                                        |
-   * | none        | not later| yes     | renew: nobody can have taken it                             |
-   * | none        | not later| no      | wait until everybody else may take it, then renew            |
-   * | other       | not later| any     | the same, without certainty; lost where that one renews it  |
-   *
-   * "None" includes a Lease that is missing.
+   * | holder   | term      | certain | then                                                             |
+   * | -------- | --------- | ------- | ---------------------------------------------------------------- |
+   * | this one | any       | yes     | renew: somebody has edited the rest                               |
+   * | none     | any       | yes     | renew: nobody can have taken it; it was emptied, or made anew     |
+   * | other    | later     | any     | lost                                                             |
+   * | none     | later     | no      | lost                                                             |
+   * | this one | any       | no      | renew where nothing carries a later term, else lost               |
+   * | none     | not later | no      | the same once everybody else may take it                          |
+   * | other    | not later | any     | the same, without certainty until then; lost where it is renewed  |
    */
-  async #judge(lease: Lease | null): Promise<Verdict> {
+  async #judge(lease: Lease): Promise<Verdict> {
+    if (!this.#isSuspect) return "renew";
     const holder = holderOf(lease);
-    if (!this.#isSuspect || holder === this.#holder.identity) return "renew";
-    if (termOf(lease) > this.term) return "lost";
-    if (holder === "" && this.certain()) return "renew";
-    if (holder !== "" && this.#watch.hasChanged(lease)) return "lost";
-    if (holder !== "") this.#renewedAt = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
-    if (!this.#watch.saw(lease, performance.now())) return "wait";
+    const isOwn = holder === this.#holder.identity;
+    const isOther = holder !== "" && !isOwn;
+    if (!isOther && this.certain()) return "renew";
+    if (isOwn) return this.#unlessOutrun();
+    if (termOf(lease) > this.term || (isOther && this.#watch.hasChanged(lease))) return "lost";
+    if (isOther) this.#renewedAt = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
+    return this.#watch.saw(lease, performance.now()) ? this.#unlessOutrun() : "wait";
+  }
+
+  async #unlessOutrun(): Promise<Verdict> {
     return (await this.#options.highestTerm()) > this.term ? "lost" : "renew";
   }
 
-  #lose(lease: Lease | null): null {
+  #lose(lease: Lease): null {
     if (this.#over) return null;
     this.#end();
-    const holder = holderOf(lease) || "nobody";
-    this.#options.onLost(`${holder} holds the Lease ${LEASE} of namespace ${this.#client.namespace} now, in term ${termOf(lease)}`);
+    const holder = holderOf(lease);
+    const isOther = holder !== "" && holder !== this.#holder.identity;
+    const where = `of namespace ${this.#client.namespace}`;
+    this.#options.onLost(
+      isOther
+        ? `${holder} holds the Lease ${LEASE} ${where} now, in term ${termOf(lease)}`
+        : `another pool manager ${where} has led after this one, in a later term than ${this.term}`,
+    );
     return null;
   }
 

@@ -12,8 +12,8 @@ export class LeaseWatch {
   #since = 0;
   #seenAt = Number.NEGATIVE_INFINITY;
 
-  /** Somebody has seen the Lease (null: it is missing) at `now`. Returns whether it has been left alone for a whole `LEASE_MS`. */
-  saw(lease: Lease | null, now: number): boolean {
+  /** The Lease was seen like this at `now`. Returns whether it has been left alone for a whole `LEASE_MS`. */
+  saw(lease: Lease, now: number): boolean {
     const mark = markOf(lease);
     if (mark !== this.#mark || now - this.#seenAt > BLIND_MS) this.#since = now;
     this.#mark = mark;
@@ -22,13 +22,13 @@ export class LeaseWatch {
   }
 
   /** As `saw`; a Lease whose leader has let go is free at once. */
-  isFree(lease: Lease | null, now: number): boolean {
+  isFree(lease: Lease, now: number): boolean {
     const isLeft = this.saw(lease, now);
-    return isLeft || (lease !== null && isReleased(lease));
+    return isLeft || isReleased(lease);
   }
 
   /** Somebody has renewed or changed it since it was seen last. */
-  hasChanged(lease: Lease | null): boolean {
+  hasChanged(lease: Lease): boolean {
     return this.#mark !== null && this.#mark !== markOf(lease);
   }
 
@@ -38,8 +38,7 @@ export class LeaseWatch {
 }
 
 /** What each renewal changes; labels and annotations are anybody's. */
-function markOf(lease: Lease | null): string {
-  if (!lease) return "missing";
+function markOf(lease: Lease): string {
   const { holderIdentity = "", renewTime = "", leaseTransitions = 0 } = lease.spec ?? {};
   return `${holderIdentity} ${renewTime} ${leaseTransitions}`;
 }

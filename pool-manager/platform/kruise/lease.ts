@@ -1,5 +1,5 @@
 import type { Kube } from "./kube.ts";
-import type { KubeError } from "./kube-error.ts";
+import { KubeError } from "./kube-error.ts";
 
 export const LEASE = "berth";
 /** Annotation with the address of the leader's manage API. */
@@ -34,7 +34,10 @@ export interface Holder {
   url: string;
 }
 
-/** The one Lease of a namespace. Each call ends within `TIMEOUT_MS`; writes of an older version of it are refused with 409. */
+/**
+ * The one Lease of a namespace. Each call ends within some `TIMEOUT_MS`. It is made without a holder, and held only by
+ * replacing what was read: a request that arrives late takes it from nobody.
+ */
 export class LeaseClient {
   readonly #api: LeaseApi;
   readonly #path: string;
@@ -48,8 +51,37 @@ export class LeaseClient {
     return this.#api.namespace;
   }
 
+  /** The Lease as it is; where there is none it is made, in the term that its maker knows of. */
+  async obtain(term: number): Promise<Lease> {
+    const found = await this.#read();
+    if (found) return found;
+    const body = { metadata: { name: LEASE }, spec: { leaseTransitions: term } };
+    const made = await this.#api.create<Lease>(this.#path, body, "lease", TIMEOUT_MS).catch((error: KubeError) => {
+      if (error.status === 409) return this.#read();
+      throw error;
+    });
+    if (!made) throw new KubeError(409, "Conflict", `the Lease ${LEASE} was made and deleted at once`);
+    return made;
+  }
+
+  /** Makes `holder` hold it in this term. Rejects with 409 or 404 where it is not the same any more. */
+  hold(lease: Lease, holder: Holder, term: number): Promise<Lease> {
+    const now = `${new Date().toISOString().slice(0, -1)}000Z`;
+    const { [RELEASED_ANNOTATION]: _released, ...annotations } = lease.metadata.annotations ?? {};
+    const metadata = { ...lease.metadata, annotations: { ...annotations, [URL_ANNOTATION]: holder.url } };
+    const acquireTime = (holderOf(lease) === holder.identity && lease.spec?.acquireTime) || now;
+    const spec = { holderIdentity: holder.identity, leaseTransitions: term, leaseDurationSeconds: LEASE_MS / 1000, renewTime: now, acquireTime };
+    return this.#replace({ ...lease, metadata, spec });
+  }
+
+  /** Lets the next one take over at once. */
+  release({ metadata, spec, ...lease }: Lease, term: number): Promise<Lease> {
+    const annotations = { ...metadata.annotations, [RELEASED_ANNOTATION]: String(term) };
+    return this.#replace({ ...lease, metadata: { ...metadata, annotations }, spec: { ...spec, holderIdentity: "", leaseTransitions: term } });
+  }
+
   /** Null: there is none. */
-  async read(): Promise<Lease | null> {
+  async #read(): Promise<Lease | null> {
     try {
       return await this.#api.get<Lease>(`${this.#path}/${LEASE}`, undefined, TIMEOUT_MS);
     } catch (error) {
@@ -58,33 +90,19 @@ export class LeaseClient {
     }
   }
 
-  /** Makes `holder` hold it in this term: on top of `lease`, or as a new one. */
-  hold(lease: Lease | null, holder: Holder, term: number): Promise<Lease> {
-    const now = `${new Date().toISOString().slice(0, -1)}000Z`;
-    const { [RELEASED_ANNOTATION]: _released, ...annotations } = lease?.metadata.annotations ?? {};
-    const metadata = { ...lease?.metadata, name: LEASE, annotations: { ...annotations, [URL_ANNOTATION]: holder.url } };
-    const acquireTime = (holderOf(lease) === holder.identity && lease?.spec?.acquireTime) || now;
-    const spec = { holderIdentity: holder.identity, leaseTransitions: term, leaseDurationSeconds: LEASE_MS / 1000, renewTime: now, acquireTime };
-    if (!lease) return this.#api.create<Lease>(this.#path, { metadata, spec }, "lease", TIMEOUT_MS);
-    return this.#api.replace<Lease>(`${this.#path}/${LEASE}`, { ...lease, metadata, spec }, "lease", TIMEOUT_MS);
-  }
-
-  /** Lets the next one take over at once. */
-  release({ metadata, spec, ...lease }: Lease, term: number): Promise<Lease> {
-    const annotations = { ...metadata.annotations, [RELEASED_ANNOTATION]: String(term) };
-    const next = { ...lease, metadata: { ...metadata, annotations }, spec: { ...spec, holderIdentity: "", leaseTransitions: term } };
-    return this.#api.replace<Lease>(`${this.#path}/${LEASE}`, next, "lease", TIMEOUT_MS);
+  #replace(lease: Lease): Promise<Lease> {
+    return this.#api.replace<Lease>(`${this.#path}/${LEASE}`, lease, "lease", TIMEOUT_MS);
   }
 }
 
 /** Empty: nobody. */
-export function holderOf(lease: Lease | null): string {
-  return lease?.spec?.holderIdentity ?? "";
+export function holderOf(lease: Lease): string {
+  return lease.spec?.holderIdentity ?? "";
 }
 
 /** 0: none, or one that cannot be true. */
-export function termOf(lease: Lease | null): number {
-  return believable(lease?.spec?.leaseTransitions);
+export function termOf(lease: Lease): number {
+  return believable(lease.spec?.leaseTransitions);
 }
 
 /** A term as something carries it; 0: none, or one that cannot be true. */
