@@ -96,12 +96,17 @@ rolloutCommands(program);
 keyCommands(program);
 imageCommands(program);
 
+/** A command that has failed ends within this, whatever socket or timer it has left behind. Milliseconds. */
+const END_MS = 1000;
+
 async function main(): Promise<void> {
   try {
     await program.parseAsync();
   } catch (error) {
     if (!(error instanceof CommanderError)) process.exitCode = report(error);
     else process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+    // Does not keep the process itself: what was printed gets out first, and then nothing holds it.
+    setTimeout(() => process.exit(), END_MS).unref();
   }
 }
 

@@ -114,6 +114,8 @@ export async function connect(config: KruiseConfig, images: MemoryImages): Promi
     blob: images.blob,
     now: () => performance.now(),
     onWrite: () => {},
+    onTrouble: () => {},
+    stop: new AbortController().signal,
     lead: async () => lead,
   });
   return { platform, term: lead.term };

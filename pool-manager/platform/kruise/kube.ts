@@ -63,8 +63,8 @@ export class Kube {
     return (await this.#call({ method: "GET", path, query })).toString("utf8");
   }
 
-  create<T>(path: string, body: unknown, purpose: WritePurpose = "other"): Promise<T> {
-    return this.#write<T>({ method: "POST", path, body, contentType: "application/json" }, purpose);
+  create<T>(path: string, body: unknown, purpose: WritePurpose = "other", timeoutMs = TIMEOUT_MS): Promise<T> {
+    return this.#write<T>({ method: "POST", path, body, contentType: "application/json", timeoutMs }, purpose);
   }
 
   replace<T>(path: string, body: unknown, purpose: WritePurpose = "other", timeoutMs = TIMEOUT_MS): Promise<T> {
