@@ -9,7 +9,7 @@ import { silences, type Watched } from "./silences.ts";
 
 /** The event stream's connection, and that of an order for which none is open yet. Milliseconds. */
 const FOLLOW_MS = 2000;
-const ORDER_MS = 1000;
+export const ORDER_MS = 1000;
 /**
  * When no byte of an order or its answer has moved for so long, the instance is unreachable. Milliseconds. There is no
  * network to be cut before a Unix socket.

@@ -115,6 +115,8 @@ describe("a link", () => {
     const since = linked.link.triedSince ?? 0;
     expect(since).toBeGreaterThanOrEqual(before);
     await expect(linked.link.drain(0)).rejects.toMatchObject({ code: "UNREACHABLE" });
+    await until(() => performance.now() - since > 1000, "it has been tried for a second");
+    expect(() => linked.link.drain(0)).toThrow(/ECONNREFUSED/);
     expect([linked.link.triedSince, linked.breaks()]).toEqual([since, 0]);
   });
 

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { CONTROL_PORT, type ControlLine, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
-import { ControlClient } from "../control-client.ts";
+import { ControlClient, ORDER_MS } from "../control-client.ts";
 import { FingerprintError } from "../pinned-agent.ts";
 import { PlatformError } from "../platform.ts";
 import { readFingerprint } from "./fingerprint.ts";
@@ -111,10 +111,12 @@ export class InstanceLink {
     this.#stop();
   }
 
+  /** Throws where an order would only wait for what is waited for already. */
   #reached(): ControlClient {
-    if (!this.#client)
-      throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached: ${this.#trouble ?? "it has not been tried yet"}`);
-    return this.#client;
+    const forMs = this.#triedSince === null ? 0 : performance.now() - this.#triedSince;
+    if (this.#client && forMs < ORDER_MS) return this.#client;
+    const why = this.#trouble ?? (this.#client ? `no connection within ${Math.round(forMs)} ms` : "it has not been tried yet");
+    throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached: ${why}`);
   }
 
   async #connect(): Promise<void> {
