@@ -20,6 +20,7 @@ export const ROUTER_ERRORS = {
   UPGRADE_UNSUPPORTED: [501, "export upgrade(req, socket, head) beside the handler; see docs/routers.md"],
   FUNCTION_ERROR: [500, "the handler threw; berth logs NAME shows the stack"],
   INSTANCE_UNAVAILABLE: [503, "the instance turned the invocation away and its body was too large to send again: retry"],
+  INSTANCE_LOST: [502, "the function may have run: retry where that does no harm"],
   ROUTER_LOST: [502, "the function may have run: retry where that does no harm"],
   NOT_READY: [503, "the router has no table yet: retry"],
   SHUTTING_DOWN: [503, "this router is stopping: retry"],

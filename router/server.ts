@@ -14,6 +14,8 @@ const HEAD_MS = 20_000;
 const LOOK_MS = 2000;
 /** Request line and headers; more is answered with 431. */
 const MAX_HEAD_BYTES = 16 * 1024;
+/** A client that has been silent for so long is asked by the kernel whether it is there: an event stream to one that is gone would hold its slot. Milliseconds. */
+const KEEPALIVE_MS = 15_000;
 
 /** The invocation listener. */
 export class RouterServer {
@@ -33,6 +35,8 @@ export class RouterServer {
       connectionsCheckingInterval: LOOK_MS,
       maxHeaderSize: MAX_HEAD_BYTES,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
     });
     this.http.on("request", (req, res) => {
       // Clients with connections of their own go elsewhere with their next request.
