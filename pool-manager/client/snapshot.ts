@@ -1,9 +1,12 @@
 import { Redis } from "ioredis";
 import type { PoolManagerLink, RouterPeer, TableChange, TableFunction } from "./contract.ts";
+import { RedisConnector } from "./redis-connector.ts";
 
 /** The table is written at most this often. Milliseconds. */
 const SAVE_EVERY_MS = 200;
 const COMMAND_MS = 500;
+/** A connection on which an answer is missing for this long is made anew: its other end may be gone. Milliseconds. */
+const SILENT_MS = 2000;
 /** A router that has no table by then asks Redis, and again until it has one. Milliseconds. */
 const ASK_AFTER_MS = 500;
 
@@ -20,7 +23,14 @@ export class TableSnapshots {
   /** `url`: `redis[s]://[user:password@]host[:port][/db]`. Connects in the background, again and again. */
   constructor(url: string, namespace: string) {
     this.#key = `berth:${namespace}:table`;
-    this.#redis = new Redis(url, { commandTimeout: COMMAND_MS, connectTimeout: 2000, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+    this.#redis = new Redis(url, {
+      Connector: RedisConnector,
+      commandTimeout: COMMAND_MS,
+      connectTimeout: 2000,
+      socketTimeout: SILENT_MS,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+    });
     // Without it nothing is lost: the next change is written when Redis is back.
     this.#redis.on("error", () => {});
   }
@@ -89,7 +99,7 @@ export class SnapshotLink implements PoolManagerLink {
           known = true;
           listener({ type: "snapshot", functions: saved.functions });
           listener({ type: "routers", routers: saved.routers });
-          listener({ type: "lost" });
+          listener({ type: "lost", reason: "the table is the one that Redis keeps" });
         },
         () => {},
       );

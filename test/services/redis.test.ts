@@ -1,12 +1,48 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
-import { sleep } from "../helpers/berth.ts";
+import { sleep, until } from "../helpers/berth.ts";
 import { Fleet } from "../helpers/routers.ts";
 
 let fleet: Fleet;
 afterEach(() => fleet.close());
+
+describe("Redis by the name of its Service", () => {
+  const namespace = "named";
+  const running = new Set<ChildProcess>();
+  afterEach(() => {
+    for (const child of running) child.kill("SIGKILL");
+    delete process.env.BERTH_TEST_REDIS_SERVICE_HOST;
+  });
+
+  /** At an address of this machine. */
+  async function redisAt(address: string, port: number): Promise<ChildProcess> {
+    const child = spawn("redis-server", ["--bind", address, "--port", String(port), "--save", "", "--protected-mode", "no"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    running.add(child);
+    for await (const line of createInterface({ input: child.stdout })) if (line.includes("Ready to accept connections")) return child;
+    throw new Error(`Redis did not start at ${address}:${port}`);
+  }
+
+  const keyAt = (address: string, port: number) =>
+    execFileSync("redis-cli", ["-h", address, "-p", String(port), "exists", `berth:${namespace}:table`], { encoding: "utf8", timeout: 5000 }).trim();
+
+  test("is found anew for each connection, also when the one before says nothing any more", async () => {
+    const port = 20_000 + (process.pid % 10_000);
+    const first = await redisAt("127.0.0.2", port);
+    process.env.BERTH_TEST_REDIS_SERVICE_HOST = "127.0.0.2";
+    fleet = await Fleet.start({ poolSize: 0, redis: `redis://berth-test-redis:${port}`, namespace });
+    await until(() => keyAt("127.0.0.2", port) === "1", "the table is in the first one");
+    await redisAt("127.0.0.3", port);
+    process.env.BERTH_TEST_REDIS_SERVICE_HOST = "127.0.0.3";
+    // It neither answers nor ends a connection.
+    first.kill("SIGSTOP");
+    await until(() => keyAt("127.0.0.3", port) === "1", "the table is in the second one");
+  });
+});
 
 describe("a router without its pool manager", () => {
   test("is not ready before its first table, starts from the snapshot in Redis, and serves when Redis is flushed or gone", async () => {
