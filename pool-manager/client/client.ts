@@ -1,7 +1,8 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type PoolManagerLink, type RouterPeer, type TableChange } from "./contract.ts";
+import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type RouterPeer, type TableChange } from "./contract.ts";
 import { ServiceLookup } from "./service-lookup.ts";
+import type { ReachableLink } from "./snapshot.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
@@ -13,8 +14,14 @@ const MAX_REPORTS = 64;
  * opened again whenever it ends or falls silent, each time at wherever the name leads by then; listeners then get a
  * snapshot, and until then keep what they have.
  */
-export class ManagerClient implements PoolManagerLink {
+export class ManagerClient implements ReachableLink {
   readonly #url: string;
+  /** Where it was last said to be besides. */
+  #otherUrl: string | null = null;
+  /** Where it is asked at present. */
+  #currentUrl: string;
+  /** Streams that were opened since it was last heard. */
+  #tries = 0;
   readonly #self: RouterPeer;
   readonly #authorization: Record<string, string>;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -34,6 +41,7 @@ export class ManagerClient implements PoolManagerLink {
   /** `url` of the manage API; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
   constructor(url: string, self: RouterPeer, key: string | null = null, services = new ServiceLookup()) {
     this.#url = url;
+    this.#currentUrl = url;
     this.#services = services;
     this.#authorization = key === null ? {} : { authorization: `Bearer ${key}` };
     this.#self = self;
@@ -59,7 +67,7 @@ export class ManagerClient implements PoolManagerLink {
     const headers = { ...this.#authorization, "content-type": "application/json", "content-length": Buffer.byteLength(body) };
     const { lookup } = this.#services;
     const options = { method: "POST", agent: this.#agent, headers, lookup, timeout: LINK_SILENT_MS };
-    const req = request(`${this.#url}/v1/demand`, options, (res) => res.resume());
+    const req = request(`${this.#currentUrl}/v1/demand`, options, (res) => res.resume());
     req.on("timeout", () => req.destroy());
     // The stream, at the same address, tells what is wrong.
     req.on("error", () => {});
@@ -67,6 +75,11 @@ export class ManagerClient implements PoolManagerLink {
       this.#reports -= 1;
     });
     req.end(body);
+  }
+
+  /** Every other try goes there, as long as the pool manager is not heard. */
+  alsoAt(url: string): void {
+    this.#otherUrl = url;
   }
 
   leave(): void {
@@ -88,9 +101,11 @@ export class ManagerClient implements PoolManagerLink {
 
   #open(): void {
     if (this.#closed) return;
+    this.#currentUrl = this.#otherUrl !== null && this.#tries % 2 === 1 ? this.#otherUrl : this.#url;
+    this.#tries += 1;
     const { id, host, port } = this.#self;
     const req = request(
-      `${this.#url}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
+      `${this.#currentUrl}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
       { agent: false, headers: this.#authorization, lookup: this.#services.lookup },
       (res) => this.#read(req, res),
     );
@@ -112,6 +127,7 @@ export class ManagerClient implements PoolManagerLink {
     lines.on("line", (line) => {
       this.#heard(req);
       this.#pauseMs = FIRST_PAUSE_MS;
+      this.#tries = 0;
       if (!line) return;
       const change = JSON.parse(line) as TableChange | Mark;
       if (change.type === "mark") return this.#sign(change.mark);

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
@@ -41,6 +42,30 @@ describe("Redis by the name of its Service", () => {
     // It neither answers nor ends a connection.
     first.kill("SIGSTOP");
     await until(() => keyAt("127.0.0.3", port) === "1", "the table is in the second one");
+  });
+});
+
+describe("a router whose pool manager is not where it was told", () => {
+  test.each(["refuses connections", "says nothing"])("but somewhere that %s finds it at the address in Redis, and follows it", async (how) => {
+    const silent = createServer(() => {}).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as { port: number };
+    if (how === "refuses connections") await new Promise((resolve) => silent.close(resolve));
+    const socket = `/tmp/berth-redis-${process.pid}-found.sock`;
+    const redis = spawn("redis-server", ["--port", "0", "--unixsocket", socket, "--save", ""], { stdio: "ignore" });
+    try {
+      await until(() => existsSync(socket), "Redis has started");
+      fleet = await Fleet.start({ poolSize: 1, redis: socket });
+      const router = await fleet.router(["--redis", socket], `http://127.0.0.1:${port}`);
+      await fleet.ready(router);
+      await fleet.berth.deploy("found", "export default { fetch: () => new Response('found') };");
+      await until(async () => (await (await fetch(`${router.url}/function/found`)).text()) === "found", "a new function is known");
+      const unheard = async () => /^berth_unheard_seconds (\S+)$/m.exec(await (await fetch(`${router.adminUrl}/metrics`)).text())?.[1];
+      expect(await unheard()).toBe("0");
+    } finally {
+      redis.kill("SIGKILL");
+      silent.close();
+    }
   });
 });
 
