@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
+import type { RegistryClient } from "../../pool-manager/images/registry.ts";
+import { checkCluster } from "../../pool-manager/platform/kruise/checks.ts";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { TestBerth, until } from "../helpers/berth.ts";
@@ -8,7 +10,7 @@ import { Installed } from "./chart.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { pushRedisImage } from "./images.ts";
 import { REGISTRY } from "./layout.ts";
-import { applyManifest, manifestsOf, renderChart } from "./manifest.ts";
+import { applyManifest, type Manifest, manifestsOf, renderChart } from "./manifest.ts";
 import { asServiceAccount } from "./service-account.ts";
 import { freshNamespace } from "./subject.ts";
 
@@ -140,6 +142,31 @@ describe("a rolling upgrade", () => {
   });
 });
 
+describe("the pool managers' Service", () => {
+  test("may be made again with another address: both routers find the next leader by themselves, and serve what is warm meanwhile", async () => {
+    const path = `/api/v1/namespaces/${namespace}/services/berth-manager`;
+    const { metadata, spec } = await view.kube.get<{ metadata: { labels: object }; spec: { clusterIP: string; ports: object[]; selector: object } }>(path);
+    await view.kube.delete(path);
+    const fresh = { metadata: { name: "berth-manager", labels: metadata.labels }, spec: { ports: spec.ports, selector: spec.selector } };
+    const again = await view.kube.create<{ spec: { clusterIP: string } }>(path.replace(/\/berth-manager$/, ""), fresh);
+    expect(again.spec.clusterIP).not.toBe(spec.clusterIP);
+    berth = new TestBerth({ ...berth.berth, manageUrl: await installed.service("berth-manager") }, installed.key);
+    const lease = await view.kube.get<{ spec: { holderIdentity: string } }>(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`);
+    const leader = (await component("manager")).find((pod) => lease.spec.holderIdentity.startsWith(pod.metadata.name));
+    await view.kube.delete(`/api/v1/namespaces/${namespace}/pods/${leader?.metadata.name}`);
+    const from = performance.now();
+    await berth.deploy("moved", HELLO);
+    for (const { status } of await component("router")) {
+      const url = `http://${status.podIP}:8080/function`;
+      const statusOf = async (name: string) => (await fetch(`${url}/${name}`, { headers: headers() })).status;
+      // What it serves does not depend on what it hears.
+      expect(await statusOf("hello")).toBe(200);
+      await until(async () => (await statusOf("moved")) === 200, "the new function is known to it", 2000);
+    }
+    process.stdout.write(`both routers found the next leader ${Math.round(performance.now() - from)} ms after the last one was deleted\n`);
+  });
+});
+
 describe("a sidecar", () => {
   const set = (image: string) => {
     const command = "sidecar.command={redis-server}";
@@ -181,7 +208,7 @@ describe("a sidecar", () => {
 });
 
 describe("the chart", () => {
-  const render = (...args: string[]) => renderChart("berth", "--include-crds", ...args);
+  const render = (...args: string[]) => renderChart("berth", "--include-crds", "--no-hooks", ...args);
 
   test("renders the plain manifests, and the API server takes each of them", async () => {
     const rendered = await render();
@@ -211,6 +238,11 @@ describe("what a pool manager may do", () => {
     const allowed: string[] = [];
     for (const [verb, resource, more] of [
       ["create", "pods"],
+      ["patch", "pods", { subresource: "status" }],
+      ["list", "events"],
+      ["create", "events", { namespace: "default" }],
+      ["get", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "", name: "clonesets.apps.kruise.io" }],
+      ["list", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
       ["create", "pods", { subresource: "exec" }],
       ["create", "pods", { subresource: "ephemeralcontainers" }],
       ["delete", "secrets"],
@@ -228,7 +260,8 @@ describe("what a pool manager may do", () => {
     ] as const)
       if (await may(verb, resource, more)) allowed.push(`${verb} ${resource} ${JSON.stringify(more ?? {})}`);
     expect(allowed).toEqual([]);
-    expect(await may("patch", "clonesets", { group: "apps.kruise.io" })).toBe(true);
+    const { detail } = (await checkCluster(kube, {} as RegistryClient, true)).find(({ name }) => name === "permissions") ?? {};
+    expect(detail).toBe(`all in namespace ${namespace}`);
     // Routers need nothing of the API server, and have no token.
     const [router] = await component("router");
     expect(JSON.stringify(router?.spec)).not.toContain("serviceAccountToken");
@@ -252,5 +285,32 @@ describe("what a pool manager may do", () => {
     expect(await patch(`${CLONESETS}/namespaces/${namespace}/clonesets/${set.metadata.name}`, termOf(set) - 1)).toContain("a later leader has written to it");
     expect(await write(bound, spec.leaseTransitions)).toBe("written");
     kube.close();
+  });
+});
+
+describe("an installation that is removed", () => {
+  test("goes in the order that people use, with instances and all: nothing stays, and nothing is terminating for ever", async () => {
+    expect((await view.sets()).filter(({ spec }) => spec.replicas > 0).length).toBeGreaterThan(1);
+    await installed.uninstall();
+    const path = `/api/v1/namespaces/${namespace}`;
+    await view.kube.delete(path);
+    const isGone = () =>
+      view.kube.get(path).then(
+        () => false,
+        ({ status }: KubeError) => status === 404,
+      );
+    await until(isGone, "the namespace is gone", 9000);
+    const left: string[] = [];
+    for (const list of [
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+      "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+      "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+      `${CLONESETS}/sidecarsets`,
+    ]) {
+      const { items } = await view.kube.get<{ items: Manifest[] }>(list);
+      left.push(...items.map(({ metadata }) => metadata.name).filter((name) => name.includes(namespace)));
+    }
+    expect(left).toEqual([]);
   });
 });

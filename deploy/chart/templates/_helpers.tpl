@@ -31,3 +31,13 @@ imagePullSecrets:
 {{- define "berth.redisUrl" -}}
 redis://berth-redis:6379
 {{- end }}
+
+{{- /* On nodes of their own where there are as many: with one node lost the others go on. */ -}}
+{{- define "berth.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "berth.labels" . | nindent 8 }}
+{{- end }}
