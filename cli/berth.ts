@@ -6,6 +6,7 @@ import { imageCommands } from "./commands/images.ts";
 import { invokeCommands } from "./commands/invoke.ts";
 import { keyCommands } from "./commands/keys.ts";
 import { poolCommands } from "./commands/pools.ts";
+import { protectionCommands } from "./commands/protection.ts";
 import { rolloutCommands } from "./commands/rollout.ts";
 import { statusCommands } from "./commands/status.ts";
 import { trafficCommands } from "./commands/traffic.ts";
@@ -95,6 +96,7 @@ trafficCommands(program);
 rolloutCommands(program);
 keyCommands(program);
 imageCommands(program);
+protectionCommands(program);
 
 /** A command that has failed ends within this, whatever socket or timer it has left behind. Milliseconds. */
 const END_MS = 1000;

@@ -292,7 +292,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   stop.throwIfAborted();
   for (const record of functions.list()) prepare(record);
   ready = true;
-  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers);
+  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
 
   return {
