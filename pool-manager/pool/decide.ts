@@ -54,7 +54,8 @@ function brokenBy({ functions, world }: Plan, instance: InstanceView): RemoveRea
   // Somebody else had it drained, perhaps our predecessor: nobody remembers to delete it.
   if (instance.state === "gone" || instance.state === "draining") return "drained";
   if (instance.boundTo && instance.functionUid && instance.boundTo !== instance.functionUid) return "misbound";
-  const owner = instance.functionUid ?? instance.boundTo;
+  const said = instance.functionUid ?? instance.boundTo;
+  const owner = said && world.unproven?.has(said) ? null : said;
   if (owner && !functions.has(owner)) return "deleted-function";
   if (instance.suspect) return "suspect";
   const age = world.now - instance.createdAt;

@@ -50,6 +50,15 @@ function saidByItself(echo: Echo | null): Pick<InstanceView, "bootId" | "epoch" 
   return { bootId, epoch, state, functionUid, revision };
 }
 
+/** Functions that instances belong to and that are not known, though nothing says that they were deleted. */
+export function unprovenOwners(
+  instances: Iterable<Instance>,
+  functions: { byUid(uid: string): FunctionRecord | undefined; isOver(uid: string): boolean },
+): Set<string> {
+  const owners = new Set([...instances].flatMap(({ echo, binding }) => echo?.functionUid ?? binding?.functionUid ?? []));
+  return new Set([...owners].filter((uid) => !functions.byUid(uid) && !functions.isOver(uid)));
+}
+
 /**
  * Of a served revision. Instances are kept warm for the active one, and in a rollout for the one that takes over as its
  * share says, but at least one until it is known to load. `maxScale` is each one's own.

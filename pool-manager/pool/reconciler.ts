@@ -8,7 +8,7 @@ import { Executor } from "./executor.ts";
 import { TableFeed } from "./feed.ts";
 import { LoadFailures } from "./load-failures.ts";
 import { Notices } from "./notices.ts";
-import { type Knowledge, specOf, viewInstance } from "./observe.ts";
+import { type Knowledge, specOf, unprovenOwners, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Rollouts } from "./rollouts.ts";
@@ -199,6 +199,7 @@ export class Reconciler implements PoolManagerLink {
       functions: functions
         .list()
         .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
+      unproven: unprovenOwners(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
       expectedCreations: this.#executor.expectations.creations(),

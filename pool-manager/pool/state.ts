@@ -85,6 +85,8 @@ export interface World {
   synced: boolean;
   pools: readonly PoolSpec[];
   functions: readonly FunctionSpec[];
+  /** Uids of functions that are not known, without evidence that they were deleted: their instances are left alone. */
+  unproven?: ReadonlySet<string>;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
   /** Instances that were asked for and are not observed yet, by pool. */

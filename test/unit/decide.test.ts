@@ -204,6 +204,12 @@ describe("decide", () => {
     expect(kinds(actions)).toContain("remove b: deleted-function");
   });
 
+  test("an instance of a function that is not known stays as long as nothing proves that it was deleted", () => {
+    const instances = [warm("a", "unknown"), warm("b", "unknown", { boundTo: null, boundRevision: null }), warm("c", "deleted")];
+    const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [], unproven: new Set(["unknown"]), instances }));
+    expect(kinds(actions).filter((kind) => kind.startsWith("remove"))).toEqual(["remove c: deleted-function"]);
+  });
+
   test("while invocations wait for instances, records of those that serve wait too, but not for ever", () => {
     const pace = { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000, bindDelayMs: 100, bindAfterMs: 0 };
     const at = (specializedAt: number) => {
