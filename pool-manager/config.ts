@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import type { ApiKeys } from "./client/api-keys.ts";
+import type { RetentionLimits } from "./functions/retention.ts";
 import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/state.ts";
 
@@ -13,6 +14,8 @@ export interface ManagerConfig {
   /** Null: as many as half of the machine's memory holds. */
   poolMax: number | null;
   maxCodeBytes: number;
+  /** How long what nothing refers to is kept; what is left out is as by default. */
+  retention: Partial<RetentionLimits>;
   platform: PlatformConfig;
   /** Redis that keeps the last table for routers, and the namespace that it is of; null: none. */
   redis: { url: string; namespace: string } | null;

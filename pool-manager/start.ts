@@ -7,13 +7,14 @@ import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
+import { Collection } from "./collection.ts";
 import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
-import { namedImages, needed } from "./functions/references.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
+import { Retention } from "./functions/retention.ts";
 import { byRelease } from "./functions/rollout.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
@@ -35,11 +36,6 @@ export interface PoolManager {
   /** No further load order; every instance ends. */
   close(): Promise<void>;
 }
-
-/** Blobs that nothing needs are collected this long after a change. */
-const COLLECT_MS = 200;
-/** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
-const COLLECT_PAUSED_MS = 5000;
 
 /**
  * Wires a pool manager on its platform and starts it; on a cluster it first waits until it leads, and answers in the
@@ -108,7 +104,9 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   undo.unshift(() => platform.close());
   if (cluster) layout.remote = (digest) => cluster.code.fetch(digest);
   const known = (digest: string) => functions.codeByDigest(digest);
-  const stores = cluster ? await resourceStores(cluster.kube, term, runtimes, images, known) : fileStores(config.stateDir);
+  const stores = cluster
+    ? await resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob: (digest) => layout.get(digest), log })
+    : fileStores(config.stateDir);
   undo.unshift(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
@@ -118,7 +116,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name));
+  const retention = new Retention(config.retention);
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
@@ -138,6 +137,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       log.warn(named);
     else log.debug(named);
   };
+  stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,
     functions,
@@ -149,20 +149,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     onEvent: emit,
   });
 
-  let collecting: NodeJS.Timeout | null = null;
-  const collect = () => {
-    collecting = null;
-    if (pools.list().some(({ paused }) => paused)) {
-      collecting = setTimeout(collect, COLLECT_PAUSED_MS);
-      return;
-    }
-    void functions
-      .exclusively(async () => {
-        await images.collect(namedImages(functions.list()));
-        platform.retainCode(needed(functions.list()));
-      })
-      .catch((error: Error) => log.error({ err: error }, "unreferenced code could not be collected"));
-  };
+  const isPaused = () => pools.list().some(({ paused }) => paused);
+  const collection = new Collection({ functions, images, platform, stores, isPaused, onEvent: emit, log });
   const prepare = (record: FunctionRecord) => {
     const { uid: functionUid, runtime: pool } = record;
     const codes = byRelease(record).map(async ({ id: revision, image, layer: digest, settings: { entry } }): Promise<PreparedCode> => {
@@ -184,9 +172,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       logs.forget(uid);
     }
     reconciler.functionChanged(uid);
-    collecting ??= setTimeout(collect, COLLECT_MS);
+    collection.changed();
   }
-  collecting = setTimeout(collect, COLLECT_MS);
 
   platform.onLog((uid, line) => {
     const owner = platform.observe().instances.get(uid)?.echo?.functionUid;
@@ -245,7 +232,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     links.close();
     endSnapshots();
     snapshots?.close();
-    if (collecting) clearTimeout(collecting);
+    collection.close();
     await api.close();
     await functions.exclusively(async () => {});
   });
