@@ -129,6 +129,20 @@ describe("the registry", () => {
     expect(collector.removed).toEqual([`image ${tagOf(b.image)} because`]);
   });
 
+  test("has code of other namespaces and clusters too, by its digest", async () => {
+    const { image, layer } = await built("a");
+    const client = new RegistryClient({ registry: server.host, credentials: null, insecure: true });
+    const blob = (digest: string) => layout.get(digest);
+    const other = new CodeRegistry({ kube, registry: client, repository: "berth/code-2", blob, pullSecret: null });
+    await other.publish(image);
+    const bytes = await layout.get(layer);
+    expect(Buffer.from(await registry.fetch(layer)).equals(bytes)).toBe(true);
+    const missing = digestOf(Buffer.from("missing"));
+    await expect(registry.fetch(missing)).rejects.toMatchObject({ status: 404 });
+    server.away = 503;
+    await expect(registry.fetch(missing)).rejects.toMatchObject({ status: 503 });
+  });
+
   test("keeps an image whose code somebody declares, and one that was published again meanwhile", async () => {
     const [a, b] = [await built("a"), await built("b")];
     await Promise.all([registry.publish(a.image), registry.publish(b.image)]);

@@ -1,11 +1,12 @@
 import pLimit from "p-limit";
 import type { Collector } from "../../functions/retention.ts";
 import type { ImageManifest } from "../../images/oci.ts";
-import type { RegistryClient } from "../../images/registry.ts";
+import type { RegistryClient, RegistryError } from "../../images/registry.ts";
 import { tagOf } from "../../images/runtime-image.ts";
 import type { NeededCode } from "../platform.ts";
 import type { Kube } from "./kube.ts";
 import { CLONESETS, LABEL } from "./objects.ts";
+import { OtherRepositories } from "./other-repositories.ts";
 
 const KEEP_JOB_SECONDS = 120;
 const PULL_TIMEOUT_SECONDS = 300;
@@ -33,10 +34,12 @@ export class CodeRegistry {
   readonly #published = new Map<string, Promise<void>>();
   /** Tags that are being removed. */
   readonly #removals = new Map<string, Promise<boolean>>();
+  readonly #others: OtherRepositories;
   #sweep: Promise<void> | null = null;
 
   constructor(options: CodeRegistryOptions) {
     this.#options = options;
+    this.#others = new OtherRepositories(options.registry, options.repository);
   }
 
   /** Resolves once the image is in the registry; a failed push is tried again by the next call. */
@@ -61,7 +64,14 @@ export class CodeRegistry {
   /** The bytes of a blob or manifest that some pool manager has published. Throws `RegistryError` where there is none. */
   async fetch(digest: string): Promise<Uint8Array> {
     const { registry, repository } = this.#options;
-    return registry.read(repository, digest);
+    try {
+      return await registry.read(repository, digest);
+    } catch (error) {
+      if ((error as RegistryError).status !== 404) throw error;
+      const elsewhere = await this.#others.read(digest);
+      if (elsewhere) return elsewhere;
+      throw error;
+    }
   }
 
   /** Removes what no revision needs and may go: one sweep at a time, and a registry that does not answer is asked again by the next. */
