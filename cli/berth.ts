@@ -47,6 +47,12 @@ function managerOptions(command: Command): Command {
         .default(64 * 1024 * 1024)
         .argParser(integer(1, 2 ** 28)),
     )
+    .addOption(
+      new Option("--keep-unused <hours>", "how long code stays that nothing refers to and that nobody was seen to delete")
+        .env("BERTH_KEEP_UNUSED")
+        .default(24)
+        .argParser(integer(1, 8760)),
+    )
     .addOption(redis())
     .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))
     .addOption(new Option("--no-example", "do not deploy hello when nothing is deployed"));

@@ -7,13 +7,14 @@ import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
+import { Collection } from "./collection.ts";
 import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
-import { namedImages, needed } from "./functions/references.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
+import { Retention } from "./functions/retention.ts";
 import { byRelease } from "./functions/rollout.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
@@ -53,10 +54,6 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "rollout.stopped": "warn",
 };
 
-/** Blobs that nothing needs are collected this long after a change. */
-const COLLECT_MS = 200;
-/** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
-const COLLECT_PAUSED_MS = 5000;
 /** Leaderships that one start tries: what the resources carry may be raised while it reads them. */
 const TERMS = 3;
 
@@ -150,7 +147,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   if (cluster) layout.remote = (digest) => cluster.code.fetch(digest);
   const known = (digest: string) => functions.codeByDigest(digest);
   const definitions = { stop, onTrouble: (message: string | null) => onTrouble("definitions", message) };
-  const stores = cluster ? await patiently(() => resourceStores(cluster.kube, term, runtimes, images, known), definitions) : fileStores(config.stateDir);
+  const blob = (digest: string) => layout.get(digest);
+  const stores = cluster
+    ? await patiently(() => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log }), definitions)
+    : fileStores(config.stateDir);
   undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
@@ -160,7 +160,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name));
+  const retention = new Retention(config.retention);
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
@@ -173,6 +174,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     if (listeners.size > 0) for (const listener of listeners) listener({ time: new Date().toISOString(), ...named });
     log[LEVELS[named.type] ?? "debug"](named);
   };
+  stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,
     functions,
@@ -184,20 +186,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     onEvent: emit,
   });
 
-  let collecting: NodeJS.Timeout | null = null;
-  const collect = () => {
-    collecting = null;
-    if (pools.list().some(({ paused }) => paused)) {
-      collecting = setTimeout(collect, COLLECT_PAUSED_MS);
-      return;
-    }
-    void functions
-      .exclusively(async () => {
-        await images.collect(namedImages(functions.list()));
-        platform.retainCode(needed(functions.list()));
-      })
-      .catch((error: Error) => log.error({ err: error }, "unreferenced code could not be collected"));
-  };
+  const isPaused = () => pools.list().some(({ paused }) => paused);
+  const collection = new Collection({ functions, images, platform, stores, isPaused, onEvent: emit, log });
   const prepare = (record: FunctionRecord) => {
     const { uid: functionUid, runtime: pool } = record;
     const codes = byRelease(record).map(async ({ id: revision, image, layer: digest, settings: { entry } }): Promise<PreparedCode> => {
@@ -219,9 +209,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       logs.forget(uid);
     }
     reconciler.functionChanged(uid);
-    collecting ??= setTimeout(collect, COLLECT_MS);
+    collection.changed();
   }
-  collecting = setTimeout(collect, COLLECT_MS);
 
   platform.onLog((uid, line) => {
     const owner = platform.observe().instances.get(uid)?.echo?.functionUid;
@@ -282,7 +271,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     links.close();
     endSnapshots();
     snapshots?.close();
-    if (collecting) clearTimeout(collecting);
+    collection.close();
     await api.close();
     await functions.exclusively(async () => {});
   });

@@ -54,7 +54,7 @@ test(
     const code = await new Promise((resolve) => child.once("exit", resolve));
     expect(code, said.slice(-5000)).toBe(0);
     // Told once by its deployment, and by each `berth invoke greet`.
-    expect(said.match(/^hello from a resource/gm)).toHaveLength(3);
+    expect(said.match(/^hello from a resource/gm)).toHaveLength(4);
     expect(said).toMatch(/functions?\.berth\.dev\/greet +r1/);
     expect(said).toContain("Rollback was a success");
     expect(said).toContain('release "berth" uninstalled');
