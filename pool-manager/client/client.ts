@@ -24,7 +24,7 @@ export class ManagerClient implements ReachableLink {
   #tries = 0;
   readonly #self: RouterPeer;
   readonly #authorization: Record<string, string>;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #services: ServiceLookup;
   readonly #listeners = new Set<(change: TableChange) => void>();
   #stream: ClientRequest | null = null;
@@ -103,6 +103,9 @@ export class ManagerClient implements ReachableLink {
     if (this.#closed) return;
     this.#currentUrl = this.#otherUrl !== null && this.#tries % 2 === 1 ? this.#otherUrl : this.#url;
     this.#tries += 1;
+    // Reports go where the stream comes from: a connection of before may lead to whoever has that address now.
+    this.#agent.destroy();
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const { id, host, port } = this.#self;
     const req = request(
       `${this.#currentUrl}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
