@@ -33,13 +33,27 @@ export async function memoryPlatform({
   loadPath = "inline",
   runtimeImage = "runtime:1",
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
-  const keys = await loadKeys(kube);
+  const { keys } = await loadKeys(kube);
   kube.mayWrite = lead.certain;
-  await protectInstances(kube);
+  const endProtection = protectInstances(kube, () => {});
+  const release = () => {
+    endProtection();
+    return lead.release();
+  };
   const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null });
   const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", pullSecret: null };
   const inline = new InlineCode(NO_COMPILER);
-  return new KruisePlatform({ kube, keys, lead, pods, code: codes, inline, loadPath, now: () => performance.now(), openControl: cluster.kubelet.network.open });
+  return new KruisePlatform({
+    kube,
+    keys,
+    lead: { ...lead, release },
+    pods,
+    code: codes,
+    inline,
+    loadPath,
+    now: () => performance.now(),
+    openControl: cluster.kubelet.network.open,
+  });
 }
 
 /** A leadership that nobody contests. */

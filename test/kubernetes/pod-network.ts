@@ -1,5 +1,5 @@
-import { FingerprintError } from "../../pool-manager/platform/control-client.ts";
 import type { Control, OpenControl } from "../../pool-manager/platform/kruise/instance-link.ts";
+import { FingerprintError } from "../../pool-manager/platform/pinned-agent.ts";
 import { PlatformError } from "../../pool-manager/platform/platform.ts";
 import type { ControlLine, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import type { MemoryInstance } from "./instance.ts";

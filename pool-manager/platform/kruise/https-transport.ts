@@ -2,17 +2,21 @@ import type { IncomingMessage } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { KubeError } from "./kube-error.ts";
-import { type Answer, type Call, errorOf, type Transport, unreachable } from "./transport.ts";
+import { type Answer, type Call, errorOf, type Transport, tooLate, unreachable } from "./transport.ts";
 
 /** Connections to the API server: more requests wait. */
 const MAX_SOCKETS = 32;
+/** The Lease has connections of its own: reading logs of nodes that hang may take all the others, and must not cost the leadership. */
+const LEASES = "/apis/coordination.k8s.io/";
+const LEASE_SOCKETS = 4;
 const MAX_LINE = 16 * 1024 * 1024;
 
-/** Over one keep-alive agent, with the credentials of a kubeconfig; streams have a connection of their own. */
+/** Over keep-alive agents, with the credentials of a kubeconfig; streams have a connection of their own. */
 export class HttpsTransport implements Transport {
   readonly #config: KubeConfig;
   readonly #server: URL;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: "lifo" });
+  readonly #leaseAgent = new Agent({ keepAlive: true, maxSockets: LEASE_SOCKETS, scheduling: "lifo" });
 
   constructor(config: KubeConfig, server: URL) {
     this.#config = config;
@@ -20,7 +24,10 @@ export class HttpsTransport implements Transport {
   }
 
   async send(call: Call): Promise<Answer> {
-    return read(await this.#open(call, this.#agent));
+    const res = await this.#open(call, call.path.startsWith(LEASES) ? this.#leaseAgent : this.#agent);
+    // An answer that begins and does not end would be waited for without a bound.
+    const timer = setTimeout(() => res.destroy(tooLate(call)), call.timeoutMs);
+    return read(res).finally(() => clearTimeout(timer));
   }
 
   stream(call: Call, onLine: (line: string) => void, onEnd: (error: KubeError | null) => void): () => void {
@@ -45,10 +52,12 @@ export class HttpsTransport implements Transport {
 
   close(): void {
     this.#agent.destroy();
+    this.#leaseAgent.destroy();
   }
 
   /** Resolves with the answer's head. */
-  async #open({ method, path, query, body, contentType, timeoutMs }: Call, agent: Agent): Promise<IncomingMessage> {
+  async #open(call: Call, agent: Agent): Promise<IncomingMessage> {
+    const { method, path, query, body, contentType, timeoutMs } = call;
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const options: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(options as never);
@@ -62,7 +71,7 @@ export class HttpsTransport implements Transport {
         clearTimeout(timer);
         resolve(res);
       });
-      const timer = setTimeout(() => req.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      const timer = setTimeout(() => req.destroy(tooLate(call)), timeoutMs);
       req.on("error", (error) => {
         clearTimeout(timer);
         reject(unreachable(error));

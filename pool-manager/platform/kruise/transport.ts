@@ -33,6 +33,12 @@ export function unreachable(error: Error): KubeError {
   return error instanceof KubeError ? error : new KubeError(0, "Unreachable", `the API server does not answer: ${error.message}`);
 }
 
+/** A request that had no whole answer in its time. A write that only a webhook holds up does not look like an API server that is away. */
+export function tooLate({ method, path, timeoutMs }: Call): KubeError {
+  if (method === "GET") return unreachable(new Error(`no answer within ${timeoutMs} ms`));
+  return new KubeError(0, "Timeout", `no answer to ${method} ${path} within ${timeoutMs} ms: an admission webhook may hang, or the API server`);
+}
+
 /** What an answer that is not 2xx says: a Status object, or plain text where the path is not served at all. */
 export function errorOf({ status, body, retryAfter }: Answer): KubeError {
   const text = body.toString("utf8");
