@@ -1,6 +1,6 @@
-import { randomBytes, randomUUID } from "node:crypto";
 import { Instance as Life } from "../../runtime-images/protocol/instance.ts";
 import { CONTROL_READY, type ControlLine, type LoadAnswer, type LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { seededUuid } from "./uuid.ts";
 
 /** How the code of an order behaves when it is loaded. */
 export type LoadOutcome = "loads" | "throws" | "hangs";
@@ -21,7 +21,12 @@ export interface InstanceEvents {
 export class MemoryInstance {
   readonly uid: string;
   /** Of the certificate that it shows. */
-  readonly fingerprint = [...randomBytes(32)].map((byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(":");
+  readonly fingerprint = Array.from({ length: 32 }, () =>
+    Math.floor(Math.random() * 256)
+      .toString(16)
+      .padStart(2, "0")
+      .toUpperCase(),
+  ).join(":");
   /** What it has written to its log. */
   readonly output: string[] = [`${CONTROL_READY} ${this.fingerprint}`];
   readonly life: Life;
@@ -37,7 +42,7 @@ export class MemoryInstance {
   constructor(uid: string, again: boolean, events: InstanceEvents) {
     this.uid = uid;
     this.#events = events;
-    this.life = new Life(uid, randomUUID());
+    this.life = new Life(uid, seededUuid());
     if (again) {
       this.life.fail({ reason: "crash", message: "the runtime was restarted (out of memory?)", revision: null });
       return;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Admission } from "./admission.ts";
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from "./api-error.ts";
@@ -9,6 +8,7 @@ import { apply, ownersAfterUpdate, type Writer } from "./ownership.ts";
 import { checkPodUpdate, newPod } from "./pod-rules.ts";
 import { prune, type Schema, validate } from "./schema.ts";
 import type { Store } from "./store.ts";
+import { seededUuid } from "./uuid.ts";
 
 export interface WriteContext {
   /** Who writes, as policies see it. */
@@ -31,14 +31,14 @@ export class Writes {
   create({ kind, namespace }: Route, body: unknown, context: WriteContext, owners?: ManagedFields[]): ApiObject {
     if (!isFields(body)) throw badRequest("the body of the request is not an object");
     const given = (body.metadata ?? {}) as Partial<ObjectMeta> & { generateName?: string };
-    const name = given.name ?? `${given.generateName ?? ""}${randomUUID().slice(0, 5)}`;
+    const name = given.name ?? `${given.generateName ?? ""}${seededUuid().slice(0, 5)}`;
     const of = subjectOf(kind, name);
     this.#checkNamespace(namespace, of);
     const { labels, annotations, ownerReferences, finalizers } = given;
     const metadata: ObjectMeta = {
       name,
       ...(namespace !== null && { namespace }),
-      uid: randomUUID(),
+      uid: seededUuid(),
       resourceVersion: "",
       ...((kind.status || kind.custom) && { generation: 1 }),
       creationTimestamp: timestamp(),

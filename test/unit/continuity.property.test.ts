@@ -70,6 +70,7 @@ class World {
       await this.manager.functions.deploy(name, () => manifest, { layer: digest, entry: "index.mjs" });
     }
     await this.#time.reach(() => this.isAtRest(), "all functions are warm and bound, and the pool is full");
+    this.removed.length = 0;
     this.cluster.store.listen({ changed: () => this.#count(), restored: () => {} });
     this.#invoking = setInterval(() => this.#invoke(), INVOKE_EVERY_MS);
   }
