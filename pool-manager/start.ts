@@ -36,6 +36,19 @@ export interface PoolManager {
   close(): Promise<void>;
 }
 
+/** Events that somebody should see, and those that say that it is over. */
+const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
+  "instance.load-failed": "warn",
+  "instance.crashed": "warn",
+  "instance.swap-failed": "warn",
+  "instance.obstructed": "warn",
+  "action.failed": "warn",
+  "action.recovered": "info",
+  "budget.exhausted": "warn",
+  "observation.doubted": "warn",
+  "rollout.stopped": "warn",
+};
+
 /** Blobs that nothing needs are collected this long after a change. */
 const COLLECT_MS = 200;
 /** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
@@ -126,17 +139,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   const emit = (event: PoolEvent) => {
     const named = nameFunction(event, functions);
     metrics.onEvent(named);
+    // A further try of what fails already is counted, and no news.
+    if (named.type === "action.failed" && named.again) return;
     if (listeners.size > 0) for (const listener of listeners) listener({ time: new Date().toISOString(), ...named });
-    if (
-      named.type === "instance.load-failed" ||
-      named.type === "instance.crashed" ||
-      named.type === "budget.exhausted" ||
-      named.type === "observation.doubted" ||
-      named.type === "rollout.stopped" ||
-      named.type === "instance.swap-failed"
-    )
-      log.warn(named);
-    else log.debug(named);
+    log[LEVELS[named.type] ?? "debug"](named);
   };
   const reconciler = new Reconciler({
     platform,
@@ -218,10 +224,12 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         return { views: [...instances], addressOf, now };
       },
       countInstances: (uid) => {
-        const states = reconciler.statesOf(uid);
+        const states = reconciler.reports.statesOf(uid);
         return { warm: states.filter((s) => s === "warm").length, starting: states.filter((s) => s === "specializing").length };
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
+      problemsOf: (pool) => reconciler.reports.problemsOf(pool),
+      problemsOfFunction: (record) => reconciler.reports.problemsOfFunction(record),
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -72,7 +72,7 @@ async function report(functions: FunctionResources, pools: PoolResources, regist
   for (const { functionUid, state, removing } of instances) {
     if (state === "warm" && !removing) warm.set(functionUid, (warm.get(functionUid) ?? 0) + 1);
   }
-  const readiness = reconciler.readiness();
+  const readiness = reconciler.reports.readiness();
   for (const { uid, name, active } of registry.list()) {
     await functions.report(name, warm.get(uid) ?? 0, readiness(uid, active)).catch(() => {});
   }

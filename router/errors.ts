@@ -12,6 +12,7 @@ export const ROUTER_ERRORS = {
   BODY_TOO_LARGE: [413, "send a smaller body, or raise --max-body"],
   QUEUE_FULL: [429, "retry later, or raise the function's queueDepth or maxScale"],
   QUEUE_TIMEOUT: [504, "no instance became free in time: raise queueTimeout, maxScale or the pool's max"],
+  POOL_BLOCKED: [503, "berth pool get POOL tells what is in the way; the pool goes on by itself once that is mended"],
   FUNCTION_LOAD_FAILED: [502, "correct the code and deploy it again; berth logs NAME shows more"],
   FUNCTION_LOAD_TIMEOUT: [504, "make the code load faster, or raise loadTimeout"],
   FUNCTION_CRASHED: [502, "berth logs NAME shows why the function's process ended"],

@@ -54,6 +54,8 @@ export interface TableFunction {
   queueTimeoutMs: number;
   endpoints: Endpoint[];
   failure: LoadFailure | null;
+  /** Why no further instance can come at present, in the platform's words; null: nothing is known to be in the way. */
+  blocked: string | null;
   /** Milliseconds that a new instance took lately; the Retry-After of a full queue. */
   expectedStartMs: number;
 }

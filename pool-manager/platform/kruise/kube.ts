@@ -10,7 +10,7 @@ const MAX_SOCKETS = 32;
 const MAX_LINE = 16 * 1024 * 1024;
 
 /** What a write is for, as it is counted. */
-export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "other";
+export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "event" | "other";
 
 export type PatchType = "merge" | "strategic-merge" | "json" | "apply";
 
