@@ -1,7 +1,10 @@
-import { syncBuiltinESMExports } from "node:module";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { vi } from "vitest";
 import { random } from "../../bench/driver.ts";
 
+/** What `import … from "node:timers/promises"` shows, once it was synchronized. */
+const promises = createRequire(import.meta.url)("node:timers/promises") as { setTimeout: typeof virtualSleep };
+const realSleep = promises.setTimeout;
 /** The real one: all else that promises wait for runs before it. */
 const turn = setImmediate;
 /** A test that has not ended after so much virtual time never will. Milliseconds. */
@@ -24,6 +27,7 @@ export class VirtualTime {
       now: Date.UTC(2026, 0, 1),
       toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "clearImmediate", "Date", "performance"],
     });
+    promises.setTimeout = virtualSleep;
     syncBuiltinESMExports();
     const spy = vi.spyOn(Math, "random").mockImplementation(this.random);
     this.#restoreRandom = () => spy.mockRestore();
@@ -51,6 +55,7 @@ export class VirtualTime {
     this.#running = false;
     this.#restoreRandom();
     vi.useRealTimers();
+    promises.setTimeout = realSleep;
     syncBuiltinESMExports();
     if (this.#thrown) throw this.#thrown;
   }
@@ -113,4 +118,20 @@ export class VirtualTime {
       }
     }
   }
+}
+
+/** As `setTimeout` of node:timers/promises, which fake timers leave as it is. */
+function virtualSleep<T>(ms = 0, value?: T, { signal }: { signal?: AbortSignal } = {}): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(Object.assign(new Error("The operation was aborted", { cause: signal?.reason }), { name: "AbortError", code: "ABORT_ERR" }));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value as T);
+    }, ms);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
+  });
 }
