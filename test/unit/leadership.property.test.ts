@@ -63,7 +63,17 @@ class Election {
     const { signal } = candidate.stop;
     const kube = this.cluster.connect(name);
     const holder = `${name}-${++this.#lives}`;
-    Leadership.acquire({ kube, holder, url: `http://${name}`, onLeader: () => {}, onLost: forget, stop: signal }).then(
+    Leadership.acquire({
+      kube,
+      holder,
+      url: `http://${name}`,
+      highestTerm: async () => 0,
+      isFirst: () => false,
+      onLeader: () => {},
+      onTrouble: () => {},
+      onLost: forget,
+      stop: signal,
+    }).then(
       (lead) => {
         this.terms.push(lead.term);
         candidate.lead = lead;
