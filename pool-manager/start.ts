@@ -7,13 +7,14 @@ import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
+import { Collection } from "./collection.ts";
 import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
-import { namedImages, needed } from "./functions/references.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
+import { Retention } from "./functions/retention.ts";
 import { byRelease } from "./functions/rollout.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
@@ -40,10 +41,19 @@ export interface PoolManager {
   close(): Promise<void>;
 }
 
-/** Blobs that nothing needs are collected this long after a change. */
-const COLLECT_MS = 200;
-/** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
-const COLLECT_PAUSED_MS = 5000;
+/** Events that somebody should see, and those that say that it is over. */
+const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
+  "instance.load-failed": "warn",
+  "instance.crashed": "warn",
+  "instance.swap-failed": "warn",
+  "instance.obstructed": "warn",
+  "action.failed": "warn",
+  "action.recovered": "info",
+  "budget.exhausted": "warn",
+  "observation.doubted": "warn",
+  "rollout.stopped": "warn",
+};
+
 /** Leaderships that one start tries: what the resources carry may be raised while it reads them. */
 const TERMS = 3;
 
@@ -137,7 +147,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   if (cluster) layout.remote = (digest) => cluster.code.fetch(digest);
   const known = (digest: string) => functions.codeByDigest(digest);
   const definitions = { stop, onTrouble: (message: string | null) => onTrouble("definitions", message) };
-  const stores = cluster ? await patiently(() => resourceStores(cluster.kube, term, runtimes, images, known), definitions) : fileStores(config.stateDir);
+  const blob = (digest: string) => layout.get(digest);
+  const stores = cluster
+    ? await patiently(() => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log }), definitions)
+    : fileStores(config.stateDir);
   undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
@@ -147,7 +160,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name));
+  const retention = new Retention(config.retention);
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
@@ -155,18 +169,12 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   const emit = (event: PoolEvent) => {
     const named = nameFunction(event, functions);
     metrics.onEvent(named);
+    // A further try of what fails already is counted, and no news.
+    if (named.type === "action.failed" && named.again) return;
     if (listeners.size > 0) for (const listener of listeners) listener({ time: new Date().toISOString(), ...named });
-    if (
-      named.type === "instance.load-failed" ||
-      named.type === "instance.crashed" ||
-      named.type === "budget.exhausted" ||
-      named.type === "observation.doubted" ||
-      named.type === "rollout.stopped" ||
-      named.type === "instance.swap-failed"
-    )
-      log.warn(named);
-    else log.debug(named);
+    log[LEVELS[named.type] ?? "debug"](named);
   };
+  stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,
     functions,
@@ -178,20 +186,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     onEvent: emit,
   });
 
-  let collecting: NodeJS.Timeout | null = null;
-  const collect = () => {
-    collecting = null;
-    if (pools.list().some(({ paused }) => paused)) {
-      collecting = setTimeout(collect, COLLECT_PAUSED_MS);
-      return;
-    }
-    void functions
-      .exclusively(async () => {
-        await images.collect(namedImages(functions.list()));
-        platform.retainCode(needed(functions.list()));
-      })
-      .catch((error: Error) => log.error({ err: error }, "unreferenced code could not be collected"));
-  };
+  const isPaused = () => pools.list().some(({ paused }) => paused);
+  const collection = new Collection({ functions, images, platform, stores, isPaused, onEvent: emit, log });
   const prepare = (record: FunctionRecord) => {
     const { uid: functionUid, runtime: pool } = record;
     const codes = byRelease(record).map(async ({ id: revision, image, layer: digest, settings: { entry } }): Promise<PreparedCode> => {
@@ -213,9 +209,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       logs.forget(uid);
     }
     reconciler.functionChanged(uid);
-    collecting ??= setTimeout(collect, COLLECT_MS);
+    collection.changed();
   }
-  collecting = setTimeout(collect, COLLECT_MS);
 
   platform.onLog((uid, line) => {
     const owner = platform.observe().instances.get(uid)?.echo?.functionUid;
@@ -247,10 +242,12 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         return { views: [...instances], addressOf, now };
       },
       countInstances: (uid) => {
-        const states = reconciler.statesOf(uid);
+        const states = reconciler.reports.statesOf(uid);
         return { warm: states.filter((s) => s === "warm").length, starting: states.filter((s) => s === "specializing").length };
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
+      problemsOf: (pool) => reconciler.reports.problemsOf(pool),
+      problemsOfFunction: (record) => reconciler.reports.problemsOfFunction(record),
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -274,7 +271,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     links.close();
     endSnapshots();
     snapshots?.close();
-    if (collecting) clearTimeout(collecting);
+    collection.close();
     await api.close();
     await functions.exclusively(async () => {});
   });
@@ -284,7 +281,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   stop.throwIfAborted();
   for (const record of functions.list()) prepare(record);
   ready = true;
-  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers);
+  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
 
   return {

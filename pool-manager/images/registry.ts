@@ -5,6 +5,7 @@ import { type Authorization, authorize, type Credentials } from "./registry-auth
 /** Milliseconds for one request; a layer of the largest accepted size has to fit in. */
 const TIMEOUT_MS = 120_000;
 const PAGE = 500;
+const MAX_REPOSITORIES = 1000;
 const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
 
 export class RegistryError extends Error {
@@ -20,7 +21,8 @@ export class RegistryError extends Error {
 export interface RegistryOptions {
   /** `host[:port][/prefix]`, as image references have it. */
   registry: string;
-  credentials: Credentials | null;
+  /** Asked at each challenge, since credentials may be rotated; null: there are none. */
+  credentials: () => Credentials | null;
   /** Plain HTTP to other hosts than loopback. */
   insecure: boolean;
   /** `host[:port]` that it is reached at from here, where nodes know it by another name. */
@@ -33,7 +35,7 @@ export class RegistryClient {
   /** Repositories lie below this. */
   readonly prefix: string;
   readonly host: string;
-  readonly #credentials: Credentials | null;
+  readonly #credentials: () => Credentials | null;
   readonly #authorizations = new Map<string, Authorization>();
 
   /** Throws `RegistryError` for a name that is none. */
@@ -80,6 +82,21 @@ export class RegistryClient {
       if (page.length < PAGE || !next || next === last) return tags;
       last = next;
     }
+  }
+
+  /** Repositories below the prefix, the first thousand; none where the registry does not list them. */
+  async repositories(): Promise<string[]> {
+    const res = await this.#send("", "GET", `/_catalog?n=${MAX_REPOSITORIES}`, null).catch((error: RegistryError) => {
+      if (error.status === 401 || error.status === 403) return null;
+      throw error;
+    });
+    if (res?.status !== 200) {
+      await res?.body?.cancel();
+      return [];
+    }
+    const { repositories } = (await res.json()) as { repositories: string[] | null };
+    const below = this.prefix ? `${this.prefix}/` : "";
+    return (repositories ?? []).filter((name) => name.startsWith(below)).map((name) => name.slice(below.length));
   }
 
   /** Uploads a blob unless the registry has it. */
@@ -134,7 +151,7 @@ export class RegistryClient {
     const challenge = first.headers.get("www-authenticate");
     if (first.status !== 401 || !challenge) return first;
     await first.body?.cancel();
-    const fresh = await authorize(challenge, this.#credentials, TIMEOUT_MS);
+    const fresh = await authorize(challenge, this.#credentials(), TIMEOUT_MS);
     if (!fresh)
       throw new RegistryError(401, `the registry ${this.host} wants credentials: set BERTH_REGISTRY_USERNAME and BERTH_REGISTRY_PASSWORD, or docker login`);
     this.#authorizations.set(repository, fresh);

@@ -146,7 +146,7 @@ export async function pushInstanceImages(
 
 /** The configuration's registry, with this user's credentials for it. */
 export function registryOf({ registry, insecureRegistry, registryVia }: Pick<KruiseConfig, "registry" | "insecureRegistry" | "registryVia">): RegistryClient {
-  return new RegistryClient({ registry, credentials: credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
+  return new RegistryClient({ registry, credentials: () => credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
 }
 
 /** Refuses a cluster that Berth cannot work on; what is only not known is told. */

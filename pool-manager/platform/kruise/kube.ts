@@ -5,7 +5,7 @@ import { errorOf, type Transport } from "./transport.ts";
 const TIMEOUT_MS = 5000;
 
 /** What a write is for, as it is counted. */
-export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "other";
+export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "event" | "other";
 
 export type PatchType = "merge" | "strategic-merge" | "json" | "apply";
 
@@ -59,8 +59,8 @@ export class Kube {
   }
 
   /** A plain-text answer, such as a log. */
-  async text(path: string, query?: Record<string, string>): Promise<string> {
-    return (await this.#call({ method: "GET", path, query })).toString("utf8");
+  async text(path: string, query?: Record<string, string>, timeoutMs = TIMEOUT_MS): Promise<string> {
+    return (await this.#call({ method: "GET", path, query, timeoutMs })).toString("utf8");
   }
 
   create<T>(path: string, body: unknown, purpose: WritePurpose = "other", timeoutMs = TIMEOUT_MS): Promise<T> {
