@@ -319,9 +319,15 @@ test("a definition that drops fields of the status is told of, once, and again w
   await declare("a", { env: { X: "2" } });
   await soon();
   expect(notices).toMatchObject([{ topic: "dropped", kind: "Function", message: expect.stringContaining("traffic") }]);
+  const idle = { status: "Unknown", reason: "Idle", message: "" } as const;
+  const stored = () => resource("a")?.status?.conditions?.find(({ type }) => type === "Stored")?.status;
+  await store.report("a", 0, idle);
+  expect(stored()).toBe("False");
   server.pruned = [];
   await declare("a", { env: { X: "3" } });
   await soon();
+  await store.report("a", 0, idle);
+  expect(stored()).toBe("True");
   expect(topics()).toEqual(["dropped 1", "dropped 0"]);
 });
 
