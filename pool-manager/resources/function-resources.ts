@@ -25,9 +25,6 @@ import { dropped, missing, type StoreNotice } from "./notice.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 import { SecretChanges } from "./secret-changes.ts";
 
-/** A spec that the definition accepts. */
-const SAMPLE = { code: { digest: `sha256:${"0".repeat(64)}` } };
-
 export interface FunctionResourceOptions {
   kube: KubeApi;
   term: number;
@@ -76,7 +73,7 @@ export class FunctionResources implements FunctionStore {
     client.cache.onHistoryReset = () => this.#historyReset();
     this.#secrets = new FunctionSecrets(kube);
     this.#former = new FormerFunctions({ kube, blob, secrets: () => this.#secrets.load() });
-    this.#definition = new Definition(kube, "functions", SAMPLE);
+    this.#definition = new Definition(kube, "functions", "Function");
     this.#intake = new Intake({
       find: (name) => client.cache.get(name),
       take: (resource) => this.#take(resource),

@@ -29,6 +29,8 @@ async function offline(work: () => void): Promise<void> {
   for (const { name } of [apiserver, etcd]) await stop(name);
   work();
   for (const daemon of [etcd, apiserver]) await run(daemon);
+  // It serves its own kinds first.
+  await until(() => cluster.view.kube.get(path("functions")).then(Boolean, () => false), "custom resources are served");
 }
 
 const path = (kind: string, name = "") => `${RESOURCES}/namespaces/${cluster.namespace}/${kind}${name && `/${name}`}`;
@@ -43,6 +45,7 @@ test("etcd is restored from a backup: what is declared then is heard, and a func
   await cluster.bound("before");
   await cluster.berth.prewarmed(1);
   const pods = (await cluster.view.functionPods()).map(({ metadata }) => metadata.uid);
+  rmSync(COPY, { recursive: true, force: true });
   await offline(() => cpSync(at("etcd"), COPY, { recursive: true }));
   const kept = await version();
   try {
