@@ -113,5 +113,5 @@ function hello(port: number): TableFunction {
     start: "warm",
     claimMs: 0,
   } as const;
-  return { key: "f", uid: "f", name: "hello", revision: "r1", split: [], aliases: {}, ...limits, endpoints: [endpoint], failure: null };
+  return { key: "f", uid: "f", name: "hello", revision: "r1", split: [], aliases: {}, ...limits, endpoints: [endpoint], failure: null, blocked: null };
 }

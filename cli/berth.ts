@@ -6,6 +6,7 @@ import { imageCommands } from "./commands/images.ts";
 import { invokeCommands } from "./commands/invoke.ts";
 import { keyCommands } from "./commands/keys.ts";
 import { poolCommands } from "./commands/pools.ts";
+import { protectionCommands } from "./commands/protection.ts";
 import { rolloutCommands } from "./commands/rollout.ts";
 import { statusCommands } from "./commands/status.ts";
 import { trafficCommands } from "./commands/traffic.ts";
@@ -101,6 +102,10 @@ trafficCommands(program);
 rolloutCommands(program);
 keyCommands(program);
 imageCommands(program);
+protectionCommands(program);
+
+/** A command that has failed ends within this, whatever socket or timer it has left behind. Milliseconds. */
+const END_MS = 1000;
 
 async function main(): Promise<void> {
   try {
@@ -108,6 +113,8 @@ async function main(): Promise<void> {
   } catch (error) {
     if (!(error instanceof CommanderError)) process.exitCode = report(error);
     else process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+    // Does not keep the process itself: what was printed gets out first, and then nothing holds it.
+    setTimeout(() => process.exit(), END_MS).unref();
   }
 }
 

@@ -88,7 +88,10 @@ export async function up(options: ManagerOptions, routerOptions: RouterOptions |
   } catch (error) {
     if (stop.signal.aborted) return;
     grace.uninstall();
-    await starting.then((started) => started.close()).catch(() => {});
+    // A start that has failed has ended itself.
+    const started = await starting.catch(() => null);
+    const ended = started?.close().catch((late: Error) => process.stderr.write(`berth could not be ended in order: ${late.message}\n`));
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
     throw error;
   }
 }

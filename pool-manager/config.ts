@@ -49,8 +49,16 @@ export function defaultPools(config: ManagerConfig, runtimes: readonly string[])
 
 /** Instances that may start at once: creating one keeps a core of the machine busy; of a cluster, one of some node. */
 export function defaultPace(config: PlatformConfig): Pace {
-  if (config.kind === "kruise") return { urgent: 20, refill: 1, refillDelayMs: 250, startTimeoutMs: 60_000, ...bindPace(config.loadPath) };
-  return { urgent: Math.max(2, availableParallelism()), refill: 1, refillDelayMs: 60, startTimeoutMs: 30_000, bindDelayMs: 0, bindAfterMs: 0 };
+  if (config.kind === "kruise") return { urgent: 20, refill: 1, refillDelayMs: 250, startTimeoutMs: 60_000, lostAfterMs: 5000, ...bindPace(config.loadPath) };
+  return {
+    urgent: Math.max(2, availableParallelism()),
+    refill: 1,
+    refillDelayMs: 60,
+    startTimeoutMs: 30_000,
+    lostAfterMs: 5000,
+    bindDelayMs: 0,
+    bindAfterMs: 0,
+  };
 }
 
 /** A bind is a swap: what is loaded by it cannot wait, what was loaded inline need not compete with it. */

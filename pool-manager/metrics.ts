@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ObstacleKind } from "./platform/platform.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import type { World } from "./pool/state.ts";
 
+const OBSTACLES: readonly ObstacleKind[] = ["pending", "blocked", "unreachable", "ended", "stuck"];
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Every metric of the pool manager. Labels never name instances or paths. */
@@ -19,6 +21,13 @@ export class ManagerMetrics {
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
   readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
   readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
+  readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
+  readonly #obstructed = new Gauge({
+    name: "berth_pool_obstructed",
+    help: "Instances of a pool that cannot serve, by what is in their way",
+    labelNames: ["pool", "obstacle"],
+    registers: [this.registry],
+  });
   readonly #size = new Gauge({
     name: "berth_pool_size",
     help: "Instances of a pool by state",
@@ -31,6 +40,12 @@ export class ManagerMetrics {
     registers: [this.registry],
   });
   readonly #term = new Gauge({ name: "berth_leader_term", help: "Leadership term; 0 while another one leads", registers: [this.registry] });
+  readonly #trouble = new Gauge({
+    name: "berth_cluster_trouble",
+    help: "1: this step does not work at the cluster, and is tried again",
+    labelNames: ["step"],
+    registers: [this.registry],
+  });
   #hits = 0;
   #total = 0;
 
@@ -66,11 +81,17 @@ export class ManagerMetrics {
         return this.#removed.inc({ pool: event.pool, reason: event.reason });
       case "observation.doubted":
         return this.#doubted.inc({ pool: event.pool });
+      case "action.failed":
+        return this.#failed.inc({ action: event.action, reason: event.reason });
       case "budget.exhausted":
         return this.#throttled.inc({ pool: event.pool });
       default:
         return;
     }
+  }
+
+  trouble(step: string, is: boolean): void {
+    this.#trouble.set({ step }, is ? 1 : 0);
   }
 
   apiWrite(purpose: string): void {
@@ -84,6 +105,10 @@ export class ManagerMetrics {
       for (const state of ["starting", "prewarmed", "specializing", "warm", "draining", "failed"]) {
         const count = instances.filter((instance) => instance.pool === name && instance.state === state).length;
         this.#size.set({ pool: name, state }, count);
+      }
+      for (const obstacle of OBSTACLES) {
+        const count = instances.filter((instance) => instance.pool === name && instance.obstacle?.kind === obstacle).length;
+        this.#obstructed.set({ pool: name, obstacle }, count);
       }
     }
   }

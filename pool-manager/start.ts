@@ -20,12 +20,16 @@ import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
 import { ManagerMetrics } from "./metrics.ts";
 import { createPlatform } from "./platform/create.ts";
+import { KubeError } from "./platform/kruise/kube-error.ts";
+import { patiently } from "./platform/kruise/patience.ts";
 import type { PreparedCode } from "./platform/platform.ts";
 import { realClock } from "./pool/clock.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { Pools } from "./pool/pools.ts";
 import { Reconciler } from "./pool/reconciler.ts";
+import { StartDeadline } from "./start-deadline.ts";
 import { fileStores, resourceStores } from "./stores.ts";
+import { Undo } from "./undo.ts";
 
 export interface PoolManager {
   /** Address of the manage API. */
@@ -37,23 +41,53 @@ export interface PoolManager {
   close(): Promise<void>;
 }
 
+/** Events that somebody should see, and those that say that it is over. */
+const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
+  "instance.load-failed": "warn",
+  "instance.crashed": "warn",
+  "instance.swap-failed": "warn",
+  "instance.obstructed": "warn",
+  "action.failed": "warn",
+  "action.recovered": "info",
+  "budget.exhausted": "warn",
+  "observation.doubted": "warn",
+  "rollout.stopped": "warn",
+};
+
+/** Leaderships that one start tries: what the resources carry may be raised while it reads them. */
+const TERMS = 3;
+
 /**
  * Wires a pool manager on its platform and starts it; on a cluster it first waits until it leads, and answers in the
  * leader's name meanwhile, until `stop`: then it never leads. Throws `StateDirError`, `KubeError`, `RegistryError`,
  * EADDRINUSE, or the reason of `stop`.
  */
 export async function startPoolManager(config: ManagerConfig, root: string, log: Logger, stop: AbortSignal): Promise<PoolManager> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(config, root, log, stop);
+    } catch (error) {
+      // Something carries a later term than this one's: the next one will be above it.
+      if (!(error instanceof KubeError && error.reason === "Fenced") || attempt === TERMS) throw error;
+      log.warn({ err: error }, "the leadership is given up, and taken again in a later term");
+    }
+  }
+}
+
+async function startOnce(config: ManagerConfig, root: string, log: Logger, stop: AbortSignal): Promise<PoolManager> {
   const lock = await StateDirLock.acquire(config.stateDir);
   const metrics = new ManagerMetrics();
-  const undo: (() => unknown)[] = [() => lock.release()];
+  const undo = new Undo((error) => log.error({ err: error }, "the pool manager could not be ended in order"));
+  undo.add(() => lock.release());
   try {
     const standby = config.platform.kind === "kruise" ? await openStandby(metrics, config, log) : null;
-    if (standby) undo.unshift(() => standby.app.close());
+    if (standby) undo.add(() => standby.app.close());
     const front = await Front.listen(config.host, config.port, standby ? (req, res) => standby.app.routing(req, res) : starting);
-    undo.unshift(() => front.close());
-    return await lead(config, root, log, { metrics, standby, front, undo, stop });
+    undo.add(() => front.close());
+    const deadline = new StartDeadline(stop);
+    return await deadline.bound(lead(config, root, log, { metrics, standby, front, undo, deadline }));
   } catch (error) {
-    for (const step of undo) await step();
+    await undo.all();
     throw error;
   }
 }
@@ -71,12 +105,17 @@ interface Prepared {
   /** Null: nobody else could lead. */
   standby: Standby | null;
   front: Front;
-  /** What is to be ended, the latest first. */
-  undo: (() => unknown)[];
-  stop: AbortSignal;
+  undo: Undo;
+  deadline: StartDeadline;
 }
 
-async function lead(config: ManagerConfig, root: string, log: Logger, { metrics, standby, front, undo, stop }: Prepared): Promise<PoolManager> {
+async function lead(config: ManagerConfig, root: string, log: Logger, { metrics, standby, front, undo, deadline }: Prepared): Promise<PoolManager> {
+  const stop = deadline.signal;
+  const onTrouble = (step: string, message: string | null) => {
+    metrics.trouble(step, message !== null);
+    if (message === null) log.warn({ step }, "works again");
+    else log.warn({ step }, message);
+  };
   const layout = new OciLayout(join(config.stateDir, "images"));
   const images = new CodeImages(layout, join(root, ENTRY_PROGRAM));
   await images.open();
@@ -94,20 +133,25 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       if (leaderUrl !== standby.leader) log.warn({ holder, url: leaderUrl }, "another pool manager leads");
       standby.leader = holder && leaderUrl;
     },
+    onTrouble,
     onLost: (message) => {
       log.error(message);
       config.onLost(message);
     },
     stop,
   });
+  undo.add(() => platform.close());
+  if (cluster) deadline.begin();
+  stop.throwIfAborted();
   metrics.leads(term);
-  undo.unshift(() => platform.close());
   if (cluster) layout.remote = (digest) => cluster.code.fetch(digest);
   const known = (digest: string) => functions.codeByDigest(digest);
+  const definitions = { stop, onTrouble: (message: string | null) => onTrouble("definitions", message) };
+  const blob = (digest: string) => layout.get(digest);
   const stores = cluster
-    ? await resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob: (digest) => layout.get(digest), log })
+    ? await patiently(() => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log }), definitions)
     : fileStores(config.stateDir);
-  undo.unshift(() => stores.close());
+  undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
     // What is acknowledged survives this machine: another pool manager has to find it.
@@ -125,17 +169,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   const emit = (event: PoolEvent) => {
     const named = nameFunction(event, functions);
     metrics.onEvent(named);
+    // A further try of what fails already is counted, and no news.
+    if (named.type === "action.failed" && named.again) return;
     if (listeners.size > 0) for (const listener of listeners) listener({ time: new Date().toISOString(), ...named });
-    if (
-      named.type === "instance.load-failed" ||
-      named.type === "instance.crashed" ||
-      named.type === "budget.exhausted" ||
-      named.type === "observation.doubted" ||
-      named.type === "rollout.stopped" ||
-      named.type === "instance.swap-failed"
-    )
-      log.warn(named);
-    else log.debug(named);
+    log[LEVELS[named.type] ?? "debug"](named);
   };
   stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
@@ -205,10 +242,12 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         return { views: [...instances], addressOf, now };
       },
       countInstances: (uid) => {
-        const states = reconciler.statesOf(uid);
+        const states = reconciler.reports.statesOf(uid);
         return { warm: states.filter((s) => s === "warm").length, starting: states.filter((s) => s === "specializing").length };
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
+      problemsOf: (pool) => reconciler.reports.problemsOf(pool),
+      problemsOfFunction: (record) => reconciler.reports.problemsOfFunction(record),
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -225,7 +264,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     log,
   );
   await api.ready();
-  undo.unshift(async () => {
+  undo.add(async () => {
     ready = false;
     front.stop();
     reconciler.close();
@@ -236,11 +275,13 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     await api.close();
     await functions.exclusively(async () => {});
   });
+  stop.throwIfAborted();
   front.handOver((req, res) => api.routing(req, res));
   await reconciler.start();
+  stop.throwIfAborted();
   for (const record of functions.list()) prepare(record);
   ready = true;
-  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers);
+  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
 
   return {
@@ -250,7 +291,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       router = attached;
     },
     async close() {
-      for (const step of undo) await step();
+      await undo.all();
     },
   };
 }

@@ -110,7 +110,7 @@ async function report({ functions, pools, failures }: Reported, registry: Functi
   for (const { functionUid, state, removing } of instances) {
     if (state === "warm" && !removing) warm.set(functionUid, (warm.get(functionUid) ?? 0) + 1);
   }
-  const readiness = reconciler.readiness();
+  const readiness = reconciler.reports.readiness();
   for (const { uid, name, active } of registry.list()) {
     await failures.of("Function", `the status of ${name} is not written`, functions.report(name, warm.get(uid) ?? 0, readiness(uid, active)));
   }

@@ -11,6 +11,7 @@ import { asRefused } from "./request.ts";
 import { type Failure, mayRetry } from "./retry.ts";
 import { sendError } from "./send-error.ts";
 import type { Reservation } from "./slot.ts";
+import { PeerLostError } from "./wire/probe.ts";
 import type { WireHandler } from "./wire/wire.ts";
 
 /** How long an invocation whose connection broke waits to learn why. Milliseconds. */
@@ -148,13 +149,16 @@ export class Invocation implements Waiter, WireHandler {
     if (this.#phase === "done") return this.#release();
     const refused = asRefused(error);
     if (refused) return this.#answer(refused);
+    const lost = error instanceof PeerLostError && this.#onWire ? error : null;
+    if (lost) this.#unreachable();
     if (this.#phase === "answering") {
       // The response has begun: its end is missing, and the client must see that.
       this.#finish(502);
       this.#exchange.destroy();
       return;
     }
-    this.#failedAttempt({ kind: this.#onWire ? "broken" : "unsent" });
+    if (lost) this.#lost(lost);
+    else this.#failedAttempt({ kind: this.#onWire ? "broken" : "unsent" });
   }
 
   #send(reservation: Reservation): void {
@@ -188,8 +192,8 @@ export class Invocation implements Waiter, WireHandler {
     this.#abort = null;
     if (!endpoint) return;
     if (failure.kind === "broken") return this.#learnWhy(endpoint.instanceUid, endpoint.bootId);
-    this.#entry.rest(endpoint.instanceUid, failure.kind === "refused" ? failure.why : "unreachable");
-    if (failure.kind === "unsent") this.#entry.suspect({ uid: endpoint.instanceUid, bootId: endpoint.bootId, reason: "unreachable" });
+    if (failure.kind === "refused") this.#entry.rest(endpoint.instanceUid, failure.why);
+    else this.#unreachable();
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
     const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false, attempts: this.#attempts };
     this.#release();
@@ -197,6 +201,20 @@ export class Invocation implements Waiter, WireHandler {
     this.#phase = "queued";
     this.#entry.retried();
     this.#entry.limiter.requeue(this);
+  }
+
+  /** Nobody is sent there for a while, and the pool manager hears of it. */
+  #unreachable(): void {
+    const endpoint = this.#reservation?.endpoint;
+    if (!endpoint) return;
+    this.#entry.rest(endpoint.instanceUid, "unreachable");
+    this.#entry.suspect({ uid: endpoint.instanceUid, bootId: endpoint.bootId, reason: "unreachable" });
+  }
+
+  /** Its network is cut or its host is gone: the function may have run, and nothing will be heard of it. */
+  #lost(error: PeerLostError): void {
+    this.#abort = null;
+    this.#answer(new RouterError("INSTANCE_LOST", error.message));
   }
 
   /** Bytes were sent and no response came: it is not sent again, but the client is told why. */

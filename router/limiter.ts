@@ -120,8 +120,7 @@ export class Limiter {
       const head = this.#queue[0] as Waiter;
       if (now - head.arrivedAt >= this.#fn.queueTimeoutMs) {
         this.#queue.shift();
-        const message = `no instance of ${this.#fn.name} was free within ${this.#fn.queueTimeoutMs} ms (queueTimeout)`;
-        head.rejected(new RouterError("QUEUE_TIMEOUT", message, this.#fn.expectedStartMs));
+        head.rejected(this.#timedOut());
         this.#tell();
         continue;
       }
@@ -213,6 +212,13 @@ export class Limiter {
     const code = FAILURE_CODES[reason];
     this.#failure = { code, message, until: this.#now() + retryAfterMs };
     this.rejectAll(() => new RouterError(code, message, retryAfterMs));
+  }
+
+  #timedOut(): RouterError {
+    const { name, queueTimeoutMs, blocked, expectedStartMs } = this.#fn;
+    const message = `no instance of ${name} was free within ${queueTimeoutMs} ms (queueTimeout)`;
+    if (!blocked) return new RouterError("QUEUE_TIMEOUT", message, expectedStartMs);
+    return new RouterError("POOL_BLOCKED", `${message}, and no other can come: ${blocked}`, expectedStartMs);
   }
 
   #broken(): RouterError | null {

@@ -1,10 +1,13 @@
 import { Pool } from "undici";
 import type { Endpoint } from "../pool-manager/client/contract.ts";
-import { CONNECT_MS } from "./wire/wire.ts";
+import { PeerLostError, Probe } from "./wire/probe.ts";
+import { CONNECT_MS, KEEPALIVE_MS } from "./wire/wire.ts";
 import { Wires } from "./wire/wires.ts";
 
 /** Our side closes an idle connection before this; the instance's side never does. Milliseconds. */
 const IDLE_MS = 600_000;
+/** How often what is under way is looked at. Milliseconds. */
+const LOOK_MS = 1000;
 
 type Address = Pick<Endpoint, "host" | "port">;
 
@@ -14,34 +17,70 @@ type Address = Pick<Endpoint, "host" | "port">;
  */
 class Upstream {
   readonly wires: Wires;
-  readonly #origin: string;
+  /** Its endpoint is no longer there: only who was sent to it before still is. */
+  closing = false;
+  readonly #address: Address;
+  readonly #probe: Probe;
   #pool: Pool | null = null;
+  /** The pool had something under way at the last look. */
+  #poolWasBusy = false;
 
-  constructor({ host, port }: Address) {
-    this.#origin = `http://${host}:${port}`;
+  constructor(address: Address) {
+    const { host, port } = address;
+    this.#address = address;
     this.wires = new Wires(host, port);
+    this.#probe = new Probe(host, port);
   }
 
   get pool(): Pool {
-    this.#pool ??= new Pool(this.#origin, {
+    const { host, port } = this.#address;
+    this.#pool ??= new Pool(`http://${host}:${port}`, {
       pipelining: 1,
       keepAliveTimeout: IDLE_MS,
       keepAliveMaxTimeout: IDLE_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: { timeout: CONNECT_MS, noDelay: true },
+      connect: { timeout: CONNECT_MS, noDelay: true, keepAliveInitialDelay: KEEPALIVE_MS },
     });
     return this.#pool;
   }
 
+  get unused(): boolean {
+    return this.wires.unused && !this.#poolIsBusy;
+  }
+
+  /** Ends what is under way where nothing answers any more. */
+  look(): void {
+    const wasBusy = this.#poolWasBusy;
+    this.#poolWasBusy = this.#poolIsBusy;
+    const isQuiet = this.wires.look();
+    if (!isQuiet && !(wasBusy && this.#poolWasBusy)) return this.#probe.rest();
+    if (this.#probe.look()) this.#lost();
+  }
+
   close(): void {
+    this.closing = true;
     this.wires.close();
     this.#pool?.close().catch(() => {});
   }
 
   async destroy(): Promise<void> {
+    this.#probe.rest();
     this.wires.destroy();
     await this.#pool?.destroy();
+  }
+
+  get #poolIsBusy(): boolean {
+    return (this.#pool?.stats.running ?? 0) > 0;
+  }
+
+  #lost(): void {
+    const { host, port } = this.#address;
+    const error = new PeerLostError(host, port);
+    this.#probe.rest();
+    this.wires.lost(error);
+    this.#pool?.destroy(error).catch(() => {});
+    this.#pool = null;
   }
 }
 
@@ -50,11 +89,23 @@ export class Upstreams {
   readonly #byAddress = new Map<string, Upstream>();
   /** The same by the very object, so that an invocation makes no key. */
   readonly #known = new WeakMap<Address, Upstream>();
+  /** Those that get nothing new, and still have something under way. */
+  readonly #leaving = new Set<Upstream>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** Looks every `lookMs` whether peers are there for which something waits in silence. */
+  constructor(lookMs = LOOK_MS) {
+    // What came while this process was held up is read first, between the timers and this.
+    this.#timer = setInterval(() => setImmediate(() => this.#look()), lookMs).unref();
+  }
 
   /** Of an endpoint, or of another router. */
   get(address: Address): Upstream {
     const known = this.#known.get(address);
-    if (known) return known;
+    if (known) {
+      if (known.closing) this.#leaving.add(known);
+      return known;
+    }
     const key = `${address.host}:${address.port}`;
     const upstream = this.#byAddress.get(key) ?? new Upstream(address);
     this.#byAddress.set(key, upstream);
@@ -65,12 +116,26 @@ export class Upstreams {
   /** Lets the invocations on it finish, then closes its connections. */
   close(address: Address): void {
     const key = `${address.host}:${address.port}`;
-    this.#byAddress.get(key)?.close();
+    const upstream = this.#byAddress.get(key);
+    if (!upstream) return;
     this.#byAddress.delete(key);
+    upstream.close();
+    if (!upstream.unused) this.#leaving.add(upstream);
   }
 
   async destroy(): Promise<void> {
-    await Promise.all([...this.#byAddress.values()].map((upstream) => upstream.destroy()));
+    clearInterval(this.#timer);
+    const all = [...this.#byAddress.values(), ...this.#leaving];
     this.#byAddress.clear();
+    this.#leaving.clear();
+    await Promise.all(all.map((upstream) => upstream.destroy()));
+  }
+
+  #look(): void {
+    for (const upstream of this.#byAddress.values()) upstream.look();
+    for (const upstream of this.#leaving) {
+      upstream.look();
+      if (upstream.unused) this.#leaving.delete(upstream);
+    }
   }
 }

@@ -16,6 +16,8 @@ interface FunctionView {
   minScale: number;
   maxScale: number;
   instances: { warm: number; starting: number };
+  /** What is in the function's way, in words. */
+  problems: string[];
   newRevision?: boolean;
   rolling?: { to: string; state: string } | null;
 }
@@ -91,7 +93,7 @@ export function functionCommands(program: Command): void {
     .alias("ls")
     .description("list functions")
     .action(async (_options: object, command: Command) => {
-      const { api, format } = globals(command);
+      const { api, format, say } = globals(command);
       const { items } = await api.get<{ items: FunctionView[] }>("/v1/functions");
       const columns = [
         { title: "NAME", value: (fn: FunctionView) => fn.name },
@@ -103,6 +105,7 @@ export function functionCommands(program: Command): void {
         { title: "URL", value: (fn: FunctionView) => fn.url },
       ];
       printList(items, columns, format);
+      if (format === "table") for (const { name, problems } of items) for (const problem of problems) say(`${name}: ${problem}`);
     });
 
   program

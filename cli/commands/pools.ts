@@ -11,7 +11,18 @@ interface PoolView {
   max: number;
   paused: boolean;
   doubt: string | null;
+  /** What is in the pool's way, in words. */
+  problems: string[];
+  /** Instances that cannot serve, by what is in their way. */
+  obstructed: Record<string, number>;
   instances: Record<string, number>;
+}
+
+/** Such as "2 pending, 1 stuck". */
+function obstructed({ obstructed }: PoolView): string {
+  return Object.entries(obstructed)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(", ");
 }
 
 /** pool list, pool get, pool set; pause and resume. */
@@ -23,7 +34,7 @@ export function poolCommands(program: Command): void {
     .alias("ls")
     .description("list pools")
     .action(async (_options: object, command: Command) => {
-      const { api, format } = globals(command);
+      const { api, format, say } = globals(command);
       const { items } = await api.get<{ items: PoolView[] }>("/v1/pools");
       const count = (state: string) => (view: PoolView) => view.instances[state] ?? 0;
       const columns = [
@@ -34,9 +45,11 @@ export function poolCommands(program: Command): void {
         { title: "STARTING", value: count("starting") },
         { title: "WARM", value: count("warm") },
         { title: "FAILED", value: count("failed") },
+        { title: "OBSTRUCTED", value: (view: PoolView) => obstructed(view) },
         { title: "PAUSED", value: (view: PoolView) => (view.paused ? "yes" : view.doubt ? "in doubt" : "") },
       ];
       printList(items, columns, format);
+      if (format === "table") for (const { name, problems } of items) for (const problem of problems) say(`pool ${name}: ${problem}`);
     });
 
   pool

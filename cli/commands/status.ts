@@ -116,7 +116,7 @@ async function serverChecks(api: Api, onCluster: boolean): Promise<Check[]> {
     if (notYet) return [{ check: "manage API", ok: true, found: `none at ${api.url} yet`, fix: "" }];
     return [{ check: "manage API", ok: false, found: (error as Error).message, fix: "start berth with npm start, or name it with --url" }];
   }
-  const { items } = await api.get<{ items: { name: string; size: number; instances: Record<string, number> }[] }>("/v1/pools");
+  const { items } = await api.get<{ items: { name: string; size: number; instances: Record<string, number>; problems: string[] }[] }>("/v1/pools");
   const router = status.router ? await probe(`${status.router}/readyz`) : "none";
   return [
     { check: "manage API", ok: status.ready, found: `${api.url}, version ${status.version}, ${status.functions} functions`, fix: "wait until it is ready" },
@@ -129,9 +129,9 @@ async function serverChecks(api: Api, onCluster: boolean): Promise<Check[]> {
     },
     ...items.map((pool) => ({
       check: `pool ${pool.name}`,
-      ok: pool.size === 0 || (pool.instances.prewarmed ?? 0) > 0,
-      found: `${pool.instances.prewarmed ?? 0} of ${pool.size} prewarmed`,
-      fix: "wait for the refill; if it stays so, look at the log of berth",
+      ok: pool.problems.length === 0 && (pool.size === 0 || (pool.instances.prewarmed ?? 0) > 0),
+      found: [`${pool.instances.prewarmed ?? 0} of ${pool.size} prewarmed`, ...pool.problems].join("; "),
+      fix: pool.problems.length > 0 ? "mend what is named; berth goes on by itself then" : "wait for the refill; if it stays so, look at the log of berth",
     })),
   ];
 }

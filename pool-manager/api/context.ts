@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import type { ApiKeys } from "../client/api-keys.ts";
+import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
@@ -21,8 +22,12 @@ export interface ApiContext {
   maxCodeBytes: number;
   instances(): { views: InstanceView[]; addressOf(uid: string): string | null; now: number };
   countInstances(functionUid: string): { warm: number; starting: number };
+  /** What is in a function's way, in words; empty: nothing is known to be. */
+  problemsOfFunction(record: FunctionRecord): string[];
   /** Why what is observed of a pool is not believed at present; null: it is. */
   doubtOf(pool: string): string | null;
+  /** What is in a pool's way, in words; empty: nothing is known to be. */
+  problemsOf(pool: string): string[];
   onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
   /** Registries that /metrics prints: ours, and embedded the router's. */
   metrics(): Promise<{ registries: Registry[] }>;

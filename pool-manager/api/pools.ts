@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { Registry } from "prom-client";
 import { ManagerError } from "../errors.ts";
 import { PoolFields } from "../pool/pools.ts";
+import { standsStill } from "../pool/problems.ts";
 import type { InstanceView, PoolSpec } from "../pool/state.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
@@ -14,7 +15,13 @@ const MAX_EVENT_STREAMS = 32;
 export function poolRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { pools } = context;
-  const view = (pool: PoolSpec) => viewPool(pool, context.instances().views, context.doubtOf(pool.name));
+  const view = (pool: PoolSpec) => {
+    const { views, now } = context.instances();
+    const obstructed = views
+      .filter((instance) => standsStill(instance, now))
+      .flatMap(({ obstacle, pool: name }) => (obstacle && name === pool.name ? obstacle.kind : []));
+    return { ...viewPool(pool, views), doubt: context.doubtOf(pool.name), obstructed: countBy(obstructed), problems: context.problemsOf(pool.name) };
+  };
 
   app.get("/v1/pools", { schema: { tags: ["pools"], summary: "List pools", response: { 200: schemas.PoolList } } }, async () => ({
     items: pools.list().map(view),
@@ -70,11 +77,16 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   });
 }
 
-function viewPool(pool: PoolSpec, instances: readonly InstanceView[], doubt: string | null) {
-  const counts: Record<string, number> = {};
-  for (const { pool: name, state } of instances) if (name === pool.name) counts[state] = (counts[state] ?? 0) + 1;
+function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
+  const own = instances.filter((instance) => instance.pool === pool.name);
   const { name, runtime, size, max, budget, partition, paused } = pool;
-  return { name, runtime, size, max, budget, partition, paused, doubt, instances: counts };
+  return { name, runtime, size, max, budget, partition, paused, instances: countBy(own.map(({ state }) => state)) };
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 function viewInstance(instance: InstanceView, address: string | null, now: number, context: ApiContext) {

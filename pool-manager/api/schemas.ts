@@ -92,6 +92,7 @@ export const FunctionView = Type.Object({
   rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null: at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
+  problems: Type.Array(Type.String(), { description: "What is in the function's way, in words; empty: nothing is known to be." }),
   revisions: Type.Array(Type.String()),
 });
 
@@ -115,6 +116,10 @@ export const PoolView = Type.Object({
     description: "Why what is observed of it is not believed at present: nothing is removed or changed in place meanwhile.",
   }),
   instances: Type.Record(Type.String(), Type.Integer(), { description: "Count by state." }),
+  obstructed: Type.Record(Type.String(), Type.Integer(), {
+    description: "Count of instances that cannot serve, by what is in their way: pending, blocked, unreachable, ended, stuck.",
+  }),
+  problems: Type.Array(Type.String(), { description: "What is in the pool's way, in words; empty: nothing is known to be." }),
 });
 export const PoolList = list(PoolView);
 

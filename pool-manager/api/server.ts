@@ -22,7 +22,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   guard(app, context.keys);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = error instanceof ManagerError ? error : translate(error);
-    if (known.status >= 500) request.log.error({ err: error, url: request.url }, known.message);
+    // What is only not there yet is the caller's to know, and no fault.
+    if (known.status >= 500 && known.code !== "NOT_READY") request.log.error({ err: error, url: request.url }, known.message);
     const { code, message, fix, field } = known;
     return reply.status(known.status).send({ error: { code, message, fix, field } });
   });

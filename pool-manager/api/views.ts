@@ -6,7 +6,7 @@ import { percentOf } from "../functions/rollout.ts";
 import type { ApiContext } from "./context.ts";
 
 /** A function as the API shows it. */
-export function viewFunction(record: FunctionRecord, { routerUrl, countInstances }: ApiContext) {
+export function viewFunction(record: FunctionRecord, { routerUrl, countInstances, problemsOfFunction }: ApiContext) {
   const active = activeRevision(record);
   const url = routerUrl();
   return {
@@ -21,6 +21,7 @@ export function viewFunction(record: FunctionRecord, { routerUrl, countInstances
     aliases: record.traffic.aliases,
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
+    problems: problemsOfFunction(record),
     revisions: record.revisions.map((revision) => revision.id),
   };
 }

@@ -11,7 +11,7 @@ import {
   type Traffic,
 } from "./function.ts";
 import type { Manifest } from "./manifest.ts";
-import { Retention } from "./retention.ts";
+import { type FunctionEnd, Retention } from "./retention.ts";
 import {
   activated,
   atOnce,
@@ -87,9 +87,9 @@ export class FunctionRegistry {
     return this.#byUid.get(uid)?.record;
   }
 
-  /** Whether a function is known to be gone: that it is unknown is not enough, what was listed may be incomplete. */
-  isOver(uid: string): boolean {
-    return !this.#byUid.has(uid) && this.retention.isOver(uid);
+  /** How it is known that a function is over; null: it is not. That it is unknown is not enough, what was listed may be incomplete. */
+  endOf(uid: string): FunctionEnd | null {
+    return this.#byUid.has(uid) ? null : this.retention.endOf(uid);
   }
 
   find(name: string): FunctionRecord | undefined {

@@ -1,6 +1,9 @@
 /** What may be removed once nothing needs it. */
 export type CollectedKind = "function" | "secret" | "image" | "layer" | "blob";
 
+/** How it is known that a function is over: its deletion was seen, or nothing has referred to it for the whole retention. */
+export type FunctionEnd = "deleted" | "unused";
+
 export interface RetentionLimits {
   /** Code whose end was seen stays this long: the same manifest may be applied again. Milliseconds. */
   graceMs: number;
@@ -68,9 +71,14 @@ export class Retention {
     for (const [id, { at }] of this.#ends) if (now - at > FORGET_MS + this.#limits.graceMs) this.#ends.delete(id);
   }
 
-  /** Whether a function that is not known is over for good, so that its instances may end. */
+  /** Why a function that is not known is over for good, so that its instances may end; null: nothing says so. */
+  endOf(uid: string): FunctionEnd | null {
+    if (this.#reason("function", uid) === null) return null;
+    return this.#ends.has(keyOf(uid)) ? "deleted" : "unused";
+  }
+
   isOver(uid: string): boolean {
-    return this.#reason("function", uid) !== null;
+    return this.endOf(uid) !== null;
   }
 
   /** Why this, which nothing refers to, may be removed now; null: it stays, for the present at least. */

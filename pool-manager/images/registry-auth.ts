@@ -31,15 +31,28 @@ export async function authorize(challenge: string, credentials: Credentials | nu
   return value ? { header: `Bearer ${value}` } : null;
 }
 
-/** From BERTH_REGISTRY_USERNAME and _PASSWORD, else from docker's configuration; null: none for this registry. */
+/**
+ * From the files `username` and `password` of the directory BERTH_REGISTRY_CREDENTIALS (a mounted Secret), else from
+ * BERTH_REGISTRY_USERNAME and _PASSWORD, else from docker's configuration; null: none for this registry. Files are read
+ * anew by each call. Throws where docker's configuration is no JSON.
+ */
 export function credentialsFor(host: string, env: NodeJS.ProcessEnv = process.env): Credentials | null {
-  const { BERTH_REGISTRY_USERNAME: username, BERTH_REGISTRY_PASSWORD: password } = env;
+  const { BERTH_REGISTRY_CREDENTIALS: dir, BERTH_REGISTRY_USERNAME: username, BERTH_REGISTRY_PASSWORD: password } = env;
+  if (dir) return { username: readFileSync(join(dir, "username"), "utf8").trim(), password: readFileSync(join(dir, "password"), "utf8").trim() };
   if (username && password) return { username, password };
   const file = join(env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
   if (!existsSync(file)) return null;
-  const { auths } = JSON.parse(readFileSync(file, "utf8")) as { auths?: Record<string, { auth?: string }> };
+  const { auths } = parsed(file);
   const auth = auths?.[host]?.auth;
   if (!auth) return null;
   const [name = "", ...rest] = Buffer.from(auth, "base64").toString("utf8").split(":");
   return { username: name, password: rest.join(":") };
+}
+
+function parsed(file: string): { auths?: Record<string, { auth?: string }> } {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new Error(`${file} is not a docker configuration: ${(error as Error).message}`);
+  }
 }

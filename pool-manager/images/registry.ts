@@ -21,7 +21,8 @@ export class RegistryError extends Error {
 export interface RegistryOptions {
   /** `host[:port][/prefix]`, as image references have it. */
   registry: string;
-  credentials: Credentials | null;
+  /** Asked at each challenge, since credentials may be rotated; null: there are none. */
+  credentials: () => Credentials | null;
   /** Plain HTTP to other hosts than loopback. */
   insecure: boolean;
   /** `host[:port]` that it is reached at from here, where nodes know it by another name. */
@@ -34,7 +35,7 @@ export class RegistryClient {
   /** Repositories lie below this. */
   readonly prefix: string;
   readonly host: string;
-  readonly #credentials: Credentials | null;
+  readonly #credentials: () => Credentials | null;
   readonly #authorizations = new Map<string, Authorization>();
 
   /** Throws `RegistryError` for a name that is none. */
@@ -150,7 +151,7 @@ export class RegistryClient {
     const challenge = first.headers.get("www-authenticate");
     if (first.status !== 401 || !challenge) return first;
     await first.body?.cancel();
-    const fresh = await authorize(challenge, this.#credentials, TIMEOUT_MS);
+    const fresh = await authorize(challenge, this.#credentials(), TIMEOUT_MS);
     if (!fresh)
       throw new RegistryError(401, `the registry ${this.host} wants credentials: set BERTH_REGISTRY_USERNAME and BERTH_REGISTRY_PASSWORD, or docker login`);
     this.#authorizations.set(repository, fresh);

@@ -1,14 +1,29 @@
 import type { KeyObject } from "node:crypto";
-import { Agent, type AgentOptions, type IncomingMessage, request } from "node:http";
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { connect as tlsConnect } from "node:tls";
-import type { ControlLine, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { BEAT_HEADER, BEATS_QUERY, type BeatLine, type ControlLine, type LoadAnswer, type LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import { SIGNATURE_HEADER, signRequest } from "../../runtime-images/protocol/signature.ts";
+import { pinnedAgent } from "./pinned-agent.ts";
 import { PlatformError } from "./platform.ts";
+import { silences, type Watched } from "./silences.ts";
 
-/** An instance that has not answered a control request by then is unreachable. Milliseconds. */
-const TIMEOUT_MS = 5000;
-const CONNECT_MS = 2000;
+/** The event stream's connection, and that of an order for which none is open yet. Milliseconds. */
+const FOLLOW_MS = 2000;
+export const ORDER_MS = 1000;
+/**
+ * When no byte of an order or its answer has moved for so long, the instance is unreachable. Milliseconds. There is no
+ * network to be cut before a Unix socket.
+ */
+const POD_ANSWER_MS = 2000;
+const SOCKET_ANSWER_MS = 5000;
+/** An instance whose beats come meanwhile is busy, not gone: it may take that long. Milliseconds. */
+const BUSY_MS = 6000;
+/** One that has been silent for almost as long when the order begins has at least that long. Milliseconds. */
+const LEAST_MS = 250;
+/** An instance that has said that it beats is gone when so many beats have not come. */
+const BEATS_MISSED = 4;
+/** No runtime beats more rarely. Milliseconds. */
+const RAREST_BEAT_MS = 60_000;
 
 /** Where an instance's control API is: a Unix socket, or a TLS port whose certificate is pinned. */
 export type ControlAddress = { socketPath: string } | { host: string; port: number; fingerprint: string; uid: string; key: KeyObject };
@@ -17,12 +32,16 @@ export type ControlAddress = { socketPath: string } | { host: string; port: numb
 export class ControlClient {
   readonly #address: ControlAddress;
   readonly #agent: Agent;
+  readonly #answerMs: number;
   #events: IncomingMessage | null = null;
+  /** Of the event stream; null: there is none, or the instance sends no beats. */
+  #beats: Watched | null = null;
   #closed = false;
 
   constructor(address: ControlAddress) {
     this.#address = address;
-    this.#agent = "host" in address ? pinnedAgent(address.fingerprint) : new Agent({ keepAlive: true, maxSockets: 2 });
+    this.#agent = "host" in address ? pinnedAgent(address.fingerprint, FOLLOW_MS) : new Agent({ keepAlive: true, maxSockets: 2 });
+    this.#answerMs = "host" in address ? POD_ANSWER_MS : SOCKET_ANSWER_MS;
   }
 
   async load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
@@ -34,7 +53,10 @@ export class ControlClient {
     await this.#call("POST", `/v1/drain?deadlineMs=${deadlineMs}`);
   }
 
-  /** Follows the instance's events, from its echo now on; `onEnd` is told once when they have ended, with the reason where there is one. */
+  /**
+   * Follows the instance's events, from its echo now on; `onEnd` is told once when they have ended, with the reason
+   * where there is one. A pod's instance that beats, and is not heard any more, ends them too.
+   */
   follow(onLine: (line: ControlLine) => void, onEnd: (error: Error | null) => void = () => {}): void {
     let ended = false;
     const end = (error: Error | null) => {
@@ -42,20 +64,22 @@ export class ControlClient {
       ended = true;
       onEnd(error);
     };
-    const url = "/v1/events";
+    const url = "host" in this.#address ? `/v1/events?${BEATS_QUERY}=1` : "/v1/events";
     const headers = this.#signature("GET", url, "");
-    const req = request({ ...this.#target(), agent: this.#agent, path: url, headers, timeout: CONNECT_MS }, (res) => {
+    const req = request({ ...this.#target(), agent: this.#agent, path: url, headers, timeout: FOLLOW_MS }, (res) => {
       req.setTimeout(0);
       if (res.statusCode !== 200) return req.destroy(new Error(`the instance answers ${res.statusCode}`));
       this.#events = res;
       if (this.#closed) res.destroy();
-      const lines = createInterface({ input: res });
-      lines.on("line", (line) => onLine(JSON.parse(line) as ControlLine));
-      // A stream that breaks off has ended: the interface and its input both report that as an error.
-      for (const stream of [lines, res]) stream.on("error", () => {});
+      const fail = (error: Error) => {
+        end(error);
+        res.destroy();
+      };
+      this.#watch(res, fail);
+      readLines(res, onLine, fail);
       res.on("close", () => end(null));
     });
-    req.on("timeout", () => req.destroy(new Error(`no connection within ${CONNECT_MS} ms`)));
+    req.on("timeout", () => req.destroy(new Error(`no answer within ${FOLLOW_MS} ms`)));
     req.on("error", end);
     req.on("close", () => end(null));
     req.end();
@@ -72,6 +96,20 @@ export class ControlClient {
     this.#agent.destroy();
   }
 
+  /** Runtimes of former versions send no beats: their silence says nothing. */
+  #watch(res: IncomingMessage, onSilent: (error: Error) => void): void {
+    const everyMs = Number(res.headers[BEAT_HEADER] ?? 0);
+    if (!(everyMs > 0 && everyMs <= RAREST_BEAT_MS)) return;
+    const limitMs = BEATS_MISSED * everyMs;
+    const beats = silences().watch(limitMs, () => onSilent(new Error(`silent for ${limitMs / 1000} s`)));
+    this.#beats = beats;
+    res.on("data", () => beats.heard());
+    res.on("close", () => {
+      beats.end();
+      if (this.#beats === beats) this.#beats = null;
+    });
+  }
+
   #target(): { socketPath: string } | { host: string; port: number } {
     return "host" in this.#address ? { host: this.#address.host, port: this.#address.port } : { socketPath: this.#address.socketPath };
   }
@@ -85,52 +123,71 @@ export class ControlClient {
   #call(method: string, path: string, order = "", code?: Uint8Array): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const failed = (error: Error) => reject(new PlatformError("UNREACHABLE", `the instance does not answer: ${error.message}`));
+      const quietMs = this.#beats?.quietMs ?? 0;
+      // One that has just kept an order waiting, or was about to: further ones are not kept waiting too.
+      if (quietMs >= this.#answerMs) return failed(new Error(`silent for ${Math.round(quietMs)} ms`));
       const head = order ? Buffer.from(`${order}\n`) : Buffer.alloc(0);
       const headers = { "content-length": head.length + (code?.length ?? 0), ...this.#signature(method, path, order) };
-      const options = { ...this.#target(), agent: this.#agent, method, path, headers, timeout: TIMEOUT_MS };
-      const req = request(options, (res) => {
+      const req = request({ ...this.#target(), agent: this.#agent, method, path, headers, timeout: ORDER_MS }, (res) => {
         const chunks: Buffer[] = [];
         res.on("data", (chunk: Buffer) => chunks.push(chunk));
         res.on("error", failed);
         res.on("end", () => {
           const text = Buffer.concat(chunks).toString("utf8");
           if (res.statusCode === 400 || res.statusCode === 401) return failed(new Error(text));
-          resolve(JSON.parse(text));
+          const answer = parsed(text);
+          if (answer === null) failed(notOurs(text));
+          else resolve(answer);
         });
       });
-      req.on("timeout", () => req.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+      this.#bound(req);
       req.on("error", failed);
       if (code && code.length > 0) req.write(head);
       req.end(code && code.length > 0 ? code : head);
     });
   }
-}
 
-/** Connections on which nothing is sent before the peer has shown the certificate that is expected of it. */
-function pinnedAgent(fingerprint: string): Agent {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
-  type Connect = (options: AgentOptions & { host: string; port: number }, done: (error: Error | null, socket?: unknown) => void) => void;
-  const connect: Connect = ({ host, port }, done) => {
-    const socket = tlsConnect({ host, port, rejectUnauthorized: false, minVersion: "TLSv1.3", timeout: CONNECT_MS });
-    const failed = (error: Error) => {
-      socket.destroy();
-      done(error);
-    };
-    socket.once("error", failed);
-    socket.once("timeout", () => failed(new Error(`no TLS connection within ${CONNECT_MS} ms`)));
-    socket.once("secureConnect", () => {
-      if (socket.getPeerX509Certificate()?.fingerprint256 !== fingerprint) return failed(new FingerprintError());
-      socket.setTimeout(0).setNoDelay(true).off("error", failed);
-      done(null, socket);
+  /** Ends a request whose bytes do not move, both ways: a large order that flows may take as long as it needs. */
+  #bound(req: ClientRequest): void {
+    const beganAt = performance.now();
+    const left = (quietMs: number) => Math.max(LEAST_MS, this.#answerMs - quietMs);
+    req.on("socket", (socket) => {
+      const decide = () => {
+        const quietMs = this.#beats?.sinceHeardMs ?? this.#answerMs;
+        const takenMs = performance.now() - beganAt;
+        if (quietMs < this.#answerMs && takenMs < BUSY_MS) socket.setTimeout(left(quietMs));
+        else req.destroy(new Error(`no answer within ${Math.round(takenMs)} ms`));
+      };
+      // What came while this process was held up is read first.
+      const idle = () => setImmediate(() => req.destroyed || decide());
+      socket.setTimeout(left(this.#beats?.quietMs ?? 0)).on("timeout", idle);
+      req.once("close", () => socket.setTimeout(0).off("timeout", idle));
     });
-  };
-  (agent as unknown as { createConnection: Connect }).createConnection = connect;
-  return agent;
+  }
 }
 
-/** Another certificate than the pinned one: the runtime was restarted, or somebody else answers at its address. */
-export class FingerprintError extends Error {
-  constructor() {
-    super("the instance shows another certificate than the one that it was pinned to");
+/** A line that is no JSON ends the stream: whatever follows could not be trusted. */
+function readLines(res: IncomingMessage, onLine: (line: ControlLine) => void, fail: (error: Error) => void): void {
+  const lines = createInterface({ input: res });
+  lines.on("line", (text) => {
+    const line = parsed(text) as ControlLine | BeatLine | null;
+    if (line === null) fail(notOurs(text));
+    else if (!("beat" in line)) onLine(line);
+  });
+  // A stream that breaks off has ended: the interface and its input both report that as an error.
+  for (const stream of [lines, res]) stream.on("error", () => {});
+}
+
+/** Null: no JSON object. */
+function parsed(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null;
   }
+}
+
+function notOurs(text: string): Error {
+  return new Error(`these are no words of an instance: ${JSON.stringify(text.slice(0, 80))}`);
 }

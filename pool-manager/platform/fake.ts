@@ -4,14 +4,15 @@ import type { Echo, LoadAnswer } from "../../runtime-images/protocol/messages.ts
 import {
   type Binding,
   type Instance,
-  isUnbound,
   type LogListener,
   noInstance,
   type Observation,
   type OpenOrder,
   type Platform,
   PlatformError,
+  type PoolScale,
   type PoolTarget,
+  shortage,
   type Target,
 } from "./platform.ts";
 
@@ -98,11 +99,10 @@ export class FakePlatform implements Platform {
     for (const listener of this.#logListeners) listener(uid, line);
   }
 
-  scalePool(pool: PoolTarget, replicas: number): Promise<void> {
+  scalePool(pool: PoolTarget, scale: PoolScale): Promise<void> {
     return this.#network.call("scale", () => {
-      const unbound = [...this.#members.values()].filter(({ record, dead }) => !dead && record.pool === pool.name && isUnbound(record));
-      const all = [...this.#members.values()].filter(({ record }) => record.pool === pool.name).length;
-      const missing = Math.min(replicas - unbound.length, pool.max - all);
+      const records = [...this.#members.values()].map(({ record }) => record);
+      const missing = shortage(pool, scale, records);
       for (let i = 0; i < missing; i++) this.#create(pool.name);
     });
   }
@@ -256,10 +256,13 @@ export class FakePlatform implements Platform {
       echo: null,
       binding: null,
       createdAt: this.#network.now(),
+      seenAt: this.#network.now(),
+      runningSince: this.#network.now(),
       readyAt: null,
       removing: false,
       replace: null,
       trouble: null,
+      obstacle: null,
     };
     const member: Member = { record, life, workers: new Map(), dead: false };
     this.#members.set(uid, member);

@@ -19,8 +19,12 @@ export interface Instance {
   /** What the instance says of itself; null before it has spoken. */
   echo: Echo | null;
   binding: Binding | null;
-  /** Milliseconds on the platform's clock. */
+  /** Milliseconds on the platform's clock; before `seenAt` where it is older than this pool manager. */
   createdAt: number;
+  /** When this pool manager first saw it: ages that decide count from here. */
+  seenAt: number;
+  /** When its runtime was first seen to run; null before. */
+  runningSince: number | null;
   /** When it became prewarmed; null before. */
   readyAt: number | null;
   /** Its deletion has been asked for. */
@@ -29,6 +33,27 @@ export interface Instance {
   replace: "version" | "node" | null;
   /** Why the platform cannot bring it the code that it was bound with; null: nothing is wrong. */
   trouble: string | null;
+  /** Why it cannot serve now, whatever it said before; null: nothing is known to be in the way. */
+  obstacle: Obstacle | null;
+}
+
+/**
+ * | kind          | meaning                                                | holds a place in the pool |
+ * |---------------|--------------------------------------------------------|---------------------------|
+ * | `pending`     | no node has been found for it                          | yes                       |
+ * | `blocked`     | its node cannot start it                               | yes                       |
+ * | `unreachable` | it runs, and the pool manager has no connection to it  | yes                       |
+ * | `ended`       | all its processes have ended, its record has not       | no                        |
+ * | `stuck`       | its deletion is overdue                                | no                        |
+ */
+export type ObstacleKind = "pending" | "blocked" | "unreachable" | "ended" | "stuck";
+
+export interface Obstacle {
+  kind: ObstacleKind;
+  /** Milliseconds on the platform's clock. */
+  since: number;
+  /** In the platform's words. */
+  message: string;
 }
 
 export interface Observation {
@@ -37,6 +62,8 @@ export interface Observation {
   instances: ReadonlyMap<string, Instance>;
   /** Instances by pool as the platform's own controllers count them, where it has any. */
   counted?(): ReadonlyMap<string, number>;
+  /** Why the platform's controllers cannot create what they were asked for, by pool. */
+  refusals?(): ReadonlyMap<string, string>;
 }
 
 /** A pool as the platform needs to know it. */
@@ -52,7 +79,8 @@ export interface Target {
   resourceVersion: string;
 }
 
-export type PlatformErrorCode = "CONFLICT" | "NOT_FOUND" | "UNREACHABLE" | "UNSUPPORTED";
+/** `REFUSED`: permissions, a quota, a policy or a webhook are in the way; the message has their words. */
+export type PlatformErrorCode = "CONFLICT" | "NOT_FOUND" | "REFUSED" | "UNREACHABLE" | "UNSUPPORTED";
 
 export class PlatformError extends Error {
   readonly code: PlatformErrorCode;
@@ -63,9 +91,29 @@ export class PlatformError extends Error {
   }
 }
 
-/** Counts for its pool's replicas. */
-export function isUnbound(instance: Instance): boolean {
-  return !instance.removing && instance.binding === null;
+/** What a pool is to have: see `Platform.scalePool`. */
+export interface PoolScale {
+  /** Unbound instances, those of `leaving` left out. */
+  replicas: number;
+  /** Instances that are on their way out by the pool manager's decision, whether the platform shows that already or not. */
+  leaving: ReadonlySet<string>;
+}
+
+/** The instances that a pool is short of, of those that `instances` has. */
+export function shortage(pool: PoolTarget, { replicas, leaving }: PoolScale, instances: Iterable<Instance>): number {
+  const own = [...instances].filter((instance) => instance.pool === pool.name && holdsPlace(instance));
+  const unbound = own.filter(({ uid, removing, binding }) => !removing && binding === null && !leaving.has(uid));
+  return Math.min(replicas - unbound.length, pool.max - own.length);
+}
+
+/** Counts against its pool's `max`: something of it may still run. */
+export function holdsPlace({ obstacle }: Pick<Instance, "obstacle">): boolean {
+  return obstacle?.kind !== "ended" && obstacle?.kind !== "stuck";
+}
+
+/** It is older than this pool manager: how long it took to start is not known. */
+export function isAdopted({ createdAt, seenAt }: Pick<Instance, "createdAt" | "seenAt">): boolean {
+  return createdAt < seenAt;
 }
 
 export function noInstance(uid: string): PlatformError {
@@ -125,10 +173,11 @@ export interface Platform {
   watch(listener: (uid: string) => void): () => void;
   onLog(listener: LogListener): void;
   /**
-   * Sets how many unbound instances (those without a recorded binding) a pool shall have. Level-triggered and idempotent: missing ones are
-   * created as far as `max` allows, excess ones stay until they are removed by name.
+   * Sets how many unbound instances (those without a recorded binding) a pool shall have. Level-triggered and
+   * idempotent: missing ones are created as far as `max` allows, excess ones stay until they are removed by name.
+   * Rejects with `REFUSED` or `UNREACHABLE` where they do not come.
    */
-  scalePool(pool: PoolTarget, replicas: number): Promise<void>;
+  scalePool(pool: PoolTarget, scale: PoolScale): Promise<void>;
   /**
    * These revisions of a function can be invoked from now on; the first is the one that takes over, or else the active
    * one. Their code may be brought near the instances in advance. Instances are bound to no other revision of it.

@@ -1,11 +1,12 @@
 import { DELETE_GRACE_MS } from "../client/contract.ts";
 import { adopt, reload, renew, takeOver } from "./in-place.ts";
+import { isAbandoned } from "./lost.ts";
 import { needsOf, reap, removeIdle, specialize, totalOf } from "./needs.ts";
 import { Plan } from "./plan.ts";
 import type { Decision, InstanceView, RemoveReason, World } from "./state.ts";
 import { fill } from "./supply.ts";
 
-/** Nothing can run there any more. */
+/** Nothing can run there any more, or ever has. */
 const NO_GRACE: ReadonlySet<RemoveReason> = new Set(["failed", "start-timeout"]);
 
 /**
@@ -45,21 +46,41 @@ function earlier(a: number | null, b: number | null): number | null {
 function removeBroken(plan: Plan): void {
   for (const instance of plan.alive) {
     const reason = instance.removing ? null : brokenBy(plan, instance);
-    if (reason) plan.remove(instance, reason, NO_GRACE.has(reason) ? 0 : DELETE_GRACE_MS);
+    if (reason) plan.remove(instance, reason, graceOf(plan, instance, reason));
   }
 }
 
-function brokenBy({ functions, world }: Plan, instance: InstanceView): RemoveReason | null {
+/** An instance that may still run something for somebody gets its function's time for that. */
+function graceOf(plan: Plan, instance: InstanceView, reason: RemoveReason): number {
+  if (NO_GRACE.has(reason)) return 0;
+  const spec = plan.specOf(instance.functionUid ?? instance.boundTo, instance.revision ?? instance.boundRevision);
+  return reason === "unreachable" ? Math.max(DELETE_GRACE_MS, spec?.timeoutMs ?? 0) : DELETE_GRACE_MS;
+}
+
+function brokenBy(plan: Plan, instance: InstanceView): RemoveReason | null {
   if (instance.state === "failed") return "failed";
   // Somebody else had it drained, perhaps our predecessor: nobody remembers to delete it.
   if (instance.state === "gone" || instance.state === "draining") return "drained";
   if (instance.boundTo && instance.functionUid && instance.boundTo !== instance.functionUid) return "misbound";
-  const said = instance.functionUid ?? instance.boundTo;
-  const owner = said && world.unproven?.has(said) ? null : said;
-  if (owner && !functions.has(owner)) return "deleted-function";
+  const masterless = masterlessBy(plan, instance);
+  if (masterless) return masterless;
   if (instance.suspect) return "suspect";
-  const age = world.now - instance.createdAt;
-  return instance.state === "starting" && age > world.pace.startTimeoutMs ? "start-timeout" : null;
+  if (isAbandoned(instance, plan.world)) return "unreachable";
+  return hasNotStarted(instance, plan.world) ? "start-timeout" : null;
+}
+
+/** Only a function whose end is known takes its instances along; one that is merely unknown may be declared again. */
+function masterlessBy({ world }: Plan, { functionUid, boundTo }: InstanceView): RemoveReason | null {
+  const owner = functionUid ?? boundTo;
+  const end = owner === null ? undefined : world.unknownFunctions.get(owner);
+  if (end === "deleted") return "deleted-function";
+  return end === "unused" ? "orphaned" : null;
+}
+
+/** It is connected, belongs to nobody, and has not become prewarmed for the whole time since it was seen to run. */
+function hasNotStarted({ state, boundTo, obstacle, runningSince, inFlight }: InstanceView, { now, pace }: World): boolean {
+  if (state !== "starting" || boundTo !== null || obstacle !== null || inFlight > 0) return false;
+  return runningSince !== null && now - runningSince > pace.startTimeoutMs;
 }
 
 /** The platform's record follows what the instance says of itself. */

@@ -1,4 +1,4 @@
-import type { Instance } from "../platform/platform.ts";
+import { holdsPlace, type Instance } from "../platform/platform.ts";
 import type { PoolSpec } from "./state.ts";
 
 /** A pool that was doubted is believed again when nothing odd was seen for so long. Milliseconds. */
@@ -8,7 +8,7 @@ const LAG_MS = 3000;
 
 /** One look at a pool. */
 interface Look {
-  instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing">>;
+  instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "obstacle">>;
   /** Instances by pool as the platform's own controllers count them, where they do. */
   counted: ReadonlyMap<string, number> | undefined;
   /** Deletion was decided by us. */
@@ -49,7 +49,7 @@ export class Doubts {
 
   #lookAt({ name, budget }: PoolSpec, { instances, counted, isLeaving, expected, now }: Look): string | null {
     const own = [...instances].filter(([, { pool }]) => pool === name);
-    const uids = new Map(own.map(([uid, { echo, removing }]) => [uid, { ended: removing || isLeaving(uid) || hasEnded(echo) }]));
+    const uids = new Map(own.map(([uid, instance]) => [uid, { ended: isLeaving(uid) || hasEnded(instance) }]));
     const state = this.#pools.get(name);
     if (!state) {
       this.#pools.set(name, { uids, vanished: [], appeared: [], differsSince: null, doubtedAt: Number.NEGATIVE_INFINITY, reason: "" });
@@ -61,7 +61,8 @@ export class Doubts {
     state.uids = uids;
     state.vanished = recent(state.vanished, gone);
     state.appeared = recent(state.appeared, fresh - (expected.get(name) ?? 0));
-    const staying = own.filter(([, { removing }]) => !removing).length;
+    // Controllers count neither what is being deleted nor what has ended.
+    const staying = own.filter(([, instance]) => !instance.removing && holdsPlace(instance)).length;
     const count = counted ? (counted.get(name) ?? 0) : staying;
     const differs = Math.abs(count - staying) > budget.actions;
     state.differsSince = differs ? (state.differsSince ?? now) : null;
@@ -78,6 +79,6 @@ function oddity({ vanished, appeared, differsSince }: State, counted: number, li
   return null;
 }
 
-function hasEnded(echo: Instance["echo"]): boolean {
-  return echo?.state === "failed" || echo?.state === "gone" || echo?.state === "draining";
+function hasEnded({ echo, removing, obstacle }: Pick<Instance, "echo" | "removing" | "obstacle">): boolean {
+  return removing || obstacle?.kind === "ended" || echo?.state === "failed" || echo?.state === "gone" || echo?.state === "draining";
 }

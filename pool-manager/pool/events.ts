@@ -1,5 +1,6 @@
 import type { StartKind } from "../client/contract.ts";
-import type { LoadPath } from "../platform/platform.ts";
+import type { LoadPath, ObstacleKind } from "../platform/platform.ts";
+import type { PlatformAction } from "./incidents.ts";
 import type { RemoveReason } from "./state.ts";
 
 /** What happened in the pools; streamed at /v1/events, counted in metrics, checked by the simulation. */
@@ -14,6 +15,10 @@ export type PoolEvent =
   | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
   | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }
   | { type: "instance.gone"; pool: string; instance: string }
+  /** `again`: a further try of an action whose failure was told already. */
+  | { type: "action.failed"; action: PlatformAction; pool: string; function: string | null; reason: string; message: string; again: boolean }
+  | { type: "action.recovered"; action: PlatformAction; pool: string; function: string | null; failures: number; ms: number }
+  | { type: "instance.obstructed"; pool: string; instance: string; function: string | null; obstacle: ObstacleKind; message: string }
   | { type: "budget.exhausted"; pool: string }
   | { type: "observation.doubted"; pool: string; message: string }
   | { type: "rollout.stopped"; function: string; revision: string; message: string }

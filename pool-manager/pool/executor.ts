@@ -1,46 +1,39 @@
-import type { StartKind } from "../client/contract.ts";
 import type { Instance, OpenOrder, PlatformError } from "../platform/platform.ts";
 import { Expectations } from "./expectations.ts";
+import { type Incident, Incidents } from "./incidents.ts";
 import { Disruptions, LeavingInstances } from "./leaving.ts";
 import type { ReconcilerOptions } from "./options.ts";
+import { Starts } from "./starts.ts";
 import type { Action, InstanceView, World } from "./state.ts";
 
 type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
 
-interface StartRecord {
-  kind: StartKind;
-  /** Until the order was seen to be accepted; 0 before. */
-  claimMs: number;
-  epoch: number;
-  /** When its load order was decided. */
-  at: number;
-  functionUid: string;
-}
-
 /** A refused or lost order is not repeated to the same instance before this. Milliseconds. */
 const REFUSED_PAUSE_MS = 50;
-/** Instances that could not be asked for are asked for again after this. Milliseconds. */
-const FAILED_PAUSE_MS = 250;
+/** Instances that could not be asked for are asked for again after a pause that doubles. Milliseconds. */
+const FIRST_SCALE_PAUSE_MS = 250;
+const LONGEST_SCALE_PAUSE_MS = 10_000;
 /** A bind that failed is repeated after a pause that doubles. Milliseconds. */
 const FIRST_BIND_PAUSE_MS = 10;
-const LONGEST_BIND_PAUSE_MS = 5000;
+const LONGEST_BIND_PAUSE_MS = 15_000;
 
 /** Carries out decisions, each with its precondition, and remembers what was asked until it is observed. */
 export class Executor {
   readonly expectations = new Expectations();
   readonly disruptions = new Disruptions();
+  readonly incidents = new Incidents();
+  readonly starts = new Starts();
   readonly #leaving = new LeavingInstances();
   readonly #binding = new Set<string>();
   readonly #bindFailures = new Map<string, number>();
   /** Instances that did not answer a load order. */
   readonly #silent = new Set<string>();
-  readonly #starts = new Map<string, StartRecord>();
+  /** A pool whose platform has refused instances is not asked again before this. Milliseconds on the clock. */
+  readonly #scaleAfter = new Map<string, number>();
   readonly #pools = new Map<string, string>();
   readonly #options: ReconcilerOptions;
   readonly #changed: () => void;
   readonly #undeliverable: (functionUid: string, revision: string, error: Error) => void;
-  /** Moving average of the time that a new instance took until it was prewarmed. */
-  expectedStartMs = 500;
 
   /** `undeliverable` is told when an order could not even be made: its code or its revision is missing. */
   constructor(options: ReconcilerOptions, changed: () => void, undeliverable: (functionUid: string, revision: string, error: Error) => void) {
@@ -84,26 +77,12 @@ export class Executor {
     return this.#binding.has(uid);
   }
 
-  startOf(uid: string): StartRecord | undefined {
-    return this.#starts.get(uid);
-  }
-
-  /** The instance's echo shows this epoch: from its order to here is the time of the claim. */
-  accepted(uid: string, epoch: number, now: number): void {
-    const start = this.#starts.get(uid);
-    if (start && start.epoch === epoch && start.claimMs === 0) start.claimMs = now - start.at;
-  }
-
   poolOf(uid: string): string {
     return this.#pools.get(uid) ?? "";
   }
 
-  learnStart(ms: number): void {
-    this.expectedStartMs += (ms - this.expectedStartMs) / 8;
-  }
-
   forget(uid: string): void {
-    this.#starts.delete(uid);
+    this.starts.forget(uid);
     this.#pools.delete(uid);
     this.#silent.delete(uid);
     this.#bindFailures.delete(uid);
@@ -115,7 +94,7 @@ export class Executor {
     if (start === "warm") this.disruptions.record(instance.pool, now);
     const epoch = instance.epoch + 1;
     this.expectations.expectClaim(instance.uid, { functionUid, revision, epoch }, now);
-    this.#starts.set(instance.uid, { kind: start, claimMs: 0, epoch, at: now, functionUid });
+    this.starts.ordered(instance.uid, { kind: start, epoch, at: now, functionUid });
     const accepted = await this.#send(action, now).catch((error: Error) => this.#lost(action, error));
     if (accepted) {
       this.expectations.claimSettled(instance.uid);
@@ -169,36 +148,58 @@ export class Executor {
     };
   }
 
-  async #scale({ pool, replicas, create }: Of<"scale">, world: World): Promise<void> {
+  async #scale({ pool, replicas, leaving, create }: Of<"scale">, world: World): Promise<void> {
+    const { platform, clock, onEvent } = this.#options;
     const spec = world.pools.find((candidate) => candidate.name === pool);
-    if (!spec) return;
+    if (!spec || clock.now() < (this.#scaleAfter.get(pool) ?? 0)) return;
     this.expectations.expectCreations(pool, create, world.now);
-    this.#options.onEvent({ type: "instance.creating", pool, count: create });
+    onEvent({ type: "instance.creating", pool, count: create });
+    const subject = { action: "scale", pool, functionUid: null } as const;
     try {
-      await this.#options.platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, replicas);
-    } catch {
-      // The expectation stays for a while: a platform that refuses is not asked again at once.
-      this.#options.clock.after(FAILED_PAUSE_MS, () => {
-        this.expectations.creationFailed(pool, create);
-        this.#changed();
-      });
+      await platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, { replicas, leaving });
+      this.#succeeded(subject);
+    } catch (error) {
+      this.#failed(subject, error);
+      this.expectations.creationFailed(pool, create);
+      const pause = doubled(FIRST_SCALE_PAUSE_MS, this.incidents.failures(subject), LONGEST_SCALE_PAUSE_MS);
+      this.#scaleAfter.set(pool, clock.now() + pause);
+      clock.after(pause, this.#changed);
       return;
     }
     this.#changed();
   }
 
+  /** Each failed try is counted; a log line and an event tell that an action has begun to fail, or fails otherwise. */
+  #failed(subject: Pick<Incident, "action" | "pool" | "functionUid">, error: unknown): void {
+    const { message } = error as Error;
+    const reason = (error as Partial<PlatformError>).code ?? "ERROR";
+    const { action, pool, functionUid } = subject;
+    const isNew = this.incidents.failed(subject, reason, message, this.#options.clock.now());
+    this.#options.onEvent({ type: "action.failed", action, pool, function: functionUid, reason, message, again: !isNew });
+  }
+
+  #succeeded(subject: Pick<Incident, "action" | "pool" | "functionUid">): void {
+    const incident = this.incidents.succeeded(subject);
+    if (!incident) return;
+    const { action, pool, functionUid, failures, since } = incident;
+    this.#options.onEvent({ type: "action.recovered", action, pool, function: functionUid, failures, ms: this.#options.clock.now() - since });
+  }
+
   async #bind({ instance, functionUid, revision }: Of<"bind">): Promise<void> {
-    const { uid, resourceVersion } = instance;
+    const { uid, resourceVersion, pool } = instance;
+    const subject = { action: "bind", pool, functionUid } as const;
     this.#binding.add(uid);
     try {
       await this.#options.platform.bind({ uid, resourceVersion }, { functionUid, revision });
       this.#bindFailures.delete(uid);
       this.#binding.delete(uid);
-    } catch {
+      this.#succeeded(subject);
+    } catch (error) {
+      this.#failed(subject, error);
       // The record has moved on, or the platform cannot write it: the instance serves meanwhile.
       const failures = (this.#bindFailures.get(uid) ?? 0) + 1;
       this.#bindFailures.set(uid, failures);
-      const pause = Math.min(FIRST_BIND_PAUSE_MS * 2 ** (failures - 1), LONGEST_BIND_PAUSE_MS);
+      const pause = doubled(FIRST_BIND_PAUSE_MS, failures, LONGEST_BIND_PAUSE_MS);
       this.#options.clock.after(pause, () => {
         this.#binding.delete(uid);
         this.#changed();
@@ -207,27 +208,41 @@ export class Executor {
   }
 
   #remove({ instance, reason, drainMs }: Of<"remove">, now: number): void {
-    const { uid, pool, functionUid } = instance;
+    const { uid, pool } = instance;
+    const functionUid = instance.functionUid ?? instance.boundTo;
     this.disruptions.record(pool, now);
     this.#leaving.add(uid, drainMs, now);
     this.#options.onEvent({ type: "instance.removing", pool, instance: uid, function: functionUid, reason });
     const observed = this.#options.platform.observe().instances.get(uid);
     if (!observed) return;
     if (drainMs > 0) {
-      this.#options.platform.drain(uid, drainMs).catch(() => {});
+      // An instance that cannot be told gets no new invocations either, and the same time for its own.
+      const subject = { action: "drain", pool, functionUid } as const;
+      this.#options.platform.drain(uid, drainMs).then(
+        () => this.#succeeded(subject),
+        (error) => this.#failed(subject, error),
+      );
       this.#options.clock.after(drainMs + 300, this.#changed);
     } else {
       void this.#delete(observed);
     }
   }
 
-  async #delete({ uid, resourceVersion }: Instance): Promise<void> {
+  async #delete({ uid, resourceVersion, pool, binding }: Instance): Promise<void> {
+    const { platform, clock } = this.#options;
+    const subject = { action: "remove", pool, functionUid: binding?.functionUid ?? null } as const;
     this.#leaving.sent(uid);
     try {
-      await this.#options.platform.remove({ uid, resourceVersion });
+      await platform.remove({ uid, resourceVersion });
       this.#leaving.taken(uid);
-    } catch {
-      this.#leaving.failed(uid);
+      this.#succeeded(subject);
+    } catch (error) {
+      this.#failed(subject, error);
+      clock.after(this.#leaving.failed(uid, clock.now()), this.#changed);
     }
   }
+}
+
+function doubled(firstMs: number, failures: number, longestMs: number): number {
+  return Math.min(firstMs * 2 ** Math.max(0, failures - 1), longestMs);
 }

@@ -1,8 +1,13 @@
 /** Beyond its drain deadline an instance is deleted, whatever it says. Milliseconds. */
 const MARGIN_MS = 250;
 
+/** A deletion that failed is asked again after a pause that doubles. Milliseconds. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+
 interface Leaving {
   deadline: number;
+  failures: number;
   /** `taken`: the platform has shown, or will show, the instance as being removed. */
   deletion: "due" | "sent" | "taken";
 }
@@ -12,16 +17,17 @@ export class LeavingInstances {
   readonly #leaving = new Map<string, Leaving>();
 
   add(uid: string, drainMs: number, now: number): void {
-    if (!this.#leaving.has(uid)) this.#leaving.set(uid, { deadline: drainMs > 0 ? now + drainMs + MARGIN_MS : now, deletion: "due" });
+    if (!this.#leaving.has(uid)) this.#leaving.set(uid, { deadline: drainMs > 0 ? now + drainMs + MARGIN_MS : now, failures: 0, deletion: "due" });
   }
 
   has(uid: string): boolean {
     return this.#leaving.has(uid);
   }
 
-  /** Those to delete now: drained (`isGone`) or past their deadline. */
+  /** Those to delete now: drained (`isGone`) or past their deadline; where that failed, past its pause. */
   due(isGone: (uid: string) => boolean, now: number): string[] {
-    return [...this.#leaving].filter(([uid, { deletion, deadline }]) => deletion === "due" && (isGone(uid) || deadline <= now)).map(([uid]) => uid);
+    const isDue = ([uid, { deletion, deadline, failures }]: [string, Leaving]) => deletion === "due" && (deadline <= now || (failures === 0 && isGone(uid)));
+    return [...this.#leaving].filter(isDue).map(([uid]) => uid);
   }
 
   sent(uid: string): void {
@@ -32,8 +38,13 @@ export class LeavingInstances {
     this.#set(uid, "taken");
   }
 
-  failed(uid: string): void {
-    this.#set(uid, "due");
+  /** Returns the milliseconds after which it is asked again. */
+  failed(uid: string, now: number): number {
+    const leaving = this.#leaving.get(uid);
+    if (!leaving) return 0;
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** leaving.failures, LONGEST_PAUSE_MS);
+    this.#leaving.set(uid, { deletion: "due", failures: leaving.failures + 1, deadline: now + pauseMs });
+    return pauseMs;
   }
 
   /** Forgets what no longer exists; a deletion that the platform no longer shows was lost, and is sent again. */

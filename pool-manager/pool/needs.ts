@@ -1,7 +1,10 @@
+import { holdsPlace } from "../platform/platform.ts";
 import { toCome } from "./in-place.ts";
+import { isLost } from "./lost.ts";
 import type { Plan } from "./plan.ts";
 import { wantedInstances } from "./scale.ts";
 import type { FunctionSpec, InstanceView, RemoveReason } from "./state.ts";
+import { isUnbound } from "./supply.ts";
 
 /** Instances that a revision wants and has not. */
 export interface Need {
@@ -54,8 +57,14 @@ export function specialize(plan: Plan, needs: readonly Need[]): Need[] {
 /** At `max`, the longest-idle instance above its function's minScale makes room for a waiting function. */
 export function reap(plan: Plan, unmet: readonly Need[]): void {
   const waiting = totalOf(unmet.filter((need) => need.waiting > 0));
-  const leaving = plan.alive.filter((instance) => plan.leaves(instance)).length;
-  let short = waiting - plan.starting() - leaving - Math.max(plan.room(), 0);
+  const leaving = plan.alive.filter((instance) => plan.leaves(instance) && holdsPlace(instance)).length;
+  // Where no node has room, the pool's own room helps nobody before something goes.
+  const coming = plan.starting() + (plan.nodesAreFull ? 0 : Math.max(plan.room(), 0));
+  let short = waiting - coming - leaving;
+  for (const instance of plan.usable().filter((one) => isUnbound(one) && isLost(one, plan.world))) {
+    if (short <= 0) return;
+    if (plan.remove(instance, "unreachable", 0)) short -= 1;
+  }
   for (const instance of idleFirst(plan)) {
     if (short <= 0) return;
     if (removeAboveMin(plan, instance, "reaped")) short -= 1;

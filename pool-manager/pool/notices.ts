@@ -1,8 +1,11 @@
 import type { TableChange } from "../client/contract.ts";
-import type { Instance } from "../platform/platform.ts";
+import { type Instance, isAdopted, type ObstacleKind } from "../platform/platform.ts";
 import type { Executor } from "./executor.ts";
 import type { LoadFailures } from "./load-failures.ts";
 import type { ReconcilerOptions } from "./options.ts";
+
+/** What stands in an instance's way is told when it has for this long. Milliseconds. */
+const OBSTACLE_MS = 5000;
 
 /** Tells each change of an instance's state once, and remembers the code that does not load. */
 export class Notices {
@@ -14,6 +17,8 @@ export class Notices {
   readonly #noticed = new Map<string, string>();
   /** Instances whose failed swap has been told. */
   readonly #troubled = new Set<string>();
+  /** What has been told to stand in an instance's way. */
+  readonly #obstructed = new Map<string, ObstacleKind>();
 
   constructor(
     options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">,
@@ -38,17 +43,33 @@ export class Notices {
     this.#noticed.set(uid, mark);
     const now = this.#options.clock.now();
     const { onEvent } = this.#options;
-    if (echo.state === "prewarmed" && !known?.startsWith("prewarmed")) {
+    if (echo.state === "prewarmed" && !known?.startsWith("prewarmed") && !isAdopted(instance)) {
       onEvent({ type: "instance.prewarmed", pool, instance: uid, ms: now - instance.createdAt });
-      this.#executor.learnStart(now - instance.createdAt);
+      this.#executor.starts.learn(now - instance.createdAt);
     }
     if (echo.error) this.#failed(instance, now);
     else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);
   }
 
+  /** Looks at all instances for what stands in their way; a moment of it is no news. */
+  obstacles(instances: Iterable<Instance>, now: number): void {
+    for (const { uid, pool, obstacle, echo, binding } of instances) {
+      if (!obstacle) {
+        this.#obstructed.delete(uid);
+        continue;
+      }
+      const { kind, since, message } = obstacle;
+      if (this.#obstructed.get(uid) === kind || now - since < OBSTACLE_MS) continue;
+      this.#obstructed.set(uid, kind);
+      const owner = echo?.functionUid ?? binding?.functionUid ?? null;
+      this.#options.onEvent({ type: "instance.obstructed", pool, instance: uid, function: owner, obstacle: kind, message });
+    }
+  }
+
   gone(uid: string): void {
     this.#noticed.delete(uid);
     this.#troubled.delete(uid);
+    this.#obstructed.delete(uid);
     this.#options.onEvent({ type: "instance.gone", pool: this.#executor.poolOf(uid), instance: uid });
   }
 
@@ -62,7 +83,7 @@ export class Notices {
   #loaded({ uid, pool, echo }: Instance, now: number): void {
     const { functionUid, revision } = echo as { functionUid: string; revision: string };
     this.#failures.clear(functionUid, revision);
-    const ms = now - (this.#executor.startOf(uid)?.at ?? now);
+    const ms = now - (this.#executor.starts.of(uid)?.at ?? now);
     this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, path: this.#options.platform.loadPath, ms });
   }
 

@@ -1,5 +1,5 @@
-import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
+import type { FunctionEnd } from "../functions/retention.ts";
 import { isRolling, movedAt, percentOf } from "../functions/rollout.ts";
 import type { Instance } from "../platform/platform.ts";
 import type { Expectations } from "./expectations.ts";
@@ -25,16 +25,19 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     uid,
     pool: instance.pool,
     resourceVersion: instance.resourceVersion,
-    ...saidByItself(instance.echo),
+    ...saidByItself(instance),
     boundTo: instance.binding?.functionUid ?? null,
     boundRevision: instance.binding?.revision ?? null,
     binding: known.isBinding(uid),
     createdAt: instance.createdAt,
-    readyAt: instance.readyAt ?? instance.createdAt,
+    seenAt: instance.seenAt,
+    runningSince: instance.runningSince,
+    readyAt: instance.readyAt ?? instance.seenAt,
     specializedAt,
-    lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.createdAt),
+    lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.seenAt),
     inFlight: use.inFlight,
     suspect: known.isSilent(uid) || (instance.echo !== null && known.suspects.get(uid) === instance.echo.bootId),
+    obstacle: instance.obstacle,
     replace: instance.replace,
     removing: instance.removing || known.isLeaving(uid),
     deleting: instance.removing,
@@ -44,19 +47,20 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
   return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
 }
 
-function saidByItself(echo: Echo | null): Pick<InstanceView, "bootId" | "epoch" | "state" | "functionUid" | "revision"> {
-  if (!echo) return { bootId: "", epoch: 0, state: "starting", functionUid: null, revision: null };
+function saidByItself({ echo, obstacle }: Instance): Pick<InstanceView, "bootId" | "epoch" | "state" | "functionUid" | "revision"> {
+  if (!echo) return { bootId: "", epoch: 0, state: obstacle?.kind === "ended" ? "failed" : "starting", functionUid: null, revision: null };
   const { bootId, epoch, state, functionUid, revision } = echo;
   return { bootId, epoch, state, functionUid, revision };
 }
 
-/** Functions that instances belong to and that are not known, though nothing says that they were deleted. */
-export function unprovenOwners(
+/** Functions that instances belong to and that are not known. That they are not known is no sign that they were deleted. */
+export function unknownFunctions(
   instances: Iterable<Instance>,
-  functions: { byUid(uid: string): FunctionRecord | undefined; isOver(uid: string): boolean },
-): Set<string> {
+  functions: { byUid(uid: string): FunctionRecord | undefined; endOf(uid: string): FunctionEnd | null },
+): Map<string, FunctionEnd | "unproven"> {
   const owners = new Set([...instances].flatMap(({ echo, binding }) => echo?.functionUid ?? binding?.functionUid ?? []));
-  return new Set([...owners].filter((uid) => !functions.byUid(uid) && !functions.isOver(uid)));
+  const unknown = [...owners].filter((uid) => !functions.byUid(uid));
+  return new Map(unknown.map((uid) => [uid, functions.endOf(uid) ?? "unproven"]));
 }
 
 /**

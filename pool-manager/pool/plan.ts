@@ -1,6 +1,11 @@
 import type { StartKind } from "../client/contract.ts";
+import { holdsPlace } from "../platform/platform.ts";
+import { isLost } from "./lost.ts";
 import { type Renewal, renewalOf } from "./renewal.ts";
 import type { Action, Decision, FunctionSpec, InstanceView, PoolSpec, RemoveReason, World } from "./state.ts";
+
+/** A pod that has waited this long for a node waits for one to be added, or for another pod to go. Milliseconds. */
+const NODE_WAIT_MS = 3000;
 
 /** One pool while it is decided upon: what is there, what each step has taken or given up of it, and what is to be done. */
 export class Plan {
@@ -75,9 +80,9 @@ export class Plan {
     return this.alive.filter((instance) => !this.leaves(instance));
   }
 
-  /** Instances that can take a function in. */
+  /** Instances that can take a function in now. */
   free(): InstanceView[] {
-    return this.usable().filter(({ state, boundTo, uid }) => state === "prewarmed" && boundTo === null && !this.#ordered.has(uid));
+    return this.usable().filter((instance) => isFree(instance) && !this.#ordered.has(instance.uid));
   }
 
   isOrdered({ uid }: InstanceView): boolean {
@@ -90,11 +95,22 @@ export class Plan {
 
   /** Instances that the pool's `max` still allows. */
   room(): number {
-    return this.pool.max - this.alive.length - this.expected();
+    return this.pool.max - this.alive.filter(holdsPlace).length - this.expected();
   }
 
+  /** Instances that will be prewarmed before long. */
   starting(): number {
-    return this.usable().filter((instance) => instance.state === "starting").length + this.expected();
+    const comes = (instance: InstanceView) => instance.state === "starting" && !this.#waitsForNode(instance) && !isLost(instance, this.world);
+    return this.usable().filter(comes).length + this.expected();
+  }
+
+  /** No node has room: instances have waited for one for some time. */
+  get nodesAreFull(): boolean {
+    return this.usable().some((instance) => this.#waitsForNode(instance));
+  }
+
+  #waitsForNode({ obstacle }: InstanceView): boolean {
+    return obstacle?.kind === "pending" && this.world.now - obstacle.since > NODE_WAIT_MS;
   }
 
   /** Asked for, and not seen yet. */
@@ -131,4 +147,9 @@ export class Plan {
     this.#budget -= 1;
     return true;
   }
+}
+
+/** It is prewarmed, nobody's, and can be reached. */
+export function isFree({ state, boundTo, obstacle }: InstanceView): boolean {
+  return state === "prewarmed" && boundTo === null && obstacle === null;
 }

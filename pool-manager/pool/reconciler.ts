@@ -1,19 +1,18 @@
-import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
-import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
+import { servedRevisions } from "../functions/function.ts";
 import { decide } from "./decide.ts";
 import { Demand } from "./demand.ts";
 import { Doubts } from "./doubt.ts";
 import { Executor } from "./executor.ts";
-import { TableFeed } from "./feed.ts";
 import { LoadFailures } from "./load-failures.ts";
 import { Notices } from "./notices.ts";
-import { type Knowledge, specOf, unprovenOwners, viewInstance } from "./observe.ts";
+import { type Knowledge, specOf, unknownFunctions, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Outcomes } from "./outcomes.ts";
+import { Publisher } from "./publisher.ts";
+import { Reports } from "./reports.ts";
 import { Rollouts } from "./rollouts.ts";
 import type { PoolSpec, World } from "./state.ts";
-import { tableFunction } from "./table.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
@@ -25,7 +24,6 @@ const RESYNC_MS = 500;
 export class Reconciler implements PoolManagerLink {
   readonly #options: ReconcilerOptions;
   readonly #demand = new Demand();
-  readonly #feed = new TableFeed();
   readonly #failures = new LoadFailures();
   readonly #outcomes = new Outcomes();
   readonly #rollouts: Rollouts;
@@ -33,6 +31,10 @@ export class Reconciler implements PoolManagerLink {
   #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
   readonly #notices: Notices;
+  readonly #publisher: Publisher;
+  readonly reports: Reports;
+  /** The platform has been listed completely, and its instances have had time to say what they serve. */
+  #started = false;
   #scheduled = false;
   #closed = false;
   #cancelTimer: () => void = () => {};
@@ -45,16 +47,24 @@ export class Reconciler implements PoolManagerLink {
       () => this.poke(),
       (functionUid, revision, error) => this.#undeliverable(functionUid, revision, error),
     );
-    this.#notices = new Notices(options, this.#executor, this.#failures, (change) => this.#feed.publish(change));
+    this.#publisher = new Publisher(options, this.#executor, this.#failures, this.#demand);
+    this.reports = new Reports(options, this.#executor, this.#failures);
+    this.#notices = new Notices(options, this.#executor, this.#failures, (change) => this.#publisher.tell(change));
     const { functions, clock, onEvent } = options;
-    this.#rollouts = new Rollouts({ functions, clock, onEvent, look: (record, to) => this.#lookAt(record, to) });
+    this.#rollouts = new Rollouts({
+      functions,
+      clock,
+      onEvent,
+      look: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes) : null),
+    });
   }
 
   async start(): Promise<void> {
     this.#rollouts.start();
     this.#unwatch = this.#options.platform.watch((uid) => this.#instanceChanged(uid));
     await this.#options.platform.start();
-    for (const record of this.#options.functions.list()) this.#publish(record);
+    this.#started = true;
+    this.#publisher.open();
     this.poke();
   }
 
@@ -66,7 +76,7 @@ export class Reconciler implements PoolManagerLink {
   }
 
   subscribe(listener: (change: TableChange) => void): () => void {
-    return this.#feed.subscribe(listener);
+    return this.#publisher.subscribe(listener);
   }
 
   report(report: DemandReport): void {
@@ -82,8 +92,8 @@ export class Reconciler implements PoolManagerLink {
   /** A function was deployed, changed or deleted. */
   functionChanged(uid: string): void {
     const record = this.#options.functions.byUid(uid);
-    if (record) this.#publish(record);
-    else this.#retain(uid, []);
+    if (record) this.#publisher.publish(record);
+    else this.#functionDeleted(uid);
     const isServed = (functionUid: string, revision: string) => {
       const known = this.#options.functions.byUid(functionUid);
       return known !== undefined && servedRevisions(known).some(({ id }) => id === revision);
@@ -93,9 +103,14 @@ export class Reconciler implements PoolManagerLink {
     this.poke();
   }
 
-  /** Asks for a step; several wishes become one. */
+  #functionDeleted(uid: string): void {
+    this.#executor.incidents.forget(uid);
+    this.#publisher.retain(uid, []);
+  }
+
+  /** Asks for a step; several wishes become one. Before the first complete view there is none. */
   poke(): void {
-    if (this.#scheduled || this.#closed) return;
+    if (this.#scheduled || this.#closed || !this.#started) return;
     this.#scheduled = true;
     this.#options.clock.soon(() => {
       this.#scheduled = false;
@@ -109,14 +124,16 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
     this.#doubt();
+    this.#notices.obstacles(instances.values(), clock.now());
     const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));
     this.#executor.observe(instances, (pool) => held.has(pool), clock.now());
     const world = this.view();
+    this.#publisher.tellBlocked(world);
     const decision = decide(world);
     for (const pool of decision.throttled) this.#options.onEvent({ type: "budget.exhausted", pool });
     this.#executor.execute(decision.actions, world);
     for (const action of decision.actions) {
-      if (action.kind === "remove" && action.instance.functionUid) this.#publishUid(action.instance.functionUid);
+      if (action.kind === "remove" && action.instance.functionUid) this.#publisher.publishUid(action.instance.functionUid);
     }
     this.#cancelTimer = this.#options.clock.after(Math.min(decision.lookAgainMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
   }
@@ -143,40 +160,6 @@ export class Reconciler implements PoolManagerLink {
     return this.#doubted.get(pool) ?? null;
   }
 
-  /** States of a function's instances, for display. */
-  statesOf(functionUid: string): string[] {
-    const { instances } = this.#options.platform.observe();
-    const own = [...instances.values()].filter((instance) => instance.echo?.functionUid === functionUid);
-    return own.filter(({ uid }) => !this.#executor.isLeaving(uid)).map(({ echo }) => echo?.state ?? "starting");
-  }
-
-  /** Whether a revision's code loads, as far as is known now; in the words of a Kubernetes condition. */
-  readiness(): (functionUid: string, revision: string) => { status: "True" | "False" | "Unknown"; reason: string; message: string } {
-    const { instances } = this.#options.platform.observe();
-    const loaded = new Set([...instances.values()].flatMap(({ echo }) => (echo?.loaded ? [`${echo.functionUid} ${echo.revision}`] : [])));
-    return (functionUid, revision) => {
-      const failure = this.#failures.last(functionUid, revision);
-      if (failure) return { status: "False", reason: "LoadFailed", message: failure };
-      if (loaded.has(`${functionUid} ${revision}`)) return { status: "True", reason: "Loaded", message: `${revision} is loaded` };
-      return { status: "Unknown", reason: "Idle", message: `no instance has ${revision} loaded` };
-    };
-  }
-
-  /** What a rollout's next step is decided by. */
-  #lookAt({ uid, active }: FunctionRecord, to: string) {
-    const { synced, instances } = this.#options.platform.observe();
-    if (!synced) return null;
-    const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
-    const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
-    const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
-    return {
-      total: serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
-      ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,
-      failure: this.#failures.last(uid, to) ?? stuck?.trouble ?? null,
-      ...this.#outcomes.of(uid, to),
-    };
-  }
-
   /** The world as the next decision will see it; looking at it changes nothing. */
   view(): World {
     const { platform, clock, functions, pace } = this.#options;
@@ -189,7 +172,7 @@ export class Reconciler implements PoolManagerLink {
       isLeaving: (uid) => this.#executor.isLeaving(uid),
       isSilent: (uid) => this.#executor.isSilent(uid),
       isBinding: (uid) => this.#executor.isBinding(uid),
-      specializedAt: (uid) => this.#executor.startOf(uid)?.at ?? 0,
+      specializedAt: (uid) => this.#executor.starts.of(uid)?.at ?? 0,
     };
     const specs = this.#specs();
     return {
@@ -199,7 +182,7 @@ export class Reconciler implements PoolManagerLink {
       functions: functions
         .list()
         .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
-      unproven: unprovenOwners(instances.values(), functions),
+      unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
       expectedCreations: this.#executor.expectations.creations(),
@@ -212,9 +195,9 @@ export class Reconciler implements PoolManagerLink {
     const instance = this.#options.platform.observe().instances.get(uid);
     if (instance) this.#notices.look(instance);
     else this.#notices.gone(uid);
-    if (instance?.echo) this.#executor.accepted(uid, instance.echo.epoch, this.#options.clock.now());
-    const functionUid = instance?.echo?.functionUid ?? this.#executor.startOf(uid)?.functionUid;
-    if (functionUid) this.#publishUid(functionUid);
+    if (instance?.echo) this.#executor.starts.accepted(uid, instance.echo.epoch, this.#options.clock.now());
+    const functionUid = instance?.echo?.functionUid ?? this.#executor.starts.of(uid)?.functionUid;
+    if (functionUid) this.#publisher.publishUid(functionUid);
     if (!instance) this.#executor.forget(uid);
     this.poke();
   }
@@ -222,38 +205,6 @@ export class Reconciler implements PoolManagerLink {
   #undeliverable(functionUid: string, revision: string, { message }: Error): void {
     const error = { reason: "load" as const, message, revision };
     this.#failures.record(functionUid, revision, `undeliverable/${this.#options.clock.now()}`, "", error, this.#options.clock.now());
-    this.#publishUid(functionUid);
+    this.#publisher.publishUid(functionUid);
   }
-
-  #publishUid(functionUid: string): void {
-    const record = this.#options.functions.byUid(functionUid);
-    if (record) this.#publish(record);
-  }
-
-  #publish(record: FunctionRecord): void {
-    const { platform, clock } = this.#options;
-    const serving = [...platform.observe().instances.values()].filter(
-      (instance) => instance.echo?.functionUid === record.uid && !instance.removing && !this.#executor.isLeaving(instance.uid),
-    );
-    const startOf = (uid: string) => this.#executor.startOf(uid);
-    const served = servedRevisions(record).map((revision) => {
-      const failure = this.#failures.current(record.uid, revision.id, clock.now());
-      return tableFunction(record, revision, serving, startOf, failure, this.#executor.expectedStartMs);
-    });
-    // The active one last: what its split names is there by then.
-    for (const entry of served.reverse()) this.#feed.upsert(entry);
-    this.#retain(
-      record.uid,
-      served.map(({ key }) => key),
-    );
-  }
-
-  #retain(functionUid: string, keys: readonly string[]): void {
-    const gone = this.#feed.retain(functionUid, new Set(keys));
-    if (gone.length > 0) this.#demand.drop(gone);
-  }
-}
-
-function isServing(echo: Echo | null): boolean {
-  return echo?.state === "warm" || echo?.state === "specializing";
 }

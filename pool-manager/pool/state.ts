@@ -1,5 +1,7 @@
 import type { InstanceState } from "../../runtime-images/protocol/messages.ts";
 import type { StartKind } from "../client/contract.ts";
+import type { FunctionEnd } from "../functions/retention.ts";
+import type { Obstacle } from "../platform/platform.ts";
 
 /** Most disruptive actions (deletions and in-place changes) on a pool within a window. */
 export interface Budget {
@@ -57,6 +59,10 @@ export interface InstanceView {
   /** A bind was sent and is not answered yet. */
   binding: boolean;
   createdAt: number;
+  /** When this pool manager first saw it: no age that decides counts from before. */
+  seenAt: number;
+  /** When its runtime was first seen to run; null: it was not yet. */
+  runningSince: number | null;
   readyAt: number;
   /** When its last load order was decided; 0 before. */
   specializedAt: number;
@@ -65,6 +71,8 @@ export interface InstanceView {
   inFlight: number;
   /** A router could not use it. */
   suspect: boolean;
+  /** Why it cannot serve now; null: nothing is known to be in the way. */
+  obstacle: Obstacle | null;
   /** A fresh one is to take its place. */
   replace: "version" | "node" | null;
   /** A removal was decided: it counts as alive, but not as capacity. */
@@ -85,8 +93,8 @@ export interface World {
   synced: boolean;
   pools: readonly PoolSpec[];
   functions: readonly FunctionSpec[];
-  /** Uids of functions that are not known, without evidence that they were deleted: their instances are left alone. */
-  unproven?: ReadonlySet<string>;
+  /** Functions that instances belong to and that are not known, and what is known of their end. */
+  unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
   /** Instances that were asked for and are not observed yet, by pool. */
@@ -111,15 +119,19 @@ export interface Pace {
   bindDelayMs: number;
   /** No record is written within this time of the load order: it would compete with the load. Milliseconds. */
   bindAfterMs: number;
-  /** An instance that has not become prewarmed by then is given up. Milliseconds. */
+  /** An instance that runs and has not become prewarmed by then is given up. Milliseconds. */
   startTimeoutMs: number;
+  /** A free instance that was reachable and has not been for this long is no longer counted as one. Milliseconds. */
+  lostAfterMs: number;
 }
 
 export type RemoveReason =
   | "failed"
   | "suspect"
   | "start-timeout"
+  | "unreachable"
   | "deleted-function"
+  | "orphaned"
   | "misbound"
   | "drained"
   | "replaced"
@@ -137,7 +149,7 @@ export type Action =
       start: StartKind;
     }
   | { kind: "bind"; instance: InstanceView; functionUid: string; revision: string }
-  | { kind: "scale"; pool: string; replicas: number; create: number }
+  | { kind: "scale"; pool: string; replicas: number; leaving: ReadonlySet<string>; create: number }
   | { kind: "remove"; instance: InstanceView; reason: RemoveReason; drainMs: number };
 
 export interface Decision {

@@ -1,4 +1,6 @@
-import type { Plan } from "./plan.ts";
+import { holdsPlace } from "../platform/platform.ts";
+import { isGivenUp, isLost } from "./lost.ts";
+import { isFree, type Plan } from "./plan.ts";
 import { startsAtOnce } from "./refill.ts";
 import type { InstanceView } from "./state.ts";
 
@@ -8,24 +10,35 @@ const SURPLUS_MS = 5000;
 /** Creates for those who wait, then up to `size`; removes what is beyond both, and what fresh instances stand in for. */
 export function fill(plan: Plan, unmet: number): void {
   const { world, pool, renewal } = plan;
-  const unbound = plan.usable().filter((instance) => isUnbound(instance) && !plan.isOrdered(instance));
-  const have = unbound.length + plan.expected();
+  const all = plan.usable().filter((instance) => isUnbound(instance) && !plan.isOrdered(instance));
+  const lost = all.filter((instance) => isLost(instance, world));
+  const unbound = all.filter((instance) => !lost.includes(instance));
+  // Each lost one is made up for once: where no instance can be reached, more of them help nobody.
+  const have = unbound.length + plan.expected() + Math.max(0, lost.length - pool.size);
   const stale = unbound.filter(renewal.isStale);
   // A fresh one first: what is ready never falls below the size.
   const goal = pool.size + unmet + Math.min(stale.length, world.pace.refill);
-  const ready = unbound.filter(({ state }) => state === "prewarmed");
+  const ready = unbound.filter(isFree);
   for (const instance of stale.slice(0, Math.max(0, ready.length - pool.size - unmet))) plan.remove(instance, "replaced", 0);
   create(plan, Math.min(goal - have, plan.room(), startsOf(plan, unmet, have) - plan.starting()));
+  forgo(plan, lost, ready.length >= pool.size + unmet);
   const surplus = ready.filter(({ readyAt }) => world.now - readyAt > SURPLUS_MS);
-  for (const instance of surplus.slice(0, Math.max(0, have - goal))) plan.remove(instance, "pool-shrunk", 0);
+  for (const instance of surplus.slice(0, Math.max(0, ready.length - goal))) plan.remove(instance, "pool-shrunk", 0);
+}
+
+/** Lost instances go when the pool is full without them, and one at a time when they have been lost for long. */
+function forgo(plan: Plan, lost: readonly InstanceView[], isFull: boolean): void {
+  const due = isFull ? lost : lost.filter((instance) => isGivenUp(instance, plan.world)).slice(0, 1);
+  for (const instance of due) plan.remove(instance, "unreachable", 0);
 }
 
 function create(plan: Plan, count: number): void {
   if (count <= 0) return;
   const { name } = plan.pool;
+  const leaving = new Set(plan.alive.filter((instance) => plan.leaves(instance)).map(({ uid }) => uid));
   // The platform counts by its own record: an instance that is claimed and not yet bound is still unbound there.
-  const recorded = plan.alive.filter(({ boundTo, deleting }) => boundTo === null && !deleting).length;
-  plan.do({ kind: "scale", pool: name, replicas: recorded + plan.expected() + count, create: count });
+  const recorded = plan.alive.filter((instance) => instance.boundTo === null && !leaving.has(instance.uid) && holdsPlace(instance)).length;
+  plan.do({ kind: "scale", pool: name, replicas: recorded + plan.expected() + count, leaving, create: count });
 }
 
 function startsOf(plan: Plan, unmet: number, have: number): number {
@@ -37,6 +50,7 @@ function startsOf(plan: Plan, unmet: number, have: number): number {
   return starts;
 }
 
-function isUnbound(instance: InstanceView): boolean {
+/** It belongs to the pool, and to nobody else. */
+export function isUnbound(instance: InstanceView): boolean {
   return instance.functionUid === null && (instance.state === "starting" || instance.state === "prewarmed");
 }

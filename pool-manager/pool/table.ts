@@ -1,4 +1,4 @@
-import type { Endpoint, LoadFailure, StartKind, TableFunction } from "../client/contract.ts";
+import type { Endpoint, StartKind, TableFunction } from "../client/contract.ts";
 import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
 import type { Instance } from "../platform/platform.ts";
 
@@ -9,14 +9,16 @@ export interface Start {
   epoch: number;
 }
 
+/** What is known of instances to come. */
+export type Outlook = Pick<TableFunction, "failure" | "blocked" | "expectedStartMs">;
+
 /** A served revision as routers see it: derived from what its instances say of themselves, and nothing else. */
 export function tableFunction(
   record: FunctionRecord,
   { id, settings, loadTimeoutMs }: Revision,
   instances: Iterable<Instance>,
   startOf: (uid: string) => Start | undefined,
-  failure: LoadFailure | null,
-  expectedStartMs: number,
+  outlook: Outlook,
 ): TableFunction {
   const isActive = id === record.active;
   const endpoints: Endpoint[] = [];
@@ -37,8 +39,7 @@ export function tableFunction(
     queueDepth: record.scaling.queueDepth,
     queueTimeoutMs: record.scaling.queueTimeoutMs,
     endpoints,
-    failure,
-    expectedStartMs,
+    ...outlook,
   };
 }
 

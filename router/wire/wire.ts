@@ -2,8 +2,10 @@ import { connect, type Socket } from "node:net";
 import { Chunks } from "./chunks.ts";
 import { parseHead, type ResponseHead } from "./response-head.ts";
 
-/** An instance that cannot be reached by then is not there. Milliseconds. */
-export const CONNECT_MS = 2000;
+/** An instance that cannot be reached by then is not there: one packet may be lost, and is sent again after a second. Milliseconds. */
+export const CONNECT_MS = 1200;
+/** The kernel asks a peer that has been silent for so long whether it is there, and ends the connection when it is not. Milliseconds. */
+export const KEEPALIVE_MS = 1000;
 /** Longest head of a response. Bytes. */
 const MAX_HEAD = 64 * 1024;
 const HEAD_END = Buffer.from("\r\n\r\n");
@@ -41,7 +43,7 @@ export interface WireRequest {
 export class Wire {
   readonly #socket: Socket;
   readonly #idle: (wire: Wire) => void;
-  readonly #gone: (wire: Wire) => void;
+  readonly #gone: (wire: Wire, joined?: Socket) => void;
   #connected = false;
   /** Its response is complete, and the connection goes on. */
   #free = false;
@@ -51,12 +53,14 @@ export class Wire {
   #chunks: Chunks | null = null;
   #left = 0;
   #partial: Buffer | null = null;
+  /** What was read when it was looked at last; -1: nothing was under way then. Bytes. */
+  #seen = -1;
 
-  /** `idle` is called when it may take another request, `gone` when it never will again. */
-  constructor(host: string, port: number, idle: (wire: Wire) => void, gone: (wire: Wire) => void) {
+  /** `idle` is called when it may take another request, `gone` when it never will again: it has ended, or its connection was `joined`. */
+  constructor(host: string, port: number, idle: (wire: Wire) => void, gone: (wire: Wire, joined?: Socket) => void) {
     this.#idle = idle;
     this.#gone = gone;
-    const socket = connect({ host, port, noDelay: true });
+    const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
     this.#socket = socket;
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)), CONNECT_MS);
     socket.once("connect", () => {
@@ -83,9 +87,17 @@ export class Wire {
     if (this.#connected) this.#write(request);
   }
 
+  /** Whether a request has waited since the last look, and nothing was heard of it. */
+  look(): boolean {
+    const seen = this.#handler && this.#connected ? this.#socket.bytesRead : -1;
+    const isQuiet = seen >= 0 && seen === this.#seen;
+    this.#seen = seen;
+    return isQuiet;
+  }
+
   /** Ends now; what is under way fails. */
-  destroy(): void {
-    this.#socket.destroy();
+  destroy(reason?: Error): void {
+    this.#socket.destroy(reason);
   }
 
   #write({ head, body }: WireRequest): void {
@@ -140,7 +152,7 @@ export class Wire {
     const handler = this.#handler as WireHandler;
     this.#handler = null;
     this.#socket.removeAllListeners();
-    this.#gone(this);
+    this.#gone(this, this.#socket);
     handler.onJoin(statusText, headers, this.#socket, first);
     return null;
   }

@@ -1,8 +1,8 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import type { ControlLine, Echo, LoadAnswer, LoadOrder } from "../protocol/messages.ts";
-import { ORDER_END } from "../protocol/messages.ts";
+import type { BeatLine, ControlLine, Echo, LoadAnswer, LoadOrder } from "../protocol/messages.ts";
+import { BEAT_HEADER, BEATS_QUERY, ORDER_END } from "../protocol/messages.ts";
 import { SIGNATURE_HEADER, verifyRequest } from "../protocol/signature.ts";
 import type { Identity } from "./certificate.ts";
 
@@ -20,14 +20,20 @@ const MAX_ORDER_BYTES = 256 * 1024 * 1024;
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 /** A follower that does not read loses log lines beyond this. Bytes. */
 const MAX_UNREAD = 1024 * 1024;
+/** How often a follower that wants to know whether we live is told so. Milliseconds. */
+const BEAT_MS = 1000;
 
 /**
  * The control API of an instance: `GET /v1/echo`, `POST /v1/load`, `POST /v1/drain?deadlineMs=N`, and
  * `GET /v1/events`, which streams the echo as one JSON line now and after each change. On a Unix socket with mode
- * 0600; or, for a pod, over TLS, where every request is signed by the leader and the stream carries output too.
+ * 0600; or, for a pod, over TLS, where every request is signed by the leader and the stream carries output too. A
+ * follower that asks for beats hears something every second: a supervisor that is stopped or cut off is noticed.
  */
 export class Control {
   readonly #streams = new Set<ServerResponse>();
+  /** Those of them that want beats. */
+  readonly #beating = new Set<ServerResponse>();
+  #beat: NodeJS.Timeout | null = null;
   readonly #target: Controlled;
   #leaderKey: KeyObject | null = null;
 
@@ -46,12 +52,12 @@ export class Control {
     });
   }
 
-  async listenTls(port: number, identity: Identity, leaderKey: KeyObject): Promise<void> {
+  async listenTls(address: { host: string; port: number }, identity: Identity, leaderKey: KeyObject): Promise<void> {
     this.#leaderKey = leaderKey;
     // Embedded instances need no TLS, and loading it takes a tenth of their supervisor's start.
     const { createServer: createTlsServer } = await import("node:https");
     const key = identity.key.export({ type: "pkcs8", format: "pem" });
-    configured(createTlsServer({ key, cert: identity.cert, minVersion: "TLSv1.3" }, this.#listener)).listen(port);
+    configured(createTlsServer({ key, cert: identity.cert, minVersion: "TLSv1.3" }, this.#listener)).listen(address);
   }
 
   publish(): void {
@@ -68,7 +74,7 @@ export class Control {
     if (route === "POST /v1/load") return this.#load(req, res);
     if (!this.#isSigned(req, "")) return reply(res, 401, { error: "the request is not signed by the leader" });
     if (route === "GET /v1/echo") return reply(res, 200, this.#target.echo());
-    if (route === "GET /v1/events") return this.#stream(res);
+    if (route === "GET /v1/events") return this.#stream(res, url.searchParams.has(BEATS_QUERY));
     if (route === "POST /v1/drain") {
       this.#target.drain(Number(url.searchParams.get("deadlineMs") ?? 0));
       return reply(res, 202, this.#target.echo());
@@ -88,11 +94,32 @@ export class Control {
     for (const stream of this.#streams) if (line.log === undefined || stream.writableLength < MAX_UNREAD) stream.write(text);
   }
 
-  #stream(res: ServerResponse): void {
-    res.writeHead(200, { "content-type": "application/x-ndjson" });
+  #stream(res: ServerResponse, beats: boolean): void {
+    res.writeHead(200, { "content-type": "application/x-ndjson", ...(beats && { [BEAT_HEADER]: BEAT_MS }) });
     res.write(`${JSON.stringify({ echo: this.#target.echo() } satisfies ControlLine)}\n`);
     this.#streams.add(res);
-    res.on("close", () => this.#streams.delete(res));
+    if (beats) this.#beating.add(res);
+    this.#keepTime();
+    res.on("close", () => {
+      this.#streams.delete(res);
+      this.#beating.delete(res);
+      this.#keepTime();
+    });
+  }
+
+  /** One timer for all who want beats, none without them. */
+  #keepTime(): void {
+    if (this.#beating.size > 0) {
+      this.#beat ??= setInterval(() => this.#sendBeats(), BEAT_MS).unref();
+    } else if (this.#beat) {
+      clearInterval(this.#beat);
+      this.#beat = null;
+    }
+  }
+
+  #sendBeats(): void {
+    const text = `${JSON.stringify({ beat: true } satisfies BeatLine)}\n`;
+    for (const stream of this.#beating) if (stream.writableLength < MAX_UNREAD) stream.write(text);
   }
 
   /** The order is checked as soon as it is there: code is taken only from the leader. */

@@ -51,7 +51,7 @@ class Supervisor implements Controlled {
     const identity = createIdentity();
     process.stdout.write(`${CONTROL_READY} ${identity.fingerprint}\n`);
     this.#boot();
-    void this.#control.listenTls(CONTROL_PORT, identity, importPublicKey(leaderKey));
+    void this.#control.listenTls({ host: this.#host, port: CONTROL_PORT }, identity, importPublicKey(leaderKey));
   }
 
   #boot(): void {

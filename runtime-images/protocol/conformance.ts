@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { type RequestOptions, request } from "node:http";
-import type { Echo, LoadAnswer, LoadOrder } from "./messages.ts";
+import { type IncomingHttpHeaders, type RequestOptions, request } from "node:http";
+import { createInterface } from "node:readline";
+import { BEAT_HEADER, type Echo, type LoadAnswer, type LoadOrder } from "./messages.ts";
 
 /** A running instance of some runtime, addressed as the pool manager and the routers address it. */
 export interface RuntimeSubject {
@@ -14,9 +15,10 @@ export interface RuntimeSubject {
 
 /**
  * `hello` answers "hello"; `slow` answers "slow" after 300 ms; `throws` throws "boom at load" while it loads;
- * `hangs` never finishes loading; `exits` ends its process when it is invoked; `env` answers the variable GREETING.
+ * `hangs` never finishes loading; `exits` ends its process when it is invoked; `env` answers the variable GREETING;
+ * `spins` keeps its processor busy for ten seconds.
  */
-export type SampleName = "hello" | "slow" | "throws" | "hangs" | "exits" | "env";
+export type SampleName = "hello" | "slow" | "throws" | "hangs" | "exits" | "env" | "spins";
 
 export interface Check {
   name: string;
@@ -160,6 +162,22 @@ export const conformance: Check[] = [
     },
   },
   {
+    name: "its event stream beats for whoever asks for it, while user code runs too, and for nobody else",
+    run: async (subject) => {
+      const plain = await events(subject, "/v1/events");
+      const beating = await events(subject, "/v1/events?beats=1");
+      const everyMs = Number(beating.headers[BEAT_HEADER]);
+      assert.ok(everyMs >= 100 && everyMs <= 2000, `${BEAT_HEADER} is ${beating.headers[BEAT_HEADER]}`);
+      assert.equal(plain.headers[BEAT_HEADER], undefined);
+      const { port } = (await load(subject, "spins")).echo;
+      void invoke(subject, port).catch(() => {});
+      await beating.line((line) => line.beat === true);
+      await beating.line((line) => line.beat === true);
+      assert.ok(plain.lines.every((line) => "echo" in line));
+      for (const stream of [plain, beating]) stream.end();
+    },
+  },
+  {
     name: "environment arrives with the order",
     run: async (subject) => {
       const { port } = (await load(subject, "env", {}, { env: { GREETING: "hi there" } })).echo;
@@ -217,6 +235,46 @@ async function until(subject: RuntimeSubject, check: (echo: Echo) => boolean, ms
     assert.ok(Date.now() < deadline, `not within ${ms} ms; the echo is ${JSON.stringify(await echo(subject))}`);
     await sleep(10);
   }
+}
+
+type Line = { echo?: Echo; beat?: true };
+
+interface Events {
+  headers: IncomingHttpHeaders;
+  lines: Line[];
+  /** Resolves with the next line that passes. */
+  line(check: (line: Line) => boolean): Promise<void>;
+  end(): void;
+}
+
+function events({ control: socketPath }: RuntimeSubject, path: string): Promise<Events> {
+  return new Promise((resolve, reject) => {
+    const req = request({ socketPath, path, agent: false }, (res) => {
+      const lines: Line[] = [];
+      const listeners = new Set<(line: Line) => void>();
+      const reader = createInterface({ input: res });
+      for (const source of [reader, res]) source.on("error", () => {});
+      reader.on("line", (text) => {
+        const line = JSON.parse(text) as Line;
+        lines.push(line);
+        for (const listener of listeners) listener(line);
+      });
+      const line = (check: (line: Line) => boolean) =>
+        new Promise<void>((found, failed) => {
+          const timer = setTimeout(() => failed(new Error("no such line within 5 s")), 5000);
+          const listener = (one: Line) => {
+            if (!check(one)) return;
+            clearTimeout(timer);
+            listeners.delete(listener);
+            found();
+          };
+          listeners.add(listener);
+        });
+      resolve({ headers: res.headers, lines, line, end: () => req.destroy() });
+    });
+    req.on("error", reject);
+    req.end();
+  });
 }
 
 interface Answer {

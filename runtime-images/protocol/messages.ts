@@ -100,8 +100,21 @@ export const LOG_MARK = "\u001e";
 /** The line that a supervisor prints once its control socket listens; over TLS, a space and its fingerprint follow. */
 export const CONTROL_READY = `${LOG_MARK}control`;
 
-/** One line of an instance's event stream. */
+/** One line of an instance's event stream that says something. */
 export type ControlLine = { echo: Echo; log?: undefined } | { log: string; echo?: undefined };
+
+/** A line that only says that the instance lives: sent to followers that have asked for beats. */
+export interface BeatLine {
+  beat: true;
+  echo?: undefined;
+  log?: undefined;
+}
+
+/** Query of `GET /v1/events` by which a follower asks for beats: `beats=1`. */
+export const BEATS_QUERY = "beats";
+
+/** On the answer, in milliseconds: how often beats come. Without it a stream may be silent for as long as nothing changes. */
+export const BEAT_HEADER = "x-berth-beat";
 
 /** In a pod: the port of the control API. */
 export const CONTROL_PORT = 7420;

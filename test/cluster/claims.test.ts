@@ -32,7 +32,7 @@ describe("two pool managers", () => {
       // As the pool manager does: asked again for what has not come in time, 50 at once.
       await until(async () => {
         const seen = first.observe().instances.size;
-        if (seen < PODS) await first.scalePool({ name: "node", runtime: "node", max: PODS }, Math.min(PODS, seen + 50));
+        if (seen < PODS) await first.scalePool({ name: "node", runtime: "node", max: PODS }, { replicas: Math.min(PODS, seen + 50), leaving: new Set() });
         return first.observe().instances.size === PODS;
       }, `${PODS} pods are created`);
       for (const manager of managers) {

@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { unprotect } from "../../pool-manager/platform/kruise/unprotect.ts";
 import { until } from "../helpers/berth.ts";
 import { BIN, REGISTRY_OF_PODS } from "./layout.ts";
-import { CACHE_DIR, clusterConfig, unprotect } from "./subject.ts";
+import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 /** All of the guide, an installation and an upgrade included. Milliseconds. */
 const GUIDE_MS = 400_000;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../pool-manager/images/oci.ts";
-import type { Instance, OpenOrder, Platform, PreparedCode } from "../../pool-manager/platform/platform.ts";
+import type { Instance, OpenOrder, Platform, PoolScale, PreparedCode } from "../../pool-manager/platform/platform.ts";
 import { until } from "../helpers/berth.ts";
+
+const scaleTo = (replicas: number, leaving: readonly string[] = []): PoolScale => ({ replicas, leaving: new Set(leaving) });
 
 export interface Subject {
   platform: Platform;
@@ -24,7 +26,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
     try {
       await subject.platform.start();
       for (const functionUid of ["f1", "f2"]) if (subject.prepared) subject.platform.prepareCode([{ ...subject.prepared, functionUid }]);
-      await subject.platform.scalePool(pool, replicas);
+      await subject.platform.scalePool(pool, scaleTo(replicas));
       const prewarmed = () => [...subject.platform.observe().instances.values()].filter((i) => i.echo?.state === "prewarmed");
       await until(() => prewarmed().length === replicas, `${replicas} instances are prewarmed`);
       return await body(subject, prewarmed);
@@ -66,7 +68,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
     test("creates what a pool is short of, tells it, and creates nothing the second time", () =>
       withPool(2, async (subject, prewarmed) => {
         expect(prewarmed().every((i) => i.pool === "node" && i.binding === null && i.readyAt !== null && i.echo?.epoch === 0)).toBe(true);
-        await subject.platform.scalePool(pool, 2);
+        await subject.platform.scalePool(pool, scaleTo(2));
         expect(subject.platform.observe().instances.size).toBe(2);
       }));
 
@@ -74,13 +76,30 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       withPool(2, async ({ platform }, prewarmed) => {
         const { uid, resourceVersion } = first(prewarmed());
         await platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
-        await platform.scalePool(pool, 9);
+        await platform.scalePool(pool, scaleTo(9));
         expect(platform.observe().instances.size).toBe(3);
       }));
 
+    test.each([
+      ["before it is asked to go", 0],
+      ["after it was asked to go", 1],
+    ] as const)("one that is on its way out is replaced by one, and not by two: scaled %s", (_when, first) =>
+      withPool(1, async ({ platform }, prewarmed) => {
+        const { uid, resourceVersion } = prewarmed()[0] as Instance;
+        const seen = new Set<string>();
+        const stop = platform.watch((changed) => seen.add(changed));
+        const steps = [() => platform.scalePool(pool, scaleTo(1, [uid])), () => platform.remove({ uid, resourceVersion })];
+        if (first === 1) steps.reverse();
+        await Promise.all(steps.map((step) => step()));
+        await until(() => !platform.observe().instances.has(uid) && prewarmed().length === 1, "one has taken its place");
+        stop();
+        expect(seen.size - 1).toBe(1);
+      }),
+    );
+
     test("never deletes by being scaled down", () =>
       withPool(2, async ({ platform }) => {
-        await platform.scalePool(pool, 0);
+        await platform.scalePool(pool, scaleTo(0));
         expect(platform.observe().instances.size).toBe(2);
       }));
 
@@ -150,7 +169,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       withPool(1, async (subject, prewarmed) => {
         const { uid, resourceVersion } = first(prewarmed());
         await subject.platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
-        await subject.platform.scalePool(pool, 1);
+        await subject.platform.scalePool(pool, scaleTo(1));
         await until(() => subject.platform.observe().instances.size === 2, "another one is created");
       }));
 

@@ -12,6 +12,7 @@ const SAMPLES: Record<SampleName, string> = {
   throws: "throw new Error('boom at load');",
   hangs: "await new Promise(() => setTimeout(() => {}, 1e6)); export default {};",
   exits: "export default { fetch() { process.exit(3); } };",
+  spins: "export default { fetch() { for (const from = Date.now(); Date.now() - from < 10_000; ); return new Response('spun'); } };",
   env: "export default { fetch: (request, env) => new Response(process.env.GREETING) };",
 };
 

@@ -107,7 +107,7 @@ describe("the registry", () => {
   const kube = { namespace: "n", create: async () => ({}) } as unknown as Kube;
   beforeEach(async () => {
     server = await MemoryRegistry.start();
-    const client = new RegistryClient({ registry: server.host, credentials: null, insecure: true });
+    const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
     registry = new CodeRegistry({ kube, registry: client, repository: "berth/code-1", blob: (digest) => layout.get(digest), pullSecret: null });
   });
   afterEach(() => server.close());
@@ -131,7 +131,7 @@ describe("the registry", () => {
 
   test("has code of other namespaces and clusters too, by its digest", async () => {
     const { image, layer } = await built("a");
-    const client = new RegistryClient({ registry: server.host, credentials: null, insecure: true });
+    const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
     const blob = (digest: string) => layout.get(digest);
     const other = new CodeRegistry({ kube, registry: client, repository: "berth/code-2", blob, pullSecret: null });
     await other.publish(image);

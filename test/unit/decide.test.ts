@@ -2,75 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decide } from "../../pool-manager/pool/decide.ts";
 import { wantedInstances } from "../../pool-manager/pool/scale.ts";
-import type { Action, FunctionSpec, InstanceView, PoolSpec, World } from "../../pool-manager/pool/state.ts";
-
-const POOL: PoolSpec = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 3, windowMs: 1000 }, partition: 0, paused: false };
-const NOW = 100_000;
-
-function fn(uid: string, change: Partial<FunctionSpec> = {}): FunctionSpec {
-  const base = {
-    key: uid,
-    uid,
-    active: true,
-    pool: "node",
-    revision: "r1",
-    concurrency: 1,
-    minScale: 0,
-    maxScale: 5,
-    idleTimeoutMs: 5000,
-    timeoutMs: 1000,
-    blockedUntil: 0,
-    takesOver: null,
-  };
-  return { ...base, ...change };
-}
-
-function instance(uid: string, change: Partial<InstanceView> = {}): InstanceView {
-  return {
-    uid,
-    pool: "node",
-    resourceVersion: "1",
-    bootId: `boot-${uid}`,
-    epoch: 0,
-    state: "prewarmed",
-    functionUid: null,
-    revision: null,
-    boundTo: null,
-    boundRevision: null,
-    binding: false,
-    createdAt: 1000,
-    readyAt: 2000,
-    specializedAt: 0,
-    lastUsedAt: NOW,
-    inFlight: 0,
-    suspect: false,
-    replace: null,
-    removing: false,
-    deleting: false,
-    ...change,
-  };
-}
-
-const warm = (uid: string, functionUid: string, change: Partial<InstanceView> = {}) =>
-  instance(uid, { state: "warm", epoch: 1, functionUid, revision: "r1", boundTo: functionUid, boundRevision: "r1", ...change });
-
-function world(change: Partial<World>): World {
-  return {
-    now: NOW,
-    synced: true,
-    pools: [POOL],
-    functions: [],
-    instances: [],
-    demand: new Map(),
-    expectedCreations: new Map(),
-    disruptions: new Map(),
-    pace: { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000, bindDelayMs: 0, bindAfterMs: 0 },
-    ...change,
-  };
-}
-
-const waiting = (uid: string, count = 1, ms = 10) => new Map([[uid, { waiting: count, inFlight: 0, oldestWaitMs: ms }]]);
-const kinds = (actions: Action[]) => actions.map((action) => (action.kind === "remove" ? `remove ${action.instance.uid}: ${action.reason}` : action.kind));
+import type { Action, InstanceView } from "../../pool-manager/pool/state.ts";
+import { fn, instance, kinds, NOW, PACE, POOL, waiting, warm, world } from "../helpers/world.ts";
 
 describe("a revision that takes over", () => {
   const of = (percent: number, parallel = 1) => [
@@ -164,12 +97,22 @@ describe("decide", () => {
     ["failed", instance("i", { state: "failed" })],
     ["suspect", warm("i", "a", { suspect: true })],
     ["misbound", warm("i", "a", { boundTo: "b" })],
-    ["deleted-function", warm("i", "nobody")],
+    ["deleted-function", warm("i", "deleted")],
+    ["orphaned", warm("i", "nobody")],
     ["drained", warm("i", "a", { state: "gone" })],
     ["idle", warm("i", "a", { lastUsedAt: NOW - 6000 })],
-    ["start-timeout", instance("i", { state: "starting", createdAt: NOW - 11_000 })],
+    ["start-timeout", instance("i", { state: "starting", runningSince: NOW - 11_000 })],
   ])("removes an instance that is %s", (reason, candidate) => {
-    const { actions } = decide(world({ functions: [fn("a")], instances: [candidate] }));
+    const { actions } = decide(
+      world({
+        functions: [fn("a")],
+        unknownFunctions: new Map([
+          ["deleted", "deleted"],
+          ["nobody", "unused"],
+        ]),
+        instances: [candidate],
+      }),
+    );
     expect(kinds(actions)).toContain(`remove i: ${reason}`);
   });
 
@@ -192,26 +135,48 @@ describe("decide", () => {
 
   test("the budget holds deletions back, whatever is observed", () => {
     const strays = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, "nobody"));
-    const { actions, throttled } = decide(world({ instances: strays, disruptions: new Map([["node", 1]]) }));
+    const { actions, throttled } = decide(
+      world({ unknownFunctions: new Map([["nobody", "deleted"]]), instances: strays, disruptions: new Map([["node", 1]]) }),
+    );
     expect(actions.filter((action) => action.kind === "remove")).toHaveLength(2);
     expect(throttled).toEqual(["node"]);
   });
 
   test("a fresh instance that is recorded as a function's becomes that, and one of a function that is gone is removed", () => {
     const instances = [instance("a", { boundTo: "f" }), instance("b", { boundTo: "deleted" })];
-    const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [fn("f")], instances }));
+    const { actions } = decide(
+      world({
+        pools: [{ ...POOL, size: 0 }],
+        functions: [fn("f")],
+        unknownFunctions: new Map([
+          ["deleted", "deleted"],
+          ["nobody", "unused"],
+        ]),
+        instances,
+      }),
+    );
     expect(actions.map((a) => (a.kind === "specialize" ? `${a.instance.uid} for ${a.functionUid}` : kinds([a])[0]))).toContain("a for f");
     expect(kinds(actions)).toContain("remove b: deleted-function");
   });
 
   test("an instance of a function that is not known stays as long as nothing proves that it was deleted", () => {
     const instances = [warm("a", "unknown"), warm("b", "unknown", { boundTo: null, boundRevision: null }), warm("c", "deleted")];
-    const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [], unproven: new Set(["unknown"]), instances }));
+    const { actions } = decide(
+      world({
+        pools: [{ ...POOL, size: 0 }],
+        functions: [],
+        unknownFunctions: new Map([
+          ["unknown", "unproven"],
+          ["deleted", "deleted"],
+        ]),
+        instances,
+      }),
+    );
     expect(kinds(actions).filter((kind) => kind.startsWith("remove"))).toEqual(["remove c: deleted-function"]);
   });
 
   test("while invocations wait for instances, records of those that serve wait too, but not for ever", () => {
-    const pace = { urgent: 4, refill: 1, refillDelayMs: 0, startTimeoutMs: 10_000, bindDelayMs: 100, bindAfterMs: 0 };
+    const pace = { ...PACE, bindDelayMs: 100 };
     const at = (specializedAt: number) => {
       const instances = [warm("a", "f", { boundTo: null, boundRevision: null, specializedAt })];
       return kinds(decide(world({ pace, functions: [fn("f"), fn("g")], instances, demand: waiting("g") })).actions);

@@ -87,7 +87,7 @@ test("what is declared is taken in, and ends with the deletion of its resource",
   expect([names(), accepted("a")?.status]).toEqual([["a", "b"], "True"]);
   await server.delete(`${PATH}/a`);
   await soon();
-  expect([names(), registry.isOver("unknown"), notices]).toEqual([["b"], false, []]);
+  expect([names(), registry.endOf("unknown"), notices]).toEqual([["b"], null, []]);
 });
 
 describe("the end of a resource is no evidence", () => {
@@ -186,7 +186,7 @@ describe("another resource of the name", () => {
     server.expire();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(registry.get("a").uid).not.toBe(a);
-    expect([registry.get("b").uid, resource("b")?.status?.uid, registry.isOver(a)]).toEqual([b, b, true]);
+    expect([registry.get("b").uid, resource("b")?.status?.uid, registry.endOf(a)]).toEqual([b, b, "deleted"]);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { correctionOf } from "../../pool-manager/platform/kruise/correction.ts";
 import { claimPatch, functionSet, poolSetName } from "../../pool-manager/platform/kruise/manifests.ts";
 import type { CloneSet, Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import { firstSight, obstacleOf, sighted } from "../../pool-manager/platform/kruise/obstacle.ts";
 import { hasSwapped, recordOf, substanceOf } from "../../pool-manager/platform/kruise/pod-record.ts";
 
 const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", pullSecret: null };
@@ -55,7 +56,7 @@ describe("corrections of a CloneSet", () => {
 });
 
 describe("a claim", () => {
-  const claim = { functionUid: "f1", revision: "r1", image: "reg/code:tag@sha256:11", digest: "sha256:11", term: 3, fingerprint: "AA" };
+  const claim = { functionUid: "f1", revision: "r1", image: "reg/code:tag@sha256:11", digest: "sha256:11", term: 3, fingerprint: "AA", template: null };
 
   test("carries the version that it was decided on, and swaps the image", () => {
     const patch = claimPatch(pod("a"), set({}), true, claim) as { metadata: Record<string, unknown>; spec?: unknown };
@@ -81,7 +82,8 @@ describe("a claim", () => {
 });
 
 describe("the record of a pod", () => {
-  const known = { echo: null, readyAt: null, createdAt: 0, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
+  const seen = { ...firstSight(0), scheduledSince: 0, runningSince: 0, unconnectedSince: null };
+  const known = { echo: null, readyAt: null, createdAt: 0, seen, isCurrent: true, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
 
   test("changes its substance with owner, labels, images and deletion, and not with its status", () => {
     const a = pod("a");
@@ -98,13 +100,13 @@ describe("the record of a pod", () => {
       status: { containerStatuses: [{ name: "code", image: "", imageID, restartCount: 0, state: { running: {} } }] },
     });
     expect([hasSwapped(running("reg/code@sha256:11")), hasSwapped(running("reg/code@sha256:22")), hasSwapped(bound)]).toEqual([true, false, false]);
-    expect(recordOf(bound, { ...known, overdue: true }, null).trouble).toMatch(/has not run within 60 s/);
+    expect(recordOf(bound, { ...known, overdue: true }, null, null).trouble).toMatch(/has not run within 60 s/);
   });
 
   test("is being removed by the owner that was told to, and no longer once a claim has moved it to another", () => {
     const owned = (uid: string) =>
       pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
-    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, null).removing;
+    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, null, null).removing;
     expect([removing("pool"), removing("fn")]).toEqual([true, false]);
   });
 
@@ -113,7 +115,7 @@ describe("the record of a pod", () => {
       ...pod("a"),
       status: { containerStatuses: [{ name: "code", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }] },
     };
-    expect(recordOf(waiting, known, null).trouble).toBe("ErrImagePull: gone");
+    expect(recordOf(waiting, known, null, null).trouble).toBe("ErrImagePull: gone");
     const echo = {
       uid: "uid-a",
       bootId: "b",
@@ -126,9 +128,12 @@ describe("the record of a pod", () => {
       loaded: true,
       error: null,
     };
-    expect(recordOf({ ...pod("a"), status: { phase: "Failed", reason: "Evicted" } }, { ...known, echo }, null).echo).toMatchObject({
+    const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
+    const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, 10);
+    expect(recordOf(evicted, { ...known, echo }, null, ended).echo).toMatchObject({
       state: "failed",
       loaded: false,
+      error: { message: "the pod has ended: Evicted" },
     });
   });
 });

@@ -12,8 +12,16 @@ test("an instance is deleted once its drain deadline is over, and again where th
   expect(leaving.due(never, 1250)).toEqual(["a"]);
   leaving.sent("a");
   expect(leaving.due(never, 1300)).toEqual([]);
-  leaving.failed("a");
-  expect(leaving.due(never, 1300)).toEqual(["a"]);
+  expect(leaving.failed("a", 1300)).toBe(100);
+  expect(leaving.due(() => true, 1350)).toEqual([]);
+  expect(leaving.due(never, 1400)).toEqual(["a"]);
+});
+
+test("a deletion that fails again and again is asked for less and less often, but at least every ten seconds", () => {
+  const leaving = new LeavingInstances();
+  leaving.add("a", 0, 0);
+  const pauses = Array.from({ length: 9 }, () => leaving.failed("a", 0));
+  expect(pauses).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
 });
 
 test("a deletion that the platform took and no longer shows is sent again", () => {

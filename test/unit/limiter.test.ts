@@ -11,7 +11,7 @@ const endpoint = (instanceUid: string): Endpoint => {
 
 const functionOf = (key: string, ...instances: string[]): TableFunction => {
   const bounds = { concurrency: 1, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 1000, expectedStartMs: 1 };
-  return { key, uid: "f", name: key, revision: "r2", split: [], aliases: {}, ...bounds, endpoints: instances.map(endpoint), failure: null };
+  return { key, uid: "f", name: key, revision: "r2", split: [], aliases: {}, ...bounds, endpoints: instances.map(endpoint), failure: null, blocked: null };
 };
 
 function limiter(key: string, instances: string[], siblings: () => Limiter[] = () => []): Limiter {
@@ -124,4 +124,27 @@ test("an invocation that an instance turns away after the table has told that th
   made.requeue(one);
   expect(one.error).toMatchObject({ code: "FUNCTION_LOAD_FAILED", message: "bad config" });
   expect(made.demand().waiting).toBe(0);
+});
+
+test("whoever has waited in vain is told why no instance can come, where that is known", () => {
+  const answer = (blocked: string | null) => {
+    let now = 0;
+    const fn = { ...functionOf("f"), blocked };
+    const limiter = new Limiter(
+      fn,
+      () => now,
+      () => {},
+    );
+    const waits = waiter();
+    limiter.acquire(waits);
+    now = fn.queueTimeoutMs;
+    limiter.serve();
+    return [waits.error?.code, waits.error?.status, waits.error?.message];
+  };
+  expect(answer(null)).toEqual(["QUEUE_TIMEOUT", 504, "no instance of f was free within 1000 ms (queueTimeout)"]);
+  expect(answer("exceeded quota: q")).toEqual([
+    "POOL_BLOCKED",
+    503,
+    "no instance of f was free within 1000 ms (queueTimeout), and no other can come: exceeded quota: q",
+  ]);
 });

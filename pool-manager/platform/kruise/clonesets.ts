@@ -1,10 +1,13 @@
+import { PlatformError } from "../platform.ts";
 import { Batches } from "./batches.ts";
 import { correctionOf, type JsonPatch } from "./correction.ts";
 import type { Kube, WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, LABEL, ownerOf, type Pod } from "./objects.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
+import { countedPods, failedScaleOf, isReady, livePods } from "./set-counts.ts";
 import { SharedLock } from "./shared-lock.ts";
+import { lastWarning } from "./warnings.ts";
 
 /** Pods of a raised pool are seen by then, or the raise has failed. Milliseconds. */
 const CREATED_MS = 3000;
@@ -44,6 +47,8 @@ export class CloneSets {
   readonly #claims = new Map<string, number>();
   readonly #creating = new Map<string, Promise<CloneSet>>();
   readonly #memberships = new Map<string, SharedLock>();
+  /** Why the last pods that were asked of a set did not come. */
+  readonly #refused = new Map<string, string>();
 
   constructor({ kube, sets, pods, term, raiseEveryMs }: CloneSetsOptions) {
     this.#term = term;
@@ -60,23 +65,27 @@ export class CloneSets {
   }
 
   gone({ metadata }: CloneSet): void {
+    this.#refused.delete(metadata.name);
     this.#memberships.delete(metadata.name);
     this.#written.delete(metadata.name);
   }
 
-  /** Pods that count for a CloneSet: owned, not ended, not being deleted. */
   live(set: CloneSet): Pod[] {
-    return [...this.#pods.all()].filter((pod) => ownerOf(pod) === set.metadata.uid && isLive(pod));
+    return livePods(set, this.#pods.all());
   }
 
-  /** Pods by pool as Kruise counts them. */
   counted(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const { metadata, status } of this.#sets.all()) {
-      const pool = metadata.labels?.[LABEL.pool] ?? "";
-      counts.set(pool, (counts.get(pool) ?? 0) + (status?.replicas ?? 0));
+    return countedPods(this.#sets.all());
+  }
+
+  /** Why pods that were asked for do not come, by pool. */
+  refusals(): Map<string, string> {
+    const refusals = new Map<string, string>();
+    for (const set of this.#sets.all()) {
+      const reason = failedScaleOf(set) ?? this.#refused.get(set.metadata.name);
+      if (reason) refusals.set(set.metadata.labels?.[LABEL.pool] ?? "", reason);
     }
-    return counts;
+    return refusals;
   }
 
   /** The CloneSet of this name, created where it is missing. */
@@ -123,9 +132,15 @@ export class CloneSets {
    */
   async claim(name: string, work: () => Promise<void>): Promise<void> {
     this.#claims.set(name, this.#claiming(name) + 1);
+    let raised = false;
     try {
       await this.#raises.join(name);
+      raised = true;
       await work();
+    } catch (error) {
+      // Without a certain answer the pod may have moved: then the place is left to the correction.
+      if (raised && isCertain(error)) await this.#lower(name).catch(() => {});
+      throw error;
     } finally {
       const left = this.#claiming(name) - 1;
       if (left > 0) this.#claims.set(name, left);
@@ -155,9 +170,19 @@ export class CloneSets {
     });
   }
 
+  /** Gives back the place that one claim has not used. */
+  #lower(name: string): Promise<void> {
+    return this.#exclusively(name, async () => {
+      const set = this.#known(name);
+      const replicas = Math.max(set.spec.replicas - 1, this.live(set).length);
+      if (replicas < set.spec.replicas) await this.#setReplicas(set, replicas, [], "claim");
+    });
+  }
+
   /**
    * Has Kruise create pods in this set: `count` decides, from those that are live, how many. No pod leaves it meanwhile:
    * Kruise would replace it as soon as another one has become ready (seen: seven pods in a pool of at most six).
+   * Rejects where they do not come, with the reason that Kruise or the API server gives.
    */
   create(name: string, count: (live: Pod[]) => number): Promise<void> {
     return this.#exclusively(name, () => this.#membership(name).exclusive(() => this.#createNow(name, count)));
@@ -172,9 +197,15 @@ export class CloneSets {
     // Only so many may be unavailable: a pod that is claimed meanwhile is not replaced.
     const unavailable = live.filter((pod) => !isReady(pod)).length;
     await this.#setReplicas(set, goal, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");
-    const seen = new Set(live.map(({ metadata }) => metadata.uid));
-    await this.#until(() => this.live(set).filter(({ metadata }) => !seen.has(metadata.uid)).length >= missing);
+    const before = new Set(live.map(({ metadata }) => metadata.uid));
+    const toCome = () => missing - this.live(set).filter(({ metadata }) => !before.has(metadata.uid)).length;
+    await this.#until(() => toCome() <= 0 || failedScaleOf(this.#known(name)) !== null);
+    const short = toCome();
+    const reason = short > 0 ? (failedScaleOf(this.#known(name)) ?? (await lastWarning(this.#kube, set))) : null;
     await this.#patch(name, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], "pool");
+    if (reason) this.#refused.set(name, reason);
+    else this.#refused.delete(name);
+    if (short > 0) throw new KubeError(reason ? 403 : 0, "FailedScale", reason ?? `Kruise has not created ${short} of ${missing} pods within ${CREATED_MS} ms`);
   }
 
   /** Moves a pod out of the CloneSet of this uid, while that creates none. */
@@ -279,11 +310,8 @@ export class CloneSets {
   }
 }
 
-function isLive(pod: Pod): boolean {
-  return !pod.metadata.deletionTimestamp && pod.status.phase !== "Failed" && pod.status.phase !== "Succeeded";
-}
-
-function isReady(pod: Pod): boolean {
-  const conditions = (pod.status as { conditions?: { type: string; status: string }[] }).conditions;
-  return conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+/** The server, or we ourselves, have refused the write: it has not happened. */
+function isCertain(error: unknown): boolean {
+  if (error instanceof PlatformError) return error.code === "CONFLICT" || error.code === "NOT_FOUND";
+  return error instanceof KubeError && error.status >= 400 && error.status < 500;
 }

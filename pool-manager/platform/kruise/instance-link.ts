@@ -1,14 +1,16 @@
-import type { KeyObject } from "node:crypto";
-import { CONTROL_PORT, CONTROL_READY, type ControlLine, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
-import { ControlClient, FingerprintError } from "../control-client.ts";
+import type { ControlLine, LoadAnswer, LoadOrder } from "../../../runtime-images/protocol/messages.ts";
+import { type ControlClient, ORDER_MS } from "../control-client.ts";
+import { FingerprintError } from "../pinned-agent.ts";
 import { PlatformError } from "../platform.ts";
+import { readFingerprint } from "./fingerprint.ts";
 import type { Kube } from "./kube.ts";
-import { RUNTIME_CONTAINER } from "./objects.ts";
 
 const FIRST_PAUSE_MS = 20;
+/** Between attempts on the instance itself, and between those on its log, which cost the API server and a kubelet. */
 const LONGEST_PAUSE_MS = 2000;
-/** The fingerprint is in the first line of the log. */
-const HEAD_BYTES = "256";
+const LONGEST_LOG_PAUSE_MS = 5000;
+/** A pod that starts is given so many before its log is read behind those of others. */
+const FIRST_LOG_TRIES = 8;
 
 export interface LinkTarget {
   uid: string;
@@ -19,33 +21,49 @@ export interface LinkTarget {
   fingerprint: string | null;
 }
 
+export type Control = Pick<ControlClient, "load" | "drain" | "follow" | "warm" | "close">;
+
+/** Opens the control API of an instance whose certificate is known. */
+export type OpenControl = (instance: { uid: string; host: string; fingerprint: string }) => Control;
+
 export interface LinkEvents {
   line(line: ControlLine): void;
   /** The connection is gone; it is tried again until the link is closed. */
   broken(): void;
+  /** `connected` or `trouble` has changed; called once for each change, before `broken`. */
+  changed?(): void;
 }
 
 /**
- * The connection to one instance. Whom it talks to it learns from the API server, by way of the kubelet: the pod's
- * address, and the fingerprint in the first line of its log, which is written before any user code runs there.
+ * The connection to one instance. Whom it talks to it learns from the API server: the pod's address, and the
+ * fingerprint that was recorded with the pod, or else is in its log, written before any user code runs there.
  */
 export class InstanceLink {
-  readonly #kube: Kube;
-  readonly #key: KeyObject;
+  readonly #kube: Pick<Kube, "namespace" | "text">;
+  readonly #open: OpenControl;
   readonly #target: LinkTarget;
   readonly #events: LinkEvents;
-  #client: ControlClient | null = null;
+  #host: string;
+  #client: Control | null = null;
   #fingerprint: string | null;
   #connected = false;
+  #trouble: string | null = null;
+  #triedSince: number | null = null;
   #closed = false;
+  /** Counts attempts: what an earlier one still brings is not listened to. */
+  #attempt = 0;
+  #logTries = 0;
+  /** Why the log did not tell the fingerprint, when it was read last. */
+  #logTrouble: string | null = null;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(kube: Kube, key: KeyObject, target: LinkTarget, events: LinkEvents) {
+  constructor(kube: Pick<Kube, "namespace" | "text">, open: OpenControl, target: LinkTarget, events: LinkEvents) {
     this.#kube = kube;
-    this.#key = key;
+    this.#open = open;
     this.#target = target;
     this.#events = events;
+    this.#host = target.host;
     this.#fingerprint = target.fingerprint;
     void this.#connect();
   }
@@ -55,9 +73,33 @@ export class InstanceLink {
     return this.#connected;
   }
 
+  /** Why it is not connected; null: it is, or no attempt has failed yet. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /**
+   * When the instance was first tried at its present address since it was last connected, by performance.now(); null:
+   * it is connected, or has not been tried there. Reading its log is no attempt on it.
+   */
+  get triedSince(): number | null {
+    return this.#triedSince;
+  }
+
   /** Of the certificate that it is pinned to; null while it is not known. */
   get fingerprint(): string | null {
     return this.#fingerprint;
+  }
+
+  /** The pod has another address: what was there before is let go, and this one is tried at once. */
+  moved(host: string): void {
+    if (host === this.#host || this.#closed) return;
+    this.#host = host;
+    this.#triedSince = null;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#stop();
+    this.#tell(false, null);
+    void this.#connect();
   }
 
   load(order: LoadOrder, code: Uint8Array): Promise<LoadAnswer> {
@@ -70,60 +112,92 @@ export class InstanceLink {
 
   close(): void {
     this.#closed = true;
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#client?.close();
+    this.#stop();
   }
 
-  #reached(): ControlClient {
-    if (!this.#client) throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached yet`);
-    return this.#client;
+  /** Throws where an order would only wait for what is waited for already. */
+  #reached(): Control {
+    const forMs = this.#triedSince === null ? 0 : performance.now() - this.#triedSince;
+    if (this.#client && forMs < ORDER_MS) return this.#client;
+    const why = this.#trouble ?? (this.#client ? `no connection within ${Math.round(forMs)} ms` : "it has not been tried yet");
+    throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached: ${why}`);
   }
 
   async #connect(): Promise<void> {
-    try {
-      this.#fingerprint ??= await this.#readFingerprint();
-    } catch {
-      return this.#again();
-    }
-    if (this.#closed) return;
-    const { uid, host } = this.#target;
-    const client = new ControlClient({ host, port: CONTROL_PORT, fingerprint: this.#fingerprint, uid, key: this.#key });
+    const attempt = ++this.#attempt;
+    const fingerprint = this.#fingerprint ?? (await this.#find(attempt));
+    if (fingerprint === null || attempt !== this.#attempt) return;
+    this.#fingerprint = fingerprint;
+    this.#triedSince ??= performance.now();
+    const { uid } = this.#target;
+    const client = this.#open({ uid, host: this.#host, fingerprint });
     this.#client = client;
     client.follow(
       (line) => {
-        if (!this.#connected) {
-          this.#connected = true;
-          this.#pauseMs = FIRST_PAUSE_MS;
-          client.warm().catch(() => {});
-        }
-        this.#events.line(line);
+        if (attempt === this.#attempt) this.#heard(client, line);
       },
-      (error) => this.#ended(client, error),
+      (error) => {
+        if (attempt === this.#attempt) this.#ended(client, error);
+      },
     );
   }
 
-  #ended(client: ControlClient, error: Error | null): void {
+  #heard(client: Control, line: ControlLine): void {
+    if (!this.#connected) {
+      this.#pauseMs = FIRST_PAUSE_MS;
+      this.#logTries = 0;
+      this.#triedSince = null;
+      client.warm().catch(() => {});
+      this.#tell(true, null);
+    }
+    if (!this.#closed) this.#events.line(line);
+  }
+
+  #ended(client: Control, error: Error | null): void {
     client.close();
     const was = this.#connected;
-    this.#connected = false;
     // A runtime that was restarted has another certificate; the log that the API server shows is then its own.
     if (error instanceof FingerprintError) this.#fingerprint = null;
-    if (this.#closed) return;
+    const reason = error?.message ?? "the instance has closed the connection";
+    this.#tell(false, error instanceof FingerprintError && this.#logTrouble ? `${reason}; ${this.#logTrouble}` : reason);
     if (was) this.#events.broken();
-    this.#again();
+    this.#again(LONGEST_PAUSE_MS);
   }
 
-  async #readFingerprint(): Promise<string> {
-    const path = `/api/v1/namespaces/${this.#kube.namespace}/pods/${this.#target.name}/log`;
-    const text = await this.#kube.text(path, { container: RUNTIME_CONTAINER, limitBytes: HEAD_BYTES });
-    const [line = ""] = text.split("\n");
-    if (!line.startsWith(`${CONTROL_READY} `)) throw new Error("the runtime has not written its fingerprint yet");
-    return line.slice(CONTROL_READY.length + 1).trim();
+  /** By the log; where it is not there, the recorded one is tried again by turns: what has shown another may have been somebody else. */
+  async #find(attempt: number): Promise<string | null> {
+    try {
+      const found = await readFingerprint(this.#kube, this.#target.name, this.#logTries++ < FIRST_LOG_TRIES);
+      this.#logTrouble = null;
+      return found;
+    } catch (error) {
+      if (attempt !== this.#attempt) return null;
+      this.#logTrouble = (error as Error).message;
+      if (this.#target.fingerprint) return this.#target.fingerprint;
+      this.#tell(false, this.#logTrouble);
+      this.#again(LONGEST_LOG_PAUSE_MS);
+      return null;
+    }
   }
 
-  #again(): void {
+  #tell(connected: boolean, trouble: string | null): void {
+    if (connected === this.#connected && trouble === this.#trouble) return;
+    this.#connected = connected;
+    this.#trouble = trouble;
+    this.#events.changed?.();
+  }
+
+  #again(longestMs: number): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#connect(), this.#pauseMs);
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    const pauseMs = Math.min(this.#pauseMs, longestMs);
+    this.#timer = setTimeout(() => void this.#connect(), pauseMs);
+    this.#pauseMs = pauseMs * 2;
+  }
+
+  #stop(): void {
+    this.#attempt += 1;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#client?.close();
+    this.#client = null;
   }
 }

@@ -1,9 +1,9 @@
-import type { LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { tagOf } from "../../images/runtime-image.ts";
+import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
-  isUnbound,
   type LoadPath,
   type LogListener,
   type NeededCode,
@@ -11,22 +11,26 @@ import {
   type OpenOrder,
   type Platform,
   PlatformError,
+  type PoolScale,
   type PoolTarget,
   type PreparedCode,
+  shortage,
   type Target,
 } from "../platform.ts";
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
+import type { OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
 import type { Lead } from "./leadership.ts";
-import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch } from "./manifests.ts";
+import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch, templateOf } from "./manifests.ts";
 import { Members } from "./members.ts";
 import { Nodes } from "./nodes.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
 import { Reflector } from "./reflector.ts";
+import type { PodTemplate } from "./template.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;
@@ -41,15 +45,18 @@ export interface KruiseOptions {
   inline: InlineCode;
   loadPath: PodLoadPath;
   now(): number;
+  /** Over TLS, where nothing else is given. */
+  openControl?: OpenControl;
 }
 
+const CHECK_EVERY_MS = 1000;
 const HEAL_EVERY_MS = 2000;
 const TEMPLATE_AFTER_MS = 400;
 /** Nobody waits for the claim of an instance that was loaded inline: more of them may share a write. */
 const RAISE_EVERY_MS: Record<PodLoadPath, number> = { inline: 300, image: 100 };
 const PATCH_ATTEMPTS = 4;
-/** Bound instances that have not said by then what they serve are taken to be gone. Milliseconds. */
-const SPEAK_MS = 2000;
+/** A first table waits this long at most for bound instances to say what they serve. Milliseconds. */
+const SPEAK_MS = 3000;
 
 /** Pods of OpenKruise CloneSets: one CloneSet for each pool, and one for each function, to which claimed pods are moved. */
 export class KruisePlatform implements Platform {
@@ -61,11 +68,13 @@ export class KruisePlatform implements Platform {
   readonly #nodes: Nodes;
   readonly #writer: CloneSets;
   readonly #members: Members;
+  readonly #template: PodTemplate;
   /** What can be invoked of each function, the revision first that is being released, and the images that carry it. */
   readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
   /** Uids of the functions that there are, and who decides about CloneSets of others; null: not told yet. */
   #retained: { functions: ReadonlySet<string>; collector: Collector } | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #healing: NodeJS.Timeout | null = null;
+  #checking: NodeJS.Timeout | null = null;
 
   constructor(options: KruiseOptions) {
     this.#options = options;
@@ -78,8 +87,10 @@ export class KruisePlatform implements Platform {
       else this.#writer.gone(object);
     });
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
-    const { runtimeImage } = options.pods;
-    this.#members = new Members({ kube, keys, runtimeImage, now, pods: this.#pods, isClosed: (node) => this.#nodes.isClosed(node) });
+    this.#template = templateOf(options.pods);
+    const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
+    const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
+    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, isClosed });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
@@ -88,11 +99,17 @@ export class KruisePlatform implements Platform {
     await Promise.all([this.#sets.start(), this.#pods.start()]);
     // A table without those that only have not spoken yet would take them from their routers.
     for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && this.#members.anySilent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
-    this.#timer = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
+    this.#healing = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
+    this.#checking = setInterval(() => this.#members.check(), CHECK_EVERY_MS);
   }
 
   observe(): Observation {
-    return { synced: this.#pods.synced && this.#sets.synced, instances: this.#members.instances, counted: () => this.#writer.counted() };
+    return {
+      synced: this.#pods.synced && this.#sets.synced,
+      instances: this.#members.instances,
+      counted: () => this.#writer.counted(),
+      refusals: () => this.#writer.refusals(),
+    };
   }
 
   watch(listener: (uid: string) => void): () => void {
@@ -103,14 +120,15 @@ export class KruisePlatform implements Platform {
     this.#members.onLog(listener);
   }
 
-  async scalePool(pool: PoolTarget, replicas: number): Promise<void> {
+  async scalePool(pool: PoolTarget, scale: PoolScale): Promise<void> {
     const { pods } = this.#options;
     const name = poolSetName(pool.name, pods);
-    await this.#writer.ensure(name, () => poolSet(pool.name, pods));
-    await this.#writer.create(name, () => {
-      const all = [...this.#members.instances.values()].filter((instance) => instance.pool === pool.name);
-      return Math.min(replicas - all.filter(isUnbound).length, pool.max - all.length);
-    });
+    try {
+      await this.#writer.ensure(name, () => poolSet(pool.name, pods));
+      await this.#writer.create(name, () => shortage(pool, scale, this.#members.instances.values()));
+    } catch (error) {
+      throw translated(error);
+    }
   }
 
   prepareCode(codes: readonly [PreparedCode, ...PreparedCode[]]): void {
@@ -162,6 +180,7 @@ export class KruisePlatform implements Platform {
         digest: code.image,
         term: this.#options.lead.term,
         fingerprint: member.link?.fingerprint ?? member.pod.metadata.annotations?.[ANNOTATION.fingerprint] ?? "",
+        template: member.known.isCurrent ? this.#template.hash : null,
       };
       member.known.swapSince = this.#options.now();
       const owned = ownerOf(member.pod) === this.#sets.get(functionSetName(binding.functionUid))?.metadata.uid;
@@ -188,11 +207,14 @@ export class KruisePlatform implements Platform {
     const member = this.#members.matching(target);
     const { name, uid, resourceVersion } = member.pod.metadata;
     const owner = ownerOf(member.pod);
-    const set = [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner);
+    // A CloneSet counts neither pods that have ended nor those that are not listed, and so cannot be asked to delete them.
+    const { endedSince, missingSince } = member.known.seen;
+    const set = endedSince === null && missingSince === null ? [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner) : undefined;
     try {
       if (set) await this.#writer.remove(set.metadata.name, name);
       else await this.#options.kube.delete(`${this.#podPath(name)}`, { preconditions: { uid, resourceVersion } }, "remove");
     } catch (error) {
+      if (!set && (error as KubeError).status === 404) this.#members.vanished(target.uid);
       throw translated(error);
     }
     this.#members.asked(member, owner ?? "");
@@ -200,7 +222,8 @@ export class KruisePlatform implements Platform {
 
   /** Lets go of the cluster: its instances go on serving. */
   async close(): Promise<void> {
-    if (this.#timer) clearInterval(this.#timer);
+    if (this.#healing) clearInterval(this.#healing);
+    if (this.#checking) clearInterval(this.#checking);
     this.#pods.close();
     this.#sets.close();
     this.#nodes.close();
@@ -248,9 +271,8 @@ export class KruisePlatform implements Platform {
     return `/api/v1/namespaces/${this.#options.kube.namespace}/pods/${name}`;
   }
 
-  /** Ends or reports swaps, corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted functions and former runtimes. */
+  /** Corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted functions and former runtimes. */
   async #heal(): Promise<void> {
-    this.#members.checkSwaps();
     for (const { metadata } of this.#sets.all()) {
       const uid = metadata.labels?.[LABEL.function];
       const pool = metadata.labels?.[LABEL.pool] ?? "";
@@ -287,5 +309,6 @@ function translated(error: unknown): PlatformError {
   const { status, message } = error as KubeError;
   if (error instanceof KubeError && status === 409) return new PlatformError("CONFLICT", message);
   if (error instanceof KubeError && status === 404) return new PlatformError("NOT_FOUND", message);
+  if (error instanceof KubeError && status >= 400 && status < 500) return new PlatformError("REFUSED", message);
   return new PlatformError("UNREACHABLE", message);
 }

@@ -3,6 +3,7 @@ import { CONTROL_PORT } from "../../../runtime-images/protocol/messages.ts";
 import { RUN_AS } from "../../images/runtime-image.ts";
 import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import { DELETE_PROTECTION, PROTECTED } from "./protection.ts";
+import { type PodTemplate, poolSetNameOf } from "./template.ts";
 
 /** What pods of a runtime are made of. */
 export interface PodSettings {
@@ -20,12 +21,13 @@ const MOUNT = "/berth";
 /** The supervisor ends two seconds after SIGTERM. */
 const GRACE_SECONDS = 5;
 
-/** Its name tells the template: a new runtime version is a new CloneSet, since a template must not change under claims. */
+export function templateOf(settings: PodSettings): PodTemplate {
+  const spec = JSON.stringify(podSpec(settings, settings.idleImage));
+  return { hash: createHash("sha256").update(spec).digest("hex").slice(0, 8), runtimeImage: settings.runtimeImage };
+}
+
 export function poolSetName(pool: string, settings: PodSettings): string {
-  const hash = createHash("sha256")
-    .update(JSON.stringify(podSpec(settings, settings.idleImage)))
-    .digest("hex");
-  return `pool-${pool}-${hash.slice(0, 8)}`;
+  return poolSetNameOf(pool, templateOf(settings).hash);
 }
 
 export function functionSetName(functionUid: string): string {
@@ -33,8 +35,8 @@ export function functionSetName(functionUid: string): string {
 }
 
 export function poolSet(pool: string, settings: PodSettings): object {
-  const name = poolSetName(pool, settings);
-  return cloneSet(name, { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage));
+  const { hash } = templateOf(settings);
+  return cloneSet(poolSetNameOf(pool, hash), { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage), { [LABEL.template]: hash });
 }
 
 /** Never creates a pod of its own accord (maxUnavailable 0), nor updates one (partition 100 %): both is ours. */
@@ -43,7 +45,7 @@ export function functionSet(functionUid: string, pool: string, settings: PodSett
   return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage));
 }
 
-function cloneSet(name: string, labels: Record<string, string>, spec: object): object {
+function cloneSet(name: string, labels: Record<string, string>, spec: object, podLabels: Record<string, string> = {}): object {
   return {
     apiVersion: "apps.kruise.io/v1alpha1",
     kind: "CloneSet",
@@ -54,7 +56,7 @@ function cloneSet(name: string, labels: Record<string, string>, spec: object): o
       revisionHistoryLimit: 1000,
       scaleStrategy: { maxUnavailable: 0, podsToDelete: [] },
       updateStrategy: { type: "InPlaceOnly", maxUnavailable: "100%", maxSurge: 0, partition: "100%" },
-      template: { metadata: { labels: { ...labels, [LABEL.set]: name } }, spec },
+      template: { metadata: { labels: { ...labels, ...podLabels, [LABEL.set]: name } }, spec },
     },
   };
 }
@@ -105,6 +107,8 @@ export interface Claim {
   digest: string;
   term: number;
   fingerprint: string;
+  /** Hash of the template that the pod was made of, where that is the present one; null: another, or unknown. */
+  template: string | null;
 }
 
 /** Swaps the code image of a pod that is the function's already: at once, before Kruise has taken in the new template. */
@@ -137,7 +141,12 @@ export function claimPatch(pod: Pod, set: CloneSet, isReleased: boolean, claim: 
       uid: pod.metadata.uid,
       resourceVersion: pod.metadata.resourceVersion,
       ownerReferences: [{ $patch: "replace" }, owner],
-      labels: { [LABEL.function]: claim.functionUid, [LABEL.set]: set.metadata.name, ...revisionLabels(set, isReleased) },
+      labels: {
+        [LABEL.function]: claim.functionUid,
+        [LABEL.set]: set.metadata.name,
+        ...(claim.template && { [LABEL.template]: claim.template }),
+        ...revisionLabels(set, isReleased),
+      },
       annotations: { ...annotationsOf(claim), ...PROTECTED },
     },
     ...imageOf(pod, claim),

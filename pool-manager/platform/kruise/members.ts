@@ -1,17 +1,20 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
-import { checkVersion, type Instance, type LogListener, noInstance, type Target } from "../platform.ts";
-import { InstanceLink } from "./instance-link.ts";
+import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../platform.ts";
+import { InstanceLink, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
-import { ANNOTATION, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import { ANNOTATION, type Pod } from "./objects.ts";
+import { firstSight, obstacleOf, sighted } from "./obstacle.ts";
 import { bindingOf, hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
 import type { Change, Reflector } from "./reflector.ts";
+import { isOfTemplate, type PodTemplate } from "./template.ts";
 
 export interface MembersOptions {
   kube: Kube;
   keys: ClusterKeys;
-  /** What instances of the present version run on. */
-  runtimeImage: string;
+  /** What instances of the present version are made of. */
+  template: PodTemplate;
+  openControl: OpenControl;
   now(): number;
   pods: Pick<Reflector<Pod>, "synced" | "get">;
   /** Nothing is started on that node any more. */
@@ -60,9 +63,9 @@ export class Members {
     return member;
   }
 
-  /** Some bound instance has not said yet what it serves. */
+  /** Some bound instance that seems to run has not said yet what it serves. */
   anySilent(): boolean {
-    return [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && pod.status.podIP && !known.echo);
+    return [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && !known.echo && known.seen.runningSince !== null && !isEnding(known));
   }
 
   podChanged({ type, object: pod }: Change<Pod>): void {
@@ -71,13 +74,24 @@ export class Members {
     if (type === "present") {
       if (!member) return this.#add(pod);
       if (substanceOf(pod) !== substanceOf(member.pod)) member.known.version += 1;
+      this.#moved(member, pod);
       member.pod = pod;
+      member.known.seen = sighted(member.known.seen, pod, this.#options.now());
+      member.known.isCurrent ||= isOfTemplate(pod, this.#options.template);
       this.#connect(member);
       this.#refresh(member);
     } else if (member && (type === "deleted" || !member.link?.connected)) {
       this.#forget(uid);
+    } else if (member) {
+      // A listing may be wrong, and the instance answers: it goes on with what it does, and gets nothing new.
+      member.known.seen = { ...member.known.seen, missingSince: member.known.seen.missingSince ?? this.#options.now() };
+      this.#refresh(member);
     }
-    // A pod that a listing lacks but that still answers is kept: only its own silence ends it.
+  }
+
+  /** The API server itself has said that there is no such pod. */
+  vanished(uid: string): void {
+    this.#forget(uid);
   }
 
   /** What an instance says of itself; older than what is known, it is left out. */
@@ -105,9 +119,12 @@ export class Members {
     this.#refresh(member);
   }
 
-  /** Swaps that have ended, and those that take too long. */
-  checkSwaps(): void {
-    for (const member of this.#members.values()) this.#checkSwap(member);
+  /** What time alone changes: swaps that take too long, and deletions that are overdue. */
+  check(): void {
+    for (const member of this.#members.values()) {
+      this.#checkSwap(member);
+      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind !== this.#obstacleOf(member)?.kind) this.#refresh(member);
+    }
   }
 
   /** Instances go on serving. */
@@ -116,13 +133,36 @@ export class Members {
   }
 
   #add(pod: Pod): void {
-    const { now } = this.#options;
-    const age = this.#options.pods.synced ? 0 : Math.max(0, Date.now() - Date.parse(pod.metadata.creationTimestamp));
-    const known: Known = { echo: null, readyAt: null, createdAt: now() - age, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
+    const { pods, template } = this.#options;
+    const now = this.#options.now();
+    // A pod that the first listing shows is at least a moment older than this pool manager, whatever the clocks say.
+    const ageMs = pods.synced ? 0 : Math.max(1, Date.now() - Date.parse(pod.metadata.creationTimestamp));
+    const seen = sighted(firstSight(now), pod, now);
+    const isCurrent = isOfTemplate(pod, template);
+    const known: Known = {
+      echo: null,
+      readyAt: null,
+      createdAt: now - ageMs,
+      seen,
+      isCurrent,
+      askedOf: null,
+      key: null,
+      version: 1,
+      swapSince: null,
+      overdue: false,
+    };
     const member: Member = { pod, known, link: null };
     this.#members.set(pod.metadata.uid, member);
     this.#connect(member);
     this.#refresh(member);
+  }
+
+  /** A pod whose sandbox was made anew has another address: nothing at the former one is it. */
+  #moved(member: Member, pod: Pod): void {
+    const before = member.pod.status.podIP;
+    if (before === pod.status.podIP) return;
+    if (pod.status.podIP) member.link?.moved(pod.status.podIP);
+    member.known.seen = { ...member.known.seen, runningSince: null, unconnectedSince: this.#options.now() };
   }
 
   #connect(member: Member): void {
@@ -130,27 +170,38 @@ export class Members {
     const { podIP } = member.pod.status;
     if (member.link || !podIP) return;
     const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
-    member.link = new InstanceLink(this.#options.kube, this.#options.keys.signing, target, {
+    member.link = new InstanceLink(this.#options.kube, this.#options.openControl, target, {
       line: ({ echo, log }) => {
         if (echo) this.echoed(uid, echo);
         else for (const listener of this.#logListeners) listener(uid, log ?? "");
       },
+      changed: () => this.#linkChanged(member),
       broken: () => {
         if (!this.#options.pods.get(name)) this.#forget(uid);
       },
     });
   }
 
+  #linkChanged(member: Member): void {
+    const { seen } = member.known;
+    const unconnectedSince = member.link?.connected ? null : (seen.unconnectedSince ?? this.#options.now());
+    member.known.seen = { ...seen, unconnectedSince };
+    if (this.#members.get(member.pod.metadata.uid) === member) this.#refresh(member);
+  }
+
+  #obstacleOf({ pod, known, link }: Member): Obstacle | null {
+    return obstacleOf(pod, known.seen, link?.trouble ?? null, this.#options.now());
+  }
+
   #refresh(member: Member): void {
-    const record = recordOf(member.pod, member.known, this.#replaceOf(member.pod));
+    const record = recordOf(member.pod, member.known, this.#replaceOf(member), this.#obstacleOf(member));
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
   }
 
-  #replaceOf({ spec }: Pod): Instance["replace"] {
-    if (this.#options.isClosed(spec.nodeName)) return "node";
-    const isCurrent = spec.containers.some(({ name, image }) => name === RUNTIME_CONTAINER && image === this.#options.runtimeImage);
-    return isCurrent ? null : "version";
+  #replaceOf({ pod, known }: Member): Instance["replace"] {
+    if (this.#options.isClosed(pod.spec.nodeName)) return "node";
+    return known.isCurrent ? null : "version";
   }
 
   #forget(uid: string): void {
@@ -173,4 +224,8 @@ export class Members {
     known.overdue = overdue;
     this.#refresh(member);
   }
+}
+
+function isEnding({ seen }: Known): boolean {
+  return seen.endedSince !== null || seen.deletingSince !== null;
 }

@@ -7,6 +7,8 @@ export interface Metadata {
   generation?: number;
   creationTimestamp: string;
   deletionTimestamp?: string;
+  deletionGracePeriodSeconds?: number;
+  finalizers?: string[];
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];
@@ -35,9 +37,16 @@ export interface ContainerStatus {
   state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string } };
 }
 
+export interface ObjectCondition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+}
+
 export interface Pod extends KubeObject {
   spec: { nodeName?: string; containers: { name: string; image: string }[] };
-  status: { phase?: string; reason?: string; podIP?: string; containerStatuses?: ContainerStatus[] };
+  status: { phase?: string; reason?: string; podIP?: string; containerStatuses?: ContainerStatus[]; conditions?: ObjectCondition[] };
 }
 
 export interface CloneSet extends KubeObject {
@@ -47,7 +56,7 @@ export interface CloneSet extends KubeObject {
     updateStrategy?: { partition?: number | string };
     template: { spec: { containers: { name: string; image: string }[] } };
   };
-  status?: { observedGeneration?: number; replicas?: number; updateRevision?: string; currentRevision?: string };
+  status?: { observedGeneration?: number; replicas?: number; updateRevision?: string; currentRevision?: string; conditions?: ObjectCondition[] };
 }
 
 export const CLONESETS = "/apis/apps.kruise.io/v1alpha1";
@@ -60,6 +69,8 @@ export const LABEL = {
   set: "berth.dev/set",
   /** On a function's CloneSet and pods: its uid. */
   function: "berth.dev/function",
+  /** On pods: the hash of the template that their pool's CloneSet made them of. */
+  template: "berth.dev/template",
 } as const;
 
 export const ANNOTATION = {

@@ -1,6 +1,7 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
-import type { Binding, Instance } from "../platform.ts";
+import type { Binding, Instance, Obstacle } from "../platform.ts";
 import { ANNOTATION, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
+import type { Sightings } from "./obstacle.ts";
 
 /** A swap that has not ended by then is told as failed. Milliseconds. */
 export const SWAP_DEADLINE_MS = 60_000;
@@ -21,6 +22,9 @@ export interface Known {
   echo: Echo | null;
   readyAt: number | null;
   createdAt: number;
+  seen: Sightings;
+  /** It was made of the present template of its pool. */
+  isCurrent: boolean;
   /** Owner (uid) that was told to delete it; null: none. A claim on its way may have moved the pod to another one since. */
   askedOf: string | null;
   key: string | null;
@@ -46,24 +50,30 @@ export function substanceOf({ metadata, spec }: Pod): string {
 }
 
 /** An instance as its pod, and what it says of itself, show it. */
-export function recordOf(pod: Pod, known: Known, replace: Instance["replace"]): Instance {
+export function recordOf(pod: Pod, known: Known, replace: Instance["replace"], obstacle: Obstacle | null): Instance {
   const { metadata, status } = pod;
-  const ended = status.phase === "Failed" || status.phase === "Succeeded";
-  const error = { reason: "crash" as const, message: `the pod has ended: ${status.reason ?? status.phase}`, revision: known.echo?.revision ?? null };
+  const ended = obstacle?.kind === "ended" ? obstacle.message : null;
   return {
     uid: metadata.uid,
     pool: metadata.labels?.[LABEL.pool] ?? "",
     host: status.podIP ?? "",
     key: known.key,
     resourceVersion: String(known.version),
-    echo: ended && known.echo ? { ...known.echo, state: "failed", loaded: false, error } : known.echo,
+    echo: known.echo && ended !== null ? endedEcho(known.echo, ended) : known.echo,
     binding: bindingOf(pod),
     createdAt: known.createdAt,
+    seenAt: known.seen.seenAt,
+    runningSince: known.seen.runningSince,
     readyAt: known.readyAt,
     removing: (known.askedOf !== null && known.askedOf === (ownerOf(pod) ?? "")) || metadata.deletionTimestamp !== undefined,
     replace,
     trouble: troubleOf(pod) ?? (known.overdue ? `the swapped image has not run within ${SWAP_DEADLINE_MS / 1000} s` : null),
+    obstacle,
   };
+}
+
+function endedEcho(echo: Echo, message: string): Echo {
+  return { ...echo, state: "failed", loaded: false, error: { reason: "crash", message, revision: echo.revision } };
 }
 
 /** The code container runs the image that the pod was bound with. */

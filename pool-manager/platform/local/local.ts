@@ -9,7 +9,6 @@ import {
   type Binding,
   checkVersion,
   type Instance,
-  isUnbound,
   type LogListener,
   type NeededCode,
   noInstance,
@@ -17,8 +16,10 @@ import {
   type OpenOrder,
   type Platform,
   PlatformError,
+  type PoolScale,
   type PoolTarget,
   type PreparedCode,
+  shortage,
   type Target,
 } from "../platform.ts";
 import { ProcessGroup } from "./process-group.ts";
@@ -93,11 +94,10 @@ export class LocalPlatform implements Platform {
     this.#logListeners.add(listener);
   }
 
-  async scalePool(pool: PoolTarget, replicas: number): Promise<void> {
+  async scalePool(pool: PoolTarget, scale: PoolScale): Promise<void> {
     const program = this.#options.runtimes[pool.runtime];
     if (!program) throw new PlatformError("UNSUPPORTED", `there is no runtime ${pool.runtime} here`);
-    const all = [...this.#instances.values()].filter((instance) => instance.pool === pool.name);
-    const missing = Math.min(replicas - all.filter(isUnbound).length, pool.max - all.length);
+    const missing = shortage(pool, scale, this.#instances.values());
     for (let i = 0; i < missing && !this.#closed; i++) this.#create(pool.name, program);
   }
 
@@ -136,6 +136,7 @@ export class LocalPlatform implements Platform {
     const uid = randomBytes(6).toString("hex");
     const dir = join(this.#options.dir, uid);
     const socket = join(dir, "control");
+    const now = this.#options.now();
     const record: Instance = {
       uid,
       pool,
@@ -144,11 +145,14 @@ export class LocalPlatform implements Platform {
       resourceVersion: "",
       echo: null,
       binding: null,
-      createdAt: this.#options.now(),
+      createdAt: now,
+      seenAt: now,
+      runningSince: now,
       readyAt: null,
       removing: false,
       replace: null,
       trouble: null,
+      obstacle: null,
     };
     void mkdir(dir, { recursive: true, mode: 0o700 }).then(() => {
       if (this.#closed) return;

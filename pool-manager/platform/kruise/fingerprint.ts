@@ -1,0 +1,57 @@
+import pLimit from "p-limit";
+import { CONTROL_READY } from "../../../runtime-images/protocol/messages.ts";
+import type { Kube } from "./kube.ts";
+import { RUNTIME_CONTAINER } from "./objects.ts";
+
+/** Where nothing speaks before the runtime, its line is within the first bytes; then so many are looked through. */
+const FIRST_BYTES = 1024;
+const HEAD_BYTES = 64 * 1024;
+/** A kubelet that cannot be reached holds a request up. Milliseconds. */
+const TIMEOUT_MS = 3000;
+/**
+ * Logs read at once: the API server's connections are for writes too. Pods whose logs could not be read so far do not
+ * keep others waiting.
+ */
+const firstReads = pLimit(12);
+const laterReads = pLimit(4);
+
+const LINE = new RegExp(`${CONTROL_READY} ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})(?![0-9A-F:])`);
+
+/**
+ * The fingerprint in the log of a pod's runtime container. A container that is restarted has a log of its own, so there
+ * is one true line in each; it is the first of its form, for user code, which could print another, runs later. Other
+ * programs may print before it (a webhook's NODE_OPTIONS), with or without a line's end. It is not printed again:
+ * after the load, a line in the log would prove nothing. Rejects with why it is not known. `isFresh`: its log has
+ * not failed again and again.
+ */
+export async function readFingerprint(kube: Pick<Kube, "namespace" | "text">, pod: string, isFresh: boolean): Promise<string> {
+  const limit = isFresh ? firstReads : laterReads;
+  let text = "";
+  for (const bytes of [FIRST_BYTES, HEAD_BYTES]) {
+    text = await limit(() => read(kube, pod, bytes));
+    const found = fingerprintIn(text);
+    if (found) return found;
+    if (Buffer.byteLength(text) < bytes) break;
+  }
+  throw new Error(`no fingerprint in the log: ${whyNone(text)}`);
+}
+
+function whyNone(text: string): string {
+  if (Buffer.byteLength(text) >= HEAD_BYTES) return "its beginning was rotated away, or others have written 64 KiB before it";
+  const what = text === "" ? "it is empty" : "others have written there";
+  return `${what}; the runtime has not written it yet, or the log was rotated`;
+}
+
+/** The first one in the text; null: none. */
+export function fingerprintIn(log: string): string | null {
+  return LINE.exec(log)?.[1] ?? null;
+}
+
+async function read(kube: Pick<Kube, "namespace" | "text">, pod: string, bytes: number): Promise<string> {
+  const path = `/api/v1/namespaces/${kube.namespace}/pods/${pod}/log`;
+  try {
+    return await kube.text(path, { container: RUNTIME_CONTAINER, limitBytes: String(bytes) }, TIMEOUT_MS);
+  } catch (error) {
+    throw new Error(`the log cannot be read: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Obstacle } from "../platform.ts";
+import { type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+
+/** The kubelet and the API server get this much longer than a pod's grace to remove it. Milliseconds. */
+const STUCK_AFTER_MS = 15_000;
+
+/** What this pool manager has seen of a pod, in milliseconds on the platform's clock; null: it has not. */
+export interface Sightings {
+  seenAt: number;
+  /** First seen with a node. */
+  scheduledSince: number | null;
+  /** First seen to run, at its present address. */
+  runningSince: number | null;
+  /** First seen to be deleted. */
+  deletingSince: number | null;
+  /** First seen to have ended. */
+  endedSince: number | null;
+  /** Since when complete listings have lacked it, though it answers. */
+  missingSince: number | null;
+  /** Since when there has been no connection to it; null: there is one. */
+  unconnectedSince: number | null;
+}
+
+/** A pod that is seen for the first time. */
+export function firstSight(now: number): Sightings {
+  return { seenAt: now, scheduledSince: null, runningSince: null, deletingSince: null, endedSince: null, missingSince: null, unconnectedSince: now };
+}
+
+/** Takes in how a pod is now. */
+export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
+  const { status, spec, metadata } = pod;
+  const isRunning = status.podIP !== undefined && isStarted(pod);
+  return {
+    ...before,
+    scheduledSince: spec.nodeName ? (before.scheduledSince ?? now) : null,
+    runningSince: isRunning ? (before.runningSince ?? now) : null,
+    deletingSince: metadata.deletionTimestamp ? (before.deletingSince ?? now) : null,
+    endedSince: hasEnded(status) ? (before.endedSince ?? now) : null,
+    missingSince: null,
+  };
+}
+
+/**
+ * What keeps a pod from serving; the first row that is true:
+ *
+ * | the pod                                                     | obstacle      |
+ * |-------------------------------------------------------------|---------------|
+ * | is Failed or Succeeded                                      | `ended`       |
+ * | is being deleted for longer than its grace, and some time   | `stuck`       |
+ * | answers, and the API server no longer lists it              | `unreachable` |
+ * | is connected to                                             | none          |
+ * | has no node                                                 | `pending`     |
+ * | has a node, and its runtime container has not started       | `blocked`     |
+ * | runs, and there is no connection to it                      | `unreachable` |
+ *
+ * `trouble` is why there is no connection, as far as the link knows.
+ */
+export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, now: number): Obstacle | null {
+  const { status, metadata } = pod;
+  if (seen.endedSince !== null) return { kind: "ended", since: seen.endedSince, message: `the pod has ended: ${status.reason ?? status.phase}` };
+  if (seen.deletingSince !== null) {
+    const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+    if (now - seen.deletingSince <= graceMs + STUCK_AFTER_MS) return null;
+    const holders = metadata.finalizers?.join(", ");
+    return { kind: "stuck", since: seen.deletingSince, message: holders ? `it waits for the finalizers ${holders}` : "its node does not confirm its deletion" };
+  }
+  if (seen.missingSince !== null) return { kind: "unreachable", since: seen.missingSince, message: "it answers, but the API server no longer lists it" };
+  if (seen.unconnectedSince === null) return null;
+  if (seen.scheduledSince === null) return { kind: "pending", since: seen.seenAt, message: conditionOf(pod, "PodScheduled") ?? "it waits for a node" };
+  if (seen.runningSince === null) return { kind: "blocked", since: seen.scheduledSince, message: waitingOf(pod) };
+  return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message: trouble ?? "it cannot be connected to" };
+}
+
+function hasEnded({ phase }: Pod["status"]): boolean {
+  return phase === "Failed" || phase === "Succeeded";
+}
+
+/** A container that restarts has started, too. */
+function isStarted(pod: Pod): boolean {
+  const runtime = pod.status.containerStatuses?.find(({ name }) => name === RUNTIME_CONTAINER);
+  return runtime?.state?.running !== undefined || (runtime?.restartCount ?? 0) > 0;
+}
+
+function waitingOf(pod: Pod): string {
+  const runtime = pod.status.containerStatuses?.find(({ name }) => name === RUNTIME_CONTAINER);
+  const { reason, message } = runtime?.state?.waiting ?? {};
+  if (reason) return message ? `${reason}: ${message}` : reason;
+  return conditionOf(pod, "Initialized") ?? "its node has not started it yet";
+}
+
+function conditionOf({ status }: Pod, type: string): string | null {
+  const condition = status.conditions?.find((one) => one.type === type && one.status === "False");
+  return condition ? [condition.reason, condition.message].filter(Boolean).join(": ") : null;
+}

@@ -1,0 +1,31 @@
+import { type CloneSet, LABEL, ownerOf, type Pod } from "./objects.ts";
+
+/** Pods that count for a CloneSet: owned, not ended, not being deleted. */
+export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
+  return [...pods].filter((pod) => ownerOf(pod) === set.metadata.uid && isLive(pod));
+}
+
+/** Pods by pool as Kruise counts them. */
+export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { metadata, status } of sets) {
+    const pool = metadata.labels?.[LABEL.pool] ?? "";
+    counts.set(pool, (counts.get(pool) ?? 0) + (status?.replicas ?? 0));
+  }
+  return counts;
+}
+
+/** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
+export function failedScaleOf({ metadata, status }: CloneSet): string | null {
+  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
+  const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
+  return condition ? (condition.message ?? condition.reason ?? "FailedScale") : null;
+}
+
+export function isReady({ status }: Pod): boolean {
+  return status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}
+
+function isLive({ metadata, status }: Pod): boolean {
+  return !metadata.deletionTimestamp && status.phase !== "Failed" && status.phase !== "Succeeded";
+}

@@ -1,0 +1,31 @@
+import { LABEL, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+
+/** What a pool's pods are made of now. */
+export interface PodTemplate {
+  /** Hash of the pods' spec as Berth wrote it; the name of a pool's CloneSet ends with it. */
+  hash: string;
+  runtimeImage: string;
+}
+
+/**
+ * Whether a pod was made of this template. Berth goes by what it has written itself: its label, or the CloneSet that
+ * still owns the pod. The image comes last, and by digest: a webhook may have given it another name.
+ */
+export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: PodTemplate): boolean {
+  const label = metadata.labels?.[LABEL.template];
+  if (label !== undefined) return label === hash;
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  const pool = metadata.labels?.[LABEL.pool];
+  if (owner?.name === poolSetNameOf(pool ?? "", hash)) return true;
+  const image = spec.containers.find(({ name }) => name === RUNTIME_CONTAINER)?.image ?? "";
+  return image === runtimeImage || (digestOf(image) !== "" && digestOf(image) === digestOf(runtimeImage));
+}
+
+/** The name tells the template: a new runtime version is a new CloneSet, since a template must not change under claims. */
+export function poolSetNameOf(pool: string, hash: string): string {
+  return `pool-${pool}-${hash}`;
+}
+
+function digestOf(image: string): string {
+  return image.split("@")[1] ?? "";
+}

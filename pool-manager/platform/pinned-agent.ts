@@ -1,0 +1,38 @@
+import { Agent, type AgentOptions } from "node:http";
+import { connect as tlsConnect } from "node:tls";
+
+/** Another certificate than the pinned one: the runtime was restarted, or somebody else answers at its address. */
+export class FingerprintError extends Error {
+  constructor() {
+    super("the instance shows another certificate than the one that it was pinned to");
+  }
+}
+
+/**
+ * Connections on which nothing is sent before the peer has shown the certificate that is expected of it. A request's
+ * `timeout` (milliseconds) bounds the opening of its connection; without one it is `connectMs`.
+ */
+export function pinnedAgent(fingerprint: string, connectMs: number): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
+  type Options = AgentOptions & { host: string; port: number; timeout?: number };
+  type Connect = (options: Options, done: (error: Error | null, socket?: unknown) => void) => void;
+  const connect: Connect = ({ host, port, timeout = connectMs }, done) => {
+    const socket = tlsConnect({ host, port, rejectUnauthorized: false, minVersion: "TLSv1.3" });
+    const failed = (error: Error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      done(error);
+    };
+    const timer = setTimeout(() => failed(new Error(`no TLS connection within ${timeout} ms`)), timeout);
+    socket.once("error", failed);
+    socket.once("secureConnect", () => {
+      if (socket.getPeerX509Certificate()?.fingerprint256 !== fingerprint) return failed(new FingerprintError());
+      clearTimeout(timer);
+      // The kernel tells of a peer that went while nothing was under way.
+      socket.setKeepAlive(true, 1000).setNoDelay(true).off("error", failed);
+      done(null, socket);
+    });
+  };
+  (agent as unknown as { createConnection: Connect }).createConnection = connect;
+  return agent;
+}

@@ -1,0 +1,33 @@
+import type { InstanceView, World } from "./state.ts";
+
+/** An instance that was lost is kept this much longer than it takes to give one up, in case it comes back. */
+const KEPT_TIMES = 10;
+
+type Clocked = Pick<World, "now" | "pace">;
+
+/**
+ * It runs, or should, and has been out of reach for so long that nobody counts on it. That its log cannot be read says
+ * nothing about the instance itself: it may serve, and it may come back.
+ */
+export function isLost(instance: InstanceView, { now, pace }: Clocked): boolean {
+  const { obstacle, state, functionUid, inFlight, lastUsedAt, seenAt } = instance;
+  if (obstacle?.kind !== "unreachable" && obstacle?.kind !== "blocked") return false;
+  // A router reaches it: an instance whose function nobody has recorded yet may well serve.
+  if (inFlight > 0 || (lastUsedAt > seenAt && now - lastUsedAt < pace.startTimeoutMs)) return false;
+  const wasFree = state === "prewarmed" && functionUid === null;
+  return now - obstacle.since > (wasFree ? pace.lostAfterMs : pace.startTimeoutMs);
+}
+
+/** Lost for so long that another try in its place is due. */
+export function isGivenUp(instance: InstanceView, world: Clocked): boolean {
+  const { obstacle } = instance;
+  return isLost(instance, world) && obstacle !== null && world.now - obstacle.since > KEPT_TIMES * world.pace.startTimeoutMs;
+}
+
+/** A function's instance that neither the pool manager nor any router has reached for the whole start timeout. */
+export function isAbandoned(instance: InstanceView, { now, pace }: Clocked): boolean {
+  const { obstacle, inFlight, lastUsedAt, boundTo, functionUid } = instance;
+  if ((boundTo ?? functionUid) === null || inFlight > 0) return false;
+  if (obstacle?.kind !== "unreachable" && obstacle?.kind !== "blocked") return false;
+  return now - Math.max(obstacle.since, lastUsedAt) > pace.startTimeoutMs;
+}

@@ -1,0 +1,52 @@
+import type { Instance, Observation, ObstacleKind } from "../platform/platform.ts";
+import type { Incident } from "./incidents.ts";
+import type { InstanceView } from "./state.ts";
+import { isUnbound } from "./supply.ts";
+
+const WORDS: Record<ObstacleKind, string> = {
+  pending: "waiting for a node",
+  blocked: "not started by their node",
+  unreachable: "out of reach",
+  ended: "ended",
+  stuck: "not deleted in time",
+};
+
+/** An instance that has stood still for this long is not about to come. Milliseconds. */
+const STANDS_STILL_MS = 3000;
+
+/**
+ * Why no further instance of a pool can come: what was asked for is refused, or stands still. Null while one is free or
+ * on its way, and where nothing is known to be in the way.
+ */
+export function blockedBy(instances: readonly InstanceView[], refusal: string | null, incidents: readonly Incident[], now: number): string | null {
+  const unbound = instances.filter((instance) => !instance.removing && isUnbound(instance));
+  if (unbound.some((instance) => !standsStill(instance, now))) return null;
+  const failed = incidents.find(({ action }) => action === "scale");
+  return refusal ?? failed?.message ?? unbound[0]?.obstacle?.message ?? null;
+}
+
+/** Every start is obstructed for a moment. */
+export function standsStill({ obstacle }: Pick<Instance, "obstacle">, now: number): boolean {
+  return obstacle !== null && now - obstacle.since > STANDS_STILL_MS;
+}
+
+/** What is in a pool's way, in words: refused and failing actions, and instances that cannot serve, with one's reason. */
+export function problemsOf(pool: string, { instances, refusals }: Observation, incidents: readonly Incident[], now: number): string[] {
+  const refusal = refusals?.().get(pool);
+  const failing = incidents.filter(({ message }) => message !== refusal);
+  const own = [...instances.values()].filter((instance) => instance.pool === pool);
+  return [...(refusal ? [`no more instances are created: ${refusal}`] : []), ...new Set(failing.map(inWords)), ...obstaclesInWords(own, now)];
+}
+
+export function inWords({ action, message, failures }: Incident): string {
+  return `${action} has failed ${failures} ${failures === 1 ? "time" : "times in a row"}: ${message}`;
+}
+
+export function obstaclesInWords(instances: readonly Instance[], now: number): string[] {
+  return (Object.keys(WORDS) as ObstacleKind[]).flatMap((kind) => {
+    const met = instances.filter((instance) => instance.obstacle?.kind === kind && standsStill(instance, now));
+    const [first] = met;
+    if (!first) return [];
+    return [`${met.length} ${met.length === 1 ? "instance is" : "instances are"} ${WORDS[kind]}, such as ${first.uid}: ${first.obstacle?.message}`];
+  });
+}

@@ -1,0 +1,121 @@
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { ControlClient } from "../../pool-manager/platform/control-client.ts";
+import { silences } from "../../pool-manager/platform/silences.ts";
+import { createIdentity } from "../../runtime-images/node/certificate.ts";
+import type { ControlLine, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { until } from "../helpers/berth.ts";
+
+const { privateKey } = generateKeyPairSync("ed25519");
+const identity = createIdentity();
+const order = { uid: "i1" } as LoadOrder;
+
+let server: Server;
+let client: ControlClient;
+afterEach(() => {
+  client.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+/** An instance that answers like this. */
+async function answering(listener: RequestListener): Promise<void> {
+  server = createServer({ key: identity.key.export({ type: "pkcs8", format: "pem" }), cert: identity.cert }, listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  client = new ControlClient({ host: "127.0.0.1", port, fingerprint: identity.fingerprint, uid: "i1", key: privateKey });
+}
+
+/** Its lines, and how its stream has ended. */
+function followed(): { lines: ControlLine[]; ends: (string | undefined)[] } {
+  const lines: ControlLine[] = [];
+  const ends: (string | undefined)[] = [];
+  client.follow(
+    (line) => lines.push(line),
+    (error) => ends.push(error?.message),
+  );
+  return { lines, ends };
+}
+
+describe("an event stream", () => {
+  test("of an instance that does not say that it beats may be silent", async () => {
+    const before = silences().size;
+    await answering((_req, res) => res.write('{"log":"a"}\n'));
+    const { lines, ends } = followed();
+    await until(() => lines.length === 1, "it is followed");
+    expect([silences().size - before, ends]).toEqual([0, []]);
+  });
+
+  test("of one that beats is watched, and its beats are nobody else's", async () => {
+    const before = silences().size;
+    await answering((req, res) => {
+      expect(req.url).toBe("/v1/events?beats=1");
+      res.writeHead(200, { "x-berth-beat": 50 });
+      res.write('{"beat":true}\n{"log":"a"}\n');
+    });
+    const { lines, ends } = followed();
+    await until(() => lines.length === 1, "it is followed");
+    expect([lines, silences().size - before]).toEqual([[{ log: "a" }], 1]);
+    await until(() => ends.length > 0, "its silence is noticed");
+    expect([ends, silences().size - before]).toEqual([["silent for 0.2 s"], 0]);
+  });
+
+  test.each(["nonsense", "null", "7"])("ends at a line that is %s", async (text) => {
+    await answering((_req, res) => res.write(`${text}\n{"log":"a"}\n`));
+    const { ends } = followed();
+    await until(() => ends.length > 0, "it has ended");
+    expect(ends).toEqual([expect.stringMatching(/no words of an instance/)]);
+  });
+});
+
+describe("an order", () => {
+  test("that flows slowly may take longer than one that does not move", async () => {
+    const size = 24 * 1024 * 1024;
+    let taken = 0;
+    await answering((req, res) => {
+      req.on("data", (chunk: Buffer) => {
+        taken += chunk.length;
+        // Two seconds and a half for all of it.
+        if (Math.floor(taken / 2 ** 20) > Math.floor((taken - chunk.length) / 2 ** 20)) {
+          req.pause();
+          setTimeout(() => req.resume(), 105);
+        }
+      });
+      req.on("end", () => res.end('{"accepted":true}'));
+    });
+    const since = performance.now();
+    await expect(client.load(order, new Uint8Array(size))).resolves.toEqual({ accepted: true });
+    expect(taken).toBeGreaterThan(size);
+    expect(performance.now() - since).toBeGreaterThan(2300);
+  });
+
+  test("that is taken and not answered ends after 2 s", async () => {
+    await answering((req) => req.resume());
+    const since = performance.now();
+    await expect(client.load(order, new Uint8Array(10))).rejects.toMatchObject({ code: "UNREACHABLE" });
+    expect(performance.now() - since).toBeGreaterThan(1900);
+    expect(performance.now() - since).toBeLessThan(2500);
+  });
+
+  test("to an instance that beats, and is busy, waits longer", async () => {
+    await answering((req, res) => {
+      if (req.method === "POST") return void setTimeout(() => res.end('{"accepted":true}'), 2800);
+      res.writeHead(200, { "x-berth-beat": 200 });
+      const beat = setInterval(() => res.write('{"beat":true}\n'), 200);
+      res.on("close", () => clearInterval(beat));
+      res.write('{"log":"a"}\n');
+    });
+    const { lines } = followed();
+    await until(() => lines.length === 1, "it is followed");
+    await expect(client.load(order, new Uint8Array(10))).resolves.toEqual({ accepted: true });
+  });
+
+  test.each(["", "<html>", "null"])("whose answer is %j has failed", async (text) => {
+    await answering((_req, res) => res.end(text));
+    await expect(client.load(order, new Uint8Array())).rejects.toMatchObject({ code: "UNREACHABLE" });
+  });
+});
