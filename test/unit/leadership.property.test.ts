@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Leadership } from "../../pool-manager/platform/kruise/leadership.ts";
+import { highestTerm } from "../../pool-manager/platform/kruise/terms.ts";
 import { internalError, tooManyRequests } from "../kubernetes/api-error.ts";
 import { MemoryCluster } from "../kubernetes/cluster.ts";
 import type { Effect } from "../kubernetes/faults.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
 
+const LEASE = "/apis/coordination.k8s.io/v1/namespaces/berth/leases/berth";
+const SETS = "/apis/apps.kruise.io/v1alpha1/namespaces/berth/clonesets";
 const CANDIDATES = ["one", "two", "three"];
 /** After so much time without faults somebody leads. Milliseconds. */
 const CALM_MS = 30_000;
@@ -23,6 +26,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: fc.constant("die" as const), client }) },
   { weight: 3, arbitrary: fc.record({ what: fc.constant("fault" as const), client, effect, ms: fc.integer({ min: 1, max: 15_000 }) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant("outage" as const), ms: fc.integer({ min: 1, max: 60_000 }) }) },
+  { weight: 2, arbitrary: fc.constantFrom("delete", "free", "lower").map((what) => ({ what }) as const) },
   { weight: 5, arbitrary: fc.record({ what: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 10_000 }) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -52,7 +56,8 @@ class Election {
       this.#end(step.client)
         ?.lead?.release()
         .catch(() => {});
-    else await this.#release(step.client);
+    else if (step.what === "release") await this.#release(step.client);
+    else this.#edit(step.what);
   }
 
   begin(name: string): void {
@@ -63,25 +68,42 @@ class Election {
     const { signal } = candidate.stop;
     const kube = this.cluster.connect(name);
     const holder = `${name}-${++this.#lives}`;
-    Leadership.acquire({
+    const options = {
       kube,
       holder,
       url: `http://${name}`,
-      highestTerm: async () => 0,
+      highestTerm: () => highestTerm(kube),
       isFirst: () => false,
       onLeader: () => {},
       onTrouble: () => {},
       onLost: forget,
       stop: signal,
-    }).then(
+    };
+    Leadership.acquire(options).then(
       (lead) => {
         this.terms.push(lead.term);
+        this.#write(lead.term);
         candidate.lead = lead;
         this.look();
         if (signal.aborted) candidate.dead = this.cluster.faults.add({ client: name }, { kind: "unreachable" });
       },
       () => forget(),
     );
+  }
+
+  /** Somebody deletes the Lease, takes its holder out of it, or sets its term back. */
+  #edit(how: "delete" | "free" | "lower"): void {
+    const { store } = this.cluster;
+    if (!store.get("coordination.k8s.io/leases", "berth", "berth")) return;
+    if (how === "delete") this.cluster.at("DELETE", LEASE);
+    else this.cluster.at("PATCH", LEASE, { spec: how === "free" ? { holderIdentity: "" } : { leaseTransitions: 0 } });
+  }
+
+  /** A leader's term is with all that it writes. */
+  #write(term: number): void {
+    const metadata = { labels: { "berth.dev/pool": "node" }, annotations: { "berth.dev/term": String(term) } };
+    if (this.cluster.store.get("apps.kruise.io/clonesets", "berth", "pool")) return void this.cluster.at("PATCH", `${SETS}/pool`, { metadata });
+    this.cluster.make(SETS, { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name: "pool", ...metadata }, spec: {} });
   }
 
   /** Names of those that are certain to lead. */
