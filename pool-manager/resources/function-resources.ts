@@ -135,6 +135,11 @@ export class FunctionResources implements FunctionStore {
     }
   }
 
+  /** Uid of a function's resource; null: it has none at present. */
+  uidOf(name: string): string | null {
+    return this.#client.cache.get(name)?.metadata.uid ?? null;
+  }
+
   async progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
     const { name } = record;
     try {
