@@ -72,7 +72,12 @@ export class FunctionResources implements FunctionStore {
     client.onDropped = (fields) => notice({ topic: "dropped", kind: "Function", count: fields.length, message: dropped("Function", fields) });
     client.cache.onHistoryReset = () => this.#historyReset();
     this.#secrets = new FunctionSecrets(kube);
-    this.#former = new FormerFunctions({ kube, blob, secrets: () => this.#secrets.load() });
+    this.#former = new FormerFunctions({
+      kube,
+      blob,
+      secrets: () => this.#secrets.load(),
+      isKnown: (uid) => [...this.#known.values()].some(({ record }) => record.uid === uid),
+    });
     this.#definition = new Definition(kube, "functions", "Function");
     this.#intake = new Intake({
       find: (name) => client.cache.get(name),

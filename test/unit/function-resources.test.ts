@@ -212,6 +212,19 @@ describe("a resource that has lost its status", () => {
     expect(registry.get("a").latest).toBe("r13");
   });
 
+  test("is looked for among what no record is of", async () => {
+    await run("a");
+    await run("b");
+    recreate("a");
+    const read = vi.spyOn(blobs, "get");
+    await start();
+    await declare("c");
+    await soon();
+    expect(names()).toEqual(["a", "b", "c"]);
+    // Manifest and configuration of the one image that is nobody's.
+    expect(read.mock.calls.length).toBe(2);
+  });
+
   test("is another function where it declares something else, or that one was deleted", async () => {
     await run("a");
     const { uid } = registry.get("a");
