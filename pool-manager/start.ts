@@ -172,6 +172,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     // A further try of what fails already is counted, and no news.
     if (named.type === "action.failed" && named.again) return;
     if (listeners.size > 0) for (const listener of listeners) listener({ time: new Date().toISOString(), ...named });
+    stores.tell(named);
     log[LEVELS[named.type] ?? "debug"](named);
   };
   stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });

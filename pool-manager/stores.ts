@@ -7,8 +7,11 @@ import type { Collector } from "./functions/retention.ts";
 import type { CodeImages } from "./images/code-images.ts";
 import { packLayer } from "./images/layer.ts";
 import type { Kube } from "./platform/kruise/kube.ts";
+import type { PoolEvent } from "./pool/events.ts";
+import { isFree } from "./pool/plan.ts";
 import type { PoolStore, Pools } from "./pool/pools.ts";
 import type { Reconciler } from "./pool/reconciler.ts";
+import { ClusterEvents } from "./resources/cluster-events.ts";
 import { FunctionResources } from "./resources/function-resources.ts";
 import { installDefinitions } from "./resources/install.ts";
 import type { StoreNotice } from "./resources/notice.ts";
@@ -29,6 +32,8 @@ export interface Stores {
   retain(functions: ReadonlySet<string>, collector: Collector): void;
   /** Told of what somebody should know; before it is set, the log alone is. */
   onNotice: (notice: StoreNotice) => void;
+  /** Something happened in a pool: where resources have Events, theirs tell it. */
+  tell(event: PoolEvent): void;
   close(): void;
 }
 
@@ -41,6 +46,7 @@ export function fileStores(stateDir: string): Stores {
     declared: () => new Set(),
     retain: () => {},
     onNotice: () => {},
+    tell: () => {},
     close: () => {},
   };
 }
@@ -71,11 +77,18 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
   const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice });
   const pools = new PoolResources(kube, term, notice);
   const failures = new Failures(notice);
+  const events = new ClusterEvents({
+    kube,
+    uidOf: ({ kind: of, name }) => (of === "Pool" ? pools.uidOf(name) : functions.uidOf(name)),
+    now: () => performance.now(),
+    watch: (write) => failures.of("Pool", "Kubernetes Events are not written", write),
+  });
   let timer: NodeJS.Timeout | null = null;
   const stores: Stores = {
     functions,
     pools,
     onNotice: () => {},
+    tell: (event) => events.tell(event),
     declared: () => functions.declared(),
     retain: (uids, collector) => void failures.of("Function", "secrets are not removed", functions.retain(uids, collector)),
     async follow(registry, all, reconciler) {
@@ -116,8 +129,8 @@ async function report({ functions, pools, failures }: Reported, registry: Functi
   }
   for (const pool of all.list()) {
     const own = instances.filter((instance) => instance.pool === pool.name);
-    const free = own.filter(({ state, boundTo }) => state === "prewarmed" && boundTo === null).length;
-    await failures.of("Pool", `the resource of ${pool.name} is not written`, pools.report(pool, free, own.length));
+    const now = { free: own.filter(isFree).length, instances: own.length, problems: reconciler.reports.problemsOf(pool.name) };
+    await failures.of("Pool", `the resource of ${pool.name} is not written`, pools.report(pool, now));
   }
 }
 

@@ -38,8 +38,8 @@ export function problemsOf(pool: string, { instances, refusals }: Observation, i
   return [...(refusal ? [`no more instances are created: ${refusal}`] : []), ...new Set(failing.map(inWords)), ...obstaclesInWords(own, now)];
 }
 
-export function inWords({ action, message, failures }: Incident): string {
-  return `${action} has failed ${failures} ${failures === 1 ? "time" : "times in a row"}: ${message}`;
+export function inWords({ action, message }: Incident): string {
+  return `${action} fails: ${message}`;
 }
 
 export function obstaclesInWords(instances: readonly Instance[], now: number): string[] {

@@ -61,8 +61,8 @@ export interface ClusterEventsOptions {
   /** Uid of the resource that an Event is about; null: there is none, and nobody would find the Event. */
   uidOf(subject: Subject): string | null;
   now(): number;
-  /** An Event could not be written, for this reason. */
-  onLost(message: string): void;
+  /** Told of each write; resolves when it has ended, however. */
+  watch(write: Promise<unknown>): Promise<void>;
 }
 
 /** Kubernetes Events of Functions and Pools: `kubectl describe` shows what Berth's own events say. */
@@ -90,7 +90,7 @@ export class ClusterEvents {
     this.#remember(key, { at: now, left: 0 });
     this.#pending += 1;
     const message = last?.left ? `${told.message} (and ${last.left} more of its kind before)` : told.message;
-    void this.#write({ ...told, message }, uid).finally(() => {
+    void this.#options.watch(this.#write({ ...told, message }, uid)).finally(() => {
       this.#pending -= 1;
     });
   }
@@ -104,8 +104,8 @@ export class ClusterEvents {
     }
   }
 
-  async #write({ kind, name, type, reason, message }: Told, uid: string): Promise<void> {
-    const { kube, onLost } = this.#options;
+  #write({ kind, name, type, reason, message }: Told, uid: string): Promise<unknown> {
+    const { kube } = this.#options;
     const { namespace } = kube;
     const time = `${new Date().toISOString().slice(0, 19)}Z`;
     const body = {
@@ -119,6 +119,6 @@ export class ClusterEvents {
       lastTimestamp: time,
       count: 1,
     };
-    await kube.create(`/api/v1/namespaces/${namespace}/events`, body, "event").catch((error: Error) => onLost(error.message));
+    return kube.create(`/api/v1/namespaces/${namespace}/events`, body, "event");
   }
 }

@@ -8,8 +8,8 @@ export const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefiniti
 /** Where the definition itself may not be read, the kind has to be served over this time, looked at so many times. */
 const LOOKS = 3;
 const BETWEEN_LOOKS_MS = 2500;
-/** What the API server answers to a creation that a standing definition would have let through. */
-const LET_THROUGH: ReadonlySet<number> = new Set([409, 422]);
+/** What the API server answers to something that is no resource of the kind, where it would accept one. */
+const INVALID = 422;
 
 interface DefinitionObject {
   metadata: Pick<Metadata, "uid" | "deletionTimestamp">;
@@ -23,14 +23,14 @@ interface DefinitionObject {
 export class Definition {
   readonly #kube: KubeApi;
   readonly #plural: string;
-  /** A spec that the schema accepts. */
-  readonly #sample: object;
+  readonly #kind: string;
   #uid: string | null = null;
 
-  constructor(kube: KubeApi, plural: string, sample: object) {
+  /** `plural` as in paths, `kind` as in objects. */
+  constructor(kube: KubeApi, plural: string, kind: string) {
     this.#kube = kube;
     this.#plural = plural;
-    this.#sample = sample;
+    this.#kind = kind;
   }
 
   /** From now on this one is the definition that has to stand. */
@@ -81,25 +81,21 @@ export class Definition {
     }
   }
 
-  /** A definition that is being deleted still lists, and accepts nothing new. */
+  /** A definition that is being deleted still lists, and refuses creations before it looks at them: this one is never valid. */
   async #accepts(): Promise<boolean> {
     const path = `${RESOURCES}/namespaces/${this.#kube.namespace}/${this.#plural}`;
-    const probe = { apiVersion: `${GROUP}/${VERSION}`, kind: kindOf(this.#plural), metadata: { name: "berth-probe" }, spec: this.#sample };
+    const probe = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name: "_probe" } };
     try {
-      await this.#kube.create(`${path}?dryRun=All`, probe, "other");
-      return true;
+      await this.#kube.create(path, probe, "other");
+      return false;
     } catch (error) {
       const { status } = error as KubeError;
       if (status === 0 || status >= 500 || status === 429) throw error;
-      return LET_THROUGH.has(status);
+      return status === INVALID;
     }
   }
 }
 
 function isEnding({ metadata, status }: DefinitionObject): boolean {
   return metadata.deletionTimestamp !== undefined || (status?.conditions ?? []).some(({ type, status: is }) => type === "Terminating" && is === "True");
-}
-
-function kindOf(plural: string): string {
-  return `${plural[0]?.toUpperCase()}${plural.slice(1, -1)}`;
 }

@@ -14,6 +14,8 @@ export interface FormerOptions {
   blob(digest: string): Promise<Uint8Array>;
   /** What is kept of the functions' secret values, by uid. */
   secrets(): Promise<ReadonlyMap<string, Secrets>>;
+  /** Whether there is a record of this function: nothing of it has to be found again. */
+  isKnown(uid: string): boolean;
 }
 
 /**
@@ -49,7 +51,7 @@ export class FormerFunctions {
       secrets(),
     ]);
     const limit = pLimit(MAX_READS);
-    const images = imagesOf([...sets.items, ...pods.items]);
+    const images = imagesOf([...sets.items, ...pods.items].filter(({ metadata }) => !this.#options.isKnown(metadata.labels?.[LABEL.function] ?? "")));
     const all = [...images].map(([image, uid]) => limit(() => this.#read(image, uid).catch(() => null)));
     const revisions = (await Promise.all(all)).filter((one) => one !== null);
     const shown = new Map<string, number>();

@@ -25,9 +25,6 @@ import { dropped, missing, type StoreNotice } from "./notice.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 import { SecretChanges } from "./secret-changes.ts";
 
-/** A spec that the definition accepts. */
-const SAMPLE = { code: { digest: `sha256:${"0".repeat(64)}` } };
-
 export interface FunctionResourceOptions {
   kube: KubeApi;
   term: number;
@@ -75,8 +72,13 @@ export class FunctionResources implements FunctionStore {
     client.onDropped = (fields) => notice({ topic: "dropped", kind: "Function", count: fields.length, message: dropped("Function", fields) });
     client.cache.onHistoryReset = () => this.#historyReset();
     this.#secrets = new FunctionSecrets(kube);
-    this.#former = new FormerFunctions({ kube, blob, secrets: () => this.#secrets.load() });
-    this.#definition = new Definition(kube, "functions", SAMPLE);
+    this.#former = new FormerFunctions({
+      kube,
+      blob,
+      secrets: () => this.#secrets.load(),
+      isKnown: (uid) => [...this.#known.values()].some(({ record }) => record.uid === uid),
+    });
+    this.#definition = new Definition(kube, "functions", "Function");
     this.#intake = new Intake({
       find: (name) => client.cache.get(name),
       take: (resource) => this.#take(resource),
@@ -138,6 +140,11 @@ export class FunctionResources implements FunctionStore {
     }
   }
 
+  /** Uid of a function's resource; null: it has none at present. */
+  uidOf(name: string): string | null {
+    return this.#client.cache.get(name)?.metadata.uid ?? null;
+  }
+
   async progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
     const { name } = record;
     try {
@@ -170,8 +177,22 @@ export class FunctionResources implements FunctionStore {
     if (!resource?.status?.uid) return;
     const known = resource.status.conditions?.find(({ type }) => type === "Ready");
     const ready = now.status === "Unknown" && known?.status === "True" && known.message.startsWith(`${resource.status.active} `) ? known : now;
-    if (resource.status.warm === warm && known?.status === ready.status && known.reason === ready.reason && known.message === ready.message) return;
-    await this.#client.updateStatus(resource, (status) => ({ ...status, warm, conditions: withCondition(status.conditions, { ...ready, type: "Ready" }) }));
+    const stored = this.#stored(resource.status.conditions);
+    if (resource.status.warm === warm && isSame(known, ready) && !stored) return;
+    await this.#client.updateStatus(resource, (status) => {
+      const conditions = withCondition(status.conditions, { ...ready, type: "Ready" });
+      return { ...status, warm, conditions: stored ? withCondition(conditions, stored) : conditions };
+    });
+  }
+
+  /** The condition that says whether the definition keeps what is written, where that has changed. */
+  #stored(conditions: readonly Condition[] = []): Omit<Condition, "lastTransitionTime"> | null {
+    const { dropped: fields } = this.#client;
+    const known = conditions.find(({ type }) => type === "Stored");
+    if (fields.length === 0 && !known) return null;
+    const is = fields.length === 0 ? ({ status: "True", reason: "Whole" } as const) : ({ status: "False", reason: "OldDefinition" } as const);
+    const condition = { type: "Stored", ...is, message: dropped("Function", fields) };
+    return isSame(known, condition) ? null : condition;
   }
 
   /** Layers that some resource names. */
@@ -313,6 +334,10 @@ export class FunctionResources implements FunctionStore {
     const secret = this.#taken.get(record.name) ?? status?.secret;
     return { ...statusOf(record), ...(secret && { secret }), conditions: withCondition(status?.conditions, rolledOut(record)) };
   }
+}
+
+function isSame(known: Condition | undefined, next: Omit<Condition, "lastTransitionTime" | "type">): boolean {
+  return known?.status === next.status && known.reason === next.reason && known.message === next.message;
 }
 
 /** Whether what was deployed last has all invocations. */

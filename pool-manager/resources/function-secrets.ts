@@ -4,7 +4,7 @@ import type { KubeError } from "../platform/kruise/kube-error.ts";
 import { LABEL, type Metadata } from "../platform/kruise/objects.ts";
 import type { KubeApi } from "./resource-client.ts";
 
-/** The first and the longest pause after a removal that was refused. Milliseconds. */
+/** A role that may not remove Secrets is tried again after this. Milliseconds. */
 const REFUSED_MS = 3_600_000;
 
 interface SecretObject {
@@ -24,7 +24,7 @@ export class FunctionSecrets {
   readonly #path: string;
   /** By uid of the function. */
   readonly #stored = new Map<string, { name: string; uid: string }>();
-  #refusedUntil = 0;
+  #refused: { until: number; error: KubeError } | null = null;
 
   constructor(kube: KubeApi) {
     this.#kube = kube;
@@ -74,19 +74,18 @@ export class FunctionSecrets {
     return { values, version: `${secret.metadata.uid}/${secret.metadata.resourceVersion}` };
   }
 
-  /** Removes what is kept of functions that are not among these, as far as the collector allows it. */
+  /** Removes what is kept of functions that are not among these, as far as the collector allows it. Rejects where the role does not. */
   async retain(functions: ReadonlySet<string>, collector: Collector): Promise<void> {
-    if (performance.now() < this.#refusedUntil) return;
-    for (const [owner, { name, uid }] of [...this.#stored]) {
-      const reason = functions.has(owner) ? null : collector.mayGo("secret", owner);
+    const former = [...this.#stored].filter(([owner]) => !functions.has(owner));
+    if (former.length > 0 && this.#refused && performance.now() < this.#refused.until) throw this.#refused.error;
+    for (const [owner, { name, uid }] of former) {
+      const reason = collector.mayGo("secret", owner);
       if (reason === null) continue;
-      const status = await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid } }, "function").then(
-        () => 200,
-        (error: KubeError) => error.status,
-      );
-      // A role without this verb leaves them where they are.
-      if (status === 403) this.#refusedUntil = performance.now() + REFUSED_MS;
-      if (status !== 200 && status !== 404) return;
+      await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid } }, "function").catch((error: KubeError) => {
+        if (error.status === 404) return;
+        if (error.status === 403) this.#refused = { until: performance.now() + REFUSED_MS, error };
+        throw error;
+      });
       this.#stored.delete(owner);
       collector.gone("secret", name, reason);
     }

@@ -6,7 +6,11 @@ import { droppedFields, type KubeApi } from "./resource-client.ts";
 
 const SERVED_MS = 15_000;
 const AGAIN_MS = 100;
+/** What was applied shows by then. Milliseconds. */
+const SHOWN_MS = 2000;
 const FIX = "kubectl apply --server-side --force-conflicts -f deploy/chart/crds, as an administrator";
+/** Fields without which nothing of a record is lost: they are only warned of. */
+const EXPENDABLE: ReadonlySet<string> = new Set(["status.secret"]);
 const OPENAPI = `/openapi/v3${RESOURCES}`;
 
 type Schema = { properties?: Record<string, Schema>; items?: Schema; "x-kubernetes-preserve-unknown-fields"?: boolean };
@@ -37,17 +41,24 @@ async function install(kube: KubeApi, definition: DefinitionObject): Promise<voi
 
 /** The API server shows what was just applied a moment later. */
 async function served(kube: KubeApi, definition: DefinitionObject, warn: (message: string) => void): Promise<void> {
-  const { plural } = definition.spec.names;
-  const name = definition.metadata.name;
-  const path = `${RESOURCES}/namespaces/${kube.namespace}/${plural}`;
-  for (const deadline = Date.now() + SERVED_MS; ; ) {
-    const isServed = await kube.get(path, { limit: "1" }).then(() => true, pass(404));
-    const lacking = isServed ? await lackingFields(kube, definition) : [];
-    if (isServed && lacking === null) return warn(`the definition ${name} cannot be read: whether it has every field is not known`);
+  const { name } = definition.metadata;
+  for (const began = Date.now(); ; ) {
+    const { isServed, lacking } = await look(kube, definition);
     if (isServed && lacking?.length === 0) return;
-    if (Date.now() > deadline) throw refusal(name, isServed === true, lacking ?? []);
+    if (isServed && lacking === null) return warn(`the definition ${name} cannot be read: whether it has every field is not known`);
+    const waitedMs = Date.now() - began;
+    const isWhole = lacking?.every((field) => EXPENDABLE.has(field)) ?? false;
+    if (isServed && isWhole && waitedMs > SHOWN_MS) return warn(`the definition ${name} is of an older version and drops ${lacking?.join(", ")}: ${FIX}`);
+    if (waitedMs > SERVED_MS) throw refusal(name, isServed, lacking ?? []);
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
+}
+
+/** Whether the kind is served, and the fields that it does not have; null: nobody shows them. */
+async function look(kube: KubeApi, definition: DefinitionObject): Promise<{ isServed: boolean; lacking: string[] | null }> {
+  const path = `${RESOURCES}/namespaces/${kube.namespace}/${definition.spec.names.plural}`;
+  const isServed = await kube.get(path, { limit: "1" }).then(() => true, pass(404));
+  return { isServed: isServed === true, lacking: isServed ? await lackingFields(kube, definition) : [] };
 }
 
 function refusal(name: string, isServed: boolean, lacking: readonly string[]): KubeError {

@@ -3,7 +3,7 @@ import { type KubeObject, LABEL } from "../platform/kruise/objects.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
 import type { PoolChange, PoolStore } from "../pool/pools.ts";
 import type { PoolSpec } from "../pool/state.ts";
-import type { Condition } from "./conditions.ts";
+import { type Condition, withCondition } from "./conditions.ts";
 import { ownedFields } from "./function-resource.ts";
 import { dropped, missing, type StoreNotice } from "./notice.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
@@ -22,7 +22,17 @@ export interface PoolResource extends KubeObject {
   };
 }
 
+/** How a pool is. */
+export interface PoolReport {
+  /** Instances that can take a function in now. */
+  free: number;
+  instances: number;
+  /** What is in its way, in words. */
+  problems: readonly string[];
+}
+
 const AGAIN_MS = 2000;
+const MAX_MESSAGE = 1024;
 /** A resource that cannot be written again now is tried after this, then after longer and longer. Milliseconds. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -73,20 +83,22 @@ export class PoolResources implements PoolStore {
     }
   }
 
-  /** Writes how many instances a pool has, where that has changed. */
-  async report({ name, size, max }: PoolSpec, free: number, instances: number): Promise<void> {
+  /** Writes how many instances a pool has and what is in its way, where that has changed. */
+  async report({ name, size, max }: PoolSpec, { free, instances, problems }: PoolReport): Promise<void> {
     await this.#rewrite(name);
     const resource = this.#client.cache.get(name);
-    const status = resource?.status;
-    if (!resource || (status?.replicas === free && status.instances === instances && status.size === size && status.max === max)) return;
-    await this.#client.updateStatus(resource, (before) => ({
-      ...before,
-      size,
-      max,
-      replicas: free,
-      instances,
-      selector: `${LABEL.pool}=${name},!${LABEL.function}`,
-    }));
+    if (!resource) return;
+    const obstructed = obstructedBy(problems);
+    const told = resource.status?.conditions?.find(({ type }) => type === obstructed.type);
+    const next = { size, max, replicas: free, instances, selector: `${LABEL.pool}=${name},!${LABEL.function}` };
+    const isTold = told?.status === obstructed.status && told.message === obstructed.message;
+    if (isTold && Object.entries(next).every(([field, value]) => resource.status?.[field as keyof typeof next] === value)) return;
+    await this.#client.updateStatus(resource, (before) => ({ ...before, ...next, conditions: withCondition(before.conditions, obstructed) }));
+  }
+
+  /** Uid of a pool's resource; null: it has none at present. */
+  uidOf(name: string): string | null {
+    return this.#client.cache.get(name)?.metadata.uid ?? null;
   }
 
   close(): void {
@@ -143,4 +155,9 @@ export class PoolResources implements PoolStore {
 function changeOf({ size, max, budget, partition, paused }: PoolChange): PoolChange {
   const said = Object.entries({ size, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
   return Object.fromEntries(said) as PoolChange;
+}
+
+function obstructedBy(problems: readonly string[]): Omit<Condition, "lastTransitionTime"> {
+  if (problems.length === 0) return { type: "Obstructed", status: "False", reason: "Free", message: "nothing is known to be in its way" };
+  return { type: "Obstructed", status: "True", reason: "Problems", message: problems.join("; ").slice(0, MAX_MESSAGE) };
 }

@@ -26,7 +26,8 @@ export class ResourceClient<T extends WithStatus> {
   readonly cache: Reflector<T>;
   /** Called when what the server keeps of a status lacks these fields, once for each change of them; none: it keeps them all. */
   onDropped: (fields: readonly string[]) => void = () => {};
-  #dropped = "";
+  /** Fields that the server has not kept of the last status. */
+  dropped: readonly string[] = [];
 
   /** `plural` as in paths, `kind` as in objects; `term` of the leadership is written with each status. */
   constructor(kube: KubeApi, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
@@ -105,14 +106,17 @@ export class ResourceClient<T extends WithStatus> {
   /** Writes a resource again that is not there any more: as it was, and whose it was. */
   async recreate({ metadata, spec }: T & { spec: object }): Promise<T> {
     const { name, labels, annotations, managedFields } = metadata;
+    const made = await this.create(name, spec, { labels, annotations });
     const kept = managedFields?.filter(({ subresource }) => !subresource);
-    const made = await this.create(name, spec, { labels, annotations, managedFields: kept }).catch((error: KubeError) => {
-      // Who said what is worth less than that it is said.
-      if (error.status !== 400 && error.status !== 422) throw error;
-      return this.create(name, spec, { labels, annotations });
-    });
-    this.cache.learn(made);
-    return made;
+    // A creation makes everything its creator's. Who said what is worth less than that it is said: a refusal changes nothing.
+    const given = await this.#kube
+      .patch<T>(`${this.#path}/${name}`, "merge", { metadata: { uid: made.metadata.uid, managedFields: kept } }, "function")
+      .catch((error: KubeError) => {
+        if (error.status >= 400 && error.status < 500) return made;
+        throw error;
+      });
+    this.cache.learn(given);
+    return given;
   }
 
   async delete({ metadata: { name, uid } }: T): Promise<void> {
@@ -136,9 +140,8 @@ export class ResourceClient<T extends WithStatus> {
   /** A definition of another version drops what it does not know, without a word. */
   #compare(sent: object, kept: object): void {
     const fields = droppedFields(sent, kept);
-    const said = fields.join(" ");
-    if (said === this.#dropped) return;
-    this.#dropped = said;
+    if (fields.join(" ") === this.dropped.join(" ")) return;
+    this.dropped = fields;
     this.onDropped(fields);
   }
 

@@ -5,13 +5,14 @@ import { RESOURCES } from "../../pool-manager/resources/crds.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
 import { berthProcess } from "../helpers/routers.ts";
 import { ClusterView } from "./cluster-view.ts";
+import { apiserver } from "./daemons.ts";
 import { ended, Managers } from "./managers.ts";
-import { pidOf } from "./processes.ts";
+import { pidOf, settled, start, stop } from "./processes.ts";
 import { deleteNamespace, freshNamespace } from "./subject.ts";
 
 interface Lease {
   metadata: { annotations?: Record<string, string> };
-  spec: { holderIdentity?: string; leaseTransitions?: number };
+  spec: { holderIdentity?: string; leaseTransitions?: number; renewTime?: string };
 }
 
 const READY = /^berth ready/m;
@@ -69,6 +70,34 @@ describe("whatever becomes of the Lease", () => {
     await view.kube.delete(leasePath());
     const next = await managers.start(READY, 0);
     expect([await term(), await leads(next.url)]).toEqual([6, "6"]);
+  });
+
+  test("it stays with its leader when the API server is away, or etcd stands still, and the standby stays", async () => {
+    const leader = await managers.start(READY, 0);
+    const standby = await managers.start(/another pool manager leads/, 0);
+    const name = await holder();
+    const outages = [
+      async () => {
+        await stop("kube-apiserver");
+        await sleep(9000);
+        start(apiserver);
+        await settled(apiserver);
+      },
+      async () => {
+        const pid = pidOf("etcd") ?? 0;
+        process.kill(pid, "SIGSTOP");
+        await sleep(12_000).finally(() => process.kill(pid, "SIGCONT"));
+      },
+    ];
+    for (const outage of outages) {
+      await outage();
+      const renewed = (await lease())?.spec.renewTime;
+      await until(async () => ((await lease())?.spec.renewTime ?? renewed) !== renewed, "it is renewed", 10_000);
+      await sleep(7000);
+      expect([await holder(), await term(), leader.child.exitCode, standby.child.exitCode]).toEqual([name, 1, null, null]);
+    }
+    expect(standby.said()).not.toContain("berth ready");
+    expect(leader.said()).toContain("nothing is written until it has been renewed");
   });
 
   test("a term that something carries is never taken again, though the Lease says less", async () => {

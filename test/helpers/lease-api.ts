@@ -8,6 +8,8 @@ export type Weather = "fine" | "refused" | "lost" | "unanswered" | "forbidden" |
 /** The Leases of one namespace as an API server keeps them: resource versions, conflicts, and requests that take their time. */
 export class LeaseServer {
   lease: Lease | null = null;
+  /** Requests that were sent. */
+  requests = 0;
   #version = 0;
   readonly #random: () => number;
 
@@ -42,6 +44,7 @@ export class LeaseServer {
   }
 
   async #send<T>(weather: Weather, timeoutMs: number, work: () => T): Promise<T> {
+    this.requests++;
     const took = (most: number) => sleep(1 + this.#random() * most);
     const status = { forbidden: 403, throttled: 429, broken: 500 }[weather as string];
     if (weather === "refused") throw new KubeError(0, "Unreachable", "connect ECONNREFUSED");
@@ -78,6 +81,7 @@ export class LeaseServer {
   }
 
   #store({ metadata, spec = {} }: Lease): Lease {
+    if ((spec.leaseTransitions ?? 0) >= 2 ** 31) throw new KubeError(400, "BadRequest", "leaseTransitions is not an int32");
     this.lease = structuredClone({ metadata: { ...metadata, resourceVersion: this.#next() }, spec });
     return structuredClone(this.lease);
   }

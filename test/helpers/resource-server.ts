@@ -56,13 +56,13 @@ export class ResourceServer implements Pick<Kube, "namespace" | "get" | "create"
     return structuredClone(this.#at(path)) as T;
   }
 
-  async create<T>(target: string, body: unknown): Answer<T> {
-    const [path = "", query] = target.split("?");
+  async create<T>(path: string, body: unknown): Answer<T> {
     this.#check("POST", path);
     const object = body as Stored;
+    if (object.metadata.name.startsWith("_")) throw new KubeError(422, "Invalid", "metadata.name is no name");
     const at = `${path}/${object.metadata.name}`;
     if (this.objects.has(at)) throw new KubeError(409, "AlreadyExists", `${at} exists`);
-    return structuredClone(query ? object : this.#put(at, object)) as T;
+    return structuredClone(this.#put(at, object)) as T;
   }
 
   async replace<T>(path: string, body: unknown): Answer<T> {

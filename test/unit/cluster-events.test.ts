@@ -24,7 +24,9 @@ function recorder(answer: () => Promise<unknown> = async () => ({})) {
     kube: { namespace: "n", create },
     uidOf: ({ kind, name }) => (name === "unknown" ? null : `uid-${kind}-${name}`),
     now: () => clock.now,
-    onLost: (message) => lost.push(message),
+    watch: async (write) => {
+      await write.catch((error: Error) => lost.push(error.message));
+    },
   });
   return { events, written, lost, clock };
 }

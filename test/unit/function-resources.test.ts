@@ -174,7 +174,7 @@ test("where the definition may not be read, a deletion is believed after the kin
   await vi.advanceTimersByTimeAsync(2000);
   expect(names()).toEqual(["a", "b"]);
   await vi.advanceTimersByTimeAsync(8000);
-  expect([names(), server.objects.has(`${PATH}/berth-probe`)]).toEqual([["b"], false]);
+  expect(names()).toEqual(["b"]);
 });
 
 describe("another resource of the name", () => {
@@ -210,6 +210,19 @@ describe("a resource that has lost its status", () => {
     await soon();
     // Above all that any instance may have loaded.
     expect(registry.get("a").latest).toBe("r13");
+  });
+
+  test("is looked for among what no record is of", async () => {
+    await run("a");
+    await run("b");
+    recreate("a");
+    const read = vi.spyOn(blobs, "get");
+    await start();
+    await declare("c");
+    await soon();
+    expect(names()).toEqual(["a", "b", "c"]);
+    // Manifest and configuration of the one image that is nobody's.
+    expect(read.mock.calls.length).toBe(2);
   });
 
   test("is another function where it declares something else, or that one was deleted", async () => {
@@ -312,6 +325,28 @@ describe("a Secret that changes", () => {
   });
 });
 
+test("the values of a function that is gone are removed when the collector allows it, and a role that may not says so", async () => {
+  const { parseManifest } = await import("../../pool-manager/functions/manifest.ts");
+  await registry.deploy("c", () => parseManifest({ secrets: { TOKEN: "t" } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
+  const { uid } = registry.get("c");
+  const path = `${SECRETS}/berth-fn-${uid}`;
+  let reason: string | null = null;
+  const gone: string[] = [];
+  const collector = { mayGo: () => reason, gone: (_kind: string, item: string) => gone.push(item), end: () => {} };
+  const none: ReadonlySet<string> = new Set();
+  await store.retain(new Set([uid]), collector);
+  await store.retain(none, collector);
+  expect([server.objects.has(path), gone]).toEqual([true, []]);
+  reason = "deleted";
+  server.refusals.set(`DELETE ${SECRETS}`, 403);
+  await expect(store.retain(none, collector)).rejects.toMatchObject({ status: 403 });
+  await expect(store.retain(none, collector)).rejects.toMatchObject({ status: 403 });
+  server.refusals.clear();
+  await vi.advanceTimersByTimeAsync(4_000_000);
+  await store.retain(none, collector);
+  expect([server.objects.has(path), gone]).toEqual([false, [`berth-fn-${uid}`]]);
+});
+
 test("a definition that drops fields of the status is told of, once, and again when it keeps them", async () => {
   server.pruned = ["rollout", "rolloutPolicy", "traffic"];
   await declare("a", { env: { X: "1" } });
@@ -319,9 +354,15 @@ test("a definition that drops fields of the status is told of, once, and again w
   await declare("a", { env: { X: "2" } });
   await soon();
   expect(notices).toMatchObject([{ topic: "dropped", kind: "Function", message: expect.stringContaining("traffic") }]);
+  const idle = { status: "Unknown", reason: "Idle", message: "" } as const;
+  const stored = () => resource("a")?.status?.conditions?.find(({ type }) => type === "Stored")?.status;
+  await store.report("a", 0, idle);
+  expect(stored()).toBe("False");
   server.pruned = [];
   await declare("a", { env: { X: "3" } });
   await soon();
+  await store.report("a", 0, idle);
+  expect(stored()).toBe("True");
   expect(topics()).toEqual(["dropped 1", "dropped 0"]);
 });
 

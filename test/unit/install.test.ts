@@ -82,6 +82,13 @@ describe("the definitions at a start", () => {
     expect(await start(older())).toEqual({ error: "", warnings: [], applied: both });
   });
 
+  test("are warned of where they only lack what can be done without", async () => {
+    const all = copies();
+    delete schemaOf(all[0] as Definition)?.properties.status?.properties.secret;
+    const { error, warnings } = await start(all, { write: true });
+    expect([error, warnings]).toEqual(["", [expect.stringContaining("drops status.secret")]]);
+  });
+
   test("are left alone where they are of a later version", async () => {
     expect(await start(later())).toEqual({ error: "", warnings: [], applied: [] });
   });

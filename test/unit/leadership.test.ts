@@ -217,6 +217,15 @@ describe("a Lease that somebody has edited", () => {
     expect([a.certain, a.lost, namespace.terms]).toEqual([true, null, [1]]);
   });
 
+  test("another holder that renews it: lost to that one, whatever its term", async () => {
+    const { namespace, a } = await led();
+    for (let i = 0; i < 4; i++) {
+      namespace.server.edit({ holderIdentity: "c", leaseTransitions: 1, renewTime: `2026-01-01T00:00:0${i}.000000Z` });
+      await pass(1500);
+    }
+    expect(a.lost).toBe("c holds the Lease berth of namespace ns now, in term 1");
+  });
+
   test("a term above its own: lost to whoever holds it", async () => {
     const { namespace, a } = await led();
     namespace.server.edit({ holderIdentity: "c", leaseTransitions: 2 });
@@ -316,12 +325,26 @@ describe("a standby", () => {
 });
 
 describe("a leader that lets go", () => {
-  test("frees the Lease though a renewal is on its way, or somebody has edited it", async () => {
+  test("frees the Lease though somebody has edited it", async () => {
     const { namespace, a } = await led();
-    await pass(1130);
     namespace.server.edit({ leaseDurationSeconds: 3 });
     await a.stop();
     expect(namespace.server.isReleased).toBe(true);
+  });
+
+  test("frees it though a renewal is on its way, at whatever moment, and sends nothing afterwards", async () => {
+    for (let at = 1000; at < 1500; at += 10) {
+      const namespace = new Namespace();
+      const a = new Manager(namespace, "a", true);
+      await pass(at);
+      let sent = 0;
+      void a.leadership?.release().then(() => {
+        sent = namespace.server.requests;
+      });
+      await pass(3000);
+      expect([namespace.server.isReleased, namespace.server.requests]).toEqual([true, sent]);
+      a.kill();
+    }
   });
 
   test("ends within seconds where the API server does not answer", async () => {

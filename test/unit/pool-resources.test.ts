@@ -16,7 +16,7 @@ let notices: StoreNotice[];
 /** As the pool manager reports, every two seconds. */
 async function report(seconds: number): Promise<void> {
   for (let at = 0; at < seconds; at += 2) {
-    await store.report(pools.get("node"), 0, 0).catch(() => {});
+    await store.report(pools.get("node"), { free: 0, instances: 0, problems: [] }).catch(() => {});
     await vi.advanceTimersByTimeAsync(2000);
   }
 }
