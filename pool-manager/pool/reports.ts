@@ -28,7 +28,7 @@ export class Reports {
   }
 
   /** What is in a function's way, in words; empty: nothing is known to be. */
-  problemsOfFunction({ uid, active }: FunctionRecord): string[] {
+  problemsOfFunction({ uid, active, runtime }: FunctionRecord): string[] {
     const failure = this.#failures.last(uid, active);
     const own = [...this.#platform.observe().instances.values()].filter(({ echo, binding }) => (echo?.functionUid ?? binding?.functionUid) === uid);
     const troubled = own.find(({ trouble }) => trouble !== null);
@@ -37,6 +37,8 @@ export class Reports {
       ...this.#executor.incidents.ofFunction(uid).map(inWords),
       ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
       ...obstaclesInWords(own, this.#clock.now()),
+      // What its pool lacks concerns a function that has nothing else.
+      ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(runtime).map((problem) => `pool ${runtime}: ${problem}`)),
     ];
   }
 

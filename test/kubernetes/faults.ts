@@ -15,6 +15,7 @@ export interface Where {
  * |-------------|----------------------------------------------------------------------------------------|
  * | refuse      | answered with this error, and nothing is done                                          |
  * | slow        | carried out so much later, unless its client has given up by then                      |
+ * | late        | carried out at once, and answered so much later: watches tell of it before              |
  * | hang        | neither carried out nor answered                                                       |
  * | lose        | carried out, and the answer is lost                                                    |
  * | unreachable | the connection is refused                                                              |
@@ -22,7 +23,7 @@ export interface Where {
  */
 export type Effect =
   | { kind: "refuse"; error: ApiError }
-  | { kind: "slow"; ms: number }
+  | { kind: "slow" | "late"; ms: number }
   | { kind: "hang" | "lose" | "unreachable" }
   | { kind: "stale"; version: number };
 

@@ -53,7 +53,8 @@ export class MemoryTransport implements Transport {
         isOver: () => over,
         arrived: (effects) => {
           const answer = answerOf(effects, () => this.#wire.api.handle(withStale(request, effects)));
-          if (!effects.some(({ kind }) => kind === "lose")) setTimeout(() => settle(() => resolve(toAnswer(answer))), this.#wire.latency());
+          const lateMs = effects.reduce((sum, effect) => sum + (effect.kind === "late" ? effect.ms : 0), this.#wire.latency());
+          if (!effects.some(({ kind }) => kind === "lose")) setTimeout(() => settle(() => resolve(toAnswer(answer))), lateMs);
         },
         refused: (error) => fail(error),
       });

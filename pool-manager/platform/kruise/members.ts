@@ -186,14 +186,16 @@ export class Members {
     const { seen } = member.known;
     const unconnectedSince = member.link?.connected ? null : (seen.unconnectedSince ?? this.#options.now());
     member.known.seen = { ...seen, unconnectedSince };
-    if (this.#members.get(member.pod.metadata.uid) === member) this.#refresh(member);
+    this.#refresh(member);
   }
 
   #obstacleOf({ pod, known, link }: Member): Obstacle | null {
     return obstacleOf(pod, known.seen, link?.trouble ?? null, this.#options.now());
   }
 
+  /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
   #refresh(member: Member): void {
+    if (this.#members.get(member.pod.metadata.uid) !== member) return;
     const record = recordOf(member.pod, member.known, this.#replaceOf(member), this.#obstacleOf(member));
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
