@@ -1,7 +1,13 @@
-import type { MemoryCluster } from "./cluster.ts";
+import type { Api } from "./api.ts";
 import { CLEANUP } from "./definitions.ts";
 import { type Kind, resourceOf } from "./kinds.ts";
 import type { ApiObject } from "./object.ts";
+import type { Store } from "./store.ts";
+
+interface Cluster {
+  api: Api;
+  store: Store;
+}
 
 /** Milliseconds that these controllers of Kubernetes take. */
 const REACT_MS = 50;
@@ -11,9 +17,9 @@ const REACT_MS = 50;
  * the objects of a definition.
  */
 export class GarbageCollector {
-  readonly #cluster: MemoryCluster;
+  readonly #cluster: Cluster;
 
-  constructor(cluster: MemoryCluster) {
+  constructor(cluster: Cluster) {
     this.#cluster = cluster;
     cluster.store.listen({
       changed: ({ resource, type, object }) => {
