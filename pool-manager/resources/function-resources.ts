@@ -249,7 +249,7 @@ export class FunctionResources implements FunctionStore {
   /** A resource that stands for a function that is known: what it declares holds, its record is ours. */
   #found(resource: FunctionResource): void {
     const { name, uid } = resource.metadata;
-    this.#client.cache.learn(resource);
+    this.#client.cache.found(resource);
     const known = this.#known.get(name);
     if (known && known.uid !== uid) {
       known.uid = uid;

@@ -125,7 +125,7 @@ export class PoolResources implements PoolStore {
     lost.at = performance.now() + lost.pauseMs;
     if (isFirst) this.#notice({ topic: "missing", kind: "Pool", count: this.#lost.size, message: missing("pools", this.#lost.size, "resources were deleted") });
     const found = await this.#client.find(name);
-    if (found) this.#client.cache.learn(found);
+    if (found) this.#client.cache.found(found);
     else await this.#client.recreate(lost.object);
     this.#lost.delete(name);
     if (this.#lost.size === 0) this.#notice({ topic: "restored", kind: "Pool", count: 0, message: missing("pools", 0, "") });

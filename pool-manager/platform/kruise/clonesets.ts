@@ -264,7 +264,7 @@ export class CloneSets {
     } catch (error) {
       if ((error as KubeError).reason !== "AlreadyExists") throw error;
       const set = await this.#kube.get<CloneSet>(`${this.#path}/${name}`);
-      this.#sets.learn(set);
+      this.#sets.found(set);
       return set;
     }
   }
@@ -285,7 +285,7 @@ export class CloneSets {
     } catch (error) {
       const { status } = error as KubeError;
       // A failed test: somebody has changed it. What is true now decides the next try.
-      if (status === 422) this.#sets.learn(await this.#kube.get<CloneSet>(`${this.#path}/${name}`));
+      if (status === 422) this.#sets.found(await this.#kube.get<CloneSet>(`${this.#path}/${name}`));
       throw status === 422 ? new KubeError(409, "Conflict", `CloneSet ${name} has changed: ${(error as Error).message}`) : error;
     }
   }

@@ -262,7 +262,7 @@ export class KruisePlatform implements Platform {
         return this.#pods.learn(await kube.patch<Pod>(path, "strategic-merge", patch(pod), "claim"));
       } catch (error) {
         if ((error as KubeError).status !== 409 || attempt === PATCH_ATTEMPTS) throw error;
-        this.#pods.learn(await kube.get<Pod>(path));
+        this.#pods.found(await kube.get<Pod>(path));
       }
     }
   }

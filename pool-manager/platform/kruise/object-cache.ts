@@ -25,12 +25,29 @@ export class ObjectCache<T extends KubeObject> {
     return this.#objects.values();
   }
 
-  /** Takes an object in unless a newer state of it is known, or its deletion. */
-  learn(object: T): void {
-    if (this.#deleted.has(object.metadata.uid)) return;
+  /**
+   * Takes in the answer to a write. `told` is the version up to which listing and watch have told everything: an object
+   * of that time that is not known is gone by now, and does not take the place of another one of its name.
+   */
+  learn(object: T, told: string): void {
+    const isKnown = this.#objects.get(object.metadata.name)?.metadata.uid === object.metadata.uid;
+    if (isKnown || isBefore(told, object.metadata.resourceVersion)) this.found(object);
+  }
+
+  /** Takes in an object that the server has shown just now, unless a newer state of it is known, or its deletion. */
+  found(object: T): void {
+    if (!this.#deleted.has(object.metadata.uid)) this.#take(object);
+  }
+
+  /** Takes in what a watch tells. What was told to be deleted may only have lost its label, and got it back. */
+  told(object: T): void {
+    this.#deleted.delete(object.metadata.uid);
+    this.#take(object);
+  }
+
+  #take(object: T): void {
     const known = this.#objects.get(object.metadata.name);
-    if (known && !isNewer(object, known)) return;
-    this.#hold(object);
+    if (!known || isNewer(object, known)) this.#hold(object);
   }
 
   /** The server has said that it was deleted. */

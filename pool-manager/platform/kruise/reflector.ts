@@ -89,7 +89,12 @@ export class Reflector<T extends KubeObject> {
 
   /** Takes in an object that a write of ours has returned, unless a newer one is known. */
   learn(object: T): void {
-    this.#cache.learn(object);
+    this.#cache.learn(object, this.#version);
+  }
+
+  /** Takes in an object that a look has just found, unless a newer one is known. */
+  found(object: T): void {
+    this.#cache.found(object);
   }
 
   close(): void {
@@ -225,7 +230,7 @@ export class Reflector<T extends KubeObject> {
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#version = object.metadata.resourceVersion;
     if (type === "DELETED") this.#cache.delete(object);
-    else if (type !== "BOOKMARK") this.learn(object);
+    else if (type !== "BOOKMARK") this.#cache.told(object);
   }
 
   /** Nothing that this watch says is of use any more. */
