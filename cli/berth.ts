@@ -6,6 +6,7 @@ import { imageCommands } from "./commands/images.ts";
 import { invokeCommands } from "./commands/invoke.ts";
 import { keyCommands } from "./commands/keys.ts";
 import { poolCommands } from "./commands/pools.ts";
+import { protectionCommands } from "./commands/protection.ts";
 import { rolloutCommands } from "./commands/rollout.ts";
 import { statusCommands } from "./commands/status.ts";
 import { trafficCommands } from "./commands/traffic.ts";
@@ -45,6 +46,12 @@ function managerOptions(command: Command): Command {
         .env("BERTH_MAX_CODE")
         .default(64 * 1024 * 1024)
         .argParser(integer(1, 2 ** 28)),
+    )
+    .addOption(
+      new Option("--keep-unused <hours>", "how long code stays that nothing refers to and that nobody was seen to delete")
+        .env("BERTH_KEEP_UNUSED")
+        .default(24)
+        .argParser(integer(1, 8760)),
     )
     .addOption(redis())
     .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))
@@ -95,6 +102,10 @@ trafficCommands(program);
 rolloutCommands(program);
 keyCommands(program);
 imageCommands(program);
+protectionCommands(program);
+
+/** A command that has failed ends within this, whatever socket or timer it has left behind. Milliseconds. */
+const END_MS = 1000;
 
 async function main(): Promise<void> {
   try {
@@ -102,6 +113,8 @@ async function main(): Promise<void> {
   } catch (error) {
     if (!(error instanceof CommanderError)) process.exitCode = report(error);
     else process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+    // Does not keep the process itself: what was printed gets out first, and then nothing holds it.
+    setTimeout(() => process.exit(), END_MS).unref();
   }
 }
 

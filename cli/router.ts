@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
 import { type ApiKeys, presentedKey } from "../pool-manager/client/api-keys.ts";
 import { ManagerClient } from "../pool-manager/client/client.ts";
+import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contract.ts";
 import { SnapshotLink, TableSnapshots } from "../pool-manager/client/snapshot.ts";
 import { type Router, startRouter } from "../router/start.ts";
 import { EXIT, portError } from "./errors.ts";
@@ -24,10 +25,12 @@ const DRAIN_MS = 30_000;
 export async function router(managerUrl: string, key: string | null, options: RouterCommandOptions): Promise<void> {
   const snapshots = options.redis ? new TableSnapshots(options.redis, options.namespace) : null;
   const config = routerConfig(options, key, options.unready, DRAIN_MS);
-  const started = await startRouter(config, (self) => {
+  const connect = (self: RouterPeer): PoolManagerLink => {
     const client = new ManagerClient(managerUrl, self, key);
     return snapshots ? new SnapshotLink(client, snapshots) : client;
-  }).catch((error) => {
+  };
+  const say = (line: string) => process.stderr.write(`router: ${line}\n`);
+  const started = await startRouter(config, connect, say).catch((error) => {
     throw portError(error, "--router-port", options.routerPort);
   });
   const admin = await startAdmin(started, options, config.keys);
@@ -42,15 +45,15 @@ export async function router(managerUrl: string, key: string | null, options: Ro
   process.stdout.write(`router ready: invoke ${started.url} admin http://${options.host}:${port}\n`);
 }
 
-async function startAdmin({ registry, isReady }: Router, { host, adminPort }: RouterCommandOptions, keys: ApiKeys | null): Promise<Server> {
+async function startAdmin({ registry, unready }: Router, { host, adminPort }: RouterCommandOptions, keys: ApiKeys | null): Promise<Server> {
   const server = createServer((req, res) => {
     const path = req.url?.split("?")[0];
     if (path === "/metrics" && keys && !keys.rolesOf(presentedKey(req.headers.authorization, undefined))?.has("monitor")) {
       res.writeHead(401).end("a key with the role monitor is wanted\n");
     } else if (path === "/metrics") {
       void registry.metrics().then((text) => res.setHeader("content-type", registry.contentType).end(text));
-    } else if (path === "/readyz" && !isReady()) {
-      res.writeHead(503).end("no table yet, or about to stop\n");
+    } else if (path === "/readyz" && unready() !== null) {
+      res.writeHead(503).end(`${unready()}\n`);
     } else {
       res.writeHead(path === "/readyz" || path === "/healthz" ? 200 : 404).end();
     }

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import { StateDirError } from "../pool-manager/functions/lock.ts";
+import type { RetentionLimits } from "../pool-manager/functions/retention.ts";
 import { RegistryError } from "../pool-manager/images/registry.ts";
 import { KubeError } from "../pool-manager/platform/kruise/kube-error.ts";
 import { type PoolManager, startPoolManager } from "../pool-manager/start.ts";
@@ -22,6 +23,10 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   poolSize: number;
   poolMax: number | null;
   maxCode: number;
+  /** Hours for which code that nothing refers to is kept. */
+  keepUnused: number;
+  /** By default as the hours above say, and ten minutes after a deletion. */
+  retention?: Partial<RetentionLimits>;
   logLevel: string;
   /** Redis that keeps the last table for routers. */
   redis?: string;
@@ -32,6 +37,7 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
 
 export type UpOptions = ManagerOptions & RouterOptions;
 
+const HOUR_MS = 3_600_000;
 /** Running invocations get this long when berth stops. Milliseconds. */
 const DRAIN_MS = 10_000;
 /** A pool that is not ready by then does not hold up the start. Milliseconds. */
@@ -82,7 +88,10 @@ export async function up(options: ManagerOptions, routerOptions: RouterOptions |
   } catch (error) {
     if (stop.signal.aborted) return;
     grace.uninstall();
-    await starting.then((started) => started.close()).catch(() => {});
+    // A start that has failed has ended itself.
+    const started = await starting.catch(() => null);
+    const ended = started?.close().catch((late: Error) => process.stderr.write(`berth could not be ended in order: ${late.message}\n`));
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
     throw error;
   }
 }
@@ -113,6 +122,7 @@ async function startManager(options: ManagerOptions, log: pino.Logger, stop: Abo
     poolSize: options.poolSize,
     poolMax: options.poolMax,
     maxCodeBytes: options.maxCode,
+    retention: { unusedMs: options.keepUnused * HOUR_MS, ...options.retention },
     platform: platformConfig(options, options.stateDir),
     redis: options.redis ? { url: options.redis, namespace: options.namespace } : null,
     version: packageVersion(),
@@ -154,7 +164,16 @@ async function prewarmed(api: Api): Promise<void> {
 /** A Berth of its own in a temporary directory, for benchmarks and tests. */
 export async function startTemporary(options: Partial<UpOptions> = {}, withRouter = true): Promise<Berth> {
   const stateDir = await mkdtemp(join(tmpdir(), "berth-"));
-  const defaults = { host: "127.0.0.1", routerPort: 0, apiPort: 0, poolSize: 3, poolMax: null, maxBody: 16 * 1024 * 1024, maxCode: 64 * 1024 * 1024 };
+  const defaults = {
+    host: "127.0.0.1",
+    routerPort: 0,
+    apiPort: 0,
+    poolSize: 3,
+    poolMax: null,
+    maxBody: 16 * 1024 * 1024,
+    maxCode: 64 * 1024 * 1024,
+    keepUnused: 24,
+  };
   const platform = { platform: "local", namespace: "berth", loadPath: "inline", instanceMemory: "256Mi" } as const;
   const all = { ...defaults, ...platform, stateDir, logLevel: "silent", example: false, ...options };
   const berth = await startBerth(all, withRouter ? all : null, new AbortController().signal);

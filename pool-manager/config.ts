@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import type { ApiKeys } from "./client/api-keys.ts";
+import type { RetentionLimits } from "./functions/retention.ts";
 import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/state.ts";
 
@@ -13,6 +14,8 @@ export interface ManagerConfig {
   /** Null: as many as half of the machine's memory holds. */
   poolMax: number | null;
   maxCodeBytes: number;
+  /** How long what nothing refers to is kept; what is left out is as by default. */
+  retention: Partial<RetentionLimits>;
   platform: PlatformConfig;
   /** Redis that keeps the last table for routers, and the namespace that it is of; null: none. */
   redis: { url: string; namespace: string } | null;
@@ -46,15 +49,13 @@ export function defaultPools(config: ManagerConfig, runtimes: readonly string[])
 
 /** Instances that may start at once: creating one keeps a core of the machine busy; of a cluster, one of some node. */
 export function defaultPace(config: PlatformConfig): Pace {
-  if (config.kind === "kruise")
-    return { urgent: 20, refill: 1, refillDelayMs: 250, startTimeoutMs: 60_000, lostAfterMs: 5000, orphanMs: 600_000, ...bindPace(config.loadPath) };
+  if (config.kind === "kruise") return { urgent: 20, refill: 1, refillDelayMs: 250, startTimeoutMs: 60_000, lostAfterMs: 5000, ...bindPace(config.loadPath) };
   return {
     urgent: Math.max(2, availableParallelism()),
     refill: 1,
     refillDelayMs: 60,
     startTimeoutMs: 30_000,
     lostAfterMs: 5000,
-    orphanMs: 0,
     bindDelayMs: 0,
     bindAfterMs: 0,
   };

@@ -40,6 +40,12 @@ export class ManagerMetrics {
     registers: [this.registry],
   });
   readonly #term = new Gauge({ name: "berth_leader_term", help: "Leadership term; 0 while another one leads", registers: [this.registry] });
+  readonly #trouble = new Gauge({
+    name: "berth_cluster_trouble",
+    help: "1: this step does not work at the cluster, and is tried again",
+    labelNames: ["step"],
+    registers: [this.registry],
+  });
   #hits = 0;
   #total = 0;
 
@@ -82,6 +88,10 @@ export class ManagerMetrics {
       default:
         return;
     }
+  }
+
+  trouble(step: string, is: boolean): void {
+    this.#trouble.set({ step }, is ? 1 : 0);
   }
 
   apiWrite(purpose: string): void {

@@ -7,24 +7,29 @@ import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
+import { Collection } from "./collection.ts";
 import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
-import { namedImages, needed } from "./functions/references.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
+import { Retention } from "./functions/retention.ts";
 import { byRelease } from "./functions/rollout.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
 import { ManagerMetrics } from "./metrics.ts";
 import { createPlatform } from "./platform/create.ts";
+import { KubeError } from "./platform/kruise/kube-error.ts";
+import { patiently } from "./platform/kruise/patience.ts";
 import type { PreparedCode } from "./platform/platform.ts";
 import { realClock } from "./pool/clock.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { Pools } from "./pool/pools.ts";
 import { Reconciler } from "./pool/reconciler.ts";
+import { StartDeadline } from "./start-deadline.ts";
 import { fileStores, resourceStores } from "./stores.ts";
+import { Undo } from "./undo.ts";
 
 export interface PoolManager {
   /** Address of the manage API. */
@@ -49,10 +54,8 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "rollout.stopped": "warn",
 };
 
-/** Blobs that nothing needs are collected this long after a change. */
-const COLLECT_MS = 200;
-/** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
-const COLLECT_PAUSED_MS = 5000;
+/** Leaderships that one start tries: what the resources carry may be raised while it reads them. */
+const TERMS = 3;
 
 /**
  * Wires a pool manager on its platform and starts it; on a cluster it first waits until it leads, and answers in the
@@ -60,17 +63,31 @@ const COLLECT_PAUSED_MS = 5000;
  * EADDRINUSE, or the reason of `stop`.
  */
 export async function startPoolManager(config: ManagerConfig, root: string, log: Logger, stop: AbortSignal): Promise<PoolManager> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(config, root, log, stop);
+    } catch (error) {
+      // Something carries a later term than this one's: the next one will be above it.
+      if (!(error instanceof KubeError && error.reason === "Fenced") || attempt === TERMS) throw error;
+      log.warn({ err: error }, "the leadership is given up, and taken again in a later term");
+    }
+  }
+}
+
+async function startOnce(config: ManagerConfig, root: string, log: Logger, stop: AbortSignal): Promise<PoolManager> {
   const lock = await StateDirLock.acquire(config.stateDir);
   const metrics = new ManagerMetrics();
-  const undo: (() => unknown)[] = [() => lock.release()];
+  const undo = new Undo((error) => log.error({ err: error }, "the pool manager could not be ended in order"));
+  undo.add(() => lock.release());
   try {
     const standby = config.platform.kind === "kruise" ? await openStandby(metrics, config, log) : null;
-    if (standby) undo.unshift(() => standby.app.close());
+    if (standby) undo.add(() => standby.app.close());
     const front = await Front.listen(config.host, config.port, standby ? (req, res) => standby.app.routing(req, res) : starting);
-    undo.unshift(() => front.close());
-    return await lead(config, root, log, { metrics, standby, front, undo, stop });
+    undo.add(() => front.close());
+    const deadline = new StartDeadline(stop);
+    return await deadline.bound(lead(config, root, log, { metrics, standby, front, undo, deadline }));
   } catch (error) {
-    for (const step of undo) await step();
+    await undo.all();
     throw error;
   }
 }
@@ -88,12 +105,17 @@ interface Prepared {
   /** Null: nobody else could lead. */
   standby: Standby | null;
   front: Front;
-  /** What is to be ended, the latest first. */
-  undo: (() => unknown)[];
-  stop: AbortSignal;
+  undo: Undo;
+  deadline: StartDeadline;
 }
 
-async function lead(config: ManagerConfig, root: string, log: Logger, { metrics, standby, front, undo, stop }: Prepared): Promise<PoolManager> {
+async function lead(config: ManagerConfig, root: string, log: Logger, { metrics, standby, front, undo, deadline }: Prepared): Promise<PoolManager> {
+  const stop = deadline.signal;
+  const onTrouble = (step: string, message: string | null) => {
+    metrics.trouble(step, message !== null);
+    if (message === null) log.warn({ step }, "works again");
+    else log.warn({ step }, message);
+  };
   const layout = new OciLayout(join(config.stateDir, "images"));
   const images = new CodeImages(layout, join(root, ENTRY_PROGRAM));
   await images.open();
@@ -111,18 +133,25 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       if (leaderUrl !== standby.leader) log.warn({ holder, url: leaderUrl }, "another pool manager leads");
       standby.leader = holder && leaderUrl;
     },
+    onTrouble,
     onLost: (message) => {
       log.error(message);
       config.onLost(message);
     },
     stop,
   });
+  undo.add(() => platform.close());
+  if (cluster) deadline.begin();
+  stop.throwIfAborted();
   metrics.leads(term);
-  undo.unshift(() => platform.close());
   if (cluster) layout.remote = (digest) => cluster.code.fetch(digest);
   const known = (digest: string) => functions.codeByDigest(digest);
-  const stores = cluster ? await resourceStores(cluster.kube, term, runtimes, images, known) : fileStores(config.stateDir);
-  undo.unshift(() => stores.close());
+  const definitions = { stop, onTrouble: (message: string | null) => onTrouble("definitions", message) };
+  const blob = (digest: string) => layout.get(digest);
+  const stores = cluster
+    ? await patiently(() => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log }), definitions)
+    : fileStores(config.stateDir);
+  undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
     // What is acknowledged survives this machine: another pool manager has to find it.
@@ -131,7 +160,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name));
+  const retention = new Retention(config.retention);
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
@@ -144,6 +174,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     if (listeners.size > 0) for (const listener of listeners) listener({ time: new Date().toISOString(), ...named });
     log[LEVELS[named.type] ?? "debug"](named);
   };
+  stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,
     functions,
@@ -155,20 +186,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     onEvent: emit,
   });
 
-  let collecting: NodeJS.Timeout | null = null;
-  const collect = () => {
-    collecting = null;
-    if (pools.list().some(({ paused }) => paused)) {
-      collecting = setTimeout(collect, COLLECT_PAUSED_MS);
-      return;
-    }
-    void functions
-      .exclusively(async () => {
-        await images.collect(namedImages(functions.list()));
-        platform.retainCode(needed(functions.list()));
-      })
-      .catch((error: Error) => log.error({ err: error }, "unreferenced code could not be collected"));
-  };
+  const isPaused = () => pools.list().some(({ paused }) => paused);
+  const collection = new Collection({ functions, images, platform, stores, isPaused, onEvent: emit, log });
   const prepare = (record: FunctionRecord) => {
     const { uid: functionUid, runtime: pool } = record;
     const codes = byRelease(record).map(async ({ id: revision, image, layer: digest, settings: { entry } }): Promise<PreparedCode> => {
@@ -190,9 +209,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       logs.forget(uid);
     }
     reconciler.functionChanged(uid);
-    collecting ??= setTimeout(collect, COLLECT_MS);
+    collection.changed();
   }
-  collecting = setTimeout(collect, COLLECT_MS);
 
   platform.onLog((uid, line) => {
     const owner = platform.observe().instances.get(uid)?.echo?.functionUid;
@@ -246,22 +264,24 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     log,
   );
   await api.ready();
-  undo.unshift(async () => {
+  undo.add(async () => {
     ready = false;
     front.stop();
     reconciler.close();
     links.close();
     endSnapshots();
     snapshots?.close();
-    if (collecting) clearTimeout(collecting);
+    collection.close();
     await api.close();
     await functions.exclusively(async () => {});
   });
+  stop.throwIfAborted();
   front.handOver((req, res) => api.routing(req, res));
   await reconciler.start();
+  stop.throwIfAborted();
   for (const record of functions.list()) prepare(record);
   ready = true;
-  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers);
+  if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
 
   return {
@@ -271,7 +291,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       router = attached;
     },
     async close() {
-      for (const step of undo) await step();
+      await undo.all();
     },
   };
 }

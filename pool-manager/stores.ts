@@ -1,7 +1,9 @@
+import type { Logger } from "pino";
 import { FileStore } from "./functions/file-store.ts";
 import type { FunctionStore } from "./functions/function.ts";
 import { PoolFiles } from "./functions/pool-files.ts";
 import type { FunctionRegistry } from "./functions/registry.ts";
+import type { Collector } from "./functions/retention.ts";
 import type { CodeImages } from "./images/code-images.ts";
 import { packLayer } from "./images/layer.ts";
 import type { Kube } from "./platform/kruise/kube.ts";
@@ -9,6 +11,7 @@ import type { PoolStore, Pools } from "./pool/pools.ts";
 import type { Reconciler } from "./pool/reconciler.ts";
 import { FunctionResources } from "./resources/function-resources.ts";
 import { installDefinitions } from "./resources/install.ts";
+import type { StoreNotice } from "./resources/notice.ts";
 import { PoolResources } from "./resources/pool-resources.ts";
 
 /** What is shown of functions and pools in their resources is at most this old. Milliseconds. */
@@ -20,38 +23,66 @@ export interface Stores {
   pools: PoolStore;
   /** Begins to take in what is declared past the API, and to show how things are. */
   follow(functions: FunctionRegistry, pools: Pools, reconciler: Reconciler): Promise<void>;
+  /** Layers that somebody declares and that no revision has yet. */
+  declared(): ReadonlySet<string>;
+  /** What is stored beside functions that are not among these goes when the collector allows it. */
+  retain(functions: ReadonlySet<string>, collector: Collector): void;
+  /** Told of what somebody should know; before it is set, the log alone is. */
+  onNotice: (notice: StoreNotice) => void;
   close(): void;
 }
 
 export function fileStores(stateDir: string): Stores {
-  return { functions: new FileStore(stateDir), pools: new PoolFiles(stateDir), follow: async () => {}, close: () => {} };
+  const pools = new PoolFiles(stateDir);
+  return {
+    functions: new FileStore(stateDir),
+    pools,
+    follow: async () => {},
+    declared: () => new Set(),
+    retain: () => {},
+    onNotice: () => {},
+    close: () => {},
+  };
 }
 
-/** `known` finds code that a revision has. */
-export async function resourceStores(
-  kube: Kube,
-  term: number,
-  runtimes: readonly string[],
-  images: CodeImages,
-  known: FunctionRegistry["codeByDigest"],
-): Promise<Stores> {
-  await installDefinitions(kube);
+export interface ResourceSources {
+  kube: Kube;
+  term: number;
+  runtimes: readonly string[];
+  images: CodeImages;
+  /** Code that a revision has. */
+  known: FunctionRegistry["codeByDigest"];
+  /** Bytes of a blob or manifest. */
+  blob(digest: string): Promise<Uint8Array>;
+  log: Logger;
+}
+
+export async function resourceStores({ kube, term, runtimes, images, known, blob, log }: ResourceSources): Promise<Stores> {
+  await installDefinitions(kube, (message) => log.warn(message));
   const upload = async (files: Record<string, string>) => {
     const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
     return (await images.upload(tar)).ref;
   };
-  const code = (digest: string) => known(digest) ?? images.uploaded(digest).ref;
-  const functions = new FunctionResources({ kube, term, runtimes, code, upload });
-  const pools = new PoolResources(kube, term);
+  const code = async (digest: string) => known(digest) ?? (await images.find(digest));
+  const notice = (told: StoreNotice) => {
+    log.warn(told);
+    stores.onNotice(told);
+  };
+  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice });
+  const pools = new PoolResources(kube, term, notice);
+  const failures = new Failures(notice);
   let timer: NodeJS.Timeout | null = null;
-  return {
+  const stores: Stores = {
     functions,
     pools,
+    onNotice: () => {},
+    declared: () => functions.declared(),
+    retain: (uids, collector) => void failures.of("Function", "secrets are not removed", functions.retain(uids, collector)),
     async follow(registry, all, reconciler) {
       await pools.follow(all.list(), (name, change) => all.declare(name, change));
       functions.follow({ declared: (declaration) => registry.declare(declaration), withdrawn: (name) => registry.withdraw(name) });
       const again = () => {
-        timer = setTimeout(() => void report(functions, pools, registry, all, reconciler).finally(() => timer && again()), REPORT_EVERY_MS);
+        timer = setTimeout(() => void report({ functions, pools, failures }, registry, all, reconciler).finally(() => timer && again()), REPORT_EVERY_MS);
       };
       again();
     },
@@ -62,10 +93,17 @@ export async function resourceStores(
       pools.close();
     },
   };
+  return stores;
+}
+
+interface Reported {
+  functions: FunctionResources;
+  pools: PoolResources;
+  failures: Failures;
 }
 
 /** What cannot be written now is written the next time. */
-async function report(functions: FunctionResources, pools: PoolResources, registry: FunctionRegistry, all: Pools, reconciler: Reconciler): Promise<void> {
+async function report({ functions, pools, failures }: Reported, registry: FunctionRegistry, all: Pools, reconciler: Reconciler): Promise<void> {
   const { instances, synced } = reconciler.view();
   if (!synced) return;
   const warm = new Map<string | null, number>();
@@ -74,10 +112,32 @@ async function report(functions: FunctionResources, pools: PoolResources, regist
   }
   const readiness = reconciler.reports.readiness();
   for (const { uid, name, active } of registry.list()) {
-    await functions.report(name, warm.get(uid) ?? 0, readiness(uid, active)).catch(() => {});
+    await failures.of("Function", `the status of ${name} is not written`, functions.report(name, warm.get(uid) ?? 0, readiness(uid, active)));
   }
   for (const pool of all.list()) {
     const own = instances.filter((instance) => instance.pool === pool.name);
-    await pools.report(pool, own.filter(({ state, boundTo }) => state === "prewarmed" && boundTo === null).length, own.length).catch(() => {});
+    const free = own.filter(({ state, boundTo }) => state === "prewarmed" && boundTo === null).length;
+    await failures.of("Pool", `the resource of ${pool.name} is not written`, pools.report(pool, free, own.length));
+  }
+}
+
+/** Writes that fail: told once for each change of the reason, and when they succeed again. */
+class Failures {
+  readonly #notice: (notice: StoreNotice) => void;
+  readonly #reasons = new Map<string, string>();
+
+  constructor(notice: (notice: StoreNotice) => void) {
+    this.#notice = notice;
+  }
+
+  async of(kind: StoreNotice["kind"], what: string, write: Promise<unknown>): Promise<void> {
+    const reason = await write.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    if (reason === (this.#reasons.get(what) ?? "")) return;
+    if (reason) this.#reasons.set(what, reason);
+    else this.#reasons.delete(what);
+    this.#notice({ topic: "failing", kind, count: this.#reasons.size, message: reason ? `${what}: ${reason}` : `${what}: no longer so` });
   }
 }

@@ -92,6 +92,18 @@ export class RouterMetrics {
     this.#queue.set({ function: fn }, depth);
   }
 
+  /** `read` gives milliseconds; asked whenever metrics are. */
+  unheard(read: () => number): void {
+    new Gauge({
+      name: "berth_unheard_seconds",
+      help: "Time since the pool manager was last heard; 0 while its changes are heard as they happen",
+      registers: [this.registry],
+      collect() {
+        this.set(read() / 1000);
+      },
+    });
+  }
+
   /** A deleted function's series end. */
   forget(fn: string): void {
     for (const key of this.#children.keys()) {

@@ -11,10 +11,10 @@ import { originForm, type Route, routeOf } from "./request.ts";
 import { sendError } from "./send-error.ts";
 
 /** Brings a request to its function: `ANY /function/{name}[/path]`, or `ANY` at its host; else health, or an error. */
-export function route(exchange: Exchange, functions: Functions, config: RouterConfig, ready: boolean): void {
+export function route(exchange: Exchange, functions: Functions, config: RouterConfig, unready: string | null): void {
   const { domain, keys } = config;
   const found = routeOf(exchange, domain);
-  if (!found) return other(exchange, ready);
+  if (!found) return other(exchange, unready);
   const refused = keys && refusal(exchange, keys);
   if (refused) return sendError(exchange, refused);
   if (serve(exchange, functions, found, config)) return;
@@ -66,11 +66,11 @@ function invoke(entry: FunctionEntry, exchange: Exchange, path: string, maxBytes
   else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, exchange, body, serve));
 }
 
-function other(exchange: Exchange, ready: boolean): void {
+function other(exchange: Exchange, unready: string | null): void {
   const url = originForm(exchange.url);
   const path = url.split("?")[0];
   if (path === "/healthz") return exchange.answer(200, TEXT, "ok\n");
-  if (path === "/readyz") return ready ? exchange.answer(200, TEXT, "ready\n") : exchange.answer(503, TEXT, "no table yet, or about to stop\n");
+  if (path === "/readyz") return unready === null ? exchange.answer(200, TEXT, "ready\n") : exchange.answer(503, TEXT, `${unready}\n`);
   sendError(exchange, new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`));
 }
 

@@ -8,6 +8,7 @@ import type { Functions } from "./functions.ts";
 import { refuseAmbiguous } from "./request.ts";
 import { route } from "./route.ts";
 import { sendError } from "./send-error.ts";
+import type { Standing } from "./standing.ts";
 
 /** A head that is not complete by then ends its connection; looked at as often. Milliseconds. */
 const HEAD_MS = 20_000;
@@ -22,12 +23,14 @@ export class RouterServer {
   readonly http: Server;
   readonly #config: RouterConfig;
   readonly #functions: Functions;
+  readonly #standing: Standing;
   readonly #connections = new Set<ClientConnection>();
   #leaving = false;
 
-  constructor(config: RouterConfig, functions: Functions) {
+  constructor(config: RouterConfig, functions: Functions, standing: Standing) {
     this.#config = config;
     this.#functions = functions;
+    this.#standing = standing;
     this.http = createServer({
       keepAliveTimeout: IDLE_MS,
       headersTimeout: HEAD_MS,
@@ -51,8 +54,11 @@ export class RouterServer {
     this.#takeConnections();
   }
 
-  get isReady(): boolean {
-    return this.#functions.table.ready && !this.#leaving;
+  /** Why nobody shall send invocations here; null: it is ready. */
+  get unready(): string | null {
+    if (this.#leaving) return "about to stop";
+    if (!this.#functions.table.ready) return "no table yet";
+    return this.#standing.isStranded ? "no pool manager is heard and no instance is reached" : null;
   }
 
   /** Says so to whoever asks, and closes each connection with its next response. */
@@ -74,7 +80,7 @@ export class RouterServer {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  readonly #serve = (exchange: Exchange): void => route(exchange, this.#functions, this.#config, this.isReady);
+  readonly #serve = (exchange: Exchange): void => route(exchange, this.#functions, this.#config, this.unready);
 
   /** Connections are ours first; node:http's own listener gets those with a request that is not plain. */
   #takeConnections(): void {

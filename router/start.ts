@@ -8,12 +8,13 @@ import type { RouterConfig } from "./config.ts";
 import { Functions } from "./functions.ts";
 import { RouterMetrics } from "./metrics.ts";
 import { RouterServer } from "./server.ts";
+import { Standing } from "./standing.ts";
 
 export interface Router {
   url: string;
   registry: Registry;
-  /** The first table has arrived, and it does not stop. */
-  isReady(): boolean;
+  /** Why nobody shall send invocations here: it has no table, is about to stop, or neither hears nor reaches anybody. Null: it is ready. */
+  unready(): string | null;
   /**
    * Says that it is not ready and gives its functions to other routers, serves on for `unreadyMs`, then takes no
    * further connection; running invocations finish within the drain time, the rest is ended.
@@ -21,23 +22,34 @@ export interface Router {
   close(): Promise<void>;
 }
 
-/** Wires a router and starts to listen; `connect` gets its link to the pool manager. Rejects with EADDRINUSE. */
-export async function startRouter(config: RouterConfig, connect: (self: RouterPeer) => PoolManagerLink): Promise<Router> {
+/**
+ * Wires a router and starts to listen; `connect` gets its link to the pool manager, `say` a line when that falls silent
+ * for long and when it is heard again. Rejects with EADDRINUSE.
+ */
+export async function startRouter(
+  config: RouterConfig,
+  connect: (self: RouterPeer) => PoolManagerLink,
+  say: (line: string) => void = () => {},
+): Promise<Router> {
   const metrics = new RouterMetrics();
   const id = randomBytes(4).toString("hex");
   const { accessShare } = config;
   const accessLog = accessShare > 0 ? new AccessLog(accessShare, (line) => process.stdout.write(line)) : null;
   const functions = new Functions(id, metrics, accessLog, config.ownKey);
-  const server = new RouterServer(config, functions);
+  const standing = new Standing({ table: functions.table, say });
+  const server = new RouterServer(config, functions, standing);
+  metrics.unheard(() => functions.table.unheardMs);
   server.http.listen(config.port, config.host);
   await once(server.http, "listening");
   const { port } = server.http.address() as AddressInfo;
   functions.follow(connect({ id, host: config.advertise, port }));
+  standing.start();
   return {
     url: `http://${config.host}:${port}`,
     registry: metrics.registry,
-    isReady: () => server.isReady,
+    unready: () => server.unready,
     async close() {
+      standing.stop();
       server.leave();
       functions.leave();
       await sleep(config.unreadyMs);

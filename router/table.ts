@@ -15,11 +15,18 @@ export class Table {
   readonly #failures = new Map<string, LoadFailure>();
   readonly #waiting = new Map<string, Set<(failure: LoadFailure) => void>>();
   readonly #events: TableEvents;
+  readonly #now: () => number;
   #ready = false;
   #fresh = false;
+  /** Since when it is not fresh. */
+  #lostAt: number;
+  #lostReason = "";
 
-  constructor(events: TableEvents) {
+  /** `now` in milliseconds. */
+  constructor(events: TableEvents, now: () => number = () => performance.now()) {
     this.#events = events;
+    this.#now = now;
+    this.#lostAt = now();
   }
 
   /** True once the first table has arrived. */
@@ -32,10 +39,24 @@ export class Table {
     return this.#fresh;
   }
 
+  /** Milliseconds without word from the pool manager; 0: changes are heard of as they happen. */
+  get unheardMs(): number {
+    return this.#fresh ? 0 : this.#now() - this.#lostAt;
+  }
+
+  /** Why nothing is heard. */
+  get lostReason(): string {
+    return this.#lostReason;
+  }
+
+  *endpoints(): Iterable<Endpoint> {
+    for (const { endpoints } of this.#byName.values()) yield* endpoints;
+  }
+
   apply(change: Exclude<TableChange, { type: "routers" }>): void {
     if (change.type === "upsert") this.#upsert(change.function);
     else if (change.type === "remove") this.#remove(change.key, change.name);
-    else if (change.type === "lost") this.#fresh = false;
+    else if (change.type === "lost") this.#lost(change.reason);
     else if (change.type === "failed") this.#failed(change.instanceUid, change.failure);
     else this.#snapshot(change.functions);
   }
@@ -62,6 +83,12 @@ export class Table {
     for (const fn of functions) this.#upsert(fn);
     this.#ready = true;
     this.#fresh = true;
+  }
+
+  #lost(reason: string): void {
+    if (this.#fresh) this.#lostAt = this.#now();
+    this.#fresh = false;
+    this.#lostReason = reason;
   }
 
   #upsert(fn: TableFunction): void {

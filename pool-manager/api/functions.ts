@@ -42,7 +42,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
     const make = (current?: Manifest) => parseManifest(manifest, context.runtimes, keep ? current : undefined);
     make();
-    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? images.uploaded(code).ref);
+    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code)));
     if (!ref && !functions.find(name) && !keep) {
       throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
     }

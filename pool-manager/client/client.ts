@@ -1,6 +1,8 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type PoolManagerLink, type RouterPeer, type TableChange } from "./contract.ts";
+import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type RouterPeer, type TableChange } from "./contract.ts";
+import { ServiceLookup } from "./service-lookup.ts";
+import type { ReachableLink } from "./snapshot.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
@@ -9,15 +11,25 @@ const MAX_REPORTS = 64;
 
 /**
  * The link over HTTP: `GET /v1/table` streams the table as JSON lines, `POST /v1/demand` takes reports. The stream is
- * opened again whenever it ends or falls silent; listeners then get a snapshot, and until then keep what they have.
+ * opened again whenever it ends or falls silent, each time at wherever the name leads by then; listeners then get a
+ * snapshot, and until then keep what they have.
  */
-export class ManagerClient implements PoolManagerLink {
+export class ManagerClient implements ReachableLink {
   readonly #url: string;
+  /** Where it was last said to be besides. */
+  #otherUrl: string | null = null;
+  /** Where it is asked at present. */
+  #currentUrl: string;
+  /** Streams that were opened since it was last heard. */
+  #tries = 0;
   readonly #self: RouterPeer;
   readonly #authorization: Record<string, string>;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #services: ServiceLookup;
   readonly #listeners = new Set<(change: TableChange) => void>();
   #stream: ClientRequest | null = null;
+  /** Why the stream ended, or was not opened. */
+  #reason = "";
   #reports = 0;
   #closed = false;
   #leaving = false;
@@ -27,8 +39,10 @@ export class ManagerClient implements PoolManagerLink {
   #silence: NodeJS.Timeout | null = null;
 
   /** `url` of the manage API; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
-  constructor(url: string, self: RouterPeer, key: string | null = null) {
+  constructor(url: string, self: RouterPeer, key: string | null = null, services = new ServiceLookup()) {
     this.#url = url;
+    this.#currentUrl = url;
+    this.#services = services;
     this.#authorization = key === null ? {} : { authorization: `Bearer ${key}` };
     this.#self = self;
   }
@@ -51,13 +65,21 @@ export class ManagerClient implements PoolManagerLink {
     this.#reports += 1;
     const body = JSON.stringify(report);
     const headers = { ...this.#authorization, "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-    const req = request(`${this.#url}/v1/demand`, { method: "POST", agent: this.#agent, headers, timeout: LINK_SILENT_MS }, (res) => res.resume());
+    const { lookup } = this.#services;
+    const options = { method: "POST", agent: this.#agent, headers, lookup, timeout: LINK_SILENT_MS };
+    const req = request(`${this.#currentUrl}/v1/demand`, options, (res) => res.resume());
     req.on("timeout", () => req.destroy());
+    // The stream, at the same address, tells what is wrong.
     req.on("error", () => {});
     req.on("close", () => {
       this.#reports -= 1;
     });
     req.end(body);
+  }
+
+  /** Every other try goes there, as long as the pool manager is not heard. */
+  alsoAt(url: string): void {
+    this.#otherUrl = url;
   }
 
   leave(): void {
@@ -79,26 +101,36 @@ export class ManagerClient implements PoolManagerLink {
 
   #open(): void {
     if (this.#closed) return;
+    this.#currentUrl = this.#otherUrl !== null && this.#tries % 2 === 1 ? this.#otherUrl : this.#url;
+    this.#tries += 1;
+    // Reports go where the stream comes from: a connection of before may lead to whoever has that address now.
+    this.#agent.destroy();
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const { id, host, port } = this.#self;
     const req = request(
-      `${this.#url}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
-      { agent: false, headers: this.#authorization },
+      `${this.#currentUrl}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
+      { agent: false, headers: this.#authorization, lookup: this.#services.lookup },
       (res) => this.#read(req, res),
     );
     this.#stream = req;
-    req.on("error", () => {});
+    this.#reason = "the pool manager has ended the connection";
+    // What is dropped ends with an error too: that it was dropped is the reason.
+    req.on("error", (error) => {
+      if (!req.destroyed) this.#reason = error.message;
+    });
     req.on("close", () => this.#again());
     this.#heard(req);
     req.end();
   }
 
   #read(req: ClientRequest, res: IncomingMessage): void {
-    if (res.statusCode !== 200) return void req.destroy();
+    if (res.statusCode !== 200) return this.#drop(req, `the pool manager answers with status ${res.statusCode}`);
     const lines = createInterface({ input: res });
     for (const stream of [lines, res]) stream.on("error", () => {});
     lines.on("line", (line) => {
       this.#heard(req);
       this.#pauseMs = FIRST_PAUSE_MS;
+      this.#tries = 0;
       if (!line) return;
       const change = JSON.parse(line) as TableChange | Mark;
       if (change.type === "mark") return this.#sign(change.mark);
@@ -109,12 +141,17 @@ export class ManagerClient implements PoolManagerLink {
   /** A pool manager that has hung looks like one that has nothing to tell. */
   #heard(req: ClientRequest): void {
     if (this.#silence) clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => req.destroy(), LINK_SILENT_MS);
+    this.#silence = setTimeout(() => this.#drop(req, `nothing was heard for ${LINK_SILENT_MS} ms`), LINK_SILENT_MS);
+  }
+
+  #drop(req: ClientRequest, reason: string): void {
+    this.#reason = reason;
+    req.destroy();
   }
 
   #again(): void {
     if (this.#closed) return;
-    for (const listener of this.#listeners) listener({ type: "lost" });
+    for (const listener of this.#listeners) listener({ type: "lost", reason: this.#reason });
     this.#timer = setTimeout(() => this.#open(), this.#pauseMs * (0.5 + Math.random()));
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }

@@ -71,8 +71,8 @@ export type TableChange =
   | { type: "snapshot"; functions: TableFunction[] }
   | { type: "upsert"; function: TableFunction }
   | { type: "remove"; key: string; name: string }
-  /** Until the next snapshot nothing is heard of changes. */
-  | { type: "lost" }
+  /** Until the next snapshot nothing is heard of changes; the reason is for people. */
+  | { type: "lost"; reason: string }
   /** The routers that are connected to the pool manager, complete. */
   | { type: "routers"; routers: RouterPeer[] }
   /** An instance died or failed; invocations on it are answered with its reason. */

@@ -93,12 +93,26 @@ export interface FunctionRecord {
 /** Secrets of a function, by revision. */
 export type Secrets = Record<string, Record<string, string>>;
 
+/** What is left of a revision whose function's record is lost. */
+export interface Former {
+  uid: string;
+  revision: string;
+  /** Hash of the uid and of all that the revision was made of. */
+  identity: string;
+  /** Number of the latest revision that anything is left of. */
+  highest: number;
+  /** Its secret values, as far as they are kept. */
+  secrets: Record<string, string>;
+}
+
 /** A function as somebody declares it in the store itself, past the API. */
 export interface Declaration {
   name: string;
+  /** What is left of functions of this name, where the store has no record of it. */
+  former(): Promise<readonly Former[]>;
   /** Throws `MANIFEST_INVALID` with the field. `kept` are the secrets in force, where it names none itself. */
   manifest(kept: Record<string, string>): Promise<Manifest>;
-  /** Throws `CODE_UNKNOWN` or `CODE_INVALID`. */
+  /** Throws `CODE_UNKNOWN`, `CODE_INVALID` or `STORE_FAILED`. */
   code(): Promise<CodeRef>;
   /** Revision that is to be the active one; null: the one that is declared. */
   active: string | null;

@@ -1,6 +1,17 @@
 import { ManagerError } from "../errors.ts";
-import type { CodeRef, Declaration, FunctionRecord, FunctionStore, Revision, Secrets, Traffic } from "./function.ts";
+import {
+  type CodeRef,
+  type Declaration,
+  type Former,
+  type FunctionRecord,
+  type FunctionStore,
+  MAX_REVISIONS,
+  type Revision,
+  type Secrets,
+  type Traffic,
+} from "./function.ts";
 import type { Manifest } from "./manifest.ts";
+import { type FunctionEnd, Retention } from "./retention.ts";
 import {
   activated,
   atOnce,
@@ -10,6 +21,7 @@ import {
   declared,
   deployed,
   hashOf,
+  identityOf,
   manifestOf,
   newFunction,
   newRevision,
@@ -17,7 +29,6 @@ import {
   retained,
   rollbackTarget,
   scalingOf,
-  sha256,
 } from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
 
@@ -39,6 +50,8 @@ export type TrafficChange = { active?: string | undefined } & Partial<Traffic>;
 interface Held {
   record: FunctionRecord;
   secrets: Secrets;
+  /** Number of the latest revision that was found of a function whose record was lost. */
+  continues?: number;
 }
 
 /**
@@ -51,12 +64,15 @@ export class FunctionRegistry {
   readonly #changed: (uid: string, name: string) => void;
   readonly #byName = new Map<string, Held>();
   readonly #byUid = new Map<string, Held>();
+  /** Told of what comes to its end here, by deletion or because newer revisions take its place. */
+  readonly retention: Retention;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void) {
+  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void, retention = new Retention()) {
     this.#store = store;
     this.#buildImage = buildImage;
     this.#changed = changed;
+    this.retention = retention;
   }
 
   async load(): Promise<void> {
@@ -69,6 +85,11 @@ export class FunctionRegistry {
 
   byUid(uid: string): FunctionRecord | undefined {
     return this.#byUid.get(uid)?.record;
+  }
+
+  /** How it is known that a function is over; null: it is not. That it is unknown is not enough, what was listed may be incomplete. */
+  endOf(uid: string): FunctionEnd | null {
+    return this.#byUid.has(uid) ? null : this.retention.endOf(uid);
   }
 
   find(name: string): FunctionRecord | undefined {
@@ -111,10 +132,31 @@ export class FunctionRegistry {
     return this.exclusively(async () => {
       if (!declaration.isPending()) return;
       const existing = this.#byName.get(declaration.name);
-      const manifest = await declaration.manifest(existing ? this.#secretsOf(existing) : {});
-      const held = existing ?? this.#create(declaration.name, manifest);
-      await this.#put(held, manifest, await declaration.code(), (record, revision) => declared(record, revision, declaration), declaration);
+      const code = await declaration.code();
+      const { held, manifest } = existing
+        ? { held: existing, manifest: await declaration.manifest(this.#secretsOf(existing)) }
+        : ((await this.#recovered(declaration, code)) ?? (await this.#begun(declaration)));
+      await this.#put(held, manifest, code, (record, revision) => declared(record, revision, declaration), declaration);
     });
+  }
+
+  async #begun(declaration: Declaration): Promise<{ held: Held; manifest: Manifest }> {
+    const manifest = await declaration.manifest({});
+    return { held: this.#create(declaration.name, manifest), manifest };
+  }
+
+  /**
+   * A declaration without a record that says exactly what a former revision was made of is that function: its instances
+   * serve on, as the revision that they have loaded.
+   */
+  async #recovered(declaration: Declaration, code: CodeRef): Promise<{ held: Held; manifest: Manifest } | null> {
+    for (const former of await declaration.former()) {
+      if (this.#byUid.has(former.uid) || this.retention.isOver(former.uid)) continue;
+      const manifest = await declaration.manifest(former.secrets);
+      if (identityOf(former.uid, hashOf(manifest, code)) !== former.identity) continue;
+      return { held: { ...this.#create(declaration.name, manifest, former), continues: former.highest }, manifest };
+    }
+    return null;
   }
 
   /** Gives a function this manifest and code, as a new revision where it has none like it; `place` says which is invoked then. */
@@ -132,7 +174,8 @@ export class FunctionRegistry {
     const record = { ...changed, ...place(changed, revision.id) };
     const secrets = { ...held.secrets };
     if (!same) {
-      record.nextRevision += 1;
+      // Of revisions that nothing is left of some instance may still have the number.
+      record.nextRevision = held.continues === undefined ? record.nextRevision + 1 : held.continues + 1 + MAX_REVISIONS;
       record.revisions = [...record.revisions, revision];
       if (revision.secretNames.length > 0) secrets[revision.id] = manifest.secrets;
     }
@@ -220,15 +263,18 @@ export class FunctionRegistry {
   #drop(record: FunctionRecord): FunctionRecord {
     this.#byName.delete(record.name);
     this.#byUid.delete(record.uid);
+    this.retention.end([record.uid, ...contentOf(record.revisions)], `the function ${record.name} was deleted`);
     this.#changed(record.uid, record.name);
     return record;
   }
 
-  #create(name: string, manifest: Manifest): Held {
+  #create(name: string, manifest: Manifest, former?: Former): Held {
     if (this.#byName.size >= MAX_FUNCTIONS) {
       throw new ManagerError("TOO_MANY_FUNCTIONS", `${MAX_FUNCTIONS} functions are deployed already`);
     }
-    return { record: newFunction(name, manifest), secrets: {} };
+    const record = newFunction(name, manifest);
+    if (former) Object.assign(record, { uid: former.uid, nextRevision: Number(former.revision.slice(1)) });
+    return { record, secrets: {} };
   }
 
   async #revise(record: FunctionRecord, manifest: Manifest, code: CodeRef, hash: string): Promise<Revision> {
@@ -236,7 +282,7 @@ export class FunctionRegistry {
       throw new ManagerError("MANIFEST_INVALID", `runtime: ${record.name} runs on ${record.runtime}; delete it first`, "runtime");
     }
     const id = `r${record.nextRevision}`;
-    const image = await this.#buildImage(record.name, id, sha256(`${record.uid}\n${hash}`), code.layer);
+    const image = await this.#buildImage(record.name, id, identityOf(record.uid, hash), code.layer);
     return newRevision({ id, hash, image, code, manifest });
   }
 
@@ -245,6 +291,8 @@ export class FunctionRegistry {
     const kept = new Set(record.revisions.map((revision) => revision.id));
     const own = Object.fromEntries(Object.entries(secrets).filter(([id]) => kept.has(id)));
     await this.#store.save(record, own, declaration);
+    const superseded = (this.#byName.get(changed.name)?.record.revisions ?? []).filter(({ id }) => !kept.has(id));
+    this.retention.end(contentOf(superseded), `a newer revision of ${record.name} took its place`);
     this.#hold({ record, secrets: own });
     this.#changed(record.uid, record.name);
     return record;
@@ -271,4 +319,9 @@ export class FunctionRegistry {
     this.#tail = result.catch(() => {});
     return result;
   }
+}
+
+/** Digests of what revisions are made of. */
+function contentOf(revisions: readonly Revision[]): string[] {
+  return revisions.flatMap(({ image, layer }) => [image, layer]);
 }

@@ -171,6 +171,11 @@ export function hashOf(manifest: Manifest, code: CodeRef): string {
   return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables]));
 }
 
+/** What tells a revision's code image from every other one: two functions with the same files have two. */
+export function identityOf(functionUid: string, hash: string): string {
+  return sha256(`${functionUid}\n${hash}`);
+}
+
 export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
-import { entryOf, packLayer, readUpload } from "./layer.ts";
-import type { OciLayout } from "./layout.ts";
+import type { Collector } from "../functions/retention.ts";
+import { entryOf, entryOfLayer, packLayer, readUpload } from "./layer.ts";
+import { isDigest, type OciLayout } from "./layout.ts";
 import { buildImage, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
 
 /** Uploaded code that no revision uses is kept this long. */
@@ -33,6 +34,8 @@ export class CodeImages {
   readonly #layout: OciLayout;
   readonly #entryProgram: string;
   readonly #uploads = new Map<string, UploadedCode & { at: number; pending: number }>();
+  /** Image by blob, as far as it was seen: what belonged to an image is over with that. */
+  readonly #imageOf = new Map<string, string>();
   readonly #cache = new Map<string, Buffer>();
   #cached = 0;
   #entry: { digest: string; size: number } | null = null;
@@ -62,11 +65,21 @@ export class CodeImages {
     return code;
   }
 
-  /** What a deploy refers to. Throws `CODE_UNKNOWN`. */
-  uploaded(digest: string): UploadedCode {
-    const code = this.#uploads.get(digest);
-    if (!code) throw new ManagerError("CODE_UNKNOWN", `no code ${digest.slice(0, 80)} has been uploaded`, "code");
-    return code;
+  /**
+   * Code by the digest of its layer, wherever it lies: just uploaded, kept of a function that is gone, or in the registry.
+   * Throws `CODE_UNKNOWN` where nobody has it, `STORE_FAILED` where the registry cannot be asked.
+   */
+  async find(digest: string): Promise<UploadedCode["ref"]> {
+    const uploaded = this.#uploads.get(digest);
+    if (uploaded) return uploaded.ref;
+    const unknown = new ManagerError("CODE_UNKNOWN", `nobody has uploaded code ${digest.slice(0, 80)}, and it is not kept either`, "code");
+    if (!isDigest(digest)) throw unknown;
+    const layer = await this.layer(digest).catch((error: Error & { status?: number; code?: string }) => {
+      if (error.status === 404 || error.code === "ENOENT") throw unknown;
+      throw new ManagerError("STORE_FAILED", `the registry could not be asked for code ${digest}: ${error.message}`, "code");
+    });
+    const entry = await entryOfLayer(layer, FUNCTION_ROOT).catch(() => Promise.reject(unknown));
+    return { layer: digest, entry };
   }
 
   /**
@@ -100,26 +113,42 @@ export class CodeImages {
   }
 
   /**
-   * Writes the index for `images` (manifest digest → reference) and removes every blob that neither they
-   * nor an upload that waits for its deployment need.
+   * Writes the index for `images` (manifest digest → reference). Blobs that neither they, nor a declaration, nor an
+   * upload that waits for its deployment need go when the collector allows it; a blob of a former image goes with that.
    */
-  async collect(images: ReadonlyMap<string, string>): Promise<number> {
-    const keep = new Set<string>();
+  async collect(images: ReadonlyMap<string, string>, declared: ReadonlySet<string>, collector: Collector): Promise<void> {
+    const keep = new Set<string>(declared);
     const index = [];
     for (const [digest, reference] of images) {
       const manifest = await this.#layout.get(digest);
-      for (const blob of blobsOf(manifest)) keep.add(blob);
+      for (const blob of blobsOf(manifest)) {
+        keep.add(blob);
+        this.#imageOf.set(blob, digest);
+      }
       keep.add(digest);
       const annotations = { "org.opencontainers.image.ref.name": reference };
       index.push({ mediaType: MANIFEST_TYPE, digest, size: manifest.length, annotations });
     }
     await this.#layout.writeIndex(index);
     const now = Date.now();
-    for (const [digest, upload] of this.#uploads) {
-      if (upload.pending <= 0 || now - upload.at > UPLOAD_TTL_MS) this.#uploads.delete(digest);
+    for (const [digest, { pending, at }] of this.#uploads) {
+      if (pending > 0 && now - at <= UPLOAD_TTL_MS) continue;
+      this.#uploads.delete(digest);
+      if (pending > 0) collector.end([digest], "it was uploaded and not deployed");
     }
-    // Uploads arrive meanwhile: they are asked for anew before each removal.
-    return this.#layout.sweep((digest) => keep.has(digest) || this.#uploads.has(digest));
+    for (const digest of await this.#layout.list()) {
+      // Uploads arrive meanwhile: they are asked for anew before each removal.
+      if (!keep.has(digest) && !this.#uploads.has(digest)) await this.#collectBlob(digest, collector);
+    }
+  }
+
+  async #collectBlob(digest: string, collector: Collector): Promise<void> {
+    const reason = collector.mayGo("blob", this.#imageOf.get(digest) ?? digest);
+    if (reason === null) return;
+    await this.#layout.remove(digest);
+    this.#imageOf.delete(digest);
+    this.#forget(digest);
+    collector.gone("blob", digest, reason);
   }
 
   /** One upload has been deployed: from now on its revision keeps it. */
@@ -134,6 +163,11 @@ export class CodeImages {
     const layer = await packEntry(await readFile(this.#entryProgram));
     this.#entry = { digest: await this.#layout.put(layer), size: layer.length };
     return this.#entry;
+  }
+
+  #forget(digest: string): void {
+    this.#cached -= this.#cache.get(digest)?.length ?? 0;
+    this.#cache.delete(digest);
   }
 
   #remember(digest: string, data: Buffer): void {

@@ -33,6 +33,14 @@ export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
   return [...files.values()];
 }
 
+/** The module that a function layer has; throws `CODE_INVALID` where it has none, or is no layer. `root`: directory of its files. */
+export async function entryOfLayer(layer: Uint8Array, root: string): Promise<string> {
+  const entries = await unpackTar(layer, { strict: true }).catch((error: Error) => {
+    throw bad(`it is not a tar: ${error.message}`);
+  });
+  return entryOf(entries.map(({ header, data }) => ({ path: posix.relative(root, header.name), data: data ?? new Uint8Array() })));
+}
+
 /** The module that is loaded: the first of index.mjs, index.cjs, index.js. */
 export function entryOf(files: readonly LayerFile[]): string {
   const found = ENTRIES.find((name) => files.some((file) => file.path === name));

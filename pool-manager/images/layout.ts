@@ -50,7 +50,7 @@ export class OciLayout {
   }
 
   path(digest: string): string {
-    if (!/^sha256:[0-9a-f]{64}$/.test(digest)) throw new Error(`not a digest: ${digest}`);
+    if (!isDigest(digest)) throw new Error(`not a digest: ${digest}`);
     return join(this.#blobs, digest.slice("sha256:".length));
   }
 
@@ -59,16 +59,19 @@ export class OciLayout {
     await replace(join(this.#dir, "index.json"), JSON.stringify(index));
   }
 
-  /** Removes every blob that `keep` does not want; returns how many. */
-  async sweep(keep: (digest: string) => boolean): Promise<number> {
-    let removed = 0;
-    for (const name of await readdir(this.#blobs)) {
-      if (name.endsWith(".tmp") || keep(`sha256:${name}`)) continue;
-      await rm(join(this.#blobs, name), { force: true });
-      removed += 1;
-    }
-    return removed;
+  /** Digests of the blobs that are here. */
+  async list(): Promise<string[]> {
+    const names = await readdir(this.#blobs);
+    return names.filter((name) => !name.endsWith(".tmp")).map((name) => `sha256:${name}`);
   }
+
+  async remove(digest: string): Promise<void> {
+    await rm(this.path(digest), { force: true });
+  }
+}
+
+export function isDigest(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
 }
 
 let counter = 0;

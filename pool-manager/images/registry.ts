@@ -5,6 +5,7 @@ import { type Authorization, authorize, type Credentials } from "./registry-auth
 /** Milliseconds for one request; a layer of the largest accepted size has to fit in. */
 const TIMEOUT_MS = 120_000;
 const PAGE = 500;
+const MAX_REPOSITORIES = 1000;
 const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
 
 export class RegistryError extends Error {
@@ -81,6 +82,21 @@ export class RegistryClient {
       if (page.length < PAGE || !next || next === last) return tags;
       last = next;
     }
+  }
+
+  /** Repositories below the prefix, the first thousand; none where the registry does not list them. */
+  async repositories(): Promise<string[]> {
+    const res = await this.#send("", "GET", `/_catalog?n=${MAX_REPOSITORIES}`, null).catch((error: RegistryError) => {
+      if (error.status === 401 || error.status === 403) return null;
+      throw error;
+    });
+    if (res?.status !== 200) {
+      await res?.body?.cancel();
+      return [];
+    }
+    const { repositories } = (await res.json()) as { repositories: string[] | null };
+    const below = this.prefix ? `${this.prefix}/` : "";
+    return (repositories ?? []).filter((name) => name.startsWith(below)).map((name) => name.slice(below.length));
   }
 
   /** Uploads a blob unless the registry has it. */

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CACHE_SUFFIX, unpackLayer } from "../../runtime-images/protocol/layer.ts";
 import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
+import type { Collector } from "../functions/retention.ts";
 
 /** Smaller modules load as fast without a code cache. Bytes. */
 const CACHE_FROM = 64 * 1024;
@@ -55,11 +56,15 @@ export class CodeDir {
     return readFile(join(this.#unpacked(digest), FUNCTION_ROOT, entry + CACHE_SUFFIX)).catch(() => null);
   }
 
-  /** Removes what is not in `digests`. */
-  retain(digests: ReadonlySet<string>): void {
+  /** Removes what is not in `digests` and may go. */
+  retain(digests: ReadonlySet<string>, collector: Collector): void {
     const keep = new Set([...digests].map((digest) => digest.replace(":", "-")));
     for (const name of readdirSync(this.#dir)) {
-      if (!keep.has(name) && !name.endsWith(".tmp")) rmSync(join(this.#dir, name), { recursive: true, force: true });
+      if (keep.has(name) || name.endsWith(".tmp")) continue;
+      const reason = collector.mayGo("layer", name);
+      if (reason === null) continue;
+      rmSync(join(this.#dir, name), { recursive: true, force: true });
+      collector.gone("layer", name, reason);
     }
   }
 

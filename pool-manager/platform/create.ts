@@ -23,6 +23,8 @@ export interface PlatformSources {
   url: string;
   /** On a cluster another pool manager leads, and this one waits; null: nobody leads yet. */
   onLeader(holder: string | null, url: string | null): void;
+  /** Told once of what does not work at the cluster and is tried again, and null when it does. */
+  onTrouble(step: string, message: string | null): void;
   /** Another one leads now: nothing may be done any more. */
   onLost(message: string): void;
   /** Ends the wait for the leadership. */
@@ -50,10 +52,13 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     const { connectKruise } = await import("./kruise/connect.ts");
     const entryProgram = join(root, ENTRY_PROGRAM);
     const { Leadership } = await import("./kruise/leadership.ts");
-    const { url, onLeader, onLost, stop } = sources;
+    const { highestTerm } = await import("./kruise/terms.ts");
+    const { blob, url, onLeader, onLost, onTrouble, stop } = sources;
     const holder = `${hostname()}-${randomBytes(4).toString("hex")}`;
-    const lead = (kube: Kube) => Leadership.acquire({ kube, holder, url, onLeader, onLost, stop });
-    const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob: sources.blob, now, onWrite: sources.onApiWrite, lead });
+    const told = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };
+    const lead = (kube: Kube, isFirst: () => boolean) =>
+      Leadership.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...told, stop });
+    const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite: sources.onApiWrite, onTrouble, stop, lead });
     const { platform, kube, code } = connected;
     return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };
   }

@@ -1,4 +1,5 @@
 import type { Echo, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import type { Collector } from "../functions/retention.ts";
 
 /** The function that an instance is recorded as belonging to (Kruise: its owner). */
 export interface Binding {
@@ -142,11 +143,13 @@ export interface PreparedCode {
   layer: Uint8Array;
 }
 
-/** What the revisions that exist still need. */
+/** What the revisions that exist still need: uids of functions, digests of images and layers. */
 export interface NeededCode {
   functions: ReadonlySet<string>;
   images: ReadonlySet<string>;
   layers: ReadonlySet<string>;
+  /** Layers that somebody declares and that no revision has yet. */
+  declared: ReadonlySet<string>;
 }
 
 /** How code gets to an instance: lying in a volume already, with the order, or by the swapped image. */
@@ -180,8 +183,8 @@ export interface Platform {
    * one. Their code may be brought near the instances in advance. Instances are bound to no other revision of it.
    */
   prepareCode(codes: readonly [PreparedCode, ...PreparedCode[]]): void;
-  /** Code, and the platform's records of functions, that no revision needs any more may go. */
-  retainCode(needed: NeededCode): void;
+  /** Code, and the platform's records of functions, that no revision needs any more: each goes when the collector allows it. */
+  retainCode(needed: NeededCode, collector: Collector): void;
   /**
    * Hands a load order and its code to the instance itself, past the platform's control plane.
    * Rejects with `NOT_FOUND` or `UNREACHABLE`; a refusal is an answer.

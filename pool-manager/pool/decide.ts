@@ -69,12 +69,12 @@ function brokenBy(plan: Plan, instance: InstanceView): RemoveReason | null {
   return hasNotStarted(instance, plan.world) ? "start-timeout" : null;
 }
 
-/** Only a function that is known to be deleted takes its instances along; one that is unknown may be declared again. */
-function masterlessBy({ functions, world }: Plan, { functionUid, boundTo, seenAt, lastUsedAt }: InstanceView): RemoveReason | null {
+/** Only a function whose end is known takes its instances along; one that is merely unknown may be declared again. */
+function masterlessBy({ world }: Plan, { functionUid, boundTo }: InstanceView): RemoveReason | null {
   const owner = functionUid ?? boundTo;
-  if (owner === null || functions.has(owner)) return null;
-  if (world.deletedFunctions.has(owner)) return "deleted-function";
-  return world.now - Math.max(seenAt, lastUsedAt) > world.pace.orphanMs ? "orphaned" : null;
+  const end = owner === null ? undefined : world.unknownFunctions.get(owner);
+  if (end === "deleted") return "deleted-function";
+  return end === "unused" ? "orphaned" : null;
 }
 
 /** It is connected, belongs to nobody, and has not become prewarmed for the whole time since it was seen to run. */

@@ -24,6 +24,8 @@ export type PoolEvent =
   | { type: "rollout.stopped"; function: string; revision: string; message: string }
   | { type: "rollout.complete"; function: string; revision: string }
   | { type: "function.changed"; function: string; revision: string }
-  | { type: "function.deleted"; function: string };
+  | { type: "function.deleted"; function: string }
+  | { type: "image.collected"; kind: string; item: string; reason: string }
+  | { type: "store.notice"; topic: string; kind: string; count: number; message: string };
 
 export type PoolEventListener = (event: PoolEvent) => void;

@@ -1,4 +1,5 @@
 import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
+import type { FunctionEnd } from "../functions/retention.ts";
 import { isRolling, movedAt, percentOf } from "../functions/rollout.ts";
 import type { Instance } from "../platform/platform.ts";
 import type { Expectations } from "./expectations.ts";
@@ -50,6 +51,16 @@ function saidByItself({ echo, obstacle }: Instance): Pick<InstanceView, "bootId"
   if (!echo) return { bootId: "", epoch: 0, state: obstacle?.kind === "ended" ? "failed" : "starting", functionUid: null, revision: null };
   const { bootId, epoch, state, functionUid, revision } = echo;
   return { bootId, epoch, state, functionUid, revision };
+}
+
+/** Functions that instances belong to and that are not known. That they are not known is no sign that they were deleted. */
+export function unknownFunctions(
+  instances: Iterable<Instance>,
+  functions: { byUid(uid: string): FunctionRecord | undefined; endOf(uid: string): FunctionEnd | null },
+): Map<string, FunctionEnd | "unproven"> {
+  const owners = new Set([...instances].flatMap(({ echo, binding }) => echo?.functionUid ?? binding?.functionUid ?? []));
+  const unknown = [...owners].filter((uid) => !functions.byUid(uid));
+  return new Map(unknown.map((uid) => [uid, functions.endOf(uid) ?? "unproven"]));
 }
 
 /**

@@ -6,7 +6,7 @@ import { Doubts } from "./doubt.ts";
 import { Executor } from "./executor.ts";
 import { LoadFailures } from "./load-failures.ts";
 import { Notices } from "./notices.ts";
-import { type Knowledge, specOf, viewInstance } from "./observe.ts";
+import { type Knowledge, specOf, unknownFunctions, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Publisher } from "./publisher.ts";
@@ -16,8 +16,6 @@ import type { PoolSpec, World } from "./state.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
-/** Deleted functions that are remembered, the latest. */
-const MAX_DELETED = 10_000;
 
 /**
  * Reads everything, decides, acts, and returns: woken by changes of instances, functions and demand,
@@ -35,8 +33,6 @@ export class Reconciler implements PoolManagerLink {
   readonly #notices: Notices;
   readonly #publisher: Publisher;
   readonly reports: Reports;
-  /** Functions that were deleted while this pool manager has led. */
-  readonly #deleted = new Set<string>();
   /** The platform has been listed completely, and its instances have had time to say what they serve. */
   #started = false;
   #scheduled = false;
@@ -96,7 +92,6 @@ export class Reconciler implements PoolManagerLink {
   /** A function was deployed, changed or deleted. */
   functionChanged(uid: string): void {
     const record = this.#options.functions.byUid(uid);
-    if (record) this.#deleted.delete(uid);
     if (record) this.#publisher.publish(record);
     else this.#functionDeleted(uid);
     const isServed = (functionUid: string, revision: string) => {
@@ -109,11 +104,6 @@ export class Reconciler implements PoolManagerLink {
   }
 
   #functionDeleted(uid: string): void {
-    this.#deleted.add(uid);
-    for (const oldest of this.#deleted) {
-      if (this.#deleted.size <= MAX_DELETED) break;
-      this.#deleted.delete(oldest);
-    }
     this.#executor.incidents.forget(uid);
     this.#publisher.retain(uid, []);
   }
@@ -192,7 +182,7 @@ export class Reconciler implements PoolManagerLink {
       functions: functions
         .list()
         .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
-      deletedFunctions: this.#deleted,
+      unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
       expectedCreations: this.#executor.expectations.creations(),

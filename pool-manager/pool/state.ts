@@ -1,5 +1,6 @@
 import type { InstanceState } from "../../runtime-images/protocol/messages.ts";
 import type { StartKind } from "../client/contract.ts";
+import type { FunctionEnd } from "../functions/retention.ts";
 import type { Obstacle } from "../platform/platform.ts";
 
 /** Most disruptive actions (deletions and in-place changes) on a pool within a window. */
@@ -92,8 +93,8 @@ export interface World {
   synced: boolean;
   pools: readonly PoolSpec[];
   functions: readonly FunctionSpec[];
-  /** Functions that are known to have been deleted. One that is merely unknown may only not have been read. */
-  deletedFunctions: ReadonlySet<string>;
+  /** Functions that instances belong to and that are not known, and what is known of their end. */
+  unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
   /** Instances that were asked for and are not observed yet, by pool. */
@@ -122,8 +123,6 @@ export interface Pace {
   startTimeoutMs: number;
   /** A free instance that was reachable and has not been for this long is no longer counted as one. Milliseconds. */
   lostAfterMs: number;
-  /** An instance of a function that nobody knows is kept this long: its function may be declared again. Milliseconds. */
-  orphanMs: number;
 }
 
 export type RemoveReason =

@@ -4,6 +4,9 @@ import { PoolFields } from "../pool/pools.ts";
 /** API group and version of Berth's custom resources. */
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
+/** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
+export const DEFINITION_VERSION = 2;
+export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
 
 type Schema = Record<string, unknown>;
@@ -74,6 +77,7 @@ const FUNCTION_STATUS = object(
     latest: text("Revision that the manifest gives."),
     nextRevision: { type: "integer" },
     warm: { type: "integer", description: "Instances that have its code loaded." },
+    secret: text("State of the Secret that it names, as it was taken in."),
     traffic: { type: "object", ...open },
     scaling: { type: "object", ...open },
     rolloutPolicy: { type: "object", nullable: true, ...open },
@@ -163,6 +167,7 @@ function definition({ kind, plural, singular, spec, status, columns, scale }: Ki
       name: `${plural}.${GROUP}`,
       // Kruise refuses to delete it while there is any: with it all of them would go.
       labels: { "policy.kruise.io/delete-protection": "Cascading" },
+      annotations: { [VERSION_ANNOTATION]: String(DEFINITION_VERSION) },
     },
     spec: {
       group: GROUP,

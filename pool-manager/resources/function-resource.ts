@@ -24,6 +24,8 @@ export interface FunctionStatus {
   latest?: string;
   nextRevision?: number;
   warm?: number;
+  /** State of the Secret that it names, as it was taken in. */
+  secret?: string;
   traffic?: Traffic;
   scaling?: Scaling;
   rolloutPolicy?: RolloutPolicy | null;
@@ -43,6 +45,8 @@ const DURATIONS = new Set(["timeout", "loadTimeout", "idleTimeout", "queueTimeou
 export function recordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
   if (!status?.uid || !status.revisions?.length || !status.scaling) return null;
   const { uid, runtime = "node", active = "", latest = active, nextRevision = 1, traffic, scaling, revisions } = status;
+  // Half a record is none: what it would have said cannot be served.
+  if (![active, latest].every((wanted) => revisions.some(({ id }) => id === wanted))) return null;
   const shares: Traffic = { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {} };
   const { rolloutPolicy = null, rollout = null } = status;
   return {

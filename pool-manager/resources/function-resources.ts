@@ -1,13 +1,12 @@
 import { ManagerError } from "../errors.ts";
 import type { CodeRef, Declaration, DeclarationListener, FunctionRecord, FunctionStore, Secrets } from "../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../functions/manifest.ts";
+import type { Collector } from "../functions/retention.ts";
 import { isRolling, percentOf } from "../functions/rollout.ts";
-import type { Kube } from "../platform/kruise/kube.ts";
-import type { KubeError } from "../platform/kruise/kube-error.ts";
-import { LABEL } from "../platform/kruise/objects.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
 import { type Condition, withCondition } from "./conditions.ts";
-import { GROUP, VERSION } from "./crds.ts";
+import { Definition } from "./definition.ts";
+import { FormerFunctions } from "./former-functions.ts";
 import {
   type FunctionResource,
   type FunctionSpec,
@@ -19,24 +18,31 @@ import {
   toApply,
   trafficOf,
 } from "./function-resource.ts";
-import { FIELD_MANAGER, ResourceClient, storeError } from "./resource-client.ts";
-
-/** A declaration that could not be taken in for reasons that pass is tried again after this. Milliseconds. */
-const AGAIN_MS = 2000;
+import { FunctionSecrets } from "./function-secrets.ts";
+import { Intake } from "./intake.ts";
+import { LostResources } from "./lost-resources.ts";
+import { dropped, missing, type StoreNotice } from "./notice.ts";
+import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
+import { SecretChanges } from "./secret-changes.ts";
 
 export interface FunctionResourceOptions {
-  kube: Kube;
+  kube: KubeApi;
   term: number;
   runtimes: readonly string[];
-  /** Code by the digest of its layer. Throws `CODE_UNKNOWN`. */
-  code(digest: string): CodeRef;
+  /** Code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
+  code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
   upload(files: Record<string, string>): Promise<CodeRef>;
+  /** Bytes of a manifest or configuration of a code image. */
+  blob(digest: string): Promise<Uint8Array>;
+  notice(notice: StoreNotice): void;
 }
 
-interface SecretObject {
-  metadata: { labels?: Record<string, string> };
-  data?: Record<string, string>;
+/** A function that the registry knows, and its resource: the same name with another uid is another one. */
+interface Known {
+  uid: string;
+  record: FunctionRecord;
+  secrets: Secrets;
 }
 
 /**
@@ -47,60 +53,95 @@ interface SecretObject {
 export class FunctionResources implements FunctionStore {
   readonly #options: FunctionResourceOptions;
   readonly #client: ResourceClient<FunctionResource>;
-  readonly #secrets: string;
-  /** Resources that the registry knows, by name: the same name with another uid is another function. */
-  readonly #known = new Map<string, string>();
-  readonly #queues = new Map<string, Promise<void>>();
+  readonly #secrets: FunctionSecrets;
+  readonly #known = new Map<string, Known>();
+  readonly #intake: Intake;
+  readonly #definition: Definition;
+  readonly #lost: LostResources<FunctionResource>;
+  readonly #former: FormerFunctions;
+  readonly #changes: SecretChanges;
+  /** State of its Secret that each function has. */
+  readonly #taken = new Map<string, string>();
   #listener: DeclarationListener | null = null;
 
   constructor(options: FunctionResourceOptions) {
     this.#options = options;
-    const { kube, term } = options;
+    const { kube, term, notice, blob } = options;
     this.#client = new ResourceClient<FunctionResource>(kube, "Function", "functions", term, (change) => this.#changed(change));
-    this.#secrets = `/api/v1/namespaces/${kube.namespace}/secrets`;
+    const client = this.#client;
+    client.onDropped = (fields) => notice({ topic: "dropped", kind: "Function", count: fields.length, message: dropped("Function", fields) });
+    client.cache.onHistoryReset = () => this.#historyReset();
+    this.#secrets = new FunctionSecrets(kube);
+    this.#former = new FormerFunctions({ kube, blob, secrets: () => this.#secrets.load() });
+    this.#definition = new Definition(kube, "functions", "Function");
+    this.#intake = new Intake({
+      find: (name) => client.cache.get(name),
+      take: (resource) => this.#take(resource),
+      refuse: (resource, error) => client.refuse(resource, error),
+      hold: (resource, error) => client.hold(resource, error),
+    });
+    this.#lost = new LostResources<FunctionResource>({
+      definition: this.#definition,
+      get: (name) => client.find(name),
+      exclusively: (name, work) => this.#intake.exclusively(name, work),
+      withdrawn: (name, uid) => this.#withdraw(name, uid),
+      found: async (resource) => this.#found(resource),
+      rewrite: (resource) => this.#rewrite(resource),
+      tell: (count, why) => notice({ topic: count > 0 ? "missing" : "restored", kind: "Function", count, message: missing("functions", count, why) }),
+    });
+    this.#changes = new SecretChanges({
+      read: (name) => this.#secrets.read(name),
+      references: () => this.#references(),
+      taken: (name) => this.#taken.get(name) ?? client.cache.get(name)?.status?.secret,
+      changed: (name) => this.#intake.again(name),
+    });
   }
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
+    await this.#definition.remember();
     await this.#client.cache.start();
-    const { items } = await this.#options.kube.get<{ items: SecretObject[] }>(this.#secrets, { labelSelector: LABEL.function });
-    const byUid = new Map(items.map((secret) => [secret.metadata.labels?.[LABEL.function], secret.data?.revisions ?? ""]));
-    const loaded: { record: FunctionRecord; secrets: Secrets }[] = [];
+    const stored = await this.#secrets.load();
     for (const resource of this.#client.cache.all()) {
       const record = recordOf(resource);
-      if (!record) continue;
-      this.#known.set(record.name, resource.metadata.uid);
-      const stored = byUid.get(record.uid);
-      loaded.push({ record, secrets: stored ? (JSON.parse(Buffer.from(stored, "base64").toString("utf8")) as Secrets) : {} });
+      if (record) this.#known.set(record.name, { uid: resource.metadata.uid, record, secrets: stored.get(record.uid) ?? {} });
     }
-    return loaded;
+    return [...this.#known.values()].map(({ record, secrets }) => ({ record, secrets }));
   }
 
   /** Begins to tell what was declared past the API, what changed while nobody looked included. */
   follow(listener: DeclarationListener): void {
     this.#listener = listener;
-    for (const resource of this.#client.cache.all()) this.#consider(resource.metadata.name);
+    for (const resource of this.#client.cache.all()) {
+      const { name } = resource.metadata;
+      // A record of which only a part is left is none, whatever state it says to be of.
+      if (resource.status?.uid && !this.#known.has(name)) this.#intake.again(name);
+      else this.#intake.consider(name);
+    }
+    this.#changes.start();
   }
 
   async save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void> {
     const { name } = record;
     try {
       const resource = declaration ? this.#client.cache.get(name) : await this.#declare(record);
-      if (!resource) throw new ManagerError("FUNCTION_NOT_FOUND", `the resource of ${name} was deleted`);
-      await this.#saveSecrets(resource, record, secrets);
+      if (!resource) throw new ManagerError("STORE_FAILED", `the resource of ${name} is not there`);
+      await this.#secrets.save(record, secrets);
       const version = declaration?.version ?? resource.metadata.generation ?? 0;
-      await this.#client.accept(resource, version, "Deployed", message(record), (status) => withRecord(status, record));
-      this.#known.set(name, resource.metadata.uid);
+      await this.#client.accept(resource, version, "Deployed", message(record), (status) => this.#withRecord(status, record));
+      this.#known.set(name, { uid: resource.metadata.uid, record, secrets });
+      this.#lost.settled(name);
     } catch (error) {
       throw storeError(name, error);
     }
   }
 
-  async progress(record: FunctionRecord): Promise<void> {
+  async progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
     const { name } = record;
     try {
       const resource = this.#client.cache.get(name);
-      if (!resource) throw new ManagerError("FUNCTION_NOT_FOUND", `the resource of ${name} was deleted`);
-      await this.#client.updateStatus(resource, (status) => ({ ...status, ...withRecord(status, record) }));
+      if (!resource) throw new ManagerError("STORE_FAILED", `the resource of ${name} is not there: it is written again as soon as that is possible`);
+      await this.#client.updateStatus(resource, (status) => ({ ...status, ...this.#withRecord(status, record) }));
+      this.#known.set(name, { uid: resource.metadata.uid, record, secrets });
     } catch (error) {
       throw storeError(name, error);
     }
@@ -108,8 +149,16 @@ export class FunctionResources implements FunctionStore {
 
   async remove({ name }: FunctionRecord): Promise<void> {
     const resource = this.#client.cache.get(name);
+    const known = this.#known.get(name);
     this.#known.delete(name);
-    if (resource) await this.#client.delete(resource).catch((error) => Promise.reject(storeError(name, error)));
+    try {
+      if (resource) await this.#client.delete(resource);
+      this.#lost.settled(name);
+      this.#taken.delete(name);
+    } catch (error) {
+      if (known) this.#known.set(name, known);
+      throw storeError(name, error);
+    }
   }
 
   /** Writes how a function fares, where that has changed. Code that has loaded once counts as ready without an instance too. */
@@ -118,12 +167,39 @@ export class FunctionResources implements FunctionStore {
     if (!resource?.status?.uid) return;
     const known = resource.status.conditions?.find(({ type }) => type === "Ready");
     const ready = now.status === "Unknown" && known?.status === "True" && known.message.startsWith(`${resource.status.active} `) ? known : now;
-    if (resource.status.warm === warm && known?.status === ready.status && known.reason === ready.reason && known.message === ready.message) return;
-    await this.#client.updateStatus(resource, (status) => ({ ...status, warm, conditions: withCondition(status.conditions, { ...ready, type: "Ready" }) }));
+    const stored = this.#stored(resource.status.conditions);
+    if (resource.status.warm === warm && isSame(known, ready) && !stored) return;
+    await this.#client.updateStatus(resource, (status) => {
+      const conditions = withCondition(status.conditions, { ...ready, type: "Ready" });
+      return { ...status, warm, conditions: stored ? withCondition(conditions, stored) : conditions };
+    });
+  }
+
+  /** The condition that says whether the definition keeps what is written, where that has changed. */
+  #stored(conditions: readonly Condition[] = []): Omit<Condition, "lastTransitionTime"> | null {
+    const { dropped: fields } = this.#client;
+    const known = conditions.find(({ type }) => type === "Stored");
+    if (fields.length === 0 && !known) return null;
+    const is = fields.length === 0 ? ({ status: "True", reason: "Whole" } as const) : ({ status: "False", reason: "OldDefinition" } as const);
+    const condition = { type: "Stored", ...is, message: dropped("Function", fields) };
+    return isSame(known, condition) ? null : condition;
+  }
+
+  /** Layers that some resource names. */
+  declared(): Set<string> {
+    return new Set([...this.#client.cache.all()].flatMap(({ spec }) => spec.code?.digest ?? []));
+  }
+
+  /** The secret values of functions that are not among these go when the collector allows it. */
+  retain(functions: ReadonlySet<string>, collector: Collector): Promise<void> {
+    return this.#secrets.retain(functions, collector);
   }
 
   close(): void {
     this.#client.close();
+    this.#intake.close();
+    this.#lost.close();
+    this.#changes.close();
   }
 
   /** Says in the API's name what the record says; other managers' fields stay, or refuse it. */
@@ -144,76 +220,71 @@ export class FunctionResources implements FunctionStore {
     return code?.files !== undefined && (await this.#options.upload(code.files)).layer === wanted.code?.digest;
   }
 
-  async #saveSecrets(resource: FunctionResource, record: FunctionRecord, secrets: Secrets): Promise<void> {
-    if (!record.revisions.some(({ secretNames }) => secretNames.length > 0)) return;
-    const { name, uid } = resource.metadata;
-    const secret = {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: {
-        name: `berth-fn-${record.uid}`,
-        labels: { [LABEL.function]: record.uid },
-        ownerReferences: [{ apiVersion: `${GROUP}/${VERSION}`, kind: "Function", name, uid }],
-      },
-      type: "Opaque",
-      data: { revisions: Buffer.from(JSON.stringify(secrets)).toString("base64") },
-    };
-    await this.#options.kube.patch(`${this.#secrets}/${secret.metadata.name}`, "apply", secret, "function", { fieldManager: "berth", force: "true" });
-  }
-
   #changed({ type, object }: Change<FunctionResource>): void {
     const { name, uid } = object.metadata;
-    if (type === "present") return this.#consider(name);
-    // A listing without it may be a wrong one: only the resource itself can say that it is gone.
-    if (type === "missing") return this.#queue(name, () => this.#verifyGone(name, uid));
-    if (this.#known.get(name) === uid) this.#queue(name, () => this.#withdraw(name, uid));
-  }
-
-  async #verifyGone(name: string, uid: string): Promise<void> {
-    try {
-      const found = await this.#client.get(name);
-      this.#client.cache.learn(found);
-      if (found.metadata.uid !== uid) await this.#withdraw(name, uid);
-    } catch (error) {
-      if ((error as KubeError).status === 404 && (await this.#client.isServed())) return this.#withdraw(name, uid);
-      setTimeout(() => this.#queue(name, () => this.#verifyGone(name, uid)), AGAIN_MS).unref();
+    if (type === "present") {
+      if (this.#listener) this.#intake.consider(name);
+    } else if (this.#known.get(name)?.uid === uid) {
+      this.#lost.noticed(object, type === "deleted");
     }
   }
 
   async #withdraw(name: string, uid: string): Promise<void> {
-    if (this.#known.get(name) !== uid) return;
+    if (this.#known.get(name)?.uid !== uid) return;
     this.#known.delete(name);
+    this.#taken.delete(name);
     await this.#listener?.withdrawn(name);
   }
 
-  #consider(name: string): void {
-    if (this.#listener) this.#queue(name, () => this.#take(name));
-  }
-
-  /** One after the other for each name. */
-  #queue(name: string, work: () => Promise<void>): void {
-    const done = (this.#queues.get(name) ?? Promise.resolve()).then(work).catch(() => {
-      setTimeout(() => this.#consider(name), AGAIN_MS).unref();
-    });
-    this.#queues.set(name, done);
-    void done.then(() => this.#queues.get(name) === done && this.#queues.delete(name));
-  }
-
-  async #take(name: string): Promise<void> {
-    const resource = this.#client.cache.get(name);
-    if (!resource || resource.metadata.deletionTimestamp || !isPending(resource)) return;
-    const { uid } = resource.metadata;
+  /** A resource that stands for a function that is known: what it declares holds, its record is ours. */
+  #found(resource: FunctionResource): void {
+    const { name, uid } = resource.metadata;
+    this.#client.cache.learn(resource);
     const known = this.#known.get(name);
-    if (known && known !== uid) await this.#withdraw(name, known);
-    try {
-      await this.#listener?.declared(this.#declaration(resource));
-    } catch (error) {
-      if (!(error instanceof ManagerError) || error.status >= 500) throw error;
-      await this.#client.refuse(resource, error);
+    if (known && known.uid !== uid) {
+      known.uid = uid;
+      this.#intake.again(name);
+    } else {
+      this.#intake.consider(name);
     }
   }
 
-  #declaration({ metadata, spec }: FunctionResource): Declaration {
+  /** The resource of a function that goes on without one. */
+  async #rewrite(lost: FunctionResource): Promise<void> {
+    const { name } = lost.metadata;
+    const known = this.#known.get(name);
+    if (!known) return;
+    const { record, secrets } = known;
+    const made = await this.#client.recreate(lost);
+    known.uid = made.metadata.uid;
+    await this.#secrets.save(record, secrets);
+    // What was not taken in before is not by this.
+    if (this.#intake.isPending(lost)) await this.#client.updateStatus(made, (status) => ({ ...status, ...this.#withRecord(status, record) }));
+    else await this.#client.accept(made, made.metadata.generation ?? 0, "Deployed", message(record), (status) => this.#withRecord(status, record));
+  }
+
+  /** The API server's data are those of a backup: what resources declare now holds, also where their state was taken in before. */
+  #historyReset(): void {
+    this.#options.notice({
+      topic: "history",
+      kind: "Function",
+      count: this.#known.size,
+      message: "the API server's data were set back: everything is listed anew",
+    });
+    for (const name of this.#known.keys()) this.#intake.again(name);
+  }
+
+  async #take(resource: FunctionResource): Promise<void> {
+    const { name, uid } = resource.metadata;
+    const known = this.#known.get(name);
+    if (!this.#listener || this.#lost.has(name)) return;
+    // Nobody has seen that the one before was deleted: this one stands for the same function.
+    if (known) known.uid = uid;
+    await this.#listener.declared(this.#declaration(resource));
+  }
+
+  #declaration(resource: FunctionResource): Declaration {
+    const { metadata, spec } = resource;
     const { code, traffic: _, secretRef, ...manifest } = spec;
     const { code: known, upload, runtimes } = this.#options;
     return {
@@ -222,31 +293,41 @@ export class FunctionResources implements FunctionStore {
       version: metadata.generation ?? 0,
       isPending: () => {
         const now = this.#client.cache.get(metadata.name);
-        return now?.metadata.uid === metadata.uid && isPending(now);
+        return now?.metadata.uid === metadata.uid && this.#intake.isPending(now);
       },
       manifest: async (kept): Promise<Manifest> => {
-        const secrets = secretRef ? await this.#readSecret(secretRef) : kept;
+        const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept;
         return parseManifest({ ...manifest, secrets }, runtimes);
       },
       code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
+      former: () => this.#former.of(metadata.name),
     };
   }
 
-  async #readSecret(name: string): Promise<Record<string, string>> {
-    const secret = await this.#options.kube.get<SecretObject>(`${this.#secrets}/${name}`).catch((error: KubeError) => {
-      if (error.status !== 404) throw error;
-      throw new ManagerError("MANIFEST_INVALID", `secretRef: there is no Secret ${name}`, "secretRef");
-    });
-    return Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]));
+  async #readSecret(functionName: string, name: string): Promise<Record<string, string>> {
+    const secret = await this.#secrets.read(name);
+    if (!secret) throw new ManagerError("SECRET_NOT_FOUND", `secretRef: there is no Secret ${name}`, "secretRef");
+    this.#taken.set(functionName, secret.version);
+    return secret.values;
+  }
+
+  /** Functions by the Secret that they name. */
+  #references(): Map<string, string[]> {
+    const references = new Map<string, string[]>();
+    for (const { metadata, spec } of this.#client.cache.all()) {
+      if (spec.secretRef) references.set(spec.secretRef, [...(references.get(spec.secretRef) ?? []), metadata.name]);
+    }
+    return references;
+  }
+
+  #withRecord(status: FunctionStatus | undefined, record: FunctionRecord): FunctionStatus {
+    const secret = this.#taken.get(record.name) ?? status?.secret;
+    return { ...statusOf(record), ...(secret && { secret }), conditions: withCondition(status?.conditions, rolledOut(record)) };
   }
 }
 
-function isPending({ metadata, status }: FunctionResource): boolean {
-  return status?.observedGeneration !== metadata.generation;
-}
-
-function withRecord(status: FunctionStatus | undefined, record: FunctionRecord): FunctionStatus {
-  return { ...statusOf(record), conditions: withCondition(status?.conditions, rolledOut(record)) };
+function isSame(known: Condition | undefined, next: Omit<Condition, "lastTransitionTime" | "type">): boolean {
+  return known?.status === next.status && known.reason === next.reason && known.message === next.message;
 }
 
 /** Whether what was deployed last has all invocations. */

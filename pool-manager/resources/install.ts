@@ -1,39 +1,102 @@
-import type { Kube } from "../platform/kruise/kube.ts";
 import { KubeError } from "../platform/kruise/kube-error.ts";
-import { definitions, RESOURCES } from "./crds.ts";
+import type { Metadata } from "../platform/kruise/objects.ts";
+import { DEFINITION_VERSION, definitions, RESOURCES, VERSION_ANNOTATION } from "./crds.ts";
+import { DEFINITIONS } from "./definition.ts";
+import { droppedFields, type KubeApi } from "./resource-client.ts";
 
-const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const SERVED_MS = 15_000;
+const AGAIN_MS = 100;
+/** What was applied shows by then. Milliseconds. */
+const SHOWN_MS = 2000;
+const FIX = "kubectl apply --server-side --force-conflicts -f deploy/chart/crds, as an administrator";
+/** Fields without which nothing of a record is lost: they are only warned of. */
+const EXPENDABLE: ReadonlySet<string> = new Set(["status.secret"]);
+const OPENAPI = `/openapi/v3${RESOURCES}`;
 
-/**
- * Brings the cluster's CustomResourceDefinitions to this version, where this user may; else they must be there already.
- * Throws `KubeError` where they are not.
- */
-export async function installDefinitions(kube: Kube): Promise<void> {
-  for (const definition of definitions() as { metadata: { name: string } }[]) {
-    const path = `${DEFINITIONS}/${definition.metadata.name}`;
-    await kube.patch(path, "apply", definition, "other", { fieldManager: "berth", force: "true" }).catch((error: KubeError) => {
-      if (error.status !== 403) throw error;
-    });
-  }
-  for (const plural of ["functions", "pools"]) await served(kube, plural);
+type Schema = { properties?: Record<string, Schema>; items?: Schema; "x-kubernetes-preserve-unknown-fields"?: boolean };
+
+interface DefinitionObject {
+  metadata: Metadata;
+  spec: { names: { kind: string; plural: string }; versions: { schema: { openAPIV3Schema: Schema } }[] };
 }
 
-async function served(kube: Kube, plural: string): Promise<void> {
-  for (const deadline = Date.now() + SERVED_MS; ; ) {
-    try {
-      await kube.get(`${RESOURCES}/namespaces/${kube.namespace}/${plural}`, { limit: "1" });
-      return;
-    } catch (error) {
-      if ((error as KubeError).status !== 404) throw error;
-      if (Date.now() > deadline) {
-        throw new KubeError(
-          404,
-          "NoDefinition",
-          `the cluster does not know ${plural}.berth.dev: kubectl apply --server-side -f deploy/chart/crds, as an administrator`,
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+/**
+ * Brings the cluster's CustomResourceDefinitions to this version, where this user may and they are not of a later one;
+ * else they must be there already, with every field that is written. Throws `KubeError` where they are not.
+ */
+export async function installDefinitions(kube: KubeApi, warn: (message: string) => void): Promise<void> {
+  for (const definition of definitions() as DefinitionObject[]) {
+    await install(kube, definition);
+    await served(kube, definition, warn);
   }
+}
+
+async function install(kube: KubeApi, definition: DefinitionObject): Promise<void> {
+  const path = `${DEFINITIONS}/${definition.metadata.name}`;
+  const current = await kube.get<DefinitionObject>(path).catch(pass(404, 403));
+  // A later version knows what this one does, and more: its fields must not be taken away.
+  if (current && versionOf(current) > DEFINITION_VERSION) return;
+  await kube.patch(path, "apply", definition, "other", { fieldManager: "berth", force: "true" }).catch(pass(403));
+}
+
+/** The API server shows what was just applied a moment later. */
+async function served(kube: KubeApi, definition: DefinitionObject, warn: (message: string) => void): Promise<void> {
+  const { name } = definition.metadata;
+  for (const began = Date.now(); ; ) {
+    const { isServed, lacking } = await look(kube, definition);
+    if (isServed && lacking?.length === 0) return;
+    if (isServed && lacking === null) return warn(`the definition ${name} cannot be read: whether it has every field is not known`);
+    const waitedMs = Date.now() - began;
+    const isWhole = lacking?.every((field) => EXPENDABLE.has(field)) ?? false;
+    if (isServed && isWhole && waitedMs > SHOWN_MS) return warn(`the definition ${name} is of an older version and drops ${lacking?.join(", ")}: ${FIX}`);
+    if (waitedMs > SERVED_MS) throw refusal(name, isServed, lacking ?? []);
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** Whether the kind is served, and the fields that it does not have; null: nobody shows them. */
+async function look(kube: KubeApi, definition: DefinitionObject): Promise<{ isServed: boolean; lacking: string[] | null }> {
+  const path = `${RESOURCES}/namespaces/${kube.namespace}/${definition.spec.names.plural}`;
+  const isServed = await kube.get(path, { limit: "1" }).then(() => true, pass(404));
+  return { isServed: isServed === true, lacking: isServed ? await lackingFields(kube, definition) : [] };
+}
+
+function refusal(name: string, isServed: boolean, lacking: readonly string[]): KubeError {
+  if (!isServed) return new KubeError(404, "NoDefinition", `the cluster does not know ${name}: ${FIX}`);
+  return new KubeError(0, "OldDefinition", `the definition ${name} is of an older version and would drop ${lacking.join(", ")}: ${FIX}`);
+}
+
+/** Fields that the served schema does not have; null: nobody shows it. */
+async function lackingFields(kube: KubeApi, definition: DefinitionObject): Promise<string[] | null> {
+  const schema = await servedSchema(kube, definition);
+  const wanted = definition.spec.versions[0]?.schema.openAPIV3Schema;
+  return schema && droppedFields(fieldsOf(wanted), fieldsOf(schema));
+}
+
+/** Of the definition itself or, where that may not be read, of the API's own description, which everybody may. */
+async function servedSchema(kube: KubeApi, { metadata, spec }: DefinitionObject): Promise<Schema | null> {
+  const current = await kube.get<DefinitionObject>(`${DEFINITIONS}/${metadata.name}`).catch(pass(403));
+  if (current) return current.spec.versions[0]?.schema.openAPIV3Schema ?? null;
+  const described = await kube.get<{ components?: { schemas?: Record<string, Schema> } }>(OPENAPI).catch(pass(403, 404));
+  const schemas = Object.entries(described?.components?.schemas ?? {});
+  return schemas.find(([key]) => key.endsWith(`.${spec.names.kind}`))?.[1] ?? null;
+}
+
+/** The schema's fields as an object that has all of them. */
+function fieldsOf(schema: Schema | undefined): object {
+  const { properties, items } = schema ?? {};
+  if (properties) return Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, fieldsOf(one)]));
+  return items ? { "[]": fieldsOf(items) } : {};
+}
+
+function versionOf({ metadata }: DefinitionObject): number {
+  return Number(metadata.annotations?.[VERSION_ANNOTATION] ?? 0);
+}
+
+/** Answers with these statuses are none. */
+function pass(...statuses: number[]): (error: KubeError) => null {
+  return (error) => {
+    if (statuses.includes(error.status)) return null;
+    throw error;
+  };
 }

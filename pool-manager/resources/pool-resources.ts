@@ -1,12 +1,12 @@
 import { ManagerError } from "../errors.ts";
-import type { Kube } from "../platform/kruise/kube.ts";
 import { type KubeObject, LABEL } from "../platform/kruise/objects.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
 import type { PoolChange, PoolStore } from "../pool/pools.ts";
 import type { PoolSpec } from "../pool/state.ts";
 import type { Condition } from "./conditions.ts";
 import { ownedFields } from "./function-resource.ts";
-import { FIELD_MANAGER, ResourceClient, storeError } from "./resource-client.ts";
+import { dropped, missing, type StoreNotice } from "./notice.ts";
+import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 
 export interface PoolResource extends KubeObject {
   spec: PoolChange & { runtime?: string };
@@ -23,14 +23,22 @@ export interface PoolResource extends KubeObject {
 }
 
 const AGAIN_MS = 2000;
+/** A resource that cannot be written again now is tried after this, then after longer and longer. Milliseconds. */
+const FIRST_PAUSE_MS = 2000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /** Pools as custom resources: their specs are what somebody has set, their status what is in force. */
 export class PoolResources implements PoolStore {
   readonly #client: ResourceClient<PoolResource>;
+  readonly #notice: (notice: StoreNotice) => void;
   #declared: ((name: string, change: PoolChange) => PoolSpec) | null = null;
+  /** Resources that are not there any more, as they were last, and when they are written again. */
+  readonly #lost = new Map<string, { object: PoolResource; at: number; pauseMs: number }>();
 
-  constructor(kube: Kube, term: number) {
+  constructor(kube: KubeApi, term: number, notice: (notice: StoreNotice) => void) {
     this.#client = new ResourceClient<PoolResource>(kube, "Pool", "pools", term, (change) => this.#changed(change));
+    this.#notice = notice;
+    this.#client.onDropped = (fields) => notice({ topic: "dropped", kind: "Pool", count: fields.length, message: dropped("Pool", fields) });
   }
 
   async load(): Promise<Map<string, PoolChange>> {
@@ -67,6 +75,7 @@ export class PoolResources implements PoolStore {
 
   /** Writes how many instances a pool has, where that has changed. */
   async report({ name, size, max }: PoolSpec, free: number, instances: number): Promise<void> {
+    await this.#rewrite(name);
     const resource = this.#client.cache.get(name);
     const status = resource?.status;
     if (!resource || (status?.replicas === free && status.instances === instances && status.size === size && status.max === max)) return;
@@ -85,8 +94,29 @@ export class PoolResources implements PoolStore {
   }
 
   #changed({ type, object }: Change<PoolResource>): void {
+    const { name } = object.metadata;
     // A pool whose resource is deleted keeps its size until another one is declared: nothing follows from absence.
-    if (type === "present") this.#take(object);
+    if (type !== "present") {
+      if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, pauseMs: FIRST_PAUSE_MS });
+      return;
+    }
+    this.#lost.delete(name);
+    this.#take(object);
+  }
+
+  /** A pool has a resource, whoever took it away: it says how large the pool is. */
+  async #rewrite(name: string): Promise<void> {
+    const lost = this.#lost.get(name);
+    if (!lost || performance.now() < lost.at) return;
+    const isFirst = lost.pauseMs === FIRST_PAUSE_MS;
+    lost.pauseMs = Math.min(lost.pauseMs * 2, LONGEST_PAUSE_MS);
+    lost.at = performance.now() + lost.pauseMs;
+    if (isFirst) this.#notice({ topic: "missing", kind: "Pool", count: this.#lost.size, message: missing("pools", this.#lost.size, "resources were deleted") });
+    const found = await this.#client.find(name);
+    if (found) this.#client.cache.learn(found);
+    else await this.#client.recreate(lost.object);
+    this.#lost.delete(name);
+    if (this.#lost.size === 0) this.#notice({ topic: "restored", kind: "Pool", count: 0, message: missing("pools", 0, "") });
   }
 
   #take(resource: PoolResource): void {

@@ -10,20 +10,27 @@ import { GROUP, RESOURCES, VERSION } from "./crds.ts";
 export const FIELD_MANAGER = "berth-api";
 const ATTEMPTS = 6;
 
+/** What the stores need of the Kubernetes API. */
+export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream">;
+
 interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
 }
 
 /** The custom resources of one kind: a cache, writes to their specs by server-side apply, and to their status with a fence. */
 export class ResourceClient<T extends WithStatus> {
-  readonly #kube: Kube;
+  readonly #kube: KubeApi;
   readonly #kind: string;
   readonly #path: string;
   readonly #term: number;
   readonly cache: Reflector<T>;
+  /** Called when what the server keeps of a status lacks these fields, once for each change of them; none: it keeps them all. */
+  onDropped: (fields: readonly string[]) => void = () => {};
+  /** Fields that the server has not kept of the last status. */
+  dropped: readonly string[] = [];
 
   /** `plural` as in paths, `kind` as in objects; `term` of the leadership is written with each status. */
-  constructor(kube: Kube, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
+  constructor(kube: KubeApi, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
     this.#kube = kube;
     this.#kind = kind;
     this.#path = `${RESOURCES}/namespaces/${kube.namespace}/${plural}`;
@@ -49,6 +56,7 @@ export class ResourceClient<T extends WithStatus> {
         const status = { ...change((current.status ?? {}) as NonNullable<T["status"]>), term: this.#term };
         const updated = await this.#kube.replace<T>(`${this.#path}/${name}/status`, { ...current, status });
         this.cache.learn(updated);
+        this.#compare(status, updated.status ?? {});
         return updated;
       } catch (error) {
         if ((error as KubeError).status !== 409 || attempt === ATTEMPTS) throw error;
@@ -69,26 +77,52 @@ export class ResourceClient<T extends WithStatus> {
     return this.#judge(resource, { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration }, () => ({}));
   }
 
+  /** It cannot be taken in now, and is looked at again; what was in force stays. Written only where it says something new. */
+  async hold(resource: T, { code, message, fix }: Pick<ManagerError, "code" | "message" | "fix">): Promise<void> {
+    const observedGeneration = resource.metadata.generation ?? 0;
+    const verdict = { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration } as const;
+    const known = this.#newest(resource).status?.conditions?.find(({ type }) => type === "Accepted");
+    if (known?.reason === code && known.message === verdict.message && known.observedGeneration === observedGeneration) return;
+    await this.updateStatus(resource, (status) => ({ ...status, conditions: withCondition(status.conditions, verdict) }));
+  }
+
   get(name: string): Promise<T> {
     return this.#kube.get<T>(`${this.#path}/${name}`);
   }
 
-  create(name: string, spec: object): Promise<T> {
-    return this.#kube.create<T>(this.#path, { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name }, spec }, "function");
+  /** The same, with null where there is none. */
+  async find(name: string): Promise<T | null> {
+    return this.get(name).catch((error: KubeError) => {
+      if (error.status === 404) return null;
+      throw error;
+    });
+  }
+
+  create(name: string, spec: object, metadata: object = {}): Promise<T> {
+    const body = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { ...metadata, name }, spec };
+    return this.#kube.create<T>(this.#path, body, "function");
+  }
+
+  /** Writes a resource again that is not there any more: as it was, and whose it was. */
+  async recreate({ metadata, spec }: T & { spec: object }): Promise<T> {
+    const { name, labels, annotations, managedFields } = metadata;
+    const made = await this.create(name, spec, { labels, annotations });
+    const kept = managedFields?.filter(({ subresource }) => !subresource);
+    // A creation makes everything its creator's. Who said what is worth less than that it is said: a refusal changes nothing.
+    const given = await this.#kube
+      .patch<T>(`${this.#path}/${name}`, "merge", { metadata: { uid: made.metadata.uid, managedFields: kept } }, "function")
+      .catch((error: KubeError) => {
+        if (error.status >= 400 && error.status < 500) return made;
+        throw error;
+      });
+    this.cache.learn(given);
+    return given;
   }
 
   async delete({ metadata: { name, uid } }: T): Promise<void> {
     await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid } }, "function").catch((error: KubeError) => {
       if (error.status !== 404) throw error;
     });
-  }
-
-  /** Whether the cluster knows the kind: where it does not, each resource of it seems to be gone. */
-  isServed(): Promise<boolean> {
-    return this.#kube.get(this.#path, { limit: "1" }).then(
-      () => true,
-      () => false,
-    );
   }
 
   close(): void {
@@ -103,10 +137,30 @@ export class ResourceClient<T extends WithStatus> {
     });
   }
 
+  /** A definition of another version drops what it does not know, without a word. */
+  #compare(sent: object, kept: object): void {
+    const fields = droppedFields(sent, kept);
+    if (fields.join(" ") === this.dropped.join(" ")) return;
+    this.dropped = fields;
+    this.onDropped(fields);
+  }
+
   #newest(resource: T): T {
     const known = this.cache.get(resource.metadata.name);
     return known && known.metadata.uid === resource.metadata.uid ? known : resource;
   }
+}
+
+/** Paths of what was sent and is not there; what was sent as null or undefined need not be. */
+export function droppedFields(sent: unknown, kept: unknown, path = ""): string[] {
+  if (sent === null || sent === undefined) return [];
+  if (kept === null || kept === undefined) return [path];
+  if (typeof sent !== "object" || typeof kept !== "object") return [];
+  const found = Object.entries(sent).flatMap(([key, value]) => {
+    const name = Array.isArray(sent) ? "[]" : `${path && "."}${key}`;
+    return droppedFields(value, (kept as Record<string, unknown>)[key], path + name);
+  });
+  return [...new Set(found)].sort();
 }
 
 /** What the API's user is told of a failed write; `what` names the resource. */

@@ -6,8 +6,9 @@ import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
 import { newKey } from "../../pool-manager/client/api-keys.ts";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { unprotect } from "../../pool-manager/platform/kruise/unprotect.ts";
 import { BIN, REGISTRY_OF_PODS } from "./layout.ts";
-import { CACHE_DIR, clusterConfig, unprotect } from "./subject.ts";
+import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 const run = promisify(execFile);
 const CHART = resolve("deploy/chart");
@@ -64,10 +65,21 @@ export class Installed {
     return `http://${spec.clusterIP}:${spec.ports[0]?.port}`;
   }
 
+  async uninstall(): Promise<void> {
+    const own = ["--namespace", this.kube.namespace, "--kubeconfig", this.#kubeconfig];
+    await run(BIN.helm, ["uninstall", "berth", "--ignore-not-found", "--wait", ...own], { timeout: HELM_MS });
+  }
+
+  /** Whatever is left of it. */
   async remove(): Promise<void> {
-    await run(BIN.helm, ["uninstall", "berth", "--namespace", this.kube.namespace, "--kubeconfig", this.#kubeconfig], { timeout: HELM_MS });
-    await unprotect(this.kube);
-    await this.kube.delete(`/api/v1/namespaces/${this.kube.namespace}`);
+    await this.uninstall();
+    const path = `/api/v1/namespaces/${this.kube.namespace}`;
+    const isThere = await this.kube.get(path).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) await unprotect(this.kube);
+    if (isThere) await this.kube.delete(path);
     this.kube.close();
   }
 }

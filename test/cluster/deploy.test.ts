@@ -1,18 +1,17 @@
-import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseAllDocuments, stringify } from "yaml";
 import { openLoop } from "../../bench/driver.ts";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import type { RegistryClient } from "../../pool-manager/images/registry.ts";
+import { checkCluster } from "../../pool-manager/platform/kruise/checks.ts";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { ANNOTATION, CLONESETS, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { TestBerth, until } from "../helpers/berth.ts";
 import { Installed } from "./chart.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { pushRedisImage } from "./images.ts";
-import { BIN, NODE_IP, PORT, REGISTRY } from "./layout.ts";
+import { REGISTRY } from "./layout.ts";
+import { applyManifest, type Manifest, manifestsOf, renderChart } from "./manifest.ts";
+import { asServiceAccount } from "./service-account.ts";
 import { freshNamespace } from "./subject.ts";
 
 const HELLO = "export default { fetch: () => new Response('hello') };";
@@ -35,6 +34,11 @@ afterAll(async () => {
 const headers = () => ({ "x-berth-api-key": installed.key });
 const component = async (name: string) => (await view.pods()).filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === name);
 const instances = () => view.instancePods();
+const isGone = (path: string) =>
+  view.kube.get(path).then(
+    () => false,
+    ({ status }: KubeError) => status === 404,
+  );
 const text = async (name: string) => {
   const response = await berth.invoke(name, { headers: headers(), signal: AbortSignal.timeout(60_000) });
   return `${response.status} ${await response.text()}`;
@@ -81,12 +85,7 @@ describe("a pool manager", () => {
       const pod = `/api/v1/namespaces/${namespace}/pods/${metadata.name}`;
       const from = performance.now();
       await view.kube.delete(pod);
-      const isGone = () =>
-        view.kube.get(pod).then(
-          () => false,
-          ({ status }: KubeError) => status === 404,
-        );
-      while (!(await isGone())) {
+      while (!(await isGone(pod))) {
         expect(await berth.api.get("/v1/functions/hello")).toMatchObject({ revision: "r1" });
         expect(performance.now() - from).toBeLessThan(12_000);
       }
@@ -143,23 +142,39 @@ describe("a rolling upgrade", () => {
   });
 });
 
-/** The pool managers' own account, as they use it. */
-async function asManager(): Promise<Kube> {
-  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/berth-manager/token`;
-  const { status } = await view.kube.create<{ status: { token: string } }>(path, { spec: { expirationSeconds: 600 } });
-  const file = join("/tmp", `${namespace}.kubeconfig`);
-  const cluster = { server: `https://${NODE_IP}:${PORT.api}`, "insecure-skip-tls-verify": true };
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "c", cluster }],
-    users: [{ name: "u", user: { token: status.token } }],
-    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-    "current-context": "c",
-  };
-  writeFileSync(file, stringify(config), { mode: 0o600 });
-  return Kube.connect(file, namespace);
-}
+describe("the pool managers' Service", () => {
+  test("may be made again with another address: both routers find the next leader by themselves, and serve what is warm meanwhile", async () => {
+    const path = `/api/v1/namespaces/${namespace}/services/berth-manager`;
+    const { metadata, spec } = await view.kube.get<{ metadata: { labels: object }; spec: { clusterIP: string; ports: object[]; selector: object } }>(path);
+    await view.kube.delete(path);
+    const fresh = { metadata: { name: "berth-manager", labels: metadata.labels }, spec: { ports: spec.ports, selector: spec.selector } };
+    const again = await view.kube.create<{ spec: { clusterIP: string } }>(path.replace(/\/berth-manager$/, ""), fresh);
+    expect(again.spec.clusterIP).not.toBe(spec.clusterIP);
+    berth = new TestBerth({ ...berth.berth, manageUrl: await installed.service("berth-manager") }, installed.key);
+    const leads = (url: string) =>
+      fetch(`${url}/healthz`, { headers: { connection: "close" } }).then(
+        (response) => response.ok,
+        () => false,
+      );
+    await until(() => leads(berth.berth.manageUrl), "the new address leads to pool managers");
+    const lease = await view.kube.get<{ spec: { holderIdentity: string } }>(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`);
+    const leader = (await component("manager")).find((pod) => lease.spec.holderIdentity.startsWith(pod.metadata.name));
+    const pod = `/api/v1/namespaces/${namespace}/pods/${leader?.metadata.name}`;
+    await view.kube.delete(pod);
+    // It answers for some seconds yet, and over connections that were there before.
+    await until(() => isGone(pod), "the last leader is gone", 3000);
+    const from = performance.now();
+    await berth.deploy("moved", HELLO);
+    for (const { status } of await component("router")) {
+      const url = `http://${status.podIP}:8080/function`;
+      const statusOf = async (name: string) => (await fetch(`${url}/${name}`, { headers: headers() })).status;
+      // What it serves does not depend on what it hears.
+      expect(await statusOf("hello")).toBe(200);
+      await until(async () => (await statusOf("moved")) === 200, "the new function is known to it", 2000);
+    }
+    process.stdout.write(`both routers had found the next leader ${Math.round(performance.now() - from)} ms after the last one was gone\n`);
+  });
+});
 
 describe("a sidecar", () => {
   const set = (image: string) => {
@@ -202,50 +217,29 @@ describe("a sidecar", () => {
 });
 
 describe("the chart", () => {
-  const render = async (...args: string[]) => {
-    const { stdout } = await promisify(execFile)(BIN.helm, ["template", "berth", "deploy/chart", "--namespace", "berth", "--kube-version", "1.34.0", ...args]);
-    return stdout;
-  };
-  const plain = ["--include-crds", "--values", "deploy/manifests.values.yaml"];
+  const render = (...args: string[]) => renderChart("berth", "--include-crds", "--no-hooks", ...args);
 
   test("renders the plain manifests, and the API server takes each of them", async () => {
-    const rendered = await render(...plain);
+    const rendered = await render();
     expect(readFileSync("deploy/manifests.yaml", "utf8")).toBe(rendered);
-    const objects = parseAllDocuments(rendered).map((document) => document.toJS() as Manifest);
+    const objects = manifestsOf(rendered);
     expect(objects.length).toBeGreaterThan(15);
-    for (const object of objects) await dryRun(object);
+    for (const object of objects) await applyManifest(view.kube, object, true);
   });
 
   test("has monitoring for those who ask, and says what is wrong with values", async () => {
-    const kinds = (text: string) => parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null)?.kind ?? []);
-    expect(kinds(await render(...plain))).not.toContain("ServiceMonitor");
-    const monitored = kinds(await render(...plain, "--set", "monitoring.serviceMonitor=true,monitoring.dashboard=true"));
+    const kinds = (text: string) => manifestsOf(text).map(({ kind }) => kind);
+    expect(kinds(await render())).not.toContain("ServiceMonitor");
+    const monitored = kinds(await render("--set", "monitoring.serviceMonitor=true,monitoring.dashboard=true"));
     expect(monitored.filter((kind) => kind === "ServiceMonitor" || kind === "ConfigMap")).toEqual(["ConfigMap", "ServiceMonitor", "ServiceMonitor"]);
-    await expect(render(...plain, "--set", "images.berth=berth:latest")).rejects.toThrow(/images.berth|\/images\/berth/);
-    await expect(render(...plain, "--set", "manager.replica=3")).rejects.toThrow(/replica/);
+    await expect(render("--set", "images.berth=berth:latest")).rejects.toThrow(/images.berth|\/images\/berth/);
+    await expect(render("--set", "manager.replica=3")).rejects.toThrow(/replica/);
   });
 });
 
-interface Manifest {
-  apiVersion: string;
-  kind: string;
-  metadata: { name: string };
-}
-
-/** Has the API server admit the object without keeping it. */
-async function dryRun(object: Manifest): Promise<void> {
-  const { apiVersion, kind, metadata } = object;
-  const base = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const { resources } = await view.kube.get<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(base);
-  const resource = resources.find((one) => one.kind === kind && !one.name.includes("/"));
-  if (!resource) throw new Error(`the cluster knows no ${kind}`);
-  const path = `${base}${resource.namespaced ? `/namespaces/${namespace}` : ""}/${resource.name}/${metadata.name}`;
-  await view.kube.patch(path, "apply", object, "other", { fieldManager: "plain", force: "true", dryRun: "All" });
-}
-
 describe("what a pool manager may do", () => {
   test("is what it needs, and no more", async () => {
-    const kube = await asManager();
+    const kube = await asServiceAccount(view.kube, "berth-manager");
     const may = async (verb: string, resource: string, more: object = {}) => {
       const review = { spec: { resourceAttributes: { namespace, verb, resource, ...more } } };
       return (await kube.create<{ status: { allowed: boolean } }>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)).status.allowed;
@@ -253,6 +247,11 @@ describe("what a pool manager may do", () => {
     const allowed: string[] = [];
     for (const [verb, resource, more] of [
       ["create", "pods"],
+      ["patch", "pods", { subresource: "status" }],
+      ["list", "events"],
+      ["create", "events", { namespace: "default" }],
+      ["get", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "", name: "clonesets.apps.kruise.io" }],
+      ["list", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
       ["create", "pods", { subresource: "exec" }],
       ["create", "pods", { subresource: "ephemeralcontainers" }],
       ["delete", "secrets"],
@@ -270,7 +269,8 @@ describe("what a pool manager may do", () => {
     ] as const)
       if (await may(verb, resource, more)) allowed.push(`${verb} ${resource} ${JSON.stringify(more ?? {})}`);
     expect(allowed).toEqual([]);
-    expect(await may("patch", "clonesets", { group: "apps.kruise.io" })).toBe(true);
+    const { detail } = (await checkCluster(kube, {} as RegistryClient, true)).find(({ name }) => name === "permissions") ?? {};
+    expect(detail).toBe(`all in namespace ${namespace}`);
     // Routers need nothing of the API server, and have no token.
     const [router] = await component("router");
     expect(JSON.stringify(router?.spec)).not.toContain("serviceAccountToken");
@@ -278,7 +278,7 @@ describe("what a pool manager may do", () => {
   });
 
   test("ends with its term: the API server refuses writes of an older one", async () => {
-    const kube = await asManager();
+    const kube = await asServiceAccount(view.kube, "berth-manager");
     const patch = (path: string, term: number) =>
       kube.patch(path, "merge", { metadata: { annotations: { [ANNOTATION.term]: String(term) } } }).then(
         () => "written",
@@ -289,11 +289,32 @@ describe("what a pool manager may do", () => {
     expect(spec.leaseTransitions).toBeGreaterThan(1);
     const [bound] = await view.functionPods();
     expect(await write(bound, Number(bound?.metadata.annotations?.[ANNOTATION.term]) - 1)).toContain("a later leader has written to it");
-    const free = (await instances()).find(({ metadata }) => !metadata.labels?.[LABEL.function]);
-    expect(await write(free, spec.leaseTransitions - 1)).toContain("another pool manager leads in a later term");
-    const [set] = await view.sets();
-    expect(await patch(`${CLONESETS}/namespaces/${namespace}/clonesets/${set?.metadata.name}`, spec.leaseTransitions - 1)).toContain("later");
+    const termOf = (set: CloneSet) => Number(set.metadata.annotations?.[ANNOTATION.term]);
+    const set = (await view.sets()).find((one) => termOf(one) > 0) as CloneSet;
+    expect(await patch(`${CLONESETS}/namespaces/${namespace}/clonesets/${set.metadata.name}`, termOf(set) - 1)).toContain("a later leader has written to it");
     expect(await write(bound, spec.leaseTransitions)).toBe("written");
     kube.close();
+  });
+});
+
+describe("an installation that is removed", () => {
+  test("goes in the order that people use, with instances and all: nothing stays, and nothing is terminating for ever", async () => {
+    expect((await view.sets()).filter(({ spec }) => spec.replicas > 0).length).toBeGreaterThan(1);
+    await installed.uninstall();
+    const path = `/api/v1/namespaces/${namespace}`;
+    await view.kube.delete(path);
+    await until(() => isGone(path), "the namespace is gone", 9000);
+    const left: string[] = [];
+    for (const list of [
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+      "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+      "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+      `${CLONESETS}/sidecarsets`,
+    ]) {
+      const { items } = await view.kube.get<{ items: Manifest[] }>(list);
+      left.push(...items.map(({ metadata }) => metadata.name).filter((name) => name.includes(namespace)));
+    }
+    expect(left).toEqual([]);
   });
 });

@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { unprotect } from "../../pool-manager/platform/kruise/unprotect.ts";
 import { until } from "../helpers/berth.ts";
 import { BIN, REGISTRY_OF_PODS } from "./layout.ts";
-import { CACHE_DIR, clusterConfig, unprotect } from "./subject.ts";
+import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 /** All of the guide, an installation and an upgrade included. Milliseconds. */
 const GUIDE_MS = 400_000;
@@ -53,7 +54,7 @@ test(
     const code = await new Promise((resolve) => child.once("exit", resolve));
     expect(code, said.slice(-5000)).toBe(0);
     // Told once by its deployment, and by each `berth invoke greet`.
-    expect(said.match(/^hello from a resource/gm)).toHaveLength(3);
+    expect(said.match(/^hello from a resource/gm)).toHaveLength(4);
     expect(said).toMatch(/functions?\.berth\.dev\/greet +r1/);
     expect(said).toContain("Rollback was a success");
     expect(said).toContain('release "berth" uninstalled');

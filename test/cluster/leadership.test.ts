@@ -1,9 +1,4 @@
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
 import { Api } from "../../cli/api.ts";
@@ -14,57 +9,33 @@ import type { FunctionResource } from "../../pool-manager/resources/function-res
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
 import { berthProcess } from "../helpers/routers.ts";
 import { ClusterView } from "./cluster-view.ts";
-import { clusterConfig, deleteNamespace, freshNamespace } from "./subject.ts";
+import { type Manager, Managers } from "./managers.ts";
+import { deleteNamespace, freshNamespace } from "./subject.ts";
 
 /** Until a standby has taken over and serves. Milliseconds. */
 const TAKEOVER_MS = 10_000;
 const HELLO = "export default { fetch: () => new Response('hello') };";
 
-interface Manager {
-  child: ChildProcess;
-  url: string;
-  said(): string;
-}
-
 let namespace: string;
 let view: ClusterView;
-let children: ChildProcess[];
+let managers: Managers;
 beforeEach(async () => {
   namespace = freshNamespace();
   view = await ClusterView.open(namespace);
-  children = [];
+  managers = new Managers(namespace);
 });
 afterEach(async () => {
-  for (const child of children) child.kill("SIGKILL");
+  managers.killAll();
   view.close();
   await deleteNamespace(namespace);
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-}
-
-async function manager(ready: RegExp): Promise<Manager> {
-  const { kubeconfig, registry } = clusterConfig(namespace);
-  const port = await freePort();
-  const stateDir = mkdtempSync(join(tmpdir(), "berth-test-"));
-  const own = ["--api-port", String(port), "--state-dir", stateDir, "--pool-size", "2", "--no-example", "--log-level", "info"];
-  const cluster = ["--platform", "kruise", "--kubeconfig", kubeconfig ?? "", "-n", namespace, "--registry", registry];
-  const { child, said } = await berthProcess(["manager", ...own, ...cluster], ready);
-  children.push(child);
-  return { child, url: `http://127.0.0.1:${port}`, said };
-}
-
 /** The one that leads, the one that waits, and a router that knows the second alone. */
 async function pair(): Promise<{ leader: Manager; standby: Manager; berth: TestBerth }> {
-  const leader = await manager(/^berth ready/m);
-  const standby = await manager(/another pool manager leads/);
+  const leader = await managers.start(/^berth ready/m);
+  const standby = await managers.start(/another pool manager leads/);
   const { child, line } = await berthProcess(["--url", standby.url, "router", "--router-port", "0"], /^router ready: invoke (\S+)/m);
-  children.push(child);
+  managers.children.push(child);
   const berth = new TestBerth({ invokeUrl: line[1] ?? "", manageUrl: standby.url, close: async () => {} });
   return { leader, standby, berth };
 }

@@ -118,7 +118,11 @@ describe("a function that is declared as a resource", () => {
     await answers("secretive", "I am from-a-secret");
     expect(JSON.stringify(await fetched("functions", "secretive"))).not.toContain("from-a-secret");
     await apply("unready", { code: says("I am"), secretRef: "none" });
-    expect(await accepted("unready")).toMatchObject({ status: "False", message: expect.stringContaining("there is no Secret none") });
+    expect(await accepted("unready")).toMatchObject({
+      status: "False",
+      reason: "SECRET_NOT_FOUND",
+      message: expect.stringContaining("there is no Secret none"),
+    });
   });
 
   test("is gone with its resource, and its resource with it", async () => {

@@ -8,8 +8,7 @@ import { buildImage, digestOf } from "../../pool-manager/images/oci.ts";
 import { connectKruise, type KruiseConfig } from "../../pool-manager/platform/kruise/connect.ts";
 import type { KruisePlatform } from "../../pool-manager/platform/kruise/kruise.ts";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import { CLONESETS, type CloneSet } from "../../pool-manager/platform/kruise/objects.ts";
-import { DELETE_PROTECTION } from "../../pool-manager/platform/kruise/protection.ts";
+import { unprotect } from "../../pool-manager/platform/kruise/unprotect.ts";
 import type { PreparedCode } from "../../pool-manager/platform/platform.ts";
 import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { KUBECONFIG, REGISTRY } from "./layout.ts";
@@ -51,14 +50,6 @@ let count = 0;
 /** A name that no other run has. */
 export function freshNamespace(): string {
   return `berth-test-${process.pid}-${Date.now().toString(36)}-${count++}`;
-}
-
-/** Takes away what Berth protects its instances with, as whoever removes it has to. */
-export async function unprotect(kube: Kube): Promise<void> {
-  const path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
-  const { items } = await kube.get<{ items: CloneSet[] }>(path);
-  const metadata = { labels: Object.fromEntries(Object.keys(DELETE_PROTECTION).map((name) => [name, null])) };
-  for (const set of items) await kube.patch(`${path}/${set.metadata.name}`, "merge", { metadata });
 }
 
 export async function deleteNamespace(namespace: string): Promise<void> {
@@ -114,6 +105,8 @@ export async function connect(config: KruiseConfig, images: MemoryImages): Promi
     blob: images.blob,
     now: () => performance.now(),
     onWrite: () => {},
+    onTrouble: () => {},
+    stop: new AbortController().signal,
     lead: async () => lead,
   });
   return { platform, term: lead.term };

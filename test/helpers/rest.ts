@@ -59,7 +59,7 @@ class Rest {
       pools: { list: () => [this.pool] },
       layer: async () => new Uint8Array(),
       clock: time,
-      pace: { urgent: 8, refill: 8, refillDelayMs: 0, startTimeoutMs: 10_000, lostAfterMs: 5000, orphanMs: 60_000, bindDelayMs: 0, bindAfterMs: 0 },
+      pace: { urgent: 8, refill: 8, refillDelayMs: 0, startTimeoutMs: 10_000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 },
       term: 1,
       onEvent: (event) => this.events.push(event),
     });

@@ -9,8 +9,14 @@ export interface RouterProcess {
   child: ChildProcess;
 }
 
-/** Starts `berth ARGS`, and resolves with the line that says it is ready. */
-export async function berthProcess(args: readonly string[], ready: RegExp): Promise<{ child: ChildProcess; line: RegExpExecArray; said(): string }> {
+interface BerthProcess {
+  child: ChildProcess;
+  line: RegExpExecArray;
+  said(): string;
+}
+
+/** Starts `berth ARGS`, and resolves with the line that says it is ready, within `ms`. */
+export async function berthProcess(args: readonly string[], ready: RegExp, ms = 10_000): Promise<BerthProcess> {
   const child = spawn(process.execPath, ["dist/berth.js", ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -18,7 +24,7 @@ export async function berthProcess(args: readonly string[], ready: RegExp): Prom
       text += chunk;
     });
   }
-  await until(() => ready.test(text) || child.exitCode !== null, `berth ${args.join(" ")} has started`);
+  await until(() => ready.test(text) || child.exitCode !== null, `berth ${args.join(" ")} has started`, ms);
   const line = ready.exec(text);
   if (!line) throw new Error(`berth ${args.join(" ")} ended: ${text}`);
   return { child, line, said: () => text };

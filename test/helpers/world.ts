@@ -9,7 +9,6 @@ export const PACE: Pace = {
   refillDelayMs: 0,
   startTimeoutMs: 10_000,
   lostAfterMs: 5000,
-  orphanMs: 60_000,
   bindDelayMs: 0,
   bindAfterMs: 0,
 };
@@ -70,7 +69,7 @@ export function world(change: Partial<World>): World {
     synced: true,
     pools: [POOL],
     functions: [],
-    deletedFunctions: new Set(),
+    unknownFunctions: new Map(),
     instances: [],
     demand: new Map(),
     expectedCreations: new Map(),

@@ -10,7 +10,7 @@ import { ECHO, ON_CLUSTER, TestBerth, until } from "../helpers/berth.ts";
 const stateDir = mkdtempSync(join(tmpdir(), "berth-test-"));
 let berth: TestBerth;
 beforeAll(async () => {
-  berth = await TestBerth.start({ poolSize: 2, stateDir });
+  berth = await TestBerth.start({ poolSize: 2, stateDir, retention: { graceMs: 0 } });
 });
 afterAll(() => berth.close());
 
@@ -149,6 +149,26 @@ describe("functions", () => {
     expect(blobs().length).toBe(before.length + 3);
     await berth.api.call("DELETE", "/v1/functions/short-lived");
     await until(() => blobs().length === before.length, "its blobs are collected");
+  });
+
+  test("code stays for a while after its function was deleted, and what nobody was seen to delete stays longer: both can be deployed by digest", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
+    const options = { poolSize: 0, stateDir: dir };
+    let other = await TestBerth.start(options);
+    const digest = await other.upload("export default { fetch: () => new Response('again') };");
+    const deploy = () => other.api.call("PUT", "/v1/functions/again", { code: digest });
+    const swept = () => until(() => !readFileSync(join(dir, "images/index.json"), "utf8").includes("again"), "the index has it no more");
+    await deploy();
+    await other.api.call("DELETE", "/v1/functions/again");
+    await swept();
+    expect(await deploy()).toMatchObject({ name: "again", revision: "r1" });
+    await other.api.call("DELETE", "/v1/functions/again");
+    await swept();
+    await other.close();
+    other = await TestBerth.start(options);
+    await other.deploy("another", "export default { fetch: () => new Response('another') };");
+    expect(await deploy()).toMatchObject({ name: "again", revision: "r1" });
+    await other.close();
   });
 
   test("logs are kept by function and call id, and can be followed", async () => {

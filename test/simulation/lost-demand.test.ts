@@ -21,7 +21,7 @@ test("a lost demand report heals: the next one is sent within a second and says 
     (uid) => reconciler.functionChanged(uid),
   );
   const pool = { name: "node", runtime: "node", size: 1, max: 3, budget: { actions: 9, windowMs: 1000 }, partition: 0, paused: false };
-  const pace = { urgent: 1, refill: 1, refillDelayMs: 0, startTimeoutMs: 5000, lostAfterMs: 5000, orphanMs: 60_000, bindDelayMs: 0, bindAfterMs: 0 };
+  const pace = { urgent: 1, refill: 1, refillDelayMs: 0, startTimeoutMs: 5000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 };
   const reconciler = new Reconciler({
     platform,
     functions,

@@ -224,7 +224,7 @@ class Simulation {
       pools: { list: () => [this.#pool] },
       layer: async () => new Uint8Array(),
       clock: this.#time,
-      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: 2000, lostAfterMs: 500, orphanMs: 1000, bindDelayMs: 50, bindAfterMs: 0 },
+      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: 2000, lostAfterMs: 500, bindDelayMs: 50, bindAfterMs: 0 },
       term: this.#term,
       onEvent: (event) => this.#onEvent(event),
     });

@@ -98,12 +98,21 @@ describe("decide", () => {
     ["suspect", warm("i", "a", { suspect: true })],
     ["misbound", warm("i", "a", { boundTo: "b" })],
     ["deleted-function", warm("i", "deleted")],
-    ["orphaned", warm("i", "nobody", { seenAt: NOW - 60_001, lastUsedAt: NOW - 60_001 })],
+    ["orphaned", warm("i", "nobody")],
     ["drained", warm("i", "a", { state: "gone" })],
     ["idle", warm("i", "a", { lastUsedAt: NOW - 6000 })],
     ["start-timeout", instance("i", { state: "starting", runningSince: NOW - 11_000 })],
   ])("removes an instance that is %s", (reason, candidate) => {
-    const { actions } = decide(world({ functions: [fn("a")], deletedFunctions: new Set(["deleted"]), instances: [candidate] }));
+    const { actions } = decide(
+      world({
+        functions: [fn("a")],
+        unknownFunctions: new Map([
+          ["deleted", "deleted"],
+          ["nobody", "unused"],
+        ]),
+        instances: [candidate],
+      }),
+    );
     expect(kinds(actions)).toContain(`remove i: ${reason}`);
   });
 
@@ -126,16 +135,44 @@ describe("decide", () => {
 
   test("the budget holds deletions back, whatever is observed", () => {
     const strays = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, "nobody"));
-    const { actions, throttled } = decide(world({ deletedFunctions: new Set(["nobody"]), instances: strays, disruptions: new Map([["node", 1]]) }));
+    const { actions, throttled } = decide(
+      world({ unknownFunctions: new Map([["nobody", "deleted"]]), instances: strays, disruptions: new Map([["node", 1]]) }),
+    );
     expect(actions.filter((action) => action.kind === "remove")).toHaveLength(2);
     expect(throttled).toEqual(["node"]);
   });
 
   test("a fresh instance that is recorded as a function's becomes that, and one of a function that is gone is removed", () => {
     const instances = [instance("a", { boundTo: "f" }), instance("b", { boundTo: "deleted" })];
-    const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [fn("f")], deletedFunctions: new Set(["deleted"]), instances }));
+    const { actions } = decide(
+      world({
+        pools: [{ ...POOL, size: 0 }],
+        functions: [fn("f")],
+        unknownFunctions: new Map([
+          ["deleted", "deleted"],
+          ["nobody", "unused"],
+        ]),
+        instances,
+      }),
+    );
     expect(actions.map((a) => (a.kind === "specialize" ? `${a.instance.uid} for ${a.functionUid}` : kinds([a])[0]))).toContain("a for f");
     expect(kinds(actions)).toContain("remove b: deleted-function");
+  });
+
+  test("an instance of a function that is not known stays as long as nothing proves that it was deleted", () => {
+    const instances = [warm("a", "unknown"), warm("b", "unknown", { boundTo: null, boundRevision: null }), warm("c", "deleted")];
+    const { actions } = decide(
+      world({
+        pools: [{ ...POOL, size: 0 }],
+        functions: [],
+        unknownFunctions: new Map([
+          ["unknown", "unproven"],
+          ["deleted", "deleted"],
+        ]),
+        instances,
+      }),
+    );
+    expect(kinds(actions).filter((kind) => kind.startsWith("remove"))).toEqual(["remove c: deleted-function"]);
   });
 
   test("while invocations wait for instances, records of those that serve wait too, but not for ever", () => {

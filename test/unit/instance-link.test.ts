@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { ControlClient } from "../../pool-manager/platform/control-client.ts";
 import { FingerprintLog, fingerprintIn } from "../../pool-manager/platform/kruise/fingerprint.ts";
 import { InstanceLink } from "../../pool-manager/platform/kruise/instance-link.ts";
-import type { LoadOrder } from "../../runtime-images/protocol/messages.ts";
+import { CONTROL_PORT, type LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import { until } from "../helpers/berth.ts";
 import { endSupervisors, LEADER_KEY, ownAddress, type Supervised, startSupervisor } from "../helpers/supervised.ts";
 
@@ -40,7 +41,7 @@ function connect(target: { uid: string; host: string; fingerprint?: string }, lo
   let breaks = 0;
   const link: InstanceLink = new InstanceLink(
     logs,
-    LEADER_KEY,
+    (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: LEADER_KEY }),
     { name: "pod", fingerprint: null, ...target },
     {
       line: () => {},

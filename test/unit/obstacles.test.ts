@@ -109,11 +109,9 @@ describe("a new leader", () => {
     expect(at(PACE.startTimeoutMs + 1)).toMatchObject([{ kind: "remove", reason: "unreachable", drainMs: 40_000 }]);
   });
 
-  test("keeps the instances of a function that it does not know until nobody has declared it for long", () => {
-    const orphan = (ms: number) => warm("o", "unknown", { seenAt: NOW - ms, lastUsedAt: NOW - ms });
-    expect(removed({ instances: [orphan(PACE.orphanMs - 1)] })).toEqual([]);
-    expect(removed({ instances: [orphan(PACE.orphanMs + 1)] })).toEqual(["remove o: orphaned"]);
-    expect(removed({ instances: [orphan(0)], deletedFunctions: new Set(["unknown"]) })).toEqual(["remove o: deleted-function"]);
+  test("keeps the instances of a function that it does not know until its end is known", () => {
+    const ended = (end: "unproven" | "unused" | "deleted") => removed({ instances: [warm("o", "f")], unknownFunctions: new Map([["f", end]]) });
+    expect(["unproven", "unused", "deleted"].map((end) => ended(end as "unproven"))).toEqual([[], ["remove o: orphaned"], ["remove o: deleted-function"]]);
   });
 });
 

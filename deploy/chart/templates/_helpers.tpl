@@ -26,7 +26,18 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{- /* Services are found by the variables that Kubernetes sets: no name has to be resolved. */ -}}
+{{- /* Services of the namespace go by their names, which lead to their addresses of now; where a name does not resolve,
+       pool managers and routers go by the variables that Kubernetes sets. */ -}}
 {{- define "berth.redisUrl" -}}
-redis://$(BERTH_REDIS_SERVICE_HOST):$(BERTH_REDIS_SERVICE_PORT)
+redis://berth-redis:6379
+{{- end }}
+
+{{- /* On nodes of their own where there are as many: with one node lost the others go on. */ -}}
+{{- define "berth.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "berth.labels" . | nindent 8 }}
 {{- end }}

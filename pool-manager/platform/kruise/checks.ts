@@ -1,10 +1,8 @@
 import type { RegistryClient } from "../../images/registry.ts";
+import { judgeKruiseVersion, readKruiseVersion, TESTED_KRUISE } from "./kruise-version.ts";
 import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
 import { CLONESETS } from "./objects.ts";
-
-/** OpenKruise versions that the test suite has run with. */
-export const TESTED_KRUISE = ["1.8.3"];
 
 export interface CheckResult {
   name: string;
@@ -14,7 +12,7 @@ export interface CheckResult {
   fix: string;
 }
 
-type Outcome = { ok: boolean; detail: string; fix?: string };
+export type Outcome = { ok: boolean; detail: string; fix?: string };
 
 const RIGHTS = [
   { group: "", resource: "pods", verbs: ["list", "watch", "patch", "delete"] },
@@ -24,6 +22,10 @@ const RIGHTS = [
   { group: "berth.dev", resource: "functions", subresource: "status", verbs: ["update"] },
   { group: "berth.dev", resource: "pools", verbs: ["get", "list", "watch", "create", "patch", "delete"] },
   { group: "berth.dev", resource: "pools", subresource: "status", verbs: ["update"] },
+  { group: "", resource: "events", verbs: ["create", "patch"] },
+  { group: "events.k8s.io", resource: "events", verbs: ["create", "patch"] },
+  { group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "functions.berth.dev", namespace: "", verbs: ["get"] },
+  { group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "pools.berth.dev", namespace: "", verbs: ["get"] },
   { group: "coordination.k8s.io", resource: "leases", verbs: ["get", "create", "update"] },
   { group: "apps.kruise.io", resource: "clonesets", verbs: ["list", "watch", "create", "patch", "delete"] },
   { group: "apps.kruise.io", resource: "imagepulljobs", verbs: ["create"] },
@@ -56,8 +58,9 @@ async function apiServer(kube: Kube): Promise<Outcome> {
   return { ok: true, detail: `${kube.server.host}, Kubernetes ${gitVersion}` };
 }
 
-async function kruiseServed(kube: Kube): Promise<Outcome> {
-  const fix = "install OpenKruise 1.8: https://openkruise.io/docs/installation";
+/** Without CloneSets there is nothing that Berth could do. */
+export async function kruiseServed(kube: Pick<Kube, "get">): Promise<Outcome> {
+  const fix = "install OpenKruise: https://openkruise.io/docs/installation";
   const list = await kube.get<{ resources: { name: string }[] }>(CLONESETS).catch((error: KubeError) => {
     if (error.status === 404) return null;
     throw error;
@@ -66,19 +69,26 @@ async function kruiseServed(kube: Kube): Promise<Outcome> {
   return { ok, detail: ok ? "CloneSets are served" : "the cluster has no CloneSets", fix };
 }
 
-/** From the image of Kruise's own Deployment, or the version label of its namespace. */
-export async function kruiseVersion(kube: Kube, any: boolean): Promise<Outcome> {
-  const path = "/apis/apps/v1/namespaces/kruise-system/deployments/kruise-controller-manager";
-  const deployment = await kube.get<{ spec: { template: { spec: { containers: { image: string }[] } } } }>(path).catch(() => null);
-  const namespace = await kube.get<{ metadata: { labels?: Record<string, string> } }>("/api/v1/namespaces/kruise-system").catch(() => null);
-  const image = deployment?.spec.template.spec.containers[0]?.image.split(":").at(-1);
-  const version = (image ?? namespace?.metadata.labels?.["app.kubernetes.io/version"] ?? "").replace(/^v/, "");
-  const ok = any || TESTED_KRUISE.includes(version);
-  return {
-    ok,
-    detail: version || "unknown",
-    fix: `Berth was tested with ${TESTED_KRUISE.join(", ")}: install that, or accept another with --any-kruise-version`,
-  };
+export interface VersionOutcome extends Outcome {
+  /** What is to be told though it is accepted. */
+  warning?: string;
+  /** Why it could not be read. */
+  error?: KubeError | null;
+}
+
+/** Only a version that is known to be another one is refused. */
+export async function kruiseVersion(kube: Pick<Kube, "get">, any: boolean): Promise<VersionOutcome> {
+  const { version, error } = await readKruiseVersion(kube);
+  const tested = `Berth was tested with ${TESTED_KRUISE.join(" and ")}`;
+  if (version === null) {
+    const detail = `unknown: ${error?.message ?? "kruise-system has neither its Deployment nor a version label"}`;
+    return { ok: true, detail, error, warning: `the version of OpenKruise is ${detail}; ${tested}` };
+  }
+  const verdict = judgeKruiseVersion(version);
+  if (verdict === "tested") return { ok: true, detail: version };
+  const detail = `${version}; ${tested}`;
+  if (verdict === "untested") return { ok: true, detail, warning: `OpenKruise is ${detail}` };
+  return { ok: any, detail, fix: "install one of those or a newer patch release, or accept this one with --any-kruise-version" };
 }
 
 async function imagePullJobs(kube: Kube): Promise<Outcome> {

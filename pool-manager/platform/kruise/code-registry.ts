@@ -1,9 +1,12 @@
 import pLimit from "p-limit";
+import type { Collector } from "../../functions/retention.ts";
 import type { ImageManifest } from "../../images/oci.ts";
-import type { RegistryClient } from "../../images/registry.ts";
+import type { RegistryClient, RegistryError } from "../../images/registry.ts";
 import { tagOf } from "../../images/runtime-image.ts";
+import type { NeededCode } from "../platform.ts";
 import type { Kube } from "./kube.ts";
 import { CLONESETS, LABEL } from "./objects.ts";
+import { OtherRepositories } from "./other-repositories.ts";
 
 const KEEP_JOB_SECONDS = 120;
 const PULL_TIMEOUT_SECONDS = 300;
@@ -29,9 +32,14 @@ export class CodeRegistry {
   /** After a start every function's image is looked for. */
   readonly #limit = pLimit(MAX_PUSHES);
   readonly #published = new Map<string, Promise<void>>();
+  /** Tags that are being removed. */
+  readonly #removals = new Map<string, Promise<boolean>>();
+  readonly #others: OtherRepositories;
+  #sweep: Promise<void> | null = null;
 
   constructor(options: CodeRegistryOptions) {
     this.#options = options;
+    this.#others = new OtherRepositories(options.registry, options.repository);
   }
 
   /** Resolves once the image is in the registry; a failed push is tried again by the next call. */
@@ -56,23 +64,63 @@ export class CodeRegistry {
   /** The bytes of a blob or manifest that some pool manager has published. Throws `RegistryError` where there is none. */
   async fetch(digest: string): Promise<Uint8Array> {
     const { registry, repository } = this.#options;
-    return registry.read(repository, digest);
+    try {
+      return await registry.read(repository, digest);
+    } catch (error) {
+      if ((error as RegistryError).status !== 404) throw error;
+      const elsewhere = await this.#others.read(digest);
+      if (elsewhere) return elsewhere;
+      throw error;
+    }
   }
 
-  /** Removes every other image. */
-  async retain(images: ReadonlySet<string>): Promise<void> {
+  /** Removes what no revision needs and may go: one sweep at a time, and a registry that does not answer is asked again by the next. */
+  retain(needed: Pick<NeededCode, "images" | "declared">, collector: Collector): void {
+    for (const image of this.#published.keys()) if (!needed.images.has(image)) this.#published.delete(image);
+    this.#sweep ??= this.#collect(needed, collector)
+      .catch(() => {})
+      .finally(() => {
+        this.#sweep = null;
+      });
+  }
+
+  /** Resolves when no sweep is under way. */
+  async idle(): Promise<void> {
+    await this.#sweep;
+  }
+
+  async #collect({ images, declared }: Pick<NeededCode, "images" | "declared">, collector: Collector): Promise<void> {
     const { registry, repository } = this.#options;
-    for (const image of this.#published.keys()) if (!images.has(image)) this.#published.delete(image);
     const needed = new Set([...images].map(tagOf));
     for (const tag of await registry.tags(repository)) {
-      if (needed.has(tag)) continue;
-      const digest = await registry.digest(repository, tag);
-      if (digest) await registry.deleteManifest(repository, digest);
+      const reason = needed.has(tag) ? null : collector.mayGo("image", tag);
+      if (reason === null) continue;
+      const removal = this.#remove(tag, declared);
+      this.#removals.set(tag, removal);
+      const removed = await removal.finally(() => this.#removals.delete(tag));
+      if (removed) collector.gone("image", tag, reason);
     }
+  }
+
+  /** False: it stays, since somebody has published it meanwhile or declares its code, or the registry does not allow it. */
+  async #remove(tag: string, declared: ReadonlySet<string>): Promise<boolean> {
+    const { registry, repository } = this.#options;
+    const digest = await registry.digest(repository, tag);
+    if (!digest || this.#published.has(digest)) return false;
+    if (declared.size > 0 && (await this.#layers(digest)).some((layer) => declared.has(layer))) return false;
+    return registry.deleteManifest(repository, digest);
+  }
+
+  async #layers(image: string): Promise<string[]> {
+    const { registry, repository } = this.#options;
+    const { layers } = JSON.parse(Buffer.from(await registry.read(repository, image)).toString("utf8")) as ImageManifest;
+    return layers.map(({ digest }) => digest);
   }
 
   async #push(image: string): Promise<void> {
     const { registry, repository, blob } = this.#options;
+    // A removal that has begun would take away what is found now.
+    await this.#removals.get(tagOf(image))?.catch(() => {});
     if ((await registry.digest(repository, tagOf(image))) === image) return;
     const manifest = await blob(image);
     const { config, layers } = JSON.parse(Buffer.from(manifest).toString("utf8")) as ImageManifest;

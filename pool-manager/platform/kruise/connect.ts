@@ -3,7 +3,7 @@ import { RegistryClient } from "../../images/registry.ts";
 import { credentialsFor } from "../../images/registry-auth.ts";
 import { buildIdleImage, buildRuntimeImage, nodeProgram, pushImage } from "../../images/runtime-image.ts";
 import { CodeDir } from "../code-dir.ts";
-import { type CheckResult, checkCluster, kruiseVersion } from "./checks.ts";
+import { type CheckResult, checkCluster, kruiseServed, kruiseVersion } from "./checks.ts";
 import { CodeRegistry } from "./code-registry.ts";
 import { InlineCode } from "./inline-code.ts";
 import { loadKeys } from "./keys.ts";
@@ -11,6 +11,7 @@ import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import { Kube, type WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
 import type { Lead } from "./leadership.ts";
+import { type Patience, patiently, pause } from "./patience.ts";
 import { protectInstances } from "./protection.ts";
 
 export interface KruiseConfig {
@@ -46,8 +47,12 @@ export interface KruiseSources {
   now(): number;
   /** Told of each write to the API server. */
   onWrite(purpose: WritePurpose): void;
-  /** Resolves when this pool manager leads the namespace. */
-  lead(kube: Kube): Promise<Lead>;
+  /** Told once of what does not work at the cluster and is tried again, and null when it does. */
+  onTrouble(step: string, message: string | null): void;
+  /** Ends the start with its reason. */
+  stop: AbortSignal;
+  /** Resolves when this pool manager leads the namespace. `isFirst` tells whether nobody else can have led it yet. */
+  lead(kube: Kube, isFirst: () => boolean): Promise<Lead>;
 }
 
 export interface Connected {
@@ -57,26 +62,63 @@ export interface Connected {
   code: CodeRegistry;
 }
 
-/** Connects to a cluster, makes the namespace ready, pushes the images of prewarmed pods, and waits until it leads. Throws `KubeError` or `RegistryError`. */
+/** Keys that were made this short a time ago nobody else can have led with: it would have waited longer for the Lease that is missing. Milliseconds. */
+const FIRST_MS = 3000;
+/** How often the version of Kruise is asked for before it is taken to be unknown. */
+const VERSION_ATTEMPTS = 4;
+const VERSION_PAUSE_MS = 500;
+
+/**
+ * Connects to a cluster, makes the namespace ready, pushes the images of prewarmed pods, and waits until it leads. What
+ * the cluster only cannot do for a moment is tried again. Throws `KubeError` or `RegistryError`; then it does not lead.
+ */
 export async function connectKruise(config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   const kube = await Kube.connect(config.kubeconfig, config.namespace);
+  try {
+    return await connectOver(kube, config, sources);
+  } catch (error) {
+    kube.close();
+    throw error;
+  }
+}
+
+/** As `connectKruise`, to the API server that `kube` leads to. */
+export async function connectOver(kube: Kube, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   kube.onWrite = sources.onWrite;
-  const version = await kruiseVersion(kube, config.anyKruise);
-  if (!version.ok) throw new KubeError(0, "KruiseVersion", `OpenKruise ${version.detail}: ${version.fix}`);
-  await ensureNamespace(kube);
-  const keys = await loadKeys(kube);
+  const patience = (step: string): Patience => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
+  await patiently(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
+  const namespaceUid = await patiently(() => ensureNamespace(kube), patience("namespace"));
   const registry = registryOf(config);
-  const images = config.images ?? (await pushInstanceImages(registry, config.cacheDir, sources));
-  const code = new CodeRegistry({ kube, registry, repository: `berth/code-${await clusterId(kube)}`, blob: sources.blob, pullSecret: config.pullSecret });
-  const { memory, pullSecret, loadPath } = config;
-  const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, pullSecret };
+  const images = config.images ?? (await patiently(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
+  // Two clusters, or two namespaces of one, may share a registry: each collects only its own images.
+  const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
+  const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret });
   const inline = new InlineCode(
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
-  const lead = await sources.lead(kube);
-  kube.mayWrite = lead.certain;
-  await protectInstances(kube);
-  return { platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, now: sources.now }), lead, kube, code };
+  const { keys, madeAt } = await patiently(() => loadKeys(kube), patience("keys"));
+  const lead = protecting(kube, await sources.lead(kube, () => madeAt !== null && performance.now() - madeAt < FIRST_MS), sources);
+  try {
+    sources.stop.throwIfAborted();
+    kube.mayWrite = lead.certain;
+    const { memory, pullSecret, loadPath } = config;
+    const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, pullSecret };
+    return { platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, now: sources.now }), lead, kube, code };
+  } catch (error) {
+    await lead.release();
+    throw error;
+  }
+}
+
+/** A leadership that keeps the budgets in place for as long as it lasts. */
+function protecting(kube: Kube, lead: Lead, { onTrouble }: KruiseSources): Lead {
+  const end = protectInstances(kube, (kind, message) => onTrouble(`the ${kind}`, message));
+  const { term, certain } = lead;
+  const release = () => {
+    end();
+    return lead.release();
+  };
+  return { term, certain, release };
 }
 
 /** For `berth doctor`: looks, and changes nothing. */
@@ -107,17 +149,33 @@ export function registryOf({ registry, insecureRegistry, registryVia }: Pick<Kru
   return new RegistryClient({ registry, credentials: () => credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
 }
 
-async function ensureNamespace(kube: Kube): Promise<void> {
+/** Refuses a cluster that Berth cannot work on; what is only not known is told. */
+async function checkKruiseItself(kube: Kube, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
+  const served = await kruiseServed(kube);
+  if (!served.ok) throw new KubeError(404, "KruiseMissing", `${served.detail}: ${served.fix}`);
+  if (any) return;
+  let outcome = await kruiseVersion(kube, any);
+  for (let attempt = 1; outcome.error && attempt < VERSION_ATTEMPTS; attempt++) {
+    await pause(VERSION_PAUSE_MS, stop);
+    outcome = await kruiseVersion(kube, any);
+  }
+  const { ok, detail, fix, warning } = outcome;
+  if (!ok) throw new KubeError(400, "KruiseVersion", `OpenKruise ${detail}: ${fix}`);
+  if (warning) onTrouble("kruise version", warning);
+}
+
+/** Returns its uid. */
+async function ensureNamespace(kube: Pick<Kube, "namespace" | "get" | "create">): Promise<string> {
   const path = "/api/v1/namespaces";
-  const exists = await kube.get(`${path}/${kube.namespace}`).catch((error: KubeError) => {
+  const read = () => kube.get<{ metadata: { uid: string } }>(`${path}/${kube.namespace}`);
+  const found = await read().catch((error: KubeError) => {
     if (error.status === 404) return null;
     throw error;
   });
-  if (!exists) await kube.create(path, { metadata: { name: kube.namespace } });
-}
-
-/** Two clusters, or two namespaces of one, may share a registry: each collects only its own images. */
-async function clusterId(kube: Kube): Promise<string> {
-  const { metadata } = await kube.get<{ metadata: { uid: string } }>(`/api/v1/namespaces/${kube.namespace}`);
-  return metadata.uid.slice(0, 8);
+  if (found) return found.metadata.uid;
+  const made = await kube.create<{ metadata: { uid: string } }>(path, { metadata: { name: kube.namespace } }).catch((error: KubeError) => {
+    if (error.status === 409) return null;
+    throw error;
+  });
+  return (made ?? (await read())).metadata.uid;
 }

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { CACHE_SUFFIX } from "../../../runtime-images/protocol/layer.ts";
 import { FUNCTION_ROOT } from "../../../runtime-images/protocol/messages.ts";
+import type { Collector } from "../../functions/retention.ts";
 import { packLayer } from "../../images/layer.ts";
 import { digestOf } from "../../images/oci.ts";
 import type { CodeDir } from "../code-dir.ts";
@@ -29,8 +30,8 @@ export class InlineCode {
     this.#dir.compile(digest, entry, layer);
   }
 
-  retain(layers: ReadonlySet<string>): void {
-    this.#dir.retain(layers);
+  retain(layers: ReadonlySet<string>, collector: Collector): void {
+    this.#dir.retain(layers, collector);
     for (const digest of this.#digests.keys()) if (!layers.has(digest)) this.#digests.delete(digest);
   }
 

@@ -1,6 +1,5 @@
-import type { KeyObject } from "node:crypto";
-import { CONTROL_PORT, type ControlLine, type LoadAnswer, type LoadOrder } from "../../../runtime-images/protocol/messages.ts";
-import { ControlClient, ORDER_MS } from "../control-client.ts";
+import type { ControlLine, LoadAnswer, LoadOrder } from "../../../runtime-images/protocol/messages.ts";
+import { type ControlClient, ORDER_MS } from "../control-client.ts";
 import { FingerprintError } from "../pinned-agent.ts";
 import { PlatformError } from "../platform.ts";
 import { FingerprintLog } from "./fingerprint.ts";
@@ -20,6 +19,11 @@ export interface LinkTarget {
   fingerprint: string | null;
 }
 
+export type Control = Pick<ControlClient, "load" | "drain" | "follow" | "warm" | "close">;
+
+/** Opens the control API of an instance whose certificate is known. */
+export type OpenControl = (instance: { uid: string; host: string; fingerprint: string }) => Control;
+
 export interface LinkEvents {
   line(line: ControlLine): void;
   /** The connection is gone; it is tried again until the link is closed. */
@@ -34,11 +38,11 @@ export interface LinkEvents {
  */
 export class InstanceLink {
   readonly #log: FingerprintLog;
-  readonly #key: KeyObject;
+  readonly #open: OpenControl;
   readonly #target: LinkTarget;
   readonly #events: LinkEvents;
   #host: string;
-  #client: ControlClient | null = null;
+  #client: Control | null = null;
   #fingerprint: string | null;
   #connected = false;
   #trouble: string | null = null;
@@ -51,9 +55,9 @@ export class InstanceLink {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(kube: Pick<Kube, "namespace" | "text">, key: KeyObject, target: LinkTarget, events: LinkEvents) {
+  constructor(kube: Pick<Kube, "namespace" | "text">, open: OpenControl, target: LinkTarget, events: LinkEvents) {
     this.#log = new FingerprintLog(kube, target.name);
-    this.#key = key;
+    this.#open = open;
     this.#target = target;
     this.#events = events;
     this.#host = target.host;
@@ -109,7 +113,7 @@ export class InstanceLink {
   }
 
   /** Throws where an order would only wait for what is waited for already. */
-  #reached(): ControlClient {
+  #reached(): Control {
     const forMs = this.#triedSince === null ? 0 : performance.now() - this.#triedSince;
     if (this.#client && forMs < ORDER_MS) return this.#client;
     const why = this.#trouble ?? (this.#client ? `no connection within ${Math.round(forMs)} ms` : "it has not been tried yet");
@@ -123,7 +127,7 @@ export class InstanceLink {
     this.#fingerprint = fingerprint;
     this.#triedSince ??= performance.now();
     const { uid } = this.#target;
-    const client = new ControlClient({ host: this.#host, port: CONTROL_PORT, fingerprint, uid, key: this.#key });
+    const client = this.#open({ uid, host: this.#host, fingerprint });
     this.#client = client;
     client.follow(
       (line) => {
@@ -135,7 +139,7 @@ export class InstanceLink {
     );
   }
 
-  #heard(client: ControlClient, line: ControlLine): void {
+  #heard(client: Control, line: ControlLine): void {
     if (!this.#connected) {
       this.#pauseMs = FIRST_PAUSE_MS;
       this.#triedSince = null;
@@ -145,7 +149,7 @@ export class InstanceLink {
     if (!this.#closed) this.#events.line(line);
   }
 
-  #ended(client: ControlClient, error: Error | null): void {
+  #ended(client: Control, error: Error | null): void {
     client.close();
     const was = this.#connected;
     // A runtime that was restarted has another certificate; the log that the API server shows is then its own.

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import { exportPublicKey, importPrivateKey } from "../../../runtime-images/protocol/signature.ts";
 import type { Kube } from "./kube.ts";
-import type { KubeError } from "./kube-error.ts";
+import { KubeError } from "./kube-error.ts";
 
 const SECRET = "berth-keys";
 
@@ -26,27 +26,45 @@ export class ClusterKeys {
 }
 
 interface Secret {
-  data: Record<string, string>;
+  data?: Record<string, string>;
 }
 
-/** The keys of the namespace; the first pool manager makes them. */
-export async function loadKeys(kube: Kube): Promise<ClusterKeys> {
+/** The keys of a namespace. */
+export interface LoadedKeys {
+  keys: ClusterKeys;
+  /** When this pool manager began to make them, by the clock of `performance.now`; null: another one has, and may have led since. */
+  madeAt: number | null;
+}
+
+/** Reads the keys of the namespace; the first pool manager makes them. */
+export async function loadKeys(kube: Pick<Kube, "namespace" | "get" | "create">): Promise<LoadedKeys> {
   const path = `/api/v1/namespaces/${kube.namespace}/secrets`;
-  const read = async () => keysOf(await kube.get<Secret>(`${path}/${SECRET}`));
+  const read = async () => keysOf(await kube.get<Secret>(`${path}/${SECRET}`), kube.namespace);
   try {
-    return await read();
+    return { keys: await read(), madeAt: null };
   } catch (error) {
     if ((error as KubeError).status !== 404) throw error;
   }
+  const madeAt = performance.now();
   const { privateKey } = generateKeyPairSync("ed25519");
   const stringData = { signing: privateKey.export({ type: "pkcs8", format: "pem" }).toString(), instances: randomBytes(32).toString("base64") };
-  await kube.create(path, { metadata: { name: SECRET }, type: "Opaque", stringData }).catch((error: KubeError) => {
-    if (error.reason !== "AlreadyExists") throw error;
-  });
-  return read();
+  try {
+    await kube.create(path, { metadata: { name: SECRET }, type: "Opaque", stringData });
+  } catch (error) {
+    if ((error as KubeError).reason !== "AlreadyExists") throw error;
+    return { keys: await read(), madeAt: null };
+  }
+  return { keys: await read(), madeAt };
 }
 
-function keysOf({ data }: Secret): ClusterKeys {
+function keysOf({ data = {} }: Secret, namespace: string): ClusterKeys {
   const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
-  return new ClusterKeys(importPrivateKey(text("signing")), Buffer.from(text("instances"), "base64"));
+  const secret = Buffer.from(text("instances"), "base64");
+  try {
+    if (secret.length === 0) throw new Error("it has no instances");
+    return new ClusterKeys(importPrivateKey(text("signing")), secret);
+  } catch (error) {
+    const message = `the Secret ${SECRET} of namespace ${namespace} holds no keys of ours: ${(error as Error).message}; restore it, or delete it and every instance`;
+    throw new KubeError(422, "BadKeys", message);
+  }
 }

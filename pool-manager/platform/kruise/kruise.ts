@@ -1,5 +1,7 @@
-import type { LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import type { Collector } from "../../functions/retention.ts";
 import { tagOf } from "../../images/runtime-image.ts";
+import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
   type LoadPath,
@@ -18,6 +20,7 @@ import {
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
+import type { OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
@@ -42,6 +45,8 @@ export interface KruiseOptions {
   inline: InlineCode;
   loadPath: PodLoadPath;
   now(): number;
+  /** Over TLS, where nothing else is given. */
+  openControl?: OpenControl;
 }
 
 const CHECK_EVERY_MS = 1000;
@@ -66,8 +71,8 @@ export class KruisePlatform implements Platform {
   readonly #template: PodTemplate;
   /** What can be invoked of each function, the revision first that is being released, and the images that carry it. */
   readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
-  /** Uids of the functions that there are; null: not told yet. */
-  #needed: ReadonlySet<string> | null = null;
+  /** Uids of the functions that there are, and who decides about CloneSets of others; null: not told yet. */
+  #retained: { functions: ReadonlySet<string>; collector: Collector } | null = null;
   #healing: NodeJS.Timeout | null = null;
   #checking: NodeJS.Timeout | null = null;
 
@@ -83,7 +88,9 @@ export class KruisePlatform implements Platform {
     });
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
     this.#template = templateOf(options.pods);
-    this.#members = new Members({ kube, keys, template: this.#template, now, pods: this.#pods, isClosed: (node) => this.#nodes.isClosed(node) });
+    const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
+    const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
+    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, isClosed });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
@@ -135,13 +142,14 @@ export class KruisePlatform implements Platform {
     for (const promise of [published, prepared]) promise.catch(() => {});
   }
 
-  retainCode({ functions, images, layers }: NeededCode): void {
+  retainCode(needed: NeededCode, collector: Collector): void {
     // A later leader's functions are not among these.
     if (!this.#options.lead.certain()) return;
+    const { functions, layers } = needed;
     for (const uid of this.#codes.keys()) if (!functions.has(uid)) this.#codes.delete(uid);
-    this.#options.code.retain(images).catch(() => {});
-    this.#options.inline.retain(layers);
-    this.#needed = functions;
+    this.#options.code.retain(needed, collector);
+    this.#options.inline.retain(layers, collector);
+    this.#retained = { functions, collector };
   }
 
   async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
@@ -269,10 +277,25 @@ export class KruisePlatform implements Platform {
       const uid = metadata.labels?.[LABEL.function];
       const pool = metadata.labels?.[LABEL.pool] ?? "";
       const isFormer = !uid && metadata.name !== poolSetName(pool, this.#options.pods);
-      const isOver = isFormer || (uid && this.#needed && !this.#needed.has(uid) && !this.#codes.has(uid));
       await this.#writer.heal(metadata.name).catch(() => {});
-      if (isOver) await this.#writer.delete(metadata.name).catch(() => {});
+      if (isFormer) await this.#writer.delete(metadata.name).catch(() => {});
+      else if (uid) await this.#collect(metadata.name, uid);
     }
+  }
+
+  /** The CloneSet of a function that is not there any more goes when it has no pods and may go. */
+  async #collect(name: string, uid: string): Promise<void> {
+    const set = this.#sets.get(name);
+    if (!this.#retained || !set || this.#codes.has(uid) || this.#retained.functions.has(uid)) return;
+    if (this.#writer.live(set).length > 0) return;
+    const { collector } = this.#retained;
+    const reason = collector.mayGo("function", uid);
+    if (reason === null) return;
+    // What cannot be written now is tried again with the next look.
+    await this.#writer.delete(name).then(
+      () => collector.gone("function", uid, reason),
+      () => {},
+    );
   }
 }
 

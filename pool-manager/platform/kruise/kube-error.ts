@@ -3,10 +3,13 @@ export class KubeError extends Error {
   readonly status: number;
   /** `reason` of the Status object, such as `Conflict`, `NotFound`, `Expired`. */
   readonly reason: string;
+  /** The server asks not to be asked again before this; null: it does not say. Milliseconds. */
+  readonly retryAfterMs: number | null;
 
-  constructor(status: number, reason: string, message: string) {
+  constructor(status: number, reason: string, message: string, retryAfterMs: number | null = null) {
     super(message);
     this.status = status;
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
   }
 }

@@ -1,22 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Kube } from "./kube.ts";
+import { Candidate, type CandidateOptions, type Taken } from "./candidate.ts";
 import type { KubeError } from "./kube-error.ts";
+import { CERTAIN_MS, type Holder, holderOf, LEASE, type Lease, type LeaseApi, LeaseClient, LOOK_EVERY_MS, RENEW_EVERY_MS, termOf } from "./lease.ts";
+import { LeaseWatch } from "./lease-watch.ts";
 
-const LEASE = "berth";
-/** Annotation with the address of the leader's manage API. */
-const URL_ANNOTATION = "berth.dev/url";
-/** A Lease that has not changed for this long, by the clock of whoever looks, is free. Milliseconds. */
-const LEASE_MS = 6000;
-/** The leader itself is in doubt earlier: what it has sent by then has arrived before anybody else leads. Milliseconds. */
-const CERTAIN_MS = 4800;
-const RENEW_EVERY_MS = 1200;
-const LOOK_EVERY_MS = 400;
-const TIMEOUT_MS = 2000;
-
-interface Lease {
-  metadata: { resourceVersion: string; annotations?: Record<string, string> };
-  spec: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number; renewTime?: string; acquireTime?: string };
-}
+/** Tries of one renewal: somebody may be editing the Lease. */
+const ROUNDS = 3;
 
 /** What a leadership is to the adapter. */
 export interface Lead {
@@ -26,19 +14,18 @@ export interface Lead {
   release(): Promise<void>;
 }
 
-export interface LeadershipOptions {
-  kube: Kube;
+export interface LeadershipOptions extends CandidateOptions {
+  kube: LeaseApi;
   /** Unique to this process. */
   holder: string;
   /** Address of its manage API. */
   url: string;
-  /** Told whom it waits for, and the address of that one's manage API; null: nobody leads. */
-  onLeader(holder: string | null, url: string | null): void;
   /** Somebody else leads: nothing may be done any more. */
   onLost(message: string): void;
-  /** Who waits no longer is never to lead. */
-  stop: AbortSignal;
 }
+
+/** What is to be done with a Lease that is not as it was left. */
+type Verdict = "renew" | "wait" | "lost";
 
 /**
  * One of the pool managers of a namespace leads: it holds the Lease, whose transitions are the leadership terms. Times
@@ -46,136 +33,176 @@ export interface LeadershipOptions {
  *
  * A leader that cannot renew does not step down: nobody can have taken the Lease while the API server is away, and its
  * load orders are fenced by the instances. It is in doubt, and neither writes nor ends anything until it has renewed.
+ *
+ * A Lease that was deleted or edited by hand is put right in the own term. Where somebody else might lead by it, the
+ * leader first gives up its certainty and waits as long as everybody else has to.
  */
 export class Leadership implements Lead {
   readonly term: number;
   readonly #options: LeadershipOptions;
+  readonly #client: LeaseClient;
+  readonly #holder: Holder;
+  readonly #watch = new LeaseWatch();
   #lease: Lease;
-  /** When the last successful renewal was sent. */
-  #renewedAt: number;
+  /** The Lease is not as it was left. */
+  #isSuspect = false;
+  /** When the last successful renewal was sent, on the monotonic clock, and on the wall clock: that one goes on while the machine sleeps. */
+  #renewedAt: { monotonic: number; wall: number };
+  #renewing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
+  #isTold = false;
   #over = false;
 
-  private constructor(options: LeadershipOptions, lease: Lease, at: number) {
+  private constructor(options: LeadershipOptions, client: LeaseClient, holder: Holder, { lease, term, sentAt }: Taken) {
     this.#options = options;
+    this.#client = client;
+    this.#holder = holder;
     this.#lease = lease;
-    this.#renewedAt = at;
-    this.term = lease.spec.leaseTransitions ?? 0;
-    this.#again();
+    this.term = term;
+    this.#renewedAt = { monotonic: sentAt, wall: Date.now() - (performance.now() - sentAt) };
+    this.#again(RENEW_EVERY_MS);
   }
 
-  /** Waits until the Lease is free, and takes it. Rejects where the API server refuses to show it, and with an `AbortError` at `stop`. */
+  /** Waits until the Lease is free, and takes it. Rejects where the API server refuses that, and with the reason of `stop`. */
   static async acquire(options: LeadershipOptions): Promise<Leadership> {
-    const watched = new Watched();
-    for (;;) {
-      const began = performance.now();
-      const lease = await read(options.kube);
+    const client = new LeaseClient(options.kube);
+    const holder = { identity: options.holder, url: options.url };
+    const leadership = new Leadership(options, client, holder, await new Candidate(client, holder, options).take());
+    if (options.stop.aborted) {
+      await leadership.release();
       options.stop.throwIfAborted();
-      if (lease && watched.isFree(lease, began)) {
-        const taken = await write(options, lease, (lease.spec.leaseTransitions ?? 0) + 1).catch(() => null);
-        if (taken) return new Leadership(options, taken, began);
-      }
-      if (lease) options.onLeader(lease.spec.holderIdentity || null, lease.metadata.annotations?.[URL_ANNOTATION] ?? null);
-      await sleep(LOOK_EVERY_MS, undefined, { signal: options.stop });
     }
+    return leadership;
   }
 
   /** Nobody else can lead yet. */
-  readonly certain = (): boolean => !this.#over && performance.now() - this.#renewedAt < CERTAIN_MS;
+  readonly certain = (): boolean => {
+    const { monotonic, wall } = this.#renewedAt;
+    return !this.#over && Math.max(performance.now() - monotonic, Date.now() - wall) < CERTAIN_MS;
+  };
 
   /** Lets the next one take over at once. */
   async release(): Promise<void> {
     if (this.#over) return;
     this.#end();
-    const { kube } = this.#options;
-    const { spec, ...lease } = this.#lease;
-    await kube.replace(pathOf(kube), { ...lease, spec: { ...spec, holderIdentity: "" } }, "lease", TIMEOUT_MS).catch(() => {});
+    await this.#renewing;
+    let lease = this.#lease;
+    for (let round = 1; holderOf(lease) === this.#holder.identity && round <= ROUNDS; round++) {
+      try {
+        await this.#client.release(lease, this.term);
+        return;
+      } catch (error) {
+        // Where it cannot be said, the next one waits until the Lease is old enough.
+        if ((error as KubeError).status !== 409) return;
+        const found = await this.#client.obtain(this.term).catch(() => null);
+        if (!found) return;
+        lease = found;
+      }
+    }
   }
 
   async #renew(): Promise<void> {
-    const began = performance.now();
+    let failure: string | null;
     try {
-      this.#lease = await write(this.#options, this.#lease, this.term);
-      this.#renewedAt = began;
+      failure = await this.#hold();
     } catch (error) {
-      if ((error as KubeError).status === 409 || (error as KubeError).status === 404) await this.#look();
+      failure = (error as KubeError).message;
     }
-    if (!this.#over) this.#again();
+    if (this.#over) return;
+    this.#tell(failure);
+    this.#again(failure === null ? RENEW_EVERY_MS : LOOK_EVERY_MS);
   }
 
-  /** The Lease is not as it was left: it may have been edited, or be somebody else's. */
-  async #look(): Promise<void> {
-    const lease = await read(this.#options.kube).catch(() => null);
-    if (!lease || this.#over) return;
-    const { holderIdentity, leaseTransitions } = lease.spec;
-    if (holderIdentity === this.#options.holder && leaseTransitions === this.term) {
-      this.#lease = lease;
-      return;
+  /** Null: renewed, or lost; else why not. */
+  async #hold(): Promise<string | null> {
+    for (let round = 1; round <= ROUNDS && !this.#over; round++) {
+      const lease = this.#isSuspect ? await this.#client.obtain(this.term) : this.#lease;
+      const verdict = await this.#judge(lease);
+      if (verdict === "lost") return this.#lose(lease);
+      if (verdict === "wait") return `the Lease ${LEASE} names ${holderOf(lease) || "nobody"} as its holder`;
+      if (await this.#write(lease)) return null;
     }
+    return `the Lease ${LEASE} keeps being changed by somebody`;
+  }
+
+  /** False: it is not as it was when it was read. */
+  async #write(lease: Lease): Promise<boolean> {
+    const sent = { monotonic: performance.now(), wall: Date.now() };
+    try {
+      this.#lease = await this.#client.hold(lease, this.#holder, this.term);
+    } catch (error) {
+      const { status } = error as KubeError;
+      if (status !== 404 && status !== 409) throw error;
+      this.#isSuspect = true;
+      return false;
+    }
+    this.#isSuspect = false;
+    this.#watch.forget();
+    this.#renewedAt = sent;
+    return true;
+  }
+
+  /**
+   * | holder   | term      | certain | then                                                             |
+   * | -------- | --------- | ------- | ---------------------------------------------------------------- |
+   * | this one | any       | yes     | renew: somebody has edited the rest                               |
+   * | none     | any       | yes     | renew: nobody can have taken it; it was emptied, or made anew     |
+   * | other    | later     | any     | lost                                                             |
+   * | none     | later     | no      | lost                                                             |
+   * | this one | any       | no      | renew where nothing carries a later term, else lost               |
+   * | none     | not later | no      | the same once everybody else may take it                          |
+   * | other    | not later | any     | the same, without certainty until then; lost where it is renewed  |
+   */
+  async #judge(lease: Lease): Promise<Verdict> {
+    if (!this.#isSuspect) return "renew";
+    const holder = holderOf(lease);
+    const isOwn = holder === this.#holder.identity;
+    const isOther = holder !== "" && !isOwn;
+    if (!isOther && this.certain()) return "renew";
+    if (isOwn) return this.#unlessOutrun();
+    if (termOf(lease) > this.term || (isOther && this.#watch.hasChanged(lease))) return "lost";
+    if (isOther) this.#renewedAt = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
+    return this.#watch.saw(lease, performance.now()) ? this.#unlessOutrun() : "wait";
+  }
+
+  async #unlessOutrun(): Promise<Verdict> {
+    return (await this.#options.highestTerm()) > this.term ? "lost" : "renew";
+  }
+
+  #lose(lease: Lease): null {
+    if (this.#over) return null;
     this.#end();
+    const holder = holderOf(lease);
+    const isOther = holder !== "" && holder !== this.#holder.identity;
+    const where = `of namespace ${this.#client.namespace}`;
     this.#options.onLost(
-      `${holderIdentity || "nobody"} holds the Lease ${LEASE} of namespace ${this.#options.kube.namespace} now, in term ${leaseTransitions}`,
+      isOther
+        ? `${holder} holds the Lease ${LEASE} ${where} now, in term ${termOf(lease)}`
+        : `another pool manager ${where} has led after this one, in a later term than ${this.term}`,
     );
+    return null;
   }
 
-  #again(): void {
-    this.#timer = setTimeout(() => void this.#renew(), RENEW_EVERY_MS);
+  /** In doubt, and certain again: each once. */
+  #tell(failure: string | null): void {
+    if (failure !== null && !this.#isTold && !this.certain()) {
+      this.#isTold = true;
+      this.#options.onTrouble(`nothing is written until it has been renewed: ${failure}`);
+    }
+    if (failure === null && this.#isTold) {
+      this.#isTold = false;
+      this.#options.onTrouble(null);
+    }
+  }
+
+  #again(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#renewing = this.#renew();
+    }, ms);
   }
 
   #end(): void {
     this.#over = true;
     if (this.#timer) clearTimeout(this.#timer);
   }
-}
-
-/** Somebody else's Lease, and since when it has not changed. */
-class Watched {
-  #mark = "";
-  #since = 0;
-
-  isFree({ spec: { holderIdentity = "", renewTime = "", leaseTransitions = 0, leaseDurationSeconds = 0 } }: Lease, now: number): boolean {
-    const mark = `${holderIdentity} ${renewTime} ${leaseTransitions}`;
-    if (this.#mark !== mark) this.#since = now;
-    this.#mark = mark;
-    return !holderIdentity || now - this.#since >= leaseDurationSeconds * 1000;
-  }
-}
-
-/** The Lease, made where it is missing; null: it was made by somebody just now, or the API server does not answer. */
-async function read(kube: Kube): Promise<Lease | null> {
-  try {
-    return await kube.get<Lease>(pathOf(kube), undefined, TIMEOUT_MS);
-  } catch (error) {
-    const { status } = error as KubeError;
-    if (status !== 404) {
-      if (status >= 400 && status < 500 && status !== 429) throw error;
-      return null;
-    }
-    await kube.create(pathOf(kube, ""), { metadata: { name: LEASE }, spec: { leaseTransitions: 0 } }, "lease").catch((refused: KubeError) => {
-      if (refused.status === 403) throw refused;
-    });
-    return null;
-  }
-}
-
-function write({ kube, holder, url }: LeadershipOptions, { metadata, spec, ...rest }: Lease, term: number): Promise<Lease> {
-  const now = `${new Date().toISOString().slice(0, -1)}000Z`;
-  const isNew = spec.holderIdentity !== holder;
-  const next = {
-    ...rest,
-    metadata: { ...metadata, annotations: { ...metadata.annotations, [URL_ANNOTATION]: url } },
-    spec: {
-      ...spec,
-      holderIdentity: holder,
-      leaseTransitions: term,
-      leaseDurationSeconds: LEASE_MS / 1000,
-      renewTime: now,
-      acquireTime: isNew ? now : spec.acquireTime,
-    },
-  };
-  return kube.replace<Lease>(pathOf(kube), next, "lease", TIMEOUT_MS);
-}
-
-function pathOf(kube: Kube, name = `/${LEASE}`): string {
-  return `/apis/coordination.k8s.io/v1/namespaces/${kube.namespace}/leases${name}`;
 }

@@ -1,6 +1,6 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../platform.ts";
-import { InstanceLink } from "./instance-link.ts";
+import { InstanceLink, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { ANNOTATION, type Pod } from "./objects.ts";
@@ -14,6 +14,7 @@ export interface MembersOptions {
   keys: ClusterKeys;
   /** What instances of the present version are made of. */
   template: PodTemplate;
+  openControl: OpenControl;
   now(): number;
   pods: Pick<Reflector<Pod>, "synced" | "get">;
   /** Nothing is started on that node any more. */
@@ -159,9 +160,8 @@ export class Members {
   /** A pod whose sandbox was made anew has another address: nothing at the former one is it. */
   #moved(member: Member, pod: Pod): void {
     const before = member.pod.status.podIP;
-    if (!before || before === pod.status.podIP) return;
-    member.link?.close();
-    member.link = null;
+    if (before === pod.status.podIP) return;
+    if (pod.status.podIP) member.link?.moved(pod.status.podIP);
     member.known.seen = { ...member.known.seen, runningSince: null, unconnectedSince: this.#options.now() };
   }
 
@@ -170,24 +170,23 @@ export class Members {
     const { podIP } = member.pod.status;
     if (member.link || !podIP) return;
     const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
-    member.link = new InstanceLink(this.#options.kube, this.#options.keys.signing, target, {
+    member.link = new InstanceLink(this.#options.kube, this.#options.openControl, target, {
       line: ({ echo, log }) => {
-        this.#connected(member);
         if (echo) this.echoed(uid, echo);
         else for (const listener of this.#logListeners) listener(uid, log ?? "");
       },
+      changed: () => this.#linkChanged(member),
       broken: () => {
-        if (!this.#options.pods.get(name)) return this.#forget(uid);
-        member.known.seen = { ...member.known.seen, unconnectedSince: this.#options.now() };
-        this.#refresh(member);
+        if (!this.#options.pods.get(name)) this.#forget(uid);
       },
     });
   }
 
-  #connected(member: Member): void {
-    if (member.known.seen.unconnectedSince === null) return;
-    member.known.seen = { ...member.known.seen, unconnectedSince: null };
-    this.#refresh(member);
+  #linkChanged(member: Member): void {
+    const { seen } = member.known;
+    const unconnectedSince = member.link?.connected ? null : (seen.unconnectedSince ?? this.#options.now());
+    member.known.seen = { ...seen, unconnectedSince };
+    if (this.#members.get(member.pod.metadata.uid) === member) this.#refresh(member);
   }
 
   #obstacleOf({ pod, known, link }: Member): Obstacle | null {

@@ -1,3 +1,4 @@
+import { KeptWrite } from "./kept-write.ts";
 import type { Kube } from "./kube.ts";
 import { LABEL } from "./objects.ts";
 
@@ -11,18 +12,30 @@ export const PROTECTED = { "kruise.io/related-pub": BUDGET };
 /** Functions' instances that others may make unavailable at once (deletions, evictions); at least one. */
 const MAX_UNAVAILABLE = "20%";
 
-/** Budgets for everybody else: whoever deletes or evicts our pods is refused beyond them; what Berth itself removes has a budget of its own. */
-export async function protectInstances(kube: Kube): Promise<void> {
+/**
+ * Keeps budgets for everybody else: whoever deletes or evicts our pods is refused beyond them; what Berth itself removes
+ * has a budget of its own. Functions do without them for as long as the cluster refuses them: `onTrouble` is told once
+ * of which, and null when it is there. Returns what ends it.
+ */
+export function protectInstances(kube: Pick<Kube, "namespace" | "patch">, onTrouble: (kind: string, message: string | null) => void): () => void {
   const spec = { selector: { matchExpressions: [{ key: LABEL.function, operator: "Exists" }] }, maxUnavailable: MAX_UNAVAILABLE };
-  await Promise.all([
+  const keep = (apiVersion: string, kind: string, annotations: Record<string, string>, budget: object) =>
+    new KeptWrite(
+      () => apply(kube, { apiVersion, kind, metadata: { name: BUDGET, annotations }, spec: budget }),
+      (message) => onTrouble(kind, message),
+    );
+  const kept = [
     // Not our own swaps, which leave the runtime serving. Pools' pods have a `replicas` that claims leave too high: Kruise would count those as unavailable.
-    apply(kube, "policy.kruise.io/v1alpha1", "PodUnavailableBudget", { "kruise.io/pub-protect-operations": "DELETE" }, spec),
+    keep("policy.kruise.io/v1alpha1", "PodUnavailableBudget", { "kruise.io/pub-protect-operations": "DELETE" }, spec),
     // Kruise refuses an eviction with 403, which ends a drain; Kubernetes with 429, on which it waits and tries again.
-    apply(kube, "policy/v1", "PodDisruptionBudget", {}, { ...spec, unhealthyPodEvictionPolicy: "AlwaysAllow" }),
-  ]);
+    keep("policy/v1", "PodDisruptionBudget", {}, { ...spec, unhealthyPodEvictionPolicy: "AlwaysAllow" }),
+  ];
+  return () => {
+    for (const write of kept) write.close();
+  };
 }
 
-async function apply(kube: Kube, apiVersion: string, kind: string, annotations: Record<string, string>, spec: object): Promise<void> {
-  const path = `/apis/${apiVersion}/namespaces/${kube.namespace}/${kind.toLowerCase()}s/${BUDGET}`;
-  await kube.patch(path, "apply", { apiVersion, kind, metadata: { name: BUDGET, annotations }, spec }, "other", { fieldManager: "berth", force: "true" });
+async function apply(kube: Pick<Kube, "namespace" | "patch">, budget: { apiVersion: string; kind: string; metadata: object; spec: object }): Promise<void> {
+  const path = `/apis/${budget.apiVersion}/namespaces/${kube.namespace}/${budget.kind.toLowerCase()}s/${BUDGET}`;
+  await kube.patch(path, "apply", budget, "other", { fieldManager: "berth", force: "true" });
 }

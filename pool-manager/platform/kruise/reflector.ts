@@ -1,18 +1,22 @@
 import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
+import { type Change, isBefore, ObjectCache } from "./object-cache.ts";
 import type { KubeObject } from "./objects.ts";
 
+export type { Change } from "./object-cache.ts";
+
 const PAGE = "500";
+const LIST_TIMEOUT_MS = 30_000;
 /** The server ends a watch after this. Seconds. */
 const WATCH_SECONDS = 40;
 /** One that has not been ended by then is dead. Seconds. */
 const GRACE_SECONDS = 5;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
-const MAX_DELETED = 2000;
-
-/** `deleted`: the server has said so; `missing`: a new listing no longer has it. */
-export type Change<T> = { type: "present"; object: T } | { type: "deleted" | "missing"; object: T };
+/** A watch that ends sooner, with nothing heard, is opened again after a pause. Milliseconds. */
+const SHORT_WATCH_MS = 1000;
+/** Everything is listed anew after this even where nothing seems wrong: what was missed for whatever reason is mended. */
+const RELIST_MS = 300_000;
 
 interface List<T> {
   metadata: { resourceVersion: string; continue?: string };
@@ -21,38 +25,44 @@ interface List<T> {
 
 interface WatchEvent<T> {
   type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
-  object: T & { code?: number };
+  object: T & { code?: number; message?: string };
 }
 
+/** What has to follow the end of a watch. */
+type Next = "watch" | "list";
+
 /**
- * A cache of the objects of one kind: listed in pages, then watched; listed anew after 410 (Expired), watched anew
- * after everything else, with a pause that grows while the server does not answer. What it knew stays meanwhile.
+ * A cache of the objects of one kind: listed in pages, then watched. A watch that breaks off goes on where it was,
+ * after a look whether the server's history still reaches that far; whatever the server refuses or reports as an error
+ * is followed by a new listing, and so are five minutes. What it knew stays until a listing or an event says otherwise.
  */
 export class Reflector<T extends KubeObject> {
-  readonly #kube: Kube;
+  readonly #kube: Pick<Kube, "get" | "stream">;
   readonly #path: string;
   readonly #selector: string;
-  readonly #onChange: (change: Change<T>) => void;
-  readonly #objects = new Map<string, T>();
-  /** Objects whose deletion was seen lately: the answer to a write of ours may come after it. */
-  readonly #deleted = new Set<string>();
+  readonly #watchSeconds: number;
+  readonly #cache: ObjectCache<T>;
   #version = "";
   #synced = false;
   #closed = false;
   #end: () => void = () => {};
   #timer: NodeJS.Timeout | null = null;
   #silence: NodeJS.Timeout | null = null;
+  #relist: NodeJS.Timeout | null = null;
+  #next: Next = "watch";
+  /** The watch has said something that cannot be used: the next one may say the same, so that a pause comes first. */
+  #failed = false;
   #pauseMs = FIRST_PAUSE_MS;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  /** Called when the server's versions went backwards (it was restored from a backup), before the changes are told. */
+  onHistoryReset: () => void = () => {};
 
-  readonly #watchSeconds: number;
-
-  constructor(kube: Kube, path: string, selector: string, onChange: (change: Change<T>) => void, watchSeconds = WATCH_SECONDS) {
+  constructor(kube: Pick<Kube, "get" | "stream">, path: string, selector: string, onChange: (change: Change<T>) => void, watchSeconds = WATCH_SECONDS) {
     this.#watchSeconds = watchSeconds;
     this.#kube = kube;
     this.#path = path;
     this.#selector = selector;
-    this.#onChange = onChange;
+    this.#cache = new ObjectCache<T>(onChange);
   }
 
   /** Resolves after the first complete listing; rejects where the server refuses it (no permission, no such resource). */
@@ -70,53 +80,41 @@ export class Reflector<T extends KubeObject> {
 
   /** By name. */
   get(name: string): T | undefined {
-    return this.#objects.get(name);
+    return this.#cache.get(name);
   }
 
   all(): IterableIterator<T> {
-    return this.#objects.values();
+    return this.#cache.all();
   }
 
   /** Takes in an object that a write of ours has returned, unless a newer one is known. */
   learn(object: T): void {
-    if (this.#deleted.has(object.metadata.uid)) return;
-    const known = this.#objects.get(object.metadata.name);
-    if (known && !isNewer(object, known)) return;
-    this.#objects.set(object.metadata.name, object);
-    this.#onChange({ type: "present", object });
+    this.#cache.learn(object);
   }
 
   close(): void {
     this.#closed = true;
-    if (this.#timer) clearTimeout(this.#timer);
-    if (this.#silence) clearTimeout(this.#silence);
+    for (const timer of [this.#timer, this.#silence, this.#relist]) if (timer) clearTimeout(timer);
     this.#end();
   }
 
   async #list(): Promise<void> {
     try {
-      const items: T[] = [];
-      let token = "";
-      let version = "";
-      do {
-        const query: Record<string, string> = { ...this.#selected(), limit: PAGE };
-        if (token) query.continue = token;
-        const page = await this.#kube.get<List<T>>(this.#path, query, 30_000);
-        items.push(...page.items);
-        version = page.metadata.resourceVersion;
-        token = page.metadata.continue ?? "";
-      } while (token && !this.#closed);
+      const { items, version } = await this.#pages();
       if (this.#closed) return;
-      this.#replace(items);
+      const anew = isBefore(version, this.#version);
+      if (anew) this.onHistoryReset();
+      this.#cache.replace(items, version, anew);
       this.#version = version;
       this.#pauseMs = FIRST_PAUSE_MS;
+      this.#next = "watch";
       this.#synced = true;
       this.#firstSync?.resolve();
       this.#firstSync = null;
+      this.#listAgainLater();
       this.#watch();
     } catch (error) {
-      const { status } = error as KubeError;
-      if (this.#firstSync && status >= 400 && status < 500 && status !== 410 && status !== 429) {
+      if (this.#firstSync && isRefusal(error as KubeError)) {
         this.#firstSync.reject(error as Error);
         this.#firstSync = null;
         return;
@@ -125,13 +123,53 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
+  async #pages(): Promise<{ items: T[]; version: string }> {
+    const items: T[] = [];
+    let token = "";
+    for (;;) {
+      const query: Record<string, string> = { ...this.#selected(), limit: PAGE };
+      if (token) query.continue = token;
+      const { metadata, items: page } = await this.#kube.get<List<T>>(this.#path, query, LIST_TIMEOUT_MS);
+      items.push(...page);
+      token = metadata.continue ?? "";
+      if (!token || this.#closed) return { items, version: metadata.resourceVersion };
+    }
+  }
+
   #selected(): Record<string, string> {
     return this.#selector ? { labelSelector: this.#selector } : {};
   }
 
+  #listAgainLater(): void {
+    if (this.#relist) clearTimeout(this.#relist);
+    // Many reflectors and pool managers do not do it in the same moment.
+    this.#relist = setTimeout(() => this.#give("list"), RELIST_MS * (0.8 + 0.4 * Math.random()));
+    this.#relist.unref();
+  }
+
+  /** Ends the present watch, for another one or for a listing. */
+  #give(next: Next): void {
+    this.#next = next;
+    this.#end();
+  }
+
+  /** A server whose latest version is below ours has another history: it would let a watch from ours wait in silence. */
+  async #resume(): Promise<void> {
+    try {
+      const { metadata } = await this.#kube.get<List<T>>(this.#path, { ...this.#selected(), limit: "1" }, LIST_TIMEOUT_MS);
+      if (this.#closed) return;
+      if (this.#next === "list" || isBefore(metadata.resourceVersion, this.#version)) void this.#list();
+      else this.#watch();
+    } catch (error) {
+      if ((error as KubeError).status > 0) this.#again(() => void this.#list());
+      else this.#again(() => void this.#resume());
+    }
+  }
+
   #watch(): void {
     if (this.#closed) return;
-    let expired = false;
+    const since = Date.now();
+    let heard = false;
     const query = {
       ...this.#selected(),
       watch: "true",
@@ -143,20 +181,28 @@ export class Reflector<T extends KubeObject> {
       this.#path,
       query,
       (line) => {
+        heard = true;
         this.#heard();
-        const { type, object } = JSON.parse(line) as WatchEvent<T>;
-        if (type === "ERROR") expired = true;
-        else this.#event(type, object);
+        this.#line(line);
       },
       (error) => {
         if (this.#silence) clearTimeout(this.#silence);
-        if (this.#closed) return;
-        if (expired || error?.status === 410) this.#again(() => void this.#list());
-        else if (error) this.#again(() => this.#watch());
-        else this.#watch();
+        this.#end = () => {};
+        const isShort = !heard && Date.now() - since < SHORT_WATCH_MS;
+        this.#ended(error, isShort);
       },
     );
     this.#heard();
+  }
+
+  #ended(error: KubeError | null, isShort: boolean): void {
+    if (this.#closed) return;
+    const list = this.#next === "list" || (error?.status ?? 0) > 0;
+    const go = () => void (list ? this.#list() : this.#resume());
+    const pause = error !== null || isShort || this.#failed;
+    this.#failed = false;
+    if (pause) this.#again(go);
+    else go();
   }
 
   /** A connection that was cut without a word looks like one on which nothing happens. */
@@ -165,47 +211,37 @@ export class Reflector<T extends KubeObject> {
     this.#silence = setTimeout(() => this.#end(), (this.#watchSeconds + GRACE_SECONDS) * 1000);
   }
 
-  #event(type: WatchEvent<T>["type"], object: T): void {
+  #line(line: string): void {
+    if (this.#next === "list") return;
+    let event: WatchEvent<T>;
+    try {
+      event = JSON.parse(line) as WatchEvent<T>;
+    } catch {
+      // What was lost with it a listing shows.
+      return this.#fail();
+    }
+    const { type, object } = event;
+    if (type === "ERROR" || isBefore(object.metadata.resourceVersion, this.#version)) return this.#fail();
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#version = object.metadata.resourceVersion;
-    if (type === "BOOKMARK") return;
-    if (type === "DELETED") {
-      // Another object of its name may have been learned already.
-      if (this.#objects.get(object.metadata.name)?.metadata.uid === object.metadata.uid) this.#objects.delete(object.metadata.name);
-      this.#deleted.add(object.metadata.uid);
-      for (const oldest of this.#deleted) {
-        if (this.#deleted.size <= MAX_DELETED) break;
-        this.#deleted.delete(oldest);
-      }
-      this.#onChange({ type: "deleted", object });
-    } else {
-      this.learn(object);
-    }
+    if (type === "DELETED") this.#cache.delete(object);
+    else if (type !== "BOOKMARK") this.learn(object);
   }
 
-  #replace(items: readonly T[]): void {
-    const names = new Set(items.map(({ metadata }) => metadata.name));
-    for (const [name, object] of this.#objects) {
-      if (names.has(name)) continue;
-      this.#objects.delete(name);
-      this.#onChange({ type: "missing", object });
-    }
-    for (const item of items) {
-      // The same name with another uid is another object.
-      if (this.#objects.get(item.metadata.name)?.metadata.uid !== item.metadata.uid) this.#objects.delete(item.metadata.name);
-      this.learn(item);
-    }
+  /** Nothing that this watch says is of use any more. */
+  #fail(): void {
+    this.#failed = true;
+    this.#give("list");
   }
 
   #again(what: () => void): void {
     if (this.#closed) return;
+    if (this.#timer) clearTimeout(this.#timer);
     this.#timer = setTimeout(what, this.#pauseMs * (0.5 + Math.random()));
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }
 
-/** Versions of objects of one kind rise (Kubernetes API concepts: since 1.35 officially comparable as decimals). */
-export function isNewer(a: KubeObject, b: KubeObject): boolean {
-  if (a.metadata.uid !== b.metadata.uid) return true;
-  return BigInt(a.metadata.resourceVersion) > BigInt(b.metadata.resourceVersion);
+function isRefusal({ status }: KubeError): boolean {
+  return status >= 400 && status < 500 && status !== 410 && status !== 429;
 }

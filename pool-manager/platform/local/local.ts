@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CONTROL_READY, type Echo, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import type { Collector } from "../../functions/retention.ts";
 import { CodeDir } from "../code-dir.ts";
 import { ControlClient } from "../control-client.ts";
 import {
@@ -76,8 +77,8 @@ export class LocalPlatform implements Platform {
     }
   }
 
-  retainCode({ layers }: NeededCode): void {
-    this.#code.retain(layers);
+  retainCode({ layers }: NeededCode, collector: Collector): void {
+    this.#code.retain(layers, collector);
   }
 
   observe(): Observation {

@@ -1,0 +1,47 @@
+import type { KubeError } from "./kube-error.ts";
+
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 60_000;
+/** What was written is written again after this: somebody may have undone it. Milliseconds. */
+const AGAIN_MS = 300_000;
+
+/** A write that nothing waits for: it is tried until it succeeds, in growing pauses, and made again now and then. */
+export class KeptWrite {
+  readonly #write: () => Promise<unknown>;
+  readonly #onTrouble: (message: string | null) => void;
+  #pauseMs = FIRST_PAUSE_MS;
+  #isTold = false;
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  /** `onTrouble` is told once that it fails, and null once it has succeeded after that. */
+  constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void) {
+    this.#write = write;
+    this.#onTrouble = onTrouble;
+    void this.#try();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer) clearTimeout(this.#timer);
+  }
+
+  async #try(): Promise<void> {
+    const failure = await this.#write().then(
+      () => null,
+      (error: KubeError) => error,
+    );
+    if (this.#closed) return;
+    this.#tell(failure);
+    const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : AGAIN_MS;
+    this.#pauseMs = failure ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    this.#timer = setTimeout(() => void this.#try(), pauseMs).unref();
+  }
+
+  #tell(failure: KubeError | null): void {
+    // A leader in doubt writes nothing at all, and says so itself.
+    if (failure?.reason === "InDoubt" || (failure !== null) === this.#isTold) return;
+    this.#isTold = failure !== null;
+    this.#onTrouble(failure?.message ?? null);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Kube } from "./kube.ts";
+import type { KubeError } from "./kube-error.ts";
+
+/** OpenKruise versions that the test suite has run with, the oldest first. */
+export const TESTED_KRUISE = ["1.8.3", "1.9.1"] as const;
+
+/** Where it is looked up: the image of Kruise's own Deployment, or the version label of its namespace. */
+const DEPLOYMENT = "/apis/apps/v1/namespaces/kruise-system/deployments/kruise-controller-manager";
+const NAMESPACE = "/api/v1/namespaces/kruise-system";
+const VERSION_LABEL = "app.kubernetes.io/version";
+
+/** As it was found; null: nowhere. */
+export interface FoundVersion {
+  version: string | null;
+  /** Why it is not known; null: nothing has failed. */
+  error: KubeError | null;
+}
+
+interface Deployment {
+  spec?: { template?: { spec?: { containers?: { name: string; image?: string }[] } } };
+}
+
+/** Never rejects: not to know the version keeps nothing from working. */
+export async function readKruiseVersion(kube: Pick<Kube, "get">): Promise<FoundVersion> {
+  const errors: KubeError[] = [];
+  const get = <T>(path: string) =>
+    kube.get<T>(path).catch((error: KubeError) => {
+      if (error.status !== 404) errors.push(error);
+      return null;
+    });
+  const deployment = await get<Deployment>(DEPLOYMENT);
+  const containers = deployment?.spec?.template?.spec?.containers ?? [];
+  // Something may have put a container of its own beside it.
+  const image = (containers.find(({ name }) => name === "manager") ?? containers.find((each) => each.image?.includes("kruise")) ?? containers[0])?.image;
+  const found = versionOf(tagOf(image ?? ""));
+  if (found) return { version: found, error: null };
+  const namespace = await get<{ metadata: { labels?: Record<string, string> } }>(NAMESPACE);
+  const version = versionOf(namespace?.metadata.labels?.[VERSION_LABEL] ?? "");
+  return { version, error: version ? null : (errors[0] ?? null) };
+}
+
+/** `tested`: by us; `untested`: a patch of a minor version that is, or one in between; `refused`: an older or a newer one. */
+export type VersionVerdict = "tested" | "untested" | "refused";
+
+export function judgeKruiseVersion(version: string): VersionVerdict {
+  if ((TESTED_KRUISE as readonly string[]).includes(version)) return "tested";
+  const [oldest, newest] = [TESTED_KRUISE[0], TESTED_KRUISE[TESTED_KRUISE.length - 1] ?? TESTED_KRUISE[0]];
+  const isOlder = compare(numbersOf(version), numbersOf(oldest)) < 0;
+  const isNewer = compare(numbersOf(version).slice(0, 2), numbersOf(newest).slice(0, 2)) > 0;
+  return isOlder || isNewer ? "refused" : "untested";
+}
+
+/** `host:port/path/kruise-manager:v1.8.3@sha256:…` has the tag v1.8.3. */
+function tagOf(image: string): string {
+  return /:([^/:@]+)(@|$)/.exec(image)?.[1] ?? "";
+}
+
+function versionOf(text: string): string | null {
+  return /^v?(\d+\.\d+\.\d+(?:-[\w.-]+)?)/.exec(text)?.[1] ?? null;
+}
+
+function numbersOf(version: string): number[] {
+  return version.split("-", 1).flatMap((release) => release.split(".").map(Number));
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [i, value] of a.entries()) if (value !== b[i]) return value - (b[i] ?? 0);
+  return 0;
+}

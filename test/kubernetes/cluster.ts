@@ -1,0 +1,57 @@
+import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { errorOf } from "../../pool-manager/platform/kruise/transport.ts";
+import { Api } from "./api.ts";
+import { Faults, type Where } from "./faults.ts";
+import { GarbageCollector } from "./garbage-collector.ts";
+import { MemoryTransport } from "./memory-transport.ts";
+import { Store } from "./store.ts";
+
+/** Of one way between client and API server. Milliseconds. */
+const LATENCY_MS = { least: 0.3, most: 3 };
+
+/** A Kubernetes API in memory, and its clients. */
+export class MemoryCluster {
+  readonly store = new Store();
+  readonly api = new Api(this.store);
+  readonly faults = new Faults();
+  readonly #transports = new Set<MemoryTransport>();
+  readonly namespace: string;
+
+  constructor(namespace = "berth") {
+    this.namespace = namespace;
+    new GarbageCollector(this);
+    for (const name of ["default", "kube-system", namespace]) this.make("/api/v1/namespaces", { metadata: { name } });
+  }
+
+  /** A client's connection; faults and policies know it by its name. */
+  connect(client: string, namespace = this.namespace): Kube {
+    const { least, most } = LATENCY_MS;
+    const transport = new MemoryTransport({ api: this.api, faults: this.faults, latency: () => least + Math.random() * (most - least) }, client);
+    this.#transports.add(transport);
+    return Kube.over(transport, namespace);
+  }
+
+  /** Breaks the connections of open watches. */
+  cutWatches(where: Where = {}): void {
+    for (const transport of this.#transports) transport.cut(where);
+  }
+
+  /** Open watches stay open, and nothing comes through any more. */
+  hushWatches(where: Where = {}): void {
+    for (const transport of this.#transports) transport.hush(where);
+  }
+
+  /** Makes an object at once, past all faults. */
+  make<T>(path: string, body: object): T {
+    return this.at("POST", path, body);
+  }
+
+  /** Any request, at once and past all faults. Throws what the API answers. */
+  at<T>(method: string, path: string, body?: object, contentType = "application/merge-patch+json", client = "admin"): T {
+    const [bare = "", search = ""] = path.split("?");
+    const query = { ...(client !== "admin" && { fieldManager: client }), ...Object.fromEntries(new URLSearchParams(search)) };
+    const answer = this.api.handle({ method, path: bare, query, body: structuredClone(body), contentType, client });
+    if (answer.status >= 300) throw errorOf({ status: answer.status, body: Buffer.from(JSON.stringify(answer.body)) });
+    return answer.body as T;
+  }
+}
