@@ -151,7 +151,17 @@ export class ControlClient {
   #bound(req: ClientRequest): void {
     const beganAt = performance.now();
     const left = (quietMs: number) => Math.max(LEAST_MS, this.#answerMs - quietMs);
+    // Before it there may be another one on the connection, with bounds of its own: that takes as long as the instance lives.
+    const wait = () => {
+      const quietMs = this.#beats?.sinceHeardMs ?? this.#answerMs;
+      if (quietMs < this.#answerMs) timer = setTimeout(waited, left(quietMs));
+      else req.destroy(new Error(`no connection within ${Math.round(performance.now() - beganAt)} ms`));
+    };
+    const waited = () => setImmediate(() => req.socket || req.destroyed || wait());
+    let timer = setTimeout(waited, left(this.#beats?.quietMs ?? 0));
+    req.once("close", () => clearTimeout(timer));
     req.on("socket", (socket) => {
+      clearTimeout(timer);
       const decide = () => {
         const quietMs = this.#beats?.sinceHeardMs ?? this.#answerMs;
         const takenMs = performance.now() - beganAt;

@@ -101,6 +101,14 @@ describe("an order", () => {
     expect(performance.now() - since).toBeLessThan(2500);
   });
 
+  test("behind another one that is not answered ends with it", async () => {
+    await answering((req) => req.resume());
+    const since = performance.now();
+    const orders = Array.from({ length: 3 }, () => client.load(order, new Uint8Array(10)));
+    for (const { status } of await Promise.allSettled(orders)) expect(status).toBe("rejected");
+    expect(performance.now() - since).toBeLessThan(2700);
+  });
+
   test("to an instance that beats, and is busy, waits longer", async () => {
     await answering((req, res) => {
       if (req.method === "POST") return void setTimeout(() => res.end('{"accepted":true}'), 2800);

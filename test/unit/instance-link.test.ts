@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { ControlClient } from "../../pool-manager/platform/control-client.ts";
-import { fingerprintIn } from "../../pool-manager/platform/kruise/fingerprint.ts";
+import { FingerprintLog, fingerprintIn } from "../../pool-manager/platform/kruise/fingerprint.ts";
 import { InstanceLink } from "../../pool-manager/platform/kruise/instance-link.ts";
 import { CONTROL_PORT, type LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import { until } from "../helpers/berth.ts";
@@ -75,6 +75,29 @@ describe("the fingerprint in a log", () => {
   test.each(["", "1\n2\n", `control ${print}\n`, `\u001econtrol ${print.slice(0, 60)}`])("is not in %j", (log) => {
     expect(fingerprintIn(log)).toBeNull();
   });
+});
+
+test("logs behind a kubelet that does not answer keep no others waiting, once that is known", async () => {
+  const print = Array.from({ length: 32 }, () => "AA").join(":");
+  let release = () => {};
+  const known = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let reads = 0;
+  const text = async () => {
+    reads += 1;
+    // The first one of each takes long enough to tell, further ones until the end.
+    await (reads <= 30 ? new Promise((resolve) => setTimeout(resolve, 1100)) : known);
+    throw new Error("no answer");
+  };
+  const logs = Array.from({ length: 30 }, (_, i) => new FingerprintLog({ namespace: "test", text }, `pod-${i}`));
+  const ended = await Promise.allSettled(logs.map((log) => log.find()));
+  expect(ended.map(({ status }) => status)).toEqual(logs.map(() => "rejected"));
+  const again = Promise.allSettled(logs.map((log) => log.find()));
+  const fresh = new FingerprintLog({ namespace: "test", text: async () => `\u001econtrol ${print}\n` }, "fresh");
+  expect(await fresh.find()).toBe(print);
+  release();
+  await again;
 });
 
 describe("a link", () => {

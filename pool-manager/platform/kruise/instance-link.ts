@@ -2,15 +2,13 @@ import type { ControlLine, LoadAnswer, LoadOrder } from "../../../runtime-images
 import { type ControlClient, ORDER_MS } from "../control-client.ts";
 import { FingerprintError } from "../pinned-agent.ts";
 import { PlatformError } from "../platform.ts";
-import { readFingerprint } from "./fingerprint.ts";
+import { FingerprintLog } from "./fingerprint.ts";
 import type { Kube } from "./kube.ts";
 
 const FIRST_PAUSE_MS = 20;
 /** Between attempts on the instance itself, and between those on its log, which cost the API server and a kubelet. */
 const LONGEST_PAUSE_MS = 2000;
 const LONGEST_LOG_PAUSE_MS = 5000;
-/** A pod that starts is given so many before its log is read behind those of others. */
-const FIRST_LOG_TRIES = 8;
 
 export interface LinkTarget {
   uid: string;
@@ -39,7 +37,7 @@ export interface LinkEvents {
  * fingerprint that was recorded with the pod, or else is in its log, written before any user code runs there.
  */
 export class InstanceLink {
-  readonly #kube: Pick<Kube, "namespace" | "text">;
+  readonly #log: FingerprintLog;
   readonly #open: OpenControl;
   readonly #target: LinkTarget;
   readonly #events: LinkEvents;
@@ -52,14 +50,13 @@ export class InstanceLink {
   #closed = false;
   /** Counts attempts: what an earlier one still brings is not listened to. */
   #attempt = 0;
-  #logTries = 0;
   /** Why the log did not tell the fingerprint, when it was read last. */
   #logTrouble: string | null = null;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(kube: Pick<Kube, "namespace" | "text">, open: OpenControl, target: LinkTarget, events: LinkEvents) {
-    this.#kube = kube;
+    this.#log = new FingerprintLog(kube, target.name);
     this.#open = open;
     this.#target = target;
     this.#events = events;
@@ -145,7 +142,6 @@ export class InstanceLink {
   #heard(client: Control, line: ControlLine): void {
     if (!this.#connected) {
       this.#pauseMs = FIRST_PAUSE_MS;
-      this.#logTries = 0;
       this.#triedSince = null;
       client.warm().catch(() => {});
       this.#tell(true, null);
@@ -167,7 +163,7 @@ export class InstanceLink {
   /** By the log; where it is not there, the recorded one is tried again by turns: what has shown another may have been somebody else. */
   async #find(attempt: number): Promise<string | null> {
     try {
-      const found = await readFingerprint(this.#kube, this.#target.name, this.#logTries++ < FIRST_LOG_TRIES);
+      const found = await this.#log.find();
       this.#logTrouble = null;
       return found;
     } catch (error) {
