@@ -20,7 +20,7 @@ export function protectionCommands(program: Command): void {
         const fix = `this user needs to list and patch clonesets.apps.kruise.io in namespace ${namespace}, and Kruise has to answer`;
         throw new CliError("CLUSTER", error.message, fix, EXIT.unreachable);
       });
-      say(`${names.length} CloneSets of namespace ${namespace} can be deleted now`);
+      say(`CloneSets of namespace ${namespace} that can be deleted now: ${names.length}`);
     });
 }
 

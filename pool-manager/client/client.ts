@@ -6,6 +6,11 @@ import type { ReachableLink } from "./snapshot.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
+/** Unheard for this long, another address is asked too: a pool manager that takes over from one that stopped is found sooner. Milliseconds. */
+const ELSEWHERE_AFTER_MS = 2000;
+/** An address of a pod that is gone answers no connection, and refuses none; the Service then leads to another pod. Milliseconds. */
+const CONNECT_MS = 1000;
+const CONNECT_OTHER_MS = 300;
 /** Reports under way at once; further ones are dropped, since the next ones say the same. */
 const MAX_REPORTS = 64;
 
@@ -22,6 +27,7 @@ export class ManagerClient implements ReachableLink {
   #currentUrl: string;
   /** Streams that were opened since it was last heard. */
   #tries = 0;
+  #unheardSince = 0;
   readonly #self: RouterPeer;
   readonly #authorization: Record<string, string>;
   #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -77,7 +83,7 @@ export class ManagerClient implements ReachableLink {
     req.end(body);
   }
 
-  /** Every other try goes there, as long as the pool manager is not heard. */
+  /** After some tries every other one goes there, as long as the pool manager is not heard. */
   alsoAt(url: string): void {
     this.#otherUrl = url;
   }
@@ -101,8 +107,11 @@ export class ManagerClient implements ReachableLink {
 
   #open(): void {
     if (this.#closed) return;
-    this.#currentUrl = this.#otherUrl !== null && this.#tries % 2 === 1 ? this.#otherUrl : this.#url;
     this.#tries += 1;
+    if (this.#tries === 1) this.#unheardSince = performance.now();
+    const isTurn = this.#tries % 2 === 0 && performance.now() - this.#unheardSince > ELSEWHERE_AFTER_MS;
+    const elsewhere = isTurn ? this.#otherUrl : null;
+    this.#currentUrl = elsewhere ?? this.#url;
     // Reports go where the stream comes from: a connection of before may lead to whoever has that address now.
     this.#agent.destroy();
     this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -119,6 +128,11 @@ export class ManagerClient implements ReachableLink {
       if (!req.destroyed) this.#reason = error.message;
     });
     req.on("close", () => this.#again());
+    const connectMs = elsewhere === null ? CONNECT_MS : CONNECT_OTHER_MS;
+    req.on("socket", (socket) => {
+      const late = setTimeout(() => this.#drop(req, `no connection within ${connectMs} ms`), connectMs);
+      for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(late));
+    });
     this.#heard(req);
     req.end();
   }

@@ -232,6 +232,8 @@ describe("the chart", () => {
     expect(kinds(await render())).not.toContain("ServiceMonitor");
     const monitored = kinds(await render("--set", "monitoring.serviceMonitor=true,monitoring.dashboard=true"));
     expect(monitored.filter((kind) => kind === "ServiceMonitor" || kind === "ConfigMap")).toEqual(["ConfigMap", "ServiceMonitor", "ServiceMonitor"]);
+    const [manager] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.caConfigMap=authority")).slice(-1);
+    expect(JSON.stringify(manager)).toMatch(/"NODE_EXTRA_CA_CERTS","value":"\/etc\/berth-ca\/ca.crt".*"configMap":\{"name":"authority"/);
     await expect(render("--set", "images.berth=berth:latest")).rejects.toThrow(/images.berth|\/images\/berth/);
     await expect(render("--set", "manager.replica=3")).rejects.toThrow(/replica/);
   });
