@@ -123,7 +123,7 @@ export class Invariants {
     const before = this.#rows.get(uid);
     if (before && epoch < before.epoch) this.#violate(1, `the epoch of ${uid} fell from ${before.epoch} to ${epoch}`);
     // One that has never accepted an order is shown as its function's only while an order is on its way, and that may be lost.
-    const isKept = epoch === 0 || name === before?.function;
+    const isKept = (epoch === 0 && name === null) || name === before?.function;
     if (before?.function && !isKept) this.#violate(2, `instance ${uid} of ${before.function} says that it serves ${name}`);
     const cap = name === null ? 0 : (caps.get(name) ?? Number.POSITIVE_INFINITY);
     if (inFlight > cap) this.#violate(4, `${inFlight} invocations on ${uid}, whose function ${name} allows ${cap}`);

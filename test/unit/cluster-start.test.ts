@@ -145,6 +145,7 @@ describe("the version of Kruise", () => {
     ["1.8.3", "tested"],
     ["1.8.9", "untested"],
     ["1.9.0", "untested"],
+    ["1.9.1", "untested"],
     ["1.9.99", "untested"],
     ["1.9.2-rc.1", "untested"],
     ["1.8.2", "refused"],

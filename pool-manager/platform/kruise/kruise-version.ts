@@ -2,7 +2,9 @@ import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
 
 /** OpenKruise versions that the test suite has run with, the oldest first. */
-export const TESTED_KRUISE = ["1.8.3", "1.9.1"] as const;
+export const TESTED_KRUISE = ["1.8.3"] as const;
+/** The newest minor version that is let through, with a warning: its API is the same as far as Berth uses it. */
+const NEWEST_MINOR = [1, 9] as const;
 
 /** Where it is looked up: the image of Kruise's own Deployment, or the version label of its namespace. */
 const DEPLOYMENT = "/apis/apps/v1/namespaces/kruise-system/deployments/kruise-controller-manager";
@@ -44,9 +46,8 @@ export type VersionVerdict = "tested" | "untested" | "refused";
 
 export function judgeKruiseVersion(version: string): VersionVerdict {
   if ((TESTED_KRUISE as readonly string[]).includes(version)) return "tested";
-  const [oldest, newest] = [TESTED_KRUISE[0], TESTED_KRUISE[TESTED_KRUISE.length - 1] ?? TESTED_KRUISE[0]];
-  const isOlder = compare(numbersOf(version), numbersOf(oldest)) < 0;
-  const isNewer = compare(numbersOf(version).slice(0, 2), numbersOf(newest).slice(0, 2)) > 0;
+  const isOlder = compare(numbersOf(version), numbersOf(TESTED_KRUISE[0])) < 0;
+  const isNewer = compare(numbersOf(version).slice(0, 2), NEWEST_MINOR) > 0;
   return isOlder || isNewer ? "refused" : "untested";
 }
 
