@@ -104,10 +104,10 @@ export class ManagerClient implements ReachableLink {
     this.#currentUrl = this.#otherUrl !== null && this.#tries % 2 === 1 ? this.#otherUrl : this.#url;
     this.#tries += 1;
     const { id, host, port } = this.#self;
-    const req = request(
-      `${this.#currentUrl}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
-      { agent: false, headers: this.#authorization, lookup: this.#services.lookup },
-      (res) => this.#read(req, res),
+    // One that leaves is nobody's peer from the first moment: what others passed on to it then might outlast it.
+    const query = new URLSearchParams({ router: id, host, port: String(port), ...(this.#leaving && { leaving: "true" }) });
+    const req = request(`${this.#currentUrl}/v1/table?${query}`, { agent: false, headers: this.#authorization, lookup: this.#services.lookup }, (res) =>
+      this.#read(req, res),
     );
     this.#stream = req;
     this.#reason = "the pool manager has ended the connection";
