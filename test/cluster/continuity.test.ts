@@ -133,6 +133,8 @@ test("whoever leads, however often that changes, no instance older than every ti
   await deployAll(berth);
   await until(async () => (await view.functionPods()).length === FUNCTIONS.length, "all are bound");
   await settled(installation.leader.url);
+  // What was started while functions waited, and is too much now, goes first.
+  await until(async () => (await view.instancePods()).length === FUNCTIONS.length + SIZE, "the pool is at rest", 20_000);
   pods = await PodWatch.open(view);
   const before = pods.uids;
   expect([before.all.length, before.free.length]).toEqual([FUNCTIONS.length + SIZE, SIZE]);
