@@ -21,6 +21,7 @@ const FollowQuery = Type.Object({
   router: Type.String({ minLength: 1, maxLength: 64 }),
   host: Type.String({ minLength: 1, maxLength: 253 }),
   port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  leaving: Type.Optional(Type.Boolean()),
 });
 
 interface Follower {
@@ -53,8 +54,8 @@ export class RouterLinks {
     app.get<{ Querystring: Static<typeof FollowQuery> }>("/v1/table", { schema: { hide: true, querystring: FollowQuery } }, (request, reply) => {
       if (!this.#ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
       reply.hijack();
-      const { router: id, host, port } = request.query;
-      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: performance.now(), leaving: false, mark: 0 });
+      const { router: id, host, port, leaving = false } = request.query;
+      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: performance.now(), leaving, mark: 0 });
     });
     app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
       const report = request.body;

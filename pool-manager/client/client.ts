@@ -116,10 +116,10 @@ export class ManagerClient implements ReachableLink {
     this.#agent.destroy();
     this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const { id, host, port } = this.#self;
-    const req = request(
-      `${this.#currentUrl}/v1/table?${new URLSearchParams({ router: id, host, port: String(port) })}`,
-      { agent: false, headers: this.#authorization, lookup: this.#services.lookup },
-      (res) => this.#read(req, res),
+    // One that leaves is nobody's peer from the first moment: what others passed on to it then might outlast it.
+    const query = new URLSearchParams({ router: id, host, port: String(port), ...(this.#leaving && { leaving: "true" }) });
+    const req = request(`${this.#currentUrl}/v1/table?${query}`, { agent: false, headers: this.#authorization, lookup: this.#services.lookup }, (res) =>
+      this.#read(req, res),
     );
     this.#stream = req;
     this.#reason = "the pool manager has ended the connection";

@@ -7,6 +7,7 @@ import {
   type LogListener,
   noInstance,
   type Observation,
+  type Obstacle,
   type OpenOrder,
   type Platform,
   PlatformError,
@@ -46,6 +47,10 @@ interface Member {
 /** How the code of an order behaves when it is loaded. */
 export type LoadOutcome = "loads" | "throws" | "hangs";
 
+/** How often a start looks whether all bound instances have spoken, and how long after another. Milliseconds. */
+const SPEAK_TRIES = 30;
+const SPEAK_EVERY_MS = 10;
+
 /**
  * A platform in memory. Its instances are the real protocol state machines; only processes and wires are
  * missing. It passes the same contract suite as the real platforms.
@@ -56,6 +61,8 @@ export class FakePlatform implements Platform {
   readonly #network: FakeNetwork;
   readonly #members = new Map<string, Member>();
   readonly #instances = new Map<string, Instance>();
+  /** Instances that the pool manager has no connection to. */
+  readonly #mute = new Set<string>();
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
   #version = 0;
@@ -72,8 +79,11 @@ export class FakePlatform implements Platform {
     this.#network = network;
   }
 
+  /** As a real platform does: with a listing first, then with some time for bound instances to say what they serve. */
   async start(): Promise<void> {
     this.#synced = true;
+    const isSilent = () => [...this.#instances.values()].some(({ binding, echo }) => binding !== null && echo === null);
+    for (let waits = SPEAK_TRIES; waits > 0 && isSilent(); waits--) await new Promise<void>((resolve) => this.#network.after(SPEAK_EVERY_MS, resolve));
   }
 
   /** A watch that was lost: nothing may be concluded until it is back. */
@@ -113,7 +123,7 @@ export class FakePlatform implements Platform {
 
   async load(order: OpenOrder, _code: Uint8Array): Promise<LoadAnswer> {
     const answer = await this.#network.call("load", () => {
-      const member = this.#alive(this.route(order));
+      const member = this.#reachable(this.route(order));
       const { answer, assignment } = member.life.accept(order);
       if (answer.accepted && assignment) {
         this.onAccepted(order, answer.echo);
@@ -138,7 +148,7 @@ export class FakePlatform implements Platform {
 
   drain(uid: string, _deadlineMs: number): Promise<void> {
     return this.#network.call("drain", () => {
-      const member = this.#alive(uid);
+      const member = this.#reachable(uid);
       member.life.drain();
       for (const worker of member.workers.values()) worker.admission.drain();
       this.#network.deliver("exit", () => this.settle(uid));
@@ -200,10 +210,46 @@ export class FakePlatform implements Platform {
     member.dead = true;
     member.life.gone();
     this.#members.delete(uid);
+    this.#mute.delete(uid);
     this.#network.deliver("event", () => {
       this.#instances.delete(uid);
       this.#notify(uid);
     });
+  }
+
+  /**
+   * What the next pool manager sees first: every instance listed and unheard, seen just now however old it is. What each
+   * says of itself comes later, as an event of its own; of some (`isMute`) not before they are reached.
+   */
+  restartView(isMute: (uid: string) => boolean = () => false): void {
+    const now = this.#network.now();
+    for (const uid of [...this.#instances.keys()]) {
+      const member = this.#members.get(uid);
+      if (!member) {
+        this.#instances.delete(uid);
+        continue;
+      }
+      const obstacle: Obstacle = { kind: "unreachable", since: now, message: "it has not been heard yet" };
+      this.#record(member, { echo: null, readyAt: null, seenAt: now, runningSince: now, obstacle });
+      if (isMute(uid)) this.#mute.add(uid);
+      else this.#changed(member);
+    }
+  }
+
+  /** The pool manager loses its connection to an instance; what that says is not heard until it is reached again. */
+  cut(uid: string): void {
+    const member = this.#members.get(uid);
+    if (!member) return;
+    this.#mute.add(uid);
+    this.#record(member, { obstacle: { kind: "unreachable", since: this.#network.now(), message: "its network is gone" } });
+  }
+
+  /** An instance that could not be heard can be again. */
+  reach(uid: string): void {
+    const member = this.#members.get(uid);
+    if (!this.#mute.delete(uid) || !member) return;
+    if (member.record.echo) this.#record(member, { obstacle: null });
+    this.#changed(member);
   }
 
   /** Everything is told again, as a watch does after it was interrupted. */
@@ -318,9 +364,9 @@ export class FakePlatform implements Platform {
   #echoed(member: Member, echo: Echo): void {
     const known = this.#instances.get(member.record.uid);
     if (!known || member.dead || (known.echo && known.echo.bootId === echo.bootId && known.echo.version >= echo.version)) return;
-    if (echo.bootId !== member.life.bootId) return;
+    if (echo.bootId !== member.life.bootId || this.#mute.has(echo.uid)) return;
     const readyAt = known.readyAt ?? (echo.state === "prewarmed" ? this.#network.now() : null);
-    this.#record(member, { echo, readyAt });
+    this.#record(member, { echo, readyAt, obstacle: null });
   }
 
   #record(member: Member, change: Partial<Instance>): void {
@@ -336,6 +382,12 @@ export class FakePlatform implements Platform {
   #alive(uid: string): Member {
     const member = this.#members.get(uid);
     if (!member || member.dead) throw noInstance(uid);
+    return member;
+  }
+
+  #reachable(uid: string): Member {
+    const member = this.#alive(uid);
+    if (this.#mute.has(uid)) throw new PlatformError("UNREACHABLE", `the instance ${uid} cannot be connected to`);
     return member;
   }
 

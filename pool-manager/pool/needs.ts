@@ -22,10 +22,18 @@ export function needsOf(plan: Plan): Need[] {
     if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
     const own = [...plan.of(spec)];
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
-    const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - toCome(plan, spec), mayGrow(plan, spec));
+    // Those who wait are served by instances that can be reached; for all else, an unheard one serves as it did.
+    const unheard = demand && demand.waiting > 0 ? 0 : unheardOf(plan, spec);
+    const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - unheard - toCome(plan, spec), mayGrow(plan, spec));
     if (missing > 0) needs.push({ spec, missing, waiting: demand?.waiting ?? 0, waitMs: demand?.oldestWaitMs ?? 0 });
   }
   return needs.sort((a, b) => b.waitMs - a.waitMs);
+}
+
+/** Instances that are recorded as the revision's, have not said yet what they serve, and are not given up. */
+function unheardOf(plan: Plan, spec: FunctionSpec): number {
+  const isOurs = ({ boundTo, boundRevision }: InstanceView) => boundTo === spec.uid && plan.specOf(boundTo, boundRevision) === spec;
+  return plan.usable().filter((instance) => instance.state === "starting" && isOurs(instance) && !isLost(instance, plan.world)).length;
 }
 
 /** In a rollout both revisions together stay within the function's `maxScale`, but the new one gets its first instance. */

@@ -123,6 +123,7 @@ export class Reconciler implements PoolManagerLink {
     this.#cancelTimer();
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
+    this.#demand.retain(instances);
     this.#doubt();
     this.#notices.obstacles(instances.values(), clock.now());
     const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));

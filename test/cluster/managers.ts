@@ -16,6 +16,12 @@ export interface Manager {
   said(): string;
 }
 
+/** Where one is reached and keeps its files: its successor may take the same, so that routers find it. */
+export interface Seat {
+  port: number;
+  stateDir: string;
+}
+
 /** Pool managers of one namespace, in processes of their own. */
 export class Managers {
   readonly #namespace: string;
@@ -25,9 +31,13 @@ export class Managers {
     this.#namespace = namespace;
   }
 
+  async seat(): Promise<Seat> {
+    return { port: await freePort(), stateDir: mkdtempSync(join(tmpdir(), "berth-test-")) };
+  }
+
   /** Resolves when it has said that. */
-  async start(ready: RegExp, poolSize = 2): Promise<Manager> {
-    const { args, url } = await this.#command(poolSize);
+  async start(ready: RegExp, poolSize = 2, seat?: Seat): Promise<Manager> {
+    const { args, url } = this.#command(poolSize, seat ?? (await this.seat()));
     const { child, said } = await berthProcess(args, ready, START_MS);
     this.children.push(child);
     return { child, url, said };
@@ -35,7 +45,7 @@ export class Managers {
 
   /** One that ends by itself; resolves with its exit code, how long it took, and what it has said. Killed after `boundMs`. */
   async run(boundMs: number): Promise<{ code: number | null; tookMs: number; said: string }> {
-    const { args } = await this.#command(0);
+    const { args } = this.#command(0, await this.seat());
     const from = performance.now();
     const child = spawn(process.execPath, ["dist/berth.js", ...args], { stdio: ["ignore", "pipe", "pipe"] });
     this.children.push(child);
@@ -55,11 +65,9 @@ export class Managers {
     for (const child of this.children) child.kill("SIGKILL");
   }
 
-  async #command(poolSize: number): Promise<{ args: string[]; url: string }> {
+  #command(poolSize: number, { port, stateDir }: Seat): { args: string[]; url: string } {
     process.env.BERTH_CACHE_DIR ??= CACHE_DIR;
     const { kubeconfig, registry } = clusterConfig(this.#namespace);
-    const port = await freePort();
-    const stateDir = mkdtempSync(join(tmpdir(), "berth-test-"));
     const own = ["--api-port", String(port), "--state-dir", stateDir, "--pool-size", String(poolSize), "--no-example", "--log-level", "info"];
     const cluster = ["--platform", "kruise", "--kubeconfig", kubeconfig ?? "", "-n", this.#namespace, "--registry", registry];
     return { args: ["manager", ...own, ...cluster], url: `http://127.0.0.1:${port}` };

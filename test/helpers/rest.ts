@@ -1,3 +1,4 @@
+import type { TableFunction } from "../../pool-manager/client/contract.ts";
 import { parseManifest } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { FakePlatform } from "../../pool-manager/platform/fake.ts";
@@ -18,17 +19,19 @@ class Rest {
   /** What the platform was asked to do that cannot be undone. */
   readonly harm: string[] = [];
   readonly platform: FakePlatform;
-  readonly reconciler: Reconciler;
+  reconciler: Reconciler;
   readonly functions: FunctionRegistry;
   forge: Forge | null = null;
   pool = { ...POOL };
+  /** Milliseconds until what an instance says of itself is heard. */
+  eventMs: () => number = () => 1;
+  #term = 0;
 
   private constructor() {
     const time = this.time;
-    const later = (ms: number) => (_what: unknown, effect: () => void) => void time.after(ms, effect);
     this.platform = new FakePlatform({
       now: () => time.now(),
-      deliver: later(1),
+      deliver: (what, effect) => void time.after(what === "event" ? this.eventMs() : 1, effect),
       after: (ms, effect) => void time.after(ms, effect),
       call: (_what, work) => new Promise((resolve, reject) => time.after(1, () => Promise.resolve().then(work).then(resolve, reject))),
     });
@@ -53,16 +56,36 @@ class Rest {
       async (_n, _r, _i, layer) => `image-${layer}`,
       (uid) => this.reconciler.functionChanged(uid),
     );
-    this.reconciler = new Reconciler({
-      platform: real,
+    this.reconciler = this.#newReconciler();
+  }
+
+  #newReconciler(): Reconciler {
+    return new Reconciler({
+      platform: this.platform,
       functions: this.functions,
       pools: { list: () => [this.pool] },
       layer: async () => new Uint8Array(),
-      clock: time,
+      clock: this.time,
       pace: { urgent: 8, refill: 8, refillDelayMs: 0, startTimeoutMs: 10_000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 },
-      term: 1,
+      term: ++this.#term,
       onEvent: (event) => this.events.push(event),
     });
+  }
+
+  /** Another pool manager takes over, which has heard nobody yet. Returns the first table that it publishes. */
+  async takeOver(isMute: (uid: string) => boolean = () => false): Promise<TableFunction[]> {
+    this.reconciler.close();
+    this.platform.restartView(isMute);
+    this.reconciler = this.#newReconciler();
+    let table: TableFunction[] | null = null;
+    void this.reconciler.start().then(() => {
+      this.reconciler.subscribe((change) => {
+        if (change.type === "snapshot") table = change.functions;
+      })();
+    });
+    for (let tries = 100; tries > 0 && table === null; tries--) await this.pass(10);
+    if (table === null) throw new Error("the successor has not started");
+    return table;
   }
 
   static async reach(): Promise<Rest> {
