@@ -234,6 +234,8 @@ describe("the chart", () => {
     expect(monitored.filter((kind) => kind === "ServiceMonitor" || kind === "ConfigMap")).toEqual(["ConfigMap", "ServiceMonitor", "ServiceMonitor"]);
     const [manager] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.caConfigMap=authority")).slice(-1);
     expect(JSON.stringify(manager)).toMatch(/"NODE_EXTRA_CA_CERTS","value":"\/etc\/berth-ca\/ca.crt".*"configMap":\{"name":"authority"/);
+    const [withSecret] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.credentialsSecret=pusher")).slice(-1);
+    expect(JSON.stringify(withSecret)).toMatch(/"BERTH_REGISTRY_CREDENTIALS","value":"\/etc\/berth-registry".*"secretName":"pusher"/);
     await expect(render("--set", "images.berth=berth:latest")).rejects.toThrow(/images.berth|\/images\/berth/);
     await expect(render("--set", "manager.replica=3")).rejects.toThrow(/replica/);
   });
