@@ -3,7 +3,7 @@ import type { FunctionRegistry } from "../../pool-manager/functions/registry.ts"
 import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
-import type { PoolSpec } from "../../pool-manager/pool/state.ts";
+import type { PoolSpec, RemoveReason } from "../../pool-manager/pool/state.ts";
 import type { Limiter } from "../../router/limiter.ts";
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { SimInvocation, SimRouter } from "./router.ts";
@@ -24,6 +24,11 @@ const IDLE_WAIT_MS = 50;
 /** Orphans, failed and misbound instances are collected within this. Milliseconds. */
 const COLLECT_MS = 8000;
 
+/** Of the simulated pool managers. Milliseconds. */
+export const START_TIMEOUT_MS = 2000;
+/** A pool manager that has seen an instance for a shorter time cannot have found this. Milliseconds. */
+const SEEN_MS: Partial<Record<RemoveReason, number>> = { "start-timeout": START_TIMEOUT_MS, unreachable: START_TIMEOUT_MS, idle: 1500, "pool-shrunk": 5000 };
+
 /** The invariants of ../design: checked after every step, from outside, by other means than the code's own. */
 export class Invariants {
   readonly #time: VirtualTime;
@@ -36,6 +41,9 @@ export class Invariants {
   readonly #concurrency = new Map<string, number>();
   readonly #waitingSince = new Map<string, number>();
   #disruptions: number[] = [];
+  /** When the present pool manager came, and whether it has had its first complete view. */
+  #managerSince = 0;
+  #leads = false;
 
   constructor(time: VirtualTime, platform: FakePlatform, registry: FunctionRegistry, pool: PoolSpec, tally: Tally) {
     this.#time = time;
@@ -83,6 +91,24 @@ export class Invariants {
   /** A new manager begins with a new window: it cannot know what its predecessor did. */
   newManager(): void {
     this.#disruptions = [];
+    this.#managerSince = this.#time.now();
+    this.#leads = false;
+  }
+
+  /** The present manager has had its first complete view. */
+  leads(): void {
+    this.#leads = true;
+  }
+
+  /** 16. A pool manager does nothing before its first complete view, and nothing by ages from before its time or for want of a function. */
+  decided(event: PoolEvent): void {
+    if (!this.#leads && DECIDED.has(event.type)) fail(`16: ${event.type} before the first complete view`);
+    if (event.type !== "instance.removing") return;
+    const seenMs = this.#time.now() - this.#managerSince;
+    if (seenMs < (SEEN_MS[event.reason] ?? 0)) fail(`16: ${event.instance} is removed (${event.reason}) after ${seenMs} ms of this pool manager`);
+    const isMasterless = event.reason === "orphaned" || event.reason === "deleted-function";
+    if (isMasterless && event.function && this.#registry.byUid(event.function))
+      fail(`16: ${event.instance} is removed (${event.reason}), and its function is there`);
   }
 
   restarted(uid: string, act: () => void): void {
@@ -213,6 +239,8 @@ export class Invariants {
     }
   }
 }
+
+const DECIDED: ReadonlySet<PoolEvent["type"]> = new Set(["instance.removing", "instance.creating", "instance.specialized"]);
 
 const isListed = (limiter: Limiter, uid: string) => limiter.function.endpoints.some(({ instanceUid }) => instanceUid === uid);
 

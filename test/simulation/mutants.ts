@@ -142,7 +142,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "the instances of a deleted function are not removed",
     file: "pool-manager/pool/decide.ts",
-    find: 'if (owner && !functions.has(owner)) return "deleted-function";',
+    find: 'if (end === "deleted") return "deleted-function";',
     replace: "",
   },
   {
@@ -155,19 +155,47 @@ export const MUTANTS: Mutant[] = [
   {
     name: "instances that never finish starting are kept",
     file: "pool-manager/pool/decide.ts",
-    find: 'return instance.state === "starting" && age > world.pace.startTimeoutMs ? "start-timeout" : null;',
+    find: 'return hasNotStarted(instance, plan.world) ? "start-timeout" : null;',
     replace: "return null;",
   },
   {
     name: "the platform does not keep to the pool's max",
-    file: "pool-manager/platform/fake.ts",
-    find: "Math.min(replicas - unbound.length, pool.max - all)",
+    file: "pool-manager/platform/platform.ts",
+    find: "Math.min(replicas - unbound.length, pool.max - own.length)",
     replace: "replicas - unbound.length",
   },
   {
     name: "a removal that failed is not tried again",
     file: "pool-manager/pool/executor.ts",
-    find: "this.#leaving.failed(uid);",
+    find: "clock.after(this.#leaving.failed(uid, clock.now()), this.#changed);",
     replace: "",
+  },
+  {
+    name: "ages count from before a pool manager's time",
+    file: "pool-manager/pool/observe.ts",
+    find: "lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.seenAt)",
+    replace: "lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.createdAt)",
+    odds: { "manager restarted": 1 },
+  },
+  {
+    name: "a pool manager acts before its first complete view",
+    file: "pool-manager/pool/reconciler.ts",
+    find: "if (this.#scheduled || this.#closed || !this.#started) return;",
+    replace: "if (this.#scheduled || this.#closed) return;",
+    odds: { "manager restarted": 1, "instance unheard": 0.5 },
+  },
+  {
+    name: "a bound instance that was not heard yet is removed",
+    file: "pool-manager/pool/lost.ts",
+    find: "return now - Math.max(obstacle.since, lastUsedAt) > pace.startTimeoutMs;",
+    replace: "return true;",
+    odds: { "manager restarted": 1, "instance unheard": 0.5 },
+  },
+  {
+    name: "the instances of a function that is not listed yet are removed",
+    file: "pool-manager/pool/decide.ts",
+    find: 'return end === "unused" ? "orphaned" : null;',
+    replace: 'return end === undefined ? null : "orphaned";',
+    odds: { "manager restarted": 1, "function not listed yet": 0.5 },
   },
 ];

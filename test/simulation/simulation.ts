@@ -7,7 +7,7 @@ import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import type { PoolSpec } from "../../pool-manager/pool/state.ts";
-import { Invariants } from "./invariants.ts";
+import { Invariants, START_TIMEOUT_MS } from "./invariants.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
 import { Tally } from "./tally.ts";
@@ -25,6 +25,8 @@ export interface SimulationResult {
 const FAULTY_MS = 2000;
 const QUIET_MS = 10_000;
 const MIN_STEPS = 300;
+/** An instance that a new pool manager does not hear at first is heard after this at the latest. Milliseconds. */
+const UNHEARD_MS = 1500;
 
 /** Runs one seed: the same one gives the same run, step for step. */
 export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}): Promise<SimulationResult> {
@@ -45,6 +47,8 @@ class Simulation {
   #term = 1;
   #steps = 0;
   #deployed = 0;
+  /** Functions that the present pool manager has not been told of yet. */
+  #hidden = new Set<string>();
   /** Digests of code that does not load, and how. */
   readonly #bad = new Map<string, "throws" | "hangs">();
 
@@ -67,7 +71,10 @@ class Simulation {
     this.#registry = new FunctionRegistry(
       memoryStore(),
       async (_n, _r, _i, layer) => `image-${layer}`,
-      (uid) => this.#reconciler.functionChanged(uid),
+      (uid) => {
+        this.#hidden.delete(uid);
+        this.#reconciler.functionChanged(uid);
+      },
     );
     this.#invariants = new Invariants(this.#time, this.#platform, this.#registry, this.#pool, this.#tally);
     this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo);
@@ -81,10 +88,12 @@ class Simulation {
     let violation: string | null = null;
     try {
       await this.#reconciler.start();
+      this.#invariants.leads();
       this.#schedule();
       await this.#advance(FAULTY_MS);
       this.#network.faulty = false;
       this.#platform.setSynced(true);
+      this.#reveal();
       this.#router.connect(this.#reconciler);
       await this.#advance(FAULTY_MS + QUIET_MS);
       this.#invariants.atRest(this.#router);
@@ -175,14 +184,40 @@ class Simulation {
     } else if (this.#network.fault("manager restarted", 0.15)) void this.#restartManager();
   }
 
-  /** The manager dies with all that it remembered; its successor finds instances and functions. */
+  /** The manager dies with all that it remembered; its successor lists instances that it has not heard, and perhaps not all functions. */
   async #restartManager(): Promise<void> {
     this.#reconciler.close();
     this.#term += 1;
-    this.#reconciler = this.#newReconciler();
+    const mute = new Set(this.#platform.uids().filter(() => this.#network.fault("instance unheard", 0.15)));
+    this.#platform.restartView((uid) => mute.has(uid));
+    for (const uid of mute) this.#time.after(this.#time.between(100, UNHEARD_MS), () => this.#platform.reach(uid));
+    this.#hidden = new Set(this.#registry.list().flatMap(({ uid }) => (this.#network.fault("function not listed yet", 0.15) ? [uid] : [])));
+    this.#time.after(this.#time.between(50, 800), () => this.#reveal());
+    const reconciler = this.#newReconciler();
+    this.#reconciler = reconciler;
     this.#invariants.newManager();
-    await this.#reconciler.start();
-    this.#router.connect(this.#reconciler);
+    await reconciler.start();
+    if (this.#reconciler !== reconciler) return;
+    this.#invariants.leads();
+    this.#router.connect(reconciler);
+  }
+
+  #reveal(): void {
+    const hidden = [...this.#hidden];
+    this.#hidden.clear();
+    for (const uid of hidden) this.#reconciler.functionChanged(uid);
+  }
+
+  /** The registry as a pool manager reads it that has not been told of all functions yet. */
+  #asListed(): FunctionRegistry {
+    return new Proxy(this.#registry, {
+      get: (registry, name) => {
+        if (name === "byUid") return (uid: string) => (this.#hidden.has(uid) ? undefined : registry.byUid(uid));
+        if (name === "list") return () => registry.list().filter(({ uid }) => !this.#hidden.has(uid));
+        const value: unknown = Reflect.get(registry, name, registry);
+        return typeof value === "function" ? value.bind(registry) : value;
+      },
+    });
   }
 
   /** Another claimant: a former leader, or one that believes in an older state. */
@@ -218,15 +253,19 @@ class Simulation {
   }
 
   #newReconciler(): Reconciler {
+    const term = this.#term;
     return new Reconciler({
       platform: this.#platform,
-      functions: this.#registry,
+      functions: this.#asListed(),
       pools: { list: () => [this.#pool] },
       layer: async () => new Uint8Array(),
       clock: this.#time,
-      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: 2000, lostAfterMs: 500, bindDelayMs: 50, bindAfterMs: 0 },
+      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: START_TIMEOUT_MS, lostAfterMs: 500, bindDelayMs: 50, bindAfterMs: 0 },
       term: this.#term,
-      onEvent: (event) => this.#onEvent(event),
+      onEvent: (event) => {
+        if (term === this.#term) this.#invariants.decided(event);
+        this.#onEvent(event);
+      },
     });
   }
 

@@ -26,6 +26,8 @@ export const FAULTS = [
   "client gone",
   "observation unsynced",
   "manager restarted",
+  "instance unheard",
+  "function not listed yet",
 ] as const;
 
 export const TRANSITIONS = [
