@@ -69,6 +69,13 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ functions: [fn("a")], demand: waiting("a"), instances: full })))).toBe(0);
   });
 
+  test("a free one that is recorded as the instance of a function nobody knows is not counted as free, and is made up for", () => {
+    const instances = [instance("good"), instance("edited", { boundTo: "nobody" })];
+    const unknownFunctions = new Map([["nobody", "unproven" as const]]);
+    expect(created(decide(world({ instances, unknownFunctions })))).toBe(1);
+    expect(removed({ instances, unknownFunctions })).toEqual([]);
+  });
+
   test("what has ended unheard is failed, and is removed", () => {
     expect(removed({ instances: [instance("e", { state: "failed", obstacle: obstacle("ended", 1) })] })).toEqual(["remove e: failed"]);
   });
