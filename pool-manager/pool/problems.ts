@@ -3,12 +3,13 @@ import type { Incident } from "./incidents.ts";
 import type { InstanceView } from "./state.ts";
 import { isUnbound } from "./supply.ts";
 
-const WORDS: Record<ObstacleKind, string> = {
-  pending: "waiting for a node",
-  blocked: "not started by their node",
-  unreachable: "out of reach",
-  ended: "ended",
-  stuck: "not deleted in time",
+/** Follow "1 instance" or "4 instances". */
+const WORDS: Record<ObstacleKind, [one: string, several: string]> = {
+  pending: ["is waiting for a node", "are waiting for a node"],
+  blocked: ["is not started by its node", "are not started by their nodes"],
+  unreachable: ["is out of reach", "are out of reach"],
+  ended: ["has ended and is still there", "have ended and are still there"],
+  stuck: ["is not deleted in time", "are not deleted in time"],
 };
 
 /** An instance that has stood still for this long is not about to come. Milliseconds. */
@@ -47,6 +48,7 @@ export function obstaclesInWords(instances: readonly Instance[], now: number): s
     const met = instances.filter((instance) => instance.obstacle?.kind === kind && standsStill(instance, now));
     const [first] = met;
     if (!first) return [];
-    return [`${met.length} ${met.length === 1 ? "instance is" : "instances are"} ${WORDS[kind]}, such as ${first.uid}: ${first.obstacle?.message}`];
+    const [one, several] = WORDS[kind];
+    return [`${met.length} ${met.length === 1 ? `instance ${one}` : `instances ${several}`}, such as ${first.uid}: ${first.obstacle?.message}`];
   });
 }

@@ -50,7 +50,7 @@ function startsOf(plan: Plan, unmet: number, have: number): number {
   return starts;
 }
 
-/** It belongs to the pool, and to nobody else. */
-export function isUnbound(instance: InstanceView): boolean {
-  return instance.functionUid === null && (instance.state === "starting" || instance.state === "prewarmed");
+/** It belongs to the pool, and to nobody else. An unheard one with a function's record may still turn out to be free. */
+export function isUnbound({ functionUid, boundTo, state }: InstanceView): boolean {
+  return functionUid === null && (state === "starting" || (state === "prewarmed" && boundTo === null));
 }

@@ -69,6 +69,13 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ functions: [fn("a")], demand: waiting("a"), instances: full })))).toBe(0);
   });
 
+  test("a free one that is recorded as the instance of a function nobody knows is not counted as free, and is made up for", () => {
+    const instances = [instance("good"), instance("edited", { boundTo: "nobody" })];
+    const unknownFunctions = new Map([["nobody", "unproven" as const]]);
+    expect(created(decide(world({ instances, unknownFunctions })))).toBe(1);
+    expect(removed({ instances, unknownFunctions })).toEqual([]);
+  });
+
   test("what has ended unheard is failed, and is removed", () => {
     expect(removed({ instances: [instance("e", { state: "failed", obstacle: obstacle("ended", 1) })] })).toEqual(["remove e: failed"]);
   });
@@ -137,6 +144,15 @@ describe("what keeps a pod from serving", () => {
     ["waits for a node", pod(unschedulable, {}, ""), firstSight(0), 100_000, "pending", /Unschedulable: 0\/1 nodes/],
     ["cannot be started", pod(pulls), firstSight(0), 100_000, "blocked", /ErrImagePull: gone/],
     ["has been evicted", pod({ phase: "Failed", reason: "Evicted" }), connected, 100_000, "ended", /Evicted/],
+    [
+      "was refused by its node",
+      pod({ phase: "Failed", reason: "OutOfpods", message: "too many pods" }),
+      connected,
+      100_000,
+      "ended",
+      /OutOfpods: too many pods/,
+    ],
+    ["has ended and is held", pod({ phase: "Succeeded" }, deleting), connected, 20_001, "ended", /Succeeded; it waits for the finalizers a\/b/],
     ["has ended well", pod({ phase: "Succeeded" }), connected, 100_000, "ended", /Succeeded/],
     ["is being deleted, within its time", pod(runs, deleting), connected, 20_000, null, /$/],
     ["is being deleted, overdue", pod(runs, deleting), connected, 20_001, "stuck", /finalizers a\/b/],

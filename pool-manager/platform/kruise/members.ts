@@ -123,7 +123,7 @@ export class Members {
   check(): void {
     for (const member of this.#members.values()) {
       this.#checkSwap(member);
-      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind !== this.#obstacleOf(member)?.kind) this.#refresh(member);
+      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.message !== this.#obstacleOf(member)?.message) this.#refresh(member);
     }
   }
 

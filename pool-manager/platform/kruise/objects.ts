@@ -46,7 +46,7 @@ export interface ObjectCondition {
 
 export interface Pod extends KubeObject {
   spec: { nodeName?: string; containers: { name: string; image: string }[] };
-  status: { phase?: string; reason?: string; podIP?: string; containerStatuses?: ContainerStatus[]; conditions?: ObjectCondition[] };
+  status: { phase?: string; reason?: string; message?: string; podIP?: string; containerStatuses?: ContainerStatus[]; conditions?: ObjectCondition[] };
 }
 
 export interface CloneSet extends KubeObject {

@@ -56,19 +56,28 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
  * `trouble` is why there is no connection, as far as the link knows.
  */
 export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, now: number): Obstacle | null {
-  const { status, metadata } = pod;
-  if (seen.endedSince !== null) return { kind: "ended", since: seen.endedSince, message: `the pod has ended: ${status.reason ?? status.phase}` };
-  if (seen.deletingSince !== null) {
-    const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-    if (now - seen.deletingSince <= graceMs + STUCK_AFTER_MS) return null;
-    const holders = metadata.finalizers?.join(", ");
-    return { kind: "stuck", since: seen.deletingSince, message: holders ? `it waits for the finalizers ${holders}` : "its node does not confirm its deletion" };
-  }
+  const overdue = overdueOf(pod, seen, now);
+  if (seen.endedSince !== null) return { kind: "ended", since: seen.endedSince, message: [endOf(pod), overdue].filter(Boolean).join("; ") };
+  if (seen.deletingSince !== null) return overdue === null ? null : { kind: "stuck", since: seen.deletingSince, message: overdue };
   if (seen.missingSince !== null) return { kind: "unreachable", since: seen.missingSince, message: "it answers, but the API server no longer lists it" };
   if (seen.unconnectedSince === null) return null;
   if (seen.scheduledSince === null) return { kind: "pending", since: seen.seenAt, message: conditionOf(pod, "PodScheduled") ?? "it waits for a node" };
   if (seen.runningSince === null) return { kind: "blocked", since: seen.scheduledSince, message: waitingOf(pod) };
   return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message: trouble ?? "it cannot be connected to" };
+}
+
+/** What a deletion waits for that is overdue; null: it is not. */
+function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number): string | null {
+  const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  if (deletingSince === null || now - deletingSince <= graceMs + STUCK_AFTER_MS) return null;
+  const holders = metadata.finalizers?.join(", ");
+  return holders ? `it waits for the finalizers ${holders}` : "its node does not confirm its deletion";
+}
+
+/** The kubelet says why it has refused or evicted a pod: a node out of room, an affinity, a full disk. */
+function endOf({ status }: Pod): string {
+  const why = [status.reason ?? status.phase, status.message].filter(Boolean).join(": ");
+  return `the pod has ended: ${why}`;
 }
 
 function hasEnded({ phase }: Pod["status"]): boolean {
