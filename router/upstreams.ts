@@ -55,7 +55,7 @@ class Upstream {
     this.#poolWasBusy = this.#poolIsBusy;
     const isQuiet = this.wires.look();
     if (!isQuiet && !(wasBusy && this.#poolWasBusy)) return this.#probe.rest();
-    if (this.#probe.look()) this.#lost();
+    if (this.#probe.look(this.closing)) this.#lost();
   }
 
   close(): void {

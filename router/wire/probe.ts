@@ -34,15 +34,18 @@ export class Probe {
     this.#port = port;
   }
 
-  /** True: the peer is lost. To be called once a second, when what has come has been read. */
-  look(): boolean {
+  /**
+   * True: the peer is lost. To be called once a second, when what has come has been read. `mayRefuse`: it is about to
+   * stop and takes nothing new; that it says so shows that it, or its kernel, still ends its connections itself.
+   */
+  look(mayRefuse = false): boolean {
     if (this.#misses >= MISSES) return true;
     if (this.#misses === 0 && this.#skip > 0) {
       this.#skip -= 1;
       return false;
     }
     this.#misses += 1;
-    this.#open();
+    this.#open(mayRefuse);
     return false;
   }
 
@@ -55,12 +58,13 @@ export class Probe {
     this.#skip = 0;
   }
 
-  #open(): void {
+  #open(mayRefuse: boolean): void {
     this.#socket?.destroy();
     const socket = connect({ host: this.#host, port: this.#port });
     this.#socket = socket;
     socket.once("connect", () => this.#answered(socket));
     socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (mayRefuse && error.code === "ECONNREFUSED") return this.#answered(socket);
       // Our own side's trouble (no descriptors, no ports) says nothing about the peer.
       if (socket === this.#socket && !GONE.has(error.code ?? "")) this.#misses = 0;
     });

@@ -20,6 +20,7 @@ const server = require("node:net").createServer((socket) => {
     if (path === "/joined") socket.write("HTTP/1.1 101 Switching Protocols\\r\\nupgrade: x\\r\\n\\r\\n");
     if (path === "/begun") socket.write("HTTP/1.1 200 OK\\r\\ncontent-length: 10\\r\\n\\r\\nfirst");
     if (path === "/kept") socket.write("HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n");
+    if (path === "/last") server.close();
     console.log("took " + path);
   });
 });
@@ -104,6 +105,18 @@ describe("a peer that nothing answers for", () => {
     await peer.cut();
     await expect.poll(() => [waits, begun, joined, streamed]).toEqual([["lost"], ["200", "first", "lost"], ["joined", "closed"], ["lost"]]);
     expect(peer.upstreams.get(peer.address).unused).toBe(true);
+  });
+
+  test("is not taken for lost while it stops: it refuses what is new, and finishes what it has", async () => {
+    peer = await Peer.start();
+    const last = await peer.send("/last");
+    const streamed = peer.upstreams.get(peer.address);
+    peer.upstreams.close(peer.address);
+    await expect(once(connect(peer.address), "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await new Promise((resolve) => setTimeout(resolve, 10 * LOOK_MS));
+    expect([last, streamed.unused]).toEqual([[], false]);
+    peer.child.kill("SIGKILL");
+    await expect.poll(() => last.length).toBe(1);
   });
 
   test("is looked for also when its endpoint has left the table meanwhile", async () => {
