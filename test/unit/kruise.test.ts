@@ -20,13 +20,13 @@ function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:
   };
 }
 
-function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = { "berth.dev/function": "f1" }): CloneSet {
+function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = { "berth.dev/function": "f1" }, counted?: number): CloneSet {
   const base = functionSet("f1", "node", settings, "c:1") as CloneSet;
   return {
     ...base,
     metadata: { ...base.metadata, uid: "set", resourceVersion: "1", creationTimestamp: "", labels },
     spec: { ...base.spec, ...spec },
-    status: { updateRevision: "fn-f1-abc", currentRevision: "fn-f1-old" },
+    status: { updateRevision: "fn-f1-abc", currentRevision: "fn-f1-old", ...(counted !== undefined && { replicas: counted }) },
   };
 }
 
@@ -43,6 +43,8 @@ describe("corrections of a CloneSet", () => {
     ["has a pod on its way out", set({ replicas: 1, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }), [pod("a", old), pod("b", old)], []],
     ["was left creating", set({ replicas: 1, scaleStrategy: { maxUnavailable: 3 } }), [pod("a", old)], ["add /spec/scaleStrategy/maxUnavailable 0"]],
     ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
+    ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [pod("a", old)], []],
+    ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
     ["is a pool's with claims taken from it", set({ replicas: 3 }, {}), [pod("a")], []],
     [
       "is such a pool's, with a pod that is to go",

@@ -5,7 +5,7 @@ import type { Kube, WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
-import { countedPods, failedScaleOf, isReady, livePods } from "./set-counts.ts";
+import { countedPods, failedScaleOf, isReady, livePods, unseenPods } from "./set-counts.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { lastWarning } from "./warnings.ts";
 
@@ -47,6 +47,8 @@ export class CloneSets {
   readonly #claims = new Map<string, number>();
   readonly #creating = new Map<string, Promise<CloneSet>>();
   readonly #memberships = new Map<string, SharedLock>();
+  /** Pods of a set that Kruise was found to count, and that are not seen. */
+  readonly #unseen = new Map<string, number>();
   /** Why the last pods that were asked of a set did not come. */
   readonly #refused = new Map<string, string>();
 
@@ -66,6 +68,7 @@ export class CloneSets {
 
   gone({ metadata }: CloneSet): void {
     this.#refused.delete(metadata.name);
+    this.#unseen.delete(metadata.name);
     this.#memberships.delete(metadata.name);
     this.#written.delete(metadata.name);
   }
@@ -193,7 +196,8 @@ export class CloneSets {
     const live = this.live(set);
     const missing = count(live);
     if (missing <= 0) return;
-    const goal = live.length + missing;
+    const unseen = Math.min(this.#unseen.get(name) ?? 0, unseenPods(set, live));
+    const goal = live.length + unseen + missing;
     // Only so many may be unavailable: a pod that is claimed meanwhile is not replaced.
     const unavailable = live.filter((pod) => !isReady(pod)).length;
     await this.#setReplicas(set, goal, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");
@@ -201,11 +205,20 @@ export class CloneSets {
     const toCome = () => missing - this.live(set).filter(({ metadata }) => !before.has(metadata.uid)).length;
     await this.#until(() => toCome() <= 0 || failedScaleOf(this.#known(name)) !== null);
     const short = toCome();
-    const reason = short > 0 ? (failedScaleOf(this.#known(name)) ?? (await lastWarning(this.#kube, set))) : null;
+    const reason = short > 0 ? (failedScaleOf(this.#known(name)) ?? (await lastWarning(this.#kube, set)) ?? this.#unseenIn(name, goal)) : null;
     await this.#patch(name, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], "pool");
     if (reason) this.#refused.set(name, reason);
     else this.#refused.delete(name);
     if (short > 0) throw new KubeError(reason ? 403 : 0, "FailedScale", reason ?? `Kruise has not created ${short} of ${missing} pods within ${CREATED_MS} ms`);
+  }
+
+  /** Kruise has as many pods as it was asked for, and some of them are not seen here: the next time they are counted in. */
+  #unseenIn(name: string, goal: number): string | null {
+    const set = this.#known(name);
+    const unseen = unseenPods(set, this.live(set));
+    if (unseen === 0 || (set.status?.replicas ?? 0) < goal) return null;
+    this.#unseen.set(name, unseen);
+    return `Kruise counts ${unseen} pods of CloneSet ${name} that have lost their label ${LABEL.pool}`;
   }
 
   /** Moves a pod out of the CloneSet of this uid, while that creates none. */
@@ -230,7 +243,9 @@ export class CloneSets {
       // An unknown name makes the API server refuse the whole list.
       if (!named.includes(pod)) throw new KubeError(404, "NotFound", `pod ${pod} does not belong to CloneSet ${name} any more`);
       const known = set.spec.scaleStrategy?.podsToDelete ?? [];
-      const replicas = this.#isSettled(name) ? live.length - named.length : set.spec.replicas - named.filter((candidate) => !known.includes(candidate)).length;
+      const replicas = this.#isSettled(name)
+        ? live.length - named.length + unseenPods(set, live)
+        : set.spec.replicas - named.filter((candidate) => !known.includes(candidate)).length;
       await this.#setReplicas(set, replicas, [{ op: "add", path: "/spec/scaleStrategy/podsToDelete", value: named }], "remove");
     });
   }

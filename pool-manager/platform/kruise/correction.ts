@@ -1,14 +1,17 @@
 import { type CloneSet, LABEL, type Pod } from "./objects.ts";
+import { unseenPods } from "./set-counts.ts";
 
 export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: unknown }[];
 
 /**
- * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing.
+ * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
+ * count pods that are not seen here, because somebody has changed their labels. They count too, else Kruise would
+ * delete as many pods of its choice.
  *
  * | field                        | is to be                                                         |
  * |------------------------------|------------------------------------------------------------------|
  * | scaleStrategy.maxUnavailable | 0: it creates pods only while we ask for some                    |
- * | replicas (of a function)     | the live pods that are not to be deleted                         |
+ * | replicas (of a function)     | the live pods that are not to be deleted, and those not seen     |
  * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
  * |                              | unless one is to be deleted: Kruise holds that back then         |
  * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
@@ -16,9 +19,10 @@ export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: u
 export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
   const { replicas, scaleStrategy, updateStrategy } = set.spec;
   const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
-  const stay = live.filter(({ metadata }) => !leaving.has(metadata.name)).length;
+  const leave = live.filter(({ metadata }) => leaving.has(metadata.name)).length;
+  const stay = live.length - leave + unseenPods(set, live);
   const ofFunction = set.metadata.labels?.[LABEL.function] !== undefined;
-  const exactly = ofFunction || stay < live.length;
+  const exactly = ofFunction || leave > 0;
   const patch: JsonPatch = [];
   if (scaleStrategy?.maxUnavailable !== 0) patch.push({ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 });
   if (replicas < stay || (exactly && replicas > stay)) {

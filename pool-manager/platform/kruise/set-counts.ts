@@ -15,11 +15,21 @@ export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
   return counts;
 }
 
+/** Pods that Kruise counts for a CloneSet and that are not among the live ones. It may only be late with its count. */
+export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
+  return Math.max(0, (status?.replicas ?? 0) - live.length);
+}
+
 /** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
 export function failedScaleOf({ metadata, status }: CloneSet): string | null {
   if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
   const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
-  return condition ? (condition.message ?? condition.reason ?? "FailedScale") : null;
+  return condition ? withoutNames(condition.message ?? condition.reason ?? "FailedScale", metadata.name) : null;
+}
+
+/** Each try would have made a pod of another name: the reason is the same. */
+export function withoutNames(message: string, set: string): string {
+  return message.replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
 }
 
 export function isReady({ status }: Pod): boolean {
