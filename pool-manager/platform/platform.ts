@@ -91,19 +91,21 @@ export class PlatformError extends Error {
   }
 }
 
-/** What a pool is to have: see `Platform.scalePool`. */
+/**
+ * What a pool is to get. It goes by the instances that the decision has seen, and not by how many there are: until it is
+ * carried out some are bound, and others removed, which must not be made up for twice.
+ */
 export interface PoolScale {
-  /** Unbound instances, those of `leaving` left out. */
-  replicas: number;
-  /** Instances that are on their way out by the pool manager's decision, whether the platform shows that already or not. */
-  leaving: ReadonlySet<string>;
+  /** Uids of all instances of the pool that were seen. */
+  seen: ReadonlySet<string>;
+  /** Instances that there shall be beside those. */
+  more: number;
 }
 
-/** The instances that a pool is short of, of those that `instances` has. */
-export function shortage(pool: PoolTarget, { replicas, leaving }: PoolScale, instances: Iterable<Instance>): number {
+/** The instances that a pool is short of, where `instances` are those that there are now. */
+export function shortage(pool: PoolTarget, { seen, more }: PoolScale, instances: Iterable<Instance>): number {
   const own = [...instances].filter((instance) => instance.pool === pool.name && holdsPlace(instance));
-  const unbound = own.filter(({ uid, removing, binding }) => !removing && binding === null && !leaving.has(uid));
-  return Math.min(replicas - unbound.length, pool.max - own.length);
+  return Math.min(more - own.filter(({ uid }) => !seen.has(uid)).length, pool.max - own.length);
 }
 
 /** Counts against its pool's `max`: something of it may still run. */
@@ -173,9 +175,8 @@ export interface Platform {
   watch(listener: (uid: string) => void): () => void;
   onLog(listener: LogListener): void;
   /**
-   * Sets how many unbound instances (those without a recorded binding) a pool shall have. Level-triggered and
-   * idempotent: missing ones are created as far as `max` allows, excess ones stay until they are removed by name.
-   * Rejects with `REFUSED` or `UNREACHABLE` where they do not come.
+   * Has a pool get so many instances beside those that were seen, as far as `max` allows. Idempotent: asked again with
+   * the same, it creates those that have not come. Rejects with `REFUSED` or `UNREACHABLE` where they do not come.
    */
   scalePool(pool: PoolTarget, scale: PoolScale): Promise<void>;
   /**

@@ -55,9 +55,7 @@ export class Executor {
   }
 
   execute(actions: readonly Action[], world: World): void {
-    // Replicas were counted from this very observation: they go out before anything changes it.
-    const ordered = [...actions].sort((a, b) => Number(b.kind === "scale") - Number(a.kind === "scale"));
-    for (const action of ordered) {
+    for (const action of actions) {
       if (action.kind === "specialize") void this.#specialize(action, world.now);
       else if (action.kind === "scale") void this.#scale(action, world);
       else if (action.kind === "bind") void this.#bind(action);
@@ -148,7 +146,7 @@ export class Executor {
     };
   }
 
-  async #scale({ pool, replicas, leaving, create }: Of<"scale">, world: World): Promise<void> {
+  async #scale({ pool, seen, more, create }: Of<"scale">, world: World): Promise<void> {
     const { platform, clock, onEvent } = this.#options;
     const spec = world.pools.find((candidate) => candidate.name === pool);
     if (!spec || clock.now() < (this.#scaleAfter.get(pool) ?? 0)) return;
@@ -156,7 +154,7 @@ export class Executor {
     onEvent({ type: "instance.creating", pool, count: create });
     const subject = { action: "scale", pool, functionUid: null } as const;
     try {
-      await platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, { replicas, leaving });
+      await platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, { seen, more });
       this.#succeeded(subject);
     } catch (error) {
       this.#failed(subject, error);

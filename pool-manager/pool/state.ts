@@ -149,7 +149,8 @@ export type Action =
       start: StartKind;
     }
   | { kind: "bind"; instance: InstanceView; functionUid: string; revision: string }
-  | { kind: "scale"; pool: string; replicas: number; leaving: ReadonlySet<string>; create: number }
+  /** `more`: instances that shall come beside those that were seen; `create` of them are asked for the first time. */
+  | { kind: "scale"; pool: string; seen: ReadonlySet<string>; more: number; create: number }
   | { kind: "remove"; instance: InstanceView; reason: RemoveReason; drainMs: number };
 
 export interface Decision {

@@ -1,4 +1,3 @@
-import { holdsPlace } from "../platform/platform.ts";
 import { isGivenUp, isLost } from "./lost.ts";
 import { isFree, type Plan } from "./plan.ts";
 import { startsAtOnce } from "./refill.ts";
@@ -35,10 +34,8 @@ function forgo(plan: Plan, lost: readonly InstanceView[], isFull: boolean): void
 function create(plan: Plan, count: number): void {
   if (count <= 0) return;
   const { name } = plan.pool;
-  const leaving = new Set(plan.alive.filter((instance) => plan.leaves(instance)).map(({ uid }) => uid));
-  // The platform counts by its own record: an instance that is claimed and not yet bound is still unbound there.
-  const recorded = plan.alive.filter((instance) => instance.boundTo === null && !leaving.has(instance.uid) && holdsPlace(instance)).length;
-  plan.do({ kind: "scale", pool: name, replicas: recorded + plan.expected() + count, leaving, create: count });
+  const seen = new Set(plan.alive.map(({ uid }) => uid));
+  plan.do({ kind: "scale", pool: name, seen, more: plan.expected() + count, create: count });
 }
 
 function startsOf(plan: Plan, unmet: number, have: number): number {

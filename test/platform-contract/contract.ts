@@ -3,7 +3,8 @@ import { digestOf } from "../../pool-manager/images/oci.ts";
 import type { Instance, OpenOrder, Platform, PoolScale, PreparedCode } from "../../pool-manager/platform/platform.ts";
 import { until } from "../helpers/berth.ts";
 
-const scaleTo = (replicas: number, leaving: readonly string[] = []): PoolScale => ({ replicas, leaving: new Set(leaving) });
+/** So many instances beside these. */
+const besides = (seen: readonly string[], more: number): PoolScale => ({ seen: new Set(seen), more });
 
 export interface Subject {
   platform: Platform;
@@ -26,7 +27,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
     try {
       await subject.platform.start();
       for (const functionUid of ["f1", "f2"]) if (subject.prepared) subject.platform.prepareCode([{ ...subject.prepared, functionUid }]);
-      await subject.platform.scalePool(pool, scaleTo(replicas));
+      await subject.platform.scalePool(pool, besides([], replicas));
       const prewarmed = () => [...subject.platform.observe().instances.values()].filter((i) => i.echo?.state === "prewarmed");
       await until(() => prewarmed().length === replicas, `${replicas} instances are prewarmed`);
       return await body(subject, prewarmed);
@@ -68,7 +69,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
     test("creates what a pool is short of, tells it, and creates nothing the second time", () =>
       withPool(2, async (subject, prewarmed) => {
         expect(prewarmed().every((i) => i.pool === "node" && i.binding === null && i.readyAt !== null && i.echo?.epoch === 0)).toBe(true);
-        await subject.platform.scalePool(pool, scaleTo(2));
+        await subject.platform.scalePool(pool, besides([], 2));
         expect(subject.platform.observe().instances.size).toBe(2);
       }));
 
@@ -76,7 +77,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       withPool(2, async ({ platform }, prewarmed) => {
         const { uid, resourceVersion } = first(prewarmed());
         await platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
-        await platform.scalePool(pool, scaleTo(9));
+        await platform.scalePool(pool, besides([uid], 9));
         expect(platform.observe().instances.size).toBe(3);
       }));
 
@@ -88,7 +89,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         const { uid, resourceVersion } = prewarmed()[0] as Instance;
         const seen = new Set<string>();
         const stop = platform.watch((changed) => seen.add(changed));
-        const steps = [() => platform.scalePool(pool, scaleTo(1, [uid])), () => platform.remove({ uid, resourceVersion })];
+        const steps = [() => platform.scalePool(pool, besides([uid], 1)), () => platform.remove({ uid, resourceVersion })];
         if (first === 1) steps.reverse();
         await Promise.all(steps.map((step) => step()));
         await until(() => !platform.observe().instances.has(uid) && prewarmed().length === 1, "one has taken its place");
@@ -99,7 +100,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
 
     test("never deletes by being scaled down", () =>
       withPool(2, async ({ platform }) => {
-        await platform.scalePool(pool, scaleTo(0));
+        await platform.scalePool(pool, besides([], 0));
         expect(platform.observe().instances.size).toBe(2);
       }));
 
@@ -165,12 +166,15 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         expect(now(subject, uid).binding?.functionUid).toBe("f1");
       }));
 
-    test("a bound instance no longer counts for its pool's replicas", () =>
-      withPool(1, async (subject, prewarmed) => {
+    test("an instance that is bound after the decision is not made up for: that was decided without it", () =>
+      withPool(1, async ({ platform }, prewarmed) => {
         const { uid, resourceVersion } = first(prewarmed());
-        await subject.platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
-        await subject.platform.scalePool(pool, scaleTo(1));
-        await until(() => subject.platform.observe().instances.size === 2, "another one is created");
+        const decided = besides([uid], 1);
+        await platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
+        await platform.scalePool(pool, decided);
+        await until(() => prewarmed().length === 2, "another one is created");
+        await platform.scalePool(pool, decided);
+        expect(platform.observe().instances.size).toBe(2);
       }));
 
     test("remove deletes exactly the named instance, and refuses a version that has moved on", () =>

@@ -13,7 +13,7 @@ test("a pod that has ended is deleted by itself, and does not come back with the
     const options = { cluster, registry: new MemoryRegistry(), code: new MemoryCode(), lead: soleLead() };
     const platform = await memoryPlatform({ ...options, kube: cluster.connect("manager") });
     await platform.start();
-    await platform.scalePool(POOL, { replicas: 1, leaving: new Set() });
+    await platform.scalePool(POOL, { seen: new Set(), more: 1 });
     const all = () => [...platform.observe().instances.values()];
     await time.reach(() => all().some(({ echo }) => echo?.state === "prewarmed"), "it is prewarmed");
     const pod = cluster.store.list("/pods").find(({ metadata }) => metadata.uid === all()[0]?.uid);

@@ -88,10 +88,10 @@ describe("what cannot serve does not count", () => {
     expect(removed({ functions, demand: waiting("a"), instances: homeless })).toEqual(["remove w1: reaped"]);
   });
 
-  test("the platform is asked for instances that stay: those on their way out are named", () => {
+  test("the platform is asked for instances beside those that were seen, whatever becomes of them", () => {
     const instances = [instance("failed", { state: "failed" }), instance("leaving", { removing: true }), instance("free")];
     const [scale] = decide(world({ instances })).actions.filter((action) => action.kind === "scale");
-    expect(scale).toMatchObject({ replicas: 2, create: 1, leaving: new Set(["failed", "leaving"]) });
+    expect(scale).toMatchObject({ more: 1, create: 1, seen: new Set(["failed", "leaving", "free"]) });
   });
 });
 
