@@ -12,7 +12,7 @@ type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
 const REFUSED_PAUSE_MS = 50;
 /** Instances that could not be asked for are asked for again after a pause that doubles. Milliseconds. */
 const FIRST_SCALE_PAUSE_MS = 250;
-const LONGEST_SCALE_PAUSE_MS = 10_000;
+const LONGEST_SCALE_PAUSE_MS = 5000;
 /** A bind that failed is repeated after a pause that doubles. Milliseconds. */
 const FIRST_BIND_PAUSE_MS = 10;
 const LONGEST_BIND_PAUSE_MS = 15_000;
