@@ -159,10 +159,11 @@ export const MUTANTS: Mutant[] = [
     replace: "return null;",
   },
   {
-    name: "the platform does not keep to the pool's max",
+    name: "the platform counts neither what has come since the decision nor the pool's max",
     file: "pool-manager/platform/platform.ts",
-    find: "Math.min(replicas - unbound.length, pool.max - own.length)",
-    replace: "replicas - unbound.length",
+    find: "Math.min(more - own.filter(({ uid }) => !seen.has(uid)).length, pool.max - own.length)",
+    replace: "more",
+    odds: { "call duplicated": 0.3 },
   },
   {
     name: "a removal that failed is not tried again",
