@@ -80,6 +80,7 @@ export function reap(plan: Plan, unmet: readonly Need[]): void {
 }
 
 export function removeIdle(plan: Plan): void {
+  for (const instance of plan.usable().filter((one) => isStranded(plan, one))) plan.remove(instance, "idle", 0);
   for (const instance of idleFirst(plan)) {
     const spec = plan.specOf(instance.functionUid, instance.revision) as FunctionSpec;
     const idleFor = plan.world.now - instance.lastUsedAt;
@@ -87,6 +88,13 @@ export function removeIdle(plan: Plan): void {
     if (own.size > spec.maxScale && ![...own].some(plan.renewal.isStale)) plan.remove(instance, "above-max-scale", spec.timeoutMs);
     else if (idleFor > spec.idleTimeoutMs) removeAboveMin(plan, instance, "idle");
   }
+}
+
+/** It is recorded as a function's and has nothing loaded, and nobody asks for the function, whose code has failed to load. */
+function isStranded(plan: Plan, instance: InstanceView): boolean {
+  const { state, boundTo, boundRevision, lastUsedAt } = instance;
+  const spec = state === "prewarmed" && !plan.isOrdered(instance) ? plan.specOf(boundTo, boundRevision) : undefined;
+  return spec !== undefined && plan.isBlocked(spec) && plan.world.now - lastUsedAt > spec.idleTimeoutMs;
 }
 
 export function totalOf(needs: readonly Need[]): number {

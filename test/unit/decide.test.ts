@@ -202,6 +202,18 @@ describe("decide", () => {
     expect(kinds(decide(world({ functions: [due], demand: waiting("a"), instances })).actions)).toContain("specialize");
   });
 
+  test("an instance that is recorded as a function's whose code does not load goes when nobody has asked for it for the idle timeout", () => {
+    const at = (idleMs: number, blockedUntil: number) => {
+      const stranded = instance("s", { boundTo: "a", boundRevision: "r1", lastUsedAt: NOW - idleMs });
+      const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [fn("a", { blockedUntil })], instances: [stranded] }));
+      return kinds(actions);
+    };
+    expect(at(5001, NOW + 1)).toEqual(["remove s: idle"]);
+    expect(at(5001, NOW - 1)).toEqual(["remove s: idle"]);
+    expect(at(4999, NOW + 1)).toEqual([]);
+    expect(at(5001, 0)).toEqual(["specialize"]);
+  });
+
   test("whatever the world: within max, within the budget, and each instance is acted upon once", () => {
     const anyInstance = fc.record({
       state: fc.constantFrom("starting", "prewarmed", "specializing", "warm", "draining", "failed", "gone"),

@@ -11,6 +11,8 @@ import { lastWarning } from "./warnings.ts";
 
 /** Pods of a raised pool are seen by then, or the raise has failed. Milliseconds. */
 const CREATED_MS = 3000;
+/** Tries of a raise that others' writes to the CloneSet come in between. */
+const RAISE_ATTEMPTS = 5;
 /** A CloneSet's controller has taken in a change by then. Milliseconds. */
 const OBSERVED_MS = 5000;
 
@@ -162,15 +164,27 @@ export class CloneSets {
 
   /** Makes room for this many more pods. */
   #raise(name: string, count: number): Promise<void> {
-    return this.#exclusively(name, async () => {
-      const set = this.#known(name);
-      // Of others' claims we see neither how many nor whether their pods have come: what they added stays.
-      const wanted = Math.max(set.spec.replicas, this.live(set).length) + count;
-      // A pod may come that does not count for the release yet: beyond the partition Kruise would update it.
-      const { partition } = set.spec.updateStrategy ?? {};
-      const held: JsonPatch = typeof partition === "number" && partition > 0 ? [{ op: "add", path: "/spec/updateStrategy/partition", value: "100%" }] : [];
-      await this.#setReplicas(set, wanted, held, "claim");
-    });
+    return this.#exclusively(name, () => this.#unlessChanged(name, (set) => this.#raiseNow(set, count)));
+  }
+
+  /** Somebody else may write to the set, such as another pool manager: what is true then decides the next try. */
+  async #unlessChanged(name: string, write: (set: CloneSet) => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await write(this.#known(name));
+      } catch (error) {
+        if ((error as KubeError).status !== 409 || attempt === RAISE_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #raiseNow(set: CloneSet, count: number): Promise<void> {
+    // Of others' claims we see neither how many nor whether their pods have come: what they added stays.
+    const wanted = Math.max(set.spec.replicas, this.live(set).length) + count;
+    // A pod may come that does not count for the release yet: beyond the partition Kruise would update it.
+    const { partition } = set.spec.updateStrategy ?? {};
+    const held: JsonPatch = typeof partition === "number" && partition > 0 ? [{ op: "add", path: "/spec/updateStrategy/partition", value: "100%" }] : [];
+    return this.#setReplicas(set, wanted, held, "claim");
   }
 
   /** Gives back the place that one claim has not used. */
