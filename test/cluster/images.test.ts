@@ -124,7 +124,8 @@ function token(access: object[], key: KeyObject, cert: string): string {
 describe("code images of a cluster", () => {
   let cluster: ClusterBerth;
   beforeAll(async () => {
-    cluster = await ClusterBerth.start({ poolSize: 1 });
+    // The grace in which the same manifest could come again is left out.
+    cluster = await ClusterBerth.start({ poolSize: 1, retention: { graceMs: 0 } });
   });
   afterAll(() => cluster.finish());
 
