@@ -90,7 +90,7 @@ function countBy(names: readonly string[]): Record<string, number> {
 }
 
 function viewInstance(instance: InstanceView, address: string | null, now: number, context: ApiContext) {
-  const { uid, pool, state, functionUid, revision, epoch, inFlight, removing } = instance;
+  const { uid, pool, state, functionUid, revision, epoch, inFlight, removing, obstacle } = instance;
   return {
     uid,
     pool,
@@ -100,6 +100,7 @@ function viewInstance(instance: InstanceView, address: string | null, now: numbe
     epoch,
     address,
     inFlight,
+    obstacle: obstacle?.kind ?? null,
     ageMs: Math.round(now - instance.createdAt),
     idleMs: inFlight > 0 ? 0 : Math.round(now - instance.lastUsedAt),
   };

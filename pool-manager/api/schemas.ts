@@ -133,6 +133,7 @@ export const InstanceList = list(
     epoch: Type.Integer(),
     address: Type.Union([Type.String(), Type.Null()]),
     inFlight: Type.Integer(),
+    obstacle: Type.Union([Type.String(), Type.Null()], { description: "Why it cannot serve now: pending, blocked, unreachable, ended or stuck." }),
     ageMs: Type.Integer(),
     idleMs: Type.Integer(),
   }),

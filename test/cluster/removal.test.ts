@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { deleteNamespace } from "../../bench/namespace.ts";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
@@ -29,6 +29,10 @@ const isGone = (kube: Kube, path: string) =>
     () => false,
     ({ status }: KubeError) => status === 404,
   );
+
+// Benches and commands find the cluster as a user's would.
+beforeAll(() => vi.stubEnv("KUBECONFIG", clusterConfig("any").kubeconfig ?? undefined));
+afterAll(() => vi.unstubAllEnvs());
 
 test("a benchmark's namespace goes, with protected CloneSets in it", async () => {
   const { kube, path } = await leftBehind();
