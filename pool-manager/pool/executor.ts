@@ -46,6 +46,7 @@ export class Executor {
   observe(instances: ReadonlyMap<string, Instance>, isHeld: (pool: string) => boolean, now: number): void {
     this.expectations.observe(instances, now);
     this.#leaving.observe(instances);
+    this.incidents.expire(now);
     for (const [uid, { pool }] of instances) this.#pools.set(uid, pool);
     const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
     for (const uid of this.#leaving.due(isGone, now)) {

@@ -23,10 +23,12 @@ type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
 const RACES: ReadonlySet<string> = new Set(["CONFLICT", "NOT_FOUND"]);
 const RACES_IN_A_ROW = 8;
 const MAX_INCIDENTS = 1000;
+/** An action that has not failed again for this long is not tried any more: its instance went another way. Milliseconds. */
+const OVER_AFTER_MS = 60_000;
 
 /** Actions that fail, each told when it begins, when its reason changes, and when it has succeeded again. */
 export class Incidents {
-  readonly #incidents = new Map<string, Incident & { told: boolean }>();
+  readonly #incidents = new Map<string, Incident & { told: boolean; lastAt: number }>();
 
   /** Counts a failed try; true: it is to be told. */
   failed(subject: Subject, reason: string, message: string, now: number): boolean {
@@ -36,7 +38,7 @@ export class Incidents {
     const changed = known?.reason !== reason || !known.told;
     const tell = changed && (!RACES.has(reason) || failures >= RACES_IN_A_ROW);
     this.#incidents.delete(key);
-    this.#incidents.set(key, { ...subject, reason, message, failures, since: known?.since ?? now, told: tell || (known?.told ?? false) });
+    this.#incidents.set(key, { ...subject, reason, message, failures, since: known?.since ?? now, told: tell || (known?.told ?? false), lastAt: now });
     for (const oldest of this.#incidents.keys()) {
       if (this.#incidents.size <= MAX_INCIDENTS) break;
       this.#incidents.delete(oldest);
@@ -65,6 +67,11 @@ export class Incidents {
   /** What is in a function's way, the longest first. */
   ofFunction(functionUid: string): Incident[] {
     return [...this.#incidents.values()].filter((incident) => incident.told && incident.functionUid === functionUid).sort((a, b) => a.since - b.since);
+  }
+
+  /** Drops what nobody tries any more: pauses between tries are shorter than this. */
+  expire(now: number): void {
+    for (const [key, { lastAt }] of this.#incidents) if (now - lastAt > OVER_AFTER_MS) this.#incidents.delete(key);
   }
 
   /** A function was deleted: nobody tries for it any more. */

@@ -38,6 +38,14 @@ describe("an action that fails", () => {
     expect([once.of("node"), once.succeeded(SCALE)]).toEqual([[], null]);
   });
 
+  test("that nobody tries any more, since its instance is gone, is in nobody's way for ever", () => {
+    const all = incidents(["UNREACHABLE", "no answer"]);
+    all.expire(NOW + 60_000);
+    expect(all.of("node")).toHaveLength(1);
+    all.expire(NOW + 60_001);
+    expect(all.of("node")).toEqual([]);
+  });
+
   test("for a function that is deleted ends with it", () => {
     const all = new Incidents();
     all.failed({ ...SCALE, action: "bind", functionUid: "f" }, "REFUSED", "unsigned", 1);
