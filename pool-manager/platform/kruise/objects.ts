@@ -86,6 +86,11 @@ export const ANNOTATION = {
 export const RUNTIME_CONTAINER = "runtime";
 export const CODE_CONTAINER = "code";
 
+/** None of its containers runs any more, or will. */
+export function hasEnded({ status: { phase } }: Pod): boolean {
+  return phase === "Failed" || phase === "Succeeded";
+}
+
 /** Uid of the CloneSet that a pod counts for. */
 export function ownerOf(pod: Pod): string | undefined {
   return pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;

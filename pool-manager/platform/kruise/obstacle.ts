@@ -1,5 +1,5 @@
 import type { Obstacle } from "../platform.ts";
-import { type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import { hasEnded, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 
 /** The kubelet and the API server get this much longer than a pod's grace to remove it. Milliseconds. */
 const STUCK_AFTER_MS = 15_000;
@@ -35,7 +35,7 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
     scheduledSince: spec.nodeName ? (before.scheduledSince ?? now) : null,
     runningSince: isRunning ? (before.runningSince ?? now) : null,
     deletingSince: metadata.deletionTimestamp ? (before.deletingSince ?? now) : null,
-    endedSince: hasEnded(status) ? (before.endedSince ?? now) : null,
+    endedSince: hasEnded(pod) ? (before.endedSince ?? now) : null,
     missingSince: null,
   };
 }
@@ -78,10 +78,6 @@ function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number)
 function endOf({ status }: Pod): string {
   const why = [status.reason ?? status.phase, status.message].filter(Boolean).join(": ");
   return `the pod has ended: ${why}`;
-}
-
-function hasEnded({ phase }: Pod["status"]): boolean {
-  return phase === "Failed" || phase === "Succeeded";
 }
 
 /** A container that restarts has started, too. */

@@ -1,4 +1,4 @@
-import { type CloneSet, LABEL, ownerOf, type Pod } from "./objects.ts";
+import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "./objects.ts";
 
 /** Pods that count for a CloneSet: owned, not ended, not being deleted. */
 export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
@@ -36,6 +36,6 @@ export function isReady({ status }: Pod): boolean {
   return status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 }
 
-function isLive({ metadata, status }: Pod): boolean {
-  return !metadata.deletionTimestamp && status.phase !== "Failed" && status.phase !== "Succeeded";
+function isLive(pod: Pod): boolean {
+  return !pod.metadata.deletionTimestamp && !hasEnded(pod);
 }
