@@ -230,7 +230,9 @@ export function kubernetesConformance(name: string, start: () => Promise<Subject
       await sleep(500);
       await make();
       await until(() => ended, "the watch has ended");
-      expect(events.map(({ type }) => type)).toEqual(["ADDED", "BOOKMARK"]);
+      const [first, ...rest] = events.map(({ type }) => type);
+      // A server under load tells one twice within those seconds.
+      expect([first, new Set(rest)]).toEqual(["ADDED", new Set(["BOOKMARK"])]);
       expect(Number(events[1]?.object.metadata.resourceVersion)).toBeGreaterThanOrEqual(Number(events[0]?.object.metadata.resourceVersion));
     });
 
