@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { bundle } from "../../cli/bundle.ts";
 import { defaultPace } from "../../pool-manager/config.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
-import { berthProcess } from "../helpers/routers.ts";
+import { BERTH, berthProcess } from "../helpers/routers.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { InFlight, SLOW, STREAM } from "./in-flight.ts";
 import { ended, type Manager, Managers, type Seat } from "./managers.ts";
@@ -25,6 +25,9 @@ const LAG_MS = 2000;
 const { startTimeoutMs } = defaultPace({ kind: "kruise", ...clusterConfig("") });
 /** What every instance is older than before anything happens; BERTH_TEST_MINUTES asks for more. Milliseconds. */
 const AGE_MS = Math.max(startTimeoutMs + 1000, Number(process.env.BERTH_TEST_MINUTES ?? 0) * 60_000);
+
+/** The build of Berth that is there first, and takes turns with this one: an upgrade, a rollback, an upgrade. BERTH_TEST_OTHER names another than this one. */
+const OTHER = process.env.BERTH_TEST_OTHER ?? BERTH;
 
 let namespace: string;
 let view: ClusterView;
@@ -50,6 +53,7 @@ class Installation {
   leader: Manager;
   standby: Manager;
   #leads: 0 | 1 = 0;
+  #starts = 0;
   /** All that there have been. */
   readonly all: Manager[];
 
@@ -62,15 +66,15 @@ class Installation {
 
   static async start(): Promise<Installation> {
     const seats = [await managers.seat(), await managers.seat()] as const;
-    return new Installation(seats, await managers.start(READY, SIZE, seats[0]), await managers.start(WAITS, SIZE, seats[1]));
+    return new Installation(seats, await managers.start(READY, SIZE, seats[0], OTHER), await managers.start(WAITS, SIZE, seats[1], OTHER));
   }
 
   /** Both end, the leader last, and are started again where they were. */
   async restart(): Promise<void> {
     expect(await ended(this.standby.child, "SIGTERM")).toBe(0);
     expect(await ended(this.leader.child, "SIGTERM")).toBe(0);
-    this.leader = await managers.start(READY, SIZE, this.seats[this.#leads]);
-    this.standby = await managers.start(WAITS, SIZE, this.seats[1 - this.#leads]);
+    this.leader = await managers.start(READY, SIZE, this.seats[this.#leads], this.#next());
+    this.standby = await managers.start(WAITS, SIZE, this.seats[1 - this.#leads], this.#next());
     this.all.push(this.leader, this.standby);
   }
 
@@ -83,13 +87,19 @@ class Installation {
     const seat = this.seats[this.#leads];
     this.#leads = this.#leads === 0 ? 1 : 0;
     this.leader = this.standby;
-    this.standby = await managers.start(WAITS, SIZE, seat);
+    this.standby = await managers.start(WAITS, SIZE, seat, this.#next());
     this.all.push(this.standby);
+  }
+
+  /** The program of the next pool manager. */
+  #next(): string {
+    return this.#starts++ % 2 === 0 ? BERTH : OTHER;
   }
 }
 
-async function startRouter(manager: Manager): Promise<{ url: string; stop: () => Promise<void>; leaves: () => Promise<boolean> }> {
-  const { child, line } = await berthProcess(["--url", manager.url, "router", "--router-port", "0"], /^router ready: invoke (\S+) admin (\S+)$/m, 20_000);
+async function startRouter(manager: Manager, program = BERTH): Promise<{ url: string; stop: () => Promise<void>; leaves: () => Promise<boolean> }> {
+  const args = ["--url", manager.url, "router", "--router-port", "0"];
+  const { child, line } = await berthProcess(args, /^router ready: invoke (\S+) admin (\S+)$/m, 20_000, program);
   managers.children.push(child);
   const [, url = "", admin = ""] = line;
   await until(async () => (await fetch(`${admin}/readyz`)).ok, "the router has a table");
@@ -127,7 +137,7 @@ test("whoever leads, however often that changes, no instance older than every ti
   timeout: 150_000 + AGE_MS,
 }, async () => {
   const installation = await Installation.start();
-  const [first, second] = [await startRouter(installation.leader), await startRouter(installation.standby)];
+  const [first, second] = [await startRouter(installation.leader, OTHER), await startRouter(installation.standby)];
   const berth = new TestBerth({ invokeUrl: first.url, manageUrl: installation.leader.url, close: async () => {} });
   await berth.prewarmed(SIZE);
   await deployAll(berth);

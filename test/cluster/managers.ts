@@ -4,7 +4,7 @@ import { mkdtempSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { berthProcess } from "../helpers/routers.ts";
+import { BERTH, berthProcess } from "../helpers/routers.ts";
 import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 /** A start may have to wait until the Lease is free. */
@@ -35,10 +35,10 @@ export class Managers {
     return { port: await freePort(), stateDir: mkdtempSync(join(tmpdir(), "berth-test-")) };
   }
 
-  /** Resolves when it has said that. */
-  async start(ready: RegExp, poolSize = 2, seat?: Seat): Promise<Manager> {
+  /** Resolves when it has said that. `program` may be another build of Berth. */
+  async start(ready: RegExp, poolSize = 2, seat?: Seat, program = BERTH): Promise<Manager> {
     const { args, url } = this.#command(poolSize, seat ?? (await this.seat()));
-    const { child, said } = await berthProcess(args, ready, START_MS);
+    const { child, said } = await berthProcess(args, ready, START_MS, program);
     this.children.push(child);
     return { child, url, said };
   }
@@ -47,7 +47,7 @@ export class Managers {
   async run(boundMs: number): Promise<{ code: number | null; tookMs: number; said: string }> {
     const { args } = this.#command(0, await this.seat());
     const from = performance.now();
-    const child = spawn(process.execPath, ["dist/berth.js", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [BERTH, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     this.children.push(child);
     let said = "";
     for (const stream of [child.stdout, child.stderr]) {

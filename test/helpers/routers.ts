@@ -15,9 +15,12 @@ interface BerthProcess {
   said(): string;
 }
 
-/** Starts `berth ARGS`, and resolves with the line that says it is ready, within `ms`. */
-export async function berthProcess(args: readonly string[], ready: RegExp, ms = 10_000): Promise<BerthProcess> {
-  const child = spawn(process.execPath, ["dist/berth.js", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+/** The program as this checkout has built it. */
+export const BERTH = "dist/berth.js";
+
+/** Starts `berth ARGS`, and resolves with the line that says it is ready, within `ms`. `program` may be another build of Berth. */
+export async function berthProcess(args: readonly string[], ready: RegExp, ms = 10_000, program = BERTH): Promise<BerthProcess> {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
