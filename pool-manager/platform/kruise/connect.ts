@@ -13,6 +13,7 @@ import { KubeError } from "./kube-error.ts";
 import type { Lead } from "./leadership.ts";
 import { type Patience, patiently, pause } from "./patience.ts";
 import { protectInstances } from "./protection.ts";
+import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
   /** Path; null: KUBECONFIG, ~/.kube/config, or the pod's service account. */
@@ -47,6 +48,8 @@ export interface KruiseSources {
   now(): number;
   /** Told of each write to the API server. */
   onWrite(purpose: WritePurpose): void;
+  /** Told of each of them that has failed, with the server's reason. */
+  onWriteFailed(purpose: WritePurpose, reason: string): void;
   /** Told once of what does not work at the cluster and is tried again, and null when it does. */
   onTrouble(step: string, message: string | null): void;
   /** Ends the start with its reason. */
@@ -85,6 +88,8 @@ export async function connectKruise(config: KruiseConfig, sources: KruiseSources
 /** As `connectKruise`, to the API server that `kube` leads to. */
 export async function connectOver(kube: Kube, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   kube.onWrite = sources.onWrite;
+  const failures = new WriteFailures({ count: sources.onWriteFailed, tell: sources.onTrouble });
+  kube.onWritten = (purpose, path, error) => failures.ended(purpose, path, error);
   const patience = (step: string): Patience => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
   await patiently(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
   const namespaceUid = await patiently(() => ensureNamespace(kube), patience("namespace"));
@@ -92,7 +97,8 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   const images = config.images ?? (await patiently(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
   // Two clusters, or two namespaces of one, may share a registry: each collects only its own images.
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
-  const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret });
+  const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
+  const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret, onTrouble });
   const inline = new InlineCode(
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
