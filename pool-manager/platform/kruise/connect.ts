@@ -10,6 +10,7 @@ import { loadKeys } from "./keys.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import { Kube, type WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
+import { kubernetesVersion } from "./kubernetes-version.ts";
 import type { Lead } from "./leadership.ts";
 import { type Patience, patiently, pause } from "./patience.ts";
 import { protectInstances } from "./protection.ts";
@@ -155,8 +156,10 @@ export function registryOf({ registry, insecureRegistry, registryVia }: Pick<Kru
   return new RegistryClient({ registry, credentials: () => credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
 }
 
-/** Refuses a cluster that Berth cannot work on; what is only not known is told. */
+/** Refuses a cluster that Berth cannot work on; what is only not known, or was not tested, is told. */
 async function checkKruiseItself(kube: Kube, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
+  const found = await kubernetesVersion(kube).catch(() => null);
+  if (found?.warning) onTrouble("kubernetes version", found.warning);
   const served = await kruiseServed(kube);
   if (!served.ok) throw new KubeError(404, "KruiseMissing", `${served.detail}: ${served.fix}`);
   if (any) return;
