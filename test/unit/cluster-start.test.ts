@@ -5,7 +5,7 @@ import { loadKeys } from "../../pool-manager/platform/kruise/keys.ts";
 import { judgeKruiseVersion, readKruiseVersion } from "../../pool-manager/platform/kruise/kruise-version.ts";
 import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { kubernetesVersion } from "../../pool-manager/platform/kruise/kubernetes-version.ts";
+import { kubernetesVersion, tellKubernetesVersion } from "../../pool-manager/platform/kruise/kubernetes-version.ts";
 import { patiently } from "../../pool-manager/platform/kruise/patience.ts";
 import { protectInstances } from "../../pool-manager/platform/kruise/protection.ts";
 import { highestTerm } from "../../pool-manager/platform/kruise/terms.ts";
@@ -209,6 +209,36 @@ describe("the version of Kubernetes", () => {
   ])("%s is one that Berth was tested with: %s", async (gitVersion, isTested) => {
     const { version, warning } = await kubernetesVersion(answering({ "/version": { gitVersion } }));
     expect([version, warning]).toEqual([gitVersion, isTested ? null : `Kubernetes is ${gitVersion}; Berth was tested with 1.30 to 1.37`]);
+  });
+
+  /** What a start tells of it where the API answers in turn with `answers`, the last one from then on. */
+  async function told(answers: (string | Error)[], stop = new AbortController().signal) {
+    const troubles: (string | null)[] = [];
+    let asked = 0;
+    const get = async <T>() => {
+      const answer = answers[Math.min(asked++, answers.length - 1)];
+      if (answer instanceof Error) throw answer;
+      return { gitVersion: answer } as T;
+    };
+    const ended = tellKubernetesVersion({ get }, { stop, onTrouble: (message) => troubles.push(message) }).then(
+      () => "done",
+      ({ name }: Error) => name,
+    );
+    await pass(10_000);
+    return { ended: await ended, troubles };
+  }
+
+  test("is told once where Berth was not tested with it, also when the API server answers late", async () => {
+    expect(await told(["v1.34.4"])).toEqual({ ended: "done", troubles: [] });
+    expect(await told([refusal(429), refusal(0), "v1.34.4"])).toEqual({ ended: "done", troubles: [] });
+    expect(await told([refusal(0), "v1.29.1"])).toEqual({ ended: "done", troubles: [expect.stringContaining("Kubernetes is v1.29.1")] });
+  });
+
+  test("that cannot be read is told, and no reason to end", async () => {
+    for (const error of [refusal(0), refusal(403), refusal(404), refusal(500)]) {
+      expect(await told([error])).toEqual({ ended: "done", troubles: [expect.stringMatching(/^the version of Kubernetes is unknown: .*status \d+/)] });
+    }
+    expect(await told([refusal(0)], AbortSignal.abort())).toEqual({ ended: "AbortError", troubles: [] });
   });
 });
 

@@ -10,7 +10,7 @@ import { loadKeys } from "./keys.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import { Kube, type WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
-import { kubernetesVersion } from "./kubernetes-version.ts";
+import { tellKubernetesVersion } from "./kubernetes-version.ts";
 import type { Lead } from "./leadership.ts";
 import { type Patience, patiently, pause } from "./patience.ts";
 import { protectInstances } from "./protection.ts";
@@ -93,6 +93,7 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   kube.onWritten = (purpose, path, error) => failures.ended(purpose, path, error);
   const patience = (step: string): Patience => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
   await patiently(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
+  await tellKubernetesVersion(kube, patience("kubernetes version"));
   const namespaceUid = await patiently(() => ensureNamespace(kube), patience("namespace"));
   const registry = registryOf(config);
   const images = config.images ?? (await patiently(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
@@ -158,8 +159,6 @@ export function registryOf({ registry, insecureRegistry, registryVia }: Pick<Kru
 
 /** Refuses a cluster that Berth cannot work on; what is only not known, or was not tested, is told. */
 async function checkKruiseItself(kube: Kube, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
-  const found = await kubernetesVersion(kube).catch(() => null);
-  if (found?.warning) onTrouble("kubernetes version", found.warning);
   const served = await kruiseServed(kube);
   if (!served.ok) throw new KubeError(404, "KruiseMissing", `${served.detail}: ${served.fix}`);
   if (any) return;
