@@ -1,8 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NEWEST, OLDEST, type Versions } from "./versions.ts";
+import { BoundedCommands } from "./bounded-commands.ts";
+import { NEWEST, OLDEST, present, type Versions } from "./versions.ts";
 
 /** A cluster whose programs have to be built first takes a quarter of an hour. Milliseconds. */
 const UP_MS = 45 * 60_000;
@@ -20,32 +20,43 @@ interface Row {
   log: string;
 }
 
-const dir = mkdtempSync(join(tmpdir(), "berth-matrix-"));
+const commands = new BoundedCommands();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => commands.stop());
 
-function run(command: string, args: string[], log: string, timeout: number): boolean {
-  const file = openSync(log, "a");
-  const { status } = spawnSync(command, args, { stdio: ["ignore", file, file], timeout, killSignal: "SIGKILL" });
-  closeSync(file);
-  return status === 0;
-}
-
-function tryOut(versions: Versions): Row {
+async function tryOut(versions: Versions, dir: string): Promise<Row> {
   const { kubernetes, kruise } = versions;
   const log = join(dir, `kubernetes-${kubernetes}-kruise-${kruise}.log`);
   process.stderr.write(`Kubernetes ${kubernetes} with OpenKruise ${kruise}: ${log}\n`);
   const began = Date.now();
-  const isUp = run("npm", ["run", "cluster:up", "--", "--kubernetes", kubernetes, "--kruise", kruise], log, UP_MS);
-  if (isUp) run("npx", ["vitest", "run", "-c", "test/cluster/vitest.config.ts", ...TESTS], log, TESTS_MS);
-  run("npm", ["run", "cluster:down"], log, DOWN_MS);
-  const [, passed = "0", failed = "1"] = /^(\d+) passed, (\d+) failed/m.exec(readFileSync(log, "utf8")) ?? [];
-  return { versions, passed: Number(passed), failed: Number(failed), seconds: Math.round((Date.now() - began) / 1000), log };
+  const isUp = await commands.run(["npm", "run", "cluster:up", "--", "--kubernetes", kubernetes, "--kruise", kruise], log, UP_MS);
+  const isGood = isUp && (await commands.run(["npx", "vitest", "run", "-c", "test/cluster/vitest.config.ts", ...TESTS], log, TESTS_MS));
+  const isDown = await commands.run(["npm", "run", "cluster:down"], log, DOWN_MS, "always");
+  const [, passed = 0, failed = 0] = (/^(\d+) passed, (\d+) failed/m.exec(readFileSync(log, "utf8")) ?? []).map(Number);
+  // A run that ended badly has failed, whatever it has counted.
+  const atLeast = isGood && isDown ? 0 : 1;
+  return { versions, passed, failed: Math.max(failed, atLeast), seconds: Math.round((Date.now() - began) / 1000), log };
 }
 
-const rows = [OLDEST, NEWEST].map(tryOut);
-process.stdout.write("| Kubernetes | OpenKruise | passed | failed | seconds |\n|-|-|-|-|-|\n");
-for (const { versions, passed, failed, seconds } of rows) {
-  process.stdout.write(`| ${versions.kubernetes} | ${versions.kruise} | ${passed} | ${failed} | ${seconds} |\n`);
+async function tryAll(): Promise<Row[]> {
+  const now = present();
+  if (now) throw new Error(`there is a cluster, of Kubernetes ${now.kubernetes} and OpenKruise ${now.kruise}: npm run cluster:down ends it`);
+  const dir = mkdtempSync(join(tmpdir(), "berth-matrix-"));
+  const rows: Row[] = [];
+  for (const versions of [OLDEST, NEWEST]) if (!commands.isStopped) rows.push(await tryOut(versions, dir));
+  return rows;
 }
-const total = (count: "passed" | "failed") => rows.reduce((sum, row) => sum + row[count], 0);
-process.stdout.write(`${total("passed")} passed, ${total("failed")} failed\n`);
-if (total("failed") > 0) process.exitCode = 1;
+
+function print(rows: Row[]): void {
+  const total = (count: "passed" | "failed") => rows.reduce((sum, row) => sum + row[count], 0);
+  const lines = rows.map(({ versions, passed, failed, seconds }) => `| ${versions.kubernetes} | ${versions.kruise} | ${passed} | ${failed} | ${seconds} |`);
+  process.stdout.write(`${["| Kubernetes | OpenKruise | passed | failed | seconds |", "|-|-|-|-|-|", ...lines].join("\n")}\n`);
+  process.stdout.write(`${total("passed")} passed, ${total("failed")} failed\n`);
+  if (total("failed") > 0 || commands.isStopped) process.exitCode = 1;
+}
+
+try {
+  print(await tryAll());
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
