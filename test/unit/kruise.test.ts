@@ -87,6 +87,8 @@ describe("the record of a pod", () => {
   const seen = { ...firstSight(0), scheduledSince: 0, runningSince: 0, unconnectedSince: null };
   const known = { echo: null, readyAt: null, createdAt: 0, seen, isCurrent: true, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
 
+  const free = { pool: "node", functionUid: null, replace: null, obstacle: null };
+
   test("changes its substance with owner, labels, images and deletion, and not with its status", () => {
     const a = pod("a");
     expect(substanceOf({ ...a, status: { phase: "Pending" }, metadata: { ...a.metadata, resourceVersion: "8" } })).toBe(substanceOf(a));
@@ -102,13 +104,13 @@ describe("the record of a pod", () => {
       status: { containerStatuses: [{ name: "code", image: "", imageID, restartCount: 0, state: { running: {} } }] },
     });
     expect([hasSwapped(running("reg/code@sha256:11")), hasSwapped(running("reg/code@sha256:22")), hasSwapped(bound)]).toEqual([true, false, false]);
-    expect(recordOf(bound, { ...known, overdue: true }, null, null).trouble).toMatch(/has not run within 60 s/);
+    expect(recordOf(bound, { ...known, overdue: true }, free).trouble).toMatch(/has not run within 60 s/);
   });
 
   test("is being removed by the owner that was told to, and no longer once a claim has moved it to another", () => {
     const owned = (uid: string) =>
       pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
-    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, null, null).removing;
+    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
     expect([removing("pool"), removing("fn")]).toEqual([true, false]);
   });
 
@@ -117,7 +119,7 @@ describe("the record of a pod", () => {
       ...pod("a"),
       status: { containerStatuses: [{ name: "code", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }] },
     };
-    expect(recordOf(waiting, known, null, null).trouble).toBe("ErrImagePull: gone");
+    expect(recordOf(waiting, known, free).trouble).toBe("ErrImagePull: gone");
     const echo = {
       uid: "uid-a",
       bootId: "b",
@@ -132,7 +134,7 @@ describe("the record of a pod", () => {
     };
     const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
     const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, 10);
-    expect(recordOf(evicted, { ...known, echo }, null, ended).echo).toMatchObject({
+    expect(recordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
       state: "failed",
       loaded: false,
       error: { message: "the pod has ended: Evicted" },

@@ -232,7 +232,7 @@ export class CloneSets {
     const unseen = unseenPods(set, this.live(set));
     if (unseen === 0 || (set.status?.replicas ?? 0) < goal) return null;
     this.#unseen.set(name, unseen);
-    return `Kruise counts ${unseen} pods of CloneSet ${name} that have lost their label ${LABEL.pool}`;
+    return `Kruise counts ${unseen} pods of CloneSet ${name} that the API server does not show`;
   }
 
   /** Moves a pod out of the CloneSet of this uid, while that creates none. */

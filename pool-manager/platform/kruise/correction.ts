@@ -5,8 +5,8 @@ export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: u
 
 /**
  * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
- * count pods that are not seen here, because somebody has changed their labels. They count too, else Kruise would
- * delete as many pods of its choice.
+ * count pods that are not seen here, because a listing or a watch lacks them. They count too, else Kruise would delete
+ * as many pods of its choice.
  *
  * | field                        | is to be                                                         |
  * |------------------------------|------------------------------------------------------------------|

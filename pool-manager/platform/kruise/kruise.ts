@@ -17,6 +17,7 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
+import { isBerths } from "./belonging.ts";
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
@@ -80,9 +81,10 @@ export class KruisePlatform implements Platform {
     this.#options = options;
     this.loadPath = options.loadPath;
     const { kube, keys, now } = options;
-    const labelSelector = LABEL.pool;
-    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelSelector, (change) => this.#members.podChanged(change));
-    this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, labelSelector, ({ type, object }) => {
+    // All pods of the namespace are looked at: one whose labels were changed would not be selected by them.
+    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => this.#members.podChanged(change));
+    this.#pods.accepts = (pod) => isBerths(pod, this.#sets);
+    this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, LABEL.pool, ({ type, object }) => {
       if (type === "present") this.#writer.noticed(object);
       else this.#writer.gone(object);
     });
@@ -90,13 +92,15 @@ export class KruisePlatform implements Platform {
     this.#template = templateOf(options.pods);
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
     const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
-    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, isClosed });
+    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, isClosed });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
   async start(): Promise<void> {
     await this.#nodes.start();
-    await Promise.all([this.#sets.start(), this.#pods.start()]);
+    // CloneSets first: a pod is Berth's by its owner.
+    await this.#sets.start();
+    await this.#pods.start();
     // A table without those that only have not spoken yet would take them from their routers.
     for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && this.#members.anySilent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
     this.#healing = setInterval(() => void this.#heal(), HEAL_EVERY_MS);

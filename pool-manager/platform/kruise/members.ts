@@ -1,11 +1,12 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../platform.ts";
+import { belongingOf, type KnownSets } from "./belonging.ts";
 import { InstanceLink, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { ANNOTATION, type Pod } from "./objects.ts";
 import { firstSight, obstacleOf, sighted } from "./obstacle.ts";
-import { bindingOf, hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
 import type { Change, Reflector } from "./reflector.ts";
 import { isOfTemplate, type PodTemplate } from "./template.ts";
 
@@ -17,6 +18,7 @@ export interface MembersOptions {
   openControl: OpenControl;
   now(): number;
   pods: Pick<Reflector<Pod>, "synced" | "get">;
+  sets: KnownSets;
   /** Nothing is started on that node any more. */
   isClosed(node: string | undefined): boolean;
 }
@@ -65,7 +67,8 @@ export class Members {
 
   /** Some bound instance that seems to run has not said yet what it serves. */
   anySilent(): boolean {
-    return [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && !known.echo && known.seen.runningSince !== null && !isEnding(known));
+    const isBound = (pod: Pod) => belongingOf(pod, this.#options.sets).functionUid !== null;
+    return [...this.#members.values()].some(({ pod, known }) => isBound(pod) && !known.echo && known.seen.runningSince !== null && !isEnding(known));
   }
 
   podChanged({ type, object: pod }: Change<Pod>): void {
@@ -196,7 +199,8 @@ export class Members {
   /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
   #refresh(member: Member): void {
     if (this.#members.get(member.pod.metadata.uid) !== member) return;
-    const record = recordOf(member.pod, member.known, this.#replaceOf(member), this.#obstacleOf(member));
+    const belonging = belongingOf(member.pod, this.#options.sets);
+    const record = recordOf(member.pod, member.known, { ...belonging, replace: this.#replaceOf(member), obstacle: this.#obstacleOf(member) });
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
   }
