@@ -4,6 +4,7 @@ import { claimPatch, functionSet, poolSetName } from "../../pool-manager/platfor
 import type { CloneSet, Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { firstSight, obstacleOf, sighted } from "../../pool-manager/platform/kruise/obstacle.ts";
 import { hasSwapped, recordOf, substanceOf } from "../../pool-manager/platform/kruise/pod-record.ts";
+import { failedScaleOf } from "../../pool-manager/platform/kruise/set-counts.ts";
 
 const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", pullSecret: null };
 
@@ -144,4 +145,24 @@ describe("the record of a pod", () => {
 
 test("a pool's CloneSet is another one for another runtime image", () => {
   expect(poolSetName("node", settings)).not.toBe(poolSetName("node", { ...settings, runtimeImage: "r:2" }));
+});
+
+describe("why Kruise creates no pods", () => {
+  const condition = (message: string): CloneSet => ({
+    ...set({}, {}),
+    metadata: { ...set({}, {}).metadata, name: "pool-node-1", generation: 1 },
+    status: { observedGeneration: 1, conditions: [{ type: "FailedScale", status: "True", message }] },
+  });
+
+  test.each([
+    ["exceeded quota: few, requested: pods=1", "exceeded quota: few, requested: pods=1"],
+    ["scaleUp is limited because of scaleStrategy.maxUnavailable, limit: 0", null],
+    [
+      'failed to create pod: admission webhook "a.b" denied the request: no, pod: {"metadata":{"name":"pool-node-1-abcde"}}',
+      'admission webhook "a.b" denied the request: no',
+    ],
+    ['pods "pool-node-1-abcde" is forbidden', 'pods "pool-node-1-…" is forbidden'],
+  ])("%s", (message, told) => {
+    expect(failedScaleOf(condition(message))).toBe(told);
+  });
 });

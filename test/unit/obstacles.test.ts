@@ -133,6 +133,19 @@ describe("what keeps a pod from serving", () => {
     phase: "Pending",
     containerStatuses: [{ name: "runtime", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }],
   };
+  const container = (name: string, state: object, restartCount = 0) => ({ name, image: "", restartCount, state });
+  const creating = { phase: "Pending", containerStatuses: [container("runtime", { waiting: { reason: "ContainerCreating" } })] };
+  const failsFirst = {
+    phase: "Pending",
+    podIP: "10.0.0.1",
+    initContainerStatuses: [container("proxy-init", { waiting: { reason: "CrashLoopBackOff", message: "back-off 40s" } }, 3)],
+    containerStatuses: [container("runtime", { waiting: { reason: "PodInitializing" } })],
+  };
+  const crashes = {
+    ...runs,
+    containerStatuses: [container("runtime", { waiting: { reason: "CrashLoopBackOff", message: "back-off 20s" } }, 2)],
+  };
+  const stopped = { ...runs, containerStatuses: [container("runtime", { terminated: { reason: "OOMKilled", exitCode: 137 } }, 1)] };
   const unschedulable = { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }] };
   const deleting = { deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 5, finalizers: ["a/b"] };
   const connected: Sightings = { ...firstSight(0), unconnectedSince: null };
@@ -143,6 +156,10 @@ describe("what keeps a pod from serving", () => {
     ["runs and is not connected", pod(runs), firstSight(0), 100_000, "unreachable", /no connection/],
     ["waits for a node", pod(unschedulable, {}, ""), firstSight(0), 100_000, "pending", /Unschedulable: 0\/1 nodes/],
     ["cannot be started", pod(pulls), firstSight(0), 100_000, "blocked", /ErrImagePull: gone/],
+    ["has an init container that fails", pod(failsFirst), firstSight(0), 100_000, "blocked", /^init container proxy-init: CrashLoopBackOff: back-off 40s/],
+    ["waits for what only its Events tell", pod(creating), firstSight(0), 100_000, "blocked", /^no connection$/],
+    ["runs again and again", pod(crashes), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: CrashLoopBackOff: back-off 20s; no connection$/],
+    ["has just stopped", pod(stopped), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: OOMKilled: exit code 137; no connection$/],
     ["has been evicted", pod({ phase: "Failed", reason: "Evicted" }), connected, 100_000, "ended", /Evicted/],
     [
       "was refused by its node",

@@ -7,6 +7,7 @@ import type { Kube } from "./kube.ts";
 import { ANNOTATION, type Pod } from "./objects.ts";
 import { firstSight, obstacleOf, sighted } from "./obstacle.ts";
 import { hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { PodWarnings } from "./pod-warnings.ts";
 import type { Change, Reflector } from "./reflector.ts";
 import { isOfTemplate, type PodTemplate } from "./template.ts";
 
@@ -35,11 +36,13 @@ export class Members {
   readonly instances = new Map<string, Instance>();
   readonly #options: MembersOptions;
   readonly #members = new Map<string, Member>();
+  readonly #warnings: PodWarnings;
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
 
   constructor(options: MembersOptions) {
     this.#options = options;
+    this.#warnings = new PodWarnings(options.kube, options.now);
   }
 
   watch(listener: (uid: string) => void): () => void {
@@ -126,6 +129,7 @@ export class Members {
   check(): void {
     for (const member of this.#members.values()) {
       this.#checkSwap(member);
+      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind === "blocked") this.#warnings.look(member.pod);
       if (this.instances.get(member.pod.metadata.uid)?.obstacle?.message !== this.#obstacleOf(member)?.message) this.#refresh(member);
     }
   }
@@ -193,7 +197,8 @@ export class Members {
   }
 
   #obstacleOf({ pod, known, link }: Member): Obstacle | null {
-    return obstacleOf(pod, known.seen, link?.trouble ?? null, this.#options.now());
+    const trouble = known.seen.runningSince === null ? this.#warnings.of(pod) : (link?.trouble ?? null);
+    return obstacleOf(pod, known.seen, trouble, this.#options.now());
   }
 
   /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
@@ -213,6 +218,7 @@ export class Members {
   #forget(uid: string): void {
     this.#members.get(uid)?.link?.close();
     this.#members.delete(uid);
+    this.#warnings.forget(uid);
     this.instances.delete(uid);
     this.#notify(uid);
   }

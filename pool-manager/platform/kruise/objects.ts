@@ -34,7 +34,7 @@ export interface ContainerStatus {
   /** Ends with the digest of the image's manifest. */
   imageID?: string;
   restartCount: number;
-  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string } };
+  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string; exitCode?: number; message?: string } };
 }
 
 export interface ObjectCondition {
@@ -46,7 +46,15 @@ export interface ObjectCondition {
 
 export interface Pod extends KubeObject {
   spec: { nodeName?: string; containers: { name: string; image: string }[] };
-  status: { phase?: string; reason?: string; message?: string; podIP?: string; containerStatuses?: ContainerStatus[]; conditions?: ObjectCondition[] };
+  status: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    podIP?: string;
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
+    conditions?: ObjectCondition[];
+  };
 }
 
 export interface CloneSet extends KubeObject {

@@ -20,16 +20,23 @@ export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
   return Math.max(0, (status?.replicas ?? 0) - live.length);
 }
 
+/** Kruise has stopped at `maxUnavailable`, which Berth lowers as soon as it asks for no more: that is no reason of its own. */
+const OWN_LIMIT = /^scaleUp is limited because of scaleStrategy\.maxUnavailable/;
+
 /** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
 export function failedScaleOf({ metadata, status }: CloneSet): string | null {
   if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
   const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
-  return condition ? withoutNames(condition.message ?? condition.reason ?? "FailedScale", metadata.name) : null;
+  const message = condition && (condition.message ?? condition.reason ?? "FailedScale");
+  return message && !OWN_LIMIT.test(message) ? withoutNames(message, metadata.name) : null;
 }
 
-/** Each try would have made a pod of another name: the reason is the same. */
+/** Each try would have made a pod of another name: the reason is the same. Kruise adds the whole pod. */
 export function withoutNames(message: string, set: string): string {
-  return message.replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
+  return message
+    .replace(/^failed to create pod: /, "")
+    .replace(/, pod: \{".*$/s, "")
+    .replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
 }
 
 export function isReady({ status }: Pod): boolean {
