@@ -100,6 +100,60 @@ test("pods that a webhook gives other labels are the pool's, and no others are m
     await platform.close();
   }));
 
+/** Takes labels away from each new pod. Returns how many it has seen, and what ends it. */
+function withoutLabels(cluster: KruiseCluster, isTaken: (label: string) => boolean): { made: () => number; undo: () => void } {
+  let made = 0;
+  const undo = cluster.api.admission.mutate(({ operation, kind, object }) => {
+    if (operation !== "CREATE" || kind.kind !== "Pod") return object;
+    made += 1;
+    const labels = Object.fromEntries(Object.entries(object.metadata.labels ?? {}).filter(([name]) => !isTaken(name)));
+    return { ...object, metadata: { ...object.metadata, labels } };
+  });
+  return { made: () => made, undo };
+}
+
+test("a webhook that takes away all labels has Kruise let go of each new pod: that ends at once, is told, leaves no pods, and is tried again in time", () =>
+  VirtualTime.run(4, async (time) => {
+    const cluster = new KruiseCluster();
+    const { made, undo } = withoutLabels(cluster, (label) => label.startsWith("berth.dev/"));
+    const { platform, scale, prewarmed } = await started(cluster);
+    const tries = async (count: number) => {
+      const told: string[] = [];
+      for (let i = 0; i < count; i++) {
+        await scale().catch(({ message }: Error) => told.push(message));
+        await time.sleep(10_000);
+      }
+      return told;
+    };
+    // As often as a refused pool is tried: for ten minutes.
+    const told = await tries(60);
+    expect(told.length).toBeGreaterThan(50);
+    expect(told.at(-1)).toMatch(/^Kruise lets go of new pods of CloneSet pool-node-\S+: something at the cluster, such as a webhook, .* berth.dev\/set$/);
+    expect(platform.observe().refusals?.().get("node")).toBe(told.at(-1));
+    expect(made()).toBeLessThan(40);
+    expect(cluster.store.list("/pods").filter(({ metadata }) => !metadata.deletionTimestamp)).toHaveLength(0);
+
+    undo();
+    await tries(40);
+    expect(prewarmed()).toBe(2);
+    expect(platform.observe().refusals?.().size).toBe(0);
+    await platform.close();
+  }));
+
+test("one that takes away only the label by which the CloneSet selects leaves instances that are used", () =>
+  VirtualTime.run(5, async (time) => {
+    const cluster = new KruiseCluster();
+    const { made } = withoutLabels(cluster, (label) => label === "berth.dev/set");
+    const { platform, scale, prewarmed } = await started(cluster);
+    for (let i = 0; i < 30; i++) {
+      await scale().catch(() => {});
+      await time.sleep(10_000);
+    }
+    expect(prewarmed()).toBeGreaterThanOrEqual(2);
+    expect(made()).toBeLessThanOrEqual(POOL.max);
+    await platform.close();
+  }));
+
 test("pods that Kruise counts and no watch has told of are named as the reason, and then made up for", () =>
   VirtualTime.run(3, async (time) => {
     const cluster = new KruiseCluster();

@@ -33,6 +33,10 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ instances: lost(2, 20_000) })))).toBeGreaterThan(0);
     expect(created(decide(world({ instances: lost(4, 20_000) })))).toBe(0);
     expect(removed({ instances: lost(4, 20_000) })).toEqual([]);
+    // One has started since: what was wrong is mended.
+    const since = (count: number) => lost(count, 20_000).map((one) => ({ ...one, seenAt: NOW - 30_000 }));
+    expect(created(decide(world({ instances: [...since(4), instance("since", { readyAt: NOW - 1000 })] })))).toBe(1);
+    expect(created(decide(world({ instances: [...since(4), instance("before", { readyAt: NOW - 40_000 })] })))).toBe(0);
     expect(removed({ instances: lost(4, 11 * PACE.startTimeoutMs) })).toEqual(["remove u0: unreachable"]);
   });
 

@@ -82,7 +82,10 @@ export class KruisePlatform implements Platform {
     this.loadPath = options.loadPath;
     const { kube, keys, now } = options;
     // All pods of the namespace are looked at: one whose labels were changed would not be selected by them.
-    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => this.#members.podChanged(change));
+    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => {
+      this.#writer.podChanged(change.object);
+      this.#members.podChanged(change);
+    });
     this.#pods.accepts = (pod) => isBerths(pod, this.#sets);
     this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, LABEL.pool, ({ type, object }) => {
       if (type === "present") this.#writer.noticed(object);

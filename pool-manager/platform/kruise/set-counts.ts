@@ -28,7 +28,11 @@ export function failedScaleOf({ metadata, status }: CloneSet): string | null {
   if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
   const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
   const message = condition && (condition.message ?? condition.reason ?? "FailedScale");
-  return message && !OWN_LIMIT.test(message) ? withoutNames(message, metadata.name) : null;
+  return message && !isOwnLimit(message) ? withoutNames(message, metadata.name) : null;
+}
+
+export function isOwnLimit(message: string): boolean {
+  return OWN_LIMIT.test(message);
 }
 
 /** Each try would have made a pod of another name: the reason is the same. Kruise adds the whole pod. */

@@ -1,9 +1,9 @@
 import type { Kube } from "./kube.ts";
 import type { KubeObject } from "./objects.ts";
-import { withoutNames } from "./set-counts.ts";
+import { isOwnLimit, withoutNames } from "./set-counts.ts";
 
 /** Warnings that are older than this say nothing about what was asked for now. Milliseconds. */
-const RECENT_MS = 30_000;
+const RECENT_MS = 60_000;
 /** The kubelet repeats what keeps a pod from starting after pauses of up to two minutes. Milliseconds. */
 export const KUBELET_RECENT_MS = 150_000;
 
@@ -27,6 +27,6 @@ export async function lastWarning(
     message: event.message ?? "",
     at: Date.parse(event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp),
   }));
-  const recent = times.filter(({ at }) => Date.now() - at < recentMs).sort((a, b) => b.at - a.at);
+  const recent = times.filter(({ at, message }) => Date.now() - at < recentMs && !isOwnLimit(message)).sort((a, b) => b.at - a.at);
   return recent[0]?.message ? withoutNames(recent[0].message, name) : null;
 }
