@@ -19,7 +19,9 @@ function pod(labels: Record<string, string>, owner?: string): Pod {
 }
 
 function sets(...known: [name: string, labels: Record<string, string>][]) {
-  const byName = new Map(known.map(([name, labels]) => [name, { metadata: { name, uid: `uid-${name}`, labels } } as unknown as CloneSet]));
+  const byName = new Map(
+    known.map(([name, labels]) => [name, { metadata: { name, uid: `uid-${name}`, labels }, spec: { template: {} } } as unknown as CloneSet]),
+  );
   return { get: (name: string) => byName.get(name) };
 }
 
@@ -83,6 +85,28 @@ test("pods whose labels were changed by hand are seen, and serve on as what they
     cluster.at("PATCH", path(cluster, b), { metadata: { labels: { "berth.dev/function": "nobody", "berth.dev/template": "0000000b" } } });
     await time.sleep(400_000);
     expect([prewarmed(), cluster.store.list("/pods").length]).toEqual([2, 2]);
+    await platform.close();
+  }));
+
+test("CloneSets whose labels were changed by hand get them back, and go on creating", () =>
+  VirtualTime.run(6, async (time) => {
+    const cluster = new KruiseCluster();
+    const { platform, scale, prewarmed } = await started(cluster);
+    await scale();
+    await time.reach(() => prewarmed() === 2, "two are prewarmed");
+    const [set] = cluster.store.list("apps.kruise.io/clonesets");
+    const setPath = `/apis/apps.kruise.io/v1alpha1/namespaces/${cluster.namespace}/clonesets/${set?.metadata.name}`;
+    const labels = () => cluster.store.list("apps.kruise.io/clonesets")[0]?.metadata.labels;
+    cluster.at("PATCH", setPath, { metadata: { labels: { "berth.dev/pool": null } } });
+    const [free] = cluster.store.list("/pods");
+    cluster.at("DELETE", path(cluster, free));
+    await time.reach(() => platform.observe().instances.size === 1, "one is gone");
+    await scale();
+    await time.reach(() => prewarmed() === 2, "it is made up for");
+    await time.reach(() => labels()?.["berth.dev/pool"] === "node", "the label is back");
+    cluster.at("PATCH", setPath, { metadata: { labels: { "berth.dev/pool": "other" } } });
+    await time.reach(() => labels()?.["berth.dev/pool"] === "node", "the label is right again");
+    expect(prewarmed()).toBe(2);
     await platform.close();
   }));
 

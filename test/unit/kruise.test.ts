@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { correctionOf } from "../../pool-manager/platform/kruise/correction.ts";
-import { claimPatch, functionSet, poolSetName } from "../../pool-manager/platform/kruise/manifests.ts";
+import { claimPatch, functionSet, poolSet, poolSetName } from "../../pool-manager/platform/kruise/manifests.ts";
 import type { CloneSet, Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { firstSight, obstacleOf, sighted } from "../../pool-manager/platform/kruise/obstacle.ts";
 import { hasSwapped, recordOf, substanceOf } from "../../pool-manager/platform/kruise/pod-record.ts";
@@ -21,8 +21,11 @@ function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:
   };
 }
 
-function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = { "berth.dev/function": "f1" }, counted?: number): CloneSet {
-  const base = functionSet("f1", "node", settings, "c:1") as CloneSet;
+const OF_FUNCTION = { "berth.dev/pool": "node", "berth.dev/function": "f1" };
+const OF_POOL = { "berth.dev/pool": "node" };
+
+function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = OF_FUNCTION, counted?: number, isPool = labels === OF_POOL): CloneSet {
+  const base = (isPool ? poolSet("node", settings) : functionSet("f1", "node", settings, "c:1")) as CloneSet;
   return {
     ...base,
     metadata: { ...base.metadata, uid: "set", resourceVersion: "1", creationTimestamp: "", labels },
@@ -46,10 +49,16 @@ describe("corrections of a CloneSet", () => {
     ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
     ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [pod("a", old)], []],
     ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
-    ["is a pool's with claims taken from it", set({ replicas: 3 }, {}), [pod("a")], []],
+    [
+      "has lost its labels, or has others",
+      set({ replicas: 0, updateStrategy: { partition: 0 } }, { "berth.dev/pool": "other" }),
+      [],
+      ["add /metadata/labels/berth.dev~1pool node", "add /metadata/labels/berth.dev~1function f1"],
+    ],
+    ["is a pool's with claims taken from it", set({ replicas: 3 }, OF_POOL), [pod("a")], []],
     [
       "is such a pool's, with a pod that is to go",
-      set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, {}),
+      set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, OF_POOL),
       [pod("a"), pod("b")],
       ["test /spec/replicas 3", "replace /spec/replicas 1"],
     ],
@@ -149,8 +158,8 @@ test("a pool's CloneSet is another one for another runtime image", () => {
 
 describe("why Kruise creates no pods", () => {
   const condition = (message: string): CloneSet => ({
-    ...set({}, {}),
-    metadata: { ...set({}, {}).metadata, name: "pool-node-1", generation: 1 },
+    ...set({}, OF_POOL),
+    metadata: { ...set({}, OF_POOL).metadata, name: "pool-node-1", generation: 1 },
     status: { observedGeneration: 1, conditions: [{ type: "FailedScale", status: "True", message }] },
   });
 

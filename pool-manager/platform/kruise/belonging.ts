@@ -1,4 +1,4 @@
-import { type CloneSet, LABEL, type OwnerReference, type Pod } from "./objects.ts";
+import { ANNOTATION, type CloneSet, LABEL, type OwnerReference, type Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
 
 export type KnownSets = Pick<Reflector<CloneSet>, "get">;
@@ -22,17 +22,28 @@ export function isBerths(pod: Pod, sets: KnownSets): boolean {
 export function belongingOf(pod: Pod, sets: KnownSets): Belonging {
   const { labels } = pod.metadata;
   const set = setOf(pod, sets);
-  const pool = set?.metadata.labels?.[LABEL.pool] ?? labels?.[LABEL.pool] ?? "";
+  const pool = (set && poolOfSet(set)) || (labels?.[LABEL.pool] ?? "");
   return { pool, functionUid: set ? functionOfSet(set) : (labels?.[LABEL.function] ?? null) };
+}
+
+/** Whether a CloneSet is Berth's, whatever has become of its labels. */
+export function isBerthsSet({ metadata }: CloneSet): boolean {
+  return metadata.labels?.[LABEL.pool] !== undefined || (/^(pool|fn)-/.test(metadata.name) && metadata.annotations?.[ANNOTATION.term] !== undefined);
+}
+
+/** Its labels are in its template, too. */
+export function poolOfSet({ metadata, spec }: CloneSet): string {
+  return spec.template.metadata?.labels?.[LABEL.pool] ?? metadata.labels?.[LABEL.pool] ?? "";
+}
+
+/** Uid of the function that a CloneSet is of, by its name, which nobody can change; null: it is a pool's. */
+export function functionOfSet({ metadata }: CloneSet): string | null {
+  const named = /^fn-(.+)$/.exec(metadata.name)?.[1];
+  return named === undefined ? null : (metadata.labels?.[LABEL.function] ?? named);
 }
 
 function setOf({ metadata }: Pod, sets: KnownSets): CloneSet | undefined {
   const owner: OwnerReference | undefined = metadata.ownerReferences?.find(({ controller }) => controller);
   const set = owner && sets.get(owner.name);
   return set?.metadata.uid === owner?.uid ? set : undefined;
-}
-
-/** The label may be gone; the name cannot be changed. */
-function functionOfSet({ metadata }: CloneSet): string | null {
-  return metadata.labels?.[LABEL.function] ?? (/^fn-(.+)$/.exec(metadata.name)?.[1] || null);
 }

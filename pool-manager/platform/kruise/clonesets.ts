@@ -1,9 +1,10 @@
 import { PlatformError } from "../platform.ts";
 import { Batches } from "./batches.ts";
+import { poolOfSet } from "./belonging.ts";
 import { correctionOf, type JsonPatch } from "./correction.ts";
 import type { Kube, WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "./objects.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, type Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
 import { countedPods, failedScaleOf, isReady, livePods, unseenPods } from "./set-counts.ts";
 import { SharedLock } from "./shared-lock.ts";
@@ -99,7 +100,7 @@ export class CloneSets {
     const refusals = new Map<string, string>();
     for (const set of this.#sets.all()) {
       const reason = failedScaleOf(set) ?? this.#refused.get(set.metadata.name);
-      if (reason) refusals.set(set.metadata.labels?.[LABEL.pool] ?? "", reason);
+      if (reason) refusals.set(poolOfSet(set), reason);
     }
     return refusals;
   }

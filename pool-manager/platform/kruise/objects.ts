@@ -62,7 +62,7 @@ export interface CloneSet extends KubeObject {
     replicas: number;
     scaleStrategy?: { maxUnavailable?: number | string; podsToDelete?: string[] };
     updateStrategy?: { partition?: number | string };
-    template: { spec: { containers: { name: string; image: string }[] } };
+    template: { metadata?: { labels?: Record<string, string> }; spec: { containers: { name: string; image: string }[] } };
   };
   status?: { observedGeneration?: number; replicas?: number; updateRevision?: string; currentRevision?: string; conditions?: ObjectCondition[] };
 }

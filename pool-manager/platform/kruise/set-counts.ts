@@ -1,4 +1,5 @@
-import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "./objects.ts";
+import { poolOfSet } from "./belonging.ts";
+import { type CloneSet, hasEnded, ownerOf, type Pod } from "./objects.ts";
 
 /** Pods that count for a CloneSet: owned, not ended, not being deleted. */
 export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
@@ -8,9 +9,9 @@ export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
 /** Pods by pool as Kruise counts them. */
 export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { metadata, status } of sets) {
-    const pool = metadata.labels?.[LABEL.pool] ?? "";
-    counts.set(pool, (counts.get(pool) ?? 0) + (status?.replicas ?? 0));
+  for (const set of sets) {
+    const pool = poolOfSet(set);
+    counts.set(pool, (counts.get(pool) ?? 0) + (set.status?.replicas ?? 0));
   }
   return counts;
 }
