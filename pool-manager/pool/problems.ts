@@ -22,7 +22,7 @@ const STANDS_STILL_MS = 3000;
 export function blockedBy(instances: readonly InstanceView[], refusal: string | null, incidents: readonly Incident[], now: number): string | null {
   const unbound = instances.filter((instance) => !instance.removing && isUnbound(instance));
   if (unbound.some((instance) => !standsStill(instance, now))) return null;
-  const failed = incidents.find(({ action }) => action === "scale");
+  const failed = incidents.find(({ action }) => action === "scale" || action === "start");
   return refusal ?? failed?.message ?? unbound[0]?.obstacle?.message ?? null;
 }
 
