@@ -150,6 +150,8 @@ describe("what keeps a pod from serving", () => {
     containerStatuses: [container("runtime", { waiting: { reason: "CrashLoopBackOff", message: "back-off 20s" } }, 2)],
   };
   const stopped = { ...runs, containerStatuses: [container("runtime", { terminated: { reason: "OOMKilled", exitCode: 137 } }, 1)] };
+  const disrupted = { type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", message: "PodGC: node no longer exists" };
+  const nodeGone = { phase: "Failed", conditions: [disrupted] };
   const unschedulable = { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }] };
   const deleting = { deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 5, finalizers: ["a/b"] };
   const connected: Sightings = { ...firstSight(0), unconnectedSince: null };
@@ -172,6 +174,14 @@ describe("what keeps a pod from serving", () => {
       100_000,
       "ended",
       /OutOfpods: too many pods/,
+    ],
+    [
+      "was ended since its node is gone",
+      pod(nodeGone),
+      connected,
+      100_000,
+      "ended",
+      /^the pod has ended: Failed: DeletionByPodGC: PodGC: node no longer exists$/,
     ],
     ["has ended and is held", pod({ phase: "Succeeded" }, deleting), connected, 20_001, "ended", /Succeeded; it waits for the finalizers a\/b/],
     ["has ended well", pod({ phase: "Succeeded" }), connected, 100_000, "ended", /Succeeded/],

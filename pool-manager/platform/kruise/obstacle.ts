@@ -76,13 +76,17 @@ function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number)
   return holders ? `it waits for the finalizers ${holders}` : "its node does not confirm its deletion";
 }
 
-/** The kubelet says why it has refused or evicted a pod: a node out of room, an affinity, a full disk. */
-function endOf({ status }: Pod): string {
-  const why = [status.reason ?? status.phase, status.message].filter(Boolean).join(": ");
+/**
+ * The kubelet says why it has refused or evicted a pod: a node out of room, an affinity, a full disk. Others that end one
+ * say so in a condition: the scheduler for a pod of higher priority, a taint, a node that is gone.
+ */
+function endOf(pod: Pod): string {
+  const { status } = pod;
+  const why = [status.reason ?? status.phase, status.message, conditionOf(pod, "DisruptionTarget", "True")].filter(Boolean).join(": ");
   return `the pod has ended: ${why}`;
 }
 
-function conditionOf({ status }: Pod, type: string): string | null {
-  const condition = status.conditions?.find((one) => one.type === type && one.status === "False");
+function conditionOf({ status }: Pod, type: string, value = "False"): string | null {
+  const condition = status.conditions?.find((one) => one.type === type && one.status === value);
   return condition ? [condition.reason, condition.message].filter(Boolean).join(": ") : null;
 }
