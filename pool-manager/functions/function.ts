@@ -161,3 +161,8 @@ export function activeRevision(record: FunctionRecord): Revision {
   if (!found) throw new Error(`function ${record.name} has no revision ${record.active}`);
   return found;
 }
+
+/** Names of a revision's secrets that have no value any more: somebody has deleted what they were kept in. */
+export function lostSecrets({ secretNames }: Revision, values: Record<string, string> = {}): string[] {
+  return secretNames.filter((name) => !Object.hasOwn(values, name));
+}

@@ -5,6 +5,7 @@ import {
   type Former,
   type FunctionRecord,
   type FunctionStore,
+  lostSecrets,
   MAX_REVISIONS,
   type Revision,
   type Secrets,
@@ -106,9 +107,12 @@ export class FunctionRegistry {
     return found && codeOf(found);
   }
 
-  /** Environment of a revision, secrets included: for its load order only. */
+  /** Environment of a revision, secrets included: for its load order only. Throws where the values of secrets are lost: it does not run without them. */
   environment(uid: string, revision: Revision): Record<string, string> {
-    return { ...revision.env, ...this.#byUid.get(uid)?.secrets[revision.id] };
+    const secrets = this.#byUid.get(uid)?.secrets[revision.id];
+    const lost = lostSecrets(revision, secrets);
+    if (lost.length > 0) throw new Error(`the values of its secrets are lost (${lost.join(", ")}): deploy it again with them`);
+    return { ...revision.env, ...secrets };
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Instance, OpenOrder, PlatformError } from "../platform/platform.ts";
+import { type Instance, isAdopted, type OpenOrder, PlatformError } from "../platform/platform.ts";
 import { Expectations } from "./expectations.ts";
 import { type Incident, Incidents } from "./incidents.ts";
 import { Disruptions, LeavingInstances } from "./leaving.ts";
@@ -13,6 +13,8 @@ const REFUSED_PAUSE_MS = 50;
 /** Instances that could not be asked for are asked for again after a pause that doubles. Milliseconds. */
 const FIRST_SCALE_PAUSE_MS = 250;
 const LONGEST_SCALE_PAUSE_MS = 5000;
+/** The same where instances come and end at once. Shorter than it takes to forget that. */
+const LONGEST_START_PAUSE_MS = 30_000;
 /** A bind that failed is repeated after a pause that doubles. Milliseconds. */
 const FIRST_BIND_PAUSE_MS = 10;
 const LONGEST_BIND_PAUSE_MS = 15_000;
@@ -30,6 +32,8 @@ export class Executor {
   readonly #silent = new Set<string>();
   /** A pool whose platform has refused instances is not asked again before this. Milliseconds on the clock. */
   readonly #scaleAfter = new Map<string, number>();
+  /** Instances whose end before they had said a word has been counted. */
+  readonly #stillborn = new Set<string>();
   readonly #pools = new Map<string, string>();
   readonly #options: ReconcilerOptions;
   readonly #changed: () => void;
@@ -47,12 +51,30 @@ export class Executor {
     this.expectations.observe(instances, now);
     this.#leaving.observe(instances);
     this.incidents.expire(now);
-    for (const [uid, { pool }] of instances) this.#pools.set(uid, pool);
+    for (const [uid, instance] of instances) {
+      this.#pools.set(uid, instance.pool);
+      if (isStillborn(instance) && !this.#stillborn.has(uid) && !this.#leaving.has(uid)) this.#startFailed(instance, now);
+    }
     const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
     for (const uid of this.#leaving.due(isGone, now)) {
       const instance = instances.get(uid) as Instance;
       if (!isHeld(instance.pool)) void this.#delete(instance);
     }
+  }
+
+  /** An instance has become prewarmed: instances start. */
+  started(pool: string): void {
+    this.#succeeded({ action: "start", pool, functionUid: null });
+  }
+
+  /** Its node has refused it, for example: the next one may fare the same, and is not asked for at once. */
+  #startFailed({ uid, pool, obstacle }: Instance, now: number): void {
+    const subject = { action: "start", pool, functionUid: null } as const;
+    this.#stillborn.add(uid);
+    this.#failed(subject, new PlatformError("REFUSED", obstacle?.message ?? ""));
+    const pause = doubled(FIRST_SCALE_PAUSE_MS, this.incidents.failures(subject), LONGEST_START_PAUSE_MS);
+    this.#scaleAfter.set(pool, Math.max(this.#scaleAfter.get(pool) ?? 0, now + pause));
+    this.#options.clock.after(pause, this.#changed);
   }
 
   execute(actions: readonly Action[], world: World): void {
@@ -84,6 +106,7 @@ export class Executor {
     this.starts.forget(uid);
     this.#pools.delete(uid);
     this.#silent.delete(uid);
+    this.#stillborn.delete(uid);
     this.#bindFailures.delete(uid);
   }
 
@@ -240,6 +263,11 @@ export class Executor {
       clock.after(this.#leaving.failed(uid, clock.now()), this.#changed);
     }
   }
+}
+
+/** It was created while we looked, nobody deletes it, and it has ended without having been heard. */
+function isStillborn(instance: Instance): boolean {
+  return instance.obstacle?.kind === "ended" && instance.echo === null && !instance.removing && !isAdopted(instance);
 }
 
 function doubled(firstMs: number, failures: number, longestMs: number): number {

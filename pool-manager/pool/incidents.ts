@@ -1,5 +1,5 @@
-/** What the platform was asked to do. */
-export type PlatformAction = "scale" | "bind" | "drain" | "remove";
+/** What the platform was asked to do; `start`: what it has created ends before it has said a word. */
+export type PlatformAction = "scale" | "start" | "bind" | "drain" | "remove";
 
 /** An action that has failed, and has not succeeded since. */
 export interface Incident {

@@ -46,6 +46,7 @@ export class Notices {
     if (echo.state === "prewarmed" && !known?.startsWith("prewarmed") && !isAdopted(instance)) {
       onEvent({ type: "instance.prewarmed", pool, instance: uid, ms: now - instance.createdAt });
       this.#executor.starts.learn(now - instance.createdAt);
+      this.#executor.started(pool);
     }
     if (echo.error) this.#failed(instance, now);
     else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);

@@ -21,9 +21,12 @@ const STANDS_STILL_MS = 3000;
  */
 export function blockedBy(instances: readonly InstanceView[], refusal: string | null, incidents: readonly Incident[], now: number): string | null {
   const unbound = instances.filter((instance) => !instance.removing && isUnbound(instance));
-  if (unbound.some((instance) => !standsStill(instance, now))) return null;
+  // Where instances end before they have run, one that is on its way does not promise anything.
+  const ending = incidents.find(({ action }) => action === "start");
+  const comes = (instance: InstanceView) => !standsStill(instance, now) && (!ending || instance.state !== "starting");
+  if (unbound.some(comes)) return null;
   const failed = incidents.find(({ action }) => action === "scale");
-  return refusal ?? failed?.message ?? unbound[0]?.obstacle?.message ?? null;
+  return refusal ?? failed?.message ?? ending?.message ?? unbound[0]?.obstacle?.message ?? null;
 }
 
 /** Every start is obstructed for a moment. */

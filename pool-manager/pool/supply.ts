@@ -12,8 +12,9 @@ export function fill(plan: Plan, unmet: number): void {
   const all = plan.usable().filter((instance) => isUnbound(instance) && !plan.isOrdered(instance));
   const lost = all.filter((instance) => isLost(instance, world));
   const unbound = all.filter((instance) => !lost.includes(instance));
-  // Each lost one is made up for once: where no instance can be reached, more of them help nobody.
-  const have = unbound.length + plan.expected() + Math.max(0, lost.length - pool.size);
+  // Each lost one is made up for once: where no instance can be reached, more of them help nobody. One that started later shows that they do.
+  const hopeless = lost.filter(({ seenAt }) => seenAt >= lastStart(plan));
+  const have = unbound.length + plan.expected() + Math.max(0, hopeless.length - pool.size);
   const stale = unbound.filter(renewal.isStale);
   // A fresh one first: what is ready never falls below the size.
   const goal = pool.size + unmet + Math.min(stale.length, world.pace.refill);
@@ -23,6 +24,12 @@ export function fill(plan: Plan, unmet: number): void {
   forgo(plan, lost, ready.length >= pool.size + unmet);
   const surplus = ready.filter(({ readyAt }) => world.now - readyAt > SURPLUS_MS);
   for (const instance of surplus.slice(0, Math.max(0, ready.length - goal))) plan.remove(instance, "pool-shrunk", 0);
+}
+
+/** When an instance of the pool last became ready. */
+function lastStart(plan: Plan): number {
+  const started = plan.usable().filter(({ state, obstacle }) => obstacle === null && state !== "starting");
+  return Math.max(Number.NEGATIVE_INFINITY, ...started.map(({ readyAt }) => readyAt));
 }
 
 /** Lost instances go when the pool is full without them, and one at a time when they have been lost for long. */

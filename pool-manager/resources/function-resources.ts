@@ -20,6 +20,7 @@ import {
 } from "./function-resource.ts";
 import { FunctionSecrets } from "./function-secrets.ts";
 import { Intake } from "./intake.ts";
+import { KeptSecrets } from "./kept-secrets.ts";
 import { LostResources } from "./lost-resources.ts";
 import { dropped, missing, type StoreNotice } from "./notice.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
@@ -60,6 +61,7 @@ export class FunctionResources implements FunctionStore {
   readonly #lost: LostResources<FunctionResource>;
   readonly #former: FormerFunctions;
   readonly #changes: SecretChanges;
+  readonly #kept: KeptSecrets;
   /** State of its Secret that each function has. */
   readonly #taken = new Map<string, string>();
   #listener: DeclarationListener | null = null;
@@ -100,6 +102,13 @@ export class FunctionResources implements FunctionStore {
       taken: (name) => this.#taken.get(name) ?? client.cache.get(name)?.status?.secret,
       changed: (name) => this.#intake.again(name),
     });
+    this.#kept = new KeptSecrets({
+      functions: () => this.#known.values(),
+      kept: () => this.#secrets.kept(),
+      write: ({ record, secrets }) => this.#secrets.save(record, secrets),
+      onTrouble: (message) =>
+        notice({ topic: "failing", kind: "Function", count: message ? 1 : 0, message: `functions' secrets are not kept: ${message ?? "no longer so"}` }),
+    });
   }
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
@@ -123,6 +132,7 @@ export class FunctionResources implements FunctionStore {
       else this.#intake.consider(name);
     }
     this.#changes.start();
+    this.#kept.start();
   }
 
   async save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void> {
@@ -210,6 +220,7 @@ export class FunctionResources implements FunctionStore {
     this.#intake.close();
     this.#lost.close();
     this.#changes.close();
+    this.#kept.close();
   }
 
   /** Says in the API's name what the record says; other managers' fields stay, or refuse it. */

@@ -43,6 +43,12 @@ export class FunctionSecrets {
     return byFunction;
   }
 
+  /** Uids of the functions whose values are kept now. */
+  async kept(): Promise<Set<string>> {
+    const { items } = await this.#kube.get<{ items: SecretObject[] }>(this.#path, { labelSelector: LABEL.function });
+    return new Set(items.flatMap(({ metadata, data }) => (data?.revisions ? (metadata.labels?.[LABEL.function] ?? []) : [])));
+  }
+
   /**
    * Keeps a function's values. No resource owns the Secret: the garbage collector would take it away with the definition
    * of the resource, or with a backup's.

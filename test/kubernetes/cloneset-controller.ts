@@ -54,6 +54,7 @@ export class CloneSetController {
     const set = store.get(RESOURCE, namespace, name) as CloneSetObject | undefined;
     if (!set || set.metadata.deletionTimestamp) return;
     const revision = `${name}-${createHash("sha256").update(JSON.stringify(set.spec.template)).digest("hex").slice(0, 10)}`;
+    this.#release(set);
     const active = activePods(set, store.list("/pods", namespace));
     const { create, remove, update } = planOf(set, active, revision);
     const failure = this.#create(set, create, revision);
@@ -61,6 +62,16 @@ export class CloneSetController {
     for (const pod of update) this.#update(set, pod, revision);
     this.#forgetDeleted(set);
     this.#report(set, revision, failure);
+  }
+
+  /** Pods that the selector does not match any more are let go: they are nobody's then. */
+  #release(set: CloneSetObject): void {
+    const { namespace = "" } = set.metadata;
+    const wanted = Object.entries(set.spec.selector.matchLabels);
+    for (const { metadata } of activePods(set, this.#cluster.store.list("/pods", namespace))) {
+      if (wanted.every(([name, value]) => metadata.labels?.[name] === value)) continue;
+      this.#write("PATCH", `/api/v1/namespaces/${namespace}/pods/${metadata.name}`, { metadata: { ownerReferences: null } }, "application/merge-patch+json");
+    }
   }
 
   /** Returns why a creation failed; null: none did. */

@@ -247,6 +247,23 @@ describe("a resource that has lost its status", () => {
     expect(server.objects.get(`${SECRETS}/berth-fn-${uid}`)?.metadata.ownerReferences).toBeUndefined();
   });
 
+  test("is not run without the secret values that somebody has deleted; while a pool manager runs, it writes them again", async () => {
+    const { parseManifest } = await import("../../pool-manager/functions/manifest.ts");
+    await registry.deploy("c", () => parseManifest({ secrets: { TOKEN: "t" } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
+    const { uid, revisions } = registry.get("c");
+    const path = `${SECRETS}/berth-fn-${uid}`;
+    server.objects.delete(path);
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(server.objects.has(path)).toBe(true);
+    await start();
+    expect(registry.environment(uid, revisions[0] as never)).toEqual({ TOKEN: "t" });
+    server.objects.delete(path);
+    await start();
+    expect(() => registry.environment(uid, revisions[0] as never)).toThrow("the values of its secrets are lost (TOKEN): deploy it again with them");
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([server.objects.has(path), notices]).toEqual([false, []]);
+  });
+
   test("of which half is left is taken in like one without", async () => {
     const found = resource("a") as FunctionResource;
     server.objects.set(`${PATH}/a`, {

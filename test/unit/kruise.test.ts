@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { correctionOf } from "../../pool-manager/platform/kruise/correction.ts";
-import { claimPatch, functionSet, poolSetName } from "../../pool-manager/platform/kruise/manifests.ts";
+import { claimPatch, functionSet, poolSet, poolSetName } from "../../pool-manager/platform/kruise/manifests.ts";
 import type { CloneSet, Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { firstSight, obstacleOf, sighted } from "../../pool-manager/platform/kruise/obstacle.ts";
 import { hasSwapped, recordOf, substanceOf } from "../../pool-manager/platform/kruise/pod-record.ts";
+import { failedScaleOf } from "../../pool-manager/platform/kruise/set-counts.ts";
 
 const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", pullSecret: null };
 
@@ -20,8 +21,11 @@ function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:
   };
 }
 
-function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = { "berth.dev/function": "f1" }, counted?: number): CloneSet {
-  const base = functionSet("f1", "node", settings, "c:1") as CloneSet;
+const OF_FUNCTION = { "berth.dev/pool": "node", "berth.dev/function": "f1" };
+const OF_POOL = { "berth.dev/pool": "node" };
+
+function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = OF_FUNCTION, counted?: number, isPool = labels === OF_POOL): CloneSet {
+  const base = (isPool ? poolSet("node", settings) : functionSet("f1", "node", settings, "c:1")) as CloneSet;
   return {
     ...base,
     metadata: { ...base.metadata, uid: "set", resourceVersion: "1", creationTimestamp: "", labels },
@@ -45,10 +49,16 @@ describe("corrections of a CloneSet", () => {
     ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
     ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [pod("a", old)], []],
     ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
-    ["is a pool's with claims taken from it", set({ replicas: 3 }, {}), [pod("a")], []],
+    [
+      "has lost its labels, or has others",
+      set({ replicas: 0, updateStrategy: { partition: 0 } }, { "berth.dev/pool": "other" }),
+      [],
+      ["add /metadata/labels/berth.dev~1pool node", "add /metadata/labels/berth.dev~1function f1"],
+    ],
+    ["is a pool's with claims taken from it", set({ replicas: 3 }, OF_POOL), [pod("a")], []],
     [
       "is such a pool's, with a pod that is to go",
-      set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, {}),
+      set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, OF_POOL),
       [pod("a"), pod("b")],
       ["test /spec/replicas 3", "replace /spec/replicas 1"],
     ],
@@ -87,6 +97,8 @@ describe("the record of a pod", () => {
   const seen = { ...firstSight(0), scheduledSince: 0, runningSince: 0, unconnectedSince: null };
   const known = { echo: null, readyAt: null, createdAt: 0, seen, isCurrent: true, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
 
+  const free = { pool: "node", functionUid: null, replace: null, obstacle: null };
+
   test("changes its substance with owner, labels, images and deletion, and not with its status", () => {
     const a = pod("a");
     expect(substanceOf({ ...a, status: { phase: "Pending" }, metadata: { ...a.metadata, resourceVersion: "8" } })).toBe(substanceOf(a));
@@ -102,13 +114,13 @@ describe("the record of a pod", () => {
       status: { containerStatuses: [{ name: "code", image: "", imageID, restartCount: 0, state: { running: {} } }] },
     });
     expect([hasSwapped(running("reg/code@sha256:11")), hasSwapped(running("reg/code@sha256:22")), hasSwapped(bound)]).toEqual([true, false, false]);
-    expect(recordOf(bound, { ...known, overdue: true }, null, null).trouble).toMatch(/has not run within 60 s/);
+    expect(recordOf(bound, { ...known, overdue: true }, free).trouble).toMatch(/has not run within 60 s/);
   });
 
   test("is being removed by the owner that was told to, and no longer once a claim has moved it to another", () => {
     const owned = (uid: string) =>
       pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
-    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, null, null).removing;
+    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
     expect([removing("pool"), removing("fn")]).toEqual([true, false]);
   });
 
@@ -117,7 +129,7 @@ describe("the record of a pod", () => {
       ...pod("a"),
       status: { containerStatuses: [{ name: "code", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }] },
     };
-    expect(recordOf(waiting, known, null, null).trouble).toBe("ErrImagePull: gone");
+    expect(recordOf(waiting, known, free).trouble).toBe("ErrImagePull: gone");
     const echo = {
       uid: "uid-a",
       bootId: "b",
@@ -132,7 +144,7 @@ describe("the record of a pod", () => {
     };
     const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
     const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, 10);
-    expect(recordOf(evicted, { ...known, echo }, null, ended).echo).toMatchObject({
+    expect(recordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
       state: "failed",
       loaded: false,
       error: { message: "the pod has ended: Evicted" },
@@ -142,4 +154,24 @@ describe("the record of a pod", () => {
 
 test("a pool's CloneSet is another one for another runtime image", () => {
   expect(poolSetName("node", settings)).not.toBe(poolSetName("node", { ...settings, runtimeImage: "r:2" }));
+});
+
+describe("why Kruise creates no pods", () => {
+  const condition = (message: string): CloneSet => ({
+    ...set({}, OF_POOL),
+    metadata: { ...set({}, OF_POOL).metadata, name: "pool-node-1", generation: 1 },
+    status: { observedGeneration: 1, conditions: [{ type: "FailedScale", status: "True", message }] },
+  });
+
+  test.each([
+    ["exceeded quota: few, requested: pods=1", "exceeded quota: few, requested: pods=1"],
+    ["scaleUp is limited because of scaleStrategy.maxUnavailable, limit: 0", null],
+    [
+      'failed to create pod: admission webhook "a.b" denied the request: no, pod: {"metadata":{"name":"pool-node-1-abcde"}}',
+      'admission webhook "a.b" denied the request: no',
+    ],
+    ['pods "pool-node-1-abcde" is forbidden', 'pods "pool-node-1-…" is forbidden'],
+  ])("%s", (message, told) => {
+    expect(failedScaleOf(condition(message))).toBe(told);
+  });
 });

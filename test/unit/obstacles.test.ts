@@ -33,6 +33,10 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ instances: lost(2, 20_000) })))).toBeGreaterThan(0);
     expect(created(decide(world({ instances: lost(4, 20_000) })))).toBe(0);
     expect(removed({ instances: lost(4, 20_000) })).toEqual([]);
+    // One has started since: what was wrong is mended.
+    const since = (count: number) => lost(count, 20_000).map((one) => ({ ...one, seenAt: NOW - 30_000 }));
+    expect(created(decide(world({ instances: [...since(4), instance("since", { readyAt: NOW - 1000 })] })))).toBe(1);
+    expect(created(decide(world({ instances: [...since(4), instance("before", { readyAt: NOW - 40_000 })] })))).toBe(0);
     expect(removed({ instances: lost(4, 11 * PACE.startTimeoutMs) })).toEqual(["remove u0: unreachable"]);
   });
 
@@ -133,6 +137,21 @@ describe("what keeps a pod from serving", () => {
     phase: "Pending",
     containerStatuses: [{ name: "runtime", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }],
   };
+  const container = (name: string, state: object, restartCount = 0) => ({ name, image: "", restartCount, state });
+  const creating = { phase: "Pending", containerStatuses: [container("runtime", { waiting: { reason: "ContainerCreating" } })] };
+  const failsFirst = {
+    phase: "Pending",
+    podIP: "10.0.0.1",
+    initContainerStatuses: [container("proxy-init", { waiting: { reason: "CrashLoopBackOff", message: "back-off 40s" } }, 3)],
+    containerStatuses: [container("runtime", { waiting: { reason: "PodInitializing" } })],
+  };
+  const crashes = {
+    ...runs,
+    containerStatuses: [container("runtime", { waiting: { reason: "CrashLoopBackOff", message: "back-off 20s" } }, 2)],
+  };
+  const stopped = { ...runs, containerStatuses: [container("runtime", { terminated: { reason: "OOMKilled", exitCode: 137 } }, 1)] };
+  const disrupted = { type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", message: "PodGC: node no longer exists" };
+  const nodeGone = { phase: "Failed", conditions: [disrupted] };
   const unschedulable = { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }] };
   const deleting = { deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 5, finalizers: ["a/b"] };
   const connected: Sightings = { ...firstSight(0), unconnectedSince: null };
@@ -143,6 +162,10 @@ describe("what keeps a pod from serving", () => {
     ["runs and is not connected", pod(runs), firstSight(0), 100_000, "unreachable", /no connection/],
     ["waits for a node", pod(unschedulable, {}, ""), firstSight(0), 100_000, "pending", /Unschedulable: 0\/1 nodes/],
     ["cannot be started", pod(pulls), firstSight(0), 100_000, "blocked", /ErrImagePull: gone/],
+    ["has an init container that fails", pod(failsFirst), firstSight(0), 100_000, "blocked", /^init container proxy-init: CrashLoopBackOff: back-off 40s/],
+    ["waits for what only its Events tell", pod(creating), firstSight(0), 100_000, "blocked", /^no connection$/],
+    ["runs again and again", pod(crashes), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: CrashLoopBackOff: back-off 20s; no connection$/],
+    ["has just stopped", pod(stopped), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: OOMKilled: exit code 137; no connection$/],
     ["has been evicted", pod({ phase: "Failed", reason: "Evicted" }), connected, 100_000, "ended", /Evicted/],
     [
       "was refused by its node",
@@ -151,6 +174,14 @@ describe("what keeps a pod from serving", () => {
       100_000,
       "ended",
       /OutOfpods: too many pods/,
+    ],
+    [
+      "was ended since its node is gone",
+      pod(nodeGone),
+      connected,
+      100_000,
+      "ended",
+      /^the pod has ended: Failed: DeletionByPodGC: PodGC: node no longer exists$/,
     ],
     ["has ended and is held", pod({ phase: "Succeeded" }, deleting), connected, 20_001, "ended", /Succeeded; it waits for the finalizers a\/b/],
     ["has ended well", pod({ phase: "Succeeded" }), connected, 100_000, "ended", /Succeeded/],

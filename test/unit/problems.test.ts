@@ -56,6 +56,9 @@ describe("an action that fails", () => {
 
 describe("a pool is blocked", () => {
   const refused = incidents(["REFUSED", QUOTA]).of("node");
+  const ending = new Incidents();
+  ending.failed({ ...SCALE, action: "start" }, "REFUSED", "OutOfcpu", NOW);
+  const ended = ending.of("node");
   const pending = (ms: number) => instance("p", { state: "starting", obstacle: { kind: "pending", since: NOW - ms, message: "0/1 nodes" } });
 
   test.each([
@@ -66,6 +69,8 @@ describe("a pool is blocked", () => {
     ["not while one has waited for a moment only", [pending(100)], null, [], null],
     ["not while one is free", [instance("i"), pending(10_000)], QUOTA, refused, null],
     ["not while one is starting", [instance("i", { state: "starting" })], QUOTA, refused, null],
+    ["though one is starting, where the ones before it have ended before they ran", [instance("i", { state: "starting" })], null, ended, "OutOfcpu"],
+    ["not while one is free, even there", [instance("i")], null, ended, null],
     ["though one is on its way out", [instance("i", { removing: true })], QUOTA, [], QUOTA],
   ])("%s", (_what, instances, refusal, failing, expected) => {
     expect(blockedBy(instances, refusal, failing, NOW)).toBe(expected);

@@ -1,12 +1,14 @@
 import { PlatformError } from "../platform.ts";
 import { Batches } from "./batches.ts";
+import { poolOfSet } from "./belonging.ts";
 import { correctionOf, type JsonPatch } from "./correction.ts";
 import type { Kube, WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "./objects.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, type Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
 import { countedPods, failedScaleOf, isReady, livePods, unseenPods } from "./set-counts.ts";
 import { SharedLock } from "./shared-lock.ts";
+import { Strays } from "./strays.ts";
 import { lastWarning } from "./warnings.ts";
 
 /** Pods of a raised pool are seen by then, or the raise has failed. Milliseconds. */
@@ -15,6 +17,9 @@ const CREATED_MS = 3000;
 const RAISE_ATTEMPTS = 5;
 /** A CloneSet's controller has taken in a change by then. Milliseconds. */
 const OBSERVED_MS = 5000;
+
+/** Of errors that say why pods do not come: they are told until some do. */
+const REFUSED = "Refused";
 
 const TERM_POINTER = ANNOTATION.term.replace("/", "~1");
 
@@ -51,6 +56,7 @@ export class CloneSets {
   readonly #memberships = new Map<string, SharedLock>();
   /** Pods of a set that Kruise was found to count, and that are not seen. */
   readonly #unseen = new Map<string, number>();
+  readonly #strays: Strays;
   /** Why the last pods that were asked of a set did not come. */
   readonly #refused = new Map<string, string>();
 
@@ -58,6 +64,7 @@ export class CloneSets {
     this.#term = term;
     this.#raises = new Batches(raiseEveryMs, (name, count) => this.#raise(name, count));
     this.#kube = kube;
+    this.#strays = new Strays(kube);
     this.#sets = sets;
     this.#pods = pods;
     this.#path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
@@ -70,9 +77,14 @@ export class CloneSets {
 
   gone({ metadata }: CloneSet): void {
     this.#refused.delete(metadata.name);
+    this.#strays.forget(metadata.name);
     this.#unseen.delete(metadata.name);
     this.#memberships.delete(metadata.name);
     this.#written.delete(metadata.name);
+  }
+
+  podChanged(pod: Pod): void {
+    this.#strays.changed(pod);
   }
 
   live(set: CloneSet): Pod[] {
@@ -88,7 +100,7 @@ export class CloneSets {
     const refusals = new Map<string, string>();
     for (const set of this.#sets.all()) {
       const reason = failedScaleOf(set) ?? this.#refused.get(set.metadata.name);
-      if (reason) refusals.set(set.metadata.labels?.[LABEL.pool] ?? "", reason);
+      if (reason) refusals.set(poolOfSet(set), reason);
     }
     return refusals;
   }
@@ -202,28 +214,43 @@ export class CloneSets {
    * Rejects where they do not come, with the reason that Kruise or the API server gives.
    */
   create(name: string, count: (live: Pod[]) => number): Promise<void> {
-    return this.#exclusively(name, () => this.#membership(name).exclusive(() => this.#createNow(name, count)));
+    return this.#exclusively(name, () => this.#membership(name).exclusive(() => this.#createAndTell(name, count)));
+  }
+
+  async #createAndTell(name: string, count: (live: Pod[]) => number): Promise<void> {
+    try {
+      await this.#createNow(name, count);
+    } catch (error) {
+      const { reason, message } = error as KubeError;
+      if (reason === REFUSED) this.#refused.set(name, message);
+      throw error;
+    } finally {
+      await this.#strays.clear(name);
+    }
   }
 
   async #createNow(name: string, count: (live: Pod[]) => number): Promise<void> {
     const set = this.#known(name);
     const live = this.live(set);
-    const missing = count(live);
-    if (missing <= 0) return;
+    const before = new Set([...this.#pods.all()].map(({ metadata }) => metadata.uid));
+    const wanted = count(live);
+    if (wanted <= 0) return;
+    const missing = Math.min(wanted, this.#strays.begin(set, before));
     const unseen = Math.min(this.#unseen.get(name) ?? 0, unseenPods(set, live));
     const goal = live.length + unseen + missing;
     // Only so many may be unavailable: a pod that is claimed meanwhile is not replaced.
     const unavailable = live.filter((pod) => !isReady(pod)).length;
     await this.#setReplicas(set, goal, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");
-    const before = new Set(live.map(({ metadata }) => metadata.uid));
     const toCome = () => missing - this.live(set).filter(({ metadata }) => !before.has(metadata.uid)).length;
-    await this.#until(() => toCome() <= 0 || failedScaleOf(this.#known(name)) !== null);
+    const refusal = () => this.#strays.reason(name) ?? failedScaleOf(this.#known(name));
+    await this.#until(() => toCome() <= 0 || refusal() !== null);
     const short = toCome();
-    const reason = short > 0 ? (failedScaleOf(this.#known(name)) ?? (await lastWarning(this.#kube, set)) ?? this.#unseenIn(name, goal)) : null;
+    const reason = short > 0 ? (refusal() ?? (await lastWarning(this.#kube, set)) ?? this.#unseenIn(name, goal)) : null;
     await this.#patch(name, [{ op: "replace", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], "pool");
-    if (reason) this.#refused.set(name, reason);
-    else this.#refused.delete(name);
-    if (short > 0) throw new KubeError(reason ? 403 : 0, "FailedScale", reason ?? `Kruise has not created ${short} of ${missing} pods within ${CREATED_MS} ms`);
+    this.#strays.ended(name);
+    if (reason) throw new KubeError(403, REFUSED, reason);
+    this.#refused.delete(name);
+    if (short > 0) throw new KubeError(0, "FailedScale", `Kruise has not created ${short} of ${missing} pods within ${CREATED_MS} ms`);
   }
 
   /** Kruise has as many pods as it was asked for, and some of them are not seen here: the next time they are counted in. */
@@ -232,7 +259,7 @@ export class CloneSets {
     const unseen = unseenPods(set, this.live(set));
     if (unseen === 0 || (set.status?.replicas ?? 0) < goal) return null;
     this.#unseen.set(name, unseen);
-    return `Kruise counts ${unseen} pods of CloneSet ${name} that have lost their label ${LABEL.pool}`;
+    return `Kruise counts ${unseen} pods of CloneSet ${name} that the API server does not show`;
   }
 
   /** Moves a pod out of the CloneSet of this uid, while that creates none. */

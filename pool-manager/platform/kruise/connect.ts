@@ -6,7 +6,7 @@ import { CodeDir } from "../code-dir.ts";
 import { type CheckResult, checkCluster, kruiseServed, kruiseVersion } from "./checks.ts";
 import { CodeRegistry } from "./code-registry.ts";
 import { InlineCode } from "./inline-code.ts";
-import { loadKeys } from "./keys.ts";
+import { keepKeys, loadKeys, presentKeys } from "./keys.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import { Kube, type WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
@@ -104,11 +104,13 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   const inline = new InlineCode(
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
-  const { keys, madeAt } = await patiently(() => loadKeys(kube), patience("keys"));
+  const { keys: known, madeAt } = await patiently(() => loadKeys(kube), patience("keys"));
   const lead = protecting(kube, await sources.lead(kube, () => madeAt !== null && performance.now() - madeAt < FIRST_MS), sources);
   try {
     sources.stop.throwIfAborted();
     kube.mayWrite = lead.certain;
+    const keys = await presentKeys(kube, known);
+    lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, pullSecret, loadPath } = config;
     const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, pullSecret };
     return { platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, now: sources.now }), lead, kube, code };
@@ -118,15 +120,15 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   }
 }
 
-/** A leadership that keeps the budgets in place for as long as it lasts. */
-function protecting(kube: Kube, lead: Lead, { onTrouble }: KruiseSources): Lead {
-  const end = protectInstances(kube, (kind, message) => onTrouble(`the ${kind}`, message));
+/** A leadership that keeps the budgets in place, and whatever else it is given to end, for as long as it lasts. */
+function protecting(kube: Kube, lead: Lead, { onTrouble }: KruiseSources): Lead & { also(end: () => void): void } {
+  const ends = [protectInstances(kube, (kind, message) => onTrouble(`the ${kind}`, message))];
   const { term, certain } = lead;
   const release = () => {
-    end();
+    for (const end of ends) end();
     return lead.release();
   };
-  return { term, certain, release };
+  return { term, certain, release, also: (end) => ends.push(end) };
 }
 
 /** For `berth doctor`: looks, and changes nothing. */

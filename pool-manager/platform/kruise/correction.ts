@@ -1,3 +1,4 @@
+import { functionOfSet, poolOfSet } from "./belonging.ts";
 import { type CloneSet, LABEL, type Pod } from "./objects.ts";
 import { unseenPods } from "./set-counts.ts";
 
@@ -5,8 +6,8 @@ export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: u
 
 /**
  * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
- * count pods that are not seen here, because somebody has changed their labels. They count too, else Kruise would
- * delete as many pods of its choice.
+ * count pods that are not seen here, because a listing or a watch lacks them. They count too, else Kruise would delete
+ * as many pods of its choice.
  *
  * | field                        | is to be                                                         |
  * |------------------------------|------------------------------------------------------------------|
@@ -14,6 +15,7 @@ export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: u
  * | replicas (of a function)     | the live pods that are not to be deleted, and those not seen     |
  * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
  * |                              | unless one is to be deleted: Kruise holds that back then         |
+ * | labels                       | as they were made                                                |
  * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
  */
 export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
@@ -21,9 +23,10 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
   const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
   const leave = live.filter(({ metadata }) => leaving.has(metadata.name)).length;
   const stay = live.length - leave + unseenPods(set, live);
-  const ofFunction = set.metadata.labels?.[LABEL.function] !== undefined;
+  const functionUid = functionOfSet(set);
+  const ofFunction = functionUid !== null;
   const exactly = ofFunction || leave > 0;
-  const patch: JsonPatch = [];
+  const patch: JsonPatch = [...labelsOf(set, { [LABEL.pool]: poolOfSet(set), ...(ofFunction && { [LABEL.function]: functionUid }) })];
   if (scaleStrategy?.maxUnavailable !== 0) patch.push({ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 });
   if (replicas < stay || (exactly && replicas > stay)) {
     patch.push({ op: "test", path: "/spec/replicas", value: replicas }, { op: "replace", path: "/spec/replicas", value: stay });
@@ -34,6 +37,12 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
     if (updateStrategy?.partition !== partition) patch.push({ op: "add", path: "/spec/updateStrategy/partition", value: partition });
   }
   return patch;
+}
+
+function labelsOf({ metadata: { labels } }: CloneSet, wanted: Record<string, string>): JsonPatch {
+  const off = Object.entries(wanted).filter(([name, value]) => value !== "" && labels?.[name] !== value);
+  if (off.length > 0 && !labels) return [{ op: "add", path: "/metadata/labels", value: wanted }];
+  return off.map(([name, value]) => ({ op: "add", path: `/metadata/labels/${name.replace("/", "~1")}`, value }));
 }
 
 /** `updateRevision` is that of the present template. */

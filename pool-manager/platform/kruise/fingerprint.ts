@@ -6,6 +6,8 @@ import { RUNTIME_CONTAINER } from "./objects.ts";
 /** Where nothing speaks before the runtime, its line is within the first bytes; then so many are looked through. */
 const FIRST_BYTES = 1024;
 const HEAD_BYTES = 64 * 1024;
+/** Characters of a strange log that are told. */
+const MAX_QUOTED = 160;
 /** A kubelet that cannot be reached holds a request up. Milliseconds. */
 const TIMEOUT_MS = 3000;
 /** A log that takes longer is one that probably cannot be read. Milliseconds. */
@@ -63,8 +65,12 @@ export class FingerprintLog {
 
 function whyNone(text: string): string {
   if (Buffer.byteLength(text) >= HEAD_BYTES) return "its beginning was rotated away, or others have written 64 KiB before it";
-  const what = text === "" ? "it is empty" : "others have written there";
+  const what = text === "" ? "it is empty" : `others have written there ("${firstLineOf(text)}")`;
   return `${what}; the runtime has not written it yet, or the log was rotated`;
+}
+
+function firstLineOf(text: string): string {
+  return (text.trim().split("\n")[0] ?? "").replaceAll(/[^\x20-\x7e]/g, "?").slice(0, MAX_QUOTED);
 }
 
 /** The first one in the text; null: none. */

@@ -7,6 +7,7 @@ const AGAIN_MS = 300_000;
 
 /** A write that nothing waits for: it is tried until it succeeds, in growing pauses, and made again now and then. */
 export class KeptWrite {
+  readonly #againMs: number;
   readonly #write: () => Promise<unknown>;
   readonly #onTrouble: (message: string | null) => void;
   #pauseMs = FIRST_PAUSE_MS;
@@ -15,7 +16,8 @@ export class KeptWrite {
   #closed = false;
 
   /** `onTrouble` is told once that it fails, and null once it has succeeded after that. */
-  constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void) {
+  constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void, againMs = AGAIN_MS) {
+    this.#againMs = againMs;
     this.#write = write;
     this.#onTrouble = onTrouble;
     void this.#try();
@@ -33,7 +35,7 @@ export class KeptWrite {
     );
     if (this.#closed) return;
     this.#tell(failure);
-    const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : AGAIN_MS;
+    const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : this.#againMs;
     this.#pauseMs = failure ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
     this.#timer = setTimeout(() => void this.#try(), pauseMs).unref();
   }

@@ -17,6 +17,7 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
+import { functionOfSet, isBerths, isBerthsSet, poolOfSet } from "./belonging.ts";
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
@@ -28,7 +29,7 @@ import type { Lead } from "./leadership.ts";
 import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch, templateOf } from "./manifests.ts";
 import { Members } from "./members.ts";
 import { Nodes } from "./nodes.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, ownerOf, type Pod } from "./objects.ts";
 import { Reflector } from "./reflector.ts";
 import type { PodTemplate } from "./template.ts";
 
@@ -80,23 +81,30 @@ export class KruisePlatform implements Platform {
     this.#options = options;
     this.loadPath = options.loadPath;
     const { kube, keys, now } = options;
-    const labelSelector = LABEL.pool;
-    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelSelector, (change) => this.#members.podChanged(change));
-    this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, labelSelector, ({ type, object }) => {
+    // All pods and CloneSets of the namespace are looked at: one whose labels were changed would not be selected by them.
+    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => {
+      this.#writer.podChanged(change.object);
+      this.#members.podChanged(change);
+    });
+    this.#pods.accepts = (pod) => isBerths(pod, this.#sets);
+    this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, "", ({ type, object }) => {
       if (type === "present") this.#writer.noticed(object);
       else this.#writer.gone(object);
     });
+    this.#sets.accepts = isBerthsSet;
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
     this.#template = templateOf(options.pods);
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
     const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
-    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, isClosed });
+    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, isClosed });
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
   async start(): Promise<void> {
     await this.#nodes.start();
-    await Promise.all([this.#sets.start(), this.#pods.start()]);
+    // CloneSets first: a pod is Berth's by its owner.
+    await this.#sets.start();
+    await this.#pods.start();
     // A table without those that only have not spoken yet would take them from their routers.
     for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && this.#members.anySilent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
     this.#healing = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
@@ -276,10 +284,11 @@ export class KruisePlatform implements Platform {
    * functions and former runtimes. What cannot be written now is tried again with the next look; `WriteFailures` tells of it.
    */
   async #heal(): Promise<void> {
-    for (const { metadata } of this.#sets.all()) {
-      const uid = metadata.labels?.[LABEL.function];
-      const pool = metadata.labels?.[LABEL.pool] ?? "";
-      const isFormer = !uid && metadata.name !== poolSetName(pool, this.#options.pods);
+    for (const set of this.#sets.all()) {
+      const { metadata } = set;
+      const uid = functionOfSet(set);
+      const pool = poolOfSet(set);
+      const isFormer = !uid && pool !== "" && metadata.name !== poolSetName(pool, this.#options.pods);
       await this.#writer.heal(metadata.name).catch(() => {});
       if (isFormer) await this.#writer.delete(metadata.name).catch(() => {});
       else if (uid) await this.#collect(metadata.name, uid);

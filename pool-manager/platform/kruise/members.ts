@@ -1,11 +1,13 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../platform.ts";
+import { belongingOf, type KnownSets } from "./belonging.ts";
 import { InstanceLink, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { ANNOTATION, type Pod } from "./objects.ts";
 import { firstSight, obstacleOf, sighted } from "./obstacle.ts";
-import { bindingOf, hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { PodWarnings } from "./pod-warnings.ts";
 import type { Change, Reflector } from "./reflector.ts";
 import { isOfTemplate, type PodTemplate } from "./template.ts";
 
@@ -17,6 +19,7 @@ export interface MembersOptions {
   openControl: OpenControl;
   now(): number;
   pods: Pick<Reflector<Pod>, "synced" | "get">;
+  sets: KnownSets;
   /** Nothing is started on that node any more. */
   isClosed(node: string | undefined): boolean;
 }
@@ -33,11 +36,13 @@ export class Members {
   readonly instances = new Map<string, Instance>();
   readonly #options: MembersOptions;
   readonly #members = new Map<string, Member>();
+  readonly #warnings: PodWarnings;
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
 
   constructor(options: MembersOptions) {
     this.#options = options;
+    this.#warnings = new PodWarnings(options.kube, options.now);
   }
 
   watch(listener: (uid: string) => void): () => void {
@@ -65,7 +70,8 @@ export class Members {
 
   /** Some bound instance that seems to run has not said yet what it serves. */
   anySilent(): boolean {
-    return [...this.#members.values()].some(({ pod, known }) => bindingOf(pod) && !known.echo && known.seen.runningSince !== null && !isEnding(known));
+    const isBound = (pod: Pod) => belongingOf(pod, this.#options.sets).functionUid !== null;
+    return [...this.#members.values()].some(({ pod, known }) => isBound(pod) && !known.echo && known.seen.runningSince !== null && !isEnding(known));
   }
 
   podChanged({ type, object: pod }: Change<Pod>): void {
@@ -123,6 +129,7 @@ export class Members {
   check(): void {
     for (const member of this.#members.values()) {
       this.#checkSwap(member);
+      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind === "blocked") this.#warnings.look(member.pod);
       if (this.instances.get(member.pod.metadata.uid)?.obstacle?.message !== this.#obstacleOf(member)?.message) this.#refresh(member);
     }
   }
@@ -190,13 +197,15 @@ export class Members {
   }
 
   #obstacleOf({ pod, known, link }: Member): Obstacle | null {
-    return obstacleOf(pod, known.seen, link?.trouble ?? null, this.#options.now());
+    const trouble = known.seen.runningSince === null ? this.#warnings.of(pod) : (link?.trouble ?? null);
+    return obstacleOf(pod, known.seen, trouble, this.#options.now());
   }
 
   /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
   #refresh(member: Member): void {
     if (this.#members.get(member.pod.metadata.uid) !== member) return;
-    const record = recordOf(member.pod, member.known, this.#replaceOf(member), this.#obstacleOf(member));
+    const belonging = belongingOf(member.pod, this.#options.sets);
+    const record = recordOf(member.pod, member.known, { ...belonging, replace: this.#replaceOf(member), obstacle: this.#obstacleOf(member) });
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
   }
@@ -209,6 +218,7 @@ export class Members {
   #forget(uid: string): void {
     this.#members.get(uid)?.link?.close();
     this.#members.delete(uid);
+    this.#warnings.forget(uid);
     this.instances.delete(uid);
     this.#notify(uid);
   }

@@ -34,7 +34,7 @@ export interface ContainerStatus {
   /** Ends with the digest of the image's manifest. */
   imageID?: string;
   restartCount: number;
-  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string } };
+  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string; exitCode?: number; message?: string } };
 }
 
 export interface ObjectCondition {
@@ -46,7 +46,15 @@ export interface ObjectCondition {
 
 export interface Pod extends KubeObject {
   spec: { nodeName?: string; containers: { name: string; image: string }[] };
-  status: { phase?: string; reason?: string; message?: string; podIP?: string; containerStatuses?: ContainerStatus[]; conditions?: ObjectCondition[] };
+  status: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    podIP?: string;
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
+    conditions?: ObjectCondition[];
+  };
 }
 
 export interface CloneSet extends KubeObject {
@@ -54,7 +62,7 @@ export interface CloneSet extends KubeObject {
     replicas: number;
     scaleStrategy?: { maxUnavailable?: number | string; podsToDelete?: string[] };
     updateStrategy?: { partition?: number | string };
-    template: { spec: { containers: { name: string; image: string }[] } };
+    template: { metadata?: { labels?: Record<string, string> }; spec: { containers: { name: string; image: string }[] } };
   };
   status?: { observedGeneration?: number; replicas?: number; updateRevision?: string; currentRevision?: string; conditions?: ObjectCondition[] };
 }

@@ -1,5 +1,6 @@
 import type { Obstacle } from "../platform.ts";
-import { hasEnded, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import { isStarted, runtimeTroubleOf, waitingOf } from "./containers.ts";
+import { hasEnded, type Pod } from "./objects.ts";
 
 /** The kubelet and the API server get this much longer than a pod's grace to remove it. Milliseconds. */
 const STUCK_AFTER_MS = 15_000;
@@ -53,7 +54,7 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
  * | has a node, and its runtime container has not started       | `blocked`     |
  * | runs, and there is no connection to it                      | `unreachable` |
  *
- * `trouble` is why there is no connection, as far as the link knows.
+ * `trouble` is why there is no connection, as far as the link knows; or why it does not start, by the pod's Events.
  */
 export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, now: number): Obstacle | null {
   const overdue = overdueOf(pod, seen, now);
@@ -62,8 +63,9 @@ export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, no
   if (seen.missingSince !== null) return { kind: "unreachable", since: seen.missingSince, message: "it answers, but the API server no longer lists it" };
   if (seen.unconnectedSince === null) return null;
   if (seen.scheduledSince === null) return { kind: "pending", since: seen.seenAt, message: conditionOf(pod, "PodScheduled") ?? "it waits for a node" };
-  if (seen.runningSince === null) return { kind: "blocked", since: seen.scheduledSince, message: waitingOf(pod) };
-  return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message: trouble ?? "it cannot be connected to" };
+  if (seen.runningSince === null) return { kind: "blocked", since: seen.scheduledSince, message: waitingOf(pod, trouble) };
+  const message = [runtimeTroubleOf(pod), trouble].filter(Boolean).join("; ") || "it cannot be connected to";
+  return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message };
 }
 
 /** What a deletion waits for that is overdue; null: it is not. */
@@ -74,26 +76,17 @@ function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number)
   return holders ? `it waits for the finalizers ${holders}` : "its node does not confirm its deletion";
 }
 
-/** The kubelet says why it has refused or evicted a pod: a node out of room, an affinity, a full disk. */
-function endOf({ status }: Pod): string {
-  const why = [status.reason ?? status.phase, status.message].filter(Boolean).join(": ");
+/**
+ * The kubelet says why it has refused or evicted a pod: a node out of room, an affinity, a full disk. Others that end one
+ * say so in a condition: the scheduler for a pod of higher priority, a taint, a node that is gone.
+ */
+function endOf(pod: Pod): string {
+  const { status } = pod;
+  const why = [status.reason ?? status.phase, status.message, conditionOf(pod, "DisruptionTarget", "True")].filter(Boolean).join(": ");
   return `the pod has ended: ${why}`;
 }
 
-/** A container that restarts has started, too. */
-function isStarted(pod: Pod): boolean {
-  const runtime = pod.status.containerStatuses?.find(({ name }) => name === RUNTIME_CONTAINER);
-  return runtime?.state?.running !== undefined || (runtime?.restartCount ?? 0) > 0;
-}
-
-function waitingOf(pod: Pod): string {
-  const runtime = pod.status.containerStatuses?.find(({ name }) => name === RUNTIME_CONTAINER);
-  const { reason, message } = runtime?.state?.waiting ?? {};
-  if (reason) return message ? `${reason}: ${message}` : reason;
-  return conditionOf(pod, "Initialized") ?? "its node has not started it yet";
-}
-
-function conditionOf({ status }: Pod, type: string): string | null {
-  const condition = status.conditions?.find((one) => one.type === type && one.status === "False");
+function conditionOf({ status }: Pod, type: string, value = "False"): string | null {
+  const condition = status.conditions?.find((one) => one.type === type && one.status === value);
   return condition ? [condition.reason, condition.message].filter(Boolean).join(": ") : null;
 }

@@ -1,6 +1,7 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import type { Binding, Instance, Obstacle } from "../platform.ts";
-import { ANNOTATION, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
+import type { Belonging } from "./belonging.ts";
+import { ANNOTATION, CODE_CONTAINER, ownerOf, type Pod } from "./objects.ts";
 import type { Sightings } from "./obstacle.ts";
 
 /** A swap that has not ended by then is told as failed. Milliseconds. */
@@ -49,18 +50,24 @@ export function substanceOf({ metadata, spec }: Pod): string {
   ]);
 }
 
+/** What is seen of an instance beside its pod. */
+export interface Seen extends Belonging {
+  replace: Instance["replace"];
+  obstacle: Obstacle | null;
+}
+
 /** An instance as its pod, and what it says of itself, show it. */
-export function recordOf(pod: Pod, known: Known, replace: Instance["replace"], obstacle: Obstacle | null): Instance {
+export function recordOf(pod: Pod, known: Known, { pool, functionUid, replace, obstacle }: Seen): Instance {
   const { metadata, status } = pod;
   const ended = obstacle?.kind === "ended" ? obstacle.message : null;
   return {
     uid: metadata.uid,
-    pool: metadata.labels?.[LABEL.pool] ?? "",
+    pool,
     host: status.podIP ?? "",
     key: known.key,
     resourceVersion: String(known.version),
     echo: known.echo && ended !== null ? endedEcho(known.echo, ended) : known.echo,
-    binding: bindingOf(pod),
+    binding: functionUid === null ? null : bindingOf(pod, functionUid),
     createdAt: known.createdAt,
     seenAt: known.seen.seenAt,
     runningSince: known.seen.runningSince,
@@ -83,9 +90,8 @@ export function hasSwapped({ metadata, status }: Pod): boolean {
   return code?.state?.running !== undefined && digest !== undefined && (code.imageID ?? "").endsWith(digest);
 }
 
-export function bindingOf({ metadata }: Pod): Binding | null {
-  const functionUid = metadata.labels?.[LABEL.function];
-  return functionUid ? { functionUid, revision: metadata.annotations?.[ANNOTATION.revision] ?? "" } : null;
+function bindingOf({ metadata }: Pod, functionUid: string): Binding {
+  return { functionUid, revision: metadata.annotations?.[ANNOTATION.revision] ?? "" };
 }
 
 function troubleOf({ status }: Pod): string | null {

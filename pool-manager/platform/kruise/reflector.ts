@@ -54,6 +54,8 @@ export class Reflector<T extends KubeObject> {
   #failed = false;
   #pauseMs = FIRST_PAUSE_MS;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  /** Which of the selected objects are kept; one that no longer is counts as deleted. */
+  accepts: (object: T) => boolean = () => true;
   /** Called when the server's versions went backwards (it was restored from a backup), before the changes are told. */
   onHistoryReset: () => void = () => {};
 
@@ -135,7 +137,7 @@ export class Reflector<T extends KubeObject> {
       const query: Record<string, string> = { ...this.#selected(), limit: PAGE };
       if (token) query.continue = token;
       const { metadata, items: page } = await this.#kube.get<List<T>>(this.#path, query, LIST_TIMEOUT_MS);
-      items.push(...page);
+      items.push(...page.filter((item) => this.accepts(item)));
       token = metadata.continue ?? "";
       if (!token || this.#closed) return { items, version: metadata.resourceVersion };
     }
@@ -229,8 +231,15 @@ export class Reflector<T extends KubeObject> {
     if (type === "ERROR" || isBefore(object.metadata.resourceVersion, this.#version)) return this.#fail();
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#version = object.metadata.resourceVersion;
-    if (type === "DELETED") this.#cache.delete(object);
-    else if (type !== "BOOKMARK") this.#cache.told(object);
+    if (type !== "BOOKMARK") this.#told(type, object);
+  }
+
+  #told(type: "ADDED" | "MODIFIED" | "DELETED", object: T): void {
+    const isAccepted = this.accepts(object);
+    const isKnown = this.#cache.get(object.metadata.name)?.metadata.uid === object.metadata.uid;
+    if (!isAccepted && !isKnown) return;
+    if (type === "DELETED" || !isAccepted) this.#cache.delete(object);
+    else this.#cache.told(object);
   }
 
   /** Nothing that this watch says is of use any more. */

@@ -1,4 +1,5 @@
-import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "./objects.ts";
+import { poolOfSet } from "./belonging.ts";
+import { type CloneSet, hasEnded, ownerOf, type Pod } from "./objects.ts";
 
 /** Pods that count for a CloneSet: owned, not ended, not being deleted. */
 export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
@@ -8,9 +9,9 @@ export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
 /** Pods by pool as Kruise counts them. */
 export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { metadata, status } of sets) {
-    const pool = metadata.labels?.[LABEL.pool] ?? "";
-    counts.set(pool, (counts.get(pool) ?? 0) + (status?.replicas ?? 0));
+  for (const set of sets) {
+    const pool = poolOfSet(set);
+    counts.set(pool, (counts.get(pool) ?? 0) + (set.status?.replicas ?? 0));
   }
   return counts;
 }
@@ -20,16 +21,27 @@ export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
   return Math.max(0, (status?.replicas ?? 0) - live.length);
 }
 
+/** Kruise has stopped at `maxUnavailable`, which Berth lowers as soon as it asks for no more: that is no reason of its own. */
+const OWN_LIMIT = /^scaleUp is limited because of scaleStrategy\.maxUnavailable/;
+
 /** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
 export function failedScaleOf({ metadata, status }: CloneSet): string | null {
   if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
   const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
-  return condition ? withoutNames(condition.message ?? condition.reason ?? "FailedScale", metadata.name) : null;
+  const message = condition && (condition.message ?? condition.reason ?? "FailedScale");
+  return message && !isOwnLimit(message) ? withoutNames(message, metadata.name) : null;
 }
 
-/** Each try would have made a pod of another name: the reason is the same. */
+export function isOwnLimit(message: string): boolean {
+  return OWN_LIMIT.test(message);
+}
+
+/** Each try would have made a pod of another name: the reason is the same. Kruise adds the whole pod. */
 export function withoutNames(message: string, set: string): string {
-  return message.replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
+  return message
+    .replace(/^failed to create pod: /, "")
+    .replace(/, pod: \{".*$/s, "")
+    .replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
 }
 
 export function isReady({ status }: Pod): boolean {
