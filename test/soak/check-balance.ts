@@ -3,26 +3,26 @@ import { type Balance, type HistoryRecord, type RecordOf, time } from "./history
 /** Code that was given up is kept for ten minutes; a sweep a minute, and twenty removals in each, come after. Milliseconds. */
 const KEPT_MS = 15 * 60_000;
 /** A process has its modules, its first functions and its compiled code by then. Milliseconds. */
-const WARM_MS = 20_000;
+const WARM_MS = 10_000;
 /** Further private memory that may come in the course of a run, beside half of what there was: the heap's young half and garbage that is not collected yet. */
 const SLACK_MB = 24;
 /** Looks at the beginning, and at the end, of which the median is taken. */
 const LOOKS = 5;
 
-/** Rules 9 to 11 of `check`. */
+/** Rules 10 to 12 of `check`. */
 export function checkBalance(records: readonly HistoryRecord[]): string[] {
   const last = records.findLast((record): record is RecordOf<"balance"> => record.type === "balance");
-  if (!last) return ["rule 9: the run has come to no end that could be looked at"];
+  if (!last) return ["rule 10: the run has come to no end that could be looked at"];
   return [...checkPool(last.balance), ...checkImages(records, last), ...checkMemory(records)];
 }
 
 function checkPool({ size, states, places, strays }: Balance): string[] {
-  const violations = strays.map((stray) => `rule 9: left over: ${stray}`);
+  const violations = strays.map((stray) => `rule 10: left over: ${stray}`);
   const { prewarmed = 0, ...others } = states;
   const rest = Object.entries(others).filter(([, count]) => count > 0);
-  if (prewarmed !== size) violations.push(`rule 9: ${prewarmed} prewarmed instances in a pool of ${size}`);
-  for (const [state, count] of rest) violations.push(`rule 9: ${count} instances are ${state}, with nothing deployed`);
-  if (places !== size) violations.push(`rule 9: the platform has ${places} instances for a pool of ${size}`);
+  if (prewarmed !== size) violations.push(`rule 10: ${prewarmed} prewarmed instances in a pool of ${size}`);
+  for (const [state, count] of rest) violations.push(`rule 10: ${count} instances are ${state}, with nothing deployed`);
+  if (places !== size) violations.push(`rule 10: the platform has ${places} instances for a pool of ${size}`);
   return violations;
 }
 
@@ -33,9 +33,9 @@ function checkImages(records: readonly HistoryRecord[], { at, balance }: RecordO
     const needed = lastNeeded.get(image);
     if (needed === undefined) {
       // Of a deployment without an answer nobody knows whether there is an image.
-      if (!uncertain) violations.push(`rule 10: the code image ${image} was never any function's`);
+      if (!uncertain) violations.push(`rule 11: the code image ${image} was never any function's`);
     } else if (at - needed > KEPT_MS && balance.ledMs > KEPT_MS) {
-      violations.push(`rule 10: the code image ${image} was given up at ${time(needed)}, and is still kept`);
+      violations.push(`rule 11: the code image ${image} was given up at ${time(needed)}, and is still kept`);
     }
   }
   return violations;
@@ -77,7 +77,7 @@ export function growth(records: readonly HistoryRecord[]): Growth[] {
 function checkMemory(records: readonly HistoryRecord[]): string[] {
   return growth(records)
     .filter(({ earlyMb, lateMb }) => lateMb > 1.5 * earlyMb + SLACK_MB)
-    .map(({ of, earlyMb, lateMb }) => `rule 11: ${of} had ${earlyMb} MB early in the run, and ${lateMb} MB at its end`);
+    .map(({ of, earlyMb, lateMb }) => `rule 12: ${of} had ${earlyMb} MB early in the run, and ${lateMb} MB at its end`);
 }
 
 function median(values: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { ABSENT, type HistoryRecord, type Part, type RecordOf, time } from "./history.ts";
-import type { Faults, Revisions } from "./timeline.ts";
+import { type Faults, type Revisions, SETTLE_MS } from "./timeline.ts";
 
 export interface InvocationVerdict {
   violations: string[];
@@ -10,6 +10,16 @@ export interface InvocationVerdict {
 }
 
 type Violate = (rule: number, what: string) => void;
+
+/** What an invocation may have met. */
+interface Meeting {
+  possible: ReadonlySet<string>;
+  /** The function was changed meanwhile, or a moment before. */
+  isChanging: boolean;
+}
+
+/** Bodies of up to this length are kept by routers, and sent again. */
+const REPLAYED_BYTES = 64 * 1024;
 
 interface Invocation {
   begun: RecordOf<"begun">;
@@ -31,7 +41,10 @@ export function checkInvocations(records: readonly HistoryRecord[], faults: Faul
     }
     const possible = revisions.within(begun.function, begun.router, begun.at, ended.at);
     for (const { tag } of runs) if (!possible.has(tag)) violate(3, `ran ${tag}, but the function was ${[...possible].join(" or ") || "nothing"}`);
-    const why = ended.status === 200 ? checkAnswer(invocation, ended, named.get(begun.function), violate) : explain(invocation, ended, faults, possible);
+    const why =
+      ended.status === 200
+        ? checkAnswer(invocation, ended, named.get(begun.function), violate)
+        : explain(invocation, ended, faults, { possible, isChanging: revisions.changes(begun.function, begun.at, ended.at) });
     tally(verdict, begun, ended, why !== null);
     if (why === null) violate(5, `${outcomeOf(ended)} after ${ended.at - begun.at} ms at ${begun.router}, unexplained: ${ended.text.slice(0, 200)}`);
   }
@@ -79,7 +92,7 @@ function checkAnswer(
 }
 
 /** Why it may have failed, in words; null: it may not. */
-function explain({ begun, runs }: Invocation, ended: RecordOf<"ended">, faults: Faults, possible: ReadonlySet<string>): string | null {
+function explain({ begun, runs }: Invocation, ended: RecordOf<"ended">, faults: Faults, { possible, isChanging }: Meeting): string | null {
   const within = (isPart: (part: Part) => boolean) => faults.ended(isPart, begun.at, ended.at)?.what ?? null;
   switch (ended.code) {
     case "FUNCTION_NOT_FOUND":
@@ -90,6 +103,9 @@ function explain({ begun, runs }: Invocation, ended: RecordOf<"ended">, faults: 
     case "INSTANCE_LOST":
     case "FUNCTION_CRASHED":
       return within((part) => isInstance(part, runs) || (runs.length === 0 && part.startsWith("instance")));
+    case "INSTANCE_UNAVAILABLE":
+      if (begun.bytes <= REPLAYED_BYTES || runs.length > 0) return null;
+      return isChanging ? "the function changed" : (faults.during(begun.at - SETTLE_MS, ended.at)?.what ?? null);
     default:
       // Headers have come, or none: in both cases the connection to the router ended.
       return ended.code?.startsWith("E") ? within((part) => part === `router:${begun.router}` || isInstance(part, runs)) : null;

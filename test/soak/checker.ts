@@ -1,4 +1,5 @@
 import { checkBalance } from "./check-balance.ts";
+import { checkChanges } from "./check-changes.ts";
 import { checkInstances } from "./check-instances.ts";
 import { checkInvocations, type InvocationVerdict } from "./check-invocations.ts";
 import type { HistoryRecord } from "./history.ts";
@@ -18,7 +19,9 @@ import { Faults, Revisions } from "./timeline.ts";
  *    - 404 FUNCTION_NOT_FOUND and 503 FUNCTION_DELETED: the function was not there at some moment of the invocation;
  *    - a connection to a router that breaks: that very router was killed;
  *    - 502 ROUTER_LOST: another router was killed;
- *    - 502 INSTANCE_LOST and FUNCTION_CRASHED: the instance on which it ran was ended (any one, where it never ran).
+ *    - 502 INSTANCE_LOST and FUNCTION_CRASHED: the instance on which it ran was ended (any one, where it never ran);
+ *    - 503 INSTANCE_UNAVAILABLE: its body is longer than routers keep, it never ran, and just before the function was changed
+ *      or something was done to Berth (routers that do not know of each other yet share an instance's slots badly).
  *    Queues that are full, timeouts, blocked pools, routers without a table or in shutdown have no explanation: every fault
  *    ends long before a queue's timeout, and clients use ready routers alone.
  *
@@ -28,11 +31,14 @@ import { Faults, Revisions } from "./timeline.ts";
  *    fault or code that did not load.
  * 8. No instance serves two functions.
  *
+ * Changes of functions
+ * 9. One that fails, or has no answer, follows a fault.
+ *
  * Balance, when all functions are deleted and everything has come to rest
- * 9. The pool has its size, of prewarmed instances, and nothing else; the platform has a pod or process for each, and no other.
- * 10. Every code image that is kept was some function's. One that was given up goes within a quarter of an hour, if the
+ * 10. The pool has its size, of prewarmed instances, and nothing else; the platform has a pod or process for each, and no other.
+ * 11. Every code image that is kept was some function's. One that was given up goes within a quarter of an hour, if the
  *     same pool manager has led all that time (another one has not seen the end, and keeps it for a day).
- * 11. Memory of pool manager and routers at the end is at most half as much again as early in the run, and 24 MB.
+ * 12. Memory of pool manager and routers at the end is at most half as much again as early in the run, and 24 MB.
  */
 export interface Verdict {
   violations: string[];
@@ -43,5 +49,8 @@ export function check(records: readonly HistoryRecord[]): Verdict {
   const faults = new Faults(records);
   const revisions = new Revisions(records, faults);
   const invocations = checkInvocations(records, faults, revisions);
-  return { violations: [...invocations.violations, ...checkInstances(records, faults), ...checkBalance(records)], invocations };
+  return {
+    violations: [...invocations.violations, ...checkInstances(records, faults), ...checkChanges(records, faults), ...checkBalance(records)],
+    invocations,
+  };
 }

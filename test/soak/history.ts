@@ -11,8 +11,8 @@ export type Part = "manager" | "instances" | "cluster" | `router:${string}` | `i
 export const ABSENT = "(absent)";
 
 /** Everything that a run writes down; `at` is the machine's time in milliseconds. A tag names a function's code as it was deployed. */
-export type HistoryRecord = { at: number } & (
-  | { type: "begun"; id: string; function: string; router: string }
+export type HistoryRecord = { at: number } /** `bytes`: of its body. One whose connection was refused begins again, at another router. */ & (
+  | { type: "begun"; id: string; function: string; router: string; bytes: number }
   /** `code`: the router's error code, or the connection's; null: none. `tag`: of the function that answered. */
   | { type: "ended"; id: string; status: number; code: string | null; tag: string | null; revision: string | null; text: string }
   /** A function says that it runs for an invocation, and on which instance. */

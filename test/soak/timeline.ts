@@ -3,7 +3,7 @@ import type { HistoryRecord, Part, RecordOf } from "./history.ts";
 /** Longest that an answer of the manage API waits for routers; one that took as long may have been given before they knew. Milliseconds. */
 const CONFIRM_MS = 900;
 /** After a fault, or an answer without confirmation: until routers have heard the pool manager again. Milliseconds. */
-const SETTLE_MS = 4000;
+export const SETTLE_MS = 4000;
 /** What a fault has ended may be noticed this much later: a connection that falls silent is given up after five seconds. Milliseconds. */
 const NOTICE_MS = 6000;
 
@@ -66,6 +66,7 @@ export class Faults {
 /** What a function may have been, at which time. */
 export class Revisions {
   readonly #possible = new Map<string, Possible[]>();
+  readonly #changes = new Map<string, { begun: number; done: number }[]>();
   readonly #faults: Faults;
 
   constructor(records: readonly HistoryRecord[], faults: Faults) {
@@ -86,9 +87,15 @@ export class Revisions {
     return tags;
   }
 
+  /** Whether anybody changes it within this time, or has a moment before: instances follow within seconds. */
+  changes(name: string, from: number, to: number): boolean {
+    return (this.#changes.get(name) ?? []).some(({ begun, done }) => begun <= to && done + SETTLE_MS >= from);
+  }
+
   #open({ function: name, may, at }: RecordOf<"change">): void {
     const known = this.#possible.get(name) ?? [];
     this.#possible.set(name, known);
+    this.#changes.set(name, [...(this.#changes.get(name) ?? []), { begun: at, done: at }]);
     for (const tag of may) {
       if (known.some((possible) => possible.tag === tag && possible.to === Number.POSITIVE_INFINITY)) continue;
       known.push({ tag, from: at, to: Number.POSITIVE_INFINITY, confirmed: true });
@@ -96,6 +103,8 @@ export class Revisions {
   }
 
   #close({ function: name, now, at, tookMs }: RecordOf<"changed">): void {
+    const last = this.#changes.get(name)?.at(-1);
+    if (last) last.done = at;
     if (now === null) return;
     for (const possible of this.#possible.get(name) ?? []) {
       if (possible.to !== Number.POSITIVE_INFINITY || now.includes(possible.tag)) continue;
