@@ -6,7 +6,7 @@ const APART_MS = 10_000;
 /** What a fault leads to may take as long as an instance may take to start. Milliseconds. */
 const AFTERMATH_MS = 75_000;
 
-const TROUBLE: ReadonlySet<string> = new Set(["failed", "suspect", "unreachable", "start-timeout", "orphaned", "misbound"]);
+const TROUBLE: ReadonlySet<string> = new Set(["suspect", "unreachable", "start-timeout", "orphaned", "misbound"]);
 
 type Told = { at: number; event: RecordOf<"event">["event"] };
 
@@ -49,18 +49,30 @@ function checkEnd({ instance, state, function: name, at }: RecordOf<"unlisted">,
 function checkReasons(instance: string, events: readonly Told[], faults: Faults): string[] {
   const violations: string[] = [];
   const functions = new Set<string>();
-  const failedToLoad = events.some(({ event }) => event.type === "instance.load-failed");
+  let [isLeaving, failedToLoad] = [false, false];
+  const wasEnded = (at: number) => faults.ended((part) => part === "instances" || part === `instance:${instance}`, at - APART_MS, at) !== undefined;
   for (const { at, event } of events) {
     if (event.type === "instance.specialized") functions.add(event.function);
-    const trouble = troubleOf(event);
-    if (trouble === null || failedToLoad || faults.during(at - AFTERMATH_MS, at)) continue;
-    violations.push(`rule 7: instance ${instance} at ${time(at)}: ${trouble}, and nothing had been done to anything`);
+    if (event.type === "instance.load-failed") failedToLoad = true;
+    const isExplained = {
+      none: true,
+      ended: isLeaving || failedToLoad || wasEnded(at),
+      disturbed: failedToLoad || faults.during(at - AFTERMATH_MS, at) !== undefined,
+    };
+    const { cause, what } = troubleOf(event);
+    if (!isExplained[cause])
+      violations.push(`rule 7: instance ${instance} ${what} at ${time(at)}, and nothing had been done to ${cause === "ended" ? "it" : "anything"}`);
+    if (event.type === "instance.removing") isLeaving = true;
   }
   if (functions.size > 1) violations.push(`rule 8: instance ${instance} was given to ${[...functions].join(" and to ")}`);
   return violations;
 }
 
-function troubleOf(event: Told["event"]): string | null {
-  if (event.type === "instance.removing" && TROUBLE.has(event.reason)) return `removed (${event.reason})`;
-  return event.type === "instance.crashed" ? `crashed (${event.message})` : null;
+/** What explains an event: that this very instance was ended, that something was done to anything, or nothing has to. */
+function troubleOf(event: Told["event"]): { cause: "none" | "ended" | "disturbed"; what: string } {
+  if (event.type === "instance.crashed") return { cause: "ended", what: `crashed (${event.message})` };
+  if (event.type !== "instance.removing") return { cause: "none", what: "" };
+  const what = `was removed (${event.reason})`;
+  if (event.reason === "failed") return { cause: "ended", what };
+  return { cause: TROUBLE.has(event.reason) ? "disturbed" : "none", what };
 }

@@ -27,8 +27,8 @@ import { Faults, Revisions } from "./timeline.ts";
  *
  * Instances
  * 6. An instance that a pool manager no longer lists was removed with a reason (`instance.removing`), or ended by a fault.
- * 7. Reasons that speak of trouble (failed, suspect, unreachable, start-timeout, orphaned, misbound), and crashes, follow a
- *    fault or code that did not load.
+ * 7. A crash, and the removal of one that failed, follows code that did not load, or a fault that ended this very instance.
+ *    Other reasons that speak of trouble (suspect, unreachable, start-timeout, orphaned, misbound) follow any fault.
  * 8. No instance serves two functions.
  *
  * Changes of functions

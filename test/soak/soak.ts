@@ -11,22 +11,28 @@ import { print, report } from "./report.ts";
 import { Soak } from "./run.ts";
 
 /**
- * `npm run soak -- --minutes N [--platform local|kruise] [--seed N] [--out FILE]`: everything that may be done to Berth, at
+ * `npm run soak -- --minutes N [--platform local|kruise] [--seed N] [--out FILE] [--history FILE]`: everything that may be done to Berth, at
  * random, and a checker that knows what may come of it. The seed decides what is done; when things happen decides the machine.
  */
 const { values } = parseArgs({
-  options: { minutes: { type: "string", default: "3" }, platform: { type: "string", default: "local" }, seed: { type: "string" }, out: { type: "string" } },
+  options: {
+    minutes: { type: "string", default: "3" },
+    platform: { type: "string", default: "local" },
+    seed: { type: "string" },
+    out: { type: "string" },
+    history: { type: "string" },
+  },
 });
 const [minutes, seed] = [Number(values.minutes), Number(values.seed ?? randomInt(1, 1_000_000))];
 const { platform } = values;
 if (!(minutes > 0) || !Number.isInteger(seed) || (platform !== "local" && platform !== "kruise")) {
-  process.stderr.write("usage: npm run soak -- [--minutes N] [--platform local|kruise] [--seed N] [--out FILE]\n");
+  process.stderr.write("usage: npm run soak -- [--minutes N] [--platform local|kruise] [--seed N] [--out FILE] [--history FILE]\n");
   process.exit(2);
 }
 execFileSync(process.execPath, ["build.mjs"], { stdio: "inherit" });
 
 const directory = mkdtempSync(join(tmpdir(), "berth-soak-history-"));
-const file = join(directory, "history.jsonl");
+const file = values.history ?? join(directory, "history.jsonl");
 const history = new History(file);
 const began = Date.now();
 const say = (line: string) => process.stdout.write(`${String(Math.round((Date.now() - began) / 1000)).padStart(5)} s  ${line}\n`);

@@ -223,17 +223,34 @@ describe("instances", () => {
   });
 
   test("are in trouble only after something was done, or code that does not load", () => {
-    for (const what of [removing("suspect"), event({ type: "instance.crashed", message: "gone" })]) {
+    expect(
+      violations([
+        [1, fault("cluster")],
+        [2, over],
+        [3, removing("suspect")],
+      ]),
+    ).toEqual([]);
+    breaks(7, [[3, removing("suspect")]]);
+    breaks(7, [
+      [1, fault("cluster")],
+      [2, over],
+      [200, removing("suspect")],
+    ]);
+    for (const what of [removing("failed"), event({ type: "instance.crashed", message: "gone" })]) {
       expect(
         violations([
-          [1, fault("cluster")],
+          [1, fault("instance:one")],
           [2, over],
           [3, what],
         ]),
       ).toEqual([]);
-      breaks(7, [[3, what]]);
       breaks(7, [
-        [1, fault("cluster")],
+        [1, fault("cluster", "instance:two")],
+        [2, over],
+        [3, what],
+      ]);
+      breaks(7, [
+        [1, fault("instance:one")],
         [2, over],
         [200, what],
       ]);
