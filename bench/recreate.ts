@@ -71,6 +71,7 @@ export class RecreateSubject {
         blob: (digest) => layout.get(digest),
         now: () => performance.now(),
         onWrite: () => {},
+        onWriteFailed: () => {},
         onTrouble: () => {},
         stop: new AbortController().signal,
         lead: async () => ({ term: 1, certain: () => true, release: async () => {} }),

@@ -18,6 +18,7 @@ export class ManagerMetrics {
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
   readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be brought", ["pool"]);
   readonly #apiWrites = this.#counter("berth_api_writes_total", "Writes to the Kubernetes API by what they are for", ["purpose"]);
+  readonly #apiWriteFailures = this.#counter("berth_api_write_failures_total", "Writes to the Kubernetes API that failed", ["purpose", "reason"]);
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
   readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
   readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
@@ -96,6 +97,11 @@ export class ManagerMetrics {
 
   apiWrite(purpose: string): void {
     this.#apiWrites.inc({ purpose });
+  }
+
+  /** `reason` is one of the API server's, such as Forbidden, or Unreachable. */
+  apiWriteFailed(purpose: string, reason: string): void {
+    this.#apiWriteFailures.inc({ purpose, reason });
   }
 
   /** Gauges are taken from the world when they are read. */

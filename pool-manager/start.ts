@@ -111,8 +111,11 @@ interface Prepared {
 
 async function lead(config: ManagerConfig, root: string, log: Logger, { metrics, standby, front, undo, deadline }: Prepared): Promise<PoolManager> {
   const stop = deadline.signal;
+  // Nobody can listen before the platform and the stores are there.
+  let tell: (event: PoolEvent) => void = () => {};
   const onTrouble = (step: string, message: string | null) => {
     metrics.trouble(step, message !== null);
+    tell({ type: "cluster.trouble", step, message });
     if (message === null) log.warn({ step }, "works again");
     else log.warn({ step }, message);
   };
@@ -127,6 +130,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     blob: (digest: string) => layout.get(digest),
     now: realClock.now,
     onApiWrite: (purpose: string) => metrics.apiWrite(purpose),
+    onApiWriteFailed: (purpose: string, reason: string) => metrics.apiWriteFailed(purpose, reason),
     url,
     onLeader: (holder, leaderUrl) => {
       if (!standby) return;
@@ -175,6 +179,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     stores.tell(named);
     log[LEVELS[named.type] ?? "debug"](named);
   };
+  tell = emit;
   stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,

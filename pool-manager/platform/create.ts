@@ -19,6 +19,7 @@ export interface PlatformSources {
   blob(digest: string): Promise<Uint8Array>;
   now(): number;
   onApiWrite(purpose: string): void;
+  onApiWriteFailed(purpose: string, reason: string): void;
   /** Address of this pool manager's API, as the others reach it. */
   url: string;
   /** On a cluster another pool manager leads, and this one waits; null: nobody leads yet. */
@@ -53,12 +54,12 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     const entryProgram = join(root, ENTRY_PROGRAM);
     const { Leadership } = await import("./kruise/leadership.ts");
     const { highestTerm } = await import("./kruise/terms.ts");
-    const { blob, url, onLeader, onLost, onTrouble, stop } = sources;
+    const { blob, url, onLeader, onLost, onTrouble, onApiWrite: onWrite, onApiWriteFailed: onWriteFailed, stop } = sources;
     const holder = `${hostname()}-${randomBytes(4).toString("hex")}`;
     const told = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };
     const lead = (kube: Kube, isFirst: () => boolean) =>
       Leadership.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...told, stop });
-    const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite: sources.onApiWrite, onTrouble, stop, lead });
+    const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
     const { platform, kube, code } = connected;
     return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };
   }

@@ -26,6 +26,8 @@ export type PoolEvent =
   | { type: "function.changed"; function: string; revision: string }
   | { type: "function.deleted"; function: string }
   | { type: "image.collected"; kind: string; item: string; reason: string }
+  /** What `step` names does not work at the cluster, and is tried again; null: it works again. */
+  | { type: "cluster.trouble"; step: string; message: string | null }
   | { type: "store.notice"; topic: string; kind: string; count: number; message: string };
 
 export type PoolEventListener = (event: PoolEvent) => void;

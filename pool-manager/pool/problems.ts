@@ -39,6 +39,16 @@ export function problemsOf(pool: string, { instances, refusals }: Observation, i
   return [...(refusal ? [`no more instances are created: ${refusal}`] : []), ...new Set(failing.map(inWords)), ...obstaclesInWords(own, now)];
 }
 
+/** Instances whose function nobody declares, and of whose end nothing is known: they are kept for the present, and count. */
+export function strangersInWords(instances: readonly Instance[], unknown: ReadonlyMap<string, unknown>): string[] {
+  const kept = instances.filter(({ echo, binding }) => unknown.get(echo?.functionUid ?? binding?.functionUid ?? "") === "unproven");
+  const [first] = kept;
+  if (!first) return [];
+  const uid = first.echo?.functionUid ?? first.binding?.functionUid;
+  const [who, it] = kept.length === 1 ? ["1 instance belongs", "it is"] : [`${kept.length} instances belong`, "they are"];
+  return [`${who} to a function that is not declared, such as ${first.uid} to ${uid}: ${it} kept for a day, in case the declaration comes back`];
+}
+
 export function inWords({ action, message }: Incident): string {
   return `${action} fails: ${message}`;
 }

@@ -4,19 +4,22 @@ import type { Platform } from "../platform/platform.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
 import type { LoadFailures } from "./load-failures.ts";
+import { unknownFunctions } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
-import { inWords, obstaclesInWords, problemsOf } from "./problems.ts";
+import { inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
 
 /** What the pool manager shows of functions and pools, in the API and in their resources; reading it changes nothing. */
 export class Reports {
   readonly #platform: Platform;
+  readonly #functions: ReconcilerOptions["functions"];
   readonly #clock: Clock;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
 
-  constructor({ platform, clock }: Pick<ReconcilerOptions, "platform" | "clock">, executor: Executor, failures: LoadFailures) {
+  constructor({ platform, clock, functions }: Pick<ReconcilerOptions, "platform" | "clock" | "functions">, executor: Executor, failures: LoadFailures) {
     this.#platform = platform;
+    this.#functions = functions;
     this.#clock = clock;
     this.#executor = executor;
     this.#failures = failures;
@@ -24,7 +27,10 @@ export class Reports {
 
   /** What is in a pool's way, in words; empty: nothing is known to be. */
   problemsOf(pool: string): string[] {
-    return problemsOf(pool, this.#platform.observe(), this.#executor.incidents.of(pool), this.#clock.now());
+    const observation = this.#platform.observe();
+    const own = [...observation.instances.values()].filter((instance) => instance.pool === pool);
+    const strangers = strangersInWords(own, unknownFunctions(own, this.#functions));
+    return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...strangers];
   }
 
   /** What is in a function's way, in words; empty: nothing is known to be. */

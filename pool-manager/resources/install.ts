@@ -26,8 +26,14 @@ interface DefinitionObject {
  */
 export async function installDefinitions(kube: KubeApi, warn: (message: string) => void): Promise<void> {
   for (const definition of definitions() as DefinitionObject[]) {
-    await install(kube, definition);
-    await served(kube, definition, warn);
+    const failure = await install(kube, definition).then(
+      () => null,
+      (error: KubeError) => error,
+    );
+    if (failure === null) await served(kube, definition, warn);
+    // One that is whole already need not be written.
+    else if ((await look(kube, definition)).lacking?.length === 0) warn(`the definition ${definition.metadata.name} could not be written: ${failure.message}`);
+    else throw failure;
   }
 }
 
@@ -58,7 +64,7 @@ async function served(kube: KubeApi, definition: DefinitionObject, warn: (messag
 async function look(kube: KubeApi, definition: DefinitionObject): Promise<{ isServed: boolean; lacking: string[] | null }> {
   const path = `${RESOURCES}/namespaces/${kube.namespace}/${definition.spec.names.plural}`;
   const isServed = await kube.get(path, { limit: "1" }).then(() => true, pass(404));
-  return { isServed: isServed === true, lacking: isServed ? await lackingFields(kube, definition) : [] };
+  return { isServed: isServed === true, lacking: isServed ? await lackingFields(kube, definition) : null };
 }
 
 function refusal(name: string, isServed: boolean, lacking: readonly string[]): KubeError {

@@ -1,4 +1,5 @@
 import { ManagerError } from "../errors.ts";
+import type { KubeError } from "../platform/kruise/kube-error.ts";
 import { type KubeObject, LABEL } from "../platform/kruise/objects.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
 import type { PoolChange, PoolStore } from "../pool/pools.ts";
@@ -37,24 +38,45 @@ const MAX_MESSAGE = 1024;
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
+/** A resource that is not there. */
+interface Lost {
+  /** As it is to be. */
+  object: PoolResource;
+  /** False: there has been none yet. */
+  wasThere: boolean;
+  /** When it is written. */
+  at: number;
+  pauseMs: number;
+  /** Why it could not be. */
+  error?: KubeError;
+}
+
 /** Pools as custom resources: their specs are what somebody has set, their status what is in force. */
 export class PoolResources implements PoolStore {
   readonly #client: ResourceClient<PoolResource>;
   readonly #notice: (notice: StoreNotice) => void;
   #declared: ((name: string, change: PoolChange) => PoolSpec) | null = null;
-  /** Resources that are not there any more, as they were last, and when they are written again. */
-  readonly #lost = new Map<string, { object: PoolResource; at: number; pauseMs: number }>();
+  readonly #term: number;
+  readonly #lost = new Map<string, Lost>();
 
   constructor(kube: KubeApi, term: number, notice: (notice: StoreNotice) => void) {
     this.#client = new ResourceClient<PoolResource>(kube, "Pool", "pools", term, (change) => this.#changed(change));
     this.#notice = notice;
+    this.#term = term;
     this.#client.onDropped = (fields) => notice({ topic: "dropped", kind: "Pool", count: fields.length, message: dropped("Pool", fields) });
   }
 
+  /** Rejects where a pool cannot be listed, or carries a later term. */
   async load(): Promise<Map<string, PoolChange>> {
     await this.#client.cache.start();
-    // From here on an admission policy refuses what former leaders still write.
-    for (const resource of [...this.#client.cache.all()]) await this.#client.updateStatus(resource, (status) => status);
+    for (const resource of [...this.#client.cache.all()]) {
+      // From here on an admission policy refuses what former leaders still write. Where that cannot be written now, `report` does it, and fails until then.
+      await this.#client
+        .updateStatus(resource, (status) => status)
+        .catch((error: KubeError) => {
+          if (error.reason === "Fenced") throw error;
+        });
+    }
     return new Map([...this.#client.cache.all()].map(({ metadata, spec }) => [metadata.name, changeOf(spec)]));
   }
 
@@ -62,8 +84,12 @@ export class PoolResources implements PoolStore {
   async follow(pools: readonly PoolSpec[], declared: (name: string, change: PoolChange) => PoolSpec): Promise<void> {
     this.#declared = declared;
     for (const { name, runtime } of pools) {
+      if (this.#client.cache.get(name)) continue;
       // What is not set is as by default: nobody owns it until somebody says it.
-      if (!this.#client.cache.get(name)) this.#client.cache.learn(await this.#client.create(name, { runtime }));
+      const object = { metadata: { name }, spec: { runtime } } as PoolResource;
+      this.#lost.set(name, { object, at: performance.now(), pauseMs: FIRST_PAUSE_MS, wasThere: false });
+      // What cannot be written now `report` writes, and fails until then.
+      await this.#rewrite(name).catch(() => {});
     }
     for (const resource of this.#client.cache.all()) this.#take(resource);
   }
@@ -91,7 +117,7 @@ export class PoolResources implements PoolStore {
     const obstructed = obstructedBy(problems);
     const told = resource.status?.conditions?.find(({ type }) => type === obstructed.type);
     const next = { size, max, replicas: free, instances, selector: `${LABEL.pool}=${name},!${LABEL.function}` };
-    const isTold = told?.status === obstructed.status && told.message === obstructed.message;
+    const isTold = told?.status === obstructed.status && told.message === obstructed.message && resource.status?.term === this.#term;
     if (isTold && Object.entries(next).every(([field, value]) => resource.status?.[field as keyof typeof next] === value)) return;
     await this.#client.updateStatus(resource, (before) => ({ ...before, ...next, conditions: withCondition(before.conditions, obstructed) }));
   }
@@ -109,7 +135,7 @@ export class PoolResources implements PoolStore {
     const { name } = object.metadata;
     // A pool whose resource is deleted keeps its size until another one is declared: nothing follows from absence.
     if (type !== "present") {
-      if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, pauseMs: FIRST_PAUSE_MS });
+      if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, pauseMs: FIRST_PAUSE_MS, wasThere: true });
       return;
     }
     this.#lost.delete(name);
@@ -119,16 +145,27 @@ export class PoolResources implements PoolStore {
   /** A pool has a resource, whoever took it away: it says how large the pool is. */
   async #rewrite(name: string): Promise<void> {
     const lost = this.#lost.get(name);
-    if (!lost || performance.now() < lost.at) return;
-    const isFirst = lost.pauseMs === FIRST_PAUSE_MS;
+    if (!lost) return;
+    if (performance.now() >= lost.at) return this.#write(name, lost);
+    if (lost.error) throw lost.error;
+  }
+
+  async #write(name: string, lost: Lost): Promise<void> {
+    const isFirst = lost.wasThere && lost.pauseMs === FIRST_PAUSE_MS;
     lost.pauseMs = Math.min(lost.pauseMs * 2, LONGEST_PAUSE_MS);
     lost.at = performance.now() + lost.pauseMs;
     if (isFirst) this.#notice({ topic: "missing", kind: "Pool", count: this.#lost.size, message: missing("pools", this.#lost.size, "resources were deleted") });
-    const found = await this.#client.find(name);
-    if (found) this.#client.cache.found(found);
-    else await this.#client.recreate(lost.object);
+    try {
+      const found = await this.#client.find(name);
+      if (found) this.#client.cache.found(found);
+      else if (lost.wasThere) await this.#client.recreate(lost.object);
+      else this.#client.cache.learn(await this.#client.create(name, lost.object.spec));
+    } catch (error) {
+      lost.error = error as KubeError;
+      throw error;
+    }
     this.#lost.delete(name);
-    if (this.#lost.size === 0) this.#notice({ topic: "restored", kind: "Pool", count: 0, message: missing("pools", 0, "") });
+    if (lost.wasThere && this.#lost.size === 0) this.#notice({ topic: "restored", kind: "Pool", count: 0, message: missing("pools", 0, "") });
   }
 
   #take(resource: PoolResource): void {

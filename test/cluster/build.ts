@@ -2,7 +2,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { BIN, CACHE, VERSIONS } from "./layout.ts";
+import { CACHE } from "./layout.ts";
+import { BIN, MODULE, VERSIONS } from "./programs.ts";
 
 const GO = join(import.meta.dirname, "go");
 /** Kubernetes alone takes six minutes on two cores. Milliseconds. */
@@ -16,21 +17,21 @@ interface Program {
 }
 
 const version = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
-const [major, minor] = VERSIONS.kubernetes.slice(1).split(".") as [string, string];
-const stamp = [version("gitVersion", VERSIONS.kubernetes), version("gitMajor", major), version("gitMinor", minor)].join(" ");
+const [major, minor] = VERSIONS.kubernetes.split(".") as [string, string];
+const stamp = [version("gitVersion", `v${VERSIONS.kubernetes}`), version("gitMajor", major), version("gitMinor", minor)].join(" ");
 
 const PROGRAMS: Program[] = [
-  { module: "etcd", target: "go.etcd.io/etcd/server/v3", output: BIN.etcd, flags: ["-ldflags", "-s -w"] },
-  { module: "kruise", target: "github.com/openkruise/kruise", output: BIN.kruise, flags: ["-ldflags", "-s -w"] },
-  { module: "kruise", target: "github.com/openkruise/kruise/cmd/daemon", output: BIN.kruiseDaemon, flags: ["-ldflags", "-s -w"] },
+  { module: MODULE.etcd, target: "go.etcd.io/etcd/server/v3", output: BIN.etcd, flags: ["-ldflags", "-s -w"] },
+  { module: MODULE.kruise, target: "github.com/openkruise/kruise", output: BIN.kruise, flags: ["-ldflags", "-s -w"] },
+  { module: MODULE.kruise, target: "github.com/openkruise/kruise/cmd/daemon", output: BIN.kruiseDaemon, flags: ["-ldflags", "-s -w"] },
   {
-    module: "clients",
+    module: MODULE.clients,
     target: "helm.sh/helm/v3/cmd/helm",
     output: BIN.helm,
-    flags: ["-ldflags", `-s -w -X helm.sh/helm/v3/internal/version.version=${VERSIONS.helm}`],
+    flags: ["-ldflags", `-s -w -X helm.sh/helm/v3/internal/version.version=v${VERSIONS.helm}`],
   },
-  { module: "clients", target: ".", output: BIN.kubectl, flags: ["-ldflags", "-s -w"] },
-  { module: "kubernetes", target: ".", output: BIN.kubernetes, flags: ["-ldflags", `-s -w ${stamp}`] },
+  { module: MODULE.clients, target: ".", output: BIN.kubectl, flags: ["-ldflags", "-s -w"] },
+  { module: MODULE.kubernetes, target: ".", output: BIN.kubernetes, flags: ["-ldflags", `-s -w ${stamp}`] },
 ];
 
 /** Builds what is not built yet from these sources, one after the other. */

@@ -7,7 +7,8 @@ import { parse, stringify } from "yaml";
 import { newKey } from "../../pool-manager/client/api-keys.ts";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/unprotect.ts";
-import { BIN, REGISTRY_OF_PODS } from "./layout.ts";
+import { REGISTRY_OF_PODS } from "./layout.ts";
+import { BIN } from "./programs.ts";
 import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 const run = promisify(execFile);

@@ -4,6 +4,8 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
 import { at, type ClusterNode, containerdDir, containerdSocket, daemonSocketDir, KUBECONFIG, NODE_IP, PORT, REGISTRY, REGISTRY_OF_PODS } from "./layout.ts";
+import { VERSIONS } from "./programs.ts";
+import { minorOf } from "./versions.ts";
 
 /** The image that holds a pod's network: the entry program, which only waits. */
 export const PAUSE_IMAGE = `${REGISTRY}/berth/pause:1`;
@@ -149,6 +151,8 @@ function kubeletConfig(node: ClusterNode): object {
     containerRuntimeEndpoint: `unix://${containerdSocket(node)}`,
     enforceNodeAllocatable: [],
     failSwapOn: false,
+    // Since 1.35 a kubelet asks for it where the machine has the first version of cgroups; 1.30 does not know it.
+    ...(minorOf(VERSIONS.kubernetes) !== "1.30" && { failCgroupV1: false }),
     serializeImagePulls: false,
     resolvConf: "",
     healthzPort: 0,

@@ -2,21 +2,9 @@ import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import {
-  at,
-  BIN,
-  type ClusterNode,
-  containerdDir,
-  containerdSocket,
-  KUBECONFIG,
-  NODE,
-  NODE_IP,
-  PORT,
-  REGISTRY,
-  REGISTRY_OF_PODS,
-  SERVICE_CIDR,
-} from "./layout.ts";
+import { at, type ClusterNode, containerdDir, containerdSocket, KUBECONFIG, NODE, NODE_IP, PORT, REGISTRY, REGISTRY_OF_PODS, SERVICE_CIDR } from "./layout.ts";
 import type { Daemon } from "./processes.ts";
+import { BIN } from "./programs.ts";
 
 const kubernetes = (name: string, args: string[], ready: () => Promise<boolean>): Daemon => ({ name, command: BIN.kubernetes, args: [name, ...args], ready });
 

@@ -5,7 +5,8 @@ import { afterAll, expect, test } from "vitest";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/unprotect.ts";
 import { until } from "../helpers/berth.ts";
-import { BIN, REGISTRY_OF_PODS } from "./layout.ts";
+import { REGISTRY_OF_PODS } from "./layout.ts";
+import { BIN } from "./programs.ts";
 import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 /** All of the guide, an installation and an upgrade included. Milliseconds. */

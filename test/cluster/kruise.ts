@@ -4,8 +4,8 @@ import { parseAllDocuments } from "yaml";
 import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
 import { moduleDir } from "./build.ts";
-import { VERSIONS } from "./layout.ts";
 import { until } from "./processes.ts";
+import { MODULE, VERSIONS } from "./programs.ts";
 
 interface Manifest {
   apiVersion: string;
@@ -36,18 +36,22 @@ const SERVICE = { name: "kruise-webhook-service", namespace: NAMESPACE };
 export async function installKruise(kube: Kube): Promise<void> {
   // Once: later Kruise itself has filled in fields that a second apply would contradict.
   if (await isInstalled(kube)) return;
-  const config = join(moduleDir("kruise", "github.com/openkruise/kruise"), "config");
+  const config = join(moduleDir(MODULE.kruise, "github.com/openkruise/kruise"), "config");
   const crds = read(join(config, "crd", "bases"));
-  const conversion = read(join(config, "crd", "patches")).filter((m) => m.spec && m.metadata.name.startsWith("statefulsets."));
-  const statefulSets = crds.find((crd) => crd.metadata.name.startsWith("statefulsets."));
-  for (const patch of conversion) if (statefulSets) Object.assign(statefulSets.spec ?? {}, withService(patch.spec));
+  const conversion = read(join(config, "crd", "patches")).find(({ spec }) => spec?.conversion)?.spec;
+  // A kind with several versions is converted by Kruise's webhook: the same for each of them.
+  for (const { spec } of crds) if (spec && versionsOf(spec) > 1) Object.assign(spec, withService(conversion));
   await apply(kube, [namespace(NAMESPACE), namespace("kruise-daemon-config"), ...crds]);
   await apply(kube, webhooks(join(config, "webhook")));
   for (const crd of crds) {
     const path = `${PATHS.CustomResourceDefinition}/${crd.metadata.name}`;
     if (!(await until(() => established(kube, path), 30_000))) throw new Error(`${crd.metadata.name} was not established within 30 s`);
   }
-  await apply(kube, [{ ...namespace(NAMESPACE), metadata: { name: NAMESPACE, labels: { [VERSION_LABEL]: VERSIONS.kruise } } }]);
+  await apply(kube, [{ ...namespace(NAMESPACE), metadata: { name: NAMESPACE, labels: { [VERSION_LABEL]: `v${VERSIONS.kruise}` } } }]);
+}
+
+function versionsOf({ versions }: Record<string, unknown>): number {
+  return (versions as unknown[]).length;
 }
 
 function webhooks(dir: string): Manifest[] {
@@ -83,7 +87,7 @@ function documents(file: string): Manifest[] {
 
 async function isInstalled(kube: Kube): Promise<boolean> {
   const found = await kube.get<Manifest>(`${PATHS.Namespace}/${NAMESPACE}`).catch(() => null);
-  return found?.metadata.labels?.[VERSION_LABEL] === VERSIONS.kruise;
+  return found?.metadata.labels?.[VERSION_LABEL] === `v${VERSIONS.kruise}`;
 }
 
 function namespace(name: string): Manifest {

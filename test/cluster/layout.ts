@@ -72,15 +72,3 @@ export const containerdDir = ({ suffix }: ClusterNode) => at(`containerd${suffix
 export const containerdSocket = (node: ClusterNode) => join(containerdDir(node), "containerd.sock");
 /** Where a node's kruise-daemon looks for the socket. */
 export const daemonSocketDir = ({ name }: ClusterNode) => join("/hostvarrun", name);
-
-export const VERSIONS = { kubernetes: "v1.34.4", kruise: "v1.8.3", etcd: "v3.6.5", helm: "v3.18.6" } as const;
-
-/** Programs built from the Go modules beside this file. */
-export const BIN = {
-  kubernetes: join(CACHE, "kubernetes"),
-  etcd: join(CACHE, "etcd"),
-  kruise: join(CACHE, "kruise"),
-  kruiseDaemon: join(CACHE, "kruise-daemon"),
-  helm: join(CACHE, "helm"),
-  kubectl: join(CACHE, "kubectl"),
-} as const;

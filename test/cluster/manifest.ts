@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
 import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import { BIN } from "./layout.ts";
+import { BIN } from "./programs.ts";
 
 const RENDER_MS = 30_000;
 

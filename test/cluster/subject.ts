@@ -105,6 +105,7 @@ export async function connect(config: KruiseConfig, images: MemoryImages): Promi
     blob: images.blob,
     now: () => performance.now(),
     onWrite: () => {},
+    onWriteFailed: () => {},
     onTrouble: () => {},
     stop: new AbortController().signal,
     lead: async () => lead,

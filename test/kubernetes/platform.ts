@@ -40,7 +40,7 @@ export async function memoryPlatform({
     endProtection();
     return lead.release();
   };
-  const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null });
+  const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
   const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", pullSecret: null };
   const inline = new InlineCode(NO_COMPILER);
   return new KruisePlatform({

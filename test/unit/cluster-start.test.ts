@@ -5,6 +5,7 @@ import { loadKeys } from "../../pool-manager/platform/kruise/keys.ts";
 import { judgeKruiseVersion, readKruiseVersion } from "../../pool-manager/platform/kruise/kruise-version.ts";
 import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
+import { kubernetesVersion } from "../../pool-manager/platform/kruise/kubernetes-version.ts";
 import { patiently } from "../../pool-manager/platform/kruise/patience.ts";
 import { protectInstances } from "../../pool-manager/platform/kruise/protection.ts";
 import { highestTerm } from "../../pool-manager/platform/kruise/terms.ts";
@@ -145,7 +146,7 @@ describe("the version of Kruise", () => {
     ["1.8.3", "tested"],
     ["1.8.9", "untested"],
     ["1.9.0", "untested"],
-    ["1.9.1", "untested"],
+    ["1.9.1", "tested"],
     ["1.9.99", "untested"],
     ["1.9.2-rc.1", "untested"],
     ["1.8.2", "refused"],
@@ -192,6 +193,22 @@ describe("the version of Kruise", () => {
   test("does not matter where there are no CloneSets", async () => {
     expect(await kruiseServed(answering({}))).toMatchObject({ ok: false });
     expect(await kruiseServed(answering({ "/apis/apps.kruise.io/v1alpha1": { resources: [{ name: "clonesets" }] } }))).toMatchObject({ ok: true });
+  });
+});
+
+describe("the version of Kubernetes", () => {
+  test.each([
+    ["v1.30.0", true],
+    ["v1.34.4", true],
+    ["v1.31.2-eks-7f9249a", true],
+    ["v1.37.2+k3s1", true],
+    ["v1.29.14", false],
+    ["v1.38.0-alpha.1", false],
+    ["v2.30.0", false],
+    ["", false],
+  ])("%s is one that Berth was tested with: %s", async (gitVersion, isTested) => {
+    const { version, warning } = await kubernetesVersion(answering({ "/version": { gitVersion } }));
+    expect([version, warning]).toEqual([gitVersion, isTested ? null : `Kubernetes is ${gitVersion}; Berth was tested with 1.30 to 1.37`]);
   });
 });
 

@@ -104,11 +104,20 @@ describe("code by its digest", () => {
 describe("the registry", () => {
   let server: MemoryRegistry;
   let registry: CodeRegistry;
+  let troubles: (string | null)[];
   const kube = { namespace: "n", create: async () => ({}) } as unknown as Kube;
   beforeEach(async () => {
     server = await MemoryRegistry.start();
     const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
-    registry = new CodeRegistry({ kube, registry: client, repository: "berth/code-1", blob: (digest) => layout.get(digest), pullSecret: null });
+    registry = new CodeRegistry({
+      kube,
+      registry: client,
+      repository: "berth/code-1",
+      blob: (digest) => layout.get(digest),
+      pullSecret: null,
+      onTrouble: (message) => troubles.push(message),
+    });
+    troubles = [];
   });
   afterEach(() => server.close());
 
@@ -129,11 +138,26 @@ describe("the registry", () => {
     expect(collector.removed).toEqual([`image ${tagOf(b.image)} because`]);
   });
 
+  test("that does not answer a sweep is told once, and once that it does", async () => {
+    const sweep = () => {
+      registry.retain({ images: new Set(), declared: new Set() }, collector);
+      return registry.idle();
+    };
+    await sweep();
+    server.away = 503;
+    await sweep();
+    await sweep();
+    expect(troubles).toEqual([expect.stringContaining("503")]);
+    server.away = null;
+    await sweep();
+    expect(troubles.slice(1)).toEqual([null]);
+  });
+
   test("has code of other namespaces and clusters too, by its digest", async () => {
     const { image, layer } = await built("a");
     const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
     const blob = (digest: string) => layout.get(digest);
-    const other = new CodeRegistry({ kube, registry: client, repository: "berth/code-2", blob, pullSecret: null });
+    const other = new CodeRegistry({ kube, registry: client, repository: "berth/code-2", blob, pullSecret: null, onTrouble: () => {} });
     await other.publish(image);
     const bytes = await layout.get(layer);
     expect(Buffer.from(await registry.fetch(layer)).equals(bytes)).toBe(true);

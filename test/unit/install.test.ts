@@ -14,7 +14,7 @@ const copies = () => structuredClone(definitions()) as Definition[];
 const schemaOf = ({ spec }: Definition) => spec.versions[0]?.schema.openAPIV3Schema;
 
 /** A cluster that has these definitions; `forbids` what a role without rights to definitions may not. */
-function cluster(installed: Definition[], forbids: { read?: boolean; write?: boolean; describe?: boolean } = {}) {
+function cluster(installed: Definition[], forbids: { read?: boolean; write?: boolean; describe?: boolean; fail?: boolean } = {}) {
   const applied: string[] = [];
   const byPath = new Map(installed.map((one) => [`${DEFINITIONS}/${one.metadata.name}`, one]));
   const forbidden = () => new KubeError(403, "Forbidden", "may not");
@@ -32,6 +32,7 @@ function cluster(installed: Definition[], forbids: { read?: boolean; write?: boo
   };
   const patch = async (path: string, _type: string, body: Definition) => {
     if (forbids.write) throw forbidden();
+    if (forbids.fail) throw new KubeError(500, "InternalError", "failed calling webhook");
     applied.push(body.metadata.name);
     byPath.set(path, body);
     return body;
@@ -91,6 +92,13 @@ describe("the definitions at a start", () => {
 
   test("are left alone where they are of a later version", async () => {
     expect(await start(later())).toEqual({ error: "", warnings: [], applied: [] });
+  });
+
+  test("need not be written where they are whole: a webhook that is down is warned of, and stops what needs it", async () => {
+    const { error, warnings } = await start(copies(), { fail: true });
+    expect([error, warnings]).toEqual(["", both.map((name) => `the definition ${name} could not be written: failed calling webhook`)]);
+    expect((await start(older(), { fail: true })).error).toBe("failed calling webhook");
+    expect((await start([], { fail: true })).error).toBe("failed calling webhook");
   });
 
   test.each([

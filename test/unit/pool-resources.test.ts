@@ -12,11 +12,13 @@ let server: ResourceServer;
 let store: PoolResources;
 let pools: Pools;
 let notices: StoreNotice[];
+/** When reports were rejected. Seconds. */
+const failures: number[] = [];
 
 /** As the pool manager reports, every two seconds. */
 async function report(seconds: number): Promise<void> {
   for (let at = 0; at < seconds; at += 2) {
-    await store.report(pools.get("node"), { free: 0, instances: 0, problems: [] }).catch(() => {});
+    await store.report(pools.get("node"), { free: 0, instances: 0, problems: [] }).catch(() => failures.push(at));
     await vi.advanceTimersByTimeAsync(2000);
   }
 }
@@ -58,4 +60,30 @@ test("so it is when the definition was deleted, as soon as there is one again, w
   await server.patch(PATH, "apply", { metadata: {}, spec: { size: 5 } });
   await report(4);
   expect(pools.get("node").size).toBe(5);
+});
+
+test.each([
+  ["resources there", true],
+  ["none there", false],
+])("a start needs no write to them, with %s: reports fail until it may be written", async (_what, areThere) => {
+  store.close();
+  if (!areThere) await server.delete(PATH);
+  for (const what of ["PUT /apis", "POST /apis"]) server.refusals.set(what, 500);
+  notices = [];
+  failures.length = 0;
+  store = new PoolResources(server, 2, (notice) => notices.push(notice));
+  pools = new Pools(store, () => {});
+  await pools.load([NODE]);
+  await store.follow(pools.list(), (name, change) => pools.declare(name, change));
+  await report(10);
+  expect([pools.get("node").size, resource()?.status?.term, failures.length > 1]).toEqual(areThere ? [3, 1, true] : [1, undefined, true]);
+  server.refusals.clear();
+  await report(40);
+  expect([resource()?.status?.term, resource()?.status?.replicas, notices]).toEqual([2, 0, []]);
+});
+
+test("a resource that carries a later term ends a start", async () => {
+  store.close();
+  store = new PoolResources(server, 0, () => {});
+  await expect(store.load()).rejects.toMatchObject({ reason: "Fenced" });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Instance } from "../../pool-manager/platform/platform.ts";
 import { Incidents } from "../../pool-manager/pool/incidents.ts";
-import { blockedBy, problemsOf } from "../../pool-manager/pool/problems.ts";
+import { blockedBy, problemsOf, strangersInWords } from "../../pool-manager/pool/problems.ts";
 import { instance, NOW, warm } from "../helpers/world.ts";
 
 const SCALE = { action: "scale", pool: "node", functionUid: null } as const;
@@ -84,4 +84,18 @@ test("a pool's problems are said once each, in words", () => {
     "2 instances are not deleted in time, such as x: it waits for the finalizers a/b",
   ]);
   expect(problemsOf("other", observation, [], NOW)).toEqual([]);
+});
+
+test("instances of functions that nobody declares are told for as long as they are kept", () => {
+  const of = (uid: string, functionUid: string) => ({ uid, pool: "node", echo: { functionUid }, binding: null }) as Instance;
+  const bound = { uid: "z", pool: "node", echo: null, binding: { functionUid: "lost" } } as Instance;
+  const all = [of("x", "known"), of("y", "lost"), bound, of("w", "over")];
+  const unknown = new Map([
+    ["lost", "unproven"],
+    ["over", "deleted"],
+  ]);
+  expect(strangersInWords(all, unknown)).toEqual([
+    "2 instances belong to a function that is not declared, such as y to lost: they are kept for a day, in case the declaration comes back",
+  ]);
+  expect(strangersInWords([of("x", "known")], unknown)).toEqual([]);
 });

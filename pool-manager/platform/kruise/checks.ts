@@ -2,6 +2,7 @@ import type { RegistryClient } from "../../images/registry.ts";
 import { judgeKruiseVersion, readKruiseVersion, TESTED_KRUISE } from "./kruise-version.ts";
 import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
+import { kubernetesVersion } from "./kubernetes-version.ts";
 import { CLONESETS } from "./objects.ts";
 
 export interface CheckResult {
@@ -53,8 +54,8 @@ export async function checkCluster(kube: Kube, registry: RegistryClient, anyKrui
 }
 
 async function apiServer(kube: Kube): Promise<Outcome> {
-  const { gitVersion } = await kube.get<{ gitVersion: string }>("/version");
-  return { ok: true, detail: `${kube.server.host}, Kubernetes ${gitVersion}` };
+  const { version, warning } = await kubernetesVersion(kube);
+  return { ok: true, detail: `${kube.server.host}, ${warning ?? `Kubernetes ${version}`}` };
 }
 
 /** Without CloneSets there is nothing that Berth could do. */

@@ -153,7 +153,7 @@ export class CloneSets {
       mayHaveMoved = true;
       await work();
     } catch (error) {
-      // Without a certain answer the pod may have moved: then the place is left to the correction.
+      // Without a certain answer the pod may have moved: then the place is left to the correction, as it is where this fails.
       if (raised && (!mayHaveMoved || isCertain(error))) await this.#lower(name).catch(() => {});
       throw error;
     } finally {
@@ -202,7 +202,7 @@ export class CloneSets {
     return this.#exclusively(name, async () => {
       const set = this.#known(name);
       const replicas = Math.max(set.spec.replicas - 1, this.live(set).length);
-      if (replicas < set.spec.replicas) await this.#setReplicas(set, replicas, [], "claim");
+      if (replicas < set.spec.replicas) await this.#setReplicas(set, replicas, [], "heal");
     });
   }
 
@@ -284,14 +284,15 @@ export class CloneSets {
     });
   }
 
+  /** Deletes a set that nobody needs and that has no pods. */
   async delete(name: string): Promise<void> {
     await this.#exclusively(name, async () => {
       const found = this.#sets.get(name);
       if (!found || this.live(found).length > 0) return;
       // It is protected while it has replicas.
-      if (found.spec.replicas > 0) await this.#setReplicas(found, 0, [], "function");
+      if (found.spec.replicas > 0) await this.#setReplicas(found, 0, [], "heal");
       const { uid, resourceVersion } = this.#known(name).metadata;
-      await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid, resourceVersion }, propagationPolicy: "Background" }, "function");
+      await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid, resourceVersion }, propagationPolicy: "Background" }, "heal");
     });
   }
 

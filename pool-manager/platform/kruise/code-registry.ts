@@ -24,6 +24,8 @@ export interface CodeRegistryOptions {
   blob(digest: string): Promise<Uint8Array>;
   /** Secret with which nodes pull; null: none is needed. */
   pullSecret: string | null;
+  /** Told once of why code images cannot be removed, which is tried again, and null when they can. */
+  onTrouble(message: string | null): void;
 }
 
 /** Code images in the registry that nodes pull from: pushed at deployment, pre-downloaded, removed when no revision needs them. */
@@ -36,6 +38,7 @@ export class CodeRegistry {
   readonly #removals = new Map<string, Promise<boolean>>();
   readonly #others: OtherRepositories;
   #sweep: Promise<void> | null = null;
+  #trouble: string | null = null;
 
   constructor(options: CodeRegistryOptions) {
     this.#options = options;
@@ -78,10 +81,19 @@ export class CodeRegistry {
   retain(needed: Pick<NeededCode, "images" | "declared">, collector: Collector): void {
     for (const image of this.#published.keys()) if (!needed.images.has(image)) this.#published.delete(image);
     this.#sweep ??= this.#collect(needed, collector)
-      .catch(() => {})
+      .then(
+        () => this.#tell(null),
+        ({ message }: Error) => this.#tell(message),
+      )
       .finally(() => {
         this.#sweep = null;
       });
+  }
+
+  #tell(trouble: string | null): void {
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#options.onTrouble(trouble);
   }
 
   /** Resolves when no sweep is under way. */
@@ -145,7 +157,7 @@ export class CodeRegistry {
         ...(pullSecret && { pullSecrets: [pullSecret] }),
       },
     };
-    // A head start, no more: without it the first swap pulls.
+    // A head start, no more: without it the first swap pulls. `WriteFailures` tells of it.
     await kube.create(`${CLONESETS}/namespaces/${kube.namespace}/imagepulljobs`, job, "image").catch(() => {});
   }
 }

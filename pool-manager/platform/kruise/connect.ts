@@ -10,9 +10,11 @@ import { loadKeys } from "./keys.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import { Kube, type WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
+import { kubernetesVersion } from "./kubernetes-version.ts";
 import type { Lead } from "./leadership.ts";
 import { type Patience, patiently, pause } from "./patience.ts";
 import { protectInstances } from "./protection.ts";
+import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
   /** Path; null: KUBECONFIG, ~/.kube/config, or the pod's service account. */
@@ -47,6 +49,8 @@ export interface KruiseSources {
   now(): number;
   /** Told of each write to the API server. */
   onWrite(purpose: WritePurpose): void;
+  /** Told of each of them that has failed, with the server's reason. */
+  onWriteFailed(purpose: WritePurpose, reason: string): void;
   /** Told once of what does not work at the cluster and is tried again, and null when it does. */
   onTrouble(step: string, message: string | null): void;
   /** Ends the start with its reason. */
@@ -85,6 +89,8 @@ export async function connectKruise(config: KruiseConfig, sources: KruiseSources
 /** As `connectKruise`, to the API server that `kube` leads to. */
 export async function connectOver(kube: Kube, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   kube.onWrite = sources.onWrite;
+  const failures = new WriteFailures({ count: sources.onWriteFailed, tell: sources.onTrouble });
+  kube.onWritten = (purpose, path, error) => failures.ended(purpose, path, error);
   const patience = (step: string): Patience => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
   await patiently(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
   const namespaceUid = await patiently(() => ensureNamespace(kube), patience("namespace"));
@@ -92,7 +98,8 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   const images = config.images ?? (await patiently(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
   // Two clusters, or two namespaces of one, may share a registry: each collects only its own images.
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
-  const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret });
+  const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
+  const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret, onTrouble });
   const inline = new InlineCode(
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
@@ -149,8 +156,10 @@ export function registryOf({ registry, insecureRegistry, registryVia }: Pick<Kru
   return new RegistryClient({ registry, credentials: () => credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
 }
 
-/** Refuses a cluster that Berth cannot work on; what is only not known is told. */
+/** Refuses a cluster that Berth cannot work on; what is only not known, or was not tested, is told. */
 async function checkKruiseItself(kube: Kube, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
+  const found = await kubernetesVersion(kube).catch(() => null);
+  if (found?.warning) onTrouble("kubernetes version", found.warning);
   const served = await kruiseServed(kube);
   if (!served.ok) throw new KubeError(404, "KruiseMissing", `${served.detail}: ${served.fix}`);
   if (any) return;

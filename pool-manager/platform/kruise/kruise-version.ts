@@ -2,8 +2,8 @@ import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
 
 /** OpenKruise versions that the test suite has run with, the oldest first. */
-export const TESTED_KRUISE = ["1.8.3"] as const;
-/** The newest minor version that is let through, with a warning: its API is the same as far as Berth uses it. */
+export const TESTED_KRUISE = ["1.8.3", "1.9.1"] as const;
+/** A later minor version may have changed what Berth uses: it is refused unless somebody wants it. */
 const NEWEST_MINOR = [1, 9] as const;
 
 /** Where it is looked up: the image of Kruise's own Deployment, or the version label of its namespace. */
@@ -41,7 +41,7 @@ export async function readKruiseVersion(kube: Pick<Kube, "get">): Promise<FoundV
   return { version, error: version ? null : (errors[0] ?? null) };
 }
 
-/** `tested`: by us; `untested`: a patch of a minor version that is, or one in between; `refused`: an older or a newer one. */
+/** `tested`: by us; `untested`: another patch release of these minor versions; `refused`: an older or a newer version. */
 export type VersionVerdict = "tested" | "untested" | "refused";
 
 export function judgeKruiseVersion(version: string): VersionVerdict {

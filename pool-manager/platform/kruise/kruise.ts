@@ -271,7 +271,10 @@ export class KruisePlatform implements Platform {
     return `/api/v1/namespaces/${this.#options.kube.namespace}/pods/${name}`;
   }
 
-  /** Corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted functions and former runtimes. */
+  /**
+   * Corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted
+   * functions and former runtimes. What cannot be written now is tried again with the next look; `WriteFailures` tells of it.
+   */
   async #heal(): Promise<void> {
     for (const { metadata } of this.#sets.all()) {
       const uid = metadata.labels?.[LABEL.function];
@@ -291,7 +294,6 @@ export class KruisePlatform implements Platform {
     const { collector } = this.#retained;
     const reason = collector.mayGo("function", uid);
     if (reason === null) return;
-    // What cannot be written now is tried again with the next look.
     await this.#writer.delete(name).then(
       () => collector.gone("function", uid, reason),
       () => {},

@@ -28,6 +28,8 @@ export class Kube {
   readonly namespace: string;
   /** Told of each write that was sent. */
   onWrite: (purpose: WritePurpose) => void = () => {};
+  /** Told how each of them has ended; null: it was done. */
+  onWritten: (purpose: WritePurpose, path: string, error: KubeError | null) => void = () => {};
   /** False: nothing may be written, except to the Lease itself. */
   mayWrite: () => boolean = () => true;
 
@@ -95,7 +97,14 @@ export class Kube {
   async #write<T>(request: Request, purpose: WritePurpose): Promise<T> {
     if (purpose !== "lease" && !this.mayWrite()) throw new KubeError(0, "InDoubt", "not certain to be the leader: nothing is written");
     this.onWrite(purpose);
-    return this.#json<T>(request);
+    try {
+      const answer = await this.#json<T>(request);
+      this.onWritten(purpose, request.path, null);
+      return answer;
+    } catch (error) {
+      this.onWritten(purpose, request.path, error as KubeError);
+      throw error;
+    }
   }
 
   async #json<T>(request: Request): Promise<T> {
