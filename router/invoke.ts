@@ -195,6 +195,8 @@ export class Invocation implements Waiter, WireHandler {
     if (failure.kind === "refused") this.#entry.rest(endpoint.instanceUid, failure.why);
     else this.#unreachable();
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
+    // Others' invocations keep it full, for as long as those run: the queue's time bounds that wait.
+    if (failure.kind === "refused" && failure.why === "full") this.#attempts -= 1;
     const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false, attempts: this.#attempts };
     this.#release();
     if (!mayRetry(failure, attempt)) return this.#answer(new RouterError("INSTANCE_UNAVAILABLE", "the instance could not take it", 100));

@@ -14,11 +14,11 @@ export interface Attempt {
   replayable: boolean;
   /** Some of the body has been taken from the client. */
   bodyStarted: boolean;
-  /** Attempts so far, this one included. */
+  /** Attempts so far, this one included; without those on instances that were full. */
   attempts: number;
 }
 
-/** An invocation visits at most this many instances. */
+/** An invocation visits at most this many instances that have room. */
 export const MAX_ATTEMPTS = 20;
 
 /**

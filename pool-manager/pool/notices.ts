@@ -94,7 +94,8 @@ export class Notices {
     const { message, reason } = error;
     const failure = { reason, message, instanceUid: uid, retryAfterMs: 0 };
     if (reason === "crash" || !functionUid || !error.revision) {
-      this.#options.onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
+      // One that was asked to leave ends in one way or another.
+      if (!this.#executor.isLeaving(uid)) this.#options.onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
     } else if (this.#failures.record(functionUid, error.revision, `${uid}/${echo?.epoch}`, uid, error, now)) {
       const { revision } = error;
       this.#options.onEvent({ type: "instance.load-failed", pool, instance: uid, function: functionUid, revision, message });

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../helpers/free-port.ts";
 import { BERTH, berthProcess } from "../helpers/routers.ts";
 import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
@@ -79,12 +79,4 @@ export async function ended(child: ChildProcess, signal: NodeJS.Signals): Promis
   const exit = once(child, "exit");
   child.kill(signal);
   return ((await exit) as [number | null])[0];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
 }

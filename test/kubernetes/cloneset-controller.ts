@@ -19,18 +19,32 @@ export class CloneSetController {
   readonly #failures = new Map<string, number>();
   /** It stands still, as its process does when it is stopped. */
   frozen = false;
+  /** It sees CloneSets this much later than pods: two watches, of which one may lag behind the other. Milliseconds. */
+  setsLagMs = 0;
+  /** CloneSets as it sees them. */
+  readonly #sets = new Map<string, CloneSetObject>();
 
   constructor(cluster: MemoryCluster) {
     this.#cluster = cluster;
     cluster.store.listen({
       changed: ({ resource, object, before }) => {
-        if (resource === RESOURCE) this.#schedule(object.metadata);
+        if (resource === RESOURCE) this.#see(object as CloneSetObject);
         if (resource === "/pods") for (const pod of [object, before]) this.#ownersOf(pod);
       },
       restored: () => {
-        for (const set of cluster.store.list(RESOURCE)) this.#schedule(set.metadata);
+        this.#sets.clear();
+        for (const set of cluster.store.list(RESOURCE)) this.#see(set as CloneSetObject);
       },
     });
+  }
+
+  #see(set: CloneSetObject): void {
+    const see = () => {
+      this.#sets.set(`${set.metadata.namespace}/${set.metadata.name}`, set);
+      this.#schedule(set.metadata);
+    };
+    if (this.setsLagMs > 0) setTimeout(see, this.setsLagMs);
+    else see();
   }
 
   #ownersOf(pod: ApiObject | null): void {
@@ -51,8 +65,10 @@ export class CloneSetController {
 
   #reconcile(namespace: string, name: string): void {
     const { store } = this.#cluster;
-    const set = store.get(RESOURCE, namespace, name) as CloneSetObject | undefined;
-    if (!set || set.metadata.deletionTimestamp) return;
+    const current = store.get(RESOURCE, namespace, name) as CloneSetObject | undefined;
+    if (!current) this.#sets.delete(`${namespace}/${name}`);
+    const set = this.#sets.get(`${namespace}/${name}`);
+    if (!current || set?.metadata.uid !== current.metadata.uid || set.metadata.deletionTimestamp) return;
     const revision = `${name}-${createHash("sha256").update(JSON.stringify(set.spec.template)).digest("hex").slice(0, 10)}`;
     this.#release(set);
     const active = activePods(set, store.list("/pods", namespace));
@@ -109,19 +125,19 @@ export class CloneSetController {
     if (left.length > 0) this.#schedule({ namespace, name }, [200, 400]);
   }
 
-  #report({ metadata }: CloneSetObject, revision: string, failure: string | null): void {
+  #report({ metadata, spec }: CloneSetObject, revision: string, failure: string | null): void {
     const { store } = this.#cluster;
     const set = store.get(RESOURCE, metadata.namespace ?? null, metadata.name) as CloneSetObject | undefined;
     if (!set) return;
     const active = activePods(set, store.list("/pods", metadata.namespace ?? null));
     const updated = active.filter((pod) => pod.metadata.labels?.[REVISION_LABEL] === revision);
     const ready = active.filter(isReady);
-    const isWhole = updated.length === set.spec.replicas && updated.length === active.length;
+    const isWhole = updated.length === spec.replicas && updated.length === active.length;
     const known = (set.status?.conditions ?? []) as { type: string; message?: string }[];
     const same = known.find(({ type, message }) => type === "FailedScale" && message === failure);
     const failed = failure === null ? [] : [same ?? { type: "FailedScale", status: "True", lastTransitionTime: timestamp(), message: failure }];
     const status = {
-      observedGeneration: set.metadata.generation,
+      observedGeneration: metadata.generation,
       replicas: active.length,
       readyReplicas: ready.length,
       availableReplicas: ready.length,

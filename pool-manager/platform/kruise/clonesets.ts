@@ -115,10 +115,16 @@ export class CloneSets {
   }
 
   /** Waits until the controller has taken in the latest change, so that `status.updateRevision` is that of the template. */
-  async observed(name: string): Promise<CloneSet> {
+  observed(name: string): Promise<CloneSet> {
+    return this.#seen(name, 0);
+  }
+
+  /** … and at least the change of this generation; a later one may come meanwhile. */
+  async #seen(name: string, generation: number): Promise<CloneSet> {
     for (const deadline = Date.now() + OBSERVED_MS; Date.now() < deadline; ) {
       const set = this.#sets.get(name);
-      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= (set.metadata.generation ?? 0)) return set;
+      const wanted = generation || (set?.metadata.generation ?? 0);
+      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
@@ -145,18 +151,22 @@ export class CloneSets {
 
   /**
    * Makes room for one more pod, then has `work` move it in. Always in this order: Kruise deletes a pod that comes
-   * beyond `replicas` (measured: 7 of 7). Claims that come within a short time share one raise.
+   * beyond `replicas` (measured: 7 of 7). It watches CloneSets and pods apart, and after its start or beside other work one
+   * of them is late: so the pod comes when Kruise has said that it has seen the room. Claims that come within a short time
+   * share one raise. Rejects where Kruise does not say so within `OBSERVED_MS`.
    */
   async claim(name: string, work: () => Promise<void>): Promise<void> {
     this.#claims.set(name, this.#claiming(name) + 1);
-    let raised = false;
+    let [raised, mayHaveMoved] = [false, false];
     try {
       await this.#raises.join(name);
       raised = true;
+      await this.#seen(name, this.#known(name).metadata.generation ?? 0);
+      mayHaveMoved = true;
       await work();
     } catch (error) {
       // Without a certain answer the pod may have moved: then the place is left to the correction, as it is where this fails.
-      if (raised && isCertain(error)) await this.#lower(name).catch(() => {});
+      if (raised && (!mayHaveMoved || isCertain(error))) await this.#lower(name).catch(() => {});
       throw error;
     } finally {
       const left = this.#claiming(name) - 1;
