@@ -31,8 +31,8 @@ if (!(minutes > 0) || !Number.isInteger(seed) || (platform !== "local" && platfo
 }
 execFileSync(process.execPath, ["build.mjs"], { stdio: "inherit" });
 
-const directory = mkdtempSync(join(tmpdir(), "berth-soak-history-"));
-const file = values.history ?? join(directory, "history.jsonl");
+const directory = values.history ? null : mkdtempSync(join(tmpdir(), "berth-soak-history-"));
+const file = values.history ?? join(directory ?? "", "history.jsonl");
 const history = new History(file);
 const began = Date.now();
 const say = (line: string) => process.stdout.write(`${String(Math.round((Date.now() - began) / 1000)).padStart(5)} s  ${line}\n`);
@@ -60,5 +60,5 @@ if (values.out) {
   writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
 }
 if (verdict.violations.length > 0) process.stdout.write(`the history is in ${file}; the same acts again: --seed ${seed}\n`);
-else rmSync(directory, { recursive: true, force: true });
+else if (directory) rmSync(directory, { recursive: true, force: true });
 process.exitCode = verdict.violations.length > 0 ? 1 : 0;
