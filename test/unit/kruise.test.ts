@@ -157,8 +157,8 @@ test("a pool's CloneSet is another one for another runtime image", () => {
 });
 
 describe("why Kruise creates no pods", () => {
-  const condition = (message: string): CloneSet => ({
-    ...set({}, OF_POOL),
+  const condition = (message: string, replicas = 2): CloneSet => ({
+    ...set({ replicas }, OF_POOL),
     metadata: { ...set({}, OF_POOL).metadata, name: "pool-node-1", generation: 1 },
     status: { observedGeneration: 1, conditions: [{ type: "FailedScale", status: "True", message }] },
   });
@@ -173,5 +173,6 @@ describe("why Kruise creates no pods", () => {
     ['pods "pool-node-1-abcde" is forbidden', 'pods "pool-node-1-…" is forbidden'],
   ])("%s", (message, told) => {
     expect(failedScaleOf(condition(message))).toBe(told);
+    expect(failedScaleOf(condition(message, 0))).toBeNull();
   });
 });

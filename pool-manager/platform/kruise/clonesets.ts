@@ -6,7 +6,7 @@ import type { Kube, WritePurpose } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, type Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
-import { countedPods, failedScaleOf, isReady, livePods, unseenPods } from "./set-counts.ts";
+import { countedPods, failedScaleOf, isComplete, isReady, livePods, unseenPods } from "./set-counts.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { Strays } from "./strays.ts";
 import { lastWarning } from "./warnings.ts";
@@ -71,7 +71,10 @@ export class CloneSets {
   }
 
   /** A CloneSet was seen: its generation tells when somebody last wrote to it. */
-  noticed({ metadata: { name, generation = 0 } }: CloneSet): void {
+  noticed(set: CloneSet): void {
+    const { name, generation = 0 } = set.metadata;
+    // Pods may come later than was waited for.
+    if (isComplete(set)) this.#refused.delete(name);
     if (this.#written.get(name)?.generation !== generation) this.#written.set(name, { generation, at: performance.now() });
   }
 

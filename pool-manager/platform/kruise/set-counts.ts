@@ -25,11 +25,17 @@ export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
 const OWN_LIMIT = /^scaleUp is limited because of scaleStrategy\.maxUnavailable/;
 
 /** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
-export function failedScaleOf({ metadata, status }: CloneSet): string | null {
-  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
+export function failedScaleOf(set: CloneSet): string | null {
+  const { metadata, status } = set;
+  if (isComplete(set) || (status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
   const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
   const message = condition && (condition.message ?? condition.reason ?? "FailedScale");
   return message && !isOwnLimit(message) ? withoutNames(message, metadata.name) : null;
+}
+
+/** Kruise has made all pods that it was asked for, and knows of no later wish. */
+export function isComplete({ metadata, spec, status }: CloneSet): boolean {
+  return (status?.observedGeneration ?? -1) >= (metadata.generation ?? 0) && (status?.replicas ?? 0) >= spec.replicas;
 }
 
 export function isOwnLimit(message: string): boolean {
