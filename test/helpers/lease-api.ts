@@ -71,7 +71,7 @@ export class LeaseServer {
 
   #create(lease: Lease): Lease {
     if (this.lease) throw new KubeError(409, "AlreadyExists", "there is one");
-    return this.#store(lease);
+    return this.#store({ ...lease, metadata: { ...lease.metadata, uid: `uid-${this.#version}` } });
   }
 
   #replace(lease: Lease): Lease {

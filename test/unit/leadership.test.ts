@@ -275,6 +275,15 @@ describe("a standby", () => {
     expect(namespace.terms).toEqual([1]);
   });
 
+  test("does not take a Lease made anew for the one without a holder that it has watched: somebody led by that in between", async () => {
+    const namespace = new Namespace();
+    const [b, c] = [new Manager(namespace, "b"), new Manager(namespace, "c")];
+    while (!b.leadership && !c.leadership) await pass(1);
+    namespace.server.delete();
+    await pass(20_000);
+    expect([namespace.terms, [b, c].filter(({ certain }) => certain).length]).toEqual([[1], 1]);
+  });
+
   test("goes on through refusals of a moment, and ends where they are meant", async () => {
     const { namespace } = await led();
     const b = new Manager(namespace, "b");

@@ -37,8 +37,8 @@ export class LeaseWatch {
   }
 }
 
-/** What each renewal changes; labels and annotations are anybody's. */
-function markOf(lease: Lease): string {
-  const { holderIdentity = "", renewTime = "", leaseTransitions = 0 } = lease.spec ?? {};
-  return `${holderIdentity} ${renewTime} ${leaseTransitions}`;
+/** What each renewal changes, and each Lease that is made in place of a deleted one; labels and annotations are anybody's. */
+function markOf({ metadata: { uid = "" }, spec = {} }: Lease): string {
+  const { holderIdentity = "", renewTime = "", leaseTransitions = 0 } = spec;
+  return `${uid} ${holderIdentity} ${renewTime} ${leaseTransitions}`;
 }

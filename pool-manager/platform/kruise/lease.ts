@@ -19,7 +19,7 @@ export const TIMEOUT_MS = 2000;
 const MAX_TERM = 1_000_000_000;
 
 export interface Lease {
-  metadata: { name?: string; resourceVersion: string; annotations?: Record<string, string>; [field: string]: unknown };
+  metadata: { name?: string; uid?: string; resourceVersion: string; annotations?: Record<string, string>; [field: string]: unknown };
   /** Fields that Berth writes; any may be missing where somebody has edited it. */
   spec?: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number; renewTime?: string; acquireTime?: string };
 }
