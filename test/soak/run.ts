@@ -1,5 +1,5 @@
 import { Api } from "../../cli/api.ts";
-import { type Act, ActCounts, Lane, pause } from "./act.ts";
+import { ActCounts, Lane, pause } from "./act.ts";
 import { Embedded } from "./embedded.ts";
 import { FunctionActs } from "./function-acts.ts";
 import { SoakFunction } from "./functions.ts";
@@ -22,7 +22,8 @@ const POOL_MS = 60_000;
 
 export interface SoakOptions {
   history: History;
-  random: () => number;
+  /** Numbers below 1 for each thing that goes on by itself, so that none of them changes what another draws. */
+  random: Record<"load" | "changes" | "faults", () => number>;
   platform: "local" | "kruise";
   say: (line: string) => void;
 }
@@ -44,7 +45,7 @@ export class Soak {
   async start(): Promise<void> {
     const { platform, history, random } = this.#options;
     this.#installation =
-      platform === "local" ? await Embedded.start(history, random) : await (await import("./on-cluster.ts")).OnCluster.start(history, random);
+      platform === "local" ? await Embedded.start(history, random.faults) : await (await import("./on-cluster.ts")).OnCluster.start(history, random.faults);
     await this.#counter.listen(this.#installation.host);
   }
 
@@ -61,14 +62,17 @@ export class Soak {
     const watch = new Watch(installation, history);
     let load: Load | null = null;
     const burst = (name: string, size: number) => load?.burst(name, size);
-    const changes = new FunctionActs({ functions, random, burst, setPool: (size) => this.#setPool(size), poolSize: POOL_SIZE });
+    const changes = new FunctionActs({ functions, random: random.changes, burst, setPool: (size) => this.#setPool(size), poolSize: POOL_SIZE });
     const names = functions.map(({ name }) => name);
     const teller = setInterval(() => say(`${load?.count ?? 0} invocations, ${load?.running ?? 0} of them run`), TELL_MS);
     try {
       await changes.begin();
-      load = new Load({ history, random, functions: names, rate, routers: () => installation.routers.ready });
-      const lane = (acts: readonly Act[], pauseMs: readonly [number, number]) => new Lane({ acts, random, pauseMs, counts: this.counts, say });
-      const lanes = [lane(changes.acts(), CHANGES_MS), lane(installation.acts(), FAULTS_MS)];
+      load = new Load({ history, random: random.load, functions: names, rate, routers: () => installation.routers.ready });
+      const { counts } = this;
+      const lanes = [
+        new Lane({ acts: changes.acts(), random: random.changes, pauseMs: CHANGES_MS, counts, say }),
+        new Lane({ acts: installation.acts(), random: random.faults, pauseMs: FAULTS_MS, counts, say }),
+      ];
       await this.#wait(ms);
       say("the last acts and invocations end");
       await Promise.all(lanes.map((one) => one.end()));

@@ -38,7 +38,8 @@ const began = Date.now();
 const say = (line: string) => process.stdout.write(`${String(Math.round((Date.now() - began) / 1000)).padStart(5)} s  ${line}\n`);
 say(`seed ${seed}, platform ${platform}, ${minutes} minutes; history: ${file}`);
 
-const soak = new Soak({ history, random: random(seed), platform, say });
+const streams = { load: random(seed), changes: random(seed + 1_000_000), faults: random(seed + 2_000_000) };
+const soak = new Soak({ history, random: streams, platform, say });
 const failures: string[] = [];
 const stop = () => soak.stop();
 process.once("SIGINT", stop).once("SIGTERM", stop);
