@@ -40,7 +40,7 @@ export class HandActs {
     const { name, uid } = pod.metadata;
     // At once, or with the time that its termination has.
     const graceSeconds = this.#random() < 0.5 ? 0 : undefined;
-    await this.#by(`pod ${name} deleted`, [`instance:${uid}`], () => this.#view.deletePod(name, graceSeconds));
+    await this.#by(`pod ${name} deleted`, [`instance:${uid}`], () => this.#view.deletePod(name, graceSeconds).catch(unlessMeant));
   }
 
   async #raise(): Promise<void> {
@@ -72,4 +72,9 @@ export class HandActs {
   async #by(what: string, ends: Part[], act: () => Promise<void>): Promise<void> {
     await fault(this.#history, `by hand: ${what}`, { ends }, act);
   }
+}
+
+/** The pod has gone by itself, or the budget protects it: that is what it is there for. */
+function unlessMeant(error: { status?: number; message: string }): void {
+  if (error.status !== 404 && !(error.status === 403 && error.message.includes("podunavailablebudget"))) throw error;
 }
