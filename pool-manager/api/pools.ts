@@ -40,6 +40,8 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   }
 
   app.get("/v1/instances", { schema: { tags: ["instances"], summary: "List instances", response: { 200: schemas.InstanceList } } }, async () => {
+    // A list that lacks instances which only have not been found yet would say that they are gone.
+    if (!context.ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
     const { views, addressOf, now } = context.instances();
     return { items: views.map((instance) => viewInstance(instance, addressOf(instance.uid), now, context)) };
   });
