@@ -33,7 +33,6 @@ export class Invocation implements Waiter, WireHandler {
   #phase: Phase = "queued";
   #reservation: Reservation | null = null;
   #abort: ((reason?: Error) => void) | null = null;
-  #attempts = 0;
   #onWire = false;
   #refused: Refusal | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -164,7 +163,6 @@ export class Invocation implements Waiter, WireHandler {
   #send(reservation: Reservation): void {
     const { endpoint } = reservation;
     this.#phase = "sent";
-    this.#attempts += 1;
     this.#onWire = false;
     this.#refused = null;
     const { fn } = this.#entry;
@@ -195,11 +193,9 @@ export class Invocation implements Waiter, WireHandler {
     if (failure.kind === "refused") this.#entry.rest(endpoint.instanceUid, failure.why);
     else this.#unreachable();
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
-    // Others' invocations keep it full, for as long as those run: the queue's time bounds that wait.
-    if (failure.kind === "refused" && failure.why === "full") this.#attempts -= 1;
-    const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false, attempts: this.#attempts };
+    const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false };
     this.#release();
-    if (!mayRetry(failure, attempt)) return this.#answer(new RouterError("INSTANCE_UNAVAILABLE", "the instance could not take it", 100));
+    if (!mayRetry(failure, attempt)) return this.#answer(new RouterError("INSTANCE_UNAVAILABLE", "the instance turned it away after a part of its body was sent", 100));
     this.#phase = "queued";
     this.#entry.retried();
     this.#entry.limiter.requeue(this);

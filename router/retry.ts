@@ -14,15 +14,11 @@ export interface Attempt {
   replayable: boolean;
   /** Some of the body has been taken from the client. */
   bodyStarted: boolean;
-  /** Attempts so far, this one included; without those on instances that were full. */
-  attempts: number;
 }
 
-/** An invocation visits at most this many instances that have room. */
-export const MAX_ATTEMPTS = 20;
-
 /**
- * Whether an invocation may be tried elsewhere (invariant 8: at most once).
+ * Whether an invocation may be tried elsewhere (invariant 8: user code runs at most once). The queue's timeout bounds
+ * how long it is tried, and the rest of each instance that failed it how often.
  *
  * | failure | body untouched or kept | body partly passed on |
  * |---------|------------------------|-----------------------|
@@ -30,8 +26,6 @@ export const MAX_ATTEMPTS = 20;
  * | unsent  | retry                  | answer                |
  * | broken  | answer                 | answer                |
  */
-export function mayRetry(failure: Failure, attempt: Attempt): boolean {
-  if (failure.kind === "broken") return false;
-  if (attempt.attempts >= MAX_ATTEMPTS) return false;
-  return attempt.replayable || !attempt.bodyStarted;
+export function mayRetry(failure: Failure, { replayable, bodyStarted }: Attempt): boolean {
+  return failure.kind !== "broken" && (replayable || !bodyStarted);
 }

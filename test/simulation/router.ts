@@ -66,8 +66,7 @@ export class SimInvocation implements Waiter {
     if (failure.kind !== "refused") this.#router.suspect(instanceUid, bootId, "unreachable");
     this.#release();
     const bodyStarted = !this.replayable && failure.kind === "refused";
-    if (!mayRetry(failure, { replayable: this.replayable, bodyStarted, attempts: this.attempts }))
-      return this.end(failure.kind === "broken" ? "broken" : "unavailable");
+    if (!mayRetry(failure, { replayable: this.replayable, bodyStarted })) return this.end(failure.kind === "broken" ? "broken" : "unavailable");
     this.#router.tally.add("retried");
     this.limiter.requeue(this);
   }
