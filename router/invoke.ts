@@ -195,7 +195,8 @@ export class Invocation implements Waiter, WireHandler {
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
     const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false };
     this.#release();
-    if (!mayRetry(failure, attempt)) return this.#answer(new RouterError("INSTANCE_UNAVAILABLE", "the instance turned it away after a part of its body was sent", 100));
+    if (!mayRetry(failure, attempt))
+      return this.#answer(new RouterError("INSTANCE_UNAVAILABLE", "the instance turned it away after a part of its body was sent", 100));
     this.#phase = "queued";
     this.#entry.retried();
     this.#entry.limiter.requeue(this);
