@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { addNode, removeNode } from "./configs.ts";
@@ -12,6 +13,28 @@ const { containerd, kubelet, kruiseDaemon } = nodeDaemons(SECOND_NODE);
 export async function startSecondNode(): Promise<void> {
   addNode(SECOND_NODE);
   for (const daemon of [containerd, kubelet, kruiseDaemon]) {
+    start(daemon);
+    await settled(daemon);
+  }
+}
+
+/** No packet gets to its pods, or comes from them. */
+const CUT = [
+  ["OUTPUT", "-d", SECOND_NODE.podCidr, "-j", "DROP"],
+  ["INPUT", "-s", SECOND_NODE.podCidr, "-j", "DROP"],
+];
+
+/** The node falls silent, as a machine without power: nothing says that its pods are gone. */
+export async function loseSecondNode(): Promise<void> {
+  for (const rule of CUT) execFileSync("iptables", ["-w", "-I", ...rule]);
+  for (const { name } of [kruiseDaemon, kubelet]) await stop(name);
+  killContainers(SECOND_NODE);
+}
+
+/** The machine has power again: what ran on it is gone, and its kubelet starts what it is still to run. */
+export async function returnSecondNode(): Promise<void> {
+  for (const rule of CUT) execFileSync("iptables", ["-w", "-D", ...rule]);
+  for (const daemon of [kubelet, kruiseDaemon]) {
     start(daemon);
     await settled(daemon);
   }

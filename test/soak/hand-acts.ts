@@ -24,6 +24,7 @@ export class HandActs {
       { name: "by hand: replicas of a CloneSet raised", weight: 2, run: () => this.#raise() },
       { name: "by hand: ImagePullJobs deleted", weight: 1, run: () => this.#deletePullJobs() },
       away("Lease", `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`),
+      away("Secret with keys", `/api/v1/namespaces/${namespace}/secrets/berth-keys`),
       away("PodUnavailableBudget", `/apis/policy.kruise.io/v1alpha1/namespaces/${namespace}/podunavailablebudgets/berth-instances`),
       away("PodDisruptionBudget", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/berth-instances`),
     ];

@@ -7,6 +7,7 @@ import { RegistryClient } from "../../pool-manager/images/registry.ts";
 import { ClusterView } from "../cluster/cluster-view.ts";
 import { KUBECONFIG, NODE_IP } from "../cluster/layout.ts";
 import { pidOf } from "../cluster/processes.ts";
+import { startSecondNode, stopSecondNode } from "../cluster/second-node.ts";
 import { CACHE_DIR, clusterConfig } from "../cluster/subject.ts";
 import { freePort } from "../helpers/free-port.ts";
 import type { Act } from "./act.ts";
@@ -16,6 +17,7 @@ import { HandActs } from "./hand-acts.ts";
 import type { History } from "./history.ts";
 import { type Installation, MANAGER_FLAGS } from "./installation.ts";
 import { ManagerPair } from "./manager-pair.ts";
+import { NodeLoss } from "./node-loss.ts";
 import { Routers } from "./routers.ts";
 
 const ROUTERS = 2;
@@ -55,6 +57,7 @@ export class OnCluster implements Installation {
     const view = await ClusterView.open(namespace);
     const started = new OnCluster(history, random, view, [await freePort(), await freePort()]);
     try {
+      if (started.#isOurs) await startSecondNode();
       await started.#managers.start();
       for (let n = 0; n < ROUTERS; n++) await started.routers.start(n);
     } catch (error) {
@@ -70,7 +73,8 @@ export class OnCluster implements Installation {
 
   acts(): Act[] {
     const hand = new HandActs(this.#history, this.#random, this.#view).acts();
-    return [...this.routers.acts(this.#random), ...this.#managers.acts(), ...hand, ...(this.#isOurs ? new ClusterFaults(this.#history).acts() : [])];
+    const ofCluster = this.#isOurs ? [...new ClusterFaults(this.#history).acts(), ...new NodeLoss(this.#history, this.#view).acts()] : [];
+    return [...this.routers.acts(this.#random), ...this.#managers.acts(), ...hand, ...ofCluster];
   }
 
   processes(): { of: string; process: BerthProcess }[] {
@@ -100,6 +104,7 @@ export class OnCluster implements Installation {
     await bounded("pool managers", this.#managers.close());
     this.#view.close();
     await bounded("namespace", deleteNamespace(this.#view.namespace));
+    if (this.#isOurs) await bounded("second node", stopSecondNode());
     for (const dir of this.#stateDirs) rmSync(dir, { recursive: true, force: true });
     return strays;
   }
