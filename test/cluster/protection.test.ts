@@ -29,7 +29,7 @@ test("nobody deletes a CloneSet that has pods", async () => {
 });
 
 const WAYS = [
-  // With 429, on which a drain waits and tries again. First: Kubernetes looks at `replicas` again only when a pod changes, and those are too many for a moment after instances were replaced.
+  // With 429, on which a drain waits and tries again.
   ["evicts", "policy/v1", "poddisruptionbudgets", "disruptionsAllowed", /^429 .*[Bb]udget/],
   ["deletes", "policy.kruise.io/v1alpha1", "podunavailablebudgets", "unavailableAllowed", /^403 .*[Bb]udget/],
 ] as const;
@@ -38,7 +38,7 @@ test.each(WAYS)("who %s all of the functions' instances at once gets a fifth of 
   const budget = `/apis/${group}/namespaces/${cluster.namespace}/${budgets}/berth-instances`;
   const allowed = async () => (await cluster.view.kube.get<{ status?: Record<string, number> }>(budget)).status?.[allows] ?? 0;
   // Kruise does not count pods as available for some seconds after a swap.
-  await until(async () => (await allowed()) === 2, "the budget allows a fifth, rounded up", 5000);
+  await until(async () => (await allowed()) === 1, "the budget allows a fifth, rounded down", 5000);
   const ours = await cluster.view.functionPods();
   expect(ours.length).toBe(6);
   const path = (name: string) => `/api/v1/namespaces/${cluster.namespace}/pods/${name}`;
@@ -49,8 +49,7 @@ test.each(WAYS)("who %s all of the functions' instances at once gets a fifth of 
     }),
   );
   const done = outcomes.filter((one) => one === "done").length;
-  expect(done, outcomes.join("\n")).toBeGreaterThan(0);
-  expect(done, outcomes.join("\n")).toBeLessThanOrEqual(2);
+  expect(done, outcomes.join("\n")).toBe(1);
   for (const refused of outcomes.filter((one) => one !== "done")) expect(refused).toMatch(refusal);
   for (let i = 0; i < 20; i++) expect(await cluster.text("kept")).toBe("200 kept");
   await until(async () => (await cluster.view.functionPods()).length === 6, "what went is replaced", 5000);

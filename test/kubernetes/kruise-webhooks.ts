@@ -64,8 +64,6 @@ function checkBudget({ before, namespace, kind, name }: Admitted, pods: readonly
   const budget = budgetName ? store.get("policy.kruise.io/podunavailablebudgets", namespace, budgetName) : undefined;
   if (!before || !budget || deletionTimestamp || annotations[NO_BUDGET] === "true" || !isReady(before)) return;
   const counted = pods.filter(({ metadata }) => metadata.annotations?.[BUDGET_OF] === budgetName);
-  const unavailable = counted.filter((pod) => pod.metadata.deletionTimestamp || !isReady(pod)).length;
-  const most = (valueAt(budget, ["spec", "maxUnavailable"]) ?? 0) as number | string;
-  const allowed = typeof most === "number" ? most : Math.ceil((Number.parseInt(most, 10) / 100) * counted.length);
-  if (unavailable >= allowed) throw forbidden(subjectOf(kind, name), "pub unavailable allowed is negative");
+  const available = counted.filter((pod) => !pod.metadata.deletionTimestamp && isReady(pod)).length;
+  if (available <= (valueAt(budget, ["spec", "minAvailable"]) as number)) throw forbidden(subjectOf(kind, name), "pub unavailable allowed is negative");
 }

@@ -5,7 +5,7 @@ import { loadKeys } from "../../pool-manager/platform/kruise/keys.ts";
 import { KruisePlatform, type PodLoadPath } from "../../pool-manager/platform/kruise/kruise.ts";
 import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import type { Lead } from "../../pool-manager/platform/kruise/leadership.ts";
-import { protectInstances } from "../../pool-manager/platform/kruise/protection.ts";
+import { Protection } from "../../pool-manager/platform/kruise/protection.ts";
 import type { KruiseCluster } from "./kruise-cluster.ts";
 import type { MemoryCode } from "./memory-code.ts";
 import type { MemoryRegistry } from "./memory-registry.ts";
@@ -35,9 +35,9 @@ export async function memoryPlatform({
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
   kube.mayWrite = lead.certain;
-  const endProtection = protectInstances(kube, () => {});
+  const protection = new Protection(kube, () => {});
   const release = () => {
-    endProtection();
+    protection.close();
     return lead.release();
   };
   const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
@@ -51,6 +51,7 @@ export async function memoryPlatform({
     code: codes,
     inline,
     loadPath,
+    protection,
     now: () => performance.now(),
     openControl: cluster.kubelet.network.open,
   });

@@ -7,7 +7,7 @@ import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
 import { kubernetesVersion, tellKubernetesVersion } from "../../pool-manager/platform/kruise/kubernetes-version.ts";
 import { patiently } from "../../pool-manager/platform/kruise/patience.ts";
-import { protectInstances } from "../../pool-manager/platform/kruise/protection.ts";
+import { Protection } from "../../pool-manager/platform/kruise/protection.ts";
 import { highestTerm } from "../../pool-manager/platform/kruise/terms.ts";
 import { tooLate } from "../../pool-manager/platform/kruise/transport.ts";
 import { StartDeadline } from "../../pool-manager/start-deadline.ts";
@@ -123,6 +123,27 @@ describe("a write that nothing waits for", () => {
     expect(attempts).toBe(last);
   });
 
+  test("is made at once when there is something else to write, also while one is under way", async () => {
+    let value = 1;
+    const written: number[] = [];
+    const write = async () => {
+      const now = value;
+      await pass(50);
+      written.push(now);
+    };
+    const kept = new KeptWrite(write, () => {});
+    await pass(10);
+    value = 2;
+    kept.again();
+    await pass(200);
+    expect(written).toEqual([1, 2]);
+    value = 3;
+    kept.again();
+    await pass(200);
+    expect(written).toEqual([1, 2, 3]);
+    kept.close();
+  });
+
   test("one budget that is refused keeps neither the other nor anybody else waiting", async () => {
     const written: string[] = [];
     const troubles: string[] = [];
@@ -131,9 +152,10 @@ describe("a write that nothing waits for", () => {
       written.push(path);
       return {} as T;
     };
-    const end = protectInstances({ namespace: "ns", patch } as Pick<Kube, "namespace" | "patch">, (kind, message) => troubles.push(`${kind}: ${message}`));
+    const protection = new Protection({ namespace: "ns", patch } as Pick<Kube, "namespace" | "patch">, (kind, message) => troubles.push(`${kind}: ${message}`));
+    protection.require(4);
     await pass(100);
-    end();
+    protection.close();
     expect(written).toEqual(["/apis/policy/v1/namespaces/ns/poddisruptionbudgets/berth-instances"]);
     expect(troubles).toEqual([
       expect.stringMatching(/^PodUnavailableBudget: no answer to PATCH \S+podunavailablebudgets\S+ within 5000 ms: an admission webhook may hang/),

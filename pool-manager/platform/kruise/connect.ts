@@ -13,7 +13,7 @@ import { KubeError } from "./kube-error.ts";
 import { tellKubernetesVersion } from "./kubernetes-version.ts";
 import type { Lead } from "./leadership.ts";
 import { type Patience, patiently, pause } from "./patience.ts";
-import { protectInstances } from "./protection.ts";
+import { Protection } from "./protection.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
@@ -105,7 +105,7 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
   const { keys: known, madeAt } = await patiently(() => loadKeys(kube), patience("keys"));
-  const lead = protecting(kube, await sources.lead(kube, () => madeAt !== null && performance.now() - madeAt < FIRST_MS), sources);
+  const lead = ending(await sources.lead(kube, () => madeAt !== null && performance.now() - madeAt < FIRST_MS));
   try {
     sources.stop.throwIfAborted();
     kube.mayWrite = lead.certain;
@@ -113,22 +113,23 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, pullSecret, loadPath } = config;
     const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, pullSecret };
-    return { platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, now: sources.now }), lead, kube, code };
+    const protection = new Protection(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
+    lead.also(() => protection.close());
+    return { platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, protection, now: sources.now }), lead, kube, code };
   } catch (error) {
     await lead.release();
     throw error;
   }
 }
 
-/** A leadership that keeps the budgets in place, and whatever else it is given to end, for as long as it lasts. */
-function protecting(kube: Kube, lead: Lead, { onTrouble }: KruiseSources): Lead & { also(end: () => void): void } {
-  const ends = [protectInstances(kube, (kind, message) => onTrouble(`the ${kind}`, message))];
-  const { term, certain } = lead;
-  const release = () => {
+/** A leadership that ends whatever it is given, when it ends itself. */
+function ending({ term, certain, release }: Lead): Lead & { also(end: () => void): void } {
+  const ends: (() => void)[] = [];
+  const releaseAll = () => {
     for (const end of ends) end();
-    return lead.release();
+    return release();
   };
-  return { term, certain, release, also: (end) => ends.push(end) };
+  return { term, certain, release: releaseAll, also: (end) => ends.push(end) };
 }
 
 /** For `berth doctor`: looks, and changes nothing. */

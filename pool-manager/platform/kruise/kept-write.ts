@@ -14,6 +14,9 @@ export class KeptWrite {
   #isTold = false;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
+  #isWriting = false;
+  /** What is being written is no longer what is to be written. */
+  #isOutdated = false;
 
   /** `onTrouble` is told once that it fails, and null once it has succeeded after that. */
   constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void, againMs = AGAIN_MS) {
@@ -23,18 +26,28 @@ export class KeptWrite {
     void this.#try();
   }
 
+  /** There is something else to write: it is written at once, or after the write that is under way; one that fails keeps its pauses. */
+  again(): void {
+    if (this.#isWriting) this.#isOutdated = true;
+    else if (this.#pauseMs === FIRST_PAUSE_MS) void this.#try();
+  }
+
   close(): void {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
   }
 
   async #try(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    [this.#isWriting, this.#isOutdated] = [true, false];
     const failure = await this.#write().then(
       () => null,
       (error: KubeError) => error,
     );
+    this.#isWriting = false;
     if (this.#closed) return;
     this.#tell(failure);
+    if (!failure && this.#isOutdated) return this.#try();
     const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : this.#againMs;
     this.#pauseMs = failure ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
     this.#timer = setTimeout(() => void this.#try(), pauseMs).unref();

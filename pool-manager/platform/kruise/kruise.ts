@@ -4,6 +4,7 @@ import { tagOf } from "../../images/runtime-image.ts";
 import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
+  type Instance,
   type LoadPath,
   type LogListener,
   type NeededCode,
@@ -17,6 +18,7 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
+import { Availability } from "./availability.ts";
 import { functionOfSet, isBerths, isBerthsSet, poolOfSet } from "./belonging.ts";
 import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
@@ -30,6 +32,7 @@ import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, po
 import { Members } from "./members.ts";
 import { Nodes } from "./nodes.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, ownerOf, type Pod } from "./objects.ts";
+import type { Protection } from "./protection.ts";
 import { Reflector } from "./reflector.ts";
 import type { PodTemplate } from "./template.ts";
 
@@ -45,6 +48,8 @@ export interface KruiseOptions {
   code: CodeRegistry;
   inline: InlineCode;
   loadPath: PodLoadPath;
+  /** Told how many instances have to stay when others delete or evict some. */
+  protection: Pick<Protection, "require">;
   now(): number;
   /** Over TLS, where nothing else is given. */
   openControl?: OpenControl;
@@ -70,6 +75,7 @@ export class KruisePlatform implements Platform {
   readonly #writer: CloneSets;
   readonly #members: Members;
   readonly #template: PodTemplate;
+  readonly #availability = new Availability();
   /** What can be invoked of each function, the revision first that is being released, and the images that carry it. */
   readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
   /** Uids of the functions that there are, and who decides about CloneSets of others; null: not told yet. */
@@ -97,6 +103,7 @@ export class KruisePlatform implements Platform {
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
     const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
     this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, isClosed });
+    this.#members.watch((uid) => this.#availability.observe(uid, servedBy(this.#members.instances.get(uid)), now()));
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
   }
 
@@ -108,7 +115,7 @@ export class KruisePlatform implements Platform {
     // A table without those that only have not spoken yet would take them from their routers.
     for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && this.#members.anySilent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
     this.#healing = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
-    this.#checking = setInterval(() => this.#members.check(), CHECK_EVERY_MS);
+    this.#checking = setInterval(() => this.#check(), CHECK_EVERY_MS);
   }
 
   observe(): Observation {
@@ -208,6 +215,7 @@ export class KruisePlatform implements Platform {
     if (!this.#options.lead.certain()) throw new PlatformError("UNREACHABLE", "not certain to be the leader: nothing is ended");
     const { link } = this.#members.get(uid);
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${uid} has no address yet`);
+    this.#availability.asked(uid);
     await link.drain(deadlineMs);
   }
 
@@ -217,6 +225,7 @@ export class KruisePlatform implements Platform {
     const owner = ownerOf(member.pod);
     // A CloneSet counts neither pods that have ended nor those that are not listed, and so cannot be asked to delete them.
     const { endedSince, missingSince } = member.known.seen;
+    this.#availability.asked(uid);
     const set = endedSince === null && missingSince === null ? [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner) : undefined;
     try {
       if (set) await this.#writer.remove(set.metadata.name, name);
@@ -238,6 +247,11 @@ export class KruisePlatform implements Platform {
     this.#members.close();
     await this.#options.lead.release();
     this.#options.kube.close();
+  }
+
+  #check(): void {
+    this.#members.check();
+    this.#options.protection.require(this.#availability.required(this.#options.now()));
   }
 
   /** A new revision's pods are swapped first: the template is for Kruise alone, and its work would compete with theirs. */
@@ -322,4 +336,9 @@ function translated(error: unknown): PlatformError {
   if (error instanceof KubeError && status === 404) return new PlatformError("NOT_FOUND", message);
   if (error instanceof KubeError && status >= 400 && status < 500) return new PlatformError("REFUSED", message);
   return new PlatformError("UNREACHABLE", message);
+}
+
+/** The function whose invocations this instance can take, for all that the cluster says of it. */
+function servedBy(instance: Instance | undefined): string | null {
+  return instance && !instance.removing && instance.obstacle?.kind !== "ended" ? (instance.binding?.functionUid ?? null) : null;
 }
