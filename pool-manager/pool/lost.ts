@@ -18,6 +18,15 @@ export function isLost(instance: InstanceView, { now, pace }: Clocked): boolean 
   return now - obstacle.since > (wasFree ? pace.lostAfterMs : pace.startTimeoutMs);
 }
 
+/**
+ * It ran already when this pool manager came, and has not been reached since: it may serve before long, but nobody who
+ * needs an instance now waits for it.
+ */
+export function isUnheard({ state, functionUid, boundTo, obstacle, createdAt, seenAt, runningSince }: InstanceView, { now, pace }: Clocked): boolean {
+  if (state !== "starting" || functionUid !== null || boundTo !== null || obstacle?.kind !== "unreachable") return false;
+  return createdAt < seenAt && runningSince === seenAt && now - obstacle.since > pace.lostAfterMs;
+}
+
 /** Lost for so long that another try in its place is due. */
 export function isGivenUp(instance: InstanceView, world: Clocked): boolean {
   const { obstacle } = instance;

@@ -1,6 +1,6 @@
 import type { StartKind } from "../client/contract.ts";
 import { holdsPlace } from "../platform/platform.ts";
-import { isLost } from "./lost.ts";
+import { isLost, isUnheard } from "./lost.ts";
 import { type Renewal, renewalOf } from "./renewal.ts";
 import type { Action, Decision, FunctionSpec, InstanceView, PoolSpec, RemoveReason, World } from "./state.ts";
 
@@ -100,7 +100,9 @@ export class Plan {
 
   /** Instances that will be prewarmed before long. */
   starting(): number {
-    const comes = (instance: InstanceView) => instance.state === "starting" && !this.#waitsForNode(instance) && !isLost(instance, this.world);
+    const { world } = this;
+    const comes = (instance: InstanceView) =>
+      instance.state === "starting" && !this.#waitsForNode(instance) && !isLost(instance, world) && !isUnheard(instance, world);
     return this.usable().filter(comes).length + this.expected();
   }
 

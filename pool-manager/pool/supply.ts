@@ -1,4 +1,4 @@
-import { isGivenUp, isLost } from "./lost.ts";
+import { isGivenUp, isLost, isUnheard } from "./lost.ts";
 import { isFree, type Plan } from "./plan.ts";
 import { startsAtOnce } from "./refill.ts";
 import type { InstanceView } from "./state.ts";
@@ -14,7 +14,8 @@ export function fill(plan: Plan, unmet: number): void {
   const unbound = all.filter((instance) => !lost.includes(instance));
   // Each lost one is made up for once: where no instance can be reached, more of them help nobody. One that started later shows that they do.
   const hopeless = lost.filter(({ seenAt }) => seenAt >= lastStart(plan));
-  const have = unbound.length + plan.expected() + Math.max(0, hopeless.length - pool.size);
+  const unheard = Math.min(unbound.filter((instance) => isUnheard(instance, world)).length, unmet);
+  const have = unbound.length - unheard + plan.expected() + Math.max(0, hopeless.length - pool.size);
   const stale = unbound.filter(renewal.isStale);
   // A fresh one first: what is ready never falls below the size.
   const goal = pool.size + unmet + Math.min(stale.length, world.pace.refill);

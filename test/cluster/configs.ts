@@ -148,6 +148,8 @@ function kubeletConfig(node: ClusterNode): object {
     authorization: { mode: "AlwaysAllow" },
     cgroupDriver: "cgroupfs",
     cgroupRoot: node.cgroup && `/${node.cgroup}`,
+    // A kubelet removes logs of pods that it does not know: those of the other node on this machine.
+    podLogsDir: at(`pod-logs${node.suffix}`),
     containerRuntimeEndpoint: `unix://${containerdSocket(node)}`,
     enforceNodeAllocatable: [],
     failSwapOn: false,

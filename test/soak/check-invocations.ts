@@ -98,6 +98,8 @@ function explain({ begun, runs }: Invocation, ended: RecordOf<"ended">, faults: 
     case "FUNCTION_NOT_FOUND":
     case "FUNCTION_DELETED":
       return possible.has(ABSENT) ? "the function was not there" : null;
+    case "NOT_READY":
+      return possible.has(ABSENT) ? (faults.during(begun.at - SETTLE_MS, ended.at)?.what ?? null) : null;
     case "ROUTER_LOST":
       return within((part) => part.startsWith("router:") && part !== `router:${begun.router}`);
     case "INSTANCE_LOST":

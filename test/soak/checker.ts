@@ -17,6 +17,7 @@ import { Faults, Revisions } from "./timeline.ts";
  * 4. The revision that the answer names is the one whose code ran.
  * 5. Every answer but 200 is explained by what was done at that time, and only by this:
  *    - 404 FUNCTION_NOT_FOUND and 503 FUNCTION_DELETED: the function was not there at some moment of the invocation;
+ *    - 503 NOT_READY: the same, while something was done to Berth (the router cannot tell that it does not exist);
  *    - a connection to a router that breaks: that very router was killed;
  *    - 502 ROUTER_LOST: another router was killed;
  *    - 502 INSTANCE_LOST and FUNCTION_CRASHED: the instance on which it ran was ended (any one, where it never ran);

@@ -2,8 +2,8 @@ import { type Act, pause } from "./act.ts";
 import type { SoakFunction } from "./functions.ts";
 import { isRolling } from "./functions.ts";
 
-/** A rollout of two steps is through by then, on a slow machine and with a new pool manager in between. Milliseconds. */
-const ROLLOUT_MS = 60_000;
+/** A rollout of two steps is through by then, on a slow machine, with a new pool manager in between, and with a node that is lost for most of a minute. Milliseconds. */
+const ROLLOUT_MS = 120_000;
 const BURST = 30;
 
 export interface FunctionActsOptions {

@@ -28,6 +28,20 @@ describe("what cannot serve does not count", () => {
     expect([created(decision), kinds(decision.actions)]).toEqual([1, ["scale"]]);
   });
 
+  test("nobody who needs an instance waits for free ones that ran when this pool manager came, and that it has not reached", () => {
+    const pace = { ...PACE, startTimeoutMs: 60_000 };
+    const unheard = (ms: number) => ["u1", "u2", "u3"].map((uid) => ({ ...starting(uid, "unreachable", ms), createdAt: 1, seenAt: NOW - ms }));
+    const needed = { pace, functions: [fn("a")], demand: waiting("a") };
+    const late = unheard(PACE.lostAfterMs + 1);
+    expect(created(decide(world({ ...needed, instances: unheard(PACE.lostAfterMs - 1) })))).toBe(0);
+    expect(created(decide(world({ ...needed, instances: late })))).toBe(1);
+    expect(created(decide(world({ ...needed, instances: late, expectedCreations: new Map([["node", 1]]) })))).toBe(0);
+    // The pool's own size can wait; those that this pool manager has seen to start still start; and all of them stay.
+    expect(created(decide(world({ pace, instances: late })))).toBe(0);
+    expect(created(decide(world({ ...needed, instances: late.map((one) => ({ ...one, createdAt: one.seenAt })) })))).toBe(0);
+    expect(removed({ ...needed, instances: late })).toEqual([]);
+  });
+
   test("where none can be reached, a pool makes up for as many as it keeps free, and tries one again after a long while", () => {
     const lost = (count: number, ms: number) => Array.from({ length: count }, (_, i) => starting(`u${i}`, "unreachable", ms));
     expect(created(decide(world({ instances: lost(2, 20_000) })))).toBeGreaterThan(0);
