@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
-import { LABEL } from "../../pool-manager/platform/kruise/objects.ts";
+import { type CloneSet, LABEL } from "../../pool-manager/platform/kruise/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
-import { apiserver, kruise, kubelet } from "./daemons.ts";
+import { apiserver, kruise, kubelet, registry } from "./daemons.ts";
 import { until as daemonUntil, pidOf, start, stop } from "./processes.ts";
 
 const HELLO = "export default { fetch: () => new Response('hello') };";
@@ -74,6 +74,21 @@ describe("CloneSets that somebody edits", () => {
     await until(() => cluster.view.balanced(), "replicas are the live pods again", 8000);
     expect(await cluster.text("edited")).toBe("200 hello");
   });
+
+  test("another template is put back, and new pods are as they should be", async () => {
+    const isPools = ({ metadata }: { metadata: { labels?: Record<string, string> } }) => metadata.labels?.[LABEL.function] === undefined;
+    const set = async () => (await cluster.view.sets()).find(isPools) as CloneSet;
+    const images = async () => (await set()).spec.template.spec.containers.map(({ image }) => image);
+    const before = await images();
+    const { metadata, spec } = await set();
+    const containers = spec.template.spec.containers.map((one) => ({ ...one, image: "nobody/knows:this" }));
+    await cluster.view.editSet(metadata.name, { spec: { template: { spec: { containers } } } });
+    await until(async () => JSON.stringify(await images()) === JSON.stringify(before), "it is put back", 8000);
+    const [pod] = (await cluster.view.instancePods()).filter(isPools);
+    await cluster.view.deletePod(pod?.metadata.name ?? "", 0);
+    await until(async () => !(await cluster.view.pod(pod?.metadata.uid)), "one is gone");
+    await cluster.berth.prewarmed(3);
+  });
 });
 
 test("a pool whose CloneSet counts more pods than it has, as claims leave it, gets smaller all the same", async () => {
@@ -116,6 +131,17 @@ describe("without Kruise", () => {
     await cluster.bound("gone");
     await cluster.berth.prewarmed(3);
   });
+});
+
+test("without the registry a pool is filled again: a node that has the images asks nobody for them", async () => {
+  await stop(registry.name);
+  try {
+    for (const { metadata } of await cluster.view.instancePods()) if (!metadata.labels?.[LABEL.function]) await cluster.view.deletePod(metadata.name, 0);
+    await until(async () => (await cluster.berth.instances()).filter(({ state }) => state === "prewarmed").length < 3, "some are gone");
+    await cluster.berth.prewarmed(3);
+  } finally {
+    await restart(registry);
+  }
 });
 
 test("a kubelet that restarts restarts nothing", async () => {

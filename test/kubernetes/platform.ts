@@ -18,6 +18,7 @@ export interface MemoryPlatformOptions {
   lead: Lead;
   loadPath?: PodLoadPath;
   runtimeImage?: string;
+  onTrouble?: (step: string, message: string | null) => void;
 }
 
 /** Nothing is compiled: that is a process of its own. */
@@ -32,6 +33,7 @@ export async function memoryPlatform({
   lead,
   loadPath = "inline",
   runtimeImage = "runtime:1",
+  onTrouble = () => {},
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
   kube.mayWrite = lead.certain;
@@ -52,6 +54,7 @@ export async function memoryPlatform({
     inline,
     loadPath,
     protection,
+    onTrouble,
     now: () => performance.now(),
     openControl: cluster.kubelet.network.open,
   });

@@ -314,6 +314,14 @@ export class CloneSets {
     });
   }
 
+  /** Writes what others have changed in its template; resolves with what the server makes of it. */
+  mend(name: string, patch: JsonPatch): Promise<CloneSet> {
+    return this.#exclusively(name, async () => {
+      await this.#patch(name, patch, "heal");
+      return this.#known(name);
+    });
+  }
+
   /** Deletes a set that nobody needs and that has no pods. */
   async delete(name: string): Promise<void> {
     await this.#exclusively(name, async () => {

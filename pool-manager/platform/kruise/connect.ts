@@ -115,7 +115,12 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
     const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, pullSecret };
     const protection = new Protection(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
-    return { platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, protection, now: sources.now }), lead, kube, code };
+    return {
+      platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, protection, onTrouble: sources.onTrouble, now: sources.now }),
+      lead,
+      kube,
+      code,
+    };
   } catch (error) {
     await lead.release();
     throw error;

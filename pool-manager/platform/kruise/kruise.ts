@@ -35,6 +35,7 @@ import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, ownerOf, type Pod
 import type { Protection } from "./protection.ts";
 import { Reflector } from "./reflector.ts";
 import type { PodTemplate } from "./template.ts";
+import { TemplateKeeper } from "./template-keeper.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;
@@ -50,6 +51,8 @@ export interface KruiseOptions {
   loadPath: PodLoadPath;
   /** Told how many instances have to stay when others delete or evict some. */
   protection: Pick<Protection, "require">;
+  /** Told of what does not work at the cluster and is tried again, and null when it does. */
+  onTrouble(step: string, message: string | null): void;
   now(): number;
   /** Over TLS, where nothing else is given. */
   openControl?: OpenControl;
@@ -76,6 +79,7 @@ export class KruisePlatform implements Platform {
   readonly #members: Members;
   readonly #template: PodTemplate;
   readonly #availability = new Availability();
+  readonly #templates: TemplateKeeper;
   /** What can be invoked of each function, the revision first that is being released, and the images that carry it. */
   readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
   /** Uids of the functions that there are, and who decides about CloneSets of others; null: not told yet. */
@@ -94,8 +98,9 @@ export class KruisePlatform implements Platform {
     });
     this.#pods.accepts = (pod) => isBerths(pod, this.#sets);
     this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, "", ({ type, object }) => {
-      if (type === "present") this.#writer.noticed(object);
-      else this.#writer.gone(object);
+      if (type === "present") return this.#writer.noticed(object);
+      this.#writer.gone(object);
+      this.#templates.forget(object.metadata.name);
     });
     this.#sets.accepts = isBerthsSet;
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
@@ -105,6 +110,7 @@ export class KruisePlatform implements Platform {
     this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, isClosed });
     this.#members.watch((uid) => this.#availability.observe(uid, servedBy(this.#members.instances.get(uid)), now()));
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
+    this.#templates = new TemplateKeeper({ write: (name, patch) => this.#writer.mend(name, patch), onTrouble: options.onTrouble, now });
   }
 
   async start(): Promise<void> {
@@ -302,8 +308,10 @@ export class KruisePlatform implements Platform {
       const { metadata } = set;
       const uid = functionOfSet(set);
       const pool = poolOfSet(set);
-      const isFormer = !uid && pool !== "" && metadata.name !== poolSetName(pool, this.#options.pods);
+      const isPools = !uid && pool !== "";
+      const isFormer = isPools && metadata.name !== poolSetName(pool, this.#options.pods);
       await this.#writer.heal(metadata.name).catch(() => {});
+      if (isPools && !isFormer) await this.#templates.look(set, poolSet(pool, this.#options.pods) as CloneSet).catch(() => {});
       if (isFormer) await this.#writer.delete(metadata.name).catch(() => {});
       else if (uid) await this.#collect(metadata.name, uid);
     }

@@ -20,6 +20,8 @@ const VOLUME = "berth";
 const MOUNT = "/berth";
 /** The supervisor ends two seconds after SIGTERM. */
 const GRACE_SECONDS = 5;
+/** Every image is named by its digest: a node that has it asks no registry, which may be away. Kruise's default is Always (measured with 1.9.1). */
+const imagePullPolicy = "IfNotPresent";
 
 export function templateOf(settings: PodSettings): PodTemplate {
   const spec = JSON.stringify(podSpec(settings, settings.idleImage));
@@ -81,6 +83,7 @@ function podSpec({ runtimeImage, leaderKey, memory, pullSecret }: PodSettings, c
       {
         name: RUNTIME_CONTAINER,
         image: runtimeImage,
+        imagePullPolicy,
         env,
         ports: [{ name: "control", containerPort: CONTROL_PORT }],
         resources: { requests: { cpu: "10m", memory: "48Mi" }, limits: { memory } },
@@ -90,6 +93,7 @@ function podSpec({ runtimeImage, leaderKey, memory, pullSecret }: PodSettings, c
       {
         name: CODE_CONTAINER,
         image: codeImage,
+        imagePullPolicy,
         resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: "64Mi" } },
         volumeMounts: mounts,
         securityContext: confined,

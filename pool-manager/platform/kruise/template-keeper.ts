@@ -1,0 +1,83 @@
+import type { JsonPatch } from "./correction.ts";
+import type { CloneSet } from "./objects.ts";
+
+/** Who undoes what was put back is answered after a pause that doubles. */
+const FIRST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 600_000;
+
+const TEMPLATE = "/spec/template";
+
+interface Kept {
+  /** A template that the cluster itself makes of ours, such as by a webhook: it stays. */
+  accepted: string | null;
+  pauseMs: number;
+  /** Not before then. */
+  nextAt: number;
+}
+
+export interface TemplateKeeperOptions {
+  write(name: string, patch: JsonPatch): Promise<CloneSet>;
+  /** Told of a template that was changed, and null when it is as it was made. */
+  onTrouble(step: string, message: string | null): void;
+  now(): number;
+}
+
+/**
+ * Puts back what others change in the template of a pool's CloneSet, from which Kruise makes new pods: the pool would fill
+ * with pods that Berth does not know how to use. What others add beside it stays.
+ */
+export class TemplateKeeper {
+  readonly #options: TemplateKeeperOptions;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(options: TemplateKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** `made`: the CloneSet as Berth makes it. Rejects where it cannot be written. */
+  async look(set: CloneSet, made: CloneSet): Promise<void> {
+    const { name } = set.metadata;
+    const patch = changesOf(made.spec.template, set.spec.template, TEMPLATE);
+    const kept = this.#kept.get(name) ?? { accepted: null, pauseMs: FIRST_PAUSE_MS, nextAt: 0 };
+    const now = this.#options.now();
+    if (patch.length === 0 || kept.accepted === JSON.stringify(set.spec.template) || now < kept.nextAt) return;
+    const step = `template of CloneSet ${name}`;
+    this.#options.onTrouble(step, `others have changed ${patch.map(({ path }) => path.slice(1)).join(", ")}: it is put back`);
+    this.#kept.set(name, { ...kept, pauseMs: Math.min(2 * kept.pauseMs, LONGEST_PAUSE_MS), nextAt: now + kept.pauseMs });
+    const after = await this.#options.write(name, patch);
+    if (changesOf(made.spec.template, after.spec.template, TEMPLATE).length > 0) {
+      this.#kept.set(name, { ...kept, accepted: JSON.stringify(after.spec.template) });
+      this.#options.onTrouble(step, "the cluster changes it again as it is written: it stays so");
+    }
+    this.#options.onTrouble(step, null);
+  }
+
+  forget(name: string): void {
+    this.#kept.delete(name);
+  }
+}
+
+/**
+ * What has to be written so that `found` has everything that `wanted` has; items of lists are told apart by their name,
+ * where they have one.
+ */
+export function changesOf(wanted: unknown, found: unknown, path: string): JsonPatch {
+  if (Array.isArray(wanted) && Array.isArray(found)) return wanted.flatMap((item, index) => changesOfItem(item, index, found, path));
+  if (isObject(wanted) && isObject(found)) {
+    return Object.entries(wanted).flatMap(([key, value]): JsonPatch => {
+      const at = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      return key in found ? changesOf(value, found[key], at) : [{ op: "add", path: at, value }];
+    });
+  }
+  return wanted === found ? [] : [{ op: "replace", path, value: wanted }];
+}
+
+function changesOfItem(item: unknown, index: number, found: readonly unknown[], path: string): JsonPatch {
+  const name = isObject(item) ? item.name : undefined;
+  const at = name === undefined ? index : found.findIndex((other) => isObject(other) && other.name === name);
+  return at >= 0 && at < found.length ? changesOf(item, found[at], `${path}/${at}`) : [{ op: "add", path: `${path}/-`, value: item }];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
