@@ -110,8 +110,8 @@ export interface Declaration {
   name: string;
   /** What is left of functions of this name, where the store has no record of it. */
   former(): Promise<readonly Former[]>;
-  /** Throws `MANIFEST_INVALID` with the field. `kept` are the secrets in force, where it names none itself. */
-  manifest(kept: Record<string, string>): Promise<Manifest>;
+  /** Throws `MANIFEST_INVALID` with the field. `kept` gives the secrets in force, where it names none itself; it throws `SECRETS_LOST`. */
+  manifest(kept: () => Record<string, string>): Promise<Manifest>;
   /** Throws `CODE_UNKNOWN`, `CODE_INVALID` or `STORE_FAILED`. */
   code(): Promise<CodeRef>;
   /** Revision that is to be the active one; null: the one that is declared. */

@@ -124,7 +124,7 @@ export class FunctionRegistry {
     return this.exclusively(async () => {
       const existing = this.#byName.get(name);
       if (!existing && !code) this.#held(name);
-      const manifest = make(existing && manifestOf(existing.record, this.#secretsOf(existing)));
+      const manifest = make(existing && inForce(existing));
       const held = existing ?? this.#create(name, manifest);
       const ref = code ?? codeOf(baseRevision(held.record));
       return this.#put(held, manifest, ref, (record, revision) => deployed(record, revision, canary));
@@ -138,14 +138,14 @@ export class FunctionRegistry {
       const existing = this.#byName.get(declaration.name);
       const code = await declaration.code();
       const { held, manifest } = existing
-        ? { held: existing, manifest: await declaration.manifest(this.#secretsOf(existing)) }
+        ? { held: existing, manifest: await declaration.manifest(() => secretsOf(existing)) }
         : ((await this.#recovered(declaration, code)) ?? (await this.#begun(declaration)));
       await this.#put(held, manifest, code, (record, revision) => declared(record, revision, declaration), declaration);
     });
   }
 
   async #begun(declaration: Declaration): Promise<{ held: Held; manifest: Manifest }> {
-    const manifest = await declaration.manifest({});
+    const manifest = await declaration.manifest(() => ({}));
     return { held: this.#create(declaration.name, manifest), manifest };
   }
 
@@ -156,7 +156,7 @@ export class FunctionRegistry {
   async #recovered(declaration: Declaration, code: CodeRef): Promise<{ held: Held; manifest: Manifest } | null> {
     for (const former of await declaration.former()) {
       if (this.#byUid.has(former.uid) || this.retention.isOver(former.uid)) continue;
-      const manifest = await declaration.manifest(former.secrets);
+      const manifest = await declaration.manifest(() => former.secrets);
       if (identityOf(former.uid, hashOf(manifest, code)) !== former.identity) continue;
       return { held: { ...this.#create(declaration.name, manifest, former), continues: former.highest }, manifest };
     }
@@ -181,8 +181,9 @@ export class FunctionRegistry {
       // Of revisions that nothing is left of some instance may still have the number.
       record.nextRevision = held.continues === undefined ? record.nextRevision + 1 : held.continues + 1 + MAX_REVISIONS;
       record.revisions = [...record.revisions, revision];
-      if (revision.secretNames.length > 0) secrets[revision.id] = manifest.secrets;
     }
+    // Also of a revision that there is: its values may be lost, and these are the same.
+    if (revision.secretNames.length > 0) secrets[revision.id] = manifest.secrets;
     checkServed(record);
     record.revisions = retained(record);
     return { record: await this.#commit(record, secrets, declaration), newRevision: !same };
@@ -302,10 +303,6 @@ export class FunctionRegistry {
     return record;
   }
 
-  #secretsOf(held: Held): Record<string, string> {
-    return { ...held.secrets[baseRevision(held.record).id] };
-  }
-
   #hold(held: Held): void {
     this.#byName.set(held.record.name, held);
     this.#byUid.set(held.record.uid, held);
@@ -328,4 +325,17 @@ export class FunctionRegistry {
 /** Digests of what revisions are made of. */
 function contentOf(revisions: readonly Revision[]): string[] {
   return revisions.flatMap(({ image, layer }) => [image, layer]);
+}
+
+/** The manifest in force; who takes its secrets over while their values are lost gets `SECRETS_LOST`. */
+function inForce(held: Held): Manifest {
+  return Object.defineProperty(manifestOf(held.record, {}), "secrets", { get: () => secretsOf(held), enumerable: true });
+}
+
+/** Values of the secrets in force. Throws `SECRETS_LOST`: without them the function would silently do without. */
+function secretsOf({ record, secrets }: Held): Record<string, string> {
+  const base = baseRevision(record);
+  const lost = lostSecrets(base, secrets[base.id]);
+  if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${record.name} are lost: ${lost.join(", ")}`, "secrets");
+  return { ...secrets[base.id] };
 }

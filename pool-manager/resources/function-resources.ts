@@ -1,5 +1,13 @@
 import { ManagerError } from "../errors.ts";
-import type { CodeRef, Declaration, DeclarationListener, FunctionRecord, FunctionStore, Secrets } from "../functions/function.ts";
+import {
+  type CodeRef,
+  type Declaration,
+  type DeclarationListener,
+  type FunctionRecord,
+  type FunctionStore,
+  lostSecrets,
+  type Secrets,
+} from "../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../functions/manifest.ts";
 import type { Collector } from "../functions/retention.ts";
 import { isRolling, percentOf } from "../functions/rollout.ts";
@@ -99,7 +107,7 @@ export class FunctionResources implements FunctionStore {
     this.#changes = new SecretChanges({
       read: (name) => this.#secrets.read(name),
       references: () => this.#references(),
-      taken: (name) => this.#taken.get(name) ?? client.cache.get(name)?.status?.secret,
+      taken: (name) => (this.#hasLostSecrets(name) ? undefined : (this.#taken.get(name) ?? client.cache.get(name)?.status?.secret)),
       changed: (name) => this.#intake.again(name),
     });
     this.#kept = new KeptSecrets({
@@ -317,7 +325,7 @@ export class FunctionResources implements FunctionStore {
         return now?.metadata.uid === metadata.uid && this.#intake.isPending(now);
       },
       manifest: async (kept): Promise<Manifest> => {
-        const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept;
+        const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
         return parseManifest({ ...manifest, secrets }, runtimes);
       },
       code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
@@ -330,6 +338,13 @@ export class FunctionResources implements FunctionStore {
     if (!secret) throw new ManagerError("SECRET_NOT_FOUND", `secretRef: there is no Secret ${name}`, "secretRef");
     this.#taken.set(functionName, secret.version);
     return secret.values;
+  }
+
+  /** Somebody has deleted what the values of the function's latest revision were kept in. */
+  #hasLostSecrets(name: string): boolean {
+    const { record, secrets } = this.#known.get(name) ?? {};
+    const latest = record?.revisions.find(({ id }) => id === record.latest);
+    return latest !== undefined && lostSecrets(latest, secrets?.[latest.id]).length > 0;
   }
 
   /** Functions by the Secret that they name. */

@@ -262,6 +262,12 @@ describe("a resource that has lost its status", () => {
     expect(() => registry.environment(uid, revisions[0] as never)).toThrow("the values of its secrets are lost (TOKEN): deploy it again with them");
     await vi.advanceTimersByTimeAsync(30_000);
     expect([server.objects.has(path), notices]).toEqual([false, []]);
+    // Who says nothing of them is refused; the same values are those of the revision that there is.
+    const kept = registry.deploy("c", (current) => parseManifest({ minScale: 1 }, ["node"], current));
+    await expect(kept).rejects.toMatchObject({ code: "SECRETS_LOST", message: "the values of secrets of c are lost: TOKEN" });
+    await registry.deploy("c", (current) => parseManifest({ secrets: { TOKEN: "t" } }, ["node"], current));
+    expect(registry.get("c").latest).toBe("r1");
+    expect(registry.environment(uid, revisions[0] as never)).toEqual({ TOKEN: "t" });
   });
 
   test("of which half is left is taken in like one without", async () => {
@@ -330,6 +336,18 @@ describe("a Secret that changes", () => {
     await put("3");
     await vi.advanceTimersByTimeAsync(15_000);
     expect(registry.get("s").latest).toBe("r3");
+  });
+
+  test("is read again where the values that were taken from it are lost", async () => {
+    await put("1");
+    await declare("s", { secretRef: "token" });
+    await soon();
+    store.close();
+    server.objects.delete(`${SECRETS}/berth-fn-${registry.get("s").uid}`);
+    await start();
+    expect(value).toThrow("are lost (X)");
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect([registry.get("s").latest, value()]).toEqual(["r1", "1"]);
   });
 
   test("and is deleted takes nothing away", async () => {
