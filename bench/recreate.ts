@@ -74,7 +74,7 @@ export class RecreateSubject {
         onWriteFailed: () => {},
         onTrouble: () => {},
         stop: new AbortController().signal,
-        lead: async () => ({ term: 1, certain: () => true, release: async () => {} }),
+        lead: async () => ({ term: 1, certain: () => true, challenge: () => {}, release: async () => {} }),
       },
     );
     await platform.start();

@@ -1,6 +1,7 @@
 import { ManagerError } from "../errors.ts";
 import type { Kube } from "../platform/kruise/kube.ts";
 import { KubeError } from "../platform/kruise/kube-error.ts";
+import { believable } from "../platform/kruise/lease.ts";
 import type { KubeObject } from "../platform/kruise/objects.ts";
 import { type Change, Reflector } from "../platform/kruise/reflector.ts";
 import { type Condition, withCondition } from "./conditions.ts";
@@ -11,7 +12,7 @@ export const FIELD_MANAGER = "berth-api";
 const ATTEMPTS = 6;
 
 /** What the stores need of the Kubernetes API. */
-export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream">;
+export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun">>;
 
 interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
@@ -51,7 +52,10 @@ export class ResourceClient<T extends WithStatus> {
     const { name, uid } = resource.metadata;
     let current = this.#newest(resource);
     for (let attempt = 1; ; attempt++) {
-      if ((current.status?.term ?? 0) > this.#term) throw new KubeError(409, "Fenced", `${this.#kind} ${name} was written by a later leader`);
+      if (believable(current.status?.term) > this.#term) {
+        this.#kube.onOutrun?.();
+        throw new KubeError(409, "Fenced", `${this.#kind} ${name} was written by a later leader`);
+      }
       try {
         const status = { ...change((current.status ?? {}) as NonNullable<T["status"]>), term: this.#term };
         const updated = await this.#kube.replace<T>(`${this.#path}/${name}/status`, { ...current, status });

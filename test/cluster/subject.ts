@@ -97,7 +97,7 @@ export class MemoryImages {
 
 /** The adapter alone, without a Lease: several of them may be there at once. */
 export async function connect(config: KruiseConfig, images: MemoryImages): Promise<{ platform: KruisePlatform; term: number }> {
-  const lead = { term: ++lastTerm, certain: () => true, release: async () => {} };
+  const lead = { term: ++lastTerm, certain: () => true, challenge: () => {}, release: async () => {} };
   const { platform } = await connectKruise(config, {
     runtimeDist: resolve("runtime-images/node/dist"),
     entryProgram: ENTRY_PROGRAM,

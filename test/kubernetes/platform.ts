@@ -62,5 +62,5 @@ export async function memoryPlatform({
 
 /** A leadership that nobody contests. */
 export function soleLead(term = 1): Lead {
-  return { term, certain: () => true, release: async () => {} };
+  return { term, certain: () => true, challenge: () => {}, release: async () => {} };
 }

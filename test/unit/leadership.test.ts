@@ -168,7 +168,38 @@ describe("a Lease that is missing", () => {
     namespace.carried = 4;
     a.weather = "fine";
     await pass(12_000);
-    expect([a.lost, a.certain]).toEqual(["another pool manager of namespace ns has led after this one, in a later term than 1", false]);
+    expect([a.lost, a.certain]).toEqual([
+      expect.stringMatching(/^something of namespace ns carries a later term than 1: another pool manager has led after this one/),
+      false,
+    ]);
+  });
+});
+
+describe("a term that somebody has raised by hand on something that the leader writes", () => {
+  test("ends the leadership when a write is refused for it, and the next one is above it at once", async () => {
+    const { namespace, a } = await led();
+    const b = new Manager(namespace, "b");
+    await pass(1000);
+    namespace.carried = 50;
+    await pass(10_000);
+    expect([a.certain, a.lost]).toEqual([true, null]);
+    a.leadership?.challenge();
+    await pass(3000);
+    expect([a.certain, a.lost]).toEqual([false, expect.stringContaining("or somebody has edited it")]);
+    expect([b.certain, namespace.terms]).toEqual([true, [1, 51]]);
+  });
+
+  test("does nothing where there is none, cannot be read, or nobody has been refused", async () => {
+    const { namespace, a } = await led();
+    a.leadership?.challenge();
+    await pass(5000);
+    a.weather = "lost";
+    namespace.carried = 50;
+    a.leadership?.challenge();
+    await pass(3000);
+    a.weather = "fine";
+    await pass(20_000);
+    expect([a.certain, a.lost]).toEqual([true, null]);
   });
 });
 

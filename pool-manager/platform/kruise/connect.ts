@@ -109,6 +109,7 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   try {
     sources.stop.throwIfAborted();
     kube.mayWrite = lead.certain;
+    kube.onOutrun = lead.challenge;
     const keys = await presentKeys(kube, known);
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, pullSecret, loadPath } = config;
@@ -128,13 +129,14 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
 }
 
 /** A leadership that ends whatever it is given, when it ends itself. */
-function ending({ term, certain, release }: Lead): Lead & { also(end: () => void): void } {
+function ending(lead: Lead): Lead & { also(end: () => void): void } {
   const ends: (() => void)[] = [];
-  const releaseAll = () => {
+  const { term, certain, challenge } = lead;
+  const release = () => {
     for (const end of ends) end();
-    return release();
+    return lead.release();
   };
-  return { term, certain, release: releaseAll, also: (end) => ends.push(end) };
+  return { term, certain, challenge, release, also: (end) => ends.push(end) };
 }
 
 /** For `berth doctor`: looks, and changes nothing. */

@@ -13,3 +13,10 @@ export class KubeError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** As the chart's admission policy says it (deploy/chart/templates/fencing.yaml): what is there carries a later term than the write. */
+const OUTRUN = "a later leader has written to it";
+
+export function isOutrun({ reason, message }: KubeError): boolean {
+  return reason === "Fenced" || message.includes(OUTRUN);
+}

@@ -1,4 +1,4 @@
-import { KubeError } from "./kube-error.ts";
+import { isOutrun, KubeError } from "./kube-error.ts";
 import { errorOf, type Transport } from "./transport.ts";
 
 /** A request that the API server has not answered by then has failed: a hung webhook would hold it for 10 s. Milliseconds. */
@@ -30,6 +30,8 @@ export class Kube {
   onWrite: (purpose: WritePurpose) => void = () => {};
   /** Told how each of them has ended; null: it was done. */
   onWritten: (purpose: WritePurpose, path: string, error: KubeError | null) => void = () => {};
+  /** Told that something carries a later term than ours. */
+  onOutrun: () => void = () => {};
   /** False: nothing may be written, except to the Lease itself. */
   mayWrite: () => boolean = () => true;
 
@@ -103,6 +105,7 @@ export class Kube {
       return answer;
     } catch (error) {
       this.onWritten(purpose, request.path, error as KubeError);
+      if (isOutrun(error as KubeError)) this.onOutrun();
       throw error;
     }
   }

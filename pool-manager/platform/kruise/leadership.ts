@@ -3,6 +3,8 @@ import type { KubeError } from "./kube-error.ts";
 import { CERTAIN_MS, type Holder, holderOf, LEASE, type Lease, type LeaseApi, LeaseClient, LOOK_EVERY_MS, RENEW_EVERY_MS, termOf } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
+/** What carries which term is looked at again only after this: all pods, CloneSets and resources are read. */
+const CHALLENGE_EVERY_MS = 30_000;
 /** Tries of one renewal: somebody may be editing the Lease. */
 const ROUNDS = 3;
 
@@ -11,6 +13,8 @@ export interface Lead {
   term: number;
   /** False: another one might lead by now. */
   certain(): boolean;
+  /** A write was refused since something carries a later term: where that is so, this leadership is over. */
+  challenge(): void;
   release(): Promise<void>;
 }
 
@@ -46,6 +50,8 @@ export class Leadership implements Lead {
   #lease: Lease;
   /** The Lease is not as it was left. */
   #isSuspect = false;
+  #challengedAt = Number.NEGATIVE_INFINITY;
+  #isChallenged = false;
   /** When the last successful renewal was sent, on the monotonic clock, and on the wall clock: that one goes on while the machine sleeps. */
   #renewedAt: { monotonic: number; wall: number };
   #renewing: Promise<void> = Promise.resolve();
@@ -79,6 +85,12 @@ export class Leadership implements Lead {
   readonly certain = (): boolean => {
     const { monotonic, wall } = this.#renewedAt;
     return !this.#over && Math.max(performance.now() - monotonic, Date.now() - wall) < CERTAIN_MS;
+  };
+
+  readonly challenge = (): void => {
+    if (performance.now() - this.#challengedAt < CHALLENGE_EVERY_MS) return;
+    this.#challengedAt = performance.now();
+    this.#isChallenged = true;
   };
 
   /** Lets the next one take over at once. */
@@ -115,6 +127,7 @@ export class Leadership implements Lead {
 
   /** Null: renewed, or lost; else why not. */
   async #hold(): Promise<string | null> {
+    if (await this.#isOutrun()) return this.#stepDown();
     for (let round = 1; round <= ROUNDS && !this.#over; round++) {
       const lease = this.#isSuspect ? await this.#client.obtain(this.term) : this.#lease;
       const verdict = await this.#judge(lease);
@@ -165,6 +178,23 @@ export class Leadership implements Lead {
     return this.#watch.saw(lease, performance.now()) ? this.#unlessOutrun() : "wait";
   }
 
+  /** Nobody else needs to lead for that: a term that was raised by hand fences every write off, and the next leader is above it. */
+  async #isOutrun(): Promise<boolean> {
+    if (!this.#isChallenged) return false;
+    this.#isChallenged = false;
+    // Where it cannot be read now, the next refusal asks again.
+    const term = await this.#options.highestTerm().catch(() => 0);
+    return term > this.term;
+  }
+
+  /** The next leader need not wait until the Lease is old. */
+  async #stepDown(): Promise<null> {
+    this.#end();
+    await this.#client.release(this.#lease, this.term).catch(() => {});
+    this.#options.onLost(this.#outrun());
+    return null;
+  }
+
   async #unlessOutrun(): Promise<Verdict> {
     return (await this.#options.highestTerm()) > this.term ? "lost" : "renew";
   }
@@ -174,13 +204,13 @@ export class Leadership implements Lead {
     this.#end();
     const holder = holderOf(lease);
     const isOther = holder !== "" && holder !== this.#holder.identity;
-    const where = `of namespace ${this.#client.namespace}`;
-    this.#options.onLost(
-      isOther
-        ? `${holder} holds the Lease ${LEASE} ${where} now, in term ${termOf(lease)}`
-        : `another pool manager ${where} has led after this one, in a later term than ${this.term}`,
-    );
+    this.#options.onLost(isOther ? `${holder} holds the Lease ${LEASE} of namespace ${this.#client.namespace} now, in term ${termOf(lease)}` : this.#outrun());
     return null;
+  }
+
+  #outrun(): string {
+    const where = `of namespace ${this.#client.namespace}`;
+    return `something ${where} carries a later term than ${this.term}: another pool manager has led after this one, or somebody has edited it`;
   }
 
   /** In doubt, and certain again: each once. */
