@@ -28,6 +28,7 @@ export class KeptWrite {
 
   /** There is something else to write: it is written at once, or after the write that is under way; one that fails keeps its pauses. */
   again(): void {
+    if (this.#closed) return;
     if (this.#isWriting) this.#isOutdated = true;
     else if (this.#pauseMs === FIRST_PAUSE_MS) void this.#try();
   }
