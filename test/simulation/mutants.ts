@@ -117,7 +117,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "an invocation whose connection broke is sent again",
     file: "router/retry.ts",
-    find: 'if (failure.kind === "broken") return false;',
+    find: 'failure.kind !== "broken" && ',
     replace: "",
   },
   {

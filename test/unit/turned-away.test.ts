@@ -5,23 +5,21 @@ import { expect, test } from "vitest";
 import type { PoolManagerLink, TableFunction } from "../../pool-manager/client/contract.ts";
 import { startRouter } from "../../router/start.ts";
 
-/** How long every instance turns invocations away, as after a change that a router has not heard of yet. Milliseconds. */
+/** How long nothing listens. Milliseconds. */
 const AWAY_MS = 300;
 /** An instance rests for a second after most refusals, so that many tries need many instances. */
 const INSTANCES = 40;
 
 test.each(["full", "stale", "draining"])("an invocation waits in the queue while its instances refuse it as %s, however many they are", async (why) => {
   let refusals = 0;
-  const until = performance.now() + AWAY_MS;
   const instance = createServer((_request, response) => {
-    if (performance.now() > until) return void response.end("served");
+    if (refusals === INSTANCES) return void response.end("served");
     refusals += 1;
     response.writeHead(503, { "x-berth-refused": why }).end();
   });
   const port = await listen(instance, 0);
   try {
     expect(await invoke(port)).toEqual([200, "served"]);
-    expect(refusals).toBeGreaterThanOrEqual(INSTANCES);
   } finally {
     instance.close();
   }
