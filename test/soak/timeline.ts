@@ -28,6 +28,8 @@ interface Possible {
 /** Which faults there were, and when. */
 export class Faults {
   readonly all: readonly Fault[];
+  /** What `knownAt` has found, by router and time: an hour's run asks for the same again and again. */
+  readonly #known = new Map<string, number>();
 
   constructor(records: readonly HistoryRecord[]) {
     const found = new Map<string, Fault>();
@@ -44,7 +46,17 @@ export class Faults {
 
   /** A fault that may have ended such a part within this time. */
   ended(isPart: (part: Part) => boolean, from: number, to: number): Fault | undefined {
-    return this.all.find((fault) => fault.from <= to && fault.to + NOTICE_MS >= from && fault.ends.some(isPart));
+    return this.all.find((fault) => fault.from <= to && fault.ends.some(isPart) && this.#noticedAt(fault) >= from);
+  }
+
+  /** While the cluster is away nobody notices what has become of its pods. */
+  #noticedAt({ to, ends }: Fault): number {
+    let noticed = to + NOTICE_MS;
+    if (!ends.some((part) => part.startsWith("instance:"))) return noticed;
+    for (const other of this.all) {
+      if (other.stalls.includes("cluster") && other.from <= noticed && other.to >= to) noticed = Math.max(noticed, other.to + NOTICE_MS);
+    }
+    return noticed;
   }
 
   /** Any fault within this time. */
@@ -54,6 +66,13 @@ export class Faults {
 
   /** From when on this router surely knows what the pool manager has answered at that time. */
   knownAt(at: number, router: string): number {
+    const key = `${at} ${router}`;
+    const found = this.#known.get(key) ?? this.#findKnownAt(at, router);
+    this.#known.set(key, found);
+    return found;
+  }
+
+  #findKnownAt(at: number, router: string): number {
     let known = at;
     for (const { from, to, ends, stalls } of this.all) {
       const cutsOff = [...ends, ...stalls].some((part) => part === "manager" || part === `router:${router}`);
@@ -81,8 +100,9 @@ export class Revisions {
   within(name: string, router: string, from: number, to: number): Set<string> {
     const tags = new Set<string>();
     for (const possible of this.#possible.get(name) ?? []) {
+      if (possible.from > to) break;
       const end = this.#faults.knownAt(possible.confirmed ? possible.to : possible.to + SETTLE_MS, router);
-      if (possible.from <= to && end >= from) tags.add(possible.tag);
+      if (end >= from) tags.add(possible.tag);
     }
     return tags;
   }

@@ -60,6 +60,15 @@ describe("instances", () => {
         [2, over],
         [200, what],
       ]);
+      // What has become of it is noticed when the cluster is back.
+      const away: Line[] = [
+        [1, fault("instance:one")],
+        [2, over],
+        [4, { type: "fault", fault: "y", what: "the API server is paused", ends: [], stalls: ["cluster"] }],
+        [40, { type: "fault-over", fault: "y" }],
+      ];
+      expect(violations([...away, [45, what]])).toEqual([]);
+      breaks(7, [...away, [70, what]]);
     }
     expect(
       violations([

@@ -129,6 +129,20 @@ describe("invocations", () => {
     breaks(5, end);
   });
 
+  test("may find a router that does not know a function only where it may be none, and the router was cut off", () => {
+    const end: Line[] = [
+      [2, begun()],
+      [4, failed(503, "NOT_READY")],
+    ];
+    const deleted: Line[] = [
+      [1, change(ABSENT)],
+      [1.1, changed([ABSENT])],
+    ];
+    expect(violations([...deleted, [1.5, fault("manager")], ...end, [5, over]])).toEqual([]);
+    breaks(5, [...deleted, ...end]);
+    breaks(5, [[1.5, fault("manager")], ...end, [5, over]]);
+  });
+
   test.each([
     [502, "INSTANCE_LOST", "instance:one", "instance:two"],
     [502, "FUNCTION_CRASHED", "instances", "manager"],
