@@ -133,7 +133,8 @@ export function nodeDaemons(node: ClusterNode): Record<"containerd" | "kubelet" 
       name: `containerd${suffix}`,
       command: "containerd",
       args: ["--config", join(containerdDir(node), "config.toml"), "--log-level", "warn"],
-      ready: async () => existsSync(containerdSocket(node)),
+      // A file that a former one has left is no answer: a kubelet that meets it ends at once.
+      ready: () => connects(containerdSocket(node)),
     },
     kubelet: {
       name: `kubelet${suffix}`,
@@ -164,9 +165,9 @@ export const { containerd, kubelet, kruiseDaemon } = nodeDaemons(NODE);
 /** In the order of their start. */
 export const daemons: Daemon[] = [etcd, apiserver, controllers, scheduler, containerd, registry, registryOfPods, redis, kubelet, proxy, kruise, kruiseDaemon];
 
-function connects(port: number): Promise<boolean> {
+function connects(to: number | string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = typeof to === "number" ? connect(to, "127.0.0.1") : connect(to);
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
   });

@@ -132,12 +132,6 @@ describe("a start", () => {
     expect([await holder(), (await lease())?.metadata.annotations?.["berth.dev/released"]]).toEqual(["", String(await term())]);
   });
 
-  test("passes over a term that cannot be true, on whatever it stands", async () => {
-    await poolOfTerm(2_000_000_000);
-    const next = await managers.start(READY, 0);
-    expect(await ended(next.child, "SIGTERM")).toBe(0);
-  });
-
   test("needs no answer of Kruise: with its manager frozen it leads and serves, and the budgets follow", async () => {
     const first = await managers.start(READY);
     await new TestBerth({ invokeUrl: "", manageUrl: first.url, close: async () => {} }).prewarmed(2);

@@ -31,9 +31,13 @@ export function start({ name, command, args, env = {} }: Daemon): boolean {
   return true;
 }
 
-/** Waits until a daemon that was started does its work. Rejects with the end of its log. */
-export async function settled({ name, ready }: Daemon): Promise<void> {
-  const done = await until(ready, READY_MS);
+/**
+ * Waits until a daemon that was started does its work; one that ends is started again, as whoever keeps daemons does: a
+ * kubelet ends where its containerd answers and is not ready yet. Rejects with the end of its log.
+ */
+export async function settled(daemon: Daemon): Promise<void> {
+  const { name } = daemon;
+  const done = await until(async () => !start(daemon) && (await daemon.ready()), READY_MS);
   if (done && pidOf(name)) return;
   const log = readFileSync(at("logs", `${name}.log`), "utf8")
     .split("\n")
