@@ -15,7 +15,7 @@ export class KeptWrite {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
   #isWriting = false;
-  /** What is being written is no longer what is to be written. */
+  /** The write that is under way carries an outdated value. */
   #isOutdated = false;
 
   /** `onTrouble` is told once that it fails, and null once it has succeeded after that. */

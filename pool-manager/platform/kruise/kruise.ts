@@ -311,6 +311,7 @@ export class KruisePlatform implements Platform {
       const isPools = !uid && pool !== "";
       const isFormer = isPools && metadata.name !== poolSetName(pool, this.#options.pods);
       await this.#writer.heal(metadata.name).catch(() => {});
+      // A write that fails is told by `WriteFailures`, and tried again.
       if (isPools && !isFormer) await this.#templates.look(set, poolSet(pool, this.#options.pods) as CloneSet).catch(() => {});
       if (isFormer) await this.#writer.delete(metadata.name).catch(() => {});
       else if (uid) await this.#collect(metadata.name, uid);

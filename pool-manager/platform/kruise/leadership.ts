@@ -3,7 +3,7 @@ import type { KubeError } from "./kube-error.ts";
 import { CERTAIN_MS, type Holder, holderOf, LEASE, type Lease, type LeaseApi, LeaseClient, LOOK_EVERY_MS, RENEW_EVERY_MS, termOf } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
-/** What carries which term is looked at again only after this: all pods, CloneSets and resources are read. */
+/** A look at all terms reads every pod, CloneSet and resource: the next one comes after this. */
 const CHALLENGE_EVERY_MS = 30_000;
 /** Tries of one renewal: somebody may be editing the Lease. */
 const ROUNDS = 3;
@@ -182,7 +182,7 @@ export class Leadership implements Lead {
   async #isOutrun(): Promise<boolean> {
     if (!this.#isChallenged) return false;
     this.#isChallenged = false;
-    // Where it cannot be read now, the next refusal asks again.
+    // A look that fails is repeated with the next refusal.
     const term = await this.#options.highestTerm().catch(() => 0);
     return term > this.term;
   }

@@ -1,7 +1,7 @@
 import type { JsonPatch } from "./correction.ts";
 import type { CloneSet } from "./objects.ts";
 
-/** Who undoes what was put back is answered after a pause that doubles. */
+/** A template that somebody changes again is put back after a pause that doubles. */
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 600_000;
 
@@ -58,7 +58,7 @@ export class TemplateKeeper {
 }
 
 /**
- * What has to be written so that `found` has everything that `wanted` has; items of lists are told apart by their name,
+ * The patch after which `found` has everything that `wanted` has; items of lists are told apart by their name,
  * where they have one.
  */
 export function changesOf(wanted: unknown, found: unknown, path: string): JsonPatch {
