@@ -140,7 +140,7 @@ export class ControlClient {
           else resolve(answer);
         });
       });
-      this.#bound(req);
+      this.#bound(req, failed);
       req.on("error", failed);
       if (code && code.length > 0) req.write(head);
       req.end(code && code.length > 0 ? code : head);
@@ -148,14 +148,19 @@ export class ControlClient {
   }
 
   /** Ends a request whose bytes do not move, both ways: a large order that flows may take as long as it needs. */
-  #bound(req: ClientRequest): void {
+  #bound(req: ClientRequest, failed: (error: Error) => void): void {
     const beganAt = performance.now();
+    // A request that waits for a connection emits its error only once the agent has opened one, or has failed to.
+    const fail = (error: Error) => {
+      failed(error);
+      req.destroy(error);
+    };
     const left = (quietMs: number) => Math.max(LEAST_MS, this.#answerMs - quietMs);
     // Before it there may be another one on the connection, with bounds of its own: that takes as long as the instance lives.
     const wait = () => {
       const quietMs = this.#beats?.sinceHeardMs ?? this.#answerMs;
       if (quietMs < this.#answerMs) timer = setTimeout(waited, left(quietMs));
-      else req.destroy(new Error(`no connection within ${Math.round(performance.now() - beganAt)} ms`));
+      else fail(new Error(`no connection within ${Math.round(performance.now() - beganAt)} ms`));
     };
     const waited = () => setImmediate(() => req.socket || req.destroyed || wait());
     let timer = setTimeout(waited, left(this.#beats?.quietMs ?? 0));
@@ -166,7 +171,7 @@ export class ControlClient {
         const quietMs = this.#beats?.sinceHeardMs ?? this.#answerMs;
         const takenMs = performance.now() - beganAt;
         if (quietMs < this.#answerMs && takenMs < BUSY_MS) socket.setTimeout(left(quietMs));
-        else req.destroy(new Error(`no answer within ${Math.round(takenMs)} ms`));
+        else fail(new Error(`no answer within ${Math.round(takenMs)} ms`));
       };
       // What came while this process was held up is read first.
       const idle = () => setImmediate(() => req.destroyed || decide());

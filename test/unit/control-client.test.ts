@@ -109,6 +109,20 @@ describe("an order", () => {
     expect(performance.now() - since).toBeLessThan(2700);
   });
 
+  test("behind another one ends with it, though the instance takes no further connection", async () => {
+    let taken = 0;
+    await answering(() => {
+      taken += 1;
+    });
+    const orders = [0, 1].map(() => client.load(order, new Uint8Array()));
+    await until(() => taken === 2, "both connections are in use");
+    // The kernel takes further ones, as those to a process that is stopped.
+    server.removeAllListeners("connection");
+    const since = performance.now();
+    for (const { status } of await Promise.allSettled([...orders, client.load(order, new Uint8Array())])) expect(status).toBe("rejected");
+    expect(performance.now() - since).toBeLessThan(2500);
+  });
+
   test("to an instance that beats, and is busy, waits longer", async () => {
     await answering((req, res) => {
       if (req.method === "POST") return void setTimeout(() => res.end('{"accepted":true}'), 2800);

@@ -48,6 +48,17 @@ test("the Lease is renewed though reads of nodes that hang hold every other conn
   await Promise.all(reads);
 });
 
+test("a call that gets no connection within its time ends then, and is never sent", async () => {
+  answer = () => {};
+  const reads = Array.from({ length: 32 }, () => refusal(call(LOG, "GET", 1500)));
+  while (asked.length < 32) await new Promise((resolve) => setImmediate(resolve));
+  const since = performance.now();
+  expect(await refusal(call("/api/v1/pods", "POST", 100))).toMatch(/^Timeout: no answer to POST/);
+  expect(performance.now() - since).toBeLessThan(1000);
+  await Promise.all(reads);
+  expect(asked).not.toContain("/api/v1/pods");
+});
+
 test("a write without an answer is told by its object, and does not blame the API server alone; a read does", async () => {
   answer = () => {};
   const path = "/apis/policy/v1/namespaces/ns/poddisruptionbudgets/berth-instances";

@@ -71,7 +71,11 @@ export class HttpsTransport implements Transport {
         clearTimeout(timer);
         resolve(res);
       });
-      const timer = setTimeout(() => req.destroy(tooLate(call)), timeoutMs);
+      const timer = setTimeout(() => {
+        // One that still waits for a connection emits its error only when it gets one.
+        reject(tooLate(call));
+        req.destroy();
+      }, timeoutMs);
       req.on("error", (error) => {
         clearTimeout(timer);
         reject(unreachable(error));
