@@ -38,13 +38,13 @@ export interface Instance {
 }
 
 /**
- * | kind          | meaning                                                | holds a place in the pool |
- * |---------------|--------------------------------------------------------|---------------------------|
- * | `pending`     | no node has been found for it                          | yes                       |
- * | `blocked`     | its node cannot start it                               | yes                       |
- * | `unreachable` | it runs, and the pool manager has no connection to it  | yes                       |
- * | `ended`       | all its processes have ended, its record has not       | no                        |
- * | `stuck`       | its deletion is overdue                                | no                        |
+ * | kind          | meaning                                           | holds a place in the pool |
+ * |---------------|---------------------------------------------------|---------------------------|
+ * | `pending`     | no node has been found for it                     | yes                       |
+ * | `blocked`     | its node cannot start it                          | yes                       |
+ * | `unreachable` | there is no connection to it, or its node is away | yes                       |
+ * | `ended`       | all its processes have ended, its record has not  | no                        |
+ * | `stuck`       | its deletion is overdue                           | no                        |
  */
 export type ObstacleKind = "pending" | "blocked" | "unreachable" | "ended" | "stuck";
 

@@ -19,12 +19,13 @@ export function isLost(instance: InstanceView, { now, pace }: Clocked): boolean 
 }
 
 /**
- * It ran already when this pool manager came, and has not been reached since: it may serve before long, but nobody who
- * needs an instance now waits for it.
+ * It may serve before long, but nobody who needs an instance now waits for it: it ran already when this pool manager
+ * came, and has not been reached since; or it has not started on a node that is away.
  */
 export function isUnheard({ state, functionUid, boundTo, obstacle, createdAt, seenAt, runningSince }: InstanceView, { now, pace }: Clocked): boolean {
   if (state !== "starting" || functionUid !== null || boundTo !== null || obstacle?.kind !== "unreachable") return false;
-  return createdAt < seenAt && runningSince === seenAt && now - obstacle.since > pace.lostAfterMs;
+  const ranBefore = createdAt < seenAt && runningSince === seenAt;
+  return (ranBefore || runningSince === null) && now - obstacle.since > pace.lostAfterMs;
 }
 
 /** Lost for so long that another try in its place is due. */

@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
 import { Availability } from "../../pool-manager/platform/kruise/availability.ts";
 import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
-import { MemoryCode } from "../kubernetes/memory-code.ts";
-import { MemoryRegistry } from "../kubernetes/memory-registry.ts";
-import { memoryPlatform, soleLead } from "../kubernetes/platform.ts";
+import { startedPlatform } from "../kubernetes/started-platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
 
 const NOW = 1000;
@@ -69,12 +67,9 @@ test("an instance that is seen again, or was never a function's, changes nothing
 test("who deletes a function's pods by hand, one after the other, gets one of five a minute, though none is replaced", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
-    const code = new MemoryCode();
-    const platform = await memoryPlatform({ cluster, registry: new MemoryRegistry(), code, lead: soleLead(), kube: cluster.connect("manager") });
-    await platform.start();
+    const { platform, code, prewarmed, grow } = await startedPlatform(cluster);
     platform.prepareCode([code.add("f1")]);
-    await platform.scalePool({ name: "node", runtime: "node", max: 5 }, { seen: new Set(), more: 5 });
-    const prewarmed = () => [...platform.observe().instances.values()].filter(({ echo }) => echo?.state === "prewarmed");
+    await grow(5);
     await time.reach(() => prewarmed().length === 5, "five are prewarmed");
     for (const { uid, resourceVersion } of prewarmed()) await platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
     await time.sleep(30_000);

@@ -4,13 +4,9 @@ import type { KruisePlatform } from "../../pool-manager/platform/kruise/kruise.t
 import type { CloneSet, Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { isOfTemplate } from "../../pool-manager/platform/kruise/template.ts";
 import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
-import { MemoryCode } from "../kubernetes/memory-code.ts";
-import { MemoryRegistry } from "../kubernetes/memory-registry.ts";
 import type { ApiObject } from "../kubernetes/object.ts";
-import { memoryPlatform, soleLead } from "../kubernetes/platform.ts";
+import { POOL, startedPlatform } from "../kubernetes/started-platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
-
-const POOL = { name: "node", runtime: "node", max: 5 };
 
 function pod(labels: Record<string, string>, owner?: string): Pod {
   const reference = { apiVersion: "", kind: "CloneSet", name: owner ?? "", uid: `uid-${owner}`, controller: true, blockOwnerDeletion: true };
@@ -56,17 +52,9 @@ describe("what a pod belongs to", () => {
 
 /** A platform in virtual time, with what a decision asks of it: two free instances. */
 async function started(cluster: KruiseCluster): Promise<{ platform: KruisePlatform; scale: () => Promise<void>; prewarmed: () => number }> {
-  const options = { cluster, registry: new MemoryRegistry(), code: new MemoryCode(), lead: soleLead() };
-  const platform = await memoryPlatform({ ...options, kube: cluster.connect("manager") });
-  await platform.start();
-  const scale = () => {
-    const seen = new Set(platform.observe().instances.keys());
-    return platform.scalePool(POOL, { seen, more: 2 - seen.size });
-  };
-  const free = () =>
-    [...platform.observe().instances.values()].filter(
-      ({ echo, pool, binding, replace }) => echo?.state === "prewarmed" && pool === "node" && !binding && !replace,
-    );
+  const { platform, instances, prewarmed, grow } = await startedPlatform(cluster);
+  const scale = () => grow(2 - instances().length);
+  const free = () => prewarmed().filter(({ pool, binding, replace }) => pool === "node" && !binding && !replace);
   return { platform, scale, prewarmed: () => free().length };
 }
 

@@ -143,7 +143,7 @@ describe("the record of a pod", () => {
       error: null,
     };
     const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
-    const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, 10);
+    const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, null, 10);
     expect(recordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
       state: "failed",
       loaded: false,

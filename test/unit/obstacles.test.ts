@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Pod } from "../../pool-manager/platform/kruise/objects.ts";
-import { firstSight, obstacleOf, type Sightings, sighted } from "../../pool-manager/platform/kruise/obstacle.ts";
+import { firstSight, obstacleOf, type Sightings, sighted, silenceOf } from "../../pool-manager/platform/kruise/obstacle.ts";
 import type { Obstacle, ObstacleKind } from "../../pool-manager/platform/platform.ts";
 import { decide } from "../../pool-manager/pool/decide.ts";
 import type { InstanceView, World } from "../../pool-manager/pool/state.ts";
@@ -40,6 +40,16 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ pace, instances: late })))).toBe(0);
     expect(created(decide(world({ ...needed, instances: late.map((one) => ({ ...one, createdAt: one.seenAt })) })))).toBe(0);
     expect(removed({ ...needed, instances: late })).toEqual([]);
+  });
+
+  test("nobody who needs an instance waits for those that are to start on a node that is away; no more are asked for than are needed", () => {
+    const pace = { ...PACE, startTimeoutMs: 60_000 };
+    const away = (ms: number) => ["s1", "s2", "s3"].map((uid) => ({ ...starting(uid, "unreachable", ms), runningSince: null }));
+    const needed = { pace, functions: [fn("a")], demand: waiting("a") };
+    expect(created(decide(world({ ...needed, instances: away(PACE.lostAfterMs - 1) })))).toBe(0);
+    expect(created(decide(world({ ...needed, instances: away(PACE.lostAfterMs + 1) })))).toBe(1);
+    expect(created(decide(world({ ...needed, instances: [...away(PACE.lostAfterMs + 1), starting("s4", "blocked", 1)] })))).toBe(0);
+    expect(removed({ ...needed, instances: away(PACE.lostAfterMs + 1) })).toEqual([]);
   });
 
   test("where none can be reached, a pool makes up for as many as it keeps free, and tries one again after a long while", () => {
@@ -202,14 +212,42 @@ describe("what keeps a pod from serving", () => {
     ["is being deleted, within its time", pod(runs, deleting), connected, 20_000, null, /$/],
     ["is being deleted, overdue", pod(runs, deleting), connected, 20_001, "stuck", /finalizers a\/b/],
   ])("one that %s", (_what, candidate, before, now, kind, message) => {
-    const found = obstacleOf(candidate, sighted(before, candidate, 0), "no connection", now);
+    const found = obstacleOf(candidate, sighted(before, candidate, 0), "no connection", null, now);
     expect(found?.kind ?? null).toBe(kind);
     expect(found?.message ?? "").toMatch(message);
   });
 
   test("one that answers and is no longer listed gets nothing new, until it is listed again", () => {
     const missing = { ...connected, missingSince: 7 };
-    expect(obstacleOf(pod(runs), missing, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
-    expect(obstacleOf(pod(runs), sighted(missing, pod(runs), 9), null, 10)).toBeNull();
+    expect(obstacleOf(pod(runs), missing, null, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
+    expect(obstacleOf(pod(runs), sighted(missing, pod(runs), 9), null, null, 10)).toBeNull();
+  });
+
+  test("one that has not started on a node that is away is out of reach since the later of both", () => {
+    const node = { since: 50, message: "away" };
+    const at = (scheduledAt: number, candidate: Pod) => obstacleOf(candidate, sighted(firstSight(0), candidate, scheduledAt), "no connection", node, 1000);
+    expect([at(10, pod(pulls)), at(90, pod(pulls))]).toMatchObject([
+      { kind: "unreachable", since: 50, message: "away" },
+      { kind: "unreachable", since: 90 },
+    ]);
+    expect([at(90, pod(runs))?.message, at(90, pod(unschedulable, {}, ""))?.kind]).toEqual(["no connection", "pending"]);
+  });
+
+  test("a node is away when instances ran there and none of them answers", () => {
+    const runningSince = 1;
+    const silent = (since: number): Sightings => ({ ...firstSight(0), runningSince, unconnectedSince: since });
+    expect(silenceOf([])).toBeNull();
+    expect(silenceOf([silent(5), { ...connected, runningSince }])).toBeNull();
+    expect(
+      silenceOf([
+        { ...silent(5), deletingSince: 6 },
+        { ...silent(5), endedSince: 6 },
+        { ...silent(5), runningSince: null },
+      ]),
+    ).toBeNull();
+    expect(silenceOf([silent(5), silent(9), { ...connected, runningSince, deletingSince: 2 }])).toEqual({
+      since: 9,
+      message: "none of the 2 instances on its node answers",
+    });
   });
 });

@@ -2,12 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { CloneSet } from "../../pool-manager/platform/kruise/objects.ts";
 import { changesOf } from "../../pool-manager/platform/kruise/template-keeper.ts";
 import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
-import { MemoryCode } from "../kubernetes/memory-code.ts";
-import { MemoryRegistry } from "../kubernetes/memory-registry.ts";
-import { memoryPlatform, soleLead } from "../kubernetes/platform.ts";
+import { startedPlatform } from "../kubernetes/started-platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
-
-const POOL = { name: "node", runtime: "node", max: 9 };
 
 describe("what has to be written so that a template has all that Berth made", () => {
   const made = { a: 1, list: [{ name: "x", image: "x:1" }, { name: "y" }], drop: ["ALL"], "odd/~key": "v" };
@@ -32,11 +28,10 @@ describe("what has to be written so that a template has all that Berth made", ()
 async function started(cluster: KruiseCluster, time: VirtualTime) {
   const told: string[] = [];
   const onTrouble = (step: string, message: string | null) => told.push(`${step.replace(/[0-9a-f]{8}$/, "HASH")}: ${message}`);
-  const options = { cluster, registry: new MemoryRegistry(), code: new MemoryCode(), lead: soleLead(), onTrouble };
-  const platform = await memoryPlatform({ ...options, kube: cluster.connect("manager") });
-  await platform.start();
-  const prewarmed = () => [...platform.observe().instances.values()].filter(({ echo }) => echo?.state === "prewarmed").length;
-  const grow = () => platform.scalePool(POOL, { seen: new Set(platform.observe().instances.keys()), more: 1 });
+  const pool = await startedPlatform(cluster, onTrouble);
+  const { platform } = pool;
+  const prewarmed = () => pool.prewarmed().length;
+  const grow = () => pool.grow(1);
   await grow();
   await time.reach(() => prewarmed() === 1, "one is prewarmed");
   const set = () => cluster.store.list("apps.kruise.io/clonesets")[0] as unknown as CloneSet;

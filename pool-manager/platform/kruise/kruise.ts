@@ -103,11 +103,10 @@ export class KruisePlatform implements Platform {
       this.#templates.forget(object.metadata.name);
     });
     this.#sets.accepts = isBerthsSet;
-    this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name));
+    this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name), now);
     this.#template = templateOf(options.pods);
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
-    const isClosed = (node: string | undefined) => this.#nodes.isClosed(node);
-    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, isClosed });
+    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, nodes: this.#nodes });
     this.#members.watch((uid) => this.#availability.observe(uid, servedBy(this.#members.instances.get(uid)), now()));
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
     this.#templates = new TemplateKeeper({ write: (name, patch) => this.#writer.mend(name, patch), onTrouble: options.onTrouble, now });

@@ -4,8 +4,9 @@ import { belongingOf, type KnownSets } from "./belonging.ts";
 import { InstanceLink, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
+import type { Nodes } from "./nodes.ts";
 import { ANNOTATION, type Pod } from "./objects.ts";
-import { firstSight, obstacleOf, sighted } from "./obstacle.ts";
+import { firstSight, type NodeTrouble, obstacleOf, sighted, silenceOf } from "./obstacle.ts";
 import { hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
 import { PodWarnings } from "./pod-warnings.ts";
 import type { Change, Reflector } from "./reflector.ts";
@@ -20,8 +21,7 @@ export interface MembersOptions {
   now(): number;
   pods: Pick<Reflector<Pod>, "synced" | "get">;
   sets: KnownSets;
-  /** Nothing is started on that node any more. */
-  isClosed(node: string | undefined): boolean;
+  nodes: Pick<Nodes, "isClosed" | "troubleOf">;
 }
 
 export interface Member {
@@ -113,7 +113,7 @@ export class Members {
     this.#refresh(member);
   }
 
-  /** A node takes no more pods, or takes them again. */
+  /** A node takes no more pods, or is away; or does so no longer. */
   nodeChanged(name: string): void {
     for (const member of this.#members.values()) if (member.pod.spec.nodeName === name) this.#refresh(member);
   }
@@ -198,7 +198,13 @@ export class Members {
 
   #obstacleOf({ pod, known, link }: Member): Obstacle | null {
     const trouble = known.seen.runningSince === null ? this.#warnings.of(pod) : (link?.trouble ?? null);
-    return obstacleOf(pod, known.seen, trouble, this.#options.now());
+    return obstacleOf(pod, known.seen, trouble, known.seen.runningSince === null ? this.#nodeTroubleOf(pod) : null, this.#options.now());
+  }
+
+  #nodeTroubleOf({ spec: { nodeName } }: Pod): NodeTrouble | null {
+    if (nodeName === undefined) return null;
+    const heard = [...this.#members.values()].filter(({ pod, known }) => pod.spec.nodeName === nodeName && known.echo !== null);
+    return this.#options.nodes.troubleOf(nodeName) ?? silenceOf(heard.map(({ known }) => known.seen));
   }
 
   /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
@@ -211,7 +217,7 @@ export class Members {
   }
 
   #replaceOf({ pod, known }: Member): Instance["replace"] {
-    if (this.#options.isClosed(pod.spec.nodeName)) return "node";
+    if (this.#options.nodes.isClosed(pod.spec.nodeName)) return "node";
     return known.isCurrent ? null : "version";
   }
 

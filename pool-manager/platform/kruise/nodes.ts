@@ -1,24 +1,37 @@
 import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
 import type { KubeObject } from "./objects.ts";
+import type { NodeTrouble } from "./obstacle.ts";
 import { Reflector } from "./reflector.ts";
 
-interface Node extends KubeObject {
+export interface Node extends KubeObject {
   spec: { unschedulable?: boolean };
+  status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
 
-/** Nodes that take no more pods (`kubectl cordon`, `kubectl drain`): their instances are to be somewhere else. */
+/** Pods of a deleted node are gone by then. Milliseconds. */
+const GONE_KEPT_MS = 600_000;
+
+interface Known {
+  isThere: boolean;
+  /** It takes no more pods. */
+  isClosed: boolean;
+  /** Why it starts nothing; null: it is ready. */
+  trouble: NodeTrouble | null;
+}
+
+/** What Kubernetes says of nodes: which take no more pods (`kubectl cordon`, `kubectl drain`), and which are away. */
 export class Nodes {
   readonly #nodes: Reflector<Node>;
-  readonly #closed = new Set<string>();
+  readonly #known = new Map<string, Known>();
   readonly #changed: (name: string) => void;
+  readonly #now: () => number;
 
-  /** `changed` is told the node's name. */
-  constructor(kube: Kube, changed: (name: string) => void) {
+  /** `changed` is told the node's name; `now` is in milliseconds. */
+  constructor(kube: Kube, changed: (name: string) => void, now: () => number) {
     this.#changed = changed;
-    this.#nodes = new Reflector<Node>(kube, "/api/v1/nodes", "", ({ type, object }) =>
-      this.#set(object.metadata.name, type === "present" && object.spec.unschedulable === true),
-    );
+    this.#now = now;
+    this.#nodes = new Reflector<Node>(kube, "/api/v1/nodes", "", ({ type, object }) => this.#take(object, type === "present"));
   }
 
   /** Who may not look at nodes gets no warning of their end; everything else works. */
@@ -29,18 +42,35 @@ export class Nodes {
     });
   }
 
+  /** Its instances are to be somewhere else. */
   isClosed(name: string | undefined): boolean {
-    return name !== undefined && this.#closed.has(name);
+    return name !== undefined && this.#known.get(name)?.isClosed === true;
+  }
+
+  /** Kubernetes itself notices after 40 s that a node is away. */
+  troubleOf(name: string | undefined): NodeTrouble | null {
+    return (name !== undefined && this.#known.get(name)?.trouble) || null;
   }
 
   close(): void {
     this.#nodes.close();
   }
 
-  #set(name: string, isClosed: boolean): void {
-    if (this.#closed.has(name) === isClosed) return;
-    if (isClosed) this.#closed.add(name);
-    else this.#closed.delete(name);
-    this.#changed(name);
+  #take(node: Node, isThere: boolean): void {
+    const { name } = node.metadata;
+    const before = this.#known.get(name);
+    const message = isThere ? unreadiness(node) : "its node was deleted";
+    const trouble = message === null ? null : { since: before?.trouble?.since ?? this.#now(), message };
+    const isClosed = isThere && node.spec.unschedulable === true;
+    this.#known.set(name, { isThere, isClosed, trouble });
+    for (const [other, known] of this.#known) if (!known.isThere && this.#now() - (known.trouble?.since ?? 0) > GONE_KEPT_MS) this.#known.delete(other);
+    if (isClosed !== (before?.isClosed ?? false) || trouble?.message !== before?.trouble?.message) this.#changed(name);
   }
+}
+
+/** Null: it is ready, or nobody has said yet that it is not. */
+function unreadiness({ status }: Node): string | null {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  if (!ready || ready.status === "True") return null;
+  return ["its node is not ready", ready.reason, ready.message].filter(Boolean).join(": ");
 }

@@ -22,6 +22,13 @@ export interface Sightings {
   unconnectedSince: number | null;
 }
 
+/** Why a node is not expected to start pods. */
+export interface NodeTrouble {
+  /** Milliseconds on the platform's clock. */
+  since: number;
+  message: string;
+}
+
 /** A pod that is seen for the first time. */
 export function firstSight(now: number): Sightings {
   return { seenAt: now, scheduledSince: null, runningSince: null, deletingSince: null, endedSince: null, missingSince: null, unconnectedSince: now };
@@ -51,18 +58,21 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
  * | answers, and the API server no longer lists it              | `unreachable` |
  * | is connected to                                             | none          |
  * | has no node                                                 | `pending`     |
+ * | has a node that is away, and has not started there          | `unreachable` |
  * | has a node, and its runtime container has not started       | `blocked`     |
  * | runs, and there is no connection to it                      | `unreachable` |
  *
  * `trouble` is why there is no connection, as far as the link knows; or why it does not start, by the pod's Events.
+ * `node` is what is wrong with its node.
  */
-export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, now: number): Obstacle | null {
+export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, node: NodeTrouble | null, now: number): Obstacle | null {
   const overdue = overdueOf(pod, seen, now);
   if (seen.endedSince !== null) return { kind: "ended", since: seen.endedSince, message: [endOf(pod), overdue].filter(Boolean).join("; ") };
   if (seen.deletingSince !== null) return overdue === null ? null : { kind: "stuck", since: seen.deletingSince, message: overdue };
   if (seen.missingSince !== null) return { kind: "unreachable", since: seen.missingSince, message: "it answers, but the API server no longer lists it" };
   if (seen.unconnectedSince === null) return null;
   if (seen.scheduledSince === null) return { kind: "pending", since: seen.seenAt, message: conditionOf(pod, "PodScheduled") ?? "it waits for a node" };
+  if (seen.runningSince === null && node) return { kind: "unreachable", since: Math.max(seen.scheduledSince, node.since), message: node.message };
   if (seen.runningSince === null) return { kind: "blocked", since: seen.scheduledSince, message: waitingOf(pod, trouble) };
   const message = [runtimeTroubleOf(pod), trouble].filter(Boolean).join("; ") || "it cannot be connected to";
   return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message };
@@ -89,4 +99,21 @@ function endOf(pod: Pod): string {
 function conditionOf({ status }: Pod, type: string, value = "False"): string | null {
   const condition = status.conditions?.find((one) => one.type === type && one.status === value);
   return condition ? [condition.reason, condition.message].filter(Boolean).join(": ") : null;
+}
+
+/**
+ * Whether a node is away, which Kubernetes notices only after 40 s: instances run there, and none of them answers.
+ * `neighbours` are what was seen of those on the node that have answered before.
+ */
+export function silenceOf(neighbours: Iterable<Sightings>): NodeTrouble | null {
+  let silent = 0;
+  let since = 0;
+  for (const { runningSince, unconnectedSince, deletingSince, endedSince } of neighbours) {
+    // One that stops, or starts anew, is silent for reasons of its own.
+    if (runningSince === null || deletingSince !== null || endedSince !== null) continue;
+    if (unconnectedSince === null) return null;
+    silent += 1;
+    since = Math.max(since, unconnectedSince);
+  }
+  return silent === 0 ? null : { since, message: `none of the ${silent} instances on its node answers` };
 }
