@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { MUTANTS, type Mutant } from "./mutants.ts";
 import type { SimulationResult } from "./simulation.ts";
 
@@ -23,16 +22,19 @@ function mutate({ file, find, replace }: Mutant): Plugin {
   };
 }
 
-const dir = mkdtempSync(join(tmpdir(), "berth-mutants-"));
+/** Beside the packages, which a mutant shares with the others instead of bundling them. */
+const cache = resolve("node_modules/.cache");
+mkdirSync(cache, { recursive: true });
+const dir = mkdtempSync(join(cache, "berth-mutants-"));
+afterAll(() => rmSync(dir, { recursive: true }));
 
 async function simulationOf(mutant: Mutant, index: number): Promise<Simulate> {
   const outfile = join(dir, `${index}.mjs`);
-  const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' };
   await build({
     entryPoints: ["test/simulation/simulation.ts"],
     outfile,
-    banner,
     bundle: true,
+    packages: "external",
     platform: "node",
     format: "esm",
     logLevel: "error",

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { ControlClient } from "../../pool-manager/platform/control-client.ts";
 import { FingerprintLog, fingerprintIn } from "../../pool-manager/platform/kruise/fingerprint.ts";
 import { InstanceLink } from "../../pool-manager/platform/kruise/instance-link.ts";
@@ -20,7 +20,7 @@ class Logs {
 }
 
 const links: InstanceLink[] = [];
-afterEach(() => {
+afterAll(() => {
   for (const link of links.splice(0)) link.close();
   endSupervisors();
 });
@@ -168,7 +168,7 @@ describe("a link", () => {
   });
 });
 
-describe("an instance that is stopped, as if its network were cut", () => {
+describe.concurrent("an instance that is stopped, as if its network were cut", () => {
   async function stopped(): Promise<{ one: Supervised; linked: Linked }> {
     const one = await startSupervisor("i1");
     const linked = connect(one, one.line);

@@ -10,22 +10,25 @@ const AWAY_MS = 300;
 /** An instance rests for a second after most refusals, so that many tries need many instances. */
 const INSTANCES = 40;
 
-test.each(["full", "stale", "draining"])("an invocation waits in the queue while its instances refuse it as %s, however many they are", async (why) => {
-  let refusals = 0;
-  const instance = createServer((_request, response) => {
-    if (refusals === INSTANCES) return void response.end("served");
-    refusals += 1;
-    response.writeHead(503, { "x-berth-refused": why }).end();
-  });
-  const port = await listen(instance, 0);
-  try {
-    expect(await invoke(port)).toEqual([200, "served"]);
-  } finally {
-    instance.close();
-  }
-});
+test.concurrent.each(["full", "stale", "draining"])(
+  "an invocation waits in the queue while its instances refuse it as %s, however many they are",
+  async (why) => {
+    let refusals = 0;
+    const instance = createServer((_request, response) => {
+      if (refusals === INSTANCES) return void response.end("served");
+      refusals += 1;
+      response.writeHead(503, { "x-berth-refused": why }).end();
+    });
+    const port = await listen(instance, 0);
+    try {
+      expect(await invoke(port)).toEqual([200, "served"]);
+    } finally {
+      instance.close();
+    }
+  },
+);
 
-test("and while nothing listens at any of their addresses", async () => {
+test.concurrent("and while nothing listens at any of their addresses", async () => {
   const instance = createServer((_request, response) => void response.end("served"));
   const port = await listen(instance, 0);
   instance.close();
@@ -38,7 +41,7 @@ test("and while nothing listens at any of their addresses", async () => {
   }
 });
 
-test("its queue's time ends that wait", async () => {
+test.concurrent("its queue's time ends that wait", async () => {
   const instance = createServer((_request, response) => void response.writeHead(503, { "x-berth-refused": "stale" }).end());
   const port = await listen(instance, 0);
   try {
