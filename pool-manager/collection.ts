@@ -86,6 +86,8 @@ export class Collection implements Collector {
   }
 
   async #collect(): Promise<void> {
+    // It may have waited for its turn until after the end.
+    if (this.#closed) return;
     const { functions, images, platform, stores } = this.#options;
     const records = functions.list();
     const all = { ...needed(records), declared: stores.declared() };

@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Collection, type CollectionOptions } from "../../pool-manager/collection.ts";
 import type { Collector } from "../../pool-manager/functions/retention.ts";
 import { CodeImages, ENTRY_PROGRAM } from "../../pool-manager/images/code-images.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
@@ -178,4 +179,33 @@ describe("the registry", () => {
     const manifest = JSON.parse(Buffer.from(await layout.get(a.image)).toString("utf8")) as ImageManifest;
     expect([server.tags("berth/code-1").length, manifest.layers.length]).toEqual([2, 2]);
   });
+});
+
+test("a sweep that is still to come when the pool manager closes looks at nothing", async () => {
+  let go = () => {};
+  const turn = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let waits = false;
+  const looked: string[] = [];
+  const errors: unknown[] = [];
+  const functions = {
+    list: () => {
+      looked.push("functions");
+      return [];
+    },
+    exclusively: async (work: () => Promise<void>) => {
+      waits = true;
+      await turn;
+      await work();
+    },
+  };
+  const log = { error: (error: unknown) => errors.push(error) };
+  const collection = new Collection({ functions, log, isPaused: () => false } as unknown as CollectionOptions);
+  await until(() => waits, "it waits for its turn");
+  collection.close();
+  go();
+  await turn;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([looked, errors]).toEqual([[], []]);
 });
