@@ -306,6 +306,7 @@ export class FakePlatform implements Platform {
       runningSince: this.#network.now(),
       readyAt: null,
       removing: false,
+      isCounted: true,
       replace: null,
       trouble: null,
       obstacle: null,

@@ -29,6 +29,8 @@ export interface Instance {
   readyAt: number | null;
   /** Its deletion has been asked for. */
   removing: boolean;
+  /** The platform's own controllers count it, where they do; not one whose CloneSet is gone or has let go of it. */
+  isCounted: boolean;
   /** A fresh one is to take its place: it has a former version of the runtime, or its node is being drained. */
   replace: "version" | "node" | null;
   /** Why the platform cannot bring it the code that it was bound with; null: nothing is wrong. */

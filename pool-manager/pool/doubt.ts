@@ -8,7 +8,7 @@ const LAG_MS = 3000;
 
 /** One look at a pool. */
 interface Look {
-  instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "obstacle">>;
+  instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "isCounted" | "obstacle">>;
   /** Instances by pool as the platform's own controllers count them, where they do. */
   counted: ReadonlyMap<string, number> | undefined;
   /** Deletion was decided by us. */
@@ -61,8 +61,8 @@ export class Doubts {
     state.uids = uids;
     state.vanished = recent(state.vanished, gone);
     state.appeared = recent(state.appeared, fresh - (expected.get(name) ?? 0));
-    // Controllers count neither what is being deleted nor what has ended.
-    const staying = own.filter(([, instance]) => !instance.removing && holdsPlace(instance)).length;
+    // Controllers count neither what is being deleted nor what has ended, nor what nobody owns.
+    const staying = own.filter(([, instance]) => instance.isCounted && !instance.removing && holdsPlace(instance)).length;
     const count = counted ? (counted.get(name) ?? 0) : staying;
     const differs = Math.abs(count - staying) > budget.actions;
     state.differsSince = differs ? (state.differsSince ?? now) : null;

@@ -34,7 +34,13 @@ describe("what a pod belongs to", () => {
     ["has an owner that is not known yet", pod({ "berth.dev/pool": "node", "berth.dev/function": "f2" }, "fn-f2"), "node", "f2", true],
     ["is somebody else's", pod({ app: "web" }, "pool-web-00000001"), "", null, false],
   ])("one that %s", (_what, candidate, pool, functionUid, ours) => {
-    expect([belongingOf(candidate, known), isBerths(candidate, known)]).toEqual([{ pool, functionUid }, ours]);
+    const found = belongingOf(candidate, known);
+    expect([found.pool, found.functionUid, isBerths(candidate, known)]).toEqual([pool, functionUid, ours]);
+  });
+
+  test("Kruise counts a pod for the CloneSet that owns it, where that is known", () => {
+    const counted = (owner?: string) => belongingOf(pod({ "berth.dev/pool": "node" }, owner), known).isCounted;
+    expect([counted("fn-f1"), counted("fn-f2"), counted()]).toEqual([true, false, false]);
   });
 
   test("a function's CloneSet that has lost its label is still the function's, by its name", () => {

@@ -97,7 +97,7 @@ describe("the record of a pod", () => {
   const seen = { ...firstSight(0), scheduledSince: 0, runningSince: 0, unconnectedSince: null };
   const known = { echo: null, readyAt: null, createdAt: 0, seen, isCurrent: true, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
 
-  const free = { pool: "node", functionUid: null, replace: null, obstacle: null };
+  const free = { pool: "node", functionUid: null, isCounted: true, replace: null, obstacle: null };
 
   test("changes its substance with owner, labels, images and deletion, and not with its status", () => {
     const a = pod("a");

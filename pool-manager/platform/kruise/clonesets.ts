@@ -158,7 +158,7 @@ export class CloneSets {
    * of them is late: so the pod comes when Kruise has said that it has seen the room. Claims that come within a short time
    * share one raise. Rejects where Kruise does not say so within `OBSERVED_MS`.
    */
-  async claim(name: string, work: () => Promise<void>): Promise<void> {
+  async claim<T>(name: string, work: () => Promise<T>): Promise<T> {
     this.#claims.set(name, this.#claiming(name) + 1);
     let [raised, mayHaveMoved] = [false, false];
     try {
@@ -166,7 +166,7 @@ export class CloneSets {
       raised = true;
       await this.#seen(name, this.#known(name).metadata.generation ?? 0);
       mayHaveMoved = true;
-      await work();
+      return await work();
     } catch (error) {
       // Without a certain answer the pod may have moved: then the place is left to the correction, as it is where this fails.
       if (raised && (!mayHaveMoved || isCertain(error))) await this.#lower(name).catch(() => {});
@@ -390,6 +390,6 @@ export class CloneSets {
 
 /** The server, or we ourselves, have refused the write: it has not happened. */
 function isCertain(error: unknown): boolean {
-  if (error instanceof PlatformError) return error.code === "CONFLICT" || error.code === "NOT_FOUND";
+  if (error instanceof PlatformError) return ["CONFLICT", "NOT_FOUND", "REFUSED"].includes(error.code);
   return error instanceof KubeError && error.status >= 400 && error.status < 500;
 }

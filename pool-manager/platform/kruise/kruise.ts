@@ -24,14 +24,15 @@ import { CloneSets } from "./clonesets.ts";
 import type { CodeRegistry } from "./code-registry.ts";
 import type { InlineCode } from "./inline-code.ts";
 import type { OpenControl } from "./instance-link.ts";
+import { type Dropped, droppedFrom } from "./kept.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import { KubeError } from "./kube-error.ts";
 import type { Lead } from "./leadership.ts";
 import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch, templateOf } from "./manifests.ts";
-import { Members } from "./members.ts";
+import { type Member, Members } from "./members.ts";
 import { Nodes } from "./nodes.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, ownerOf, type Pod } from "./objects.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
 import type { Protection } from "./protection.ts";
 import { Reflector } from "./reflector.ts";
 import type { PodTemplate } from "./template.ts";
@@ -64,7 +65,7 @@ const TEMPLATE_AFTER_MS = 400;
 /** Nobody waits for the claim of an instance that was loaded inline: more of them may share a write. */
 const RAISE_EVERY_MS: Record<PodLoadPath, number> = { inline: 300, image: 100 };
 const PATCH_ATTEMPTS = 4;
-/** A first table waits this long at most for bound instances to say what they serve. Milliseconds. */
+/** A first table waits this long at most for instances to say what they serve. Milliseconds. */
 const SPEAK_MS = 3000;
 
 /** Pods of OpenKruise CloneSets: one CloneSet for each pool, and one for each function, to which claimed pods are moved. */
@@ -96,7 +97,7 @@ export class KruisePlatform implements Platform {
       this.#writer.podChanged(change.object);
       this.#members.podChanged(change);
     });
-    this.#pods.accepts = (pod) => isBerths(pod, this.#sets);
+    this.#pods.accepts = (pod) => isBerths(pod, this.#sets) || this.#members.has(pod.metadata.uid);
     this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, "", ({ type, object }) => {
       if (type === "present") return this.#writer.noticed(object);
       this.#writer.gone(object);
@@ -204,13 +205,11 @@ export class KruisePlatform implements Platform {
       };
       member.known.swapSince = this.#options.now();
       const owned = ownerOf(member.pod) === this.#sets.get(functionSetName(binding.functionUid))?.metadata.uid;
-      if (owned) await this.#patchPod(target, (pod) => swapPatch(pod, claim));
+      const swapped = owned ? await this.#patchPod(target, (pod) => swapPatch(pod, claim)) : null;
       const set = await (owned ? this.#prepareLater(released) : this.#prepare(released));
       if (owned) await this.#patchPod(target, (pod) => revisionPatch(pod, set, isReleased, claim.term), true);
-      else
-        await this.#writer.claim(set.metadata.name, () =>
-          this.#writer.moveOut(ownerOf(member.pod) ?? "", () => this.#patchPod(target, (pod) => claimPatch(pod, set, isReleased, claim))),
-        );
+      const recorded = swapped ?? (await this.#claim(set, target, member, (pod) => claimPatch(pod, set, isReleased, claim)));
+      if (recorded.annotations.length > 0) throw dropped(recorded.annotations);
     } catch (error) {
       throw translated(error);
     }
@@ -276,17 +275,31 @@ export class KruisePlatform implements Platform {
     return this.#writer.observed(name);
   }
 
+  /** Moves the pod into a function's CloneSet. Kruise lets go at once of one that has not got the label by which that selects: its place is given back. */
+  #claim(set: CloneSet, target: Target, { pod }: Member, patch: (pod: Pod) => object): Promise<Dropped> {
+    return this.#writer.claim(set.metadata.name, () =>
+      this.#writer.moveOut(ownerOf(pod) ?? "", async () => {
+        const found = await this.#patchPod(target, patch);
+        if (found.labels.includes(LABEL.set)) throw dropped(found.labels);
+        return found;
+      }),
+    );
+  }
+
   /**
    * Patches the pod as it is known; a refusal because of its status alone is followed by another try. `ofOurs`: a
-   * change of ours has already been written on the target's version.
+   * change of ours has already been written on the target's version. Returns what the answer lacks of it.
    */
-  async #patchPod(target: Target, patch: (pod: Pod) => object, ofOurs = false): Promise<void> {
+  async #patchPod(target: Target, patch: (pod: Pod) => object, ofOurs = false): Promise<Dropped> {
     const { kube } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const { pod } = ofOurs ? this.#members.get(target.uid) : this.#members.matching(target);
       const path = this.#podPath(pod.metadata.name);
       try {
-        return this.#pods.learn(await kube.patch<Pod>(path, "strategic-merge", patch(pod), "claim"));
+        const body = patch(pod);
+        const answer = await kube.patch<Pod>(path, "strategic-merge", body, "claim");
+        this.#pods.learn(answer);
+        return droppedFrom(body, answer);
       } catch (error) {
         if ((error as KubeError).status !== 409 || attempt === PATCH_ATTEMPTS) throw error;
         this.#pods.found(await kube.get<Pod>(path));
@@ -335,6 +348,10 @@ export class KruisePlatform implements Platform {
 /** A tag that this pod has not run: it counts the pod's swaps. */
 function swapTagOf(code: PreparedCode, pod: Pod): string {
   return `${code.revision}-${code.image.slice(7, 19)}-${pod.metadata.resourceVersion}`;
+}
+
+function dropped(names: readonly string[]): PlatformError {
+  return new PlatformError("REFUSED", `something at the cluster, such as a webhook, takes ${names.join(", ")} away from pods, or changes them`);
 }
 
 function translated(error: unknown): PlatformError {

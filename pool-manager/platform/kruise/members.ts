@@ -26,6 +26,8 @@ export interface MembersOptions {
 
 export interface Member {
   pod: Pod;
+  /** The pool that it was last known to belong to: one that has lost its CloneSet and its labels belongs there still. */
+  pool: string;
   known: Known;
   link: InstanceLink | null;
 }
@@ -68,10 +70,13 @@ export class Members {
     return member;
   }
 
-  /** Some bound instance that seems to run has not said yet what it serves. */
+  /** Some instance that seems to run has not said yet what it serves: one that has no record of a function may have been given one a moment ago. */
   anySilent(): boolean {
-    const isBound = (pod: Pod) => belongingOf(pod, this.#options.sets).functionUid !== null;
-    return [...this.#members.values()].some(({ pod, known }) => isBound(pod) && !known.echo && known.seen.runningSince !== null && !isEnding(known));
+    return [...this.#members.values()].some(({ known }) => !known.echo && known.seen.runningSince !== null && !isEnding(known));
+  }
+
+  has(uid: string): boolean {
+    return this.#members.has(uid);
   }
 
   podChanged({ type, object: pod }: Change<Pod>): void {
@@ -158,7 +163,7 @@ export class Members {
       swapSince: null,
       overdue: false,
     };
-    const member: Member = { pod, known, link: null };
+    const member: Member = { pod, pool: "", known, link: null };
     this.#members.set(pod.metadata.uid, member);
     this.#connect(member);
     this.#refresh(member);
@@ -211,7 +216,13 @@ export class Members {
   #refresh(member: Member): void {
     if (this.#members.get(member.pod.metadata.uid) !== member) return;
     const belonging = belongingOf(member.pod, this.#options.sets);
-    const record = recordOf(member.pod, member.known, { ...belonging, replace: this.#replaceOf(member), obstacle: this.#obstacleOf(member) });
+    member.pool = belonging.pool || member.pool;
+    const record = recordOf(member.pod, member.known, {
+      ...belonging,
+      pool: member.pool,
+      replace: this.#replaceOf(member),
+      obstacle: this.#obstacleOf(member),
+    });
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
   }

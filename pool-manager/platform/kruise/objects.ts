@@ -60,6 +60,7 @@ export interface Pod extends KubeObject {
 export interface CloneSet extends KubeObject {
   spec: {
     replicas: number;
+    selector?: { matchLabels?: Record<string, string> };
     scaleStrategy?: { maxUnavailable?: number | string; podsToDelete?: string[] };
     updateStrategy?: { partition?: number | string };
     template: { metadata?: { labels?: Record<string, string> }; spec: { containers: { name: string; image: string }[] } };

@@ -57,7 +57,7 @@ export interface Seen extends Belonging {
 }
 
 /** An instance as its pod, and what it says of itself, show it. */
-export function recordOf(pod: Pod, known: Known, { pool, functionUid, replace, obstacle }: Seen): Instance {
+export function recordOf(pod: Pod, known: Known, { pool, functionUid, isCounted, replace, obstacle }: Seen): Instance {
   const { metadata, status } = pod;
   const ended = obstacle?.kind === "ended" ? obstacle.message : null;
   return {
@@ -73,6 +73,7 @@ export function recordOf(pod: Pod, known: Known, { pool, functionUid, replace, o
     runningSince: known.seen.runningSince,
     readyAt: known.readyAt,
     removing: (known.askedOf !== null && known.askedOf === (ownerOf(pod) ?? "")) || metadata.deletionTimestamp !== undefined,
+    isCounted,
     replace,
     trouble: troubleOf(pod) ?? (known.overdue ? `the swapped image has not run within ${SWAP_DEADLINE_MS / 1000} s` : null),
     obstacle,

@@ -1,7 +1,7 @@
 import { LABEL, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 
-/** As `poolSetNameOf` writes it, with the hash. */
-const POOL_SET = /^pool-.+-([0-9a-f]{8})$/;
+/** As `poolSetNameOf` writes it, with the pool's name and the hash. */
+const POOL_SET = /^pool-(.+)-([0-9a-f]{8})$/;
 const HASH = /^[0-9a-f]{8}$/;
 
 /** What a pool's pods are made of now. */
@@ -18,7 +18,7 @@ export interface PodTemplate {
  */
 export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: PodTemplate): boolean {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller)?.name ?? "";
-  const [, made] = POOL_SET.exec(owner) ?? [];
+  const [, , made] = POOL_SET.exec(owner) ?? [];
   if (made !== undefined) return made === hash;
   const label = metadata.labels?.[LABEL.template];
   if (label !== undefined && HASH.test(label)) return label === hash;
@@ -29,6 +29,11 @@ export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: Po
 /** The name tells the template: a new runtime version is a new CloneSet, since a template must not change under claims. */
 export function poolSetNameOf(pool: string, hash: string): string {
   return `pool-${pool}-${hash}`;
+}
+
+/** The pool that a CloneSet of this name is of; null: it is no pool's. */
+export function poolNamedIn(setName: string): string | null {
+  return POOL_SET.exec(setName)?.[1] ?? null;
 }
 
 function digestOf(image: string): string {

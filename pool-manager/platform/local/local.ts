@@ -150,6 +150,7 @@ export class LocalPlatform implements Platform {
       runningSince: now,
       readyAt: null,
       removing: false,
+      isCounted: true,
       replace: null,
       trouble: null,
       obstacle: null,
