@@ -1,5 +1,6 @@
 import { type Instance, isAdopted, type OpenOrder, PlatformError } from "../platform/platform.ts";
 import { Expectations } from "./expectations.ts";
+import { Fenced } from "./fenced.ts";
 import { type Incident, Incidents } from "./incidents.ts";
 import { Disruptions, LeavingInstances } from "./leaving.ts";
 import type { ReconcilerOptions } from "./options.ts";
@@ -28,7 +29,8 @@ export class Executor {
   readonly #leaving = new LeavingInstances();
   readonly #binding = new Set<string>();
   readonly #bindFailures = new Map<string, number>();
-  /** Instances that did not answer a load order. */
+  readonly #fenced = new Fenced();
+  /** Instances that did not answer a load order, or never will take one. */
   readonly #silent = new Set<string>();
   /** A pool whose platform has refused instances is not asked again before this. Milliseconds on the clock. */
   readonly #scaleAfter = new Map<string, number>();
@@ -106,6 +108,7 @@ export class Executor {
     this.starts.forget(uid);
     this.#pools.delete(uid);
     this.#silent.delete(uid);
+    this.#fenced.forget(uid);
     this.#stillborn.delete(uid);
     this.#bindFailures.delete(uid);
   }
@@ -135,9 +138,15 @@ export class Executor {
     const order = this.#order(instance, functionUid, revision);
     const answer = await platform.load(order, await this.#options.layer(order.digest));
     const about = { pool, instance: uid, function: functionUid };
-    if (answer.accepted) onEvent({ type: "instance.specialized", ...about, revision, start, ms: clock.now() - now });
-    else onEvent({ type: "order.refused", ...about, refusal: answer.refusal });
-    return answer.accepted;
+    if (answer.accepted) {
+      this.#fenced.forget(uid);
+      onEvent({ type: "instance.specialized", ...about, revision, start, ms: clock.now() - now });
+      return true;
+    }
+    onEvent({ type: "order.refused", ...about, refusal: answer.refusal });
+    // It is drained and replaced as one that does not answer.
+    if (answer.refusal === "term" && this.#fenced.refused(uid)) this.#silent.add(uid);
+    return false;
   }
 
   /** It may have accepted and the answer was lost: its echo will tell. Where it is silent, it has to go. */

@@ -49,7 +49,7 @@ export class World {
   }
 
   async begin(): Promise<void> {
-    await this.#lead();
+    await this.lead();
     for (const name of this.sizes.functions) await this.deploy(name, this.sizes.warmEach);
     await this.#time.reach(() => this.isAtRest(), "all functions are warm and bound, and the pool is full");
     this.removed.length = 0;
@@ -58,8 +58,8 @@ export class World {
   }
 
   /** A function with so many warm instances. */
-  async deploy(name: string, warm: number): Promise<void> {
-    const { digest } = this.shared.code.add(name, "r1", name);
+  async deploy(name: string, warm: number, revision = "r1"): Promise<void> {
+    const { digest } = this.shared.code.add(name, revision, `${name} ${revision}`);
     const manifest = parseManifest({ minScale: warm, maxScale: warm, idleTimeout: "24h" }, ["node"]);
     await this.manager.functions.deploy(name, () => manifest, { layer: digest, entry: "index.mjs" });
   }
@@ -67,7 +67,7 @@ export class World {
   async takeover(how: "stop" | "kill", other: boolean): Promise<void> {
     await this.manager[how]();
     if (other) this.#client = this.#client === "one" ? "two" : "one";
-    await this.#lead();
+    await this.lead();
   }
 
   async end(): Promise<void> {
@@ -84,6 +84,11 @@ export class World {
     return bound.length === functions.length * warmEach && pods.length === bound.length + free && count("warm") === bound.length && count("prewarmed") === free;
   }
 
+  /** Instances that have this revision of some function loaded. */
+  loaded(revision: string): number {
+    return [...this.cluster.kubelet.instances().values()].filter(({ life }) => life.state === "warm" && life.echo().revision === revision).length;
+  }
+
   pods(): string[] {
     return this.cluster.store
       .list("/pods")
@@ -91,7 +96,8 @@ export class World {
       .sort();
   }
 
-  async #lead(): Promise<void> {
+  /** Another life of the same pool manager, or of its standby. */
+  async lead(): Promise<void> {
     const holder = `${this.#client}-${++this.#lives}`;
     this.manager = await MemoryManager.lead(this.shared, this.#client, holder, new AbortController().signal);
   }
