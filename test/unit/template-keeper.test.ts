@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { changesOf } from "../../pool-manager/platform/kruise/json-patch.ts";
 import type { CloneSet } from "../../pool-manager/platform/kruise/objects.ts";
-import { changesOf } from "../../pool-manager/platform/kruise/template-keeper.ts";
 import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
 import { startedPlatform } from "../kubernetes/started-platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";

@@ -1,8 +1,7 @@
 import { functionOfSet, poolOfSet } from "./belonging.ts";
+import { type JsonPatch, pointer } from "./json-patch.ts";
 import { type CloneSet, LABEL, type Pod } from "./objects.ts";
 import { unseenPods } from "./set-counts.ts";
-
-export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: unknown }[];
 
 /**
  * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
@@ -41,8 +40,7 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
 
 function labelsOf({ metadata: { labels } }: CloneSet, wanted: Record<string, string>): JsonPatch {
   const off = Object.entries(wanted).filter(([name, value]) => value !== "" && labels?.[name] !== value);
-  if (off.length > 0 && !labels) return [{ op: "add", path: "/metadata/labels", value: wanted }];
-  return off.map(([name, value]) => ({ op: "add", path: `/metadata/labels/${name.replace("/", "~1")}`, value }));
+  return off.map(([name, value]) => ({ op: "add", path: `/metadata/labels/${pointer(name)}`, value }));
 }
 
 /** `updateRevision` is that of the present template. */

@@ -35,6 +35,7 @@ import { Nodes } from "./nodes.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
 import type { Protection } from "./protection.ts";
 import { Reflector } from "./reflector.ts";
+import { endingOf } from "./set-ending.ts";
 import type { PodTemplate } from "./template.ts";
 import { TemplateKeeper } from "./template-keeper.ts";
 
@@ -145,8 +146,8 @@ export class KruisePlatform implements Platform {
     const { pods } = this.#options;
     const name = poolSetName(pool.name, pods);
     try {
-      await this.#writer.ensure(name, () => poolSet(pool.name, pods));
-      await this.#writer.create(name, () => shortage(pool, scale, this.#members.instances.values()));
+      const count = () => shortage(pool, scale, this.#members.instances.values());
+      await this.#writer.create(name, () => poolSet(pool.name, pods), count);
     } catch (error) {
       throw translated(error);
     }
@@ -227,10 +228,10 @@ export class KruisePlatform implements Platform {
     const member = this.#members.matching(target);
     const { name, uid, resourceVersion } = member.pod.metadata;
     const owner = ownerOf(member.pod);
-    // A CloneSet counts neither pods that have ended nor those that are not listed, and so cannot be asked to delete them.
+    // A CloneSet counts neither pods that have ended nor those that are not listed, and so cannot be asked to delete them; nor can one that ends.
     const { endedSince, missingSince } = member.known.seen;
     this.#availability.asked(uid);
-    const set = endedSince === null && missingSince === null ? [...this.#sets.all()].find(({ metadata }) => metadata.uid === owner) : undefined;
+    const set = endedSince === null && missingSince === null ? [...this.#sets.all()].find((set) => set.metadata.uid === owner && !endingOf(set)) : undefined;
     try {
       if (set) await this.#writer.remove(set.metadata.name, name);
       else await this.#options.kube.delete(`${this.#podPath(name)}`, { preconditions: { uid, resourceVersion } }, "remove");

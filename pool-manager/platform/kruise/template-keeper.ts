@@ -1,4 +1,4 @@
-import type { JsonPatch } from "./correction.ts";
+import { changesOf, type JsonPatch } from "./json-patch.ts";
 import type { CloneSet } from "./objects.ts";
 
 /** A template that somebody changes again is put back after a pause that doubles. */
@@ -55,29 +55,4 @@ export class TemplateKeeper {
   forget(name: string): void {
     this.#kept.delete(name);
   }
-}
-
-/**
- * The patch after which `found` has everything that `wanted` has; items of lists are told apart by their name,
- * where they have one.
- */
-export function changesOf(wanted: unknown, found: unknown, path: string): JsonPatch {
-  if (Array.isArray(wanted) && Array.isArray(found)) return wanted.flatMap((item, index) => changesOfItem(item, index, found, path));
-  if (isObject(wanted) && isObject(found)) {
-    return Object.entries(wanted).flatMap(([key, value]): JsonPatch => {
-      const at = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-      return key in found ? changesOf(value, found[key], at) : [{ op: "add", path: at, value }];
-    });
-  }
-  return wanted === found ? [] : [{ op: "replace", path, value: wanted }];
-}
-
-function changesOfItem(item: unknown, index: number, found: readonly unknown[], path: string): JsonPatch {
-  const name = isObject(item) ? item.name : undefined;
-  const at = name === undefined ? index : found.findIndex((other) => isObject(other) && other.name === name);
-  return at >= 0 && at < found.length ? changesOf(item, found[at], `${path}/${at}`) : [{ op: "add", path: `${path}/-`, value: item }];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
