@@ -68,9 +68,11 @@ export class CloneSetController {
     const current = store.get(RESOURCE, namespace, name) as CloneSetObject | undefined;
     if (!current) this.#sets.delete(`${namespace}/${name}`);
     const set = this.#sets.get(`${namespace}/${name}`);
-    if (!current || set?.metadata.uid !== current.metadata.uid || set.metadata.deletionTimestamp) return;
+    if (!current || set?.metadata.uid !== current.metadata.uid) return;
     const revision = `${name}-${createHash("sha256").update(JSON.stringify(set.spec.template)).digest("hex").slice(0, 10)}`;
     this.#release(set);
+    // Of one that is on its way out it only says how it is.
+    if (set.metadata.deletionTimestamp) return this.#report(set, revision, null);
     const active = activePods(set, store.list("/pods", namespace));
     const { create, remove, update } = planOf(set, active, revision);
     const failure = this.#create(set, create, revision);

@@ -23,6 +23,7 @@ export interface Shared {
   pool: PoolSpec;
   functions: MemoryFunctions;
   onEvent(event: PoolEvent): void;
+  onTrouble?(step: string, message: string | null): void;
 }
 
 /** Functions that outlive the process, as custom resources do. */
