@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { activePods, type CloneSetObject, isReady, planOf, REVISION_LABEL } from "./cloneset-plan.ts";
+import { activePods, type CloneSetObject, type CloneSetPlan, isReady, planOf, REVISION_LABEL } from "./cloneset-plan.ts";
 import type { MemoryCluster } from "./cluster.ts";
 import { type ApiObject, timestamp } from "./object.ts";
 
@@ -21,6 +21,8 @@ export class CloneSetController {
   frozen = false;
   /** It sees CloneSets this much later than pods: two watches, of which one may lag behind the other. Milliseconds. */
   setsLagMs = 0;
+  /** Templates by revision, as ControllerRevisions keep them. */
+  readonly #templates = new Map<string, CloneSetObject["spec"]["template"]>();
   /** CloneSets as it sees them. */
   readonly #sets = new Map<string, CloneSetObject>();
 
@@ -70,14 +72,15 @@ export class CloneSetController {
     const set = this.#sets.get(`${namespace}/${name}`);
     if (!current || set?.metadata.uid !== current.metadata.uid) return;
     const revision = `${name}-${createHash("sha256").update(JSON.stringify(set.spec.template)).digest("hex").slice(0, 10)}`;
+    this.#templates.set(revision, set.spec.template);
     this.#release(set);
     // Of one that is on its way out it only says how it is.
     if (set.metadata.deletionTimestamp) return this.#report(set, revision, null);
     const active = activePods(set, store.list("/pods", namespace));
-    const { create, remove, update } = planOf(set, active, revision);
-    const failure = this.#create(set, create, revision);
-    for (const { metadata } of remove) this.#write("DELETE", `/api/v1/namespaces/${namespace}/pods/${metadata.name}`);
-    for (const pod of update) this.#update(set, pod, revision);
+    const plan = planOf(set, active, revision);
+    const failure = this.#create(set, plan, revision);
+    for (const { metadata } of plan.remove) this.#write("DELETE", `/api/v1/namespaces/${namespace}/pods/${metadata.name}`);
+    for (const pod of plan.update) this.#update(set, pod, revision);
     this.#forgetDeleted(set);
     this.#report(set, revision, failure);
   }
@@ -93,10 +96,14 @@ export class CloneSetController {
   }
 
   /** Returns why a creation failed; null: none did. */
-  #create(set: CloneSetObject, count: number, revision: string): string | null {
+  #create(set: CloneSetObject, { create, createFormer }: CloneSetPlan, revision: string): string | null {
     const { namespace = "", name } = set.metadata;
+    const former = set.status?.currentRevision || revision;
     try {
-      for (let i = 0; i < count; i++) this.#write("POST", `/api/v1/namespaces/${namespace}/pods`, podOf(set, revision));
+      for (let i = 0; i < create; i++) {
+        const made = i < createFormer ? former : revision;
+        this.#write("POST", `/api/v1/namespaces/${namespace}/pods`, podOf(set, this.#templates.get(made) ?? set.spec.template, made));
+      }
       this.#failures.delete(name);
       return null;
     } catch (error) {
@@ -165,10 +172,10 @@ function revisionLabels(revision: string): Record<string, string> {
   return { [REVISION_LABEL]: revision, "pod-template-hash": revision.split("-").at(-1) ?? "" };
 }
 
-function podOf({ apiVersion, kind, metadata, spec }: CloneSetObject, revision: string): object {
+function podOf({ apiVersion, kind, metadata }: CloneSetObject, template: CloneSetObject["spec"]["template"], revision: string): object {
   const id = Math.random().toString(36).slice(2, 7).padEnd(5, "x");
   const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true };
-  const { labels, annotations } = spec.template.metadata ?? {};
+  const { labels, annotations } = template.metadata ?? {};
   return {
     metadata: {
       name: `${metadata.name}-${id}`,
@@ -176,6 +183,6 @@ function podOf({ apiVersion, kind, metadata, spec }: CloneSetObject, revision: s
       ...(annotations && { annotations }),
       ownerReferences: [owner],
     },
-    spec: spec.template.spec,
+    spec: template.spec,
   };
 }

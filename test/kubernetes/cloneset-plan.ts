@@ -15,6 +15,8 @@ export interface CloneSetObject extends ApiObject {
 /** What Kruise does next with a CloneSet. */
 export interface CloneSetPlan {
   create: number;
+  /** So many of those that are created are of the former template. */
+  createFormer: number;
   remove: ApiObject[];
   /** Pods that it changes to the template's revision in place. */
   update: ApiObject[];
@@ -34,6 +36,7 @@ export function activePods(set: ApiObject, pods: readonly ApiObject[]): ApiObjec
  * | pods and replicas | what is done                                                                                   |
  * |-------------------|------------------------------------------------------------------------------------------------|
  * | too few           | as many are created as `scaleStrategy.maxUnavailable` lets be not ready; nothing is deleted then |
+ * |                   | of the former template, as many as the partition lacks (paused or not)                         |
  * | some are named    | exactly those of `podsToDelete` are deleted                                                    |
  * | too many          | the surplus is deleted: those that are not ready first, then the youngest                     |
  */
@@ -44,19 +47,26 @@ export function planOf(set: CloneSetObject, active: readonly ApiObject[], revisi
   if (missing > 0) {
     const unready = active.filter((pod) => !isReady(pod)).length;
     const most = scaleStrategy?.maxUnavailable === undefined ? missing : absolute(scaleStrategy.maxUnavailable, replicas) - unready;
-    return { create: Math.max(0, Math.min(missing, most)), remove: [], update };
+    const create = Math.max(0, Math.min(missing, most));
+    const former = active.filter((pod) => !isUpdated(pod, revision)).length;
+    const createFormer = Math.max(0, Math.min(create, absolute(set.spec.updateStrategy?.partition ?? 0, replicas) - former));
+    return { create, createFormer, remove: [], update };
   }
   const named = new Set(scaleStrategy?.podsToDelete ?? []);
   const chosen = active.filter(({ metadata }) => named.has(metadata.name));
   const surplus = [...active].sort(byWorth).slice(0, active.length - replicas);
-  return { create: 0, remove: chosen.length > 0 ? chosen : surplus, update };
+  return { create: 0, createFormer: 0, remove: chosen.length > 0 ? chosen : surplus, update };
 }
 
 function updatesOf({ spec }: CloneSetObject, active: readonly ApiObject[], revision: string): ApiObject[] {
   const { partition = 0, paused } = spec.updateStrategy ?? {};
-  const old = active.filter(({ metadata }) => metadata.labels?.[REVISION_LABEL] !== revision);
+  const old = active.filter((pod) => !isUpdated(pod, revision));
   const kept = absolute(partition, spec.replicas);
   return paused ? [] : old.slice(0, Math.max(0, old.length - kept));
+}
+
+function isUpdated({ metadata }: ApiObject, revision: string): boolean {
+  return metadata.labels?.[REVISION_LABEL] === revision;
 }
 
 /** A percentage is of the replicas, rounded up. */

@@ -1,13 +1,12 @@
 import { parseManifest } from "../../pool-manager/functions/manifest.ts";
 import type { CloneSet, Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
+import type { PoolSpec } from "../../pool-manager/pool/state.ts";
 import { KruiseCluster } from "./kruise-cluster.ts";
 import { MemoryFunctions, MemoryManager } from "./manager.ts";
 import { MemoryCode } from "./memory-code.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
 import type { VirtualTime } from "./virtual-time.ts";
-
-const POOL = { name: "node", runtime: "node", size: 2, max: 8, budget: { actions: 10, windowMs: 1000 }, partition: 0, paused: false };
 
 /** A pool manager with two free instances and one function that is warm, in virtual time. */
 export class WarmFunction {
@@ -15,6 +14,7 @@ export class WarmFunction {
   readonly events: PoolEvent[] = [];
   /** What the platform has told of the cluster. */
   readonly told: string[] = [];
+  readonly pool: PoolSpec = { name: "node", runtime: "node", size: 2, max: 8, budget: { actions: 10, windowMs: 1000 }, partition: 0, paused: false };
   manager!: MemoryManager;
   /** Invocations that their instance's end has broken. */
   broken = 0;
@@ -28,7 +28,7 @@ export class WarmFunction {
   static async start(time: VirtualTime, instances: number): Promise<WarmFunction> {
     const world = new WarmFunction(time);
     const { cluster, events, told } = world;
-    const shared = { cluster, registry: new MemoryRegistry(), code: world.#code, pool: POOL, functions: new MemoryFunctions() };
+    const shared = { cluster, registry: new MemoryRegistry(), code: world.#code, pool: world.pool, functions: new MemoryFunctions() };
     const onTrouble = (step: string, message: string | null) => told.push(`${step}: ${message}`);
     const options = { ...shared, onEvent: (event: PoolEvent) => events.push(event), onTrouble };
     world.manager = await MemoryManager.lead(options, "manager", "m", new AbortController().signal);
@@ -48,7 +48,7 @@ export class WarmFunction {
     const { uid } = this.set("fn-")?.metadata ?? {};
     const bound = this.pods().filter(({ metadata }) => metadata.labels?.["berth.dev/function"]);
     const owned = bound.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
-    return owned.length === instances && bound.length === instances && this.count("warm") === instances && this.count("prewarmed") === POOL.size;
+    return owned.length === instances && bound.length === instances && this.count("warm") === instances && this.count("prewarmed") === this.pool.size;
   }
 
   count(state: string): number {

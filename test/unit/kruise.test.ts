@@ -29,7 +29,7 @@ function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = O
   return {
     ...base,
     metadata: { ...base.metadata, uid: "set", resourceVersion: "1", creationTimestamp: "", labels },
-    spec: { ...base.spec, ...spec },
+    spec: { ...base.spec, ...spec, updateStrategy: { ...base.spec.updateStrategy, ...spec.updateStrategy } },
     status: { updateRevision: "fn-f1-abc", currentRevision: "fn-f1-old", ...(counted !== undefined && { replicas: counted }) },
   };
 }
@@ -46,6 +46,19 @@ describe("corrections of a CloneSet", () => {
     ["is short of replicas", set({ replicas: 0 }), [pod("a", old)], ["test /spec/replicas 0", "replace /spec/replicas 1"]],
     ["has a pod on its way out", set({ replicas: 1, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }), [pod("a", old), pod("b", old)], []],
     ["was left creating", set({ replicas: 1, scaleStrategy: { maxUnavailable: 3 } }), [pod("a", old)], ["add /spec/scaleStrategy/maxUnavailable 0"]],
+    [
+      "was made by an earlier version, and not paused",
+      set({ replicas: 1, updateStrategy: { paused: false } }),
+      [pod("a", old)],
+      ["replace /spec/updateStrategy/paused true"],
+    ],
+    [
+      "is a pool's with another partition",
+      set({ replicas: 1, updateStrategy: { partition: 1 } }, OF_POOL),
+      [pod("a")],
+      ["add /spec/updateStrategy/partition 100%"],
+    ],
+    ["is a pool's that has to make pods of the template as it is", set({ replicas: 1, updateStrategy: { partition: 0 } }, OF_POOL), [pod("a")], []],
     ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
     ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [pod("a", old)], []],
     ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],

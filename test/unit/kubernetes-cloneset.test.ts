@@ -40,7 +40,7 @@ class World {
     return this.cluster.at<{ items: Pod[] }>("GET", PODS).items.map(({ metadata }) => metadata.name);
   }
 
-  set(): CloneSet & { status: { conditions?: { type: string; message: string }[] } } {
+  set(): CloneSet & { status: { updatedReplicas?: number; conditions?: { type: string; message: string }[] } } {
     return this.cluster.at("GET", `${SETS}/s`);
   }
 }
@@ -66,6 +66,26 @@ test("deletes exactly the named pod, takes its name off the list, and holds that
     expect(world.pods()).toContain(second);
     await world.change({ replicas: 1 });
     expect(world.pods()).not.toContain(second);
+  }));
+
+test("updates nothing while it is paused, and then those beyond the partition; creates and deletes meanwhile, of the former template first", () =>
+  withSet(2, async (world) => {
+    const images = () =>
+      world.cluster
+        .at<{ items: Pod[] }>("GET", PODS)
+        .items.map(({ spec }) => spec.containers[0]?.image)
+        .sort();
+    await world.change({ updateStrategy: { paused: true, partition: 0 }, template: { spec: { containers: [{ name: "runtime", image: "i:2" }] } } });
+    expect(images()).toEqual(["i:1", "i:1"]);
+    await world.change({ replicas: 3, scaleStrategy: { maxUnavailable: 1 } });
+    expect(images()).toEqual(["i:1", "i:1", "i:2"]);
+    await world.change({ replicas: 4, updateStrategy: { partition: "100%" } });
+    expect([images(), world.set().status.updatedReplicas]).toEqual([["i:1", "i:1", "i:1", "i:2"], 1]);
+    const [first = ""] = world.pods();
+    await world.change({ replicas: 3, scaleStrategy: { podsToDelete: [first] } });
+    expect(world.pods()).toHaveLength(3);
+    await world.change({ updateStrategy: { paused: false, partition: 1 } });
+    expect(images()).toEqual(["i:1", "i:2", "i:2"]);
   }));
 
 test("deletes a surplus of its own choice", () =>

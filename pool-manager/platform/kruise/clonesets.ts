@@ -11,6 +11,7 @@ import { countedPods, failedScaleOf, livePods, unseenPods } from "./set-counts.t
 import { endingOf, notEnding } from "./set-ending.ts";
 import { SetGrowth } from "./set-growth.ts";
 import { SetWriter } from "./set-writer.ts";
+import { PAUSE } from "./update-strategy.ts";
 
 /** A CloneSet's controller has taken in a change by then. Milliseconds. */
 const OBSERVED_MS = 5000;
@@ -118,7 +119,7 @@ export class CloneSets {
     throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
   }
 
-  /** Another template image; pods keep theirs until they are patched (partition 100 %). */
+  /** Another template image; pods keep theirs until they are patched. */
   setImage(name: string, container: string, image: string): Promise<void> {
     return this.#writer.exclusively(name, async () => {
       const set = this.#writer.known(name);
@@ -129,6 +130,7 @@ export class CloneSets {
         name,
         [
           { op: "test", path: `/spec/template/spec/containers/${index}/name`, value: container },
+          ...PAUSE,
           { op: "add", path: "/spec/updateStrategy/partition", value: "100%" },
           { op: "replace", path: `/spec/template/spec/containers/${index}/image`, value: image },
         ],
@@ -180,7 +182,7 @@ export class CloneSets {
   #raiseNow(set: CloneSet, count: number): Promise<void> {
     // Of others' claims we see neither how many nor whether their pods have come: what they added stays.
     const wanted = Math.max(set.spec.replicas, this.live(set).length) + count;
-    // A pod may come that does not count for the release yet: beyond the partition Kruise would update it.
+    // A pod may come that does not count for the release yet: the partition is the pods that are still to follow.
     const { partition } = set.spec.updateStrategy ?? {};
     const held: JsonPatch = typeof partition === "number" && partition > 0 ? [{ op: "add", path: "/spec/updateStrategy/partition", value: "100%" }] : [];
     return this.#writer.setReplicas(set, wanted, held, "claim");
@@ -228,10 +230,10 @@ export class CloneSets {
     });
   }
 
-  /** Writes what others have changed in its template; resolves with what the server makes of it. */
+  /** Writes what others have changed in it; resolves with what the server makes of it. */
   mend(name: string, patch: JsonPatch): Promise<CloneSet> {
     return this.#writer.exclusively(name, async () => {
-      await this.#writer.patch(name, patch, "heal");
+      await this.#writer.patch(name, [...PAUSE, ...patch], "heal");
       return this.#writer.known(name);
     });
   }

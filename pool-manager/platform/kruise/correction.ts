@@ -1,7 +1,8 @@
 import { functionOfSet, poolOfSet } from "./belonging.ts";
 import { type JsonPatch, pointer } from "./json-patch.ts";
 import { type CloneSet, LABEL, type Pod } from "./objects.ts";
-import { unseenPods } from "./set-counts.ts";
+import { isObserved, unseenPods } from "./set-counts.ts";
+import { partitionChange, poolPartition, strategyChanges } from "./update-strategy.ts";
 
 /**
  * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
@@ -15,10 +16,12 @@ import { unseenPods } from "./set-counts.ts";
  * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
  * |                              | unless one is to be deleted: Kruise holds that back then         |
  * | labels                       | as they were made                                                |
+ * | updateStrategy               | as `UPDATE_STRATEGY` says: Kruise itself updates no pod          |
  * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
+ * | partition (of a pool)        | as `poolPartition` says                                          |
  */
 export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
-  const { replicas, scaleStrategy, updateStrategy } = set.spec;
+  const { replicas, scaleStrategy } = set.spec;
   const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
   const leave = live.filter(({ metadata }) => leaving.has(metadata.name)).length;
   const stay = live.length - leave + unseenPods(set, live);
@@ -30,10 +33,11 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
   if (replicas < stay || (exactly && replicas > stay)) {
     patch.push({ op: "test", path: "/spec/replicas", value: replicas }, { op: "replace", path: "/spec/replicas", value: stay });
   }
+  patch.push(...strategyChanges(set), ...(ofFunction ? [] : partitionChange(set, poolPartition(set))));
   if (ofFunction && live.length > 0 && isObserved(set)) {
     const left = live.filter(({ metadata }) => metadata.labels?.["controller-revision-hash"] !== set.status?.updateRevision).length;
     const partition = left === live.length ? "100%" : left;
-    if (updateStrategy?.partition !== partition) patch.push({ op: "add", path: "/spec/updateStrategy/partition", value: partition });
+    patch.push(...partitionChange(set, partition));
   }
   return patch;
 }
@@ -41,9 +45,4 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
 function labelsOf({ metadata: { labels } }: CloneSet, wanted: Record<string, string>): JsonPatch {
   const off = Object.entries(wanted).filter(([name, value]) => value !== "" && labels?.[name] !== value);
   return off.map(([name, value]) => ({ op: "add", path: `/metadata/labels/${pointer(name)}`, value }));
-}
-
-/** `updateRevision` is that of the present template. */
-function isObserved({ metadata, status }: CloneSet): boolean {
-  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 }

@@ -325,10 +325,22 @@ export class KruisePlatform implements Platform {
       const isFormer = isPools && metadata.name !== poolSetName(pool, this.#options.pods);
       await this.#writer.heal(metadata.name).catch(() => {});
       // A write that fails is told by `WriteFailures`, and tried again.
-      if (isPools && !isFormer) await this.#templates.look(set, poolSet(pool, this.#options.pods) as CloneSet).catch(() => {});
+      const made = (isPools || uid) && !isFormer && !endingOf(set) ? this.#made(set) : null;
+      if (made) await this.#templates.look(set, made).catch(() => {});
       if (isFormer) await this.#writer.delete(metadata.name).catch(() => {});
       else if (uid) await this.#collect(metadata.name, uid);
     }
+  }
+
+  /** A CloneSet as it is made now, whatever its code image is; null: nobody needs it. */
+  #made(set: CloneSet): CloneSet | null {
+    const { pods, code: registry } = this.#options;
+    const uid = functionOfSet(set);
+    if (uid === null) return poolSet(poolOfSet(set), pods) as CloneSet;
+    const [released] = this.#codes.get(uid) ?? [];
+    if (!released) return null;
+    const { image } = set.spec.template.spec.containers.find(({ name }) => name === CODE_CONTAINER) ?? {};
+    return functionSet(uid, released.pool, pods, image ?? registry.reference(released.image, tagOf(released.image))) as CloneSet;
   }
 
   /** The CloneSet of a function that is not there any more goes when it has no pods and may go. */

@@ -4,6 +4,7 @@ import { RUN_AS } from "../../images/runtime-image.ts";
 import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import { DELETE_PROTECTION, PROTECTED } from "./protection.ts";
 import { type PodTemplate, poolSetNameOf } from "./template.ts";
+import { UPDATE_STRATEGY } from "./update-strategy.ts";
 
 /** What pods of a runtime are made of. */
 export interface PodSettings {
@@ -41,23 +42,29 @@ export function poolSet(pool: string, settings: PodSettings): object {
   return cloneSet(poolSetNameOf(pool, hash), { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage), { [LABEL.template]: hash });
 }
 
-/** Never creates a pod of its own accord (maxUnavailable 0), nor updates one (partition 100 %): both is ours. */
+/** Never creates a pod of its own accord (maxUnavailable 0), nor updates one (`UPDATE_STRATEGY`): both is ours. */
 export function functionSet(functionUid: string, pool: string, settings: PodSettings, codeImage: string): object {
   const labels = { [LABEL.pool]: pool, [LABEL.function]: functionUid };
-  return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage));
+  return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage), {}, { [LABEL.template]: templateOf(settings).hash });
 }
 
-function cloneSet(name: string, labels: Record<string, string>, spec: object, podLabels: Record<string, string> = {}): object {
+function cloneSet(
+  name: string,
+  labels: Record<string, string>,
+  spec: object,
+  podLabels: Record<string, string> = {},
+  setLabels: Record<string, string> = {},
+): object {
   return {
     apiVersion: "apps.kruise.io/v1alpha1",
     kind: "CloneSet",
-    metadata: { name, labels: { ...labels, ...DELETE_PROTECTION }, annotations: { [ANNOTATION.term]: "0" } },
+    metadata: { name, labels: { ...labels, ...setLabels, ...DELETE_PROTECTION }, annotations: { [ANNOTATION.term]: "0" } },
     spec: {
       replicas: 0,
       selector: { matchLabels: { [LABEL.set]: name } },
       revisionHistoryLimit: 1000,
       scaleStrategy: { maxUnavailable: 0, podsToDelete: [] },
-      updateStrategy: { type: "InPlaceOnly", maxUnavailable: "100%", maxSurge: 0, partition: "100%" },
+      updateStrategy: { ...UPDATE_STRATEGY, partition: "100%" },
       template: { metadata: { labels: { ...labels, ...podLabels, [LABEL.set]: name } }, spec },
     },
   };
@@ -157,7 +164,7 @@ export function claimPatch(pod: Pod, set: CloneSet, isReleased: boolean, claim: 
   };
 }
 
-/** Once a release is over Kruise itself would update what does not count for it. */
+/** Once a release is over nothing is left to follow it: a pod that did not count for it would make it seem to go on. */
 function revisionLabels({ spec, status }: CloneSet, isReleased: boolean): Record<string, string> {
   const isOver = spec.updateStrategy?.partition === 0;
   const hash = (isReleased || isOver ? status?.updateRevision : status?.currentRevision) ?? "";

@@ -62,7 +62,7 @@ export interface CloneSet extends KubeObject {
     replicas: number;
     selector?: { matchLabels?: Record<string, string> };
     scaleStrategy?: { maxUnavailable?: number | string; podsToDelete?: string[] };
-    updateStrategy?: { partition?: number | string };
+    updateStrategy?: { type?: string; partition?: number | string; maxUnavailable?: number | string; maxSurge?: number | string; paused?: boolean };
     template: { metadata?: { labels?: Record<string, string> }; spec: { containers: { name: string; image: string }[] } };
   };
   status?: { observedGeneration?: number; replicas?: number; updateRevision?: string; currentRevision?: string; conditions?: ObjectCondition[] };
@@ -78,7 +78,7 @@ export const LABEL = {
   set: "berth.dev/set",
   /** On a function's CloneSet and pods: its uid. */
   function: "berth.dev/function",
-  /** On pods: the hash of the template that their pool's CloneSet made them of. */
+  /** On pods: the hash of the template that their pool's CloneSet made them of; on a function's CloneSet: the one that it was made for. */
   template: "berth.dev/template",
 } as const;
 

@@ -38,6 +38,11 @@ export function isComplete({ metadata, spec, status }: CloneSet): boolean {
   return (status?.observedGeneration ?? -1) >= (metadata.generation ?? 0) && (status?.replicas ?? 0) >= spec.replicas;
 }
 
+/** Kruise has taken in the latest change: `updateRevision` is that of the present template. */
+export function isObserved({ metadata, status }: CloneSet): boolean {
+  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+}
+
 export function isOwnLimit(message: string): boolean {
   return OWN_LIMIT.test(message);
 }
