@@ -11,6 +11,7 @@ import { hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from 
 import { PodWarnings } from "./pod-warnings.ts";
 import type { Change, Reflector } from "./reflector.ts";
 import { isOfTemplate, type PodTemplate } from "./template.ts";
+import { UndoneRemovals } from "./undone-removals.ts";
 
 export interface MembersOptions {
   kube: Kube;
@@ -39,12 +40,14 @@ export class Members {
   readonly #options: MembersOptions;
   readonly #members = new Map<string, Member>();
   readonly #warnings: PodWarnings;
+  readonly #undone: UndoneRemovals;
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
 
   constructor(options: MembersOptions) {
     this.#options = options;
     this.#warnings = new PodWarnings(options.kube, options.now);
+    this.#undone = new UndoneRemovals(options.kube, options.sets, { undone: (uid) => this.asked(this.get(uid), null), gone: (uid) => this.#forget(uid) });
   }
 
   watch(listener: (uid: string) => void): () => void {
@@ -123,17 +126,18 @@ export class Members {
     for (const member of this.#members.values()) if (member.pod.spec.nodeName === name) this.#refresh(member);
   }
 
-  /** Its deletion was asked of that CloneSet (or of nobody: ""). */
-  asked(member: Member, owner: string): void {
+  /** Its deletion was asked of that CloneSet (or of nobody: ""); null: that has come to nothing. */
+  asked(member: Member, owner: string | null): void {
     member.known.askedOf = owner;
     member.known.version += 1;
     this.#refresh(member);
   }
 
-  /** What time alone changes: swaps that take too long, and deletions that are overdue. */
+  /** What time alone changes: swaps that take too long, deletions that are overdue, and those that will not happen. */
   check(): void {
     for (const member of this.#members.values()) {
       this.#checkSwap(member);
+      if (member.known.askedOf !== null) this.#undone.look(member.pod, this.#options.now());
       if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind === "blocked") this.#warnings.look(member.pod);
       if (this.instances.get(member.pod.metadata.uid)?.obstacle?.message !== this.#obstacleOf(member)?.message) this.#refresh(member);
     }
@@ -236,6 +240,7 @@ export class Members {
     this.#members.get(uid)?.link?.close();
     this.#members.delete(uid);
     this.#warnings.forget(uid);
+    this.#undone.forget(uid);
     this.instances.delete(uid);
     this.#notify(uid);
   }
