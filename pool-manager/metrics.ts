@@ -22,6 +22,7 @@ export class ManagerMetrics {
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
   readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
   readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
+  readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process stood still, as far as it was noticed", []);
   readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
   readonly #obstructed = new Gauge({
     name: "berth_pool_obstructed",
@@ -82,6 +83,8 @@ export class ManagerMetrics {
         return this.#removed.inc({ pool: event.pool, reason: event.reason });
       case "observation.doubted":
         return this.#doubted.inc({ pool: event.pool });
+      case "manager.stalled":
+        return this.#stalled.inc(event.ms / 1000);
       case "action.failed":
         return this.#failed.inc({ action: event.action, reason: event.reason });
       case "budget.exhausted":

@@ -51,6 +51,7 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "action.recovered": "info",
   "budget.exhausted": "warn",
   "observation.doubted": "warn",
+  "manager.stalled": "warn",
   "rollout.stopped": "warn",
 };
 
@@ -164,7 +165,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const retention = new Retention(config.retention);
+  const retention = new Retention(config.retention, realClock.now);
   const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
@@ -180,6 +181,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     log[LEVELS[named.type] ?? "debug"](named);
   };
   tell = emit;
+  realClock.onGap((ms) => emit({ type: "manager.stalled", ms: Math.round(ms) }));
   stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,
@@ -224,7 +226,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     else log.debug({ instance: uid, line }, "output of an instance without function");
   });
 
-  const links = new RouterLinks(reconciler, () => ready);
+  const links = new RouterLinks(reconciler, () => ready, realClock.now);
   const snapshots = config.redis ? new TableSnapshots(config.redis.url, config.redis.namespace) : null;
   let endSnapshots = () => {};
   let router: { url: string; registry: Registry } | null = null;

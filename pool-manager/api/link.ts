@@ -37,16 +37,21 @@ interface Follower {
 export class RouterLinks {
   readonly #link: PoolManagerLink;
   readonly #ready: () => boolean;
+  readonly #now: () => number;
   readonly #followers = new Set<Follower>();
   readonly #timer: NodeJS.Timeout;
   /** Looks whether everybody has confirmed. */
   readonly #waiting = new Set<() => void>();
   #mark = 0;
 
-  /** `ready`: whether the table is complete; a router that got less would forget what it serves. */
-  constructor(link: PoolManagerLink, ready: () => boolean) {
+  /**
+   * `ready`: whether the table is complete; a router that got less would forget what it serves. `now` in milliseconds:
+   * time that this process missed is no silence of routers.
+   */
+  constructor(link: PoolManagerLink, ready: () => boolean, now: () => number = () => performance.now()) {
     this.#link = link;
     this.#ready = ready;
+    this.#now = now;
     this.#timer = setInterval(() => this.#beat(), LINK_ALIVE_MS);
   }
 
@@ -55,7 +60,7 @@ export class RouterLinks {
       if (!this.#ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
       reply.hijack();
       const { router: id, host, port, leaving = false } = request.query;
-      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: performance.now(), leaving, mark: 0 });
+      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: this.#now(), leaving, mark: 0 });
     });
     app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
       const report = request.body;
@@ -105,7 +110,7 @@ export class RouterLinks {
   }
 
   #heard(follower: Follower, { leaving, mark }: DemandReport): void {
-    follower.heardAt = performance.now();
+    follower.heardAt = this.#now();
     if (mark !== undefined) {
       follower.mark = mark;
       this.#look();
@@ -132,7 +137,7 @@ export class RouterLinks {
   /** A router that has fallen silent counts no longer: others take over what it owns. */
   #beat(): void {
     for (const { stream, heardAt } of this.#followers) {
-      if (performance.now() - heardAt > LINK_SILENT_MS) stream.destroy();
+      if (this.#now() - heardAt > LINK_SILENT_MS) stream.destroy();
       else stream.write("\n");
     }
   }

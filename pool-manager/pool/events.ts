@@ -21,6 +21,8 @@ export type PoolEvent =
   | { type: "instance.obstructed"; pool: string; instance: string; function: string | null; obstacle: ObstacleKind; message: string }
   | { type: "budget.exhausted"; pool: string }
   | { type: "observation.doubted"; pool: string; message: string }
+  /** This process stood still for so long, and counts that time for nothing. */
+  | { type: "manager.stalled"; ms: number }
   | { type: "rollout.stopped"; function: string; revision: string; message: string }
   | { type: "rollout.complete"; function: string; revision: string }
   | { type: "function.changed"; function: string; revision: string }
