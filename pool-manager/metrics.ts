@@ -22,6 +22,7 @@ export class ManagerMetrics {
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
   readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
   readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
+  readonly #silences = this.#counter("berth_router_silences_total", "Routers that fell silent without having said that they leave", []);
   readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process stood still, as far as it was noticed", []);
   readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
   readonly #obstructed = new Gauge({
@@ -34,6 +35,12 @@ export class ManagerMetrics {
     name: "berth_pool_size",
     help: "Instances of a pool by state",
     labelNames: ["pool", "state"],
+    registers: [this.registry],
+  });
+  readonly #unsure = new Gauge({
+    name: "berth_pool_unsure",
+    help: "Instances of a pool of which nobody can say whether they are in use: a router that may use them is not heard",
+    labelNames: ["pool"],
     registers: [this.registry],
   });
   readonly #hitRatio = new Gauge({
@@ -83,6 +90,8 @@ export class ManagerMetrics {
         return this.#removed.inc({ pool: event.pool, reason: event.reason });
       case "observation.doubted":
         return this.#doubted.inc({ pool: event.pool });
+      case "router.silent":
+        return this.#silences.inc();
       case "manager.stalled":
         return this.#stalled.inc(event.ms / 1000);
       case "action.failed":
@@ -111,6 +120,7 @@ export class ManagerMetrics {
   observe({ pools, instances }: Pick<World, "pools" | "instances">): void {
     this.#size.reset();
     for (const { name } of pools) {
+      this.#unsure.set({ pool: name }, instances.filter(({ pool, unsure, functionUid }) => pool === name && unsure && functionUid !== null).length);
       for (const state of ["starting", "prewarmed", "specializing", "warm", "draining", "failed"]) {
         const count = instances.filter((instance) => instance.pool === name && instance.state === state).length;
         this.#size.set({ pool: name, state }, count);

@@ -52,6 +52,9 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "budget.exhausted": "warn",
   "observation.doubted": "warn",
   "manager.stalled": "warn",
+  "router.silent": "warn",
+  "router.heard": "info",
+  "router.forgotten": "warn",
   "rollout.stopped": "warn",
 };
 

@@ -21,6 +21,10 @@ export type PoolEvent =
   | { type: "instance.obstructed"; pool: string; instance: string; function: string | null; obstacle: ObstacleKind; message: string }
   | { type: "budget.exhausted"; pool: string }
   | { type: "observation.doubted"; pool: string; message: string }
+  /** A router has fallen silent without a word: what it used stays. */
+  | { type: "router.silent"; router: string; instances: number; message: string }
+  | { type: "router.heard"; router: string }
+  | { type: "router.forgotten"; router: string; message: string }
   /** This process stood still for so long, and counts that time for nothing. */
   | { type: "manager.stalled"; ms: number }
   | { type: "rollout.stopped"; function: string; revision: string; message: string }

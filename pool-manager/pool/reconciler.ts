@@ -5,6 +5,7 @@ import { Demand } from "./demand.ts";
 import { Doubts } from "./doubt.ts";
 import { Executor } from "./executor.ts";
 import { LoadFailures } from "./load-failures.ts";
+import { MissedRouters } from "./missed-routers.ts";
 import { Notices } from "./notices.ts";
 import { type Knowledge, specOf, unknownFunctions, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
@@ -27,6 +28,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #failures = new LoadFailures();
   readonly #outcomes = new Outcomes();
   readonly #rollouts: Rollouts;
+  readonly #missedRouters = new MissedRouters();
   readonly #doubts = new Doubts();
   #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
@@ -86,6 +88,12 @@ export class Reconciler implements PoolManagerLink {
     this.poke();
   }
 
+  /** Nothing is kept for it any more. */
+  routerEnded(id: string): void {
+    this.#demand.hearing.ended(id);
+    this.poke();
+  }
+
   /** Embedded there is no other router. */
   leave(): void {}
 
@@ -124,6 +132,7 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
     this.#demand.retain(instances);
+    for (const event of this.#missedRouters.look(this.#demand, clock.now())) this.#options.onEvent(event);
     this.#doubt();
     this.#notices.obstacles(instances.values(), clock.now());
     const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));
@@ -166,7 +175,11 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock, functions, pace } = this.#options;
     const now = clock.now();
     const { synced, instances } = platform.observe();
+    const { hearing } = this.#demand;
+    const deaf = hearing.isDeaf(now);
     const known: Knowledge = {
+      now,
+      routers: deaf ? "deaf" : hearing.anybody ? "heard" : "never",
       expectations: this.#executor.expectations,
       uses: this.#demand.byInstance(now),
       suspects: this.#demand.suspects(now),
@@ -186,6 +199,7 @@ export class Reconciler implements PoolManagerLink {
       unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
+      deaf,
       expectedCreations: this.#executor.expectations.creations(),
       disruptions: new Map(specs.map((p) => [p.name, this.#executor.disruptions.count(p.name, p.budget.windowMs, now)])),
       pace,
