@@ -13,6 +13,11 @@ export class ManagerMetrics {
   readonly #starts = this.#counter("berth_instance_starts_total", "Specialized instances by how they were started", ["kind"]);
   readonly #created = this.#counter("berth_instances_created_total", "Instances that were asked for", ["pool"]);
   readonly #removed = this.#counter("berth_instances_removed_total", "Instances that were removed", ["pool", "reason"]);
+  readonly #kept = this.#counter(
+    "berth_instances_kept_total",
+    "Instances that stayed after all: their drain was refused, and the reason for their removal went",
+    ["pool"],
+  );
   readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
@@ -88,6 +93,8 @@ export class ManagerMetrics {
         return this.#swapFailures.inc({ pool: event.pool });
       case "instance.removing":
         return this.#removed.inc({ pool: event.pool, reason: event.reason });
+      case "instance.kept":
+        return this.#kept.inc({ pool: event.pool });
       case "observation.doubted":
         return this.#doubted.inc({ pool: event.pool });
       case "router.silent":

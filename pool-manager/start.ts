@@ -49,6 +49,7 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "instance.obstructed": "warn",
   "action.failed": "warn",
   "action.recovered": "info",
+  "instance.kept": "info",
   "budget.exhausted": "warn",
   "observation.doubted": "warn",
   "manager.stalled": "warn",

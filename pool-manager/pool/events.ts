@@ -14,6 +14,8 @@ export type PoolEvent =
   | { type: "instance.swap-failed"; pool: string; instance: string; function: string; message: string }
   | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
   | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }
+  /** It could not be told to drain, and the reason for its removal has gone since. */
+  | { type: "instance.kept"; pool: string; instance: string; function: string | null }
   | { type: "instance.gone"; pool: string; instance: string }
   /** `again`: a further try of an action whose failure was told already. */
   | { type: "action.failed"; action: PlatformAction; pool: string; function: string | null; reason: string; message: string; again: boolean }

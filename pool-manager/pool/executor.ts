@@ -79,17 +79,27 @@ export class Executor {
     this.#options.clock.after(pause, this.#changed);
   }
 
-  execute(actions: readonly Action[], world: World): void {
+  /** Returns instances that stay after all: their drain was refused, and their removal is not decided any more. */
+  execute(actions: readonly Action[], world: World): string[] {
+    const removed = new Set(actions.flatMap((action) => (action.kind === "remove" ? [action.instance.uid] : [])));
+    const kept = world.synced ? this.#leaving.takeBack(removed) : [];
     for (const action of actions) {
       if (action.kind === "specialize") void this.#specialize(action, world.now);
       else if (action.kind === "scale") void this.#scale(action, world);
       else if (action.kind === "bind") void this.#bind(action);
+      else if (this.#leaving.isRefused(action.instance.uid)) this.#insist(action, world.now);
       else this.#remove(action, world.now);
     }
+    return kept;
   }
 
   isLeaving(uid: string): boolean {
     return this.#leaving.has(uid);
+  }
+
+  /** It is leaving, but its drain was refused: whether it has to go is decided anew. */
+  isRefused(uid: string): boolean {
+    return this.#leaving.isRefused(uid);
   }
 
   isSilent(uid: string): boolean {
@@ -246,17 +256,37 @@ export class Executor {
     this.#options.onEvent({ type: "instance.removing", pool, instance: uid, function: functionUid, reason });
     const observed = this.#options.platform.observe().instances.get(uid);
     if (!observed) return;
-    if (drainMs > 0) {
-      // An instance that cannot be told gets no new invocations either, and the same time for its own.
-      const subject = { action: "drain", pool, functionUid } as const;
-      this.#options.platform.drain(uid, drainMs).then(
-        () => this.#succeeded(subject),
-        (error) => this.#failed(subject, error),
-      );
-      this.#options.clock.after(drainMs + 300, this.#changed);
-    } else {
-      void this.#delete(observed);
-    }
+    if (drainMs > 0) this.#drain(observed, functionUid, drainMs);
+    else void this.#delete(observed);
+  }
+
+  /** Its drain was refused, and it still has to go: an instance that cannot be told gets no new invocations, and the same time for its own. */
+  #insist({ instance, drainMs }: Of<"remove">, now: number): void {
+    const { uid } = instance;
+    const observed = this.#options.platform.observe().instances.get(uid);
+    if (!observed) return;
+    const next = drainMs > 0 ? this.#leaving.next(uid, observed.echo?.state === "gone", now) : "delete";
+    if (next === "delete") void this.#delete(observed);
+    if (next !== "drain") return;
+    this.#leaving.asked(uid);
+    this.#drain(observed, instance.functionUid ?? instance.boundTo, drainMs);
+  }
+
+  #drain({ uid, pool }: Instance, functionUid: string | null, drainMs: number): void {
+    const { platform, clock } = this.#options;
+    const subject = { action: "drain", pool, functionUid } as const;
+    platform.drain(uid, drainMs).then(
+      () => {
+        this.#leaving.accepted(uid, drainMs, clock.now());
+        this.#succeeded(subject);
+      },
+      (error) => {
+        this.#leaving.refused(uid, clock.now());
+        this.#failed(subject, error);
+        this.#changed();
+      },
+    );
+    clock.after(drainMs + 300, this.#changed);
   }
 
   async #delete({ uid, resourceVersion, pool, binding }: Instance): Promise<void> {

@@ -16,6 +16,7 @@ export interface Knowledge {
   routers: "heard" | "never" | "deaf";
   suspects: ReadonlyMap<string, string>;
   isLeaving(uid: string): boolean;
+  isRefused(uid: string): boolean;
   isBinding(uid: string): boolean;
   isSilent(uid: string): boolean;
   specializedAt(uid: string): number;
@@ -45,7 +46,8 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     suspect: known.isSilent(uid) || (instance.echo !== null && known.suspects.get(uid) === instance.echo.bootId),
     obstacle: instance.obstacle,
     replace: instance.replace,
-    removing: instance.removing || known.isLeaving(uid),
+    removing: instance.removing || (known.isLeaving(uid) && !known.isRefused(uid)),
+    refused: known.isRefused(uid),
     deleting: instance.removing,
   };
   const claim = known.expectations.claim(uid);

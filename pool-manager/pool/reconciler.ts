@@ -141,11 +141,19 @@ export class Reconciler implements PoolManagerLink {
     this.#publisher.tellBlocked(world);
     const decision = decide(world);
     for (const pool of decision.throttled) this.#options.onEvent({ type: "budget.exhausted", pool });
-    this.#executor.execute(decision.actions, world);
+    for (const uid of this.#executor.execute(decision.actions, world)) this.#kept(uid);
     for (const action of decision.actions) {
       if (action.kind === "remove" && action.instance.functionUid) this.#publisher.publishUid(action.instance.functionUid);
     }
     this.#cancelTimer = this.#options.clock.after(Math.min(decision.lookAgainMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
+  }
+
+  /** Its removal was never carried out, and is not wanted any more: it is served again. */
+  #kept(uid: string): void {
+    const instance = this.#options.platform.observe().instances.get(uid);
+    const functionUid = instance?.echo?.functionUid ?? instance?.binding?.functionUid ?? null;
+    this.#options.onEvent({ type: "instance.kept", pool: this.#executor.poolOf(uid), instance: uid, function: functionUid });
+    if (functionUid) this.#publisher.publishUid(functionUid);
   }
 
   /** What cannot be true is told once, and nothing is removed or changed by it. */
@@ -184,6 +192,7 @@ export class Reconciler implements PoolManagerLink {
       uses: this.#demand.byInstance(now),
       suspects: this.#demand.suspects(now),
       isLeaving: (uid) => this.#executor.isLeaving(uid),
+      isRefused: (uid) => this.#executor.isRefused(uid),
       isSilent: (uid) => this.#executor.isSilent(uid),
       isBinding: (uid) => this.#executor.isBinding(uid),
       specializedAt: (uid) => this.#executor.starts.of(uid)?.at ?? 0,

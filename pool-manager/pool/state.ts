@@ -79,6 +79,8 @@ export interface InstanceView {
   replace: "version" | "node" | null;
   /** A removal was decided: it counts as alive, but not as capacity. */
   removing: boolean;
+  /** Its removal was decided before, and counted, but the instance could not be told: it is decided anew. */
+  refused: boolean;
   /** The platform is deleting it. */
   deleting: boolean;
 }

@@ -56,6 +56,7 @@ export function instance(uid: string, change: Partial<InstanceView> = {}): Insta
     obstacle: null,
     replace: null,
     removing: false,
+    refused: false,
     deleting: false,
     ...change,
   };
