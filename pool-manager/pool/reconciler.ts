@@ -26,7 +26,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #options: ReconcilerOptions;
   readonly #demand = new Demand();
   readonly #failures = new LoadFailures();
-  readonly #outcomes = new Outcomes();
+  readonly #outcomes: Outcomes;
   readonly #rollouts: Rollouts;
   readonly #missedRouters = new MissedRouters();
   readonly #doubts = new Doubts();
@@ -44,6 +44,7 @@ export class Reconciler implements PoolManagerLink {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#outcomes = new Outcomes(options.clock.now());
     this.#executor = new Executor(
       options,
       () => this.poke(),
@@ -107,7 +108,7 @@ export class Reconciler implements PoolManagerLink {
       return known !== undefined && servedRevisions(known).some(({ id }) => id === revision);
     };
     this.#failures.retain(isServed);
-    this.#outcomes.retain(isServed, this.#options.clock.now());
+    this.#outcomes.retain(isServed);
     this.poke();
   }
 
