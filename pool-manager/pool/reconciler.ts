@@ -193,7 +193,7 @@ export class Reconciler implements PoolManagerLink {
       uses: this.#demand.byInstance(now),
       suspects: this.#demand.suspects(now),
       isLeaving: (uid) => this.#executor.isLeaving(uid),
-      isRefused: (uid) => this.#executor.isRefused(uid),
+      isRefused: (uid) => this.#executor.removals.isRefused(uid),
       isSilent: (uid) => this.#executor.isSilent(uid),
       isBinding: (uid) => this.#executor.isBinding(uid),
       specializedAt: (uid) => this.#executor.starts.of(uid)?.at ?? 0,
@@ -211,7 +211,7 @@ export class Reconciler implements PoolManagerLink {
       demand: this.#demand.byFunction(now),
       deaf,
       expectedCreations: this.#executor.expectations.creations(),
-      disruptions: new Map(specs.map((p) => [p.name, this.#executor.disruptions.count(p.name, p.budget.windowMs, now)])),
+      disruptions: new Map(specs.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),
       pace,
     };
   }
