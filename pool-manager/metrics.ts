@@ -13,6 +13,11 @@ export class ManagerMetrics {
   readonly #starts = this.#counter("berth_instance_starts_total", "Specialized instances by how they were started", ["kind"]);
   readonly #created = this.#counter("berth_instances_created_total", "Instances that were asked for", ["pool"]);
   readonly #removed = this.#counter("berth_instances_removed_total", "Instances that were removed", ["pool", "reason"]);
+  readonly #kept = this.#counter(
+    "berth_instances_kept_total",
+    "Instances that stayed after all: their drain was refused, and the reason for their removal went",
+    ["pool"],
+  );
   readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
@@ -22,6 +27,8 @@ export class ManagerMetrics {
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
   readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
   readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
+  readonly #silences = this.#counter("berth_router_silences_total", "Routers that fell silent without having said that they leave", []);
+  readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process stood still, as far as it was noticed", []);
   readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
   readonly #obstructed = new Gauge({
     name: "berth_pool_obstructed",
@@ -33,6 +40,12 @@ export class ManagerMetrics {
     name: "berth_pool_size",
     help: "Instances of a pool by state",
     labelNames: ["pool", "state"],
+    registers: [this.registry],
+  });
+  readonly #unsure = new Gauge({
+    name: "berth_pool_unsure",
+    help: "Instances of a pool of which nobody can say whether they are in use: a router that may use them is not heard",
+    labelNames: ["pool"],
     registers: [this.registry],
   });
   readonly #hitRatio = new Gauge({
@@ -80,8 +93,14 @@ export class ManagerMetrics {
         return this.#swapFailures.inc({ pool: event.pool });
       case "instance.removing":
         return this.#removed.inc({ pool: event.pool, reason: event.reason });
+      case "instance.kept":
+        return this.#kept.inc({ pool: event.pool });
       case "observation.doubted":
         return this.#doubted.inc({ pool: event.pool });
+      case "router.silent":
+        return this.#silences.inc();
+      case "manager.stalled":
+        return this.#stalled.inc(event.ms / 1000);
       case "action.failed":
         return this.#failed.inc({ action: event.action, reason: event.reason });
       case "budget.exhausted":
@@ -108,6 +127,7 @@ export class ManagerMetrics {
   observe({ pools, instances }: Pick<World, "pools" | "instances">): void {
     this.#size.reset();
     for (const { name } of pools) {
+      this.#unsure.set({ pool: name }, instances.filter(({ pool, unsure, functionUid }) => pool === name && unsure && functionUid !== null).length);
       for (const state of ["starting", "prewarmed", "specializing", "warm", "draining", "failed"]) {
         const count = instances.filter((instance) => instance.pool === name && instance.state === state).length;
         this.#size.set({ pool: name, state }, count);

@@ -49,8 +49,13 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "instance.obstructed": "warn",
   "action.failed": "warn",
   "action.recovered": "info",
+  "instance.kept": "info",
   "budget.exhausted": "warn",
   "observation.doubted": "warn",
+  "manager.stalled": "warn",
+  "router.silent": "warn",
+  "router.heard": "info",
+  "router.forgotten": "warn",
   "rollout.stopped": "warn",
 };
 
@@ -164,7 +169,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     });
     return image;
   };
-  const retention = new Retention(config.retention);
+  const retention = new Retention(config.retention, realClock.now);
   const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
   const pools = new Pools(stores.pools, () => reconciler.poke());
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
@@ -180,6 +185,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     log[LEVELS[named.type] ?? "debug"](named);
   };
   tell = emit;
+  realClock.onGap((ms) => emit({ type: "manager.stalled", ms: Math.round(ms) }));
   stores.onNotice = (notice) => emit({ type: "store.notice", ...notice });
   const reconciler = new Reconciler({
     platform,
@@ -224,7 +230,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     else log.debug({ instance: uid, line }, "output of an instance without function");
   });
 
-  const links = new RouterLinks(reconciler, () => ready);
+  const links = new RouterLinks(reconciler, () => ready, realClock.now);
   const snapshots = config.redis ? new TableSnapshots(config.redis.url, config.redis.namespace) : null;
   let endSnapshots = () => {};
   let router: { url: string; registry: Registry } | null = null;

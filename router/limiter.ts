@@ -27,6 +27,8 @@ export class Limiter {
   readonly #siblings: () => Iterable<Limiter>;
   #inFlight = 0;
   #outcomes = { ended: 0, failed: 0 };
+  /** Since when outcomes are counted. */
+  #countedSince: number;
   /** Instances that the last urgent change asked for. */
   #asked = 1;
   /** Some waited at the last change. */
@@ -40,6 +42,7 @@ export class Limiter {
     this.#fn = fn;
     this.#siblings = siblings;
     this.#now = now;
+    this.#countedSince = now();
     this.#changed = changed;
   }
 
@@ -53,7 +56,10 @@ export class Limiter {
 
   /** A new state of the function: endpoints come, go and change their revision. */
   update(fn: TableFunction): void {
-    if (fn.revision !== this.#fn.revision) this.#outcomes = { ended: 0, failed: 0 };
+    if (fn.revision !== this.#fn.revision) {
+      this.#outcomes = { ended: 0, failed: 0 };
+      this.#countedSince = this.#now();
+    }
     this.#fn = fn;
     const listed = new Map(fn.endpoints.map((endpoint) => [endpoint.instanceUid, endpoint]));
     for (const [uid, slot] of this.#slots) {
@@ -172,6 +178,7 @@ export class Limiter {
       inFlight: this.#inFlight,
       oldestWaitMs: head ? now - head.arrivedAt : 0,
       ...this.#outcomes,
+      countedMs: now - this.#countedSince,
       instances: slots.map(({ instanceUid, inFlight, usedAt }) => ({ uid: instanceUid, inFlight, idleMs: now - usedAt })),
     };
   }

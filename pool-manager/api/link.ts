@@ -33,20 +33,36 @@ interface Follower {
   mark: number;
 }
 
+/** Most addresses at which the last router is remembered. */
+const MAX_ADDRESSES = 10_000;
+
+/** What is told of routers. */
+export interface RouterAudience extends PoolManagerLink {
+  /** The router's process has ended for good. */
+  routerEnded(id: string): void;
+}
+
 /** `GET /v1/table` streams the table to a router as JSON lines, `POST /v1/demand` takes its reports and signs of life. */
 export class RouterLinks {
-  readonly #link: PoolManagerLink;
+  readonly #link: RouterAudience;
   readonly #ready: () => boolean;
+  readonly #now: () => number;
   readonly #followers = new Set<Follower>();
   readonly #timer: NodeJS.Timeout;
+  /** Which router was last at each address. */
+  readonly #residents = new Map<string, string>();
   /** Looks whether everybody has confirmed. */
   readonly #waiting = new Set<() => void>();
   #mark = 0;
 
-  /** `ready`: whether the table is complete; a router that got less would forget what it serves. */
-  constructor(link: PoolManagerLink, ready: () => boolean) {
+  /**
+   * `ready`: whether the table is complete; a router that got less would forget what it serves. `now` in milliseconds:
+   * time that this process missed is no silence of routers.
+   */
+  constructor(link: RouterAudience, ready: () => boolean, now: () => number = () => performance.now()) {
     this.#link = link;
     this.#ready = ready;
+    this.#now = now;
     this.#timer = setInterval(() => this.#beat(), LINK_ALIVE_MS);
   }
 
@@ -55,7 +71,7 @@ export class RouterLinks {
       if (!this.#ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
       reply.hijack();
       const { router: id, host, port, leaving = false } = request.query;
-      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: performance.now(), leaving, mark: 0 });
+      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: this.#now(), leaving, mark: 0 });
     });
     app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
       const report = request.body;
@@ -95,17 +111,37 @@ export class RouterLinks {
     // Its snapshot has all that a mark asks for.
     follower.mark = this.#mark;
     this.#followers.add(follower);
+    this.#movesIn(follower.peer);
     this.#publish();
     stream.on("error", () => {});
     stream.on("close", () => {
       unsubscribe();
       if (this.#followers.delete(follower)) this.#publish();
+      if (this.#residents.get(addressOf(follower.peer)) !== follower.peer.id) this.#ended(follower.peer.id);
       this.#look();
     });
   }
 
+  /** Whoever was at that address before has ended: no two routers have one at a time. */
+  #movesIn(peer: RouterPeer): void {
+    const address = addressOf(peer);
+    const former = this.#residents.get(address);
+    this.#residents.delete(address);
+    this.#residents.set(address, peer.id);
+    for (const oldest of this.#residents.keys()) {
+      if (this.#residents.size <= MAX_ADDRESSES) break;
+      this.#residents.delete(oldest);
+    }
+    if (former !== undefined && former !== peer.id) this.#ended(former);
+  }
+
+  /** As long as its stream is open it may live, whatever the addresses say. */
+  #ended(id: string): void {
+    if (![...this.#followers].some(({ peer }) => peer.id === id)) this.#link.routerEnded(id);
+  }
+
   #heard(follower: Follower, { leaving, mark }: DemandReport): void {
-    follower.heardAt = performance.now();
+    follower.heardAt = this.#now();
     if (mark !== undefined) {
       follower.mark = mark;
       this.#look();
@@ -132,7 +168,7 @@ export class RouterLinks {
   /** A router that has fallen silent counts no longer: others take over what it owns. */
   #beat(): void {
     for (const { stream, heardAt } of this.#followers) {
-      if (performance.now() - heardAt > LINK_SILENT_MS) stream.destroy();
+      if (this.#now() - heardAt > LINK_SILENT_MS) stream.destroy();
       else stream.write("\n");
     }
   }
@@ -141,4 +177,8 @@ export class RouterLinks {
 function send(stream: ServerResponse, change: TableChange | Mark): void {
   stream.write(`${JSON.stringify(change)}\n`);
   if (stream.writableLength > MAX_BEHIND) stream.destroy();
+}
+
+function addressOf({ host, port }: RouterPeer): string {
+  return `${host}:${port}`;
 }

@@ -97,6 +97,8 @@ export interface FunctionDemand {
   ended: number;
   /** … those of them that ended with a status of 500 or more. */
   failed: number;
+  /** For how long it has counted them; a router of a former version does not say. Milliseconds. */
+  countedMs?: number;
   instances: InstanceUse[];
 }
 

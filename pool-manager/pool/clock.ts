@@ -1,3 +1,5 @@
+import { lookedTime } from "./looked-time.ts";
+
 /** Time and scheduling, so that a simulation can own them. */
 export interface Clock {
   /** Milliseconds; monotonic, with fractions. */
@@ -8,8 +10,12 @@ export interface Clock {
   soon(fn: () => void): void;
 }
 
-export const realClock: Clock = {
-  now: () => performance.now(),
+const looked = lookedTime(() => performance.now());
+
+/** Its `now` leaves out time in which this process stood still; its timers do not, and whoever they wake looks at `now`. */
+export const realClock: Clock & Pick<typeof looked, "onGap"> = {
+  now: looked.now,
+  onGap: looked.onGap,
   after(ms, fn) {
     const timer = setTimeout(fn, ms);
     return () => clearTimeout(timer);

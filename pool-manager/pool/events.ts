@@ -14,6 +14,8 @@ export type PoolEvent =
   | { type: "instance.swap-failed"; pool: string; instance: string; function: string; message: string }
   | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
   | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }
+  /** It could not be told to drain, and the reason for its removal has gone since. */
+  | { type: "instance.kept"; pool: string; instance: string; function: string | null }
   | { type: "instance.gone"; pool: string; instance: string }
   /** `again`: a further try of an action whose failure was told already. */
   | { type: "action.failed"; action: PlatformAction; pool: string; function: string | null; reason: string; message: string; again: boolean }
@@ -21,6 +23,12 @@ export type PoolEvent =
   | { type: "instance.obstructed"; pool: string; instance: string; function: string | null; obstacle: ObstacleKind; message: string }
   | { type: "budget.exhausted"; pool: string }
   | { type: "observation.doubted"; pool: string; message: string }
+  /** A router has fallen silent without a word: what it used stays. */
+  | { type: "router.silent"; router: string; instances: number; message: string }
+  | { type: "router.heard"; router: string }
+  | { type: "router.forgotten"; router: string; message: string }
+  /** This process stood still for so long, and counts that time for nothing. */
+  | { type: "manager.stalled"; ms: number }
   | { type: "rollout.stopped"; function: string; revision: string; message: string }
   | { type: "rollout.complete"; function: string; revision: string }
   | { type: "function.changed"; function: string; revision: string }

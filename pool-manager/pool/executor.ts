@@ -2,8 +2,8 @@ import { type Instance, isAdopted, type OpenOrder, PlatformError } from "../plat
 import { Expectations } from "./expectations.ts";
 import { Fenced } from "./fenced.ts";
 import { type Incident, Incidents } from "./incidents.ts";
-import { Disruptions, LeavingInstances } from "./leaving.ts";
 import type { ReconcilerOptions } from "./options.ts";
+import { Removals } from "./removals.ts";
 import { Starts } from "./starts.ts";
 import type { Action, InstanceView, World } from "./state.ts";
 
@@ -23,10 +23,9 @@ const LONGEST_BIND_PAUSE_MS = 15_000;
 /** Carries out decisions, each with its precondition, and remembers what was asked until it is observed. */
 export class Executor {
   readonly expectations = new Expectations();
-  readonly disruptions = new Disruptions();
   readonly incidents = new Incidents();
   readonly starts = new Starts();
-  readonly #leaving = new LeavingInstances();
+  readonly removals: Removals;
   readonly #binding = new Set<string>();
   readonly #bindFailures = new Map<string, number>();
   readonly #fenced = new Fenced();
@@ -46,22 +45,21 @@ export class Executor {
     this.#options = options;
     this.#changed = changed;
     this.#undeliverable = undeliverable;
+    this.removals = new Removals(options, changed, {
+      succeeded: (subject) => this.#succeeded(subject),
+      failed: (subject, error) => this.#failed(subject, error),
+    });
   }
 
   /** Takes in the observation, and deletes what has finished draining. */
   observe(instances: ReadonlyMap<string, Instance>, isHeld: (pool: string) => boolean, now: number): void {
     this.expectations.observe(instances, now);
-    this.#leaving.observe(instances);
     this.incidents.expire(now);
     for (const [uid, instance] of instances) {
       this.#pools.set(uid, instance.pool);
-      if (isStillborn(instance) && !this.#stillborn.has(uid) && !this.#leaving.has(uid)) this.#startFailed(instance, now);
+      if (isStillborn(instance) && !this.#stillborn.has(uid) && !this.isLeaving(uid)) this.#startFailed(instance, now);
     }
-    const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
-    for (const uid of this.#leaving.due(isGone, now)) {
-      const instance = instances.get(uid) as Instance;
-      if (!isHeld(instance.pool)) void this.#delete(instance);
-    }
+    this.removals.observe(instances, isHeld, now);
   }
 
   /** An instance has become prewarmed: instances start. */
@@ -79,17 +77,20 @@ export class Executor {
     this.#options.clock.after(pause, this.#changed);
   }
 
-  execute(actions: readonly Action[], world: World): void {
+  /** Returns instances that stay after all: their drain was refused, and their removal is not decided any more. */
+  execute(actions: readonly Action[], world: World): string[] {
+    const kept = world.synced ? this.removals.takeBack(actions) : [];
     for (const action of actions) {
       if (action.kind === "specialize") void this.#specialize(action, world.now);
       else if (action.kind === "scale") void this.#scale(action, world);
       else if (action.kind === "bind") void this.#bind(action);
-      else this.#remove(action, world.now);
+      else this.removals.remove(action, world.now);
     }
+    return kept;
   }
 
   isLeaving(uid: string): boolean {
-    return this.#leaving.has(uid);
+    return this.removals.has(uid);
   }
 
   isSilent(uid: string): boolean {
@@ -116,7 +117,7 @@ export class Executor {
   async #specialize(action: Of<"specialize">, now: number): Promise<void> {
     const { instance, functionUid, revision, start } = action;
     const { clock } = this.#options;
-    if (start === "warm") this.disruptions.record(instance.pool, now);
+    if (start === "warm") this.removals.disruptions.record(instance.pool, now);
     const epoch = instance.epoch + 1;
     this.expectations.expectClaim(instance.uid, { functionUid, revision, epoch }, now);
     this.starts.ordered(instance.uid, { kind: start, epoch, at: now, functionUid });
@@ -235,41 +236,6 @@ export class Executor {
         this.#binding.delete(uid);
         this.#changed();
       });
-    }
-  }
-
-  #remove({ instance, reason, drainMs }: Of<"remove">, now: number): void {
-    const { uid, pool } = instance;
-    const functionUid = instance.functionUid ?? instance.boundTo;
-    this.disruptions.record(pool, now);
-    this.#leaving.add(uid, drainMs, now);
-    this.#options.onEvent({ type: "instance.removing", pool, instance: uid, function: functionUid, reason });
-    const observed = this.#options.platform.observe().instances.get(uid);
-    if (!observed) return;
-    if (drainMs > 0) {
-      // An instance that cannot be told gets no new invocations either, and the same time for its own.
-      const subject = { action: "drain", pool, functionUid } as const;
-      this.#options.platform.drain(uid, drainMs).then(
-        () => this.#succeeded(subject),
-        (error) => this.#failed(subject, error),
-      );
-      this.#options.clock.after(drainMs + 300, this.#changed);
-    } else {
-      void this.#delete(observed);
-    }
-  }
-
-  async #delete({ uid, resourceVersion, pool, binding }: Instance): Promise<void> {
-    const { platform, clock } = this.#options;
-    const subject = { action: "remove", pool, functionUid: binding?.functionUid ?? null } as const;
-    this.#leaving.sent(uid);
-    try {
-      await platform.remove({ uid, resourceVersion });
-      this.#leaving.taken(uid);
-      this.#succeeded(subject);
-    } catch (error) {
-      this.#failed(subject, error);
-      clock.after(this.#leaving.failed(uid, clock.now()), this.#changed);
     }
   }
 }

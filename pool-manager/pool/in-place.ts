@@ -62,7 +62,8 @@ export function renew(plan: Plan): void {
     if (!stale || left === 0 || plan.isBlocked(spec)) continue;
     left -= 1;
     const serving = own.filter((instance) => instance.state === "warm" && !plan.isOrdered(instance)).length;
-    const keep = Math.max(1, wantedInstances(spec, world.demand.get(spec.key), 0));
+    // Instances that a silent router may use count as needed.
+    const keep = Math.max(1, wantedInstances(spec, world.demand.get(spec.key), 0), own.filter(({ unsure }) => unsure).length);
     if (serving > keep) plan.remove(stale, "replaced", spec.timeoutMs);
     else if (serving === own.length) double(plan, spec);
   }

@@ -34,10 +34,10 @@ export function isGivenUp(instance: InstanceView, world: Clocked): boolean {
   return isLost(instance, world) && obstacle !== null && world.now - obstacle.since > KEPT_TIMES * world.pace.startTimeoutMs;
 }
 
-/** A function's instance that neither the pool manager nor any router has reached for the whole start timeout. */
-export function isAbandoned(instance: InstanceView, { now, pace }: Clocked): boolean {
+/** A function's instance that neither the pool manager nor any router has reached for the whole start timeout; while no router is heard, nobody knows. */
+export function isAbandoned(instance: InstanceView, { now, pace, deaf }: Pick<World, "now" | "pace" | "deaf">): boolean {
   const { obstacle, inFlight, lastUsedAt, boundTo, functionUid } = instance;
-  if ((boundTo ?? functionUid) === null || inFlight > 0) return false;
+  if ((boundTo ?? functionUid) === null || inFlight > 0 || deaf) return false;
   if (obstacle?.kind !== "unreachable" && obstacle?.kind !== "blocked") return false;
   return now - Math.max(obstacle.since, lastUsedAt) > pace.startTimeoutMs;
 }

@@ -92,8 +92,8 @@ export function removeIdle(plan: Plan): void {
 
 /** It is recorded as a function's and has nothing loaded, and nobody asks for the function, whose code has failed to load. */
 function isStranded(plan: Plan, instance: InstanceView): boolean {
-  const { state, boundTo, boundRevision, lastUsedAt } = instance;
-  const spec = state === "prewarmed" && !plan.isOrdered(instance) ? plan.specOf(boundTo, boundRevision) : undefined;
+  const { state, boundTo, boundRevision, lastUsedAt, unsure } = instance;
+  const spec = state === "prewarmed" && !unsure && !plan.isOrdered(instance) ? plan.specOf(boundTo, boundRevision) : undefined;
   return spec !== undefined && plan.isBlocked(spec) && plan.world.now - lastUsedAt > spec.idleTimeoutMs;
 }
 
@@ -103,7 +103,7 @@ export function totalOf(needs: readonly Need[]): number {
 
 function idleFirst(plan: Plan): InstanceView[] {
   const isIdle = (instance: InstanceView) => {
-    if (instance.state !== "warm" || instance.inFlight > 0 || plan.isOrdered(instance)) return false;
+    if (instance.state !== "warm" || instance.inFlight > 0 || instance.unsure || plan.isOrdered(instance)) return false;
     const spec = plan.specOf(instance.functionUid, instance.revision);
     return spec !== undefined && (plan.world.demand.get(spec.key)?.waiting ?? 0) === 0;
   };

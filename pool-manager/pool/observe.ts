@@ -1,16 +1,22 @@
 import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
 import type { FunctionEnd } from "../functions/retention.ts";
 import { isRolling, movedAt, percentOf } from "../functions/rollout.ts";
-import type { Instance } from "../platform/platform.ts";
+import { type Instance, isAdopted } from "../platform/platform.ts";
+import type { Use } from "./demand.ts";
 import type { Expectations } from "./expectations.ts";
+import { UNKNOWN_MS } from "./hearing.ts";
 import type { FunctionSpec, InstanceView } from "./state.ts";
 
 /** What is known of instances beside the platform's own record. */
 export interface Knowledge {
+  now: number;
   expectations: Expectations;
-  uses: ReadonlyMap<string, { inFlight: number; lastUsedAt: number }>;
+  uses: ReadonlyMap<string, Use>;
+  /** `never`: nobody has been heard yet; `deaf`: nobody is any more, and nothing says that all are over. */
+  routers: "heard" | "never" | "deaf";
   suspects: ReadonlyMap<string, string>;
   isLeaving(uid: string): boolean;
+  isRefused(uid: string): boolean;
   isBinding(uid: string): boolean;
   isSilent(uid: string): boolean;
   specializedAt(uid: string): number;
@@ -20,7 +26,7 @@ export interface Knowledge {
 export function viewInstance(instance: Instance, known: Knowledge): InstanceView {
   const { uid } = instance;
   const specializedAt = known.specializedAt(uid);
-  const use = known.uses.get(uid) ?? { inFlight: 0, lastUsedAt: 0 };
+  const use = known.uses.get(uid) ?? { inFlight: 0, lastUsedAt: 0, unsure: false };
   const view: InstanceView = {
     uid,
     pool: instance.pool,
@@ -36,15 +42,22 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     specializedAt,
     lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.seenAt),
     inFlight: use.inFlight,
+    unsure: use.unsure || nobodyKnows(instance, known),
     suspect: known.isSilent(uid) || (instance.echo !== null && known.suspects.get(uid) === instance.echo.bootId),
     obstacle: instance.obstacle,
     replace: instance.replace,
-    removing: instance.removing || known.isLeaving(uid),
+    removing: instance.removing || (known.isLeaving(uid) && !known.isRefused(uid)),
+    refused: known.isRefused(uid),
     deleting: instance.removing,
   };
   const claim = known.expectations.claim(uid);
   const unseen = claim && claim.epoch > view.epoch && (view.state === "prewarmed" || view.state === "warm");
   return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
+}
+
+/** No router is heard that could tell whether it is in use. One that we found here may have been used before we came. */
+function nobodyKnows(instance: Instance, { routers, now }: Knowledge): boolean {
+  return routers === "deaf" || (routers === "never" && isAdopted(instance) && now - instance.seenAt <= UNKNOWN_MS);
 }
 
 function saidByItself({ echo, obstacle }: Instance): Pick<InstanceView, "bootId" | "epoch" | "state" | "functionUid" | "revision"> {

@@ -131,7 +131,7 @@ export class Plan {
 
   /** False: the budget does not allow it now. */
   remove(instance: InstanceView, reason: RemoveReason, drainMs: number): boolean {
-    if (this.#removed.has(instance.uid) || !this.spend()) return false;
+    if (this.#removed.has(instance.uid) || this.pool.paused || !(instance.refused || this.spend())) return false;
     this.#removed.add(instance.uid);
     const spec = this.specOf(instance.functionUid, instance.revision);
     if (spec) this.of(spec).delete(instance);

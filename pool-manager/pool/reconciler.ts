@@ -5,6 +5,7 @@ import { Demand } from "./demand.ts";
 import { Doubts } from "./doubt.ts";
 import { Executor } from "./executor.ts";
 import { LoadFailures } from "./load-failures.ts";
+import { MissedRouters } from "./missed-routers.ts";
 import { Notices } from "./notices.ts";
 import { type Knowledge, specOf, unknownFunctions, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
@@ -25,8 +26,9 @@ export class Reconciler implements PoolManagerLink {
   readonly #options: ReconcilerOptions;
   readonly #demand = new Demand();
   readonly #failures = new LoadFailures();
-  readonly #outcomes = new Outcomes();
+  readonly #outcomes: Outcomes;
   readonly #rollouts: Rollouts;
+  readonly #missedRouters = new MissedRouters();
   readonly #doubts = new Doubts();
   #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
@@ -42,6 +44,7 @@ export class Reconciler implements PoolManagerLink {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#outcomes = new Outcomes(options.clock.now());
     this.#executor = new Executor(
       options,
       () => this.poke(),
@@ -86,6 +89,12 @@ export class Reconciler implements PoolManagerLink {
     this.poke();
   }
 
+  /** Nothing is kept for it any more. */
+  routerEnded(id: string): void {
+    this.#demand.hearing.ended(id);
+    this.poke();
+  }
+
   /** Embedded there is no other router. */
   leave(): void {}
 
@@ -99,7 +108,7 @@ export class Reconciler implements PoolManagerLink {
       return known !== undefined && servedRevisions(known).some(({ id }) => id === revision);
     };
     this.#failures.retain(isServed);
-    this.#outcomes.retain(isServed, this.#options.clock.now());
+    this.#outcomes.retain(isServed);
     this.poke();
   }
 
@@ -124,6 +133,7 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
     this.#demand.retain(instances);
+    for (const event of this.#missedRouters.look(this.#demand, clock.now())) this.#options.onEvent(event);
     this.#doubt();
     this.#notices.obstacles(instances.values(), clock.now());
     const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));
@@ -132,11 +142,19 @@ export class Reconciler implements PoolManagerLink {
     this.#publisher.tellBlocked(world);
     const decision = decide(world);
     for (const pool of decision.throttled) this.#options.onEvent({ type: "budget.exhausted", pool });
-    this.#executor.execute(decision.actions, world);
+    for (const uid of this.#executor.execute(decision.actions, world)) this.#kept(uid);
     for (const action of decision.actions) {
       if (action.kind === "remove" && action.instance.functionUid) this.#publisher.publishUid(action.instance.functionUid);
     }
     this.#cancelTimer = this.#options.clock.after(Math.min(decision.lookAgainMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
+  }
+
+  /** Its removal was never carried out, and is not wanted any more: it is served again. */
+  #kept(uid: string): void {
+    const instance = this.#options.platform.observe().instances.get(uid);
+    const functionUid = instance?.echo?.functionUid ?? instance?.binding?.functionUid ?? null;
+    this.#options.onEvent({ type: "instance.kept", pool: this.#executor.poolOf(uid), instance: uid, function: functionUid });
+    if (functionUid) this.#publisher.publishUid(functionUid);
   }
 
   /** What cannot be true is told once, and nothing is removed or changed by it. */
@@ -166,11 +184,16 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock, functions, pace } = this.#options;
     const now = clock.now();
     const { synced, instances } = platform.observe();
+    const { hearing } = this.#demand;
+    const deaf = hearing.isDeaf(now);
     const known: Knowledge = {
+      now,
+      routers: deaf ? "deaf" : hearing.anybody ? "heard" : "never",
       expectations: this.#executor.expectations,
       uses: this.#demand.byInstance(now),
       suspects: this.#demand.suspects(now),
       isLeaving: (uid) => this.#executor.isLeaving(uid),
+      isRefused: (uid) => this.#executor.removals.isRefused(uid),
       isSilent: (uid) => this.#executor.isSilent(uid),
       isBinding: (uid) => this.#executor.isBinding(uid),
       specializedAt: (uid) => this.#executor.starts.of(uid)?.at ?? 0,
@@ -186,8 +209,9 @@ export class Reconciler implements PoolManagerLink {
       unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
+      deaf,
       expectedCreations: this.#executor.expectations.creations(),
-      disruptions: new Map(specs.map((p) => [p.name, this.#executor.disruptions.count(p.name, p.budget.windowMs, now)])),
+      disruptions: new Map(specs.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),
       pace,
     };
   }

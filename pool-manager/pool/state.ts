@@ -69,6 +69,8 @@ export interface InstanceView {
   /** When an invocation last began or ended on it, or when it was specialized. */
   lastUsedAt: number;
   inFlight: number;
+  /** A router that may use it is not heard: whether it is idle is not known. */
+  unsure: boolean;
   /** A router could not use it. */
   suspect: boolean;
   /** Why it cannot serve now; null: nothing is known to be in the way. */
@@ -77,6 +79,8 @@ export interface InstanceView {
   replace: "version" | "node" | null;
   /** A removal was decided: it counts as alive, but not as capacity. */
   removing: boolean;
+  /** Its removal was decided before, and counted, but the instance could not be told: it is decided anew. */
+  refused: boolean;
   /** The platform is deleting it. */
   deleting: boolean;
 }
@@ -97,6 +101,8 @@ export interface World {
   unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
+  /** No router is heard, though some were: that nothing is said means nothing. */
+  deaf: boolean;
   /** Instances that were asked for and are not observed yet, by pool. */
   expectedCreations: ReadonlyMap<string, number>;
   /** Disruptive actions in each pool's current window. */

@@ -1,9 +1,11 @@
-import type { TableFunction } from "../../pool-manager/client/contract.ts";
+import type { DemandReport, TableFunction } from "../../pool-manager/client/contract.ts";
 import { parseManifest } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { FakePlatform } from "../../pool-manager/platform/fake.ts";
 import type { Instance, Observation } from "../../pool-manager/platform/platform.ts";
+import type { Clock } from "../../pool-manager/pool/clock.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
+import { lookedTime } from "../../pool-manager/pool/looked-time.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import { memoryStore } from "../simulation/simulation.ts";
 import { VirtualTime } from "../simulation/time.ts";
@@ -15,6 +17,8 @@ export type Forge = (real: ReadonlyMap<string, Instance>) => Partial<Observation
 export /** A pool manager on a platform in memory and in virtual time, at rest with 20 warm instances of a function and 4 free ones; what it observes can be forged. */
 class Rest {
   readonly time = new VirtualTime(1);
+  /** What the pool manager and its platform go by. */
+  readonly clock: Clock;
   readonly events: PoolEvent[] = [];
   /** What the platform was asked to do that cannot be undone. */
   readonly harm: string[] = [];
@@ -26,11 +30,19 @@ class Rest {
   /** Milliseconds until what an instance says of itself is heard. */
   eventMs: () => number = () => 1;
   #term = 0;
+  #seq = 0;
 
   private constructor() {
     const time = this.time;
+    const ticking = (look: () => void, ms: number) =>
+      void time.after(ms, () => {
+        look();
+        ticking(look, ms);
+      });
+    const { now } = lookedTime(time.now, ticking);
+    this.clock = { now, after: time.after, soon: (run) => time.soon(run) };
     this.platform = new FakePlatform({
-      now: () => time.now(),
+      now,
       deliver: (what, effect) => void time.after(what === "event" ? this.eventMs() : 1, effect),
       after: (ms, effect) => void time.after(ms, effect),
       call: (_what, work) => new Promise((resolve, reject) => time.after(1, () => Promise.resolve().then(work).then(resolve, reject))),
@@ -65,7 +77,7 @@ class Rest {
       functions: this.functions,
       pools: { list: () => [this.pool] },
       layer: async () => new Uint8Array(),
-      clock: this.time,
+      clock: this.clock,
       pace: { urgent: 8, refill: 8, refillDelayMs: 0, startTimeoutMs: 10_000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 },
       term: ++this.#term,
       onEvent: (event) => this.events.push(event),
@@ -98,13 +110,32 @@ class Rest {
     return rest;
   }
 
-  async deploy(layer: string): Promise<void> {
-    const manifest = parseManifest({ minScale: 20, maxScale: 20, idleTimeout: "1h" }, ["node"]);
+  async deploy(layer: string, change: Record<string, unknown> = {}): Promise<void> {
+    const manifest = parseManifest({ minScale: 20, maxScale: 20, idleTimeout: "1h", ...change }, ["node"]);
     await this.functions.deploy("f", () => manifest, { layer, entry: "index.mjs" });
   }
 
   pass(ms: number): Promise<void> {
     return this.time.run(this.time.now() + ms);
+  }
+
+  /** The process stands still; what was due meanwhile is late. */
+  stop(ms: number): void {
+    this.time.skip(ms);
+  }
+
+  /** What a router says of the function's instances, by uid. */
+  report(router: string, uses: Record<string, { inFlight: number; idleMs: number }>, change: Partial<DemandReport> = {}): void {
+    const key = this.functions.list()[0]?.uid ?? "";
+    const instances = Object.entries(uses).map(([uid, use]) => ({ uid, ...use }));
+    const inFlight = instances.reduce((sum, use) => sum + use.inFlight, 0);
+    const entry = { key, revision: "r1", waiting: 0, inFlight, oldestWaitMs: 0, ended: 0, failed: 0, instances };
+    this.reconciler.report({ router, seq: ++this.#seq, functions: [entry], suspects: [], ...change });
+  }
+
+  /** Uids of the instances that serve the function, as the pool manager has heard. */
+  warm(): string[] {
+    return [...this.platform.observe().instances.values()].flatMap(({ uid, echo }) => (echo?.state === "warm" ? [uid] : [])).sort();
   }
 
   states(): Record<string, number> {

@@ -167,7 +167,7 @@ export const MUTANTS: Mutant[] = [
   },
   {
     name: "a removal that failed is not tried again",
-    file: "pool-manager/pool/executor.ts",
+    file: "pool-manager/pool/removals.ts",
     find: "clock.after(this.#leaving.failed(uid, clock.now()), this.#changed);",
     replace: "",
   },

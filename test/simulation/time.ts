@@ -36,6 +36,11 @@ export class VirtualTime implements Clock {
     this.after(0, run);
   }
 
+  /** Time passes and nothing happens: what was due meanwhile is late. */
+  skip(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Uniform in [from, to). */
   between(from: number, to: number): number {
     return from + this.random() * (to - from);
@@ -81,11 +86,11 @@ export class VirtualTime implements Clock {
       event = this.#heap[0];
     }
     if (!event || event.at > until) {
-      this.#now = until;
+      this.#now = Math.max(this.#now, until);
       return false;
     }
     this.#pop();
-    this.#now = event.at;
+    this.#now = Math.max(this.#now, event.at);
     event.run();
     return true;
   }

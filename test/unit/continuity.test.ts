@@ -63,7 +63,7 @@ test("when an instance was last used stays known after the router that told of i
   const instances = [{ uid: "i", inFlight: 0, idleMs: 100 }];
   const entry = { key: "f", revision: "r1", waiting: 0, inFlight: 0, oldestWaitMs: 0, ended: 0, failed: 0, instances };
   demand.hear({ router: "r", seq: 1, functions: [entry], suspects: [] }, 1000);
-  expect(demand.byInstance(60_000).get("i")).toEqual({ inFlight: 0, lastUsedAt: 900 });
+  expect(demand.byInstance(60_000).get("i")).toMatchObject({ inFlight: 0, lastUsedAt: 900 });
   expect(demand.byFunction(60_000).size).toBe(0);
   demand.retain(new Map());
   expect(demand.byInstance(60_000).get("i")).toBeUndefined();

@@ -41,6 +41,7 @@ export class InstanceLink {
   readonly #open: OpenControl;
   readonly #target: LinkTarget;
   readonly #events: LinkEvents;
+  readonly #now: () => number;
   #host: string;
   #client: Control | null = null;
   #fingerprint: string | null;
@@ -55,7 +56,9 @@ export class InstanceLink {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(kube: Pick<Kube, "namespace" | "text">, open: OpenControl, target: LinkTarget, events: LinkEvents) {
+  /** `now` in milliseconds. */
+  constructor(kube: Pick<Kube, "namespace" | "text">, open: OpenControl, target: LinkTarget, events: LinkEvents, now: () => number = () => performance.now()) {
+    this.#now = now;
     this.#log = new FingerprintLog(kube, target.name);
     this.#open = open;
     this.#target = target;
@@ -76,7 +79,7 @@ export class InstanceLink {
   }
 
   /**
-   * When the instance was first tried at its present address since it was last connected, by performance.now(); null:
+   * When the instance was first tried at its present address since it was last connected, on the platform's clock; null:
    * it is connected, or has not been tried there. Reading its log is no attempt on it.
    */
   get triedSince(): number | null {
@@ -114,7 +117,7 @@ export class InstanceLink {
 
   /** Throws where an order would only wait for what is waited for already. */
   #reached(): Control {
-    const forMs = this.#triedSince === null ? 0 : performance.now() - this.#triedSince;
+    const forMs = this.#triedSince === null ? 0 : this.#now() - this.#triedSince;
     if (this.#client && forMs < ORDER_MS) return this.#client;
     const why = this.#trouble ?? (this.#client ? `no connection within ${Math.round(forMs)} ms` : "it has not been tried yet");
     throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached: ${why}`);
@@ -125,7 +128,7 @@ export class InstanceLink {
     const fingerprint = this.#fingerprint ?? (await this.#find(attempt));
     if (fingerprint === null || attempt !== this.#attempt) return;
     this.#fingerprint = fingerprint;
-    this.#triedSince ??= performance.now();
+    this.#triedSince ??= this.#now();
     const { uid } = this.#target;
     const client = this.#open({ uid, host: this.#host, fingerprint });
     this.#client = client;

@@ -1,7 +1,7 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../platform.ts";
 import { belongingOf, type KnownSets } from "./belonging.ts";
-import { InstanceLink, type OpenControl } from "./instance-link.ts";
+import { InstanceLink, type LinkEvents, type OpenControl } from "./instance-link.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
 import type { Nodes } from "./nodes.ts";
@@ -186,7 +186,7 @@ export class Members {
     const { podIP } = member.pod.status;
     if (member.link || !podIP) return;
     const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
-    member.link = new InstanceLink(this.#options.kube, this.#options.openControl, target, {
+    const events: LinkEvents = {
       line: ({ echo, log }) => {
         if (echo) this.echoed(uid, echo);
         else for (const listener of this.#logListeners) listener(uid, log ?? "");
@@ -195,7 +195,9 @@ export class Members {
       broken: () => {
         if (!this.#options.pods.get(name)) this.#forget(uid);
       },
-    });
+    };
+    const { kube, openControl, now } = this.#options;
+    member.link = new InstanceLink(kube, openControl, target, events, now);
   }
 
   #linkChanged(member: Member): void {
