@@ -43,7 +43,10 @@ test("a removal that Kruise has done, and of which the watch has not told yet, i
     const others = await withRemoval(world);
     await world.reach(() => world.set("fn-")?.spec.scaleStrategy?.podsToDelete?.length === 0, "Kruise has deleted it");
     let asked = 0;
-    world.cluster.store.listen({ changed: () => void (asked += world.set("fn-")?.spec.scaleStrategy?.podsToDelete?.length ?? 0), restored: () => {} });
+    const changed = () => {
+      asked += world.set("fn-")?.spec.scaleStrategy?.podsToDelete?.length ?? 0;
+    };
+    world.cluster.store.listen({ changed, restored: () => {} });
     await time.sleep(100_000);
     expect([asked, world.isWhole(2)]).toEqual([0, true]);
     expect(world.pods().map(({ metadata }) => metadata.uid)).toEqual(expect.arrayContaining(others));
