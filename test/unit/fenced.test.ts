@@ -6,6 +6,8 @@ test("instances that have heard of later terms than a cluster from a backup give
   VirtualTime.run(1, async (time) => {
     const world = new World(time, { functions: ["f"], warmEach: 2, free: 2, max: 10 });
     await world.begin();
+    // The kubelet has told all that it has to tell.
+    await time.sleep(5000);
     const backup = world.cluster.store.snapshot();
     for (const revision of ["r2", "r3"]) {
       await world.takeover("stop", true);
