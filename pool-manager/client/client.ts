@@ -1,8 +1,9 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type RouterPeer, type TableChange } from "./contract.ts";
+import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type RouterPeer, type TableChange } from "./contract.ts";
+import { parseChange, TableError } from "./parse.ts";
 import { ServiceLookup } from "./service-lookup.ts";
-import type { ReachableLink } from "./snapshot.ts";
+import type { ReachableLink } from "./snapshot-link.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
@@ -44,7 +45,7 @@ export class ManagerClient implements ReachableLink {
   #alive: NodeJS.Timeout | null = null;
   #silence: NodeJS.Timeout | null = null;
 
-  /** `url` of the manage API; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
+  /** `url` of the manage API, an http URL; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
   constructor(url: string, self: RouterPeer, key: string | null = null, services = new ServiceLookup()) {
     this.#url = url;
     this.#currentUrl = url;
@@ -83,7 +84,7 @@ export class ManagerClient implements ReachableLink {
     req.end(body);
   }
 
-  /** After some tries every other one goes there, as long as the pool manager is not heard. */
+  /** After some tries every other one goes there, as long as the pool manager is not heard. `url` is an http URL. */
   alsoAt(url: string): void {
     this.#otherUrl = url;
   }
@@ -142,14 +143,33 @@ export class ManagerClient implements ReachableLink {
     const lines = createInterface({ input: res });
     for (const stream of [lines, res]) stream.on("error", () => {});
     lines.on("line", (line) => {
+      // What was dropped may still have lines that were read before.
+      if (req.destroyed) return;
       this.#heard(req);
-      this.#pauseMs = FIRST_PAUSE_MS;
-      this.#tries = 0;
-      if (!line) return;
-      const change = JSON.parse(line) as TableChange | Mark;
-      if (change.type === "mark") return this.#sign(change.mark);
-      for (const listener of this.#listeners) listener(change);
+      if (line) this.#line(req, line);
     });
+  }
+
+  #line(req: ClientRequest, line: string): void {
+    const change = this.#parse(req, line);
+    if (change === null) return;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#tries = 0;
+    if (change.type === "unknown") return;
+    if (change.type === "mark") return this.#sign(change.mark);
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Null: whoever says this is dropped. It will say the same again, so that it is not asked at once, with a whole table each time. */
+  #parse(req: ClientRequest, line: string): ReturnType<typeof parseChange> | null {
+    try {
+      return parseChange(line);
+    } catch (error) {
+      if (!(error instanceof TableError)) throw error;
+      this.#pauseMs = LONGEST_PAUSE_MS;
+      this.#drop(req, error.message);
+      return null;
+    }
   }
 
   /** A pool manager that has hung looks like one that has nothing to tell. */
