@@ -64,7 +64,8 @@ export class RouterLinks {
     this.#link = link;
     this.#ready = ready;
     this.#now = now;
-    this.#timer = setInterval(() => this.#beat(), LINK_ALIVE_MS);
+    // What came while this process was held up is read first, between the timers and this.
+    this.#timer = setInterval(() => setImmediate(() => this.#beat()), LINK_ALIVE_MS);
   }
 
   routes(app: FastifyInstance): void {

@@ -1,6 +1,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type RouterPeer, type TableChange } from "./contract.ts";
+import { expiry } from "./expiry.ts";
 import { parseChange, TableError } from "./parse.ts";
 import { ServiceLookup } from "./service-lookup.ts";
 import type { ReachableLink } from "./snapshot-link.ts";
@@ -43,7 +44,7 @@ export class ManagerClient implements ReachableLink {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
   #alive: NodeJS.Timeout | null = null;
-  #silence: NodeJS.Timeout | null = null;
+  #endSilence: () => void = () => {};
 
   /** `url` of the manage API, an http URL; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
   constructor(url: string, self: RouterPeer, key: string | null = null, services = new ServiceLookup()) {
@@ -96,7 +97,8 @@ export class ManagerClient implements ReachableLink {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#timer, this.#alive, this.#silence]) if (timer) clearTimeout(timer);
+    for (const timer of [this.#timer, this.#alive]) if (timer) clearTimeout(timer);
+    this.#endSilence();
     this.#stream?.destroy();
     this.#agent.destroy();
   }
@@ -131,8 +133,8 @@ export class ManagerClient implements ReachableLink {
     req.on("close", () => this.#again());
     const connectMs = elsewhere === null ? CONNECT_MS : CONNECT_OTHER_MS;
     req.on("socket", (socket) => {
-      const late = setTimeout(() => this.#drop(req, `no connection within ${connectMs} ms`), connectMs);
-      for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(late));
+      const connected = expiry(connectMs, () => this.#drop(req, `no connection within ${connectMs} ms`));
+      for (const event of ["connect", "close"]) socket.once(event, connected);
     });
     this.#heard(req);
     req.end();
@@ -174,8 +176,8 @@ export class ManagerClient implements ReachableLink {
 
   /** A pool manager that has hung looks like one that has nothing to tell. */
   #heard(req: ClientRequest): void {
-    if (this.#silence) clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#drop(req, `nothing was heard for ${LINK_SILENT_MS} ms`), LINK_SILENT_MS);
+    this.#endSilence();
+    this.#endSilence = expiry(LINK_SILENT_MS, () => this.#drop(req, `nothing was heard for ${LINK_SILENT_MS} ms`));
   }
 
   #drop(req: ClientRequest, reason: string): void {
