@@ -55,8 +55,8 @@ export async function startRouter(
       functions.leave();
       await sleep(config.unreadyMs);
       const closed = server.close();
-      const deadline = Date.now() + config.drainMs;
-      while (functions.active > 0 && Date.now() < deadline) await sleep(10);
+      const deadline = performance.now() + config.drainMs;
+      while (functions.active > 0 && performance.now() < deadline) await sleep(10);
       await functions.close();
       server.destroy();
       await closed;
