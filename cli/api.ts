@@ -53,12 +53,12 @@ export class Api {
 
   /** The raw response, for streams; errors are already thrown. Waits while pool managers take over from each other. */
   async open(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    for (const deadline = Date.now() + HANDOVER_MS; ; ) {
+    for (const deadline = performance.now() + HANDOVER_MS; ; ) {
       try {
         return await this.#once(method, path, init);
       } catch (error) {
         const { code } = error as CliError;
-        if (!(UNDONE.has(code) || (code === "CONNECTION_LOST" && method === "GET")) || Date.now() >= deadline) throw error;
+        if (!(UNDONE.has(code) || (code === "CONNECTION_LOST" && method === "GET")) || performance.now() >= deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     }

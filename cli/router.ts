@@ -2,12 +2,14 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
+import { httpUrl, isHttpUrl } from "../pool-manager/client/address.ts";
 import { type ApiKeys, presentedKey } from "../pool-manager/client/api-keys.ts";
 import { ManagerClient } from "../pool-manager/client/client.ts";
 import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contract.ts";
-import { SnapshotLink, TableSnapshots } from "../pool-manager/client/snapshot.ts";
+import { TableSnapshots } from "../pool-manager/client/snapshot.ts";
+import { SnapshotLink } from "../pool-manager/client/snapshot-link.ts";
 import { type Router, startRouter } from "../router/start.ts";
-import { EXIT, portError } from "./errors.ts";
+import { CliError, EXIT, portError } from "./errors.ts";
 import { type RouterOptions, routerConfig } from "./router-options.ts";
 
 export interface RouterCommandOptions extends RouterOptions {
@@ -23,6 +25,14 @@ const DRAIN_MS = 30_000;
 
 /** The command: a router of the pool manager at `managerUrl`; runs until it is told to stop. */
 export async function router(managerUrl: string, key: string | null, options: RouterCommandOptions): Promise<void> {
+  if (!isHttpUrl(managerUrl)) {
+    throw new CliError(
+      "URL_INVALID",
+      `${JSON.stringify(managerUrl)} is no address of a pool manager`,
+      "give --url (or BERTH_URL) as http://HOST:PORT, an IPv6 address in brackets",
+      EXIT.usage,
+    );
+  }
   const snapshots = options.redis ? new TableSnapshots(options.redis, options.namespace) : null;
   const config = routerConfig(options, key, options.unready, DRAIN_MS);
   const connect = (self: RouterPeer): PoolManagerLink => {
@@ -42,7 +52,7 @@ export async function router(managerUrl: string, key: string | null, options: Ro
     if (err) process.exitCode = EXIT.error;
   });
   const { port } = admin.address() as AddressInfo;
-  process.stdout.write(`router ready: invoke ${started.url} admin http://${options.host}:${port}\n`);
+  process.stdout.write(`router ready: invoke ${started.url} admin ${httpUrl(options.host, port)}\n`);
 }
 
 async function startAdmin({ registry, unready }: Router, { host, adminPort }: RouterCommandOptions, keys: ApiKeys | null): Promise<Server> {

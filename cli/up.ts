@@ -153,8 +153,8 @@ async function deployExample(api: Api): Promise<void> {
 }
 
 async function prewarmed(api: Api): Promise<void> {
-  const deadline = Date.now() + PREWARM_MS;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + PREWARM_MS;
+  while (performance.now() < deadline) {
     const { items } = await api.get<{ items: { size: number; instances: Record<string, number> }[] }>("/v1/pools");
     if (items.every((pool) => pool.size === 0 || (pool.instances.prewarmed ?? 0) + (pool.instances.warm ?? 0) > 0)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -5,6 +5,7 @@ import { Front, starting } from "./api/front.ts";
 import { RouterLinks } from "./api/link.ts";
 import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
+import { hostPort, httpUrl } from "./client/address.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
 import { Collection } from "./collection.ts";
@@ -128,7 +129,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   const images = new CodeImages(layout, join(root, ENTRY_PROGRAM));
   await images.open();
   const logs = new FunctionLogs();
-  const url = `http://${config.advertise ?? config.host}:${front.port}`;
+  const url = httpUrl(config.advertise ?? config.host, front.port);
   const { platform, runtimes, term, cluster } = await createPlatform(config.platform, {
     root,
     stateDir: config.stateDir,
@@ -249,7 +250,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         const { instances, now } = reconciler.view();
         const addressOf = (uid: string) => {
           const found = platform.observe().instances.get(uid);
-          return found?.echo?.port ? `${found.host}:${found.echo.port}` : null;
+          return found?.echo?.port ? hostPort(found.host, found.echo.port) : null;
         };
         return { views: [...instances], addressOf, now };
       },
@@ -297,7 +298,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   await stores.follow(functions, pools, reconciler);
 
   return {
-    url: `http://${config.host}:${front.port}`,
+    url: httpUrl(config.host, front.port),
     link: reconciler,
     attachRouter: (attached) => {
       router = attached;

@@ -1,5 +1,6 @@
 import { API_KEY_HEADER } from "../pool-manager/client/api-keys.ts";
 import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../pool-manager/client/contract.ts";
+import { expiry } from "../pool-manager/client/expiry.ts";
 import { HOP_HEADER } from "../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "./access-log.ts";
 import type { DemandReporter } from "./demand.ts";
@@ -9,11 +10,6 @@ import type { RouterMetrics } from "./metrics.ts";
 import { Split } from "./split.ts";
 import type { Table } from "./table.ts";
 import type { Upstreams } from "./upstreams.ts";
-
-export const after = (ms: number, fn: () => void) => {
-  const timer = setTimeout(fn, ms);
-  return () => clearTimeout(timer);
-};
 
 /** An invocation under way: served here, or passed on. */
 export interface Running {
@@ -140,7 +136,7 @@ export class FunctionEntry {
   /** Waiting invocations end now, running ones get two seconds. */
   deleted(): void {
     this.limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", `the function ${this.fn.name} was deleted`));
-    after(DELETE_GRACE_MS, () => {
+    expiry(DELETE_GRACE_MS, () => {
       this.endAll(() => new RouterError("FUNCTION_DELETED", `the function ${this.fn.name} was deleted`));
       this.#shared.forget(this.fn.name);
     });
@@ -161,9 +157,9 @@ export class FunctionEntry {
     if (look === null || look >= this.#lookAt) return;
     this.#cancelLook?.();
     this.#lookAt = look;
-    this.#cancelLook = after(Math.max(0, look - performance.now()) + 0.5, () => {
+    this.#cancelLook = expiry(Math.max(0, look - performance.now()) + 0.5, () => {
       this.#lookAt = Number.POSITIVE_INFINITY;
-      this.limiter.serve();
+      this.limiter.look();
       this.#schedule();
     });
   }

@@ -1,7 +1,8 @@
 import type { PoolManagerLink, RouterPeer, TableFunction } from "../pool-manager/client/contract.ts";
+import { expiry } from "../pool-manager/client/expiry.ts";
 import type { AccessLog } from "./access-log.ts";
 import { DemandReporter } from "./demand.ts";
-import { after, FunctionEntry, type Shared } from "./entry.ts";
+import { FunctionEntry, type Shared } from "./entry.ts";
 import { RouterError } from "./errors.ts";
 import { Held } from "./held.ts";
 import type { Limiter } from "./limiter.ts";
@@ -42,7 +43,7 @@ export class Functions implements Shared {
       routerId,
       (report) => this.#link?.report(report),
       () => performance.now(),
-      after,
+      expiry,
     );
     this.table = new Table({
       upsert: (fn) => this.#upsert(fn),

@@ -1,3 +1,5 @@
+import { expiry } from "../pool-manager/client/expiry.ts";
+
 /** How long a request for an unknown function waits for a table that is up to date. Milliseconds. */
 const HOLD_MS = 2000;
 const MAX_HELD = 1000;
@@ -13,12 +15,12 @@ export class Held {
   hold(exchange: { onClose(listener: () => void): void }, again: () => void): boolean {
     if (this.#waiting.size >= MAX_HELD) return false;
     const end = (how: () => void) => {
-      clearTimeout(timer);
+      endTimer();
       this.#waiting.delete(served);
       how();
     };
     const served = () => end(again);
-    const timer = setTimeout(served, HOLD_MS);
+    const endTimer = expiry(HOLD_MS, served);
     this.#waiting.add(served);
     exchange.onClose(() => end(() => {}));
     return true;

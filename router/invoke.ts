@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
 import type { LoadFailure, StartKind } from "../pool-manager/client/contract.ts";
+import { expiry } from "../pool-manager/client/expiry.ts";
 import { CALL_ID_HEADER, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { FunctionEntry } from "./entry.ts";
@@ -35,7 +36,7 @@ export class Invocation implements Waiter, WireHandler {
   #abort: ((reason?: Error) => void) | null = null;
   #onWire = false;
   #refused: Refusal | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #endTimer: (() => void) | null = null;
   #grantedAt = 0;
   #start: StartKind = "warm";
   #status = 0;
@@ -167,7 +168,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#refused = null;
     const { fn } = this.#entry;
     const patience = fn.timeoutMs + (reservation.loaded ? 0 : fn.loadTimeoutMs);
-    this.#timer = setTimeout(() => this.#timedOut(), patience);
+    this.#endTimer = expiry(patience, () => this.#timedOut());
     try {
       const upstream = this.#entry.upstreams.get(endpoint);
       const method = this.#exchange.method as Dispatcher.HttpMethod;
@@ -221,11 +222,11 @@ export class Invocation implements Waiter, WireHandler {
     this.#release();
     const answer = (failure: LoadFailure | null) => {
       this.#endWait();
-      clearTimeout(timer);
+      end();
       if (!failure) this.#entry.suspect({ uid, bootId, reason: "unreachable" });
       this.#answer(whyBroken(failure));
     };
-    const timer = setTimeout(() => answer(null), REASON_MS);
+    const end = expiry(REASON_MS, () => answer(null));
     this.#endWait = this.#entry.failureOf(uid, answer);
   }
 
@@ -290,8 +291,8 @@ export class Invocation implements Waiter, WireHandler {
   }
 
   #clearTimer(): void {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#endTimer?.();
+    this.#endTimer = null;
   }
 }
 

@@ -70,7 +70,7 @@ export class Limiter {
     for (const [uid, endpoint] of listed) this.#list(uid, endpoint);
     this.#failure = null;
     if (fn.failure) this.#fail(fn.failure);
-    this.serve();
+    this.#serve();
   }
 
   /** Takes a slot at once or queues; the queue's overflow is `QUEUE_FULL`. */
@@ -101,7 +101,7 @@ export class Limiter {
     if (broken) return waiter.rejected(broken);
     const at = this.#queue.findIndex((other) => other.arrivedAt > waiter.arrivedAt);
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, waiter);
-    this.serve();
+    this.#serve();
     this.#tell();
   }
 
@@ -119,22 +119,16 @@ export class Limiter {
     if (slot) slot.blockedUntil = this.#now() + REST_MS[reason];
   }
 
-  /** Grants free slots to those who wait, and turns away those whose time is up. */
-  serve(): void {
+  /** Grants free slots to those who wait, and turns away those whose time is up: to be called when what has come was read, since it may free a slot. */
+  look(): void {
+    this.#serve();
     const now = this.#now();
-    while (this.#queue.length > 0) {
-      const head = this.#queue[0] as Waiter;
-      if (now - head.arrivedAt >= this.#fn.queueTimeoutMs) {
-        this.#queue.shift();
-        head.rejected(this.#timedOut());
-        this.#tell();
-        continue;
-      }
-      const reservation = this.#reserve();
-      if (!reservation) return;
+    for (;;) {
+      const head = this.#queue[0];
+      if (!head || now - head.arrivedAt < this.#fn.queueTimeoutMs) return;
       this.#queue.shift();
+      head.rejected(this.#timedOut());
       this.#tell();
-      head.granted(reservation);
     }
   }
 
@@ -144,7 +138,7 @@ export class Limiter {
     this.#tell();
   }
 
-  /** When `serve` has to be called again though nothing happens; null when never. */
+  /** When `look` has to be called though nothing happens; null when never. */
   nextLook(): number | null {
     const head = this.#queue[0];
     if (!head) return null;
@@ -191,6 +185,16 @@ export class Limiter {
     this.#asked = wanted;
     this.#waited = waiting > 0;
     this.#changed(urgent);
+  }
+
+  #serve(): void {
+    while (this.#queue.length > 0) {
+      const reservation = this.#reserve();
+      if (!reservation) return;
+      const head = this.#queue.shift() as Waiter;
+      this.#tell();
+      head.granted(reservation);
+    }
   }
 
   #list(uid: string, endpoint: Endpoint): void {
@@ -280,7 +284,7 @@ export class Limiter {
       if (slot.endpoint === null) this.#slots.delete(slot.instanceUid);
       else this.#idle.push(slot);
     }
-    this.serve();
+    this.#serve();
     this.#tell();
   };
 }

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import type { Endpoint } from "../pool-manager/client/contract.ts";
+import { expiry } from "../pool-manager/client/expiry.ts";
 import type { Table } from "./table.ts";
 
 /** A pool manager that has not been heard for this long is away for longer than another one needs to take over. Milliseconds. */
@@ -99,11 +100,11 @@ function takesConnection({ host, port }: Endpoint): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     const end = (reached: boolean) => {
-      clearTimeout(timer);
+      endTimer();
       socket.destroy();
       resolve(reached);
     };
-    const timer = setTimeout(() => end(false), REACH_MS);
+    const endTimer = expiry(REACH_MS, () => end(false));
     socket.once("connect", () => end(true));
     socket.once("error", () => end(false));
   });

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+import { httpUrl } from "../pool-manager/client/address.ts";
 import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contract.ts";
 import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
@@ -45,7 +46,7 @@ export async function startRouter(
   functions.follow(connect({ id, host: config.advertise, port }));
   standing.start();
   return {
-    url: `http://${config.host}:${port}`,
+    url: httpUrl(config.host, port),
     registry: metrics.registry,
     unready: () => server.unready,
     async close() {
@@ -54,8 +55,8 @@ export async function startRouter(
       functions.leave();
       await sleep(config.unreadyMs);
       const closed = server.close();
-      const deadline = Date.now() + config.drainMs;
-      while (functions.active > 0 && Date.now() < deadline) await sleep(10);
+      const deadline = performance.now() + config.drainMs;
+      while (functions.active > 0 && performance.now() < deadline) await sleep(10);
       await functions.close();
       server.destroy();
       await closed;

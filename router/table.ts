@@ -58,7 +58,7 @@ export class Table {
     else if (change.type === "remove") this.#remove(change.key, change.name);
     else if (change.type === "lost") this.#lost(change.reason);
     else if (change.type === "failed") this.#failed(change.instanceUid, change.failure);
-    else this.#snapshot(change.functions);
+    else if (change.type === "snapshot") this.#snapshot(change.functions);
   }
 
   /** Why an instance failed: now, or when it becomes known. Returns the end of the waiting. */

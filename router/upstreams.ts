@@ -1,4 +1,5 @@
 import { Pool } from "undici";
+import { httpUrl } from "../pool-manager/client/address.ts";
 import type { Endpoint } from "../pool-manager/client/contract.ts";
 import { PeerLostError, Probe } from "./wire/probe.ts";
 import { CONNECT_MS, KEEPALIVE_MS } from "./wire/wire.ts";
@@ -34,7 +35,7 @@ class Upstream {
 
   get pool(): Pool {
     const { host, port } = this.#address;
-    this.#pool ??= new Pool(`http://${host}:${port}`, {
+    this.#pool ??= new Pool(httpUrl(host, port), {
       pipelining: 1,
       keepAliveTimeout: IDLE_MS,
       keepAliveMaxTimeout: IDLE_MS,

@@ -27,9 +27,9 @@ export function rolloutCommands(program: Command): void {
     .action(async (name: string, { wait }: { wait?: number | true }, command: Command) => {
       const { api, format } = globals(command);
       const path = `/v1/functions/${encodeURIComponent(name)}/rollout`;
-      const deadline = Date.now() + (wait === true ? 600_000 : (wait ?? 0));
+      const deadline = performance.now() + (wait === true ? 600_000 : (wait ?? 0));
       let view = await api.get<Rollout>(path);
-      while (isOpen(view) && Date.now() < deadline) {
+      while (isOpen(view) && performance.now() < deadline) {
         await sleep(LOOK_EVERY_MS);
         view = await api.get<Rollout>(path);
       }

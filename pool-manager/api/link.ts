@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
+import { HOST_PATTERN } from "../client/address.ts";
 import {
   CONFIRM_MS,
   type DemandReport,
@@ -19,7 +20,7 @@ const MAX_REPORT_BYTES = 16 * 1024 * 1024;
 
 const FollowQuery = Type.Object({
   router: Type.String({ minLength: 1, maxLength: 64 }),
-  host: Type.String({ minLength: 1, maxLength: 253 }),
+  host: Type.String({ maxLength: 253, pattern: HOST_PATTERN }),
   port: Type.Integer({ minimum: 1, maximum: 65_535 }),
   leaving: Type.Optional(Type.Boolean()),
 });
@@ -63,7 +64,8 @@ export class RouterLinks {
     this.#link = link;
     this.#ready = ready;
     this.#now = now;
-    this.#timer = setInterval(() => this.#beat(), LINK_ALIVE_MS);
+    // What came while this process was held up is read first, between the timers and this.
+    this.#timer = setInterval(() => setImmediate(() => this.#beat()), LINK_ALIVE_MS);
   }
 
   routes(app: FastifyInstance): void {

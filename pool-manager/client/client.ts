@@ -1,8 +1,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type Mark, type RouterPeer, type TableChange } from "./contract.ts";
+import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type RouterPeer, type TableChange } from "./contract.ts";
+import { expiry } from "./expiry.ts";
+import { parseChange, TableError } from "./parse.ts";
 import { ServiceLookup } from "./service-lookup.ts";
-import type { ReachableLink } from "./snapshot.ts";
+import type { ReachableLink } from "./snapshot-link.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
@@ -42,9 +44,9 @@ export class ManagerClient implements ReachableLink {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
   #alive: NodeJS.Timeout | null = null;
-  #silence: NodeJS.Timeout | null = null;
+  #endSilence: () => void = () => {};
 
-  /** `url` of the manage API; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
+  /** `url` of the manage API, an http URL; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
   constructor(url: string, self: RouterPeer, key: string | null = null, services = new ServiceLookup()) {
     this.#url = url;
     this.#currentUrl = url;
@@ -83,7 +85,7 @@ export class ManagerClient implements ReachableLink {
     req.end(body);
   }
 
-  /** After some tries every other one goes there, as long as the pool manager is not heard. */
+  /** After some tries every other one goes there, as long as the pool manager is not heard. `url` is an http URL. */
   alsoAt(url: string): void {
     this.#otherUrl = url;
   }
@@ -95,7 +97,8 @@ export class ManagerClient implements ReachableLink {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#timer, this.#alive, this.#silence]) if (timer) clearTimeout(timer);
+    for (const timer of [this.#timer, this.#alive]) if (timer) clearTimeout(timer);
+    this.#endSilence();
     this.#stream?.destroy();
     this.#agent.destroy();
   }
@@ -130,8 +133,8 @@ export class ManagerClient implements ReachableLink {
     req.on("close", () => this.#again());
     const connectMs = elsewhere === null ? CONNECT_MS : CONNECT_OTHER_MS;
     req.on("socket", (socket) => {
-      const late = setTimeout(() => this.#drop(req, `no connection within ${connectMs} ms`), connectMs);
-      for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(late));
+      const connected = expiry(connectMs, () => this.#drop(req, `no connection within ${connectMs} ms`));
+      for (const event of ["connect", "close"]) socket.once(event, connected);
     });
     this.#heard(req);
     req.end();
@@ -142,20 +145,39 @@ export class ManagerClient implements ReachableLink {
     const lines = createInterface({ input: res });
     for (const stream of [lines, res]) stream.on("error", () => {});
     lines.on("line", (line) => {
+      // What was dropped may still have lines that were read before.
+      if (req.destroyed) return;
       this.#heard(req);
-      this.#pauseMs = FIRST_PAUSE_MS;
-      this.#tries = 0;
-      if (!line) return;
-      const change = JSON.parse(line) as TableChange | Mark;
-      if (change.type === "mark") return this.#sign(change.mark);
-      for (const listener of this.#listeners) listener(change);
+      if (line) this.#line(req, line);
     });
+  }
+
+  #line(req: ClientRequest, line: string): void {
+    const change = this.#parse(req, line);
+    if (change === null) return;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#tries = 0;
+    if (change.type === "unknown") return;
+    if (change.type === "mark") return this.#sign(change.mark);
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Null: whoever says this is dropped. It will say the same again, so that it is not asked at once, with a whole table each time. */
+  #parse(req: ClientRequest, line: string): ReturnType<typeof parseChange> | null {
+    try {
+      return parseChange(line);
+    } catch (error) {
+      if (!(error instanceof TableError)) throw error;
+      this.#pauseMs = LONGEST_PAUSE_MS;
+      this.#drop(req, error.message);
+      return null;
+    }
   }
 
   /** A pool manager that has hung looks like one that has nothing to tell. */
   #heard(req: ClientRequest): void {
-    if (this.#silence) clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#drop(req, `nothing was heard for ${LINK_SILENT_MS} ms`), LINK_SILENT_MS);
+    this.#endSilence();
+    this.#endSilence = expiry(LINK_SILENT_MS, () => this.#drop(req, `nothing was heard for ${LINK_SILENT_MS} ms`));
   }
 
   #drop(req: ClientRequest, reason: string): void {

@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
-import type { PoolManagerLink, RouterPeer, TableChange, TableFunction } from "./contract.ts";
+import type { PoolManagerLink, RouterPeer, TableFunction } from "./contract.ts";
+import type { SavedTable } from "./parse.ts";
 import { RedisConnector } from "./redis-connector.ts";
 
 /** The table is written at most this often. Milliseconds. */
@@ -7,13 +8,8 @@ const SAVE_EVERY_MS = 200;
 const COMMAND_MS = 500;
 /** A connection on which an answer is missing for this long is made anew: its other end may be gone. Milliseconds. */
 const SILENT_MS = 2000;
-/** A router that has no table by then asks Redis, and again until it has one. Milliseconds. */
-const ASK_AFTER_MS = 500;
-
-interface Saved {
-  functions: TableFunction[];
-  routers: RouterPeer[];
-}
+/** It is written again after this, changed or not: Redis may have been flushed. Milliseconds. */
+const SAVE_AGAIN_MS = 2000;
 
 /**
  * The last table in Redis, for routers that start while no pool manager answers, and the leader's own address, for those
@@ -45,15 +41,14 @@ export class TableSnapshots {
     let timer: NodeJS.Timeout | null = null;
     const save = () => {
       timer = null;
-      const saved: Saved = { functions: functionsOf(link), routers: routers() };
+      const saved: SavedTable = { functions: functionsOf(link), routers: routers() };
       this.#redis.mset(this.#key, JSON.stringify(saved), this.#managerKey, url).catch(() => later());
     };
     const later = () => {
       timer ??= setTimeout(save, SAVE_EVERY_MS);
     };
     const unsubscribe = link.subscribe(later);
-    // Redis may have been flushed.
-    const again = setInterval(later, ASK_AFTER_MS * 4);
+    const again = setInterval(later, SAVE_AGAIN_MS);
     return () => {
       clearInterval(again);
       if (timer) clearTimeout(timer);
@@ -61,12 +56,12 @@ export class TableSnapshots {
     };
   }
 
-  async load(): Promise<Saved | null> {
-    const text = await this.#redis.get(this.#key);
-    return text === null ? null : (JSON.parse(text) as Saved);
+  /** As it was written, by whatever version or program. */
+  load(): Promise<string | null> {
+    return this.#redis.get(this.#key);
   }
 
-  /** Address of the manage API of the pool manager that led last. */
+  /** Address of the manage API of the pool manager that led last, as it was written. */
   manager(): Promise<string | null> {
     return this.#redis.get(this.#managerKey);
   }
@@ -83,64 +78,4 @@ function functionsOf(link: PoolManagerLink): TableFunction[] {
     if (change.type === "snapshot") ({ functions } = change);
   })();
   return functions;
-}
-
-/** A pool manager's link that can be told of a second address. */
-export interface ReachableLink extends PoolManagerLink {
-  alsoAt(url: string): void;
-}
-
-/**
- * A link that begins with Redis' table where the pool manager does not answer; what the manager says replaces it. As
- * long as it is not heard, it is also looked for at the address that the leader has left in Redis.
- */
-export class SnapshotLink implements PoolManagerLink {
-  readonly #link: ReachableLink;
-  readonly #snapshots: TableSnapshots;
-
-  constructor(link: ReachableLink, snapshots: TableSnapshots) {
-    this.#link = link;
-    this.#snapshots = snapshots;
-  }
-
-  subscribe(listener: (change: TableChange) => void): () => void {
-    let known = false;
-    let heard = false;
-    const unsubscribe = this.#link.subscribe((change) => {
-      if (change.type === "snapshot") known = heard = true;
-      else if (change.type === "lost") heard = false;
-      listener(change);
-    });
-    const ask = setInterval(() => {
-      if (heard) return;
-      // Where Redis is away too, it is asked again.
-      this.#snapshots.manager().then(
-        (url) => url && this.#link.alsoAt(url),
-        () => {},
-      );
-      if (known) return;
-      this.#snapshots.load().then(
-        (saved) => {
-          if (known || !saved) return;
-          known = true;
-          listener({ type: "snapshot", functions: saved.functions });
-          listener({ type: "routers", routers: saved.routers });
-          listener({ type: "lost", reason: "the table is the one that Redis keeps" });
-        },
-        () => {},
-      );
-    }, ASK_AFTER_MS);
-    return () => {
-      clearInterval(ask);
-      unsubscribe();
-    };
-  }
-
-  leave(): void {
-    this.#link.leave();
-  }
-
-  report(...args: Parameters<PoolManagerLink["report"]>): void {
-    this.#link.report(...args);
-  }
 }

@@ -56,7 +56,7 @@ export class CodeImages {
     const layer = await packLayer(files, `${FUNCTION_ROOT}/`);
     const code: UploadedCode = { ref: { layer: digestOf(layer), entry: entryOf(files) }, size: layer.length };
     const pending = (this.#uploads.get(code.ref.layer)?.pending ?? 0) + 1;
-    this.#uploads.set(code.ref.layer, { ...code, at: Date.now(), pending });
+    this.#uploads.set(code.ref.layer, { ...code, at: performance.now(), pending });
     for (const [oldest] of this.#uploads) {
       if (this.#uploads.size <= MAX_UPLOADS) break;
       this.#uploads.delete(oldest);
@@ -130,7 +130,7 @@ export class CodeImages {
       index.push({ mediaType: MANIFEST_TYPE, digest, size: manifest.length, annotations });
     }
     await this.#layout.writeIndex(index);
-    const now = Date.now();
+    const now = performance.now();
     for (const [digest, { pending, at }] of this.#uploads) {
       if (pending > 0 && now - at <= UPLOAD_TTL_MS) continue;
       this.#uploads.delete(digest);

@@ -48,11 +48,11 @@ async function install(kube: KubeApi, definition: DefinitionObject): Promise<voi
 /** The API server shows what was just applied a moment later. */
 async function served(kube: KubeApi, definition: DefinitionObject, warn: (message: string) => void): Promise<void> {
   const { name } = definition.metadata;
-  for (const began = Date.now(); ; ) {
+  for (const began = performance.now(); ; ) {
     const { isServed, lacking } = await look(kube, definition);
     if (isServed && lacking?.length === 0) return;
     if (isServed && lacking === null) return warn(`the definition ${name} cannot be read: whether it has every field is not known`);
-    const waitedMs = Date.now() - began;
+    const waitedMs = performance.now() - began;
     const isWhole = lacking?.every((field) => EXPENDABLE.has(field)) ?? false;
     if (isServed && isWhole && waitedMs > SHOWN_MS) return warn(`the definition ${name} is of an older version and drops ${lacking?.join(", ")}: ${FIX}`);
     if (waitedMs > SERVED_MS) throw refusal(name, isServed, lacking ?? []);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { expiry } from "../../pool-manager/client/expiry.ts";
 
 /** Bodies up to this size are kept, so that a refused invocation can go to another instance. */
 export const KEPT_BYTES = 64 * 1024;
@@ -66,11 +67,11 @@ const COLLECT_MS = 20_000;
 /** Reads a small body (its length is known) whole, then calls `done`; or `tooSlow`. */
 export function collect(req: IncomingMessage, length: number, done: (body: Buffer) => void, tooSlow: () => void): void {
   const chunks: Buffer[] = [];
-  const timer = setTimeout(tooSlow, COLLECT_MS);
+  const endTimer = expiry(COLLECT_MS, tooSlow);
   req.on("data", (chunk: Buffer) => chunks.push(chunk));
-  req.on("close", () => clearTimeout(timer));
+  req.on("close", () => endTimer());
   req.on("end", () => {
-    clearTimeout(timer);
+    endTimer();
     done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
   });
 }

@@ -1,9 +1,10 @@
 import { connect, type Socket } from "node:net";
+import { hostPort } from "../../pool-manager/client/address.ts";
 
 /** Nothing answers any more at a peer's address: what was under way there has no end, and may have run. */
 export class PeerLostError extends Error {
   constructor(host: string, port: number) {
-    super(`nothing answers at ${host}:${port} any more`);
+    super(`nothing answers at ${hostPort(host, port)} any more`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { expiry } from "../../pool-manager/client/expiry.ts";
 import { Chunks } from "./chunks.ts";
 import { parseHead, type ResponseHead } from "./response-head.ts";
 
@@ -62,9 +63,9 @@ export class Wire {
     this.#gone = gone;
     const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
     this.#socket = socket;
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)), CONNECT_MS);
+    const endTimer = expiry(CONNECT_MS, () => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)));
     socket.once("connect", () => {
-      clearTimeout(timer);
+      endTimer();
       this.#connected = true;
       if (this.#request) this.#write(this.#request);
     });
@@ -74,7 +75,7 @@ export class Wire {
       reason = error;
     });
     socket.on("close", () => {
-      clearTimeout(timer);
+      endTimer();
       gone(this);
       if (this.#head?.framing.kind === "until-end" && reason === null) this.#complete();
       else this.#fail(reason ?? new Error("the instance closed the connection"));

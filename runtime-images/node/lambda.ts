@@ -19,12 +19,12 @@ type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => u
 export function lambdaHandle(target: unknown, from: LoadedFrom): Handle {
   const handler = target as LambdaHandler;
   return async (req, res, callId) => {
-    const deadline = Date.now() + from.settings.timeoutMs;
+    const deadline = performance.now() + from.settings.timeoutMs;
     const event = toEvent(req, await readBody(req), callId);
     const context = {
       awsRequestId: callId,
       functionName: from.functionName,
-      getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+      getRemainingTimeInMillis: () => Math.max(0, deadline - performance.now()),
       callbackWaitsForEmptyEventLoop: false,
     };
     send(await call(handler, event, context), res);

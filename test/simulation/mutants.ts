@@ -97,8 +97,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: "a queue has no time limit",
     file: "router/limiter.ts",
-    find: "if (now - head.arrivedAt >= this.#fn.queueTimeoutMs)",
-    replace: "if (now - head.arrivedAt >= 60_000)",
+    find: "if (!head || now - head.arrivedAt < this.#fn.queueTimeoutMs)",
+    replace: "if (!head || now - head.arrivedAt < 60_000)",
     odds: { "call slow": 0.3 },
   },
   {

@@ -216,7 +216,7 @@ export class SimRouter {
     }
     for (const limiter of this.limiters.values()) {
       const look = limiter.nextLook();
-      if (look !== null && look <= this.time.now()) limiter.serve();
+      if (look !== null && look <= this.time.now()) limiter.look();
     }
   }
 

@@ -22,9 +22,14 @@ beforeEach(async () => {
     answer(req, res);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const trusting = { applyToHTTPSOptions: async (options: object) => void Object.assign(options, { rejectUnauthorized: false }) };
-  transport = new HttpsTransport(trusting as unknown as KubeConfig, new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}`));
+  transport = transportTo("127.0.0.1");
 });
+
+function transportTo(host: string): HttpsTransport {
+  const trusting = { applyToHTTPSOptions: async (options: object) => void Object.assign(options, { rejectUnauthorized: false }) };
+  return new HttpsTransport(trusting as unknown as KubeConfig, new URL(`https://${host}:${(server.address() as AddressInfo).port}`));
+}
+
 afterEach(() => {
   transport.close();
   server.close();
@@ -69,4 +74,12 @@ test("a write without an answer is told by its object, and does not blame the AP
 test("an answer that begins and never ends is none", async () => {
   answer = (_req, res) => void res.writeHead(200, { "content-length": 100 }).write("{");
   expect(await refusal(call(LEASE, "GET", 100))).toBe("Unreachable: the API server does not answer: no answer within 100 ms");
+});
+
+test("an API server at an address of IPv6 is reached", async () => {
+  answer = (_req, res) => void res.end("{}");
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await new Promise<void>((resolve) => server.listen(0, "::1", resolve));
+  transport = transportTo("[::1]");
+  expect((await call(LEASE)).status).toBe(200);
 });

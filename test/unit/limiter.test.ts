@@ -138,7 +138,7 @@ test("whoever has waited in vain is told why no instance can come, where that is
     const waits = waiter();
     limiter.acquire(waits);
     now = fn.queueTimeoutMs;
-    limiter.serve();
+    limiter.look();
     return [waits.error?.code, waits.error?.status, waits.error?.message];
   };
   expect(answer(null)).toEqual(["QUEUE_TIMEOUT", 504, "no instance of f was free within 1000 ms (queueTimeout)"]);

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { Upstreams } from "../../router/upstreams.ts";
 import { PeerLostError, Probe } from "../../router/wire/probe.ts";
 import type { WireHandler } from "../../router/wire/wire.ts";
+import { sleep } from "../helpers/berth.ts";
 
 /** Looks come faster than a router's own. Milliseconds. */
 const LOOK_MS = 50;
@@ -79,7 +80,8 @@ class Peer {
       const socket = connect(this.address);
       socket.on("error", () => {});
       this.#fillers.push(socket);
-      await once(socket, "connect");
+      // A connection that was opened to look for the peer may have taken the place: there is none left then either.
+      await Promise.race([once(socket, "connect"), sleep(500)]);
     }
   }
 

@@ -110,7 +110,7 @@ export class CloneSets {
 
   /** … and at least the change of this generation; a later one may come meanwhile. */
   async #seen(name: string, generation: number): Promise<CloneSet> {
-    for (const deadline = Date.now() + OBSERVED_MS; Date.now() < deadline; ) {
+    for (const deadline = performance.now() + OBSERVED_MS; performance.now() < deadline; ) {
       const set = this.#sets.get(name);
       const wanted = generation || (set?.metadata.generation ?? 0);
       if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;

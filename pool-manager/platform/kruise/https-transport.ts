@@ -65,7 +65,9 @@ export class HttpsTransport implements Transport {
     const headers: Record<string, string | number> = { ...(options.headers as Record<string, string>), accept: "application/json", "user-agent": "berth" };
     if (payload && contentType) Object.assign(headers, { "content-type": contentType, "content-length": payload.length });
     const { hostname, port, pathname } = this.#server;
-    const target = { hostname, port: port || 443, path: pathname.replace(/\/$/, "") + path + search, method };
+    // An address of IPv6 is in brackets within a URL alone.
+    const host = hostname.replace(/^\[|\]$/g, "");
+    const target = { host, port: port || 443, path: pathname.replace(/\/$/, "") + path + search, method };
     return new Promise((resolve, reject) => {
       const req = request({ ...options, ...target, headers, agent }, (res) => {
         clearTimeout(timer);

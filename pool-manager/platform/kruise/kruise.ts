@@ -120,7 +120,8 @@ export class KruisePlatform implements Platform {
     await this.#sets.start();
     await this.#pods.start();
     // A table without those that only have not spoken yet would take them from their routers.
-    for (const deadline = Date.now() + SPEAK_MS; Date.now() < deadline && this.#members.anySilent(); ) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const deadline = performance.now() + SPEAK_MS; performance.now() < deadline && this.#members.anySilent(); )
+      await new Promise((resolve) => setTimeout(resolve, 10));
     this.#healing = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
     this.#checking = setInterval(() => this.#check(), CHECK_EVERY_MS);
   }

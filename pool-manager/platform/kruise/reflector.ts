@@ -175,7 +175,7 @@ export class Reflector<T extends KubeObject> {
 
   #watch(): void {
     if (this.#closed) return;
-    const since = Date.now();
+    const since = performance.now();
     let heard = false;
     const query = {
       ...this.#selected(),
@@ -195,7 +195,7 @@ export class Reflector<T extends KubeObject> {
       (error) => {
         if (this.#silence) clearTimeout(this.#silence);
         this.#end = () => {};
-        const isShort = !heard && Date.now() - since < SHORT_WATCH_MS;
+        const isShort = !heard && performance.now() - since < SHORT_WATCH_MS;
         this.#ended(error, isShort);
       },
     );

@@ -123,5 +123,5 @@ export class SetGrowth {
 }
 
 async function until(check: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + CREATED_MS; Date.now() < deadline && !check(); ) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const deadline = performance.now() + CREATED_MS; performance.now() < deadline && !check(); ) await new Promise((resolve) => setTimeout(resolve, 10));
 }
