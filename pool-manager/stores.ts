@@ -11,6 +11,7 @@ import type { PoolEvent } from "./pool/events.ts";
 import { isFree } from "./pool/plan.ts";
 import type { PoolStore, Pools } from "./pool/pools.ts";
 import type { Reconciler } from "./pool/reconciler.ts";
+import { Repeated } from "./repeated.ts";
 import { ClusterEvents } from "./resources/cluster-events.ts";
 import { FunctionResources } from "./resources/function-resources.ts";
 import { installDefinitions } from "./resources/install.ts";
@@ -83,7 +84,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     now: () => performance.now(),
     watch: (write) => failures.of("Pool", "Kubernetes Events are not written", write),
   });
-  let timer: NodeJS.Timeout | null = null;
+  let reports: Repeated | null = null;
   const stores: Stores = {
     functions,
     pools,
@@ -94,14 +95,13 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     async follow(registry, all, reconciler) {
       await pools.follow(all.list(), (name, change) => all.declare(name, change));
       functions.follow({ declared: (declaration) => registry.declare(declaration), withdrawn: (name) => registry.withdraw(name) });
-      const again = () => {
-        timer = setTimeout(() => void report({ functions, pools, failures }, registry, all, reconciler).finally(() => timer && again()), REPORT_EVERY_MS);
-      };
-      again();
+      const trouble = (message: string | null) =>
+        notice({ topic: "failing", kind: "Function", count: message ? 1 : 0, message: `nothing is shown in resources: ${message ?? "no longer so"}` });
+      reports = new Repeated(() => report({ functions, pools, failures }, registry, all, reconciler), REPORT_EVERY_MS, trouble);
+      reports.start();
     },
     close() {
-      if (timer) clearTimeout(timer);
-      timer = null;
+      reports?.close();
       functions.close();
       pools.close();
     },
