@@ -7,6 +7,7 @@ import type { Collector } from "./functions/retention.ts";
 import type { CodeImages } from "./images/code-images.ts";
 import { packLayer } from "./images/layer.ts";
 import type { Kube } from "./platform/kruise/kube.ts";
+import { type Patience, patiently } from "./platform/kruise/patience.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { isFree } from "./pool/plan.ts";
 import type { PoolStore, Pools } from "./pool/pools.ts";
@@ -62,9 +63,11 @@ export interface ResourceSources {
   /** Bytes of a blob or manifest. */
   blob(digest: string): Promise<Uint8Array>;
   log: Logger;
+  /** For what the first look at the resources needs of the API server. */
+  patience: Patience;
 }
 
-export async function resourceStores({ kube, term, runtimes, images, known, blob, log }: ResourceSources): Promise<Stores> {
+export async function resourceStores({ kube, term, runtimes, images, known, blob, log, patience }: ResourceSources): Promise<Stores> {
   await installDefinitions(kube, (message) => log.warn(message));
   const upload = async (files: Record<string, string>) => {
     const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
@@ -75,7 +78,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     log.warn(told);
     stores.onNotice(told);
   };
-  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice });
+  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => patiently(work, patience) });
   const pools = new PoolResources(kube, term, notice);
   const failures = new Failures(notice);
   const events = new ClusterEvents({

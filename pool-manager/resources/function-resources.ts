@@ -36,6 +36,8 @@ export interface FunctionResourceOptions {
   /** Bytes of a manifest or configuration of a code image. */
   blob(digest: string): Promise<Uint8Array>;
   notice(notice: StoreNotice): void;
+  /** Does a step of the start again while it only needs the API server to answer. */
+  patiently<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A function that the registry knows, and its resource: the same name with another uid is another one. */
@@ -127,9 +129,10 @@ export class FunctionResources implements FunctionStore {
   }
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
-    await this.#definition.remember();
+    const { patiently } = this.#options;
+    await patiently(() => this.#definition.remember());
     await this.#client.cache.start();
-    const stored = await this.#secrets.load();
+    const stored = await patiently(() => this.#secrets.load());
     const damaged: string[] = [];
     for (const resource of this.#client.cache.all()) {
       const record = recordOf(resource);

@@ -12,7 +12,7 @@ export const FIELD_MANAGER = "berth-api";
 const ATTEMPTS = 6;
 
 /** What the stores need of the Kubernetes API. */
-export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun">>;
+export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun" | "onListing">>;
 
 interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };

@@ -3,6 +3,7 @@ import { ManagerError } from "../../pool-manager/errors.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { buildImage, digestOf } from "../../pool-manager/images/oci.ts";
 import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import { patiently } from "../../pool-manager/platform/kruise/patience.ts";
 import { RESOURCES } from "../../pool-manager/resources/crds.ts";
 import { DEFINITIONS } from "../../pool-manager/resources/definition.ts";
 import type { FunctionResource, FunctionSpec } from "../../pool-manager/resources/function-resource.ts";
@@ -18,6 +19,8 @@ let server: ResourceServer;
 let store: FunctionResources;
 let registry: FunctionRegistry;
 let notices: StoreNotice[];
+/** What a start waits for. */
+let troubles: (string | null)[];
 let code: Set<string>;
 let blobs: Map<string, Uint8Array>;
 
@@ -25,6 +28,7 @@ let blobs: Map<string, Uint8Array>;
 async function start(): Promise<void> {
   store?.close();
   notices = [];
+  troubles = [];
   store = new FunctionResources({
     kube: server,
     term: 1,
@@ -36,6 +40,7 @@ async function start(): Promise<void> {
     upload: async () => ({ layer: LAYER, entry: "index.mjs" }),
     blob: async (digest) => blobs.get(digest) ?? Promise.reject(new Error("no blob")),
     notice: (notice) => notices.push(notice),
+    patiently: (work) => patiently(work, { stop: new AbortController().signal, onTrouble: (message) => troubles.push(message) }),
   });
   registry = new FunctionRegistry(store, build, () => {});
   await registry.load();
@@ -278,6 +283,48 @@ describe("a resource that has lost its status", () => {
     });
     await start();
     expect([registry.get("a").active, resource("a")?.status?.active]).toEqual(["r1", "r1"]);
+  });
+});
+
+describe("a start", () => {
+  const refusable = [`GET ${DEFINITIONS}`, `GET ${SECRETS}`, `GET ${PATH}`];
+  test.each([429, 500, 503, 403].flatMap((status) => refusable.map((what) => [status, what] as const)))(
+    "goes on after %i to %s for a moment",
+    async (status, what) => {
+      store.close();
+      server.refusals.set(what, status);
+      const started = start();
+      await vi.advanceTimersByTimeAsync(1500);
+      server.refusals.clear();
+      await vi.advanceTimersByTimeAsync(5000);
+      await started;
+      expect(names()).toEqual(["a", "b"]);
+    },
+  );
+
+  test.each([`GET ${SECRETS}`, `GET ${PATH}`])("ends with the reason where %s is refused for longer", async (what) => {
+    store.close();
+    server.refusals.set(what, 403);
+    const ended = start().catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(6000);
+    expect(await ended).toMatch(/is refused \(tried for \d s\)/);
+  });
+
+  test("tells what it waits for, and that it is there", async () => {
+    store.close();
+    const listing: string[] = [];
+    server.onListing = (plural, message) => listing.push(`${plural}: ${message}`);
+    for (const what of [`GET ${SECRETS}`, `GET ${PATH}`]) {
+      server.refusals.set(what, 403);
+      const started = start();
+      await vi.advanceTimersByTimeAsync(1000);
+      server.refusals.clear();
+      await vi.advanceTimersByTimeAsync(5000);
+      await started;
+      store.close();
+      if (what.endsWith("secrets")) expect(troubles).toEqual([`${what} is refused; it is tried again`, null]);
+    }
+    expect(listing).toEqual([`functions: GET ${PATH} is refused; it is tried again`, "functions: null"]);
   });
 });
 
