@@ -105,6 +105,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     },
     close() {
       reports?.close();
+      events.close();
       functions.close();
       pools.close();
     },
