@@ -8,22 +8,22 @@ import {
   lostSecrets,
   type Secrets,
 } from "../functions/function.ts";
-import { checkName, type Manifest, parseManifest } from "../functions/manifest.ts";
 import type { Collector } from "../functions/retention.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
 import { withCondition } from "./conditions.ts";
+import { Declarations } from "./declarations.ts";
 import { Definition } from "./definition.ts";
 import { FormerFunctions } from "./former-functions.ts";
-import { type FunctionResource, type FunctionSpec, type FunctionStatus, ownedFields, recordOf, specOf, toApply, trafficOf } from "./function-resource.ts";
+import { type FunctionResource, type FunctionStatus, recordOf } from "./function-resource.ts";
 import { FunctionSecrets } from "./function-secrets.ts";
 import { inForce, type Readiness, reported, withRecord } from "./function-status.ts";
 import { Intake } from "./intake.ts";
 import { KeptSecrets } from "./kept-secrets.ts";
 import { LostResources } from "./lost-resources.ts";
 import { damagedRecords, damagedSecrets, dropped, edited, missing, type StoreNotice } from "./notice.ts";
-import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
+import { type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 import { SecretChanges } from "./secret-changes.ts";
-import { StatusKeeper } from "./status-keeper.ts";
+import { type Kept, StatusKeeper } from "./status-keeper.ts";
 
 export interface FunctionResourceOptions {
   kube: KubeApi;
@@ -61,13 +61,12 @@ export class FunctionResources implements FunctionStore {
   readonly #definition: Definition;
   readonly #lost: LostResources<FunctionResource>;
   readonly #former: FormerFunctions;
+  readonly #declarations: Declarations;
   readonly #changes: SecretChanges;
   readonly #keptSecrets: KeptSecrets;
   readonly #keeper: StatusKeeper;
   /** Functions whose record is just being written. */
   readonly #writing = new Set<string>();
-  /** State of its Secret that each function has. */
-  readonly #taken = new Map<string, string>();
   #listener: DeclarationListener | null = null;
 
   constructor(options: FunctionResourceOptions) {
@@ -103,10 +102,13 @@ export class FunctionResources implements FunctionStore {
       rewrite: (resource) => this.#rewrite(resource),
       tell: (count, why) => notice({ topic: count > 0 ? "missing" : "restored", kind: "Function", count, message: missing("functions", count, why) }),
     });
+    const { runtimes, code, upload } = options;
+    const isPending = (resource: FunctionResource) => this.#intake.isPending(resource);
+    this.#declarations = new Declarations({ client, secrets: this.#secrets, former: this.#former, runtimes, code, upload, isPending });
     this.#changes = new SecretChanges({
       read: (name) => this.#secrets.read(name),
-      references: () => this.#references(),
-      taken: (name) => (this.#hasLostSecrets(name) ? undefined : (this.#taken.get(name) ?? client.cache.get(name)?.status?.secret)),
+      references: () => this.#declarations.references(),
+      taken: (name) => (this.#hasLostSecrets(name) ? undefined : this.#declarations.secretOf(name)),
       changed: (name) => this.#intake.again(name),
       onTrouble: failing("the Secrets that functions name are not looked at"),
     });
@@ -117,7 +119,10 @@ export class FunctionResources implements FunctionStore {
       onTrouble: failing("functions' secrets are not kept"),
     });
     this.#keeper = new StatusKeeper({
-      find: (name) => this.#kept(name),
+      find: (name) => {
+        const kept = this.#kept(name);
+        return kept && client.isOurs(kept.resource) ? kept : null;
+      },
       exclusively: (name, work) => this.#intake.exclusively(name, work),
       write: async (name) => {
         const { resource } = this.#kept(name) ?? {};
@@ -159,7 +164,7 @@ export class FunctionResources implements FunctionStore {
   save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void> {
     const { name } = record;
     return this.#write(name, async () => {
-      const resource = declaration ? this.#client.cache.get(name) : await this.#declare(record);
+      const resource = declaration ? this.#client.cache.get(name) : await this.#declarations.declare(record);
       if (!resource) throw new ManagerError("STORE_FAILED", `the resource of ${name} is not there`);
       try {
         await this.#secrets.save(record, secrets);
@@ -211,7 +216,7 @@ export class FunctionResources implements FunctionStore {
     try {
       if (resource) await this.#client.delete(resource);
       this.#lost.settled(name);
-      this.#taken.delete(name);
+      this.#declarations.forget(name);
       this.#keeper.forget(name);
     } catch (error) {
       if (known) this.#known.set(name, known);
@@ -252,24 +257,6 @@ export class FunctionResources implements FunctionStore {
     this.#keeper.close();
   }
 
-  /** Says in the API's name what the record says; other managers' fields stay, or refuse it. */
-  async #declare(record: FunctionRecord): Promise<FunctionResource> {
-    const current = this.#client.cache.get(record.name);
-    const wanted = specOf(record);
-    if (!current) return this.#client.apply(record.name, wanted);
-    const owned = ownedFields(current, FIELD_MANAGER);
-    const applied = await this.#client.apply(record.name, toApply(wanted, current.spec, owned, await this.#isCode(current.spec, wanted)));
-    const left = toApply(wanted, applied.spec, new Set(), await this.#isCode(applied.spec, wanted));
-    const fields = Object.keys(left).join(", ");
-    if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by somebody else, in the resource of ${record.name}`, Object.keys(left)[0]);
-    return applied;
-  }
-
-  async #isCode({ code }: FunctionSpec, wanted: FunctionSpec): Promise<boolean> {
-    if (code?.digest) return code.digest === wanted.code?.digest;
-    return code?.files !== undefined && (await this.#options.upload(code.files)).layer === wanted.code?.digest;
-  }
-
   #changed({ type, object }: Change<FunctionResource>): void {
     const { name, uid } = object.metadata;
     if (type === "present") {
@@ -284,7 +271,7 @@ export class FunctionResources implements FunctionStore {
   async #withdraw(name: string, uid: string): Promise<void> {
     if (this.#known.get(name)?.uid !== uid) return;
     this.#known.delete(name);
-    this.#taken.delete(name);
+    this.#declarations.forget(name);
     this.#keeper.forget(name);
     await this.#listener?.withdrawn(name);
   }
@@ -333,35 +320,7 @@ export class FunctionResources implements FunctionStore {
     if (!this.#listener || this.#lost.has(name)) return;
     // Nobody has seen that the one before was deleted: this one stands for the same function.
     if (known) known.uid = uid;
-    await this.#listener.declared(this.#declaration(resource));
-  }
-
-  #declaration(resource: FunctionResource): Declaration {
-    const { metadata, spec } = resource;
-    const { code, traffic: _, secretRef, ...manifest } = spec;
-    const { code: known, upload, runtimes } = this.#options;
-    return {
-      name: checkName(metadata.name),
-      ...trafficOf(spec),
-      version: metadata.generation ?? 0,
-      isPending: () => {
-        const now = this.#client.cache.get(metadata.name);
-        return now?.metadata.uid === metadata.uid && this.#intake.isPending(now);
-      },
-      manifest: async (kept): Promise<Manifest> => {
-        const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
-        return parseManifest({ ...manifest, secrets }, runtimes);
-      },
-      code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
-      former: () => this.#former.of(metadata.name),
-    };
-  }
-
-  async #readSecret(functionName: string, name: string): Promise<Record<string, string>> {
-    const secret = await this.#secrets.read(name);
-    if (!secret) throw new ManagerError("SECRET_NOT_FOUND", `secretRef: there is no Secret ${name}`, "secretRef");
-    this.#taken.set(functionName, secret.version);
-    return secret.values;
+    await this.#listener.declared(this.#declarations.of(resource));
   }
 
   /** Somebody has deleted what the values of the function's latest revision were kept in. */
@@ -371,25 +330,16 @@ export class FunctionResources implements FunctionStore {
     return latest !== undefined && lostSecrets(latest, secrets?.[latest.id]).length > 0;
   }
 
-  /** Functions by the Secret that they name. */
-  #references(): Map<string, string[]> {
-    const references = new Map<string, string[]>();
-    for (const { metadata, spec } of this.#client.cache.all()) {
-      if (spec.secretRef) references.set(spec.secretRef, [...(references.get(spec.secretRef) ?? []), metadata.name]);
-    }
-    return references;
-  }
-
   #withRecord(status: FunctionStatus | undefined, record: FunctionRecord): FunctionStatus {
-    return withRecord(status, record, this.#taken.get(record.name) ?? status?.secret);
+    return withRecord(status, record, this.#declarations.secretOf(record.name));
   }
 
   /** A function's record and the resource that stands for it, where nobody is about to write either. */
-  #kept(name: string): { record: FunctionRecord; resource: FunctionResource } | null {
+  #kept(name: string): Kept | null {
     const known = this.#known.get(name);
     const resource = this.#client.cache.get(name);
     if (!known || !resource || known.uid !== resource.metadata.uid || this.#writing.has(name) || this.#lost.has(name)) return null;
-    return this.#client.isOurs(resource) ? { record: known.record, resource } : null;
+    return { record: known.record, resource };
   }
 
   /** The status that says what the record says by then; what a write of the record is under way for is left to that. */

@@ -464,6 +464,8 @@ describe("a status that somebody edits", () => {
     await edit("a", { active: "r1", term: 2 });
     await seconds(60);
     expect([resource("a")?.status?.active, topics()]).toEqual(["r1", []]);
+    // It is fenced off by what it has to write, which has it let go of the Lease.
+    await expect(store.report("a", 1, idle)).rejects.toMatchObject({ reason: "Fenced" });
   });
 
   test("while a change is written is no reason to write the former record", async () => {
