@@ -156,10 +156,13 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   metrics.leads(term);
   if (cluster) layout.remote = (digest) => cluster.code.fetch(digest);
   const known = (digest: string) => functions.codeByDigest(digest);
-  const definitions = { stop, onTrouble: (message: string | null) => onTrouble("definitions", message) };
+  const patience = (step: string) => ({ stop, onTrouble: (message: string | null) => onTrouble(step, message) });
   const blob = (digest: string) => layout.get(digest);
   const stores = cluster
-    ? await patiently(() => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log }), definitions)
+    ? await patiently(
+        () => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log, patience: patience("resources") }),
+        patience("definitions"),
+      )
     : fileStores(config.stateDir);
   undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {

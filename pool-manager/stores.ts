@@ -7,10 +7,12 @@ import type { Collector } from "./functions/retention.ts";
 import type { CodeImages } from "./images/code-images.ts";
 import { packLayer } from "./images/layer.ts";
 import type { Kube } from "./platform/kruise/kube.ts";
+import { type Patience, patiently } from "./platform/kruise/patience.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { isFree } from "./pool/plan.ts";
 import type { PoolStore, Pools } from "./pool/pools.ts";
 import type { Reconciler } from "./pool/reconciler.ts";
+import { Repeated } from "./repeated.ts";
 import { ClusterEvents } from "./resources/cluster-events.ts";
 import { FunctionResources } from "./resources/function-resources.ts";
 import { installDefinitions } from "./resources/install.ts";
@@ -61,9 +63,11 @@ export interface ResourceSources {
   /** Bytes of a blob or manifest. */
   blob(digest: string): Promise<Uint8Array>;
   log: Logger;
+  /** For what the first look at the resources needs of the API server. */
+  patience: Patience;
 }
 
-export async function resourceStores({ kube, term, runtimes, images, known, blob, log }: ResourceSources): Promise<Stores> {
+export async function resourceStores({ kube, term, runtimes, images, known, blob, log, patience }: ResourceSources): Promise<Stores> {
   await installDefinitions(kube, (message) => log.warn(message));
   const upload = async (files: Record<string, string>) => {
     const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
@@ -74,7 +78,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     log.warn(told);
     stores.onNotice(told);
   };
-  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice });
+  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => patiently(work, patience) });
   const pools = new PoolResources(kube, term, notice);
   const failures = new Failures(notice);
   const events = new ClusterEvents({
@@ -83,7 +87,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     now: () => performance.now(),
     watch: (write) => failures.of("Pool", "Kubernetes Events are not written", write),
   });
-  let timer: NodeJS.Timeout | null = null;
+  let reports: Repeated | null = null;
   const stores: Stores = {
     functions,
     pools,
@@ -94,14 +98,14 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     async follow(registry, all, reconciler) {
       await pools.follow(all.list(), (name, change) => all.declare(name, change));
       functions.follow({ declared: (declaration) => registry.declare(declaration), withdrawn: (name) => registry.withdraw(name) });
-      const again = () => {
-        timer = setTimeout(() => void report({ functions, pools, failures }, registry, all, reconciler).finally(() => timer && again()), REPORT_EVERY_MS);
-      };
-      again();
+      const trouble = (message: string | null) =>
+        notice({ topic: "failing", kind: "Function", count: message ? 1 : 0, message: `nothing is shown in resources: ${message ?? "no longer so"}` });
+      reports = new Repeated(() => report({ functions, pools, failures }, registry, all, reconciler), REPORT_EVERY_MS, trouble);
+      reports.start();
     },
     close() {
-      if (timer) clearTimeout(timer);
-      timer = null;
+      reports?.close();
+      events.close();
       functions.close();
       pools.close();
     },

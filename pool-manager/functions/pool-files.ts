@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import type { PoolChange, PoolStore } from "../pool/pools.ts";
+import type { PoolStore, StoredPool } from "../pool/pools.ts";
 import type { PoolSpec } from "../pool/state.ts";
 import { durably } from "./file-store.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
@@ -13,11 +13,9 @@ export class PoolFiles implements PoolStore {
     this.#files = new FileSet(join(stateDir, "pools"), 0o600, ops);
   }
 
-  async load(): Promise<Map<string, PoolChange>> {
+  async load(): Promise<Map<string, StoredPool>> {
     const stored = [...(await this.#files.readAll()).values()].map((text) => parse(text) as PoolSpec);
-    return new Map(
-      stored.map(({ name, size, max, budget, partition, paused }) => [name, { size, max, budget, partition: partition ?? 0, paused: paused ?? false }]),
-    );
+    return new Map(stored.map(({ name, size, max, budget, partition, paused }) => [name, { set: { size, max, budget, partition, paused }, held: null }]));
   }
 
   save(pool: PoolSpec): Promise<void> {

@@ -1,7 +1,8 @@
 import { type Instance, isAdopted, type OpenOrder, PlatformError } from "../platform/platform.ts";
+import { Attempts, doubled } from "./attempts.ts";
 import { Expectations } from "./expectations.ts";
 import { Fenced } from "./fenced.ts";
-import { type Incident, Incidents } from "./incidents.ts";
+import type { Incidents } from "./incidents.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Removals } from "./removals.ts";
 import { Starts } from "./starts.ts";
@@ -23,7 +24,8 @@ const LONGEST_BIND_PAUSE_MS = 15_000;
 /** Carries out decisions, each with its precondition, and remembers what was asked until it is observed. */
 export class Executor {
   readonly expectations = new Expectations();
-  readonly incidents = new Incidents();
+  readonly attempts: Attempts;
+  readonly incidents: Incidents;
   readonly starts = new Starts();
   readonly removals: Removals;
   readonly #binding = new Set<string>();
@@ -43,12 +45,11 @@ export class Executor {
   /** `undeliverable` is told when an order could not even be made: its code or its revision is missing. */
   constructor(options: ReconcilerOptions, changed: () => void, undeliverable: (functionUid: string, revision: string, error: Error) => void) {
     this.#options = options;
+    this.attempts = new Attempts(options);
+    this.incidents = this.attempts.incidents;
     this.#changed = changed;
     this.#undeliverable = undeliverable;
-    this.removals = new Removals(options, changed, {
-      succeeded: (subject) => this.#succeeded(subject),
-      failed: (subject, error) => this.#failed(subject, error),
-    });
+    this.removals = new Removals(options, changed, this.attempts);
   }
 
   /** Takes in the observation, and deletes what has finished draining. */
@@ -64,14 +65,14 @@ export class Executor {
 
   /** An instance has become prewarmed: instances start. */
   started(pool: string): void {
-    this.#succeeded({ action: "start", pool, functionUid: null });
+    this.attempts.succeeded({ action: "start", pool, functionUid: null });
   }
 
   /** Its node has refused it, for example: the next one may fare the same, and is not asked for at once. */
   #startFailed({ uid, pool, obstacle }: Instance, now: number): void {
     const subject = { action: "start", pool, functionUid: null } as const;
     this.#stillborn.add(uid);
-    this.#failed(subject, new PlatformError("REFUSED", obstacle?.message ?? ""));
+    this.attempts.failed(subject, new PlatformError("REFUSED", obstacle?.message ?? ""));
     const pause = doubled(FIRST_SCALE_PAUSE_MS, this.incidents.failures(subject), LONGEST_START_PAUSE_MS);
     this.#scaleAfter.set(pool, Math.max(this.#scaleAfter.get(pool) ?? 0, now + pause));
     this.#options.clock.after(pause, this.#changed);
@@ -189,9 +190,9 @@ export class Executor {
     const subject = { action: "scale", pool, functionUid: null } as const;
     try {
       await platform.scalePool({ name: pool, runtime: spec.runtime, max: spec.max }, { seen, more });
-      this.#succeeded(subject);
+      this.attempts.succeeded(subject);
     } catch (error) {
-      this.#failed(subject, error);
+      this.attempts.failed(subject, error);
       this.expectations.creationFailed(pool, create);
       const pause = doubled(FIRST_SCALE_PAUSE_MS, this.incidents.failures(subject), LONGEST_SCALE_PAUSE_MS);
       this.#scaleAfter.set(pool, clock.now() + pause);
@@ -199,22 +200,6 @@ export class Executor {
       return;
     }
     this.#changed();
-  }
-
-  /** Each failed try is counted; a log line and an event tell that an action has begun to fail, or fails otherwise. */
-  #failed(subject: Pick<Incident, "action" | "pool" | "functionUid">, error: unknown): void {
-    const { message } = error as Error;
-    const reason = (error as Partial<PlatformError>).code ?? "ERROR";
-    const { action, pool, functionUid } = subject;
-    const isNew = this.incidents.failed(subject, reason, message, this.#options.clock.now());
-    this.#options.onEvent({ type: "action.failed", action, pool, function: functionUid, reason, message, again: !isNew });
-  }
-
-  #succeeded(subject: Pick<Incident, "action" | "pool" | "functionUid">): void {
-    const incident = this.incidents.succeeded(subject);
-    if (!incident) return;
-    const { action, pool, functionUid, failures, since } = incident;
-    this.#options.onEvent({ type: "action.recovered", action, pool, function: functionUid, failures, ms: this.#options.clock.now() - since });
   }
 
   async #bind({ instance, functionUid, revision }: Of<"bind">): Promise<void> {
@@ -225,9 +210,9 @@ export class Executor {
       await this.#options.platform.bind({ uid, resourceVersion }, { functionUid, revision });
       this.#bindFailures.delete(uid);
       this.#binding.delete(uid);
-      this.#succeeded(subject);
+      this.attempts.succeeded(subject);
     } catch (error) {
-      this.#failed(subject, error);
+      this.attempts.failed(subject, error);
       // The record has moved on, or the platform cannot write it: the instance serves meanwhile.
       const failures = (this.#bindFailures.get(uid) ?? 0) + 1;
       this.#bindFailures.set(uid, failures);
@@ -243,8 +228,4 @@ export class Executor {
 /** It was created while we looked, nobody deletes it, and it has ended without having been heard. */
 function isStillborn(instance: Instance): boolean {
   return instance.obstacle?.kind === "ended" && instance.echo === null && !instance.removing && !isAdopted(instance);
-}
-
-function doubled(firstMs: number, failures: number, longestMs: number): number {
-  return Math.min(firstMs * 2 ** Math.max(0, failures - 1), longestMs);
 }

@@ -1,5 +1,5 @@
-/** What the platform was asked to do; `start`: what it has created ends before it has said a word. */
-export type PlatformAction = "scale" | "start" | "bind" | "drain" | "remove";
+/** What the platform was asked to do; `start`: what it has created ends before it has said a word; `rollout`: the store, to keep how far one has got. */
+export type PlatformAction = "scale" | "start" | "bind" | "drain" | "remove" | "rollout";
 
 /** An action that has failed, and has not succeeded since. */
 export interface Incident {

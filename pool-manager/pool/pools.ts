@@ -26,10 +26,17 @@ export const PoolFields = Type.Object(
 
 export type PoolChange = Partial<Pick<PoolSpec, "size" | "max" | "budget" | "partition" | "paused">>;
 
+/** What a store has of a pool. */
+export interface StoredPool {
+  /** What somebody has set; null: what the store itself refuses. */
+  set: PoolChange | null;
+  /** What was in force last, which holds where that is not valid; null: the store holds nothing that is not. */
+  held: PoolChange | null;
+}
+
 /** Where the pools' sizes are kept. */
 export interface PoolStore {
-  /** What was set of each pool. */
-  load(): Promise<Map<string, PoolChange>>;
+  load(): Promise<Map<string, StoredPool>>;
   /** Resolves once it is durable. */
   save(pool: PoolSpec, change: PoolChange): Promise<void>;
 }
@@ -46,11 +53,14 @@ export class Pools {
     this.#changed = changed;
   }
 
-  /** Reads what was set; `defaults` are the pools that exist without having been set. */
+  /**
+   * Reads what was set; `defaults` are the pools that exist without having been set. What is not valid is not in force,
+   * as where it is set or declared. Throws `POOL_INVALID` where the store knows of nothing that was.
+   */
   async load(defaults: readonly PoolSpec[]): Promise<void> {
     for (const pool of defaults) this.#defaults.set(pool.name, pool);
     const stored = await this.#store.load();
-    for (const [name, pool] of this.#defaults) this.#specs.set(name, { ...pool, ...stored.get(name) });
+    for (const [name, pool] of this.#defaults) this.#specs.set(name, inForce(pool, stored.get(name)));
   }
 
   list(): PoolSpec[] {
@@ -80,6 +90,26 @@ export class Pools {
     this.#specs.set(pool.name, pool);
     this.#changed(pool);
     return pool;
+  }
+}
+
+function inForce(pool: PoolSpec, stored: StoredPool | undefined): PoolSpec {
+  if (!stored) return pool;
+  const { set, held } = stored;
+  const found = set ? tried(pool, set) : null;
+  if (found && !(found instanceof ManagerError)) return found;
+  if (found && held === null) throw new ManagerError("POOL_INVALID", `the pool ${pool.name}, as it is stored: ${found.message}`, found.field);
+  // The store tells what is not valid when it follows what is declared.
+  const last = tried(pool, held ?? {});
+  return last instanceof ManagerError ? pool : last;
+}
+
+function tried(pool: PoolSpec, change: PoolChange): PoolSpec | ManagerError {
+  try {
+    return changed(pool, change);
+  } catch (error) {
+    if (error instanceof ManagerError) return error;
+    throw error;
   }
 }
 

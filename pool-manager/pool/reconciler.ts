@@ -58,6 +58,7 @@ export class Reconciler implements PoolManagerLink {
       functions,
       clock,
       onEvent,
+      attempts: this.#executor.attempts,
       look: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes) : null),
     });
   }

@@ -1,13 +1,15 @@
 import type { FunctionRecord, RolloutPolicy } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import { advance, type Evidence, type Rolling } from "../functions/rollout.ts";
+import { type Attempts, doubled } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { PoolEventListener } from "./events.ts";
 import type { Counts } from "./outcomes.ts";
 
 const LOOK_MS = 100;
-/** What could not be stored is tried again after this. Milliseconds. */
-const AGAIN_MS = 1000;
+/** What could not be stored is tried again after this, then after longer and longer. Milliseconds. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 15_000;
 
 export interface RolloutsOptions {
   functions: Pick<FunctionRegistry, "rolling" | "progress">;
@@ -15,6 +17,7 @@ export interface RolloutsOptions {
   look(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
   clock: Clock;
   onEvent: PoolEventListener;
+  attempts: Attempts;
 }
 
 /** Since when a rollout is where it is, on this pool manager's own clock: another leader watches a step anew. */
@@ -31,6 +34,8 @@ export class Rollouts {
   readonly #options: RolloutsOptions;
   readonly #held = new Map<string, Held>();
   readonly #writing = new Set<string>();
+  /** Records that could not be written on, and when that is tried again; what somebody has changed since is not held up. */
+  readonly #paused = new Map<string, { record: FunctionRecord; until: number }>();
   #cancel: () => void = () => {};
 
   constructor(options: RolloutsOptions) {
@@ -51,33 +56,50 @@ export class Rollouts {
   #look(): void {
     const rolling = this.#options.functions.rolling();
     const uids = new Set(rolling.map(({ uid }) => uid));
-    for (const uid of this.#held.keys()) if (!uids.has(uid)) this.#held.delete(uid);
+    for (const of of [this.#held, this.#paused]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
     for (const record of rolling) {
       const { rollout, rolloutPolicy } = record;
-      if (rolloutPolicy && !this.#writing.has(record.uid)) void this.#advance(record, rollout as Rolling, rolloutPolicy);
+      if (!rolloutPolicy || this.#writing.has(record.uid) || this.#isPaused(record)) continue;
+      this.#writing.add(record.uid);
+      void this.#advance(record, rollout as Rolling, rolloutPolicy).finally(() => this.#writing.delete(record.uid));
     }
   }
 
+  #isPaused(record: FunctionRecord): boolean {
+    const paused = this.#paused.get(record.uid);
+    return paused !== undefined && paused.record === record && this.#options.clock.now() < paused.until;
+  }
+
+  /** Never rejects. */
   async #advance(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<void> {
-    const { look, functions, clock, onEvent } = this.#options;
-    const { uid } = record;
+    const { clock, attempts } = this.#options;
+    const subject = { action: "rollout", pool: record.runtime, functionUid: record.uid } as const;
+    try {
+      if (!(await this.#step(record, rollout, policy))) return;
+      this.#paused.delete(record.uid);
+    } catch (error) {
+      attempts.failed(subject, error);
+      const pauseMs = doubled(FIRST_PAUSE_MS, attempts.incidents.failures(subject), LONGEST_PAUSE_MS);
+      this.#paused.set(record.uid, { record, until: clock.now() + pauseMs });
+    }
+  }
+
+  /** False: it is where it is to be. */
+  async #step(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<boolean> {
+    const { look, functions, clock, onEvent, attempts } = this.#options;
+    const { uid, runtime } = record;
     const seen = look(record, rollout.to);
-    if (!seen) return;
+    if (!seen) return false;
     const { since, base } = this.#hold(record, rollout, seen);
     const evidence = { ...seen, ended: seen.ended - base.ended, failed: seen.failed - base.failed, heldMs: clock.now() - since };
     const change = advance(record, policy, evidence);
-    if (!change) return;
-    this.#writing.add(uid);
-    try {
-      await functions.progress(record, change);
-      const { state, reason } = change.rollout as NonNullable<typeof change.rollout>;
-      if (state === "stopped") onEvent({ type: "rollout.stopped", function: uid, revision: rollout.to, message: reason ?? "" });
-      if (state === "complete") onEvent({ type: "rollout.complete", function: uid, revision: rollout.to });
-    } catch {
-      await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
-    } finally {
-      this.#writing.delete(uid);
-    }
+    if (!change) return false;
+    await functions.progress(record, change);
+    attempts.succeeded({ action: "rollout", pool: runtime, functionUid: uid });
+    const { state, reason } = change.rollout as NonNullable<typeof change.rollout>;
+    if (state === "stopped") onEvent({ type: "rollout.stopped", function: uid, revision: rollout.to, message: reason ?? "" });
+    if (state === "complete") onEvent({ type: "rollout.complete", function: uid, revision: rollout.to });
+    return true;
   }
 
   #hold({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): Held {

@@ -1,6 +1,7 @@
 import type { Kube } from "../platform/kruise/kube.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import { GROUP, VERSION } from "./crds.ts";
+import { Unwritten } from "./unwritten.ts";
 
 /** One object gets one Event of a reason within this time; what else happened meanwhile is counted in the next. Milliseconds. */
 const EVERY_MS = 60_000;
@@ -65,15 +66,20 @@ export interface ClusterEventsOptions {
   watch(write: Promise<unknown>): Promise<void>;
 }
 
-/** Kubernetes Events of Functions and Pools: `kubectl describe` shows what Berth's own events say. */
+/**
+ * Kubernetes Events of Functions and Pools: `kubectl describe` shows what Berth's own events say. One that cannot be
+ * written now is written later: a failure is told once, also where it lasts.
+ */
 export class ClusterEvents {
   readonly #options: ClusterEventsOptions;
   /** When each object last got an Event of each reason, and what has been left out since. */
   readonly #last = new Map<string, { at: number; left: number }>();
+  readonly #unwritten: Unwritten<object>;
   #pending = 0;
 
   constructor(options: ClusterEventsOptions) {
     this.#options = options;
+    this.#unwritten = new Unwritten((body) => this.#write(body));
   }
 
   tell(event: PoolEvent): void {
@@ -90,9 +96,31 @@ export class ClusterEvents {
     this.#remember(key, { at: now, left: 0 });
     this.#pending += 1;
     const message = last?.left ? `${told.message} (and ${last.left} more of its kind before)` : told.message;
-    void this.#options.watch(this.#write({ ...told, message }, uid)).finally(() => {
+    this.#unwritten.drop(key);
+    void this.#send(key, this.#bodyOf({ ...told, message }, uid));
+  }
+
+  /** Nothing is written any more. */
+  close(): void {
+    this.#unwritten.close();
+  }
+
+  async #send(key: string, body: object): Promise<void> {
+    try {
+      await this.#write(body);
+    } catch (error) {
+      // `watch` has told it.
+      this.#unwritten.keep(key, body, error);
+    } finally {
       this.#pending -= 1;
-    });
+    }
+  }
+
+  #write(body: object): Promise<unknown> {
+    const { kube, watch } = this.#options;
+    const write = kube.create(`/api/v1/namespaces/${kube.namespace}/events`, body, "event");
+    void watch(write);
+    return write;
   }
 
   #remember(key: string, entry: { at: number; left: number }): void {
@@ -104,11 +132,10 @@ export class ClusterEvents {
     }
   }
 
-  #write({ kind, name, type, reason, message }: Told, uid: string): Promise<unknown> {
-    const { kube } = this.#options;
-    const { namespace } = kube;
+  #bodyOf({ kind, name, type, reason, message }: Told, uid: string): object {
+    const { namespace } = this.#options.kube;
     const time = `${new Date().toISOString().slice(0, 19)}Z`;
-    const body = {
+    return {
       metadata: { generateName: `${name.slice(0, 40)}.` },
       involvedObject: { apiVersion: `${GROUP}/${VERSION}`, kind, name, namespace, uid },
       type,
@@ -119,6 +146,5 @@ export class ClusterEvents {
       lastTimestamp: time,
       count: 1,
     };
-    return kube.create(`/api/v1/namespaces/${namespace}/events`, body, "event");
   }
 }

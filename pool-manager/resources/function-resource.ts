@@ -5,6 +5,7 @@ import { DEFAULTS, ROLLOUT } from "../functions/manifest.ts";
 import { settingsOf } from "../functions/revisions.ts";
 import type { KubeObject } from "../platform/kruise/objects.ts";
 import type { Condition } from "./conditions.ts";
+import { isWhole } from "./stored-record.ts";
 
 /** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */
 export interface FunctionSpec {
@@ -39,16 +40,15 @@ export interface FunctionResource extends KubeObject {
   status?: FunctionStatus;
 }
 
+type Whole = FunctionStatus & Required<Pick<FunctionStatus, "uid" | "active" | "scaling" | "revisions">>;
+
 const DURATIONS = new Set(["timeout", "loadTimeout", "idleTimeout", "queueTimeout"]);
 
-/** The record that a resource's status holds; null: none yet. */
+/** The record that a resource's status holds; null: none yet, or half of one. */
 export function recordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
-  if (!status?.uid || !status.revisions?.length || !status.scaling) return null;
-  const { uid, runtime = "node", active = "", latest = active, nextRevision = 1, traffic, scaling, revisions } = status;
-  // Half a record is none: what it would have said cannot be served.
-  if (![active, latest].every((wanted) => revisions.some(({ id }) => id === wanted))) return null;
-  const shares: Traffic = { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {} };
-  const { rolloutPolicy = null, rollout = null } = status;
+  if (!isWhole(status)) return null;
+  const { uid, runtime = "node", active, latest = active, nextRevision = 1, traffic, scaling, revisions } = status as Whole;
+  const { rolloutPolicy = null, rollout = null } = status as Whole;
   return {
     uid,
     name: metadata.name,
@@ -56,8 +56,9 @@ export function recordOf({ metadata, status }: FunctionResource): FunctionRecord
     createdAt: metadata.creationTimestamp,
     active,
     latest,
-    traffic: shares,
-    nextRevision,
+    traffic: { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {} },
+    // No number is given twice, whatever somebody has written there.
+    nextRevision: Math.max(nextRevision, ...revisions.map(({ id }) => Number(id.slice(1)) + 1)),
     scaling,
     rolloutPolicy,
     rollout,

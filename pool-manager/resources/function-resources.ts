@@ -8,31 +8,22 @@ import {
   lostSecrets,
   type Secrets,
 } from "../functions/function.ts";
-import { checkName, type Manifest, parseManifest } from "../functions/manifest.ts";
 import type { Collector } from "../functions/retention.ts";
-import { isRolling, percentOf } from "../functions/rollout.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
-import { type Condition, withCondition } from "./conditions.ts";
+import { withCondition } from "./conditions.ts";
+import { Declarations } from "./declarations.ts";
 import { Definition } from "./definition.ts";
 import { FormerFunctions } from "./former-functions.ts";
-import {
-  type FunctionResource,
-  type FunctionSpec,
-  type FunctionStatus,
-  ownedFields,
-  recordOf,
-  specOf,
-  statusOf,
-  toApply,
-  trafficOf,
-} from "./function-resource.ts";
+import { type FunctionResource, type FunctionStatus, recordOf } from "./function-resource.ts";
 import { FunctionSecrets } from "./function-secrets.ts";
+import { inForce, type Readiness, reported, withRecord } from "./function-status.ts";
 import { Intake } from "./intake.ts";
 import { KeptSecrets } from "./kept-secrets.ts";
 import { LostResources } from "./lost-resources.ts";
-import { dropped, missing, type StoreNotice } from "./notice.ts";
-import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
+import { damagedRecords, damagedSecrets, dropped, edited, missing, type StoreNotice } from "./notice.ts";
+import { type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 import { SecretChanges } from "./secret-changes.ts";
+import { type Kept, StatusKeeper } from "./status-keeper.ts";
 
 export interface FunctionResourceOptions {
   kube: KubeApi;
@@ -45,6 +36,8 @@ export interface FunctionResourceOptions {
   /** Bytes of a manifest or configuration of a code image. */
   blob(digest: string): Promise<Uint8Array>;
   notice(notice: StoreNotice): void;
+  /** Does a step of the start again while it only needs the API server to answer. */
+  patiently<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A function that the registry knows, and its resource: the same name with another uid is another one. */
@@ -68,10 +61,12 @@ export class FunctionResources implements FunctionStore {
   readonly #definition: Definition;
   readonly #lost: LostResources<FunctionResource>;
   readonly #former: FormerFunctions;
+  readonly #declarations: Declarations;
   readonly #changes: SecretChanges;
-  readonly #kept: KeptSecrets;
-  /** State of its Secret that each function has. */
-  readonly #taken = new Map<string, string>();
+  readonly #keptSecrets: KeptSecrets;
+  readonly #keeper: StatusKeeper;
+  /** Functions whose record is just being written. */
+  readonly #writing = new Set<string>();
   #listener: DeclarationListener | null = null;
 
   constructor(options: FunctionResourceOptions) {
@@ -82,6 +77,9 @@ export class FunctionResources implements FunctionStore {
     client.onDropped = (fields) => notice({ topic: "dropped", kind: "Function", count: fields.length, message: dropped("Function", fields) });
     client.cache.onHistoryReset = () => this.#historyReset();
     this.#secrets = new FunctionSecrets(kube);
+    this.#secrets.onDamaged = (names) => notice({ topic: "damaged", kind: "Function", count: names.length, message: damagedSecrets(names) });
+    const failing = (what: string) => (message: string | null) =>
+      notice({ topic: "failing", kind: "Function", count: message ? 1 : 0, message: `${what}: ${message ?? "no longer so"}` });
     this.#former = new FormerFunctions({
       kube,
       blob,
@@ -104,29 +102,49 @@ export class FunctionResources implements FunctionStore {
       rewrite: (resource) => this.#rewrite(resource),
       tell: (count, why) => notice({ topic: count > 0 ? "missing" : "restored", kind: "Function", count, message: missing("functions", count, why) }),
     });
+    const { runtimes, code, upload } = options;
+    const isPending = (resource: FunctionResource) => this.#intake.isPending(resource);
+    this.#declarations = new Declarations({ client, secrets: this.#secrets, former: this.#former, runtimes, code, upload, isPending });
     this.#changes = new SecretChanges({
       read: (name) => this.#secrets.read(name),
-      references: () => this.#references(),
-      taken: (name) => (this.#hasLostSecrets(name) ? undefined : (this.#taken.get(name) ?? client.cache.get(name)?.status?.secret)),
+      references: () => this.#declarations.references(),
+      taken: (name) => (this.#hasLostSecrets(name) ? undefined : this.#declarations.secretOf(name)),
       changed: (name) => this.#intake.again(name),
+      onTrouble: failing("the Secrets that functions name are not looked at"),
     });
-    this.#kept = new KeptSecrets({
-      functions: () => this.#known.values(),
-      kept: () => this.#secrets.kept(),
+    this.#keptSecrets = new KeptSecrets({
+      functions: () => [...this.#known.values()].filter(({ record }) => !this.#writing.has(record.name)),
+      kept: () => this.#secrets.load(),
       write: ({ record, secrets }) => this.#secrets.save(record, secrets),
-      onTrouble: (message) =>
-        notice({ topic: "failing", kind: "Function", count: message ? 1 : 0, message: `functions' secrets are not kept: ${message ?? "no longer so"}` }),
+      onTrouble: failing("functions' secrets are not kept"),
+    });
+    this.#keeper = new StatusKeeper({
+      find: (name) => {
+        const kept = this.#kept(name);
+        return kept && client.isOurs(kept.resource) ? kept : null;
+      },
+      exclusively: (name, work) => this.#intake.exclusively(name, work),
+      write: async (name) => {
+        const { resource } = this.#kept(name) ?? {};
+        if (resource) await this.#writeStatus(name, resource);
+      },
+      tell: (name, fields) => notice({ topic: "edited", kind: "Function", count: 1, message: edited(name, fields) }),
+      onTrouble: (name, message) => failing(`the status of ${name} is not put right`)(message),
     });
   }
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
-    await this.#definition.remember();
+    const { patiently } = this.#options;
+    await patiently(() => this.#definition.remember());
     await this.#client.cache.start();
-    const stored = await this.#secrets.load();
+    const stored = await patiently(() => this.#secrets.load());
+    const damaged: string[] = [];
     for (const resource of this.#client.cache.all()) {
       const record = recordOf(resource);
       if (record) this.#known.set(record.name, { uid: resource.metadata.uid, record, secrets: stored.get(record.uid) ?? {} });
+      else if (resource.status?.uid) damaged.push(resource.metadata.name);
     }
+    if (damaged.length > 0) this.#options.notice({ topic: "damaged", kind: "Function", count: damaged.length, message: damagedRecords(damaged) });
     return [...this.#known.values()].map(({ record, secrets }) => ({ record, secrets }));
   }
 
@@ -140,22 +158,27 @@ export class FunctionResources implements FunctionStore {
       else this.#intake.consider(name);
     }
     this.#changes.start();
-    this.#kept.start();
+    this.#keptSecrets.start();
   }
 
-  async save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void> {
+  save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void> {
     const { name } = record;
-    try {
-      const resource = declaration ? this.#client.cache.get(name) : await this.#declare(record);
+    return this.#write(name, async () => {
+      const resource = declaration ? this.#client.cache.get(name) : await this.#declarations.declare(record);
       if (!resource) throw new ManagerError("STORE_FAILED", `the resource of ${name} is not there`);
-      await this.#secrets.save(record, secrets);
-      const version = declaration?.version ?? resource.metadata.generation ?? 0;
-      await this.#client.accept(resource, version, "Deployed", message(record), (status) => this.#withRecord(status, record));
+      try {
+        await this.#secrets.save(record, secrets);
+        const version = declaration?.version ?? resource.metadata.generation ?? 0;
+        const written = await this.#client.accept(resource, version, "Deployed", inForce(record), (status) => this.#withRecord(status, record));
+        this.#keeper.wrote(record, written);
+      } catch (error) {
+        // It may have been written though no answer came.
+        this.#intake.doubt(name);
+        throw error;
+      }
       this.#known.set(name, { uid: resource.metadata.uid, record, secrets });
       this.#lost.settled(name);
-    } catch (error) {
-      throw storeError(name, error);
-    }
+    });
   }
 
   /** Uid of a function's resource; null: it has none at present. */
@@ -163,15 +186,26 @@ export class FunctionResources implements FunctionStore {
     return this.#client.cache.get(name)?.metadata.uid ?? null;
   }
 
-  async progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
+  progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
     const { name } = record;
-    try {
+    return this.#write(name, async () => {
       const resource = this.#client.cache.get(name);
       if (!resource) throw new ManagerError("STORE_FAILED", `the resource of ${name} is not there: it is written again as soon as that is possible`);
-      await this.#client.updateStatus(resource, (status) => ({ ...status, ...this.#withRecord(status, record) }));
+      this.#keeper.wrote(record, await this.#client.updateStatus(resource, (status) => ({ ...status, ...this.#withRecord(status, record) })));
       this.#known.set(name, { uid: resource.metadata.uid, record, secrets });
+    });
+  }
+
+  /** Writes a record: until that has ended, nobody knows which of the two the status has to say. */
+  async #write(name: string, work: () => Promise<void>): Promise<void> {
+    this.#writing.add(name);
+    try {
+      await work();
     } catch (error) {
       throw storeError(name, error);
+    } finally {
+      this.#writing.delete(name);
+      this.#keeper.consider(name);
     }
   }
 
@@ -182,35 +216,26 @@ export class FunctionResources implements FunctionStore {
     try {
       if (resource) await this.#client.delete(resource);
       this.#lost.settled(name);
-      this.#taken.delete(name);
+      this.#declarations.forget(name);
+      this.#keeper.forget(name);
     } catch (error) {
       if (known) this.#known.set(name, known);
       throw storeError(name, error);
     }
   }
 
-  /** Writes how a function fares, where that has changed. Code that has loaded once counts as ready without an instance too. */
-  async report(name: string, warm: number, now: Omit<Condition, "lastTransitionTime" | "type">): Promise<void> {
-    const resource = this.#client.cache.get(name);
-    if (!resource?.status?.uid) return;
-    const known = resource.status.conditions?.find(({ type }) => type === "Ready");
-    const ready = now.status === "Unknown" && known?.status === "True" && known.message.startsWith(`${resource.status.active} `) ? known : now;
-    const stored = this.#stored(resource.status.conditions);
-    if (resource.status.warm === warm && isSame(known, ready) && !stored) return;
-    await this.#client.updateStatus(resource, (status) => {
-      const conditions = withCondition(status.conditions, { ...ready, type: "Ready" });
-      return { ...status, warm, conditions: stored ? withCondition(conditions, stored) : conditions };
+  /** Writes how a function fares, where that has changed. */
+  async report(name: string, warm: number, now: Readiness): Promise<void> {
+    this.#keeper.consider(name);
+    const { record, resource } = this.#kept(name) ?? {};
+    if (!record || !resource) return;
+    const { status = {} } = resource;
+    const verdicts = reported(status.conditions, record.active, now, this.#client.dropped);
+    if (status.warm === warm && !verdicts) return;
+    await this.#writeStatus(name, resource, (own) => {
+      const conditions = (verdicts ?? []).reduce(withCondition, own.conditions ?? []);
+      return { ...own, warm, conditions };
     });
-  }
-
-  /** The condition that says whether the definition keeps what is written, where that has changed. */
-  #stored(conditions: readonly Condition[] = []): Omit<Condition, "lastTransitionTime"> | null {
-    const { dropped: fields } = this.#client;
-    const known = conditions.find(({ type }) => type === "Stored");
-    if (fields.length === 0 && !known) return null;
-    const is = fields.length === 0 ? ({ status: "True", reason: "Whole" } as const) : ({ status: "False", reason: "OldDefinition" } as const);
-    const condition = { type: "Stored", ...is, message: dropped("Function", fields) };
-    return isSame(known, condition) ? null : condition;
   }
 
   /** Layers that some resource names. */
@@ -228,31 +253,16 @@ export class FunctionResources implements FunctionStore {
     this.#intake.close();
     this.#lost.close();
     this.#changes.close();
-    this.#kept.close();
-  }
-
-  /** Says in the API's name what the record says; other managers' fields stay, or refuse it. */
-  async #declare(record: FunctionRecord): Promise<FunctionResource> {
-    const current = this.#client.cache.get(record.name);
-    const wanted = specOf(record);
-    if (!current) return this.#client.apply(record.name, wanted);
-    const owned = ownedFields(current, FIELD_MANAGER);
-    const applied = await this.#client.apply(record.name, toApply(wanted, current.spec, owned, await this.#isCode(current.spec, wanted)));
-    const left = toApply(wanted, applied.spec, new Set(), await this.#isCode(applied.spec, wanted));
-    const fields = Object.keys(left).join(", ");
-    if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by somebody else, in the resource of ${record.name}`, Object.keys(left)[0]);
-    return applied;
-  }
-
-  async #isCode({ code }: FunctionSpec, wanted: FunctionSpec): Promise<boolean> {
-    if (code?.digest) return code.digest === wanted.code?.digest;
-    return code?.files !== undefined && (await this.#options.upload(code.files)).layer === wanted.code?.digest;
+    this.#keptSecrets.close();
+    this.#keeper.close();
   }
 
   #changed({ type, object }: Change<FunctionResource>): void {
     const { name, uid } = object.metadata;
     if (type === "present") {
-      if (this.#listener) this.#intake.consider(name);
+      if (!this.#listener) return;
+      this.#intake.consider(name);
+      this.#keeper.consider(name);
     } else if (this.#known.get(name)?.uid === uid) {
       this.#lost.noticed(object, type === "deleted");
     }
@@ -261,7 +271,8 @@ export class FunctionResources implements FunctionStore {
   async #withdraw(name: string, uid: string): Promise<void> {
     if (this.#known.get(name)?.uid !== uid) return;
     this.#known.delete(name);
-    this.#taken.delete(name);
+    this.#declarations.forget(name);
+    this.#keeper.forget(name);
     await this.#listener?.withdrawn(name);
   }
 
@@ -289,7 +300,7 @@ export class FunctionResources implements FunctionStore {
     await this.#secrets.save(record, secrets);
     // What was not taken in before is not by this.
     if (this.#intake.isPending(lost)) await this.#client.updateStatus(made, (status) => ({ ...status, ...this.#withRecord(status, record) }));
-    else await this.#client.accept(made, made.metadata.generation ?? 0, "Deployed", message(record), (status) => this.#withRecord(status, record));
+    else await this.#client.accept(made, made.metadata.generation ?? 0, "Deployed", inForce(record), (status) => this.#withRecord(status, record));
   }
 
   /** The API server's data are those of a backup: what resources declare now holds, also where their state was taken in before. */
@@ -309,35 +320,7 @@ export class FunctionResources implements FunctionStore {
     if (!this.#listener || this.#lost.has(name)) return;
     // Nobody has seen that the one before was deleted: this one stands for the same function.
     if (known) known.uid = uid;
-    await this.#listener.declared(this.#declaration(resource));
-  }
-
-  #declaration(resource: FunctionResource): Declaration {
-    const { metadata, spec } = resource;
-    const { code, traffic: _, secretRef, ...manifest } = spec;
-    const { code: known, upload, runtimes } = this.#options;
-    return {
-      name: checkName(metadata.name),
-      ...trafficOf(spec),
-      version: metadata.generation ?? 0,
-      isPending: () => {
-        const now = this.#client.cache.get(metadata.name);
-        return now?.metadata.uid === metadata.uid && this.#intake.isPending(now);
-      },
-      manifest: async (kept): Promise<Manifest> => {
-        const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
-        return parseManifest({ ...manifest, secrets }, runtimes);
-      },
-      code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
-      former: () => this.#former.of(metadata.name),
-    };
-  }
-
-  async #readSecret(functionName: string, name: string): Promise<Record<string, string>> {
-    const secret = await this.#secrets.read(name);
-    if (!secret) throw new ManagerError("SECRET_NOT_FOUND", `secretRef: there is no Secret ${name}`, "secretRef");
-    this.#taken.set(functionName, secret.version);
-    return secret.values;
+    await this.#listener.declared(this.#declarations.of(resource));
   }
 
   /** Somebody has deleted what the values of the function's latest revision were kept in. */
@@ -347,37 +330,27 @@ export class FunctionResources implements FunctionStore {
     return latest !== undefined && lostSecrets(latest, secrets?.[latest.id]).length > 0;
   }
 
-  /** Functions by the Secret that they name. */
-  #references(): Map<string, string[]> {
-    const references = new Map<string, string[]>();
-    for (const { metadata, spec } of this.#client.cache.all()) {
-      if (spec.secretRef) references.set(spec.secretRef, [...(references.get(spec.secretRef) ?? []), metadata.name]);
-    }
-    return references;
-  }
-
   #withRecord(status: FunctionStatus | undefined, record: FunctionRecord): FunctionStatus {
-    const secret = this.#taken.get(record.name) ?? status?.secret;
-    return { ...statusOf(record), ...(secret && { secret }), conditions: withCondition(status?.conditions, rolledOut(record)) };
+    return withRecord(status, record, this.#declarations.secretOf(record.name));
   }
-}
 
-function isSame(known: Condition | undefined, next: Omit<Condition, "lastTransitionTime" | "type">): boolean {
-  return known?.status === next.status && known.reason === next.reason && known.message === next.message;
-}
+  /** A function's record and the resource that stands for it, where nobody is about to write either. */
+  #kept(name: string): Kept | null {
+    const known = this.#known.get(name);
+    const resource = this.#client.cache.get(name);
+    if (!known || !resource || known.uid !== resource.metadata.uid || this.#writing.has(name) || this.#lost.has(name)) return null;
+    return { record: known.record, resource };
+  }
 
-/** Whether what was deployed last has all invocations. */
-function rolledOut({ active, rollout, traffic }: FunctionRecord): Omit<Condition, "lastTransitionTime"> {
-  const condition = { type: "RolledOut", status: "False" } as const;
-  if (!rollout) return { ...condition, status: "True", reason: "AtOnce", message: `${active} is active` };
-  if (rollout.state === "complete") return { ...condition, status: "True", reason: "Complete", message: `${rollout.to} is active` };
-  if (!isRolling(rollout)) return { ...condition, reason: rollout.state === "undone" ? "Undone" : "Stopped", message: rollout.reason ?? "" };
-  const reason = rollout.state === "paused" ? "Paused" : "Rolling";
-  return { ...condition, reason, message: `${rollout.to} has ${percentOf({ traffic }, rollout)} percent of the invocations` };
-}
+  /** The status that says what the record says by then; what a write of the record is under way for is left to that. */
+  #ownStatus(name: string, status: FunctionStatus): FunctionStatus {
+    const known = this.#writing.has(name) ? undefined : this.#known.get(name);
+    return known ? { ...status, ...this.#withRecord(status, known.record) } : status;
+  }
 
-function message({ active, latest, rollout }: FunctionRecord): string {
-  if (active === latest) return `${active} is active`;
-  if (rollout?.to === latest) return `${active} is active; status.rollout tells how ${latest} takes over`;
-  return `${active} is active (spec.traffic.active); ${latest} gets what its share says`;
+  async #writeStatus(name: string, resource: FunctionResource, change: (status: FunctionStatus) => FunctionStatus = (status) => status): Promise<void> {
+    const written = await this.#client.updateStatus(resource, (status) => change(this.#ownStatus(name, status)));
+    const known = this.#known.get(name);
+    if (known && !this.#writing.has(name)) this.#keeper.wrote(known.record, written);
+  }
 }

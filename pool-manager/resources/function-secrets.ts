@@ -3,6 +3,7 @@ import type { Collector } from "../functions/retention.ts";
 import type { KubeError } from "../platform/kruise/kube-error.ts";
 import { LABEL, type Metadata } from "../platform/kruise/objects.ts";
 import type { KubeApi } from "./resource-client.ts";
+import { decodeSecrets, encodeSecrets } from "./secret-values.ts";
 
 /** A role that may not remove Secrets is tried again after this. Milliseconds. */
 const REFUSED_MS = 3_600_000;
@@ -25,28 +26,30 @@ export class FunctionSecrets {
   /** By uid of the function. */
   readonly #stored = new Map<string, { name: string; uid: string }>();
   #refused: { until: number; error: KubeError } | null = null;
+  #damaged: readonly string[] = [];
+  /** Told of the Secrets that cannot be read, once for each change of them; none: all can be again. */
+  onDamaged: (names: readonly string[]) => void = () => {};
 
   constructor(kube: KubeApi) {
     this.#kube = kube;
     this.#path = `/api/v1/namespaces/${kube.namespace}/secrets`;
   }
 
-  /** What is kept, by uid of the function. */
+  /** What is kept, by uid of the function; a damaged Secret keeps nothing, and is told. */
   async load(): Promise<Map<string, Secrets>> {
     const { items } = await this.#kube.get<{ items: SecretObject[] }>(this.#path, { labelSelector: LABEL.function });
     const byFunction = new Map<string, Secrets>();
+    const damaged: string[] = [];
     for (const { metadata, data } of items) {
       const owner = metadata.labels?.[LABEL.function] ?? "";
       this.#stored.set(owner, metadata);
-      if (data?.revisions) byFunction.set(owner, JSON.parse(decode(data.revisions)) as Secrets);
+      if (!data?.revisions) continue;
+      const secrets = decodeSecrets(data.revisions);
+      if (secrets) byFunction.set(owner, secrets);
+      else damaged.push(metadata.name);
     }
+    this.#tell(damaged.sort());
     return byFunction;
-  }
-
-  /** Uids of the functions whose values are kept now. */
-  async kept(): Promise<Set<string>> {
-    const { items } = await this.#kube.get<{ items: SecretObject[] }>(this.#path, { labelSelector: LABEL.function });
-    return new Set(items.flatMap(({ metadata, data }) => (data?.revisions ? (metadata.labels?.[LABEL.function] ?? []) : [])));
   }
 
   /**
@@ -60,7 +63,7 @@ export class FunctionSecrets {
       kind: "Secret",
       metadata: { name: `berth-fn-${record.uid}`, labels: { [LABEL.function]: record.uid } },
       type: "Opaque",
-      data: { revisions: Buffer.from(JSON.stringify(secrets)).toString("base64") },
+      data: { revisions: encodeSecrets(secrets) },
     };
     const saved = await this.#kube.patch<SecretObject>(`${this.#path}/${secret.metadata.name}`, "apply", secret, "function", {
       fieldManager: "berth",
@@ -95,6 +98,12 @@ export class FunctionSecrets {
       this.#stored.delete(owner);
       collector.gone("secret", name, reason);
     }
+  }
+
+  #tell(damaged: readonly string[]): void {
+    if (damaged.join() === this.#damaged.join()) return;
+    this.#damaged = damaged;
+    this.onDamaged(damaged);
   }
 }
 

@@ -54,6 +54,12 @@ export class Intake {
     void this.exclusively(name, () => this.#take(name));
   }
 
+  /** Whether its state was taken in is not known: it is taken in again, after a pause. */
+  doubt(name: string): void {
+    this.#anew.add(name);
+    this.#later(name);
+  }
+
   /** Whether this state of the resource has not been taken in. */
   isPending(resource: FunctionResource): boolean {
     const { metadata, status } = resource;

@@ -1,6 +1,8 @@
 import type { FunctionRecord, Secrets } from "../functions/function.ts";
+import { Repeated } from "../repeated.ts";
+import { isKept } from "./secret-values.ts";
 
-/** How often it is looked whether the Secrets are still there. Milliseconds. */
+/** How often it is looked whether the Secrets are still as they were written. Milliseconds. */
 const LOOK_EVERY_MS = 10_000;
 
 interface Held {
@@ -9,54 +11,39 @@ interface Held {
 }
 
 export interface KeptSecretsOptions {
-  /** Functions as they are known here. */
+  /** Functions as they are known here, without those that are just being written: another object each time that one changes. */
   functions(): Iterable<Held>;
-  /** Uids of the functions that have a Secret now. */
-  kept(): Promise<ReadonlySet<string>>;
+  /** What is kept now, by uid of the function. */
+  kept(): Promise<ReadonlyMap<string, Secrets>>;
   write(held: Held): Promise<void>;
   /** Told once that it fails, and null once it has succeeded again. */
   onTrouble(message: string | null): void;
 }
 
-/** Writes again the Secrets of functions that somebody has deleted: without them a restart would lose their values. */
+/** Writes again the Secrets of functions that somebody has deleted or changed: without them a restart would lose their values. */
 export class KeptSecrets {
   readonly #options: KeptSecretsOptions;
-  #timer: NodeJS.Timeout | null = null;
-  #isTold = false;
+  readonly #looks: Repeated;
 
   constructor(options: KeptSecretsOptions) {
     this.#options = options;
+    this.#looks = new Repeated(() => this.#look(), LOOK_EVERY_MS, options.onTrouble);
   }
 
   start(): void {
-    this.#timer = setTimeout(() => void this.#look().finally(() => this.#timer && this.start()), LOOK_EVERY_MS);
-    this.#timer.unref();
+    this.#looks.start();
   }
 
   close(): void {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#looks.close();
   }
 
   async #look(): Promise<void> {
-    const functions = [...this.#options.functions()].filter(hasValues);
-    if (functions.length === 0) return;
-    try {
-      const kept = await this.#options.kept();
-      for (const held of functions) if (!kept.has(held.record.uid)) await this.#options.write(held);
-      this.#tell(null);
-    } catch (error) {
-      this.#tell((error as Error).message);
-    }
+    const { functions, kept, write } = this.#options;
+    const before = new Set(functions());
+    if (![...before].some(({ record, secrets }) => !isKept(record, secrets, undefined))) return;
+    const found = await kept();
+    // One that was written meanwhile may be listed as it was before, or known as it was before.
+    for (const held of functions()) if (before.has(held) && !isKept(held.record, held.secrets, found.get(held.record.uid))) await write(held);
   }
-
-  #tell(message: string | null): void {
-    if ((message !== null) === this.#isTold) return;
-    this.#isTold = message !== null;
-    this.#options.onTrouble(message);
-  }
-}
-
-function hasValues({ record, secrets }: Held): boolean {
-  return record.revisions.some(({ id, secretNames }) => secretNames.length > 0 && secrets[id] !== undefined);
 }

@@ -2,7 +2,7 @@ import { ManagerError } from "../errors.ts";
 import type { KubeError } from "../platform/kruise/kube-error.ts";
 import { type KubeObject, LABEL } from "../platform/kruise/objects.ts";
 import type { Change } from "../platform/kruise/reflector.ts";
-import type { PoolChange, PoolStore } from "../pool/pools.ts";
+import type { PoolChange, PoolStore, StoredPool } from "../pool/pools.ts";
 import type { PoolSpec } from "../pool/state.ts";
 import { type Condition, withCondition } from "./conditions.ts";
 import { ownedFields } from "./function-resource.ts";
@@ -67,7 +67,7 @@ export class PoolResources implements PoolStore {
   }
 
   /** Rejects where a pool cannot be listed, or carries a later term. */
-  async load(): Promise<Map<string, PoolChange>> {
+  async load(): Promise<Map<string, StoredPool>> {
     await this.#client.cache.start();
     for (const resource of [...this.#client.cache.all()]) {
       // From here on an admission policy refuses what former leaders still write. Where that cannot be written now, `report` does it, and fails until then.
@@ -77,7 +77,7 @@ export class PoolResources implements PoolStore {
           if (error.reason === "Fenced") throw error;
         });
     }
-    return new Map([...this.#client.cache.all()].map(({ metadata, spec }) => [metadata.name, changeOf(spec)]));
+    return new Map([...this.#client.cache.all()].map((resource) => [resource.metadata.name, storedIn(resource)]));
   }
 
   /** Makes the resources of pools that nobody has declared, and begins to tell what is declared past the API. */
@@ -174,8 +174,8 @@ export class PoolResources implements PoolStore {
     if (!this.#declared || resource.status?.observedGeneration === generation || known?.metadata.uid !== uid) return;
     const again = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), AGAIN_MS).unref();
     try {
-      const { runtime } = resource.spec;
-      if (runtime !== undefined && runtime !== name) throw new ManagerError("POOL_INVALID", `runtime: the pool of ${runtime} is named ${runtime}`, "runtime");
+      if (!isOfItsName(resource))
+        throw new ManagerError("POOL_INVALID", `runtime: the pool of ${resource.spec.runtime} is named ${resource.spec.runtime}`, "runtime");
       const pool = this.#declared(name, changeOf(resource.spec));
       this.#accept(resource, pool).catch(again);
     } catch (error) {
@@ -187,6 +187,16 @@ export class PoolResources implements PoolStore {
   #accept(resource: PoolResource, { size, max }: PoolSpec): Promise<PoolResource> {
     return this.#client.accept(resource, resource.metadata.generation ?? 0, "Sized", `size ${size}, max ${max}`, () => ({ size, max }));
   }
+}
+
+/** The status says what was in force last: it holds where somebody has declared meanwhile what is not valid. */
+function storedIn(resource: PoolResource): StoredPool {
+  const { size, max } = resource.status ?? {};
+  return { set: isOfItsName(resource) ? changeOf(resource.spec) : null, held: changeOf({ size, max } as PoolChange) };
+}
+
+function isOfItsName({ metadata, spec }: PoolResource): boolean {
+  return spec.runtime === undefined || spec.runtime === metadata.name;
 }
 
 function changeOf({ size, max, budget, partition, paused }: PoolChange): PoolChange {

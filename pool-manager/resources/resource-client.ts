@@ -12,7 +12,7 @@ export const FIELD_MANAGER = "berth-api";
 const ATTEMPTS = 6;
 
 /** What the stores need of the Kubernetes API. */
-export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun">>;
+export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun" | "onListing">>;
 
 interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
@@ -52,7 +52,7 @@ export class ResourceClient<T extends WithStatus> {
     const { name, uid } = resource.metadata;
     let current = this.#newest(resource);
     for (let attempt = 1; ; attempt++) {
-      if (believable(current.status?.term) > this.#term) {
+      if (!this.isOurs(current)) {
         this.#kube.onOutrun?.();
         throw new KubeError(409, "Fenced", `${this.#kind} ${name} was written by a later leader`);
       }
@@ -88,6 +88,11 @@ export class ResourceClient<T extends WithStatus> {
     const known = this.#newest(resource).status?.conditions?.find(({ type }) => type === "Accepted");
     if (known?.reason === code && known.message === verdict.message && known.observedGeneration === observedGeneration) return;
     await this.updateStatus(resource, (status) => ({ ...status, conditions: withCondition(status.conditions, verdict) }));
+  }
+
+  /** No later leader has written to it. */
+  isOurs({ status }: T): boolean {
+    return believable(status?.term) <= this.#term;
   }
 
   get(name: string): Promise<T> {

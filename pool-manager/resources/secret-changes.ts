@@ -1,3 +1,4 @@
+import { Repeated } from "../repeated.ts";
 import type { SecretValues } from "./function-secrets.ts";
 
 /** A Secret that a function names is looked at so often, or less where there are many of them. Milliseconds. */
@@ -13,26 +14,27 @@ export interface SecretChangesOptions {
   taken(functionName: string): string | undefined;
   /** Another state of its Secret is there than the function has. */
   changed(functionName: string): void;
+  /** Told once that it fails, and null once it has succeeded again. */
+  onTrouble(message: string | null): void;
 }
 
 /** Looks at the Secrets that functions name, a few each second: a role that may watch them would see all of the namespace's. */
 export class SecretChanges {
   readonly #options: SecretChangesOptions;
   readonly #seen = new Map<string, { at: number; version: string | null }>();
-  #timer: NodeJS.Timeout | null = null;
+  readonly #ticks: Repeated;
 
   constructor(options: SecretChangesOptions) {
     this.#options = options;
+    this.#ticks = new Repeated(() => this.#tick(), TICK_MS, options.onTrouble);
   }
 
   start(): void {
-    this.#timer = setTimeout(() => void this.#tick().finally(() => this.#timer && this.start()), TICK_MS);
-    this.#timer.unref();
+    this.#ticks.start();
   }
 
   close(): void {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#ticks.close();
   }
 
   async #tick(): Promise<void> {

@@ -17,6 +17,8 @@ export class ResourceServer implements Pick<Kube, "namespace" | "get" | "create"
   pruned: string[] = [];
   /** Statuses of answers by the beginning of "METHOD path". */
   readonly refusals = new Map<string, number>();
+  /** Told what first listings wait for. */
+  onListing: Kube["onListing"] = () => {};
   readonly #watches = new Set<{ path: string; line(text: string): void; end(error: KubeError | null): void }>();
 
   constructor() {

@@ -14,6 +14,8 @@ export class WatchedServer implements Pick<Kube, "get" | "stream"> {
   /** Answers every request with this error. */
   refusal: KubeError | null = null;
   lists = 0;
+  /** Told what first listings wait for. */
+  onListing: Kube["onListing"] = () => {};
   readonly since: string[] = [];
   readonly #watches = new Set<Watch>();
 

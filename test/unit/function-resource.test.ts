@@ -40,6 +40,16 @@ describe("a function's record as a resource", () => {
     expect(recordOf({ metadata, spec: {}, status: { observedGeneration: 1 } })).toBeNull();
   });
 
+  test("half of it is none, and no number is given twice", () => {
+    const stored = (change: object) => recordOf({ metadata, spec: {}, status: { ...statusOf(record()), ...change } });
+    expect(stored({ revisions: [{ id: "r2" }] })).toBeNull();
+    expect(stored({ scaling: { minScale: 0 } })).toBeNull();
+    expect(stored({ active: "r9" })).toBeNull();
+    // An older Berth did not note when a revision became active.
+    expect(stored({ revisions: [revision("r1", 1), revision("r2", 1)].map(({ activatedAt: _, ...rest }) => rest) })).not.toBeNull();
+    expect(stored({ nextRevision: 1 })?.nextRevision).toBe(3);
+  });
+
   test("the spec says what was deployed last, without defaults, and which revision is active where that is another", () => {
     expect(specOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
     expect(specOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });

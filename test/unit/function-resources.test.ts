@@ -3,6 +3,7 @@ import { ManagerError } from "../../pool-manager/errors.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { buildImage, digestOf } from "../../pool-manager/images/oci.ts";
 import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import { patiently } from "../../pool-manager/platform/kruise/patience.ts";
 import { RESOURCES } from "../../pool-manager/resources/crds.ts";
 import { DEFINITIONS } from "../../pool-manager/resources/definition.ts";
 import type { FunctionResource, FunctionSpec } from "../../pool-manager/resources/function-resource.ts";
@@ -18,6 +19,8 @@ let server: ResourceServer;
 let store: FunctionResources;
 let registry: FunctionRegistry;
 let notices: StoreNotice[];
+/** What a start waits for. */
+let troubles: (string | null)[];
 let code: Set<string>;
 let blobs: Map<string, Uint8Array>;
 
@@ -25,6 +28,7 @@ let blobs: Map<string, Uint8Array>;
 async function start(): Promise<void> {
   store?.close();
   notices = [];
+  troubles = [];
   store = new FunctionResources({
     kube: server,
     term: 1,
@@ -36,6 +40,7 @@ async function start(): Promise<void> {
     upload: async () => ({ layer: LAYER, entry: "index.mjs" }),
     blob: async (digest) => blobs.get(digest) ?? Promise.reject(new Error("no blob")),
     notice: (notice) => notices.push(notice),
+    patiently: (work) => patiently(work, { stop: new AbortController().signal, onTrouble: (message) => troubles.push(message) }),
   });
   registry = new FunctionRegistry(store, build, () => {});
   await registry.load();
@@ -278,6 +283,234 @@ describe("a resource that has lost its status", () => {
     });
     await start();
     expect([registry.get("a").active, resource("a")?.status?.active]).toEqual(["r1", "r1"]);
+  });
+});
+
+describe("a start", () => {
+  const refusable = [`GET ${DEFINITIONS}`, `GET ${SECRETS}`, `GET ${PATH}`];
+  test.each([429, 500, 503, 403].flatMap((status) => refusable.map((what) => [status, what] as const)))(
+    "goes on after %i to %s for a moment",
+    async (status, what) => {
+      store.close();
+      server.refusals.set(what, status);
+      const started = start();
+      await vi.advanceTimersByTimeAsync(1500);
+      server.refusals.clear();
+      await vi.advanceTimersByTimeAsync(5000);
+      await started;
+      expect(names()).toEqual(["a", "b"]);
+    },
+  );
+
+  test.each([`GET ${SECRETS}`, `GET ${PATH}`])("ends with the reason where %s is refused for longer", async (what) => {
+    store.close();
+    server.refusals.set(what, 403);
+    const ended = start().catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(6000);
+    expect(await ended).toMatch(/is refused \(tried for \d s\)/);
+  });
+
+  test("tells what it waits for, and that it is there", async () => {
+    store.close();
+    const listing: string[] = [];
+    server.onListing = (plural, message) => listing.push(`${plural}: ${message}`);
+    for (const what of [`GET ${SECRETS}`, `GET ${PATH}`]) {
+      server.refusals.set(what, 403);
+      const started = start();
+      await vi.advanceTimersByTimeAsync(1000);
+      server.refusals.clear();
+      await vi.advanceTimersByTimeAsync(5000);
+      await started;
+      store.close();
+      if (what.endsWith("secrets")) expect(troubles).toEqual([`${what} is refused; it is tried again`, null]);
+    }
+    expect(listing).toEqual([`functions: GET ${PATH} is refused; it is tried again`, "functions: null"]);
+  });
+});
+
+describe("a kept Secret that somebody has damaged", () => {
+  const kept = async (name: string) => {
+    const { parseManifest } = await import("../../pool-manager/functions/manifest.ts");
+    await registry.deploy(name, () => parseManifest({ secrets: { TOKEN: name } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
+    return `${SECRETS}/berth-fn-${registry.get(name).uid}`;
+  };
+  const damage = (path: string, text: string) => server.patch(path, "merge", { metadata: {}, data: { revisions: Buffer.from(text).toString("base64") } });
+  const environment = (name: string) => registry.environment(registry.get(name).uid, registry.get(name).revisions[0] as never);
+
+  test.each(["oops", "[1]", '{"r1":"x"}', '{"r1":{"TOKEN":1}}'])("to %s takes the values of no other function, and is told", async (text) => {
+    const path = await kept("c");
+    await kept("d");
+    store.close();
+    await damage(path, text);
+    await start();
+    expect([names(), environment("d")]).toEqual([["a", "b", "c", "d"], { TOKEN: "d" }]);
+    expect(() => environment("c")).toThrow("the values of its secrets are lost (TOKEN)");
+    expect(notices).toMatchObject([{ topic: "damaged", kind: "Function", count: 1, message: expect.stringContaining(path.split("/").at(-1) as string) }]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(topics()).toEqual(["damaged 1"]);
+  });
+
+  test.each(["oops", "{}", '{"r1":{"TOKEN":"other"}}'])("to %s is written again by who has the values", async (text) => {
+    const path = await kept("c");
+    await damage(path, text);
+    await vi.advanceTimersByTimeAsync(25_000);
+    await start();
+    expect(environment("c")).toEqual({ TOKEN: "c" });
+  });
+
+  test("is not written where nothing differs", async () => {
+    const path = await kept("c");
+    const version = () => server.objects.get(path)?.metadata.resourceVersion;
+    const before = version();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(version()).toBe(before);
+  });
+});
+
+test("a look at kept Secrets or at those that functions name that fails is told, and does not end the others", async () => {
+  const { parseManifest } = await import("../../pool-manager/functions/manifest.ts");
+  await registry.deploy("c", () => parseManifest({ secrets: { TOKEN: "t" } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
+  server.refusals.set(`GET ${SECRETS}`, 500);
+  await vi.advanceTimersByTimeAsync(35_000);
+  server.refusals.clear();
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(topics()).toEqual(["failing 1", "failing 0"]);
+});
+
+describe("a record of which a part cannot be", () => {
+  test.each([
+    ["revisions that have only an id", (status: object) => ({ ...status, revisions: [{ id: "r1" }] })],
+    ["scaling without numbers", (status: object) => ({ ...status, scaling: {} })],
+    ["traffic that is none", (status: object) => ({ ...status, traffic: { split: "x" } })],
+    ["a rollout policy without steps", (status: object) => ({ ...status, rolloutPolicy: {} })],
+    ["a rollout that goes nowhere", (status: object) => ({ ...status, rollout: { state: "rolling" } })],
+  ])("(%s) is told, and the function taken in as it declares", async (_what, damaged) => {
+    store.close();
+    const found = resource("a") as FunctionResource;
+    server.objects.set(`${PATH}/a`, { ...found, status: damaged(found.status ?? {}) });
+    await start();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([names(), registry.get("a").revisions[0]?.layer]).toEqual([["a", "b"], LAYER]);
+    expect(resource("a")?.status).toMatchObject({ active: "r1", scaling: { maxScale: 20 }, revisions: [{ id: "r1", layer: LAYER }] });
+    expect(notices).toMatchObject([{ topic: "damaged", count: 1, message: expect.stringContaining("a") }]);
+  });
+});
+
+describe("a status that somebody edits", () => {
+  const edit = (name: string, change: object) => {
+    const { metadata, status } = resource(name) as FunctionResource;
+    const edited = Object.fromEntries(Object.entries({ ...status, ...change }).filter(([, value]) => value !== undefined));
+    return server.replace(`${PATH}/${name}/status`, { metadata, status: edited });
+  };
+  const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
+  const idle = { status: "Unknown", reason: "Idle", message: "" } as const;
+
+  beforeEach(async () => {
+    await declare("a", { env: { X: "1" } });
+    await soon();
+  });
+
+  test.each([
+    ["another active revision", { active: "r1" }],
+    ["another uid", { uid: "other" }],
+    ["no uid", { uid: undefined }],
+    ["a share for another revision", { traffic: { split: { r1: 50 }, aliases: {} } }],
+    ["revisions that are none", { revisions: [{ id: "r1" }] }],
+    ["a rollout that nobody has begun", { rollout: { from: "r1", to: "r2", step: 0, state: "rolling" } }],
+    ["another number for the next revision", { nextRevision: 99 }],
+    ["nothing at all", Object.fromEntries(["uid", "active", "latest", "revisions", "scaling", "traffic"].map((field) => [field, undefined]))],
+  ])("(%s) says what the leader's record says again, told once, and is that after a restart", async (_what, change) => {
+    const { createdAt: _, ...before } = registry.get("a");
+    await edit("a", change);
+    await seconds(5);
+    expect(resource("a")?.status).toMatchObject({ uid: before.uid, active: "r2", nextRevision: 3, traffic: { split: {} }, observedGeneration: 2 });
+    expect(notices).toMatchObject([{ topic: "edited", kind: "Function", count: 1, message: expect.stringContaining(Object.keys(change)[0] as string) }]);
+    await store.report("a", 1, idle);
+    expect(resource("a")?.status).toMatchObject({ uid: before.uid, active: "r2", warm: 1 });
+    await start();
+    expect([registry.get("a"), notices]).toMatchObject([before, []]);
+  });
+
+  test("again and again is written again with pauses, and told once until it was quiet for a while", async () => {
+    const replace = vi.spyOn(server, "replace");
+    for (let i = 0; i < 300; i++) {
+      if (resource("a")?.status?.active === "r2") await edit("a", { active: "r1" });
+      await seconds(1);
+    }
+    // Edits among them.
+    expect(replace.mock.calls.length).toBeLessThan(24);
+    expect(topics()).toEqual(["edited 1"]);
+    await seconds(400);
+    expect(resource("a")?.status?.active).toBe("r2");
+    await edit("a", { active: "r1" });
+    await seconds(5);
+    expect([resource("a")?.status?.active, topics()]).toEqual(["r2", ["edited 1", "edited 1"]]);
+  });
+
+  test("is written from the record by a report too", async () => {
+    server.silently(() => {
+      const found = resource("a") as FunctionResource;
+      server.objects.set(`${PATH}/a`, {
+        ...found,
+        metadata: { ...found.metadata, resourceVersion: String(++server.version) },
+        status: { ...found.status, active: "r1" },
+      });
+    });
+    await store.report("a", 3, idle);
+    expect(resource("a")?.status).toMatchObject({ active: "r2", warm: 3 });
+  });
+
+  test("and is of a later term is left to the later leader", async () => {
+    await edit("a", { active: "r1", term: 2 });
+    await seconds(60);
+    expect([resource("a")?.status?.active, topics()]).toEqual(["r1", []]);
+    // It is fenced off by what it has to write, which has it let go of the Lease.
+    await expect(store.report("a", 1, idle)).rejects.toMatchObject({ reason: "Fenced" });
+  });
+
+  test("while a change is written is no reason to write the former record", async () => {
+    const replace = server.replace.bind(server);
+    // The answer to the write of the next revision comes late, its echo at once.
+    vi.spyOn(server, "replace").mockImplementationOnce(async (path: string, body: unknown) => {
+      const answer = await replace(path, body);
+      await new Promise((resolve) => setTimeout(resolve, 20_000));
+      return answer as never;
+    });
+    await declare("a", { env: { X: "2" } });
+    await seconds(10);
+    await store.report("a", 2, idle);
+    expect(resource("a")?.status).toMatchObject({ active: "r3" });
+    await seconds(30);
+    expect([resource("a")?.status?.active, registry.get("a").active, topics()]).toEqual(["r3", "r3", []]);
+  });
+
+  test("that was written though no answer came is settled by what the spec declares", async () => {
+    const replace = server.replace.bind(server);
+    vi.spyOn(server, "replace").mockImplementationOnce(async (path: string, body: unknown) => {
+      await replace(path, body);
+      throw new Error("no answer");
+    });
+    await declare("a", { env: { X: "2" } });
+    await seconds(30);
+    expect([registry.get("a").active, resource("a")?.status?.active]).toEqual(["r3", "r3"]);
+  });
+
+  test("and cannot be written again now is told, and written when it can be", async () => {
+    await edit("a", { active: "r1" });
+    server.refusals.set(`PUT ${PATH}/a`, 500);
+    await seconds(60);
+    server.refusals.clear();
+    await seconds(60);
+    expect([resource("a")?.status?.active, topics()]).toEqual(["r2", ["edited 1", "failing 1", "failing 0"]]);
+  });
+
+  test("of fields that the definition drops is not written again and again", async () => {
+    server.pruned = ["rollout", "rolloutPolicy", "traffic"];
+    await declare("a", { env: { X: "2" }, traffic: { aliases: { old: "r1" } } });
+    await soon();
+    const { resourceVersion } = (resource("a") as FunctionResource).metadata;
+    await seconds(120);
+    expect([resource("a")?.metadata.resourceVersion, topics()]).toEqual([resourceVersion, ["dropped 1"]]);
   });
 });
 

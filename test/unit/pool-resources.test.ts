@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Pools } from "../../pool-manager/pool/pools.ts";
 import { RESOURCES } from "../../pool-manager/resources/crds.ts";
 import type { StoreNotice } from "../../pool-manager/resources/notice.ts";
@@ -80,6 +80,65 @@ test.each([
   server.refusals.clear();
   await report(40);
   expect([resource()?.status?.term, resource()?.status?.replicas, notices]).toEqual([2, 0, []]);
+});
+
+describe("after a start", () => {
+  /** A pool manager begins, after somebody has changed the pool while none was there. */
+  async function restart(spec: object): Promise<void> {
+    store.close();
+    const found = resource() as PoolResource;
+    await server.patch(PATH, "merge", { metadata: {}, spec });
+    expect(resource()?.metadata.generation).toBe((found.metadata.generation ?? 0) + 1);
+    await again();
+  }
+  async function again(): Promise<void> {
+    store.close();
+    store = new PoolResources(server, 2, (notice) => notices.push(notice));
+    pools = new Pools(store, () => {});
+    await pools.load([NODE]);
+    atStart = pools.get("node");
+    await store.follow(pools.list(), (name, change) => pools.declare(name, change));
+    await report(4);
+  }
+  let atStart: { size: number; max: number };
+  const inForce = () => [atStart, pools.get("node"), resource()?.status].map((pool) => [pool?.size, pool?.max]);
+  const accepted = () => resource()?.status?.conditions?.find(({ type }) => type === "Accepted");
+
+  test("a pool is as large as it was before: a size above the default maximum raises it", async () => {
+    await server.patch(PATH, "apply", { metadata: {}, spec: { size: 200 } });
+    await report(4);
+    expect([pools.get("node").size, pools.get("node").max]).toEqual([200, 200]);
+    await again();
+    expect(inForce()).toEqual(Array(3).fill([200, 200]));
+  });
+
+  test.each([
+    ["a size above the maximum", { size: 50, max: 10 }],
+    ["a budget of nothing", { size: 4, budget: { actions: 0, windowMs: 1000 } }],
+    ["another runtime", { size: 7, runtime: "python" }],
+  ])("%s is refused, and what was in force holds", async (_what, spec) => {
+    await restart(spec);
+    expect(inForce()).toEqual(Array(3).fill([3, 20]));
+    expect(accepted()).toMatchObject({ status: "False", reason: "POOL_INVALID" });
+    await again();
+    expect([inForce()[0], accepted()?.status]).toEqual([[3, 20], "False"]);
+    await server.patch(PATH, "merge", { metadata: {}, spec: { size: 2, max: 12, budget: { actions: 1, windowMs: 1000 }, runtime: "node" } });
+    await report(4);
+    expect(inForce()[1]).toEqual([2, 12]);
+  });
+
+  test("what was never in force is as by default", async () => {
+    const found = resource() as PoolResource;
+    server.objects.set(PATH, { ...found, spec: { size: 50, max: 10 }, status: {} });
+    await again();
+    expect(inForce()).toEqual(Array(3).fill([1, 20]));
+  });
+});
+
+test("a file that holds what is not valid ends a start, which says so", async () => {
+  const files = { load: async () => new Map([["node", { set: { size: 50, max: 10 }, held: null }]]), save: async () => {} };
+  const load = new Pools(files, () => {}).load([NODE]);
+  await expect(load).rejects.toMatchObject({ code: "POOL_INVALID", message: "the pool node, as it is stored: size: 50 is not between 0 and max 10" });
 });
 
 test("a resource that carries a later term ends a start", async () => {

@@ -91,6 +91,7 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
   kube.onWrite = sources.onWrite;
   const failures = new WriteFailures({ count: sources.onWriteFailed, tell: sources.onTrouble });
   kube.onWritten = (purpose, path, error) => failures.ended(purpose, path, error);
+  kube.onListing = (plural, message) => sources.onTrouble(`listing of ${plural}`, message);
   const patience = (step: string): Patience => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
   await patiently(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
   await tellKubernetesVersion(kube, patience("kubernetes version"));

@@ -30,6 +30,8 @@ export class Kube {
   onWrite: (purpose: WritePurpose) => void = () => {};
   /** Told how each of them has ended; null: it was done. */
   onWritten: (purpose: WritePurpose, path: string, error: KubeError | null) => void = () => {};
+  /** Told once what a first listing of this kind waits for, and null when it is there. */
+  onListing: (plural: string, message: string | null) => void = () => {};
   /** Told that something carries a later term than ours. */
   onOutrun: () => void = () => {};
   /** False: nothing may be written, except to the Lease itself. */

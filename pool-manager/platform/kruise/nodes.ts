@@ -36,9 +36,10 @@ export class Nodes {
 
   /** Who may not look at nodes gets no warning of their end; everything else works. */
   async start(): Promise<void> {
-    await this.#nodes.start().catch((error: KubeError) => {
+    await this.#nodes.startAtOnce().catch((error: KubeError) => {
       if (error.status !== 403) throw error;
-      this.#nodes.close();
+      // The refusal may be one of a moment, which nothing else has to wait for.
+      void this.#nodes.start().catch(() => this.#nodes.close());
     });
   }
 

@@ -2,6 +2,7 @@ import type { Kube } from "./kube.ts";
 import type { KubeError } from "./kube-error.ts";
 import { type Change, isBefore, ObjectCache } from "./object-cache.ts";
 import type { KubeObject } from "./objects.ts";
+import { patiently } from "./patience.ts";
 
 export type { Change } from "./object-cache.ts";
 
@@ -28,6 +29,9 @@ interface WatchEvent<T> {
   object: T & { code?: number; message?: string };
 }
 
+/** What a reflector needs of the Kubernetes API. */
+type Source = Pick<Kube, "get" | "stream"> & Partial<Pick<Kube, "onListing">>;
+
 /** What has to follow the end of a watch. */
 type Next = "watch" | "list";
 
@@ -37,7 +41,7 @@ type Next = "watch" | "list";
  * is followed by a new listing, and so are five minutes. What it knew stays until a listing or an event says otherwise.
  */
 export class Reflector<T extends KubeObject> {
-  readonly #kube: Pick<Kube, "get" | "stream">;
+  readonly #kube: Source;
   readonly #path: string;
   readonly #selector: string;
   readonly #watchSeconds: number;
@@ -53,13 +57,16 @@ export class Reflector<T extends KubeObject> {
   /** The watch has said something that cannot be used: the next one may say the same, so that a pause comes first. */
   #failed = false;
   #pauseMs = FIRST_PAUSE_MS;
+  readonly #closing = new AbortController();
+  /** What the first listing waits for has been told. */
+  #isTold = false;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
   /** Which of the selected objects are kept; one that no longer is counts as deleted. */
   accepts: (object: T) => boolean = () => true;
   /** Called when the server's versions went backwards (it was restored from a backup), before the changes are told. */
   onHistoryReset: () => void = () => {};
 
-  constructor(kube: Pick<Kube, "get" | "stream">, path: string, selector: string, onChange: (change: Change<T>) => void, watchSeconds = WATCH_SECONDS) {
+  constructor(kube: Source, path: string, selector: string, onChange: (change: Change<T>) => void, watchSeconds = WATCH_SECONDS) {
     this.#watchSeconds = watchSeconds;
     this.#kube = kube;
     this.#path = path;
@@ -67,8 +74,16 @@ export class Reflector<T extends KubeObject> {
     this.#cache = new ObjectCache<T>(onChange);
   }
 
-  /** Resolves after the first complete listing; rejects where the server refuses it (no permission, no such resource). */
+  /**
+   * Resolves after the first complete listing; rejects where the server refuses it: at once where there is no such
+   * resource, and where rights are missing for longer than a moment.
+   */
   start(): Promise<void> {
+    return patiently(() => this.startAtOnce(), { stop: this.#closing.signal, onTrouble: (message) => this.#tell(message) });
+  }
+
+  /** The same, without patience for rights that are missing. */
+  startAtOnce(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#firstSync = { resolve, reject };
       void this.#list();
@@ -101,6 +116,7 @@ export class Reflector<T extends KubeObject> {
 
   close(): void {
     this.#closed = true;
+    this.#closing.abort();
     for (const timer of [this.#timer, this.#silence, this.#relist]) if (timer) clearTimeout(timer);
     this.#end();
   }
@@ -116,6 +132,7 @@ export class Reflector<T extends KubeObject> {
       this.#pauseMs = FIRST_PAUSE_MS;
       this.#next = "watch";
       this.#synced = true;
+      this.#tell(null);
       this.#firstSync?.resolve();
       this.#firstSync = null;
       this.#listAgainLater();
@@ -126,8 +143,16 @@ export class Reflector<T extends KubeObject> {
         this.#firstSync = null;
         return;
       }
+      if (!this.#synced) this.#tell(`${(error as Error).message}; it is tried again`);
       this.#again(() => void this.#list());
     }
+  }
+
+  /** Once what the first listing waits for, and that it is there. */
+  #tell(message: string | null): void {
+    if ((message !== null) === this.#isTold) return;
+    this.#isTold = message !== null;
+    this.#kube.onListing?.(this.#path.slice(this.#path.lastIndexOf("/") + 1), message);
   }
 
   async #pages(): Promise<{ items: T[]; version: string }> {
