@@ -25,7 +25,7 @@ const settled = () =>
       );
     },
     "the pool is full, and nothing else is left",
-    90_000,
+    4000,
   );
 
 /** All free instances, and `KEPT` ones of a function, are on the second node. */
@@ -61,7 +61,7 @@ test("a taint that ends pods at once costs no invocation", async () => {
   const load = new SteadyLoad(cluster.berth.berth.invokeUrl, "kept");
   try {
     await kubectl("taint", "node", SECOND_NODE.name, "test=now:NoExecute");
-    await until(async () => (await podsOn(SECOND_NODE.name)).length === 0 && (await cluster.allWarm("kept")).length === KEPT, "all are elsewhere", 60_000);
+    await until(async () => (await podsOn(SECOND_NODE.name)).length === 0 && (await cluster.allWarm("kept")).length === KEPT, "all are elsewhere", 4_000);
   } finally {
     await kubectl("taint", "node", SECOND_NODE.name, "test-");
     expect(await load.end()).toEqual([]);
@@ -71,14 +71,14 @@ test("a taint that ends pods at once costs no invocation", async () => {
 
 test("a node without power costs new functions some seconds, though pods are placed on it until Kubernetes notices", async () => {
   await kubectl("cordon", NODE.name);
-  await until(async () => (await podsOn(SECOND_NODE.name)).length >= FREE + KEPT, "all are on the second node", 60_000);
+  await until(async () => (await podsOn(SECOND_NODE.name)).length >= FREE + KEPT, "all are on the second node", 4_000);
   await settled();
   await loseSecondNode();
   try {
     await until(
       async () => (await podsOn(SECOND_NODE.name)).some(({ status }) => status.podIP === undefined),
       "a pod that makes up for a lost one is placed there",
-      30_000,
+      2_000,
     );
     await kubectl("uncordon", NODE.name);
     const tookMs = await timed("first");
@@ -98,7 +98,7 @@ test("a node that is taken out of the cluster leaves no instance behind, and nob
     await kubectl("delete", "node", SECOND_NODE.name);
     await sleep(6000);
     expect(await timed("second")).toBeLessThan(15_000);
-    await until(async () => (await podsOn(SECOND_NODE.name)).length === 0, "Kubernetes has removed its pods", 120_000);
+    await until(async () => (await podsOn(SECOND_NODE.name)).length === 0, "Kubernetes has removed its pods", 10_000);
   } finally {
     await returnSecondNode();
   }

@@ -60,3 +60,21 @@ test("a pod on a node that Kubernetes calls not ready, or that is deleted, is ou
     await time.reach(() => obstacle()?.kind === "unreachable", "the node is gone");
     expect(obstacle()?.message).toBe("its node was deleted");
   }));
+
+test("instances leave a node that is tainted with NoExecute, and stay on one that Kubernetes only calls unreachable", () =>
+  VirtualTime.run(3, async (time) => {
+    const cluster = new KruiseCluster();
+    const { platform, prewarmed, grow } = await startedPlatform(cluster);
+    await grow(1);
+    await time.reach(() => prewarmed().length === 1, "it is prewarmed");
+    const taint = (key: string, effect: string) => cluster.at("PATCH", NODE, { spec: { taints: [{ key, effect }] } });
+    taint("node.kubernetes.io/unreachable", "NoExecute");
+    await time.sleep(1000);
+    expect(prewarmed()[0]?.replace).toBeNull();
+    taint("maintenance", "NoSchedule");
+    await time.sleep(1000);
+    expect(prewarmed()[0]?.replace).toBeNull();
+    taint("maintenance", "NoExecute");
+    await time.reach(() => prewarmed()[0]?.replace === "node", "it is to be replaced");
+    await platform.close();
+  }));

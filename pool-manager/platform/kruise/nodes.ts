@@ -5,9 +5,12 @@ import type { NodeTrouble } from "./obstacle.ts";
 import { Reflector } from "./reflector.ts";
 
 export interface Node extends KubeObject {
-  spec: { unschedulable?: boolean };
+  spec: { unschedulable?: boolean; taints?: { key: string; effect: string }[] };
   status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
+
+/** Kubernetes taints nodes that are away with these; instances stay there for its five minutes, in case it comes back. */
+const AWAY = /^node\.kubernetes\.io\/(not-ready|unreachable)$/;
 
 /** Pods of a deleted node are gone by then. Milliseconds. */
 const GONE_KEPT_MS = 600_000;
@@ -20,7 +23,7 @@ interface Known {
   trouble: NodeTrouble | null;
 }
 
-/** What Kubernetes says of nodes: which take no more pods (`kubectl cordon`, `kubectl drain`), and which are away. */
+/** What Kubernetes says of nodes: which are to be left (`kubectl cordon`, `kubectl drain`, a taint with NoExecute), and which are away. */
 export class Nodes {
   readonly #nodes: Reflector<Node>;
   readonly #known = new Map<string, Known>();
@@ -62,11 +65,15 @@ export class Nodes {
     const before = this.#known.get(name);
     const message = isThere ? unreadiness(node) : "its node was deleted";
     const trouble = message === null ? null : { since: before?.trouble?.since ?? this.#now(), message };
-    const isClosed = isThere && node.spec.unschedulable === true;
+    const isClosed = isThere && isToBeLeft(node);
     this.#known.set(name, { isThere, isClosed, trouble });
     for (const [other, known] of this.#known) if (!known.isThere && this.#now() - (known.trouble?.since ?? 0) > GONE_KEPT_MS) this.#known.delete(other);
     if (isClosed !== (before?.isClosed ?? false) || trouble?.message !== before?.trouble?.message) this.#changed(name);
   }
+}
+
+function isToBeLeft({ spec }: Node): boolean {
+  return spec.unschedulable === true || (spec.taints?.some(({ key, effect }) => effect === "NoExecute" && !AWAY.test(key)) ?? false);
 }
 
 /** Null: it is ready, or nobody has said yet that it is not. */
