@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type SimulationResult, simulate } from "./simulation.ts";
 import { Tally } from "./tally.ts";
 
-const SEEDS = 1000;
+const SEEDS = 400;
 
 test(`${SEEDS} seeds: every invariant holds after every step, and every fault, transition and refusal occurs`, async () => {
   const total = new Tally();
