@@ -86,7 +86,10 @@ export class SetGrowth {
     if (wanted <= 0) return;
     const missing = Math.min(wanted, this.#strays.begin(set, before));
     const unseen = Math.min(this.#unseen.get(name) ?? 0, unseenPods(set, live));
-    const goal = live.length + unseen + missing;
+    // What Kruise is still to delete it does not replace, for `replicas` was lowered for it: one counted here would be replaced.
+    const leaving = new Set(set.spec.scaleStrategy?.podsToDelete ?? []);
+    const stay = live.filter(({ metadata }) => !leaving.has(metadata.name)).length;
+    const goal = stay + unseen + missing;
     // Only so many may be unavailable: a pod that is claimed meanwhile is not replaced.
     const unavailable = live.filter((pod) => !isReady(pod)).length;
     await this.#writer.setReplicas(set, goal, [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
+import { startedPlatform } from "../kubernetes/started-platform.ts";
+import { VirtualTime } from "../kubernetes/virtual-time.ts";
+
+test("a pool that grows while Kruise has not deleted a pod yet gets no more than it asks for", () =>
+  VirtualTime.run(1, async (time) => {
+    const cluster = new KruiseCluster();
+    const { platform, prewarmed, grow } = await startedPlatform(cluster);
+    await grow(3);
+    await time.reach(() => prewarmed().length === 3, "three are prewarmed");
+    cluster.kubelet.frozen = true;
+    await grow(1);
+    await time.reach(() => cluster.store.list("/pods").length === 4, "a fourth is on its way");
+    cluster.kruise.setsLagMs = 700;
+    const [first] = prewarmed();
+    const pod = cluster.store.list("/pods").find(({ metadata }) => metadata.uid === first?.uid);
+    const conditions = [{ type: "Ready", status: "False" }];
+    cluster.at("PATCH", `/api/v1/namespaces/${cluster.namespace}/pods/${pod?.metadata.name}/status`, { status: { conditions } });
+    await time.sleep(50);
+    await platform.remove({ uid: first?.uid ?? "", resourceVersion: prewarmed()[0]?.resourceVersion ?? "" });
+    await grow(1);
+    cluster.kubelet.frozen = false;
+    await time.sleep(5000);
+    expect(prewarmed()).toHaveLength(4);
+    await platform.close();
+  }));
