@@ -214,8 +214,9 @@ export class Members {
 
   #nodeTroubleOf({ spec: { nodeName } }: Pod): NodeTrouble | null {
     if (nodeName === undefined) return null;
-    const heard = [...this.#members.values()].filter(({ pod, known }) => pod.spec.nodeName === nodeName && known.echo !== null);
-    return this.#options.nodes.troubleOf(nodeName) ?? silenceOf(heard.map(({ known }) => known.seen));
+    const isHeardThere = ({ pod, known }: Member) => pod.spec.nodeName === nodeName && known.echo !== null;
+    const neighbours = () => [...this.#members.values()].filter(isHeardThere).map(({ known }) => known.seen);
+    return this.#options.nodes.troubleOf(nodeName) ?? silenceOf(neighbours());
   }
 
   /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
