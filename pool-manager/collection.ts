@@ -31,10 +31,16 @@ export class Collection implements Collector {
   #timer: NodeJS.Timeout | null = null;
   #due = Number.POSITIVE_INFINITY;
   #trouble = "";
-  #closed = false;
+  #state: "new" | "started" | "closed" = "new";
 
   constructor(options: CollectionOptions) {
     this.#options = options;
+  }
+
+  /** To be called when the platform has started: until then nothing is looked for. */
+  start(): void {
+    if (this.#state !== "new") return;
+    this.#state = "started";
     this.#after(AFTER_CHANGE_MS);
   }
 
@@ -44,7 +50,7 @@ export class Collection implements Collector {
   }
 
   mayGo(kind: CollectedKind, id: string): string | null {
-    return this.#closed ? null : this.#options.functions.retention.mayGo(kind, id);
+    return this.#state === "closed" ? null : this.#options.functions.retention.mayGo(kind, id);
   }
 
   end(ids: Iterable<string>, reason: string): void {
@@ -57,14 +63,14 @@ export class Collection implements Collector {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#state = "closed";
     if (this.#timer) clearTimeout(this.#timer);
   }
 
   /** The earliest of the times that were asked for. */
   #after(ms: number): void {
     const due = performance.now() + ms;
-    if (this.#closed || due >= this.#due) return;
+    if (this.#state !== "started" || due >= this.#due) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#due = due;
     this.#timer = setTimeout(() => void this.#sweep(), ms);
@@ -87,7 +93,7 @@ export class Collection implements Collector {
 
   async #collect(): Promise<void> {
     // It may have waited for its turn until after the end.
-    if (this.#closed) return;
+    if (this.#state === "closed") return;
     const { functions, images, platform, stores } = this.#options;
     const records = functions.list();
     const all = { ...needed(records), declared: stores.declared() };

@@ -297,6 +297,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   stop.throwIfAborted();
   for (const record of functions.list()) prepare(record);
   ready = true;
+  collection.start();
   if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
 

@@ -17,6 +17,9 @@ type Parked = Exchange & { since: number; deadline: NodeJS.Timeout };
 /** How long a request waits for a load order that never comes. */
 const SPARE_PARK_MS = 15_000;
 
+/** A draining worker turns requests away until none has come for so long: a router that has not heard of the drain may still open a connection. */
+const LEAVE_MS = 300;
+
 /** Serves one function: the request check runs here, before user code and before the body is read. */
 class Worker {
   readonly #admission = new Admission();
@@ -25,6 +28,7 @@ class Worker {
   #function: Loaded | null = null;
   #loadError = "";
   #draining = false;
+  #leaving: NodeJS.Timeout | undefined;
   #connections = 0;
   #timeoutMs = 0;
   #key: string | null = null;
@@ -38,6 +42,7 @@ class Worker {
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
       this.#connections += 1;
+      clearTimeout(this.#leaving);
       socket.on("close", () => {
         this.#connections -= 1;
         this.#leaveWhenUnused();
@@ -186,9 +191,17 @@ class Worker {
     }
   }
 
+  get #isUnused(): boolean {
+    return this.#draining && this.#connections === 0 && this.#admission.running === 0;
+  }
+
   /** A draining worker leaves when its connections are gone; closing them is the router's part. */
   #leaveWhenUnused(): void {
-    if (this.#draining && this.#connections === 0 && this.#admission.running === 0) process.exit(0);
+    clearTimeout(this.#leaving);
+    if (!this.#isUnused) return;
+    // The exit resets what waits to be accepted: connections are taken in right before it, and it is given up for any.
+    const leave = () => this.#isUnused && process.exit(0);
+    this.#leaving = setTimeout(() => setImmediate(leave), LEAVE_MS);
   }
 }
 

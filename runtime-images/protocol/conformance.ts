@@ -27,6 +27,9 @@ export interface Check {
 
 const HEADERS: Record<string, string> = { "x-berth-function": "f1", "x-berth-revision": "r1" };
 
+/** Routers know that an instance drains within this time, and send it nothing more. Milliseconds. */
+const KNOWN_MS = 250;
+
 /** What every runtime must do; a runtime's own test starts an instance for each check. */
 export const conformance: Check[] = [
   {
@@ -159,6 +162,28 @@ export const conformance: Check[] = [
           await sleep(20);
         }
       });
+    },
+  },
+  {
+    name: "an instance that drains breaks off no invocation that comes while routers do not know yet",
+    run: async (subject) => {
+      const { port } = (await load(subject, "hello")).echo;
+      await loaded(subject);
+      const drained = control(subject, "POST", "/v1/drain?deadlineMs=2000");
+      const invocations: Promise<string>[] = [];
+      for (const end = performance.now() + KNOWN_MS; performance.now() < end; await sleep(1)) {
+        invocations.push(
+          invoke(subject, port).then(
+            ({ body, refused }) => refused ?? body,
+            (error: NodeJS.ErrnoException) => error.code ?? error.message,
+          ),
+        );
+      }
+      await drained;
+      assert.deepEqual(
+        [...new Set(await Promise.all(invocations))].filter((fate) => fate !== "hello"),
+        ["draining"],
+      );
     },
   },
   {

@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Collection, type CollectionOptions } from "../../pool-manager/collection.ts";
 import type { Collector } from "../../pool-manager/functions/retention.ts";
 import { CodeImages, ENTRY_PROGRAM } from "../../pool-manager/images/code-images.ts";
@@ -202,10 +202,28 @@ test("a sweep that is still to come when the pool manager closes looks at nothin
   };
   const log = { error: (error: unknown) => errors.push(error) };
   const collection = new Collection({ functions, log, isPaused: () => false } as unknown as CollectionOptions);
+  collection.start();
   await until(() => waits, "it waits for its turn");
   collection.close();
   go();
   await turn;
   await new Promise((resolve) => setImmediate(resolve));
   expect([looked, errors]).toEqual([[], []]);
+});
+
+test("nothing is looked for before the platform has started", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let looks = 0;
+  const exclusively = async () => {
+    looks += 1;
+  };
+  const collection = new Collection({ functions: { exclusively }, isPaused: () => false } as unknown as CollectionOptions);
+  onTestFinished(() => collection.close());
+  collection.changed();
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(looks).toBe(0);
+  collection.start();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(looks).toBe(1);
 });
