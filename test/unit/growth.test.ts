@@ -25,3 +25,30 @@ test("a pool that grows while Kruise has not deleted a pod yet gets no more than
     expect(prewarmed()).toHaveLength(4);
     await platform.close();
   }));
+
+/** A pool manager that ended while it let pods come has left it so; or somebody has edited it. */
+const OPEN = { spec: { scaleStrategy: { maxUnavailable: 3 } } };
+
+test.for(["pool-", "fn-"])("a pod that is claimed brings no further one, though Kruise may create pods in the CloneSet %s…", (prefix) =>
+  VirtualTime.run(1, async (time) => {
+    const cluster = new KruiseCluster();
+    const { platform, code, prewarmed, grow } = await startedPlatform(cluster);
+    platform.prepareCode([code.add("f1")]);
+    await grow(3);
+    await time.reach(() => prewarmed().length === 3, "three are prewarmed");
+    const sets = cluster.store.list("apps.kruise.io/clonesets").map(({ metadata }) => metadata.name);
+    const name = sets.find((one) => one.startsWith(prefix));
+    cluster.at("PATCH", `/apis/apps.kruise.io/v1alpha1/namespaces/${cluster.namespace}/clonesets/${name}`, OPEN);
+    await time.sleep(50);
+    let most = 0;
+    const changed = () => {
+      most = Math.max(most, cluster.store.list("/pods").length);
+    };
+    cluster.store.listen({ changed, restored: () => {} });
+    cluster.kruise.setsLagMs = 200;
+    await Promise.all(prewarmed().map(({ uid, resourceVersion }) => platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" })));
+    await time.sleep(20_000);
+    expect(most).toBe(3);
+    await platform.close();
+  }),
+);

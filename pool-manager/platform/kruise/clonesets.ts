@@ -11,10 +11,7 @@ import { countedPods, failedScaleOf, livePods, unseenPods } from "./set-counts.t
 import { endingOf, notEnding } from "./set-ending.ts";
 import { SetGrowth } from "./set-growth.ts";
 import { SetWriter } from "./set-writer.ts";
-import { PAUSE } from "./update-strategy.ts";
-
-/** A CloneSet's controller has taken in a change by then. Milliseconds. */
-const OBSERVED_MS = 5000;
+import { noPods, PAUSE } from "./update-strategy.ts";
 
 /** A CloneSet to which nobody has written for this long has no claim under way, of whatever pool manager. Milliseconds. */
 const SETTLED_MS = 10_000;
@@ -105,18 +102,7 @@ export class CloneSets {
 
   /** Waits until the controller has taken in the latest change, so that `status.updateRevision` is that of the template. */
   observed(name: string): Promise<CloneSet> {
-    return this.#seen(name, 0);
-  }
-
-  /** … and at least the change of this generation; a later one may come meanwhile. */
-  async #seen(name: string, generation: number): Promise<CloneSet> {
-    for (const deadline = performance.now() + OBSERVED_MS; performance.now() < deadline; ) {
-      const set = this.#sets.get(name);
-      const wanted = generation || (set?.metadata.generation ?? 0);
-      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
+    return this.#writer.observed(name, 0);
   }
 
   /** Another template image; pods keep theirs until they are patched. */
@@ -143,7 +129,7 @@ export class CloneSets {
    * Makes room for one more pod, then has `work` move it in. Always in this order: Kruise deletes a pod that comes
    * beyond `replicas` (measured: 7 of 7). It watches CloneSets and pods apart, and after its start or beside other work one
    * of them is late: so the pod comes when Kruise has said that it has seen the room. Claims that come within a short time
-   * share one raise. Rejects where Kruise does not say so within `OBSERVED_MS`.
+   * share one raise. Rejects where Kruise does not say so in time.
    */
   async claim<T>(name: string, work: () => Promise<T>): Promise<T> {
     this.#claims.set(name, this.#claiming(name) + 1);
@@ -151,7 +137,7 @@ export class CloneSets {
     try {
       await this.#raises.join(name);
       raised = true;
-      await this.#seen(name, this.#writer.known(name).metadata.generation ?? 0);
+      await this.#writer.observed(name, this.#writer.known(name).metadata.generation ?? 0);
       mayHaveMoved = true;
       return await work();
     } catch (error) {
@@ -185,7 +171,7 @@ export class CloneSets {
     // A pod may come that does not count for the release yet: the partition is the pods that are still to follow.
     const { partition } = set.spec.updateStrategy ?? {};
     const held: JsonPatch = typeof partition === "number" && partition > 0 ? [{ op: "add", path: "/spec/updateStrategy/partition", value: "100%" }] : [];
-    return this.#writer.setReplicas(set, wanted, held, "claim");
+    return this.#writer.setReplicas(set, wanted, [...held, ...noPods(set)], "claim");
   }
 
   /** Gives back the place that one claim has not used. */

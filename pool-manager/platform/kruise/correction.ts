@@ -2,7 +2,7 @@ import { functionOfSet, poolOfSet } from "./belonging.ts";
 import { type JsonPatch, pointer } from "./json-patch.ts";
 import { type CloneSet, LABEL, type Pod } from "./objects.ts";
 import { isObserved, unseenPods } from "./set-counts.ts";
-import { partitionChange, poolPartition, strategyChanges } from "./update-strategy.ts";
+import { noPods, partitionChange, poolPartition, strategyChanges } from "./update-strategy.ts";
 
 /**
  * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
@@ -28,8 +28,7 @@ export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
   const functionUid = functionOfSet(set);
   const ofFunction = functionUid !== null;
   const exactly = ofFunction || leave > 0;
-  const patch: JsonPatch = [...labelsOf(set, { [LABEL.pool]: poolOfSet(set), ...(ofFunction && { [LABEL.function]: functionUid }) })];
-  if (scaleStrategy?.maxUnavailable !== 0) patch.push({ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 });
+  const patch: JsonPatch = [...labelsOf(set, { [LABEL.pool]: poolOfSet(set), ...(ofFunction && { [LABEL.function]: functionUid }) }), ...noPods(set)];
   if (replicas < stay || (exactly && replicas > stay)) {
     patch.push({ op: "test", path: "/spec/replicas", value: replicas }, { op: "replace", path: "/spec/replicas", value: stay });
   }

@@ -7,6 +7,7 @@ import { REFUSED } from "./set-ending.ts";
 import type { SetWriter } from "./set-writer.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { Strays } from "./strays.ts";
+import { noPods } from "./update-strategy.ts";
 import { lastWarning } from "./warnings.ts";
 
 /** Pods of a raised pool are seen by then, or the raise has failed. Milliseconds. */
@@ -22,6 +23,8 @@ export class SetGrowth {
   readonly #unseen = new Map<string, number>();
   readonly #strays: Strays;
   readonly #refused = new Map<string, string>();
+  /** Sets in which Kruise is being told to create no pods. */
+  readonly #closing = new Map<string, Promise<void>>();
 
   constructor(kube: Kube, pods: Reflector<Pod>, writer: SetWriter) {
     this.#kube = kube;
@@ -61,8 +64,26 @@ export class SetGrowth {
   }
 
   /** Moves a pod out of this CloneSet, while that creates none. */
-  moveOut<T>(name: string, work: () => Promise<T>): Promise<T> {
+  async moveOut<T>(name: string, work: () => Promise<T>): Promise<T> {
+    await this.#close(name);
     return this.#membership(name).shared(work);
+  }
+
+  /** Kruise would replace a pod that moves out where a pool manager that let pods come has ended, or its last write was refused. */
+  async #close(name: string): Promise<void> {
+    const isOpen = () => noPods(this.#writer.known(name)).length > 0;
+    if (!this.#closing.has(name) && !isOpen()) return;
+    const closing =
+      this.#closing.get(name) ??
+      this.#writer
+        .exclusively(name, async () => {
+          if (!isOpen()) return;
+          await this.#writer.patch(name, noPods(this.#writer.known(name)), "pool");
+          await this.#writer.observed(name, 0);
+        })
+        .finally(() => this.#closing.delete(name));
+    this.#closing.set(name, closing);
+    await closing;
   }
 
   async #createAndTell(name: string, ensure: () => Promise<unknown>, count: (live: Pod[]) => number): Promise<void> {
@@ -98,7 +119,7 @@ export class SetGrowth {
     await until(() => toCome() <= 0 || refusal() !== null);
     const short = toCome();
     const reason = short > 0 ? (refusal() ?? (await lastWarning(this.#kube, set)) ?? this.#unseenIn(name, goal)) : null;
-    await this.#writer.patch(name, [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], "pool");
+    await this.#writer.patch(name, noPods(this.#writer.known(name)), "pool");
     this.#strays.ended(name);
     if (reason) throw new KubeError(403, REFUSED, reason);
     this.#refused.delete(name);

@@ -5,6 +5,9 @@ import { CLONESETS, type CloneSet } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
 import { setPatch } from "./set-patch.ts";
 
+/** A CloneSet's controller has taken in a change by then. Milliseconds. */
+const OBSERVED_MS = 5000;
+
 /** Tries of a write that others' writes to the CloneSet come in between. */
 const ATTEMPTS = 5;
 
@@ -49,6 +52,17 @@ export class SetWriter {
         if ((error as KubeError).status !== 409 || attempt === ATTEMPTS) throw error;
       }
     }
+  }
+
+  /** Waits until Kruise has taken in the change of this generation (0: the latest), and knows the template's revision. */
+  async observed(name: string, generation: number): Promise<CloneSet> {
+    for (const deadline = performance.now() + OBSERVED_MS; performance.now() < deadline; ) {
+      const set = this.#sets.get(name);
+      const wanted = generation || (set?.metadata.generation ?? 0);
+      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
   }
 
   setReplicas(set: CloneSet, replicas: number, more: JsonPatch, purpose: WritePurpose): Promise<void> {

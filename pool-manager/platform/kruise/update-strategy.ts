@@ -37,3 +37,8 @@ export function poolPartition(set: CloneSet): number | string {
 export function partitionChange({ spec }: CloneSet, partition: number | string): JsonPatch {
   return spec.updateStrategy?.partition === partition ? [] : [{ op: "add", path: `${PATH}/partition`, value: partition }];
 }
+
+/** Kruise creates pods only while they are asked for: what is to be written where it may. */
+export function noPods({ spec }: CloneSet): JsonPatch {
+  return spec.scaleStrategy?.maxUnavailable === 0 ? [] : [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }];
+}
