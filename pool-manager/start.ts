@@ -140,8 +140,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     url,
     onLeader: (holder, leaderUrl) => {
       if (!standby) return;
-      if (leaderUrl !== standby.leader) log.warn({ holder, url: leaderUrl }, "another pool manager leads");
-      standby.leader = holder && leaderUrl;
+      const before = standby.leader;
+      standby.follow(holder && leaderUrl);
+      if (standby.leader !== before)
+        log.warn({ holder, url: leaderUrl }, standby.leader ? "another pool manager leads" : "no pool manager leads that could be asked");
     },
     onTrouble,
     onLost: (message) => {

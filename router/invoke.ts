@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
 import type { LoadFailure, StartKind } from "../pool-manager/client/contract.ts";
 import { expiry } from "../pool-manager/client/expiry.ts";
-import { CALL_ID_HEADER, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts";
+import { CALL_ID_HEADER, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, type Refusal, refusalOf } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { FunctionEntry } from "./entry.ts";
 import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
@@ -106,7 +106,7 @@ export class Invocation implements Waiter, WireHandler {
     }
     const refused = berth?.get(REFUSED_HEADER);
     if (refused) {
-      this.#refused = refused as Refusal;
+      this.#refused = refusalOf(refused);
       return true;
     }
     if (this.#phase === "done") return true;

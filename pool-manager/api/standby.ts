@@ -2,6 +2,7 @@ import replyFrom from "@fastify/reply-from";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
+import { isHttpUrl } from "../client/address.ts";
 import type { ApiKeys } from "../client/api-keys.ts";
 import { ManagerError, type ManagerErrorCode } from "../errors.ts";
 import { guard } from "./guard.ts";
@@ -17,8 +18,7 @@ const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_
 
 /** What a pool manager answers that does not lead: it passes requests on to the one that does. */
 export class Standby {
-  /** Address of the leader's manage API; null: nobody leads. */
-  leader: string | null = null;
+  #leader: string | null = null;
   readonly app: FastifyInstance;
 
   constructor(metrics: Registry, keys: ApiKeys | null, log: Logger) {
@@ -39,14 +39,14 @@ export class Standby {
     this.app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
     this.app.get("/readyz", async (_request, reply) => {
       const { status, body } = answer("NOT_READY", "no pool manager leads yet");
-      return this.leader ? { ok: true, leader: this.leader } : reply.status(status).send(body);
+      return this.#leader ? { ok: true, leader: this.#leader } : reply.status(status).send(body);
     });
     this.app.all("/*", (request, reply) => {
-      if (!this.leader || request.headers[PASSED] !== undefined) {
+      if (!this.#leader || request.headers[PASSED] !== undefined) {
         const { status, body } = answer("NO_LEADER", "this pool manager does not lead, and knows of none that does");
         return reply.status(status).header("retry-after", "1").send(body);
       }
-      return reply.from(this.leader + request.url, {
+      return reply.from(this.#leader + request.url, {
         retriesCount: 0,
         rewriteRequestHeaders: (_request, headers) => ({ ...headers, [PASSED]: "1" }),
         onError: (failed, { error }) => {
@@ -56,6 +56,16 @@ export class Standby {
         },
       });
     });
+  }
+
+  /** Origin of the leader's manage API; null: nobody leads that could be asked. */
+  get leader(): string | null {
+    return this.#leader;
+  }
+
+  /** Who leads since, as the Lease says: anybody may have edited that, and what is no address is nobody's. */
+  follow(url: string | null): void {
+    this.#leader = url !== null && isHttpUrl(url) ? new URL(url).origin : null;
   }
 }
 

@@ -19,3 +19,8 @@ export const REFUSED_STATUS = 503;
 /** Why an instance turned an invocation away:
  * `stale`: it serves another function or revision; `full`: at its concurrency; `draining`: about to leave. */
 export type Refusal = "stale" | "full" | "draining";
+
+/** What an instance of a later version says that this one does not know counts as `draining`: it goes on elsewhere, and the instance rests. */
+export function refusalOf(said: string): Refusal {
+  return said === "stale" || said === "full" ? said : "draining";
+}

@@ -41,13 +41,13 @@ const codeOf = async (method: string) => {
 
 test("nobody leads, or the leader is gone: nothing was done, and may be asked for again", async () => {
   expect(await codeOf("POST")).toEqual([503, "NO_LEADER"]);
-  standby.leader = await listen(() => {});
+  standby.follow(await listen(() => {}));
   servers.pop()?.close();
   expect(await codeOf("POST")).toEqual([503, "NO_LEADER"]);
 });
 
 test("a leader that ends before it answers may have done it: only what changes nothing may be asked for again", async () => {
-  standby.leader = await listen((_req, res) => res.destroy());
+  standby.follow(await listen((_req, res) => res.destroy()));
   expect(await codeOf("POST")).toEqual([502, "LEADER_LOST"]);
   expect(await codeOf("GET")).toEqual([503, "NO_LEADER"]);
 });
@@ -56,10 +56,11 @@ test("commands wait for the next leader, and ask it once", async () => {
   const asked: string[] = [];
   const answered = new Api(url).call("PUT", "/v1/functions/hello", { code: "sha256:0" });
   await sleep(500);
-  standby.leader = await listen((req, res) => {
+  const leader = await listen((req, res) => {
     asked.push(`${req.method} ${req.url}`);
     res.setHeader("content-type", "application/json").end('{"revision":"r1"}');
   });
+  standby.follow(leader);
   expect(await answered).toEqual({ revision: "r1" });
   expect(asked).toEqual(["PUT /v1/functions/hello"]);
 });
