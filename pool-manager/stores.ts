@@ -9,18 +9,15 @@ import { packLayer } from "./images/layer.ts";
 import type { Kube } from "./platform/kruise/kube.ts";
 import { type Patience, patiently } from "./platform/kruise/patience.ts";
 import type { PoolEvent } from "./pool/events.ts";
-import { isFree } from "./pool/plan.ts";
 import type { PoolStore, Pools } from "./pool/pools.ts";
 import type { Reconciler } from "./pool/reconciler.ts";
-import { Repeated } from "./repeated.ts";
 import { ClusterEvents } from "./resources/cluster-events.ts";
+import { Failures } from "./resources/failures.ts";
 import { FunctionResources } from "./resources/function-resources.ts";
 import { installDefinitions } from "./resources/install.ts";
 import type { StoreNotice } from "./resources/notice.ts";
 import { PoolResources } from "./resources/pool-resources.ts";
-
-/** What is shown of functions and pools in their resources is at most this old. Milliseconds. */
-const REPORT_EVERY_MS = 2000;
+import { StatusReports } from "./resources/status-reports.ts";
 
 /** Where functions and pools are kept: files of the state directory, or custom resources of the cluster. */
 export interface Stores {
@@ -87,7 +84,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     now: () => performance.now(),
     watch: (write) => failures.of("Pool", "Kubernetes Events are not written", write),
   });
-  let reports: Repeated | null = null;
+  let reports: StatusReports | null = null;
   const stores: Stores = {
     functions,
     pools,
@@ -98,9 +95,9 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     async follow(registry, all, reconciler) {
       await pools.follow(all.list(), (name, change) => all.declare(name, change));
       functions.follow({ declared: (declaration) => registry.declare(declaration), withdrawn: (name) => registry.withdraw(name) });
-      const trouble = (message: string | null) =>
-        notice({ topic: "failing", kind: "Function", count: message ? 1 : 0, message: `nothing is shown in resources: ${message ?? "no longer so"}` });
-      reports = new Repeated(() => report({ functions, pools, failures }, registry, all, reconciler), REPORT_EVERY_MS, trouble);
+      const onTrouble = (kind: "Function" | "Pool", message: string | null) =>
+        notice({ topic: "failing", kind, count: message ? 1 : 0, message: `nothing is shown in resources: ${message ?? "no longer so"}` });
+      reports = new StatusReports({ registry, pools: all, reconciler, resources: { functions, pools }, failures, onTrouble });
       reports.start();
     },
     close() {
@@ -111,50 +108,4 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     },
   };
   return stores;
-}
-
-interface Reported {
-  functions: FunctionResources;
-  pools: PoolResources;
-  failures: Failures;
-}
-
-/** What cannot be written now is written the next time. */
-async function report({ functions, pools, failures }: Reported, registry: FunctionRegistry, all: Pools, reconciler: Reconciler): Promise<void> {
-  const { instances, synced } = reconciler.view();
-  if (!synced) return;
-  const warm = new Map<string | null, number>();
-  for (const { functionUid, state, removing } of instances) {
-    if (state === "warm" && !removing) warm.set(functionUid, (warm.get(functionUid) ?? 0) + 1);
-  }
-  const readiness = reconciler.reports.readiness();
-  for (const { uid, name, active } of registry.list()) {
-    await failures.of("Function", `the status of ${name} is not written`, functions.report(name, warm.get(uid) ?? 0, readiness(uid, active)));
-  }
-  for (const pool of all.list()) {
-    const own = instances.filter((instance) => instance.pool === pool.name);
-    const now = { free: own.filter(isFree).length, instances: own.length, problems: reconciler.reports.problemsOf(pool.name) };
-    await failures.of("Pool", `the resource of ${pool.name} is not written`, pools.report(pool, now));
-  }
-}
-
-/** Writes that fail: told once for each change of the reason, and when they succeed again. */
-class Failures {
-  readonly #notice: (notice: StoreNotice) => void;
-  readonly #reasons = new Map<string, string>();
-
-  constructor(notice: (notice: StoreNotice) => void) {
-    this.#notice = notice;
-  }
-
-  async of(kind: StoreNotice["kind"], what: string, write: Promise<unknown>): Promise<void> {
-    const reason = await write.then(
-      () => "",
-      (error: Error) => error.message,
-    );
-    if (reason === (this.#reasons.get(what) ?? "")) return;
-    if (reason) this.#reasons.set(what, reason);
-    else this.#reasons.delete(what);
-    this.#notice({ topic: "failing", kind, count: this.#reasons.size, message: reason ? `${what}: ${reason}` : `${what}: no longer so` });
-  }
 }
