@@ -13,6 +13,7 @@ import {
   type TableChange,
 } from "../client/contract.ts";
 import { ManagerError } from "../errors.ts";
+import { DemandBody } from "./demand-schema.ts";
 
 /** A router that is this far behind is cut off; it comes back for a snapshot. Bytes. */
 const MAX_BEHIND = 16 * 1024 * 1024;
@@ -75,7 +76,7 @@ export class RouterLinks {
       const { router: id, host, port, leaving = false } = request.query;
       this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: this.#now(), leaving, mark: 0 });
     });
-    app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
+    app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true, body: DemandBody }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
       const report = request.body;
       for (const follower of this.#followers) if (follower.peer.id === report.router) this.#heard(follower, report);
       this.#link.report(report);
