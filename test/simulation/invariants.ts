@@ -1,4 +1,4 @@
-import type { FunctionDemand } from "../../pool-manager/client/contract.ts";
+import { DEMAND_EXPIRY_MS, type FunctionDemand } from "../../pool-manager/client/contract.ts";
 import type { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
@@ -41,6 +41,9 @@ export class Invariants {
   readonly #concurrency = new Map<string, number>();
   readonly #waitingSince = new Map<string, number>();
   #disruptions: number[] = [];
+  /** Instances on which something has run, and since when no report of the router has come. */
+  readonly #used = new Set<string>();
+  #heardAt = 0;
   /** When the present pool manager came, and whether it has had its first complete view. */
   #managerSince = 0;
   #leads = false;
@@ -71,6 +74,7 @@ export class Invariants {
     }
     const own = this.#platform.life(uid)?.echo().functionUid;
     if (own !== functionUid) fail(`2: ${functionUid} runs on ${uid}, which serves ${own}`);
+    this.#used.add(uid);
     if (invocation.runs > 1) fail(`8: invocation ${invocation.id} ran ${invocation.runs} times`);
     const cap = this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
     if (worker.admission.running > cap) fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
@@ -106,9 +110,22 @@ export class Invariants {
     if (event.type !== "instance.removing") return;
     const seenMs = this.#time.now() - this.#managerSince;
     if (seenMs < (SEEN_MS[event.reason] ?? 0)) fail(`16: ${event.instance} is removed (${event.reason}) after ${seenMs} ms of this pool manager`);
+    const unheardMs = this.#time.now() - this.#heardAt;
+    if (event.reason === "idle" && unheardMs > DEMAND_EXPIRY_MS && this.#used.has(event.instance))
+      fail(`17: ${event.instance} is removed as idle, and its router is not heard for ${unheardMs} ms`);
     const isMasterless = event.reason === "orphaned" || event.reason === "deleted-function";
     if (isMasterless && event.function && this.#registry.byUid(event.function))
       fail(`16: ${event.instance} is removed (${event.reason}), and its function is there`);
+  }
+
+  /** A report of the router has reached the pool manager. */
+  heard(): void {
+    this.#heardAt = this.#time.now();
+  }
+
+  /** 18. When faults have ceased, every function whose code loads is served. */
+  served(name: string, outcome: string): void {
+    if (outcome !== "ok") fail(`18: an invocation of ${name} at rest: ${outcome}`);
   }
 
   restarted(uid: string, act: () => void): void {
@@ -206,6 +223,7 @@ export class Invariants {
       this.#queue(router, limiter, oldestWaitMs);
       this.#waits(key, limiter, demand);
     }
+    for (const limiter of router.leaving) add(taken, limiter, limiter.demand().inFlight);
     for (const [uid, count] of taken) if (count !== (held.get(uid) ?? 0)) fail(`7: of ${uid} ${held.get(uid) ?? 0} slots are held, and ${count} taken`);
   }
 

@@ -199,4 +199,18 @@ export const MUTANTS: Mutant[] = [
     replace: 'return end === undefined ? null : "orphaned";',
     odds: { "manager restarted": 1, "function not listed yet": 0.5 },
   },
+  {
+    name: "what a router that is not heard may use counts as idle",
+    file: "pool-manager/pool/observe.ts",
+    find: "unsure: use.unsure || nobodyKnows(instance, known),",
+    replace: "unsure: false,",
+    odds: { "router cut off": 1 },
+  },
+  {
+    name: "instances that have heard of a later term are kept",
+    file: "pool-manager/pool/executor.ts",
+    find: 'if (answer.refusal === "term" && this.#fenced.refused(uid)) this.#silent.add(uid);',
+    replace: "",
+    odds: { "manager restarted": 1, "terms from a backup": 0.8, "instance killed": 0, "worker crashed": 0, "instance restarted": 0 },
+  },
 ];

@@ -9,6 +9,8 @@ const DELAYS = { boot: [50, 300], load: [3, 80], event: [0.1, 5], exit: [1, 20] 
 /** Between pool manager and platform: everything takes time, and while `faulty` things get lost, doubled and late. */
 export class SimNetwork implements FakeNetwork {
   faulty = true;
+  /** Until then no pool manager and the router reach one another. */
+  cutOffUntil = 0;
   readonly #time: VirtualTime;
   readonly #tally: Tally;
 
@@ -19,6 +21,10 @@ export class SimNetwork implements FakeNetwork {
     this.#time = time;
     this.#tally = tally;
     this.#odds = odds;
+  }
+
+  get isCutOff(): boolean {
+    return this.#time.now() < this.cutOffUntil;
   }
 
   now(): number {

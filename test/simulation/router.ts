@@ -113,6 +113,8 @@ export class SimRouter {
   readonly time: VirtualTime;
   readonly tally: Tally;
   readonly limiters = new Map<string, Limiter>();
+  /** Of functions that were removed: what runs has a grace, and they may come back meanwhile. */
+  readonly leaving = new Set<Limiter>();
   readonly #splits = new Map<string, Split>();
   readonly byName = new Map<string, TableFunction>();
   readonly invocations = new Set<SimInvocation>();
@@ -129,6 +131,8 @@ export class SimRouter {
   #nextId = 1;
   /** Called when user code begins to run. */
   onRun: (served: Served) => void = () => {};
+  /** Called when a report has reached the pool manager. */
+  onHeard: () => void = () => {};
   hangs: () => boolean = () => false;
 
   constructor(time: VirtualTime, tally: Tally, network: SimNetwork, platform: FakePlatform, link: PoolManagerLink) {
@@ -152,6 +156,11 @@ export class SimRouter {
     this.#link = link;
     this.#unsubscribe();
     const connection = ++this.#connection;
+    const cutOffMs = this.#network.cutOffUntil - this.time.now();
+    if (cutOffMs > 0) {
+      this.time.after(cutOffMs, () => connection === this.#connection && this.connect(this.#link));
+      return;
+    }
     this.#unsubscribe = link.subscribe((change) => {
       if (connection !== this.#connection) return;
       if (this.#network.fault("table link broken", 0.01)) {
@@ -162,6 +171,12 @@ export class SimRouter {
       this.#lastDelivery = Math.max(this.#lastDelivery, this.time.now() + this.time.between(0.1, 5));
       this.time.after(this.#lastDelivery - this.time.now(), () => connection === this.#connection && this.#apply(change));
     });
+  }
+
+  /** Nothing reaches it of the pool manager, and the pool manager hears nothing of it, for so long. */
+  cutOff(ms: number): void {
+    this.#network.cutOffUntil = this.time.now() + ms;
+    this.connect(this.#link);
   }
 
   invoke(name: string, replayable: boolean): SimInvocation | null {
@@ -265,10 +280,14 @@ export class SimRouter {
 
   #report(report: Parameters<PoolManagerLink["report"]>[0]): void {
     const copy = structuredClone(report);
-    if (this.#network.fault("demand dropped", 0.05)) return;
+    if (this.#network.isCutOff || this.#network.fault("demand dropped", 0.05)) return;
     const late = this.#network.fault("demand delayed", 0.05) ? this.time.between(20, 1500) : 0;
-    if (this.#network.fault("demand duplicated", 0.05)) this.time.after(this.time.between(0, 100), () => this.#link.report(copy));
-    this.time.after(this.time.between(0.1, 2) + late, () => this.#link.report(copy));
+    const arrive = () => {
+      this.#link.report(copy);
+      this.onHeard();
+    };
+    if (this.#network.fault("demand duplicated", 0.05)) this.time.after(this.time.between(0, 100), arrive);
+    this.time.after(this.time.between(0.1, 2) + late, arrive);
   }
 
   #apply(change: TableChange): void {
@@ -295,10 +314,13 @@ export class SimRouter {
     const limiter = this.limiters.get(key);
     const successor = name.includes("@") ? this.byName.get(name.slice(0, name.indexOf("@"))) : undefined;
     if (limiter && successor) return this.#succeeded(key, limiter, this.limiters.get(successor.key) as Limiter);
-    limiter?.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", "deleted"));
+    if (!limiter) return;
+    this.limiters.delete(key);
+    this.leaving.add(limiter);
+    limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", "deleted"));
     this.time.after(DELETE_GRACE_MS, () => {
       for (const invocation of [...this.invocations]) if (invocation.limiter === limiter) invocation.end("deleted");
-      if (this.limiters.get(key) === limiter) this.limiters.delete(key);
+      this.leaving.delete(limiter);
     });
   }
 

@@ -25,6 +25,10 @@ export interface SimulationResult {
 const FAULTY_MS = 2000;
 const QUIET_MS = 10_000;
 const MIN_STEPS = 300;
+/** A router that is cut off is so for longer than its reports and its instances' idle time last. Milliseconds. */
+const CUT_OFF_MS = 8000;
+/** Each function is invoked once more in the end, and answered by then. Milliseconds. */
+const PROBE_MS = 4000;
 /** An instance that a new pool manager does not hear at first is heard after this at the latest. Milliseconds. */
 const UNHEARD_MS = 1500;
 
@@ -44,7 +48,10 @@ class Simulation {
   readonly #invariants: Invariants;
   readonly #pool: PoolSpec;
   #reconciler: Reconciler;
+  /** Numbers the pool managers. */
+  #life = 0;
   #term = 1;
+  #faultyMs = FAULTY_MS;
   #steps = 0;
   #deployed = 0;
   /** Functions that the present pool manager has not been told of yet. */
@@ -81,6 +88,7 @@ class Simulation {
     this.#reconciler = this.#newReconciler();
     this.#router = new SimRouter(this.#time, this.#tally, this.#network, this.#platform, this.#reconciler);
     this.#router.onRun = ({ invocation, worker, uid, functionUid, revision }) => this.#invariants.ran(invocation, worker, uid, functionUid, revision);
+    this.#router.onHeard = () => this.#invariants.heard();
     this.#router.hangs = () => this.#network.fault("function hangs", 0.01);
   }
 
@@ -89,14 +97,16 @@ class Simulation {
     try {
       await this.#reconciler.start();
       this.#invariants.leads();
+      this.#cutOff();
       this.#schedule();
-      await this.#advance(FAULTY_MS);
+      await this.#advance(this.#faultyMs);
       this.#network.faulty = false;
       this.#platform.setSynced(true);
       this.#reveal();
       this.#router.connect(this.#reconciler);
-      await this.#advance(FAULTY_MS + QUIET_MS);
+      await this.#advance(this.#faultyMs + QUIET_MS);
       this.#invariants.atRest(this.#router);
+      await this.#probe();
       if (this.#steps < MIN_STEPS) violation = `only ${this.#steps} steps`;
     } catch (error) {
       violation = `step ${this.#steps}, ${this.#time.now().toFixed(1)} ms: ${(error as Error).message}`;
@@ -113,8 +123,27 @@ class Simulation {
     });
   }
 
+  /** The router no longer reaches the pool manager, and goes on. */
+  #cutOff(): void {
+    if (!this.#network.fault("router cut off", 0.02)) return;
+    const from = this.#time.between(200, 1000);
+    this.#faultyMs = from + CUT_OFF_MS;
+    this.#time.after(from, () => this.#router.cutOff(CUT_OFF_MS));
+  }
+
+  /** Whatever has happened: a function whose code loads is served. */
+  async #probe(): Promise<void> {
+    const probed = this.#registry.list().flatMap((record) => {
+      const served = [record.active, ...Object.keys(record.traffic.split)];
+      const loads = record.revisions.every(({ id, layer }) => !served.includes(id) || !this.#bad.has(layer));
+      return loads && !isRolling(record.rollout) ? [{ name: record.name, invocation: this.#router.invoke(record.name, true) }] : [];
+    });
+    await this.#advance(this.#time.now() + PROBE_MS);
+    for (const { name, invocation } of probed) this.#invariants.served(name, invocation ? (invocation.outcome ?? "not answered") : "not known");
+  }
+
   #schedule(): void {
-    const every = (from: number, to: number, act: () => void, until = FAULTY_MS) => {
+    const every = (from: number, to: number, act: () => void, until = this.#faultyMs) => {
       const next = () =>
         this.#time.after(this.#time.between(from, to), () => {
           act();
@@ -128,7 +157,7 @@ class Simulation {
     every(150, 600, () => void this.#change());
     every(100, 500, () => this.#harm());
     every(200, 600, () => this.#rogue());
-    every(800, 1200, () => this.#platform.relist(), FAULTY_MS + QUIET_MS);
+    every(800, 1200, () => this.#platform.relist(), this.#faultyMs + QUIET_MS);
   }
 
   #invoke(): void {
@@ -187,7 +216,8 @@ class Simulation {
   /** The manager dies with all that it remembered; its successor lists instances that it has not heard, and perhaps not all functions. */
   async #restartManager(): Promise<void> {
     this.#reconciler.close();
-    this.#term += 1;
+    // The Lease came back from a backup, and the instances have heard of later terms.
+    this.#term = this.#network.fault("terms from a backup", 0.1) ? Math.max(1, this.#term - 2) : this.#term + 1;
     const mute = new Set(this.#platform.uids().filter(() => this.#network.fault("instance unheard", 0.15)));
     this.#platform.restartView((uid) => mute.has(uid));
     for (const uid of mute) this.#time.after(this.#time.between(100, UNHEARD_MS), () => this.#platform.reach(uid));
@@ -253,7 +283,7 @@ class Simulation {
   }
 
   #newReconciler(): Reconciler {
-    const term = this.#term;
+    const life = ++this.#life;
     return new Reconciler({
       platform: this.#platform,
       functions: this.#asListed(),
@@ -263,7 +293,7 @@ class Simulation {
       pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: START_TIMEOUT_MS, lostAfterMs: 500, bindDelayMs: 50, bindAfterMs: 0 },
       term: this.#term,
       onEvent: (event) => {
-        if (term === this.#term) this.#invariants.decided(event);
+        if (life === this.#life) this.#invariants.decided(event);
         this.#onEvent(event);
       },
     });

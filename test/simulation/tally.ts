@@ -28,6 +28,8 @@ export const FAULTS = [
   "manager restarted",
   "instance unheard",
   "function not listed yet",
+  "router cut off",
+  "terms from a backup",
 ] as const;
 
 export const TRANSITIONS = [
