@@ -60,10 +60,13 @@ export class Hearing {
     return this.#known.size > 0;
   }
 
+  isAnybodyHeard(now: number): boolean {
+    return [...this.#known.values()].some(({ at }) => now - at <= DEMAND_EXPIRY_MS);
+  }
+
   /** Routers are missed, and none is heard: that nothing is said means nothing. */
   isDeaf(now: number): boolean {
-    const all = [...this.#known.values()];
-    return all.some((known) => isMissed(known, now)) && !all.some(({ at }) => now - at <= DEMAND_EXPIRY_MS);
+    return [...this.#known.values()].some((known) => isMissed(known, now)) && !this.isAnybodyHeard(now);
   }
 
   /** Forgets routers that nothing is expected of. */

@@ -34,10 +34,18 @@ export function isGivenUp(instance: InstanceView, world: Clocked): boolean {
   return isLost(instance, world) && obstacle !== null && world.now - obstacle.since > KEPT_TIMES * world.pace.startTimeoutMs;
 }
 
-/** A function's instance that neither the pool manager nor any router has reached for the whole start timeout; while no router is heard, nobody knows. */
-export function isAbandoned(instance: InstanceView, { now, pace, deaf }: Pick<World, "now" | "pace" | "deaf">): boolean {
-  const { obstacle, inFlight, lastUsedAt, boundTo, functionUid } = instance;
-  if ((boundTo ?? functionUid) === null || inFlight > 0 || deaf) return false;
+/**
+ * Something may run on it for a router that is not heard: it has not said that it is free since this pool manager came. Then
+ * it is not removed as a lost free one, which nobody waits for.
+ */
+export function mayServe({ state, boundTo, unsure }: InstanceView, { isolated }: Pick<World, "isolated">): boolean {
+  return state !== "prewarmed" && (boundTo !== null || unsure || isolated);
+}
+
+/** A function's instance that neither the pool manager nor any router has reached for the whole start timeout. Where a router may use it that is not heard, nobody knows. */
+export function isAbandoned(instance: InstanceView, { now, pace, isolated }: Pick<World, "now" | "pace" | "isolated">): boolean {
+  const { obstacle, inFlight, lastUsedAt, boundTo, functionUid, unsure } = instance;
+  if ((boundTo ?? functionUid) === null || inFlight > 0 || unsure || isolated) return false;
   if (obstacle?.kind !== "unreachable" && obstacle?.kind !== "blocked") return false;
   return now - Math.max(obstacle.since, lastUsedAt) > pace.startTimeoutMs;
 }

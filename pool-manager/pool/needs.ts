@@ -1,6 +1,6 @@
 import { holdsPlace } from "../platform/platform.ts";
 import { toCome } from "./in-place.ts";
-import { isLost } from "./lost.ts";
+import { isLost, mayServe } from "./lost.ts";
 import type { Plan } from "./plan.ts";
 import { wantedInstances } from "./scale.ts";
 import type { FunctionSpec, InstanceView, RemoveReason } from "./state.ts";
@@ -69,7 +69,7 @@ export function reap(plan: Plan, unmet: readonly Need[]): void {
   // Where no node has room, the pool's own room helps nobody before something goes.
   const coming = plan.starting() + (plan.nodesAreFull ? 0 : Math.max(plan.room(), 0));
   let short = waiting - coming - leaving;
-  for (const instance of plan.usable().filter((one) => isUnbound(one) && isLost(one, plan.world))) {
+  for (const instance of plan.usable().filter((one) => isUnbound(one) && isLost(one, plan.world) && !mayServe(one, plan.world))) {
     if (short <= 0) return;
     if (plan.remove(instance, "unreachable", 0)) short -= 1;
   }

@@ -210,7 +210,7 @@ export class Reconciler implements PoolManagerLink {
       unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
-      deaf,
+      isolated: !hearing.isAnybodyHeard(now) && ![...instances.values()].some(({ echo, obstacle }) => echo !== null && obstacle === null),
       expectedCreations: this.#executor.expectations.creations(),
       disruptions: new Map(specs.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),
       pace,

@@ -101,8 +101,8 @@ export interface World {
   unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
-  /** No router is heard, though some were: that nothing is said means nothing. */
-  deaf: boolean;
+  /** No router is heard and no instance answers: it is the pool manager itself that is cut off. */
+  isolated: boolean;
   /** Instances that were asked for and are not observed yet, by pool. */
   expectedCreations: ReadonlyMap<string, number>;
   /** Disruptive actions in each pool's current window. */

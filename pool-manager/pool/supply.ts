@@ -1,4 +1,4 @@
-import { isGivenUp, isLost, isUnheard } from "./lost.ts";
+import { isGivenUp, isLost, isUnheard, mayServe } from "./lost.ts";
 import { isFree, type Plan } from "./plan.ts";
 import { startsAtOnce } from "./refill.ts";
 import type { InstanceView } from "./state.ts";
@@ -35,7 +35,8 @@ function lastStart(plan: Plan): number {
 
 /** Lost instances go when the pool is full without them, and one at a time when they have been lost for long. */
 function forgo(plan: Plan, lost: readonly InstanceView[], isFull: boolean): void {
-  const due = isFull ? lost : lost.filter((instance) => isGivenUp(instance, plan.world)).slice(0, 1);
+  const idle = lost.filter((instance) => !mayServe(instance, plan.world));
+  const due = isFull ? idle : idle.filter((instance) => isGivenUp(instance, plan.world)).slice(0, 1);
   for (const instance of due) plan.remove(instance, "unreachable", 0);
 }
 

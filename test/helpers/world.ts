@@ -74,7 +74,7 @@ export function world(change: Partial<World>): World {
     unknownFunctions: new Map(),
     instances: [],
     demand: new Map(),
-    deaf: false,
+    isolated: false,
     expectedCreations: new Map(),
     disruptions: new Map(),
     pace: PACE,

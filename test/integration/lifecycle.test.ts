@@ -16,6 +16,9 @@ afterEach(async () => {
   }
 });
 
+/** Instances cost processor time that nobody looks at here. */
+const SMALL = ["--pool-size", "1"];
+
 interface Up {
   child: ChildProcess;
   invoke: string;
@@ -74,7 +77,7 @@ describe("berth up", () => {
   });
 
   test("Ctrl-C lets a running invocation finish", async () => {
-    const { child, invoke, manage } = await up(temporary());
+    const { child, invoke, manage } = await up(temporary(), ...SMALL);
     const source = "export default { async fetch() { await new Promise((r) => setTimeout(r, 1000)); return new Response('done'); } };";
     const { TestBerth } = await import("../helpers/berth.ts");
     await new TestBerth({ invokeUrl: invoke, manageUrl: manage, close: async () => {} }).deploy("slow", source);
@@ -101,22 +104,22 @@ describe("berth up", () => {
 
   test("a restart, after SIGKILL too, finds functions, secrets and pool sizes again", async () => {
     const stateDir = temporary();
-    const first = await up(stateDir);
+    const first = await up(stateDir, ...SMALL);
     const { TestBerth } = await import("../helpers/berth.ts");
     const berth = new TestBerth({ invokeUrl: first.invoke, manageUrl: first.manage, close: async () => {} });
     await berth.deploy("kept", "export default { fetch: (r, env) => Response.json(env) };", { env: { A: "1" }, secrets: { S: "hidden" } });
-    await berth.api.call("PATCH", "/v1/pools/node", { size: 1, max: 7 });
+    await berth.api.call("PATCH", "/v1/pools/node", { size: 2, max: 7 });
     first.child.kill("SIGKILL");
     await ended(first.child);
     const second = await up(stateDir);
     expect(await (await fetch(`${second.invoke}/function/kept`)).json()).toEqual({ A: "1", S: "hidden" });
-    expect(await (await fetch(`${second.manage}/v1/pools/node`)).json()).toMatchObject({ size: 1, max: 7 });
+    expect(await (await fetch(`${second.manage}/v1/pools/node`)).json()).toMatchObject({ size: 2, max: 7 });
   });
 
   test("a second start on the same state directory is refused by name", async () => {
     const stateDir = temporary();
-    await up(stateDir);
-    const second = launch(stateDir);
+    await up(stateDir, ...SMALL);
+    const second = launch(stateDir, ...SMALL);
     expect(await ended(second.child)).toBe(1);
     expect(second.output()).toContain(`the state directory ${stateDir} is in use by another berth`);
   });

@@ -49,13 +49,38 @@ test.each(SEEDS)("one pool manager after the other ends nothing and creates noth
 
 test("a function's instance that nobody has reached for the whole start timeout is drained, not killed", async () => {
   const rest = await Rest.reach();
-  const [lost = ""] = heard(rest);
+  const [lost = "", ...others] = heard(rest);
   await rest.takeOver((uid) => uid === lost);
+  use(rest, others, 80_000);
   await rest.pass(START_TIMEOUT_MS - 1000);
   expect(rest.harm).toEqual([]);
   await rest.pass(60_000);
   expect(rest.harm).toContain(`drain ${lost}`);
   expect(rest.platform.uids()).not.toContain(lost);
+});
+
+test("a pool manager that hears no router gives up no function's instance that it does not reach: a router may reach it", async () => {
+  const rest = await Rest.reach();
+  const [lost = ""] = heard(rest);
+  await rest.takeOver((uid) => uid === lost);
+  await rest.pass(30 * 60_000);
+  expect(rest.harm).toEqual([]);
+});
+
+test("a pool manager that reaches nobody, neither instances nor routers, ends none however long, and goes on when it does", async () => {
+  const rest = await Rest.reach();
+  const before = rest.platform.uids().sort();
+  await rest.takeOver(() => true);
+  const late = rest.eventMs;
+  rest.eventMs = () => 1e9;
+  // A router that was once heard would be taken for ended after an hour.
+  await rest.pass(75 * 60_000);
+  expect(before.filter((uid) => rest.harm.some((harm) => harm.endsWith(` ${uid}`)))).toEqual([]);
+  rest.eventMs = late;
+  for (const uid of before) rest.platform.reach(uid);
+  await rest.pass(60_000);
+  expect(rest.states()).toMatchObject({ warm: 20, prewarmed: 4 });
+  expect(before.filter((uid) => !rest.platform.uids().includes(uid))).toEqual([]);
 });
 
 test("when an instance was last used stays known after the router that told of it has fallen silent, until the instance is gone", () => {

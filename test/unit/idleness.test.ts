@@ -4,7 +4,7 @@ import { decide } from "../../pool-manager/pool/decide.ts";
 import { Demand } from "../../pool-manager/pool/demand.ts";
 import { MissedRouters } from "../../pool-manager/pool/missed-routers.ts";
 import { Rest } from "../helpers/rest.ts";
-import { fn, instance, kinds, NOW, PACE, warm, world } from "../helpers/world.ts";
+import { fn, instance, kinds, NOW, PACE, waiting, warm, world } from "../helpers/world.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -149,10 +149,29 @@ test("instances that a silent router may use are replaced one by one, with a fre
   expect(decided(true).join()).not.toContain("remove");
 });
 
-test("an instance that the pool manager does not reach is not given up while no router is heard: one may reach it", () => {
+test("an instance that the pool manager does not reach is not given up while a router may reach it that is not heard", () => {
   const obstacle = { kind: "unreachable" as const, since: NOW - 2 * PACE.startTimeoutMs, message: "" };
-  const instances = [warm("w", "a", { obstacle, lastUsedAt: obstacle.since }), instance("b"), instance("c")];
-  const decided = (deaf: boolean) =>
-    kinds(decide(world({ functions: [fn("a", { minScale: 1 })], instances, deaf })).actions).filter((kind) => kind.startsWith("remove"));
-  expect([decided(false), decided(true)]).toEqual([["remove w: unreachable"], []]);
+  const decided = (unsure: boolean, isolated: boolean) => {
+    const instances = [warm("w", "a", { obstacle, lastUsedAt: obstacle.since, unsure }), instance("b"), instance("c")];
+    const { actions } = decide(world({ functions: [fn("a", { minScale: 1 })], instances, isolated }));
+    return kinds(actions).filter((kind) => kind.startsWith("remove"));
+  };
+  expect([decided(false, false), decided(true, false), decided(false, true)]).toEqual([["remove w: unreachable"], [], []]);
 });
+
+test.each(["in a full pool", "where somebody waits at max"])(
+  "one that was never heard is not removed as a lost free one while a router may use it: %s",
+  (where) => {
+    const obstacle = { kind: "unreachable" as const, since: NOW - 20 * PACE.startTimeoutMs, message: "" };
+    const decided = (change: object) => {
+      const silent = instance("s", { state: "starting", obstacle, lastUsedAt: 1, seenAt: 1, ...change });
+      const isFull = where === "in a full pool";
+      const others = isFull ? [instance("b"), instance("c")] : Array.from({ length: 5 }, (_, i) => warm(`w${i}`, "a", { inFlight: 1 }));
+      const demand = isFull ? new Map() : waiting("b");
+      const { actions } = decide(world({ functions: [fn("a"), fn("b")], demand, instances: [silent, ...others] }));
+      return kinds(actions).filter((kind) => kind === "remove s: unreachable");
+    };
+    expect(decided({})).toEqual(["remove s: unreachable"]);
+    expect([decided({ unsure: true }), decided({ boundTo: "a", boundRevision: "r1", unsure: true })]).toEqual([[], []]);
+  },
+);

@@ -4,7 +4,7 @@ import { poolOfSet } from "./belonging.ts";
 import { correctionOf } from "./correction.ts";
 import type { JsonPatch } from "./json-patch.ts";
 import type { Kube } from "./kube.ts";
-import { KubeError } from "./kube-error.ts";
+import { isRefusal, KubeError } from "./kube-error.ts";
 import type { CloneSet, Pod } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
 import { countedPods, failedScaleOf, livePods, unseenPods } from "./set-counts.ts";
@@ -253,5 +253,5 @@ export class CloneSets {
 /** The server, or we ourselves, have refused the write: it has not happened. */
 function isCertain(error: unknown): boolean {
   if (error instanceof PlatformError) return ["CONFLICT", "NOT_FOUND", "REFUSED"].includes(error.code);
-  return error instanceof KubeError && error.status >= 400 && error.status < 500;
+  return error instanceof KubeError && isRefusal(error);
 }

@@ -27,7 +27,7 @@ import type { OpenControl } from "./instance-link.ts";
 import { type Dropped, droppedFrom } from "./kept.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { Kube } from "./kube.ts";
-import { KubeError } from "./kube-error.ts";
+import { isRefusal, KubeError } from "./kube-error.ts";
 import type { Lead } from "./leadership.ts";
 import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch, templateOf } from "./manifests.ts";
 import { type Member, Members } from "./members.ts";
@@ -370,11 +370,11 @@ function dropped(names: readonly string[]): PlatformError {
 
 function translated(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;
-  const { status, message } = error as KubeError;
-  if (error instanceof KubeError && status === 409) return new PlatformError("CONFLICT", message);
-  if (error instanceof KubeError && status === 404) return new PlatformError("NOT_FOUND", message);
-  if (error instanceof KubeError && status >= 400 && status < 500) return new PlatformError("REFUSED", message);
-  return new PlatformError("UNREACHABLE", message);
+  if (!(error instanceof KubeError)) return new PlatformError("UNREACHABLE", (error as Error).message);
+  const { status, message } = error;
+  if (status === 409) return new PlatformError("CONFLICT", message);
+  if (status === 404) return new PlatformError("NOT_FOUND", message);
+  return new PlatformError(isRefusal(error) ? "REFUSED" : "UNREACHABLE", message);
 }
 
 /** The function whose invocations this instance can take, for all that the cluster says of it. */

@@ -14,6 +14,14 @@ export class KubeError extends Error {
   }
 }
 
+/** How the API server says that an admission webhook (failurePolicy Fail) has given no answer that it can use. */
+const NO_WEBHOOK = "failed calling webhook";
+
+/** The server has refused it: nothing was written, whatever is read afterwards. Other answers of 500 and more leave that open. */
+export function isRefusal({ status, message }: KubeError): boolean {
+  return (status >= 400 && status < 500) || (status >= 500 && message.includes(NO_WEBHOOK));
+}
+
 /** As the chart's admission policy says it (deploy/chart/templates/fencing.yaml): what is there carries a later term than the write. */
 const OUTRUN = "a later leader has written to it";
 
