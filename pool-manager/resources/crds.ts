@@ -1,4 +1,5 @@
 import { ManifestSchema } from "../functions/manifest.ts";
+import { MAX_TERM } from "../platform/kruise/lease.ts";
 import { PoolFields } from "../pool/pools.ts";
 
 /** API group and version of Berth's custom resources. */
@@ -61,9 +62,14 @@ const CONDITIONS = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
-/** Who is no longer the leader writes a lower term than is there. */
+/** Who is no longer the leader writes a lower term than is there. One that cannot be true (`believable`) fences nobody off: it would for ever. */
 const FENCED = {
-  "x-kubernetes-validations": [{ rule: "!has(oldSelf.term) || (has(self.term) && self.term >= oldSelf.term)", message: "an older leader's write" }],
+  "x-kubernetes-validations": [
+    {
+      rule: `!has(oldSelf.term) || oldSelf.term > ${MAX_TERM} || (has(self.term) && self.term >= oldSelf.term)`,
+      message: "an older leader's write",
+    },
+  ],
 };
 
 const open = { "x-kubernetes-preserve-unknown-fields": true };

@@ -16,7 +16,7 @@ export const LOOK_EVERY_MS = 400;
 export const TIMEOUT_MS = 2000;
 
 /** The greatest `leaseTransitions` that is believed: Kubernetes keeps 32 bits, and a hand may have typed anything. */
-const MAX_TERM = 1_000_000_000;
+export const MAX_TERM = 1_000_000_000;
 
 export interface Lease {
   metadata: { name?: string; uid?: string; resourceVersion: string; annotations?: Record<string, string>; [field: string]: unknown };
