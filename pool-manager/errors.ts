@@ -21,6 +21,10 @@ export const MANAGER_ERRORS = {
   ROLLOUT_OVER: [409, "berth rollout status NAME shows the last one; one begins when a revision is deployed to a function with a rollout policy"],
   SECRETS_LOST: [409, "give their values again with secrets, or secrets: {} to do without; on a cluster secretRef brings them back"],
   FIELD_OWNED: [409, "change it where it is declared: kubectl get functions.berth.dev NAME -o yaml --show-managed-fields tells by whom"],
+  RECORD_TOO_LARGE: [
+    413,
+    "give it fewer or shorter variables, secrets and files: Kubernetes keeps at most 1 MiB of secret values for a function's revisions together; files go into the code",
+  ],
   TOO_MANY_FUNCTIONS: [409, "delete functions that are no longer used"],
   TOO_MANY_STREAMS: [429, "close another logs --follow or events stream"],
   STORE_FAILED: [500, "make sure that the state directory is writable and its disk is not full; on a cluster, that its API server answers"],

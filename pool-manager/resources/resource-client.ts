@@ -172,10 +172,14 @@ export function droppedFields(sent: unknown, kept: unknown, path = ""): string[]
   return [...new Set(found)].sort();
 }
 
+/** How the API server says that a Secret, a ConfigMap or a request is larger than it takes. */
+const TOO_LONG = /Too long: |[Rr]equest entity too large|trying to send message larger than max/;
+
 /** What the API's user is told of a failed write; `what` names the resource. */
 export function storeError(what: string, error: unknown): ManagerError {
   if (error instanceof ManagerError) return error;
   const { status, message } = error as KubeError;
+  if (TOO_LONG.test(message)) return new ManagerError("RECORD_TOO_LARGE", `${what} cannot be stored: ${message}`);
   if (status === 409 || status === 422) return new ManagerError("FIELD_OWNED", `the resource of ${what} refuses it: ${message}`);
   return new ManagerError("STORE_FAILED", `could not be stored: ${message}`);
 }
