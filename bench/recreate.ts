@@ -61,6 +61,7 @@ export class RecreateSubject {
         pullSecret: null,
         anyKruise: false,
         loadPath: "image",
+        disk: "1Gi",
         memory: "256Mi",
         cacheDir: process.env.BERTH_CACHE_DIR ?? join(dir, "cache"),
       },

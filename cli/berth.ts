@@ -40,7 +40,11 @@ function managerOptions(command: Command): Command {
     .addOption(
       new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)),
     )
-    .addOption(new Option("--pool-max <n>", "most instances; by default what half of the memory holds").env("BERTH_POOL_MAX").argParser(integer(1, 5000)))
+    .addOption(
+      new Option("--pool-max <n>", "most instances; by default what half of the memory holds, on a cluster 100")
+        .env("BERTH_POOL_MAX")
+        .argParser(integer(1, 5000)),
+    )
     .addOption(
       new Option("--max-code <bytes>", "largest upload of code")
         .env("BERTH_MAX_CODE")

@@ -21,6 +21,7 @@ export interface PlatformOptions extends RegistryOptions {
   anyKruiseVersion?: boolean;
   loadPath: "inline" | "image";
   instanceMemory: string;
+  instanceDisk: string;
 }
 
 export function withRegistryOptions(command: Command): Command {
@@ -45,7 +46,10 @@ export function withPlatformOptions(command: Command): Command {
     .addOption(
       new Option("--load-path <path>", "how code gets to instances of a cluster").env("BERTH_LOAD_PATH").choices(["inline", "image"]).default("inline"),
     )
-    .addOption(new Option("--instance-memory <quantity>", "most memory of an instance of a cluster").env("BERTH_INSTANCE_MEMORY").default("256Mi"));
+    .addOption(new Option("--instance-memory <quantity>", "most memory of an instance of a cluster").env("BERTH_INSTANCE_MEMORY").default("256Mi"))
+    .addOption(
+      new Option("--instance-disk <quantity>", "most that an instance of a cluster may take of its node's disk").env("BERTH_INSTANCE_DISK").default("1Gi"),
+    );
 }
 
 /** Throws `REGISTRY_MISSING`. */
@@ -66,6 +70,7 @@ export function platformConfig(options: PlatformOptions, stateDir: string): Plat
     anyKruise: options.anyKruiseVersion ?? false,
     loadPath: options.loadPath,
     memory: options.instanceMemory,
+    disk: options.instanceDisk,
     cacheDir: process.env.BERTH_CACHE_DIR ?? resolve(stateDir, "cache"),
   };
 }

@@ -174,7 +174,7 @@ export async function startTemporary(options: Partial<UpOptions> = {}, withRoute
     maxCode: 64 * 1024 * 1024,
     keepUnused: 24,
   };
-  const platform = { platform: "local", namespace: "berth", loadPath: "inline", instanceMemory: "256Mi" } as const;
+  const platform = { platform: "local", namespace: "berth", loadPath: "inline", instanceMemory: "256Mi", instanceDisk: "1Gi" } as const;
   const all = { ...defaults, ...platform, stateDir, logLevel: "silent", example: false, ...options };
   const berth = await startBerth(all, withRouter ? all : null, new AbortController().signal);
   return {

@@ -11,7 +11,7 @@ export interface ManagerConfig {
   /** 0: any free port. */
   port: number;
   poolSize: number;
-  /** Null: as many as half of the machine's memory holds. */
+  /** Null: as many as half of the machine's memory holds; on a cluster `CLUSTER_MAX`. */
   poolMax: number | null;
   maxCodeBytes: number;
   /** How long what nothing refers to is kept; what is left out is as by default. */
@@ -31,10 +31,13 @@ export interface ManagerConfig {
 /** A warm instance is taken to need this much, in bytes. */
 const INSTANCE_BYTES = 96 * 1024 * 1024;
 
+/** Of a cluster's size the machine that a pool manager happens to run on says nothing, and the next leader's says something else. */
+const CLUSTER_MAX = 100;
+
 /** The pools that exist without having been set. */
 export function defaultPools(config: ManagerConfig, runtimes: readonly string[]): PoolSpec[] {
   const fits = Math.floor(totalmem() / 2 / INSTANCE_BYTES);
-  const max = config.poolMax ?? Math.min(Math.max(fits, 4), 500);
+  const max = config.poolMax ?? (config.platform.kind === "kruise" ? CLUSTER_MAX : Math.min(Math.max(fits, 4), 500));
   const size = Math.min(config.poolSize, max);
   return runtimes.map((runtime) => ({
     name: runtime,

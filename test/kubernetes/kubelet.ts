@@ -51,7 +51,8 @@ export class Kubelet {
   constructor(cluster: MemoryCluster, node = "node-1") {
     this.#cluster = cluster;
     this.node = node;
-    cluster.make("/api/v1/nodes", { metadata: { name: node, labels: { "kubernetes.io/hostname": node } }, spec: {} });
+    const labels = { "kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
+    cluster.make("/api/v1/nodes", { metadata: { name: node, labels }, spec: {} });
     cluster.api.log = (pod, query) => this.#log(pod, query);
     const look = ({ metadata }: ApiObject) =>
       this.#after(WATCH_MS, () => {

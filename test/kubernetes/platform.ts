@@ -43,7 +43,7 @@ export async function memoryPlatform({
     return lead.release();
   };
   const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
-  const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", pullSecret: null };
+  const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", disk: "1Gi", pullSecret: null };
   const inline = new InlineCode(NO_COMPILER);
   return new KruisePlatform({
     kube,

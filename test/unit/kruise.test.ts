@@ -6,7 +6,7 @@ import { firstSight, obstacleOf, sighted } from "../../pool-manager/platform/kru
 import { hasSwapped, recordOf, substanceOf } from "../../pool-manager/platform/kruise/pod-record.ts";
 import { failedScaleOf } from "../../pool-manager/platform/kruise/set-counts.ts";
 
-const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", pullSecret: null };
+const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
 
 function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:1@sha256:00"): Pod {
   return {
@@ -167,6 +167,12 @@ describe("the record of a pod", () => {
 
 test("a pool's CloneSet is another one for another runtime image", () => {
   expect(poolSetName("node", settings)).not.toBe(poolSetName("node", { ...settings, runtimeImage: "r:2" }));
+});
+
+test("instances run where their programs do, and take no more of a node than they may", () => {
+  const { spec } = (poolSet("node", { ...settings, disk: "3Gi" }) as { spec: { template: { spec: Record<string, unknown> } } }).spec.template;
+  expect(spec.nodeSelector).toEqual({ "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" });
+  expect(spec.volumes).toEqual([{ name: "berth", emptyDir: { sizeLimit: "3Gi" } }]);
 });
 
 describe("why Kruise creates no pods", () => {

@@ -151,6 +151,8 @@ export class CodeRegistry {
       metadata: { name: `code-${tagOf(image)}`, labels: { [LABEL.pool]: "code" } },
       spec: {
         image: reference,
+        // Only nodes that have instances: a cluster may have thousands that never will.
+        podSelector: { matchExpressions: [{ key: LABEL.pool, operator: "Exists" }] },
         parallelism: 10,
         pullPolicy: { timeoutSeconds: PULL_TIMEOUT_SECONDS, backoffLimit: 3 },
         completionPolicy: { type: "Always", activeDeadlineSeconds: PULL_TIMEOUT_SECONDS, ttlSecondsAfterFinished: KEEP_JOB_SECONDS },

@@ -34,6 +34,8 @@ export interface KruiseConfig {
   loadPath: PodLoadPath;
   /** Most memory of an instance, as Kubernetes writes it. */
   memory: string;
+  /** Most that it may take of its node's disk. */
+  disk: string;
   /** Where the runtime image's largest layer is kept between starts. */
   cacheDir: string;
 }
@@ -113,8 +115,8 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
     kube.onOutrun = lead.challenge;
     const keys = await presentKeys(kube, known);
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
-    const { memory, pullSecret, loadPath } = config;
-    const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, pullSecret };
+    const { memory, disk, pullSecret, loadPath } = config;
+    const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
     const protection = new Protection(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {

@@ -13,12 +13,16 @@ export interface PodSettings {
   /** Public key of the leader, as instances know it. */
   leaderKey: string;
   memory: string;
+  /** Most that an instance may take of its node's disk; one that takes more is evicted. */
+  disk: string;
   /** Secret with which nodes pull; null: none is needed. */
   pullSecret: string | null;
 }
 
 const VOLUME = "berth";
 const MOUNT = "/berth";
+/** The programs in the images are built for these. */
+const NODES = { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
 /** The supervisor ends two seconds after SIGTERM. */
 const GRACE_SECONDS = 5;
 /** Every image is named by its digest: a node that has it asks no registry, which may be away. Kruise's default is Always (measured with 1.9.1). */
@@ -70,7 +74,7 @@ function cloneSet(
   };
 }
 
-function podSpec({ runtimeImage, leaderKey, memory, pullSecret }: PodSettings, codeImage: string): object {
+function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSettings, codeImage: string): object {
   const mounts = [{ name: VOLUME, mountPath: MOUNT }];
   const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
   const env = [
@@ -82,10 +86,11 @@ function podSpec({ runtimeImage, leaderKey, memory, pullSecret }: PodSettings, c
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
+    nodeSelector: NODES,
     terminationGracePeriodSeconds: GRACE_SECONDS,
     securityContext: { runAsNonRoot: true, runAsUser: RUN_AS, runAsGroup: RUN_AS, fsGroup: RUN_AS, seccompProfile: { type: "RuntimeDefault" } },
     ...(pullSecret && { imagePullSecrets: [{ name: pullSecret }] }),
-    volumes: [{ name: VOLUME, emptyDir: {} }],
+    volumes: [{ name: VOLUME, emptyDir: { sizeLimit: disk } }],
     containers: [
       {
         name: RUNTIME_CONTAINER,
