@@ -98,7 +98,7 @@ export class RecreateSubject {
       const set = await this.#kube.get<CloneSet>(path).catch(() => null);
       return set?.spec.template.spec.containers.some((container) => container.image.endsWith(image)) ?? false;
     });
-    const updateStrategy = { type: "ReCreate", partition: 0, maxUnavailable: "100%" };
+    const updateStrategy = { type: "ReCreate", partition: 0, maxUnavailable: "100%", paused: false };
     await this.#kube.patch(path, "merge", { spec: { replicas: 1, scaleStrategy: { maxUnavailable: 1 }, updateStrategy } });
     this.#released = { path, revision, ref };
     await this.#answered(answer);
@@ -114,7 +114,7 @@ export class RecreateSubject {
   async create(answer: string): Promise<number> {
     const { path } = this.#released as Released;
     const from = performance.now();
-    await this.#kube.patch(path, "merge", { spec: { replicas: 1 } });
+    await this.#kube.patch(path, "merge", { spec: { replicas: 1, scaleStrategy: { maxUnavailable: 1 } } });
     await this.#answered(answer);
     return performance.now() - from;
   }
