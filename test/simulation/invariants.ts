@@ -41,7 +41,7 @@ export class Invariants {
   readonly #concurrency = new Map<string, number>();
   readonly #waitingSince = new Map<string, number>();
   #disruptions: number[] = [];
-  /** Instances on which something has run, and since when no report of the router has come. */
+  /** Instances that the router has used, and since when no report of the router has come. */
   readonly #used = new Set<string>();
   #heardAt = 0;
   /** When the present pool manager came, and whether it has had its first complete view. */
@@ -74,7 +74,8 @@ export class Invariants {
     }
     const own = this.#platform.life(uid)?.echo().functionUid;
     if (own !== functionUid) fail(`2: ${functionUid} runs on ${uid}, which serves ${own}`);
-    this.#used.add(uid);
+    // One that went astray is no use that anybody could tell of.
+    if (invocation.reservation?.endpoint.instanceUid === uid) this.#used.add(uid);
     if (invocation.runs > 1) fail(`8: invocation ${invocation.id} ran ${invocation.runs} times`);
     const cap = this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
     if (worker.admission.running > cap) fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
