@@ -2,6 +2,8 @@ import type { Endpoint, LoadFailure, TableChange, TableFunction } from "../pool-
 
 /** Failures that are remembered for invocations whose connection broke just now. */
 const MAX_FAILURES = 500;
+/** An older one says nothing of a connection that breaks now: an instance goes on where a new revision of its function did not load. Milliseconds. */
+const FAILURE_AGE_MS = 2000;
 
 export interface TableEvents {
   upsert(fn: TableFunction): void;
@@ -12,7 +14,7 @@ export interface TableEvents {
 /** Instances by function, as the pool manager publishes them; keeps serving when that falls silent. */
 export class Table {
   readonly #byName = new Map<string, TableFunction>();
-  readonly #failures = new Map<string, LoadFailure>();
+  readonly #failures = new Map<string, { failure: LoadFailure; at: number }>();
   readonly #waiting = new Map<string, Set<(failure: LoadFailure) => void>>();
   readonly #events: TableEvents;
   readonly #now: () => number;
@@ -64,8 +66,8 @@ export class Table {
   /** Why an instance failed: now, or when it becomes known. Returns the end of the waiting. */
   failureOf(instanceUid: string, listener: (failure: LoadFailure) => void): () => void {
     const known = this.#failures.get(instanceUid);
-    if (known) {
-      listener(known);
+    if (known && this.#now() - known.at <= FAILURE_AGE_MS) {
+      listener(known.failure);
       return () => {};
     }
     const waiting = this.#waiting.get(instanceUid) ?? new Set();
@@ -113,7 +115,8 @@ export class Table {
   }
 
   #failed(instanceUid: string, failure: LoadFailure): void {
-    this.#failures.set(instanceUid, failure);
+    this.#failures.delete(instanceUid);
+    this.#failures.set(instanceUid, { failure, at: this.#now() });
     for (const [oldest] of this.#failures) {
       if (this.#failures.size <= MAX_FAILURES) break;
       this.#failures.delete(oldest);
