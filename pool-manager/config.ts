@@ -31,7 +31,7 @@ export interface ManagerConfig {
 /** A warm instance is taken to need this much, in bytes. */
 const INSTANCE_BYTES = 96 * 1024 * 1024;
 
-/** Of a cluster's size the machine that a pool manager happens to run on says nothing, and the next leader's says something else. */
+/** The machine that a pool manager happens to run on says nothing of the cluster's size, and the next leader's says something else. */
 const CLUSTER_MAX = 100;
 
 /** The pools that exist without having been set. */

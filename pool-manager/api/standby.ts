@@ -63,7 +63,7 @@ export class Standby {
     return this.#leader;
   }
 
-  /** Who leads since, as the Lease says: anybody may have edited that, and what is no address is nobody's. */
+  /** The Lease names another leader. Anybody may have edited it: what is no address is nobody's. */
   follow(url: string | null): void {
     this.#leader = url !== null && isHttpUrl(url) ? new URL(url).origin : null;
   }

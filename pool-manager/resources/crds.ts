@@ -62,7 +62,7 @@ const CONDITIONS = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
-/** Who is no longer the leader writes a lower term than is there. One that cannot be true (`believable`) fences nobody off: it would for ever. */
+/** A former leader writes a lower term than is there. A term that cannot be true (`believable`) fences nobody off: it would for ever. */
 const FENCED = {
   "x-kubernetes-validations": [
     {

@@ -4,6 +4,7 @@ import type { KruiseCluster } from "./kruise-cluster.ts";
 import { MemoryCode } from "./memory-code.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
 import { memoryPlatform, soleLead } from "./platform.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 export const POOL = { name: "node", runtime: "node", max: 5 };
 
@@ -15,6 +16,8 @@ export interface StartedPlatform {
   prewarmed(): Instance[];
   /** Asks for so many instances more than there are. */
   grow(count: number): Promise<void>;
+  /** Fills an empty pool with so many prewarmed instances. */
+  fill(time: VirtualTime, count: number): Promise<void>;
 }
 
 export async function startedPlatform(cluster: KruiseCluster, onTrouble?: (step: string, message: string | null) => void): Promise<StartedPlatform> {
@@ -25,5 +28,9 @@ export async function startedPlatform(cluster: KruiseCluster, onTrouble?: (step:
   const instances = () => [...platform.observe().instances.values()];
   const prewarmed = () => instances().filter(({ echo }) => echo?.state === "prewarmed");
   const grow = (more: number) => platform.scalePool(POOL, { seen: new Set(platform.observe().instances.keys()), more });
-  return { platform, code, instances, prewarmed, grow };
+  const fill = async (time: VirtualTime, count: number) => {
+    await grow(count);
+    await time.reach(() => prewarmed().length === count, `${count} are prewarmed`);
+  };
+  return { platform, code, instances, prewarmed, grow, fill };
 }

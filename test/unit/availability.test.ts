@@ -67,10 +67,9 @@ test("an instance that is seen again, or was never a function's, changes nothing
 test("who deletes a function's pods by hand, one after the other, gets one of five a minute, though none is replaced", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, code, prewarmed, grow } = await startedPlatform(cluster);
+    const { platform, code, prewarmed, fill } = await startedPlatform(cluster);
     platform.prepareCode([code.add("f1")]);
-    await grow(5);
-    await time.reach(() => prewarmed().length === 5, "five are prewarmed");
+    await fill(time, 5);
     for (const { uid, resourceVersion } of prewarmed()) await platform.bind({ uid, resourceVersion }, { functionUid: "f1", revision: "r1" });
     await time.sleep(30_000);
     const alive = () => cluster.store.list("/pods").filter(({ metadata }) => !metadata.deletionTimestamp);

@@ -7,10 +7,9 @@ import { VirtualTime } from "../kubernetes/virtual-time.ts";
 test("a pod is moved into a function's CloneSet only when Kruise has seen that there is room for it, however late that is", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, code, prewarmed, grow } = await startedPlatform(cluster);
+    const { platform, code, prewarmed, fill } = await startedPlatform(cluster);
     platform.prepareCode([code.add("f1")]);
-    await grow(1);
-    await time.reach(() => prewarmed().length === 1, "one is prewarmed");
+    await fill(time, 1);
     const { uid = "" } = prewarmed()[0] ?? {};
     cluster.kruise.setsLagMs = 700;
     const { resourceVersion = "" } = platform.observe().instances.get(uid) ?? {};
@@ -23,10 +22,9 @@ test("a pod is moved into a function's CloneSet only when Kruise has seen that t
 test("a claim that a webhook keeps from happening, because it does not answer, gives back what it raised", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, code, prewarmed, grow } = await startedPlatform(cluster);
+    const { platform, code, prewarmed, fill } = await startedPlatform(cluster);
     platform.prepareCode([code.add("f1")]);
-    await grow(3);
-    await time.reach(() => prewarmed().length === 3, "three are prewarmed");
+    await fill(time, 3);
     const message = 'Internal error occurred: failed calling webhook "pods.example.com": no endpoints available for service "hook"';
     cluster.faults.add({ method: "PATCH", path: /\/pods\/[^/]+$/ }, { kind: "refuse", error: new ApiError(500, "InternalError", message) });
     const replicas = () => cluster.store.list("apps.kruise.io/clonesets").find(({ metadata }) => metadata.name.startsWith("fn-"))?.spec as { replicas: number };

@@ -6,9 +6,8 @@ import { VirtualTime } from "../kubernetes/virtual-time.ts";
 test("a pool that grows while Kruise has not deleted a pod yet gets no more than it asks for", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, prewarmed, grow } = await startedPlatform(cluster);
-    await grow(3);
-    await time.reach(() => prewarmed().length === 3, "three are prewarmed");
+    const { platform, prewarmed, grow, fill } = await startedPlatform(cluster);
+    await fill(time, 3);
     cluster.kubelet.frozen = true;
     await grow(1);
     await time.reach(() => cluster.store.list("/pods").length === 4, "a fourth is on its way");
@@ -32,10 +31,9 @@ const OPEN = { spec: { scaleStrategy: { maxUnavailable: 3 } } };
 test.for(["pool-", "fn-"])("a pod that is claimed brings no further one, though Kruise may create pods in the CloneSet %s…", (prefix) =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, code, prewarmed, grow } = await startedPlatform(cluster);
+    const { platform, code, prewarmed, fill } = await startedPlatform(cluster);
     platform.prepareCode([code.add("f1")]);
-    await grow(3);
-    await time.reach(() => prewarmed().length === 3, "three are prewarmed");
+    await fill(time, 3);
     const sets = cluster.store.list("apps.kruise.io/clonesets").map(({ metadata }) => metadata.name);
     const name = sets.find((one) => one.startsWith(prefix));
     cluster.at("PATCH", `/apis/apps.kruise.io/v1alpha1/namespaces/${cluster.namespace}/clonesets/${name}`, OPEN);

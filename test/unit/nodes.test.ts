@@ -9,9 +9,8 @@ const NODE = "/api/v1/nodes/node-1";
 function withPlacedPod(seed: number, body: (setting: Setting) => Promise<void>): Promise<void> {
   return VirtualTime.run(seed, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, prewarmed, instances, grow } = await startedPlatform(cluster);
-    await grow(2);
-    await time.reach(() => prewarmed().length === 2, "two are prewarmed");
+    const { platform, prewarmed, instances, grow, fill } = await startedPlatform(cluster);
+    await fill(time, 2);
     const hosts = prewarmed().map(({ host }) => host);
     await grow(1);
     await time.reach(() => cluster.store.list("/pods").filter(({ spec }) => (spec as { nodeName?: string }).nodeName).length === 3, "a third is placed");
@@ -64,9 +63,8 @@ test("a pod on a node that Kubernetes calls not ready, or that is deleted, is ou
 test("instances leave a node that is tainted with NoExecute, and stay on one that Kubernetes only calls unreachable", () =>
   VirtualTime.run(3, async (time) => {
     const cluster = new KruiseCluster();
-    const { platform, prewarmed, grow } = await startedPlatform(cluster);
-    await grow(1);
-    await time.reach(() => prewarmed().length === 1, "it is prewarmed");
+    const { platform, prewarmed, fill } = await startedPlatform(cluster);
+    await fill(time, 1);
     const taint = (key: string, effect: string) => cluster.at("PATCH", NODE, { spec: { taints: [{ key, effect }] } });
     taint("node.kubernetes.io/unreachable", "NoExecute");
     await time.sleep(1000);
