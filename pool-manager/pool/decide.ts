@@ -8,6 +8,8 @@ import { fill } from "./supply.ts";
 
 /** Nothing can run there any more, or ever has. */
 const NO_GRACE: ReadonlySet<RemoveReason> = new Set(["failed", "start-timeout"]);
+/** Their function is gone, and its routers end what runs after as long. */
+const MASTERLESS: ReadonlySet<RemoveReason> = new Set(["deleted-function", "orphaned"]);
 
 /**
  * What to do next, from what is observed, desired and demanded. Pure: the same world gives the same
@@ -54,7 +56,7 @@ function removeBroken(plan: Plan): void {
 function graceOf(plan: Plan, instance: InstanceView, reason: RemoveReason): number {
   if (NO_GRACE.has(reason)) return 0;
   const spec = plan.specOf(instance.functionUid ?? instance.boundTo, instance.revision ?? instance.boundRevision);
-  return reason === "unreachable" ? Math.max(DELETE_GRACE_MS, spec?.timeoutMs ?? 0) : DELETE_GRACE_MS;
+  return MASTERLESS.has(reason) ? DELETE_GRACE_MS : Math.max(DELETE_GRACE_MS, spec?.timeoutMs ?? 0);
 }
 
 function brokenBy(plan: Plan, instance: InstanceView): RemoveReason | null {

@@ -1,79 +1,91 @@
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Handle } from "./invoker.ts";
-import type { GuardedResponse } from "./response.ts";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
+import { getRequestListener } from "@hono/node-server";
+import { type Call, currentCall } from "./call.ts";
+import { stackOf } from "./describe.ts";
+import { answerError, type Handle } from "./invoker.ts";
+import { platformError } from "./response.ts";
 
 export interface FetchContext {
   callId: string;
   functionName: string;
   /** Work that goes on after the response; a failure is logged. */
   waitUntil(promise: Promise<unknown>): void;
+  /** Handlers that were written for Workers call it; a handler that throws is answered with 500 all the same. */
+  passThroughOnException(): void;
 }
 
 type FetchHandler = (request: Request, env: Record<string, string>, ctx: FetchContext) => unknown;
 
-/** `export default { fetch(request, env, ctx) }`; a bare default function is called alike. */
+/** Node's own class: what `fetch()` returns, whatever stands in its place for functions. */
+const NativeResponse = globalThis.Response;
+
+/**
+ * `export default { fetch(request, env, ctx) }`; a bare default function is called alike. Request and Response are made
+ * by @hono/node-server, which creates Node's objects only for what a handler asks of them.
+ */
 export function fetchHandle(target: unknown, from: { functionName: string; env: Record<string, string> }): Handle {
   const owner = target as { fetch?: FetchHandler };
   const handler: FetchHandler = owner.fetch ? owner.fetch.bind(owner) : (target as FetchHandler);
-  return async (req, res, callId) => {
-    const gone = new AbortController();
-    res.once("close", () => gone.abort());
-    const pending: Promise<unknown>[] = [];
-    const waitUntil = (promise: Promise<unknown>) => void pending.push(Promise.resolve(promise).catch(logFailure));
-    const request = toRequest(req, gone.signal);
-    const response = await handler(request, from.env, { callId, functionName: from.functionName, waitUntil });
-    if (!(response instanceof Response)) throw new TypeError(`fetch() returned ${typeOf(response)}, not a Response`);
-    await send(response, res);
-    await Promise.all(pending);
+  const callback = async (request: Request): Promise<Response> => {
+    const call = currentCall.getStore() as Call;
+    return toSend(await handler(request, from.env, contextOf(call, from.functionName)));
+  };
+  const listener = getRequestListener(callback, { errorHandler, autoCleanupIncoming: false });
+  return (req, res) => listener(req as IncomingMessage, res as ServerResponse);
+}
+
+/** The listener's callback has thrown, or the request makes no URL. */
+function errorHandler(error: unknown): void {
+  const call = currentCall.getStore() as Call;
+  if ((error as Error | undefined)?.name === "RequestError") platformError(call.res, 400, "REQUEST_INVALID", (error as Error).message);
+  else answerError(call, error);
+}
+
+function contextOf(call: Call, functionName: string): FetchContext {
+  return {
+    callId: call.id,
+    functionName,
+    waitUntil: (promise) => {
+      call.background ??= [];
+      call.background.push(Promise.resolve(promise).catch(logFailure));
+    },
+    passThroughOnException: () => {},
   };
 }
 
-function toRequest(req: IncomingMessage, signal: AbortSignal): Request {
-  const headers: [string, string][] = [];
-  for (let i = 0; i < req.rawHeaders.length; i += 2) headers.push([req.rawHeaders[i] as string, req.rawHeaders[i + 1] as string]);
-  const url = new URL(req.url ?? "/", `http://${req.headers.host ?? "function"}`);
-  const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
-  const bodyless = req.method === "GET" || req.method === "HEAD" || !hasBody;
-  const body = bodyless ? null : (Readable.toWeb(req) as ReadableStream);
-  return new Request(url, { method: req.method, headers, body, signal, duplex: "half" } as RequestInit);
+/** What a handler returned, as something that can be sent. Throws where it is no response. */
+function toSend(returned: unknown): Response {
+  if (!(returned instanceof Response)) return ofOtherClass(returned);
+  if (Object.getPrototypeOf(returned) === NativeResponse.prototype) return relayed(returned);
+  return returned;
 }
 
-/** Streams with backpressure; a client that left cancels the body. */
-async function send(response: Response, res: GuardedResponse): Promise<void> {
-  for (const [name, value] of response.headers) if (name !== "set-cookie") res.setHeader(name, value);
-  const cookies = response.headers.getSetCookie();
-  if (cookies.length > 0) res.setHeader("set-cookie", cookies);
-  res.statusCode = response.status;
-  if (response.statusText) res.statusMessage = response.statusText;
-  if (!response.body) {
-    res.end();
-    return;
-  }
-  const reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  res.once("close", () => void reader.cancel().catch(() => {}));
-  const first = await reader.read();
-  let next = reader.read();
-  // Most bodies are one chunk whose end is known at once: they go out whole, in one write and with a length.
-  if (first.done || (await Promise.race([next, soon()]))?.done) {
-    res.end(first.value);
-    return;
-  }
-  res.write(first.value);
-  for (let chunk = await next; !chunk.done && !res.destroyed; chunk = await next) {
-    if (!res.write(chunk.value)) await Promise.race([once(res, "drain"), once(res, "close")]);
-    next = reader.read();
-  }
-  res.end();
+/** A response that `fetch()` gave has been decoded: its coding and its length are those of bytes that are gone. */
+function relayed(response: Response): Response {
+  if (response.type === "error") throw new TypeError("fetch() returned Response.error()");
+  if (response.url === "" || !response.headers.has("content-encoding")) return response;
+  const headers = new Headers(response.headers);
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  const { status, statusText } = response;
+  return new NativeResponse(response.body, { status, statusText, headers });
 }
 
-function soon(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(resolve, undefined));
+/** Responses of libraries that bring their own fetch (undici, node-fetch) have the same fields. */
+function ofOtherClass(returned: unknown): Response {
+  const { status, headers, body } = (returned ?? {}) as { status?: unknown; headers?: unknown; body?: unknown };
+  const isResponse = typeof status === "number" && typeof (headers as Headers | undefined)?.get === "function" && body !== undefined;
+  if (!isResponse) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
+  const kept = new Headers([...(headers as Iterable<[string, string]>)]);
+  if (kept.has("content-encoding")) for (const name of ["content-encoding", "content-length"]) kept.delete(name);
+  const stream = body instanceof Readable ? (Readable.toWeb(body) as NodeReadableStream as ReadableStream) : (body as BodyInit | null);
+  return new NativeResponse(stream, { status: status as number, headers: kept });
 }
 
 function logFailure(error: unknown): void {
-  console.error("waitUntil:", error);
+  process.stderr.write(`waitUntil: ${stackOf(error)}\n`);
 }
 
 function typeOf(value: unknown): string {

@@ -1,27 +1,33 @@
-import type { IncomingMessage } from "node:http";
-import { CALL_ID_HEADER } from "../protocol/headers.ts";
-import { currentCall } from "./output.ts";
-import type { GuardedResponse } from "./response.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Call, currentCall } from "./call.ts";
+import { stackOf, summaryOf } from "./describe.ts";
+import { platformError } from "./response.ts";
 
-/** Runs one invocation; resolves when the handler has settled, and never rejects. */
-export type Invoker = (req: IncomingMessage, res: GuardedResponse, callId: string) => Promise<void>;
+/** Runs one invocation; resolves when the handler and the work that it left behind have settled, and never rejects. */
+export type Invoker = (req: IncomingMessage, call: Call) => Promise<void>;
 
 /** An adapter for one signature; what it throws becomes the function's error. */
-export type Handle = (req: IncomingMessage, res: GuardedResponse, callId: string) => unknown;
+export type Handle = (req: IncomingMessage, res: ServerResponse, call: Call) => unknown;
 
-/** Gives each invocation its call id and turns a throwing handler into a 500 with its message. */
 export function invokerOf(handle: Handle): Invoker {
-  return async (req, res, callId) => {
-    try {
-      await currentCall.run(callId, handle, req, res, callId);
-    } catch (error) {
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      currentCall.run(callId, () => process.stderr.write(`${text}\n`));
-      res.platformError(500, "FUNCTION_ERROR", error instanceof Error ? error.message : String(error));
-    }
-  };
+  return (req, call) => currentCall.run(call, run, handle, req, call);
 }
 
-export function callIdOf(req: IncomingMessage): string {
-  return String(req.headers[CALL_ID_HEADER] ?? "");
+async function run(handle: Handle, req: IncomingMessage, call: Call): Promise<void> {
+  try {
+    await handle(req, call.res, call);
+  } catch (error) {
+    answerError(call, error);
+  }
+  while (call.background) {
+    const pending = call.background;
+    call.background = null;
+    await Promise.all(pending);
+  }
+}
+
+/** A 500 with the message of what the handler threw; its stack goes to the function's log. */
+export function answerError(call: Call, error: unknown): void {
+  process.stderr.write(`${stackOf(error)}\n`);
+  platformError(call.res, 500, "FUNCTION_ERROR", summaryOf(error));
 }

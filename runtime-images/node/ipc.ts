@@ -4,6 +4,7 @@ import type { LoadSettings } from "../protocol/messages.ts";
 export interface LoadedFrom {
   file: string;
   functionName: string;
+  revision: string;
   settings: LoadSettings;
   env: Record<string, string>;
 }
@@ -22,7 +23,16 @@ export type ToWorker =
       /** What a request has to present; null: nothing. */
       key: string | null;
     }
-  | { type: "drain" };
+  | { type: "drain" }
+  /** Whatever runs: the function gets SIGTERM now, for the process is killed soon. */
+  | { type: "terminate" };
 
 /** Worker → supervisor. */
-export type FromWorker = { type: "ready"; port: number } | { type: "loaded" } | { type: "loadFailed"; message: string } | { type: "crashed"; message: string };
+export type FromWorker =
+  | { type: "ready"; port: number }
+  | { type: "loaded" }
+  | { type: "loadFailed"; message: string }
+  /** It ends now. */
+  | { type: "crashed"; message: string }
+  /** It takes no further invocation, and ends when those that run have ended. */
+  | { type: "ailing"; message: string };

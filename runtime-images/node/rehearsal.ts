@@ -25,7 +25,7 @@ export function writeRehearsal(dir: string): string {
 
 export function rehearsalOrder(file: string): LoadedFrom {
   const settings = { entry: "", handler: null, signature: null, concurrency: 1, timeoutMs: 1000 };
-  return { file, functionName: "rehearsal", settings, env: {} };
+  return { file, functionName: "rehearsal", revision: "", settings, env: {} };
 }
 
 /** One request to the worker itself; resolves when it has been answered, or could not be. */

@@ -1,46 +1,77 @@
-import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse, STATUS_CODES } from "node:http";
 import { BERTH_PREFIX, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, REFUSED_STATUS, type Refusal } from "../protocol/headers.ts";
+import { stackOf } from "./describe.ts";
 
 const MAX_ERROR_BODY = 4096;
 
-/** A response on which a function cannot set the platform's own headers: a forged refusal would be retried. */
-export class GuardedResponse extends ServerResponse<IncomingMessage> {
-  override setHeader(name: string, value: number | string | readonly string[]): this {
-    return isOurs(name) ? this : super.setHeader(name, value);
-  }
+/** What Node has, whatever a function puts in its place later. */
+const { setHeader, appendHeader, writeHead, end, destroy } = ServerResponse.prototype;
+type WriteHead = (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse;
+type End = (this: ServerResponse, body?: string) => ServerResponse;
 
-  override appendHeader(name: string, value: string | readonly string[]): this {
-    return isOurs(name) ? this : super.appendHeader(name, value as string | string[]);
-  }
+const GUARDED = Symbol("guarded");
 
-  override writeHead(status: number, ...rest: unknown[]): this {
-    const headers = rest.at(-1);
-    if (headers && typeof headers === "object") rest[rest.length - 1] = guarded(headers as OutgoingHttpHeaders);
-    return (super.writeHead as (status: number, ...rest: unknown[]) => this)(status, ...rest);
-  }
+/** The response to an invocation: a function cannot set the platform's own headers on it, for a forged refusal would be retried. */
+export class InvocationResponse extends ServerResponse<IncomingMessage> {
+  readonly [GUARDED] = true;
 
-  /** The request waited `ms` milliseconds for the code to load. */
-  parkedFor(ms: number): void {
-    super.setHeader(PARKED_HEADER, ms.toFixed(2));
+  constructor(req: IncomingMessage) {
+    super(req);
+    // A write after the end would otherwise be an error that nobody catches.
+    this.on("error", logError);
   }
+}
 
-  refuse(why: Refusal): void {
-    super.setHeader(REFUSED_HEADER, why);
-    super.writeHead(REFUSED_STATUS, { "content-length": 0 });
-    this.end();
-  }
+/**
+ * Guards every `InvocationResponse`. The guard stands on the prototype of all responses: frameworks such as Express
+ * give a response another prototype, and methods of a class of our own would be lost with the old one.
+ */
+export function guardResponses(): void {
+  const guard: Partial<ServerResponse> & ThisType<ServerResponse & { [GUARDED]?: true }> = {
+    setHeader(name, value) {
+      return this[GUARDED] && isOurs(name) ? this : setHeader.call(this, name, value);
+    },
+    appendHeader(name, value) {
+      return this[GUARDED] && isOurs(name) ? this : appendHeader.call(this, name, value as string | string[]);
+    },
+    writeHead(this: ServerResponse & { [GUARDED]?: true }, status: number, ...rest: unknown[]) {
+      const headers = rest.at(-1);
+      if (this[GUARDED] && headers && typeof headers === "object") rest[rest.length - 1] = guarded(headers as OutgoingHttpHeaders);
+      return (writeHead as WriteHead).call(this, status, ...rest);
+    },
+  };
+  Object.assign(ServerResponse.prototype, guard);
+}
 
-  /** An error of the platform's, or of the code outside the function's control. */
-  platformError(status: number, code: string, message: string): void {
-    if (this.headersSent) {
-      this.destroy();
-      return;
-    }
+/** The request waited `ms` milliseconds for the code to load. */
+export function parkedFor(res: ServerResponse, ms: number): void {
+  setHeader.call(res, PARKED_HEADER, ms.toFixed(2));
+}
+
+export function refuse(res: ServerResponse, why: Refusal): void {
+  setHeader.call(res, REFUSED_HEADER, why);
+  (writeHead as WriteHead).call(res, REFUSED_STATUS, { "content-length": 0 });
+  (end as End).call(res);
+}
+
+/** An error of the platform's, or of the code outside the function's control. Whatever the function has done to the response, this does not throw. */
+export function platformError(res: ServerResponse, status: number, code: string, message: string): void {
+  try {
+    if (res.writableEnded) return;
+    if (res.headersSent) return void destroy.call(res);
+    for (const name of res.getHeaderNames()) if (!isOurs(name)) res.removeHeader(name);
     const body = JSON.stringify({ error: { code, message: message.slice(0, MAX_ERROR_BODY) } });
-    super.setHeader(ERROR_HEADER, code);
-    super.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
-    this.end(body);
+    setHeader.call(res, ERROR_HEADER, code);
+    (writeHead as WriteHead).call(res, status, STATUS_CODES[status] ?? "", { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+    (end as End).call(res, body);
+  } catch (error) {
+    logError(error);
+    destroy.call(res);
   }
+}
+
+function logError(error: unknown): void {
+  process.stderr.write(`${stackOf(error)}\n`);
 }
 
 function isOurs(name: string): boolean {

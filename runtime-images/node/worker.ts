@@ -2,16 +2,19 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
 import { FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../protocol/headers.ts";
-import { callIdOf } from "./invoker.ts";
+import { type Call, callIdOf, currentCall } from "./call.ts";
+import { stackOf, summaryOf } from "./describe.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
+import { defineAwslambda } from "./lambda-stream.ts";
 import { type Loaded, loadFunction } from "./load.ts";
-import { captureOutput } from "./output.ts";
+import { captureOutput, flushOutput } from "./output.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "./rehearsal.ts";
-import { GuardedResponse } from "./response.ts";
+import { guardResponses, InvocationResponse, parkedFor, platformError, refuse } from "./response.ts";
+import { onUncaught } from "./uncaught.ts";
 import { runUpgrade } from "./upgrade.ts";
 
 /** A request, the response to it where it is not run, and what runs it. */
-type Exchange = { req: IncomingMessage; res: GuardedResponse; run: () => void };
+type Exchange = { req: IncomingMessage; res: InvocationResponse; run: () => void };
 type Parked = Exchange & { since: number; deadline: NodeJS.Timeout };
 
 /** How long a request waits for a load order that never comes. */
@@ -20,15 +23,21 @@ const SPARE_PARK_MS = 15_000;
 /** A draining worker turns requests away until none has come for so long: a router that has not heard of the drain may still open a connection. */
 const LEAVE_MS = 300;
 
+/** A function that listens for SIGTERM has this long to put its things in order. Milliseconds. */
+const TERM_GRACE_MS = 2000;
+
 /** Serves one function: the request check runs here, before user code and before the body is read. */
 class Worker {
   readonly #admission = new Admission();
   readonly #parked = new Set<Parked>();
-  readonly #server: Server<typeof IncomingMessage, typeof GuardedResponse>;
+  readonly #server: Server<typeof IncomingMessage, typeof InvocationResponse>;
   #function: Loaded | null = null;
   #loadError = "";
   #draining = false;
+  /** An error has left the process in a state that nobody knows: it ends when nothing runs, whoever is connected. */
+  #ailing = false;
   #leaving: NodeJS.Timeout | undefined;
+  #terminated = false;
   #connections = 0;
   #timeoutMs = 0;
   #key: string | null = null;
@@ -37,7 +46,7 @@ class Worker {
   constructor() {
     // The router owns the connections and closes them first; nothing here may end one early.
     const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
-    this.#server = createServer({ ...never, ServerResponse: GuardedResponse }, (req, res) => this.#request(req, res));
+    this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
     this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
@@ -69,7 +78,7 @@ class Worker {
       this.#admission.loaded();
       tell({ type: "loaded" });
     } catch (error) {
-      this.#loadError = describe(error);
+      this.#loadError = stackOf(error);
       this.#admission.failed();
       tell({ type: "loadFailed", message: this.#loadError });
     }
@@ -81,6 +90,41 @@ class Worker {
     this.#admission.drain();
     this.#unpark();
     this.#leaveWhenUnused();
+  }
+
+  /** An error that no code has caught. What else runs may end first. */
+  uncaught(error: unknown): void {
+    process.stderr.write(`${stackOf(error)}\n`);
+    currentCall.getStore()?.crashed(summaryOf(error));
+    this.#ail(summaryOf(error));
+  }
+
+  /** Ends the process, after the function's own listeners for SIGTERM where it has any. */
+  leave(code = 0): void {
+    if (process.listenerCount("SIGTERM") === 0) process.exit(code);
+    setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
+    // From here on only what the function does keeps the process.
+    this.#server.close();
+    this.#server.closeAllConnections();
+    process.channel?.unref();
+    this.terminate();
+  }
+
+  /** Tells the function once that its process is about to end. */
+  terminate(): void {
+    if (this.#terminated) return;
+    this.#terminated = true;
+    process.emit("SIGTERM", "SIGTERM");
+  }
+
+  /** Takes no further invocation, and ends when those that run have ended: their timeout bounds that. */
+  #ail(message: string): void {
+    if (this.#ailing) return;
+    this.#ailing = true;
+    if (this.#admission.running === 0) return void tell({ type: "crashed", message }, () => this.leave(1));
+    tell({ type: "ailing", message });
+    setTimeout(() => this.leave(1), this.#timeoutMs).unref();
+    this.drain();
   }
 
   /**
@@ -100,14 +144,14 @@ class Worker {
     tell({ type: "ready", port });
   }
 
-  #request(req: IncomingMessage, res: GuardedResponse): void {
-    if (this.#rehearsal) void this.#rehearsal.invoke(req, res, REHEARSAL_CALL);
+  #request(req: IncomingMessage, res: InvocationResponse): void {
+    if (this.#rehearsal) void this.#rehearsal.invoke(req, { id: REHEARSAL_CALL, res, background: null, crashed: () => {} });
     else this.#act(this.#check(req), { req, res, run: () => this.#run(req, res) });
   }
 
   /** Only routers' requests for a WebSocket come with `Upgrade`. */
   #upgradeRequest(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    const res = new GuardedResponse(req);
+    const res = new InvocationResponse(req);
     res.shouldKeepAlive = false;
     res.assignSocket(socket);
     res.on("finish", () => socket.destroySoon());
@@ -130,37 +174,56 @@ class Worker {
     const { res } = exchange;
     if ("run" in admit) exchange.run();
     else if ("park" in admit) this.#park(exchange);
-    else if ("refuse" in admit) res.refuse(admit.refuse);
-    else res.platformError(502, "FUNCTION_LOAD_FAILED", this.#loadError);
+    else if ("refuse" in admit) refuse(res, admit.refuse);
+    else platformError(res, 502, "FUNCTION_LOAD_FAILED", this.#loadError);
   }
 
-  #run(req: IncomingMessage, res: GuardedResponse): void {
+  #run(req: IncomingMessage, res: InvocationResponse): void {
     let closed = false;
     let settled = false;
     const finish = () => {
-      if (!closed || !settled) return;
-      this.#admission.finish();
-      this.#leaveWhenUnused();
+      if (closed && settled) this.#finish();
     };
+    const settle = () => {
+      if (settled) return;
+      settled = true;
+      flushOutput(call);
+      finish();
+    };
+    const crashed = (message: string) => {
+      platformError(res, 502, "FUNCTION_CRASHED", message);
+      settle();
+    };
+    const call: Call = { id: callIdOf(req), res, background: null, crashed };
     res.on("close", () => {
       closed = true;
       finish();
-      // The client is gone and the handler goes on: past its timeout the instance has to be replaced.
-      if (!settled) setTimeout(() => settled || crash("an invocation outlived its timeout"), this.#timeoutMs).unref();
+      if (!settled) setTimeout(() => settled || this.#outlived(settle), this.#timeoutMs).unref();
     });
-    void (this.#function as Loaded).invoke(req, res, callIdOf(req)).then(() => {
-      settled = true;
-      finish();
-    });
+    void (this.#function as Loaded).invoke(req, call).then(settle);
+  }
+
+  /** The client is gone, and its invocation goes on for longer than it may: only a new process takes back what it holds. */
+  #outlived(settle: () => void): void {
+    const message = `an invocation went on for ${this.#timeoutMs} ms (timeout) after its response had ended`;
+    process.stderr.write(`${message}\n`);
+    this.#ail(message);
+    settle();
   }
 
   /** The connection is the function's until it ends, and counts as one invocation. */
-  #upgrade(req: IncomingMessage, res: GuardedResponse, socket: Socket, head: Buffer): void {
+  #upgrade(req: IncomingMessage, res: InvocationResponse, socket: Socket, head: Buffer): void {
+    const call: Call = { id: callIdOf(req), res, background: null, crashed: () => socket.destroy() };
     socket.on("close", () => {
-      this.#admission.finish();
-      this.#leaveWhenUnused();
+      flushOutput(call);
+      this.#finish();
     });
-    runUpgrade((this.#function as Loaded).upgrade, req, res, socket, head);
+    runUpgrade((this.#function as Loaded).upgrade, req, call, socket, head);
+  }
+
+  #finish(): void {
+    this.#admission.finish();
+    this.#leaveWhenUnused();
   }
 
   #park(exchange: Exchange): void {
@@ -175,7 +238,7 @@ class Worker {
   #giveUp(exchange: Parked): void {
     if (this.#admission.assigned || !this.#take(exchange)) return;
     this.#admission.unpark();
-    exchange.res.refuse("stale");
+    refuse(exchange.res, "stale");
   }
 
   #take(exchange: Parked): boolean {
@@ -186,13 +249,13 @@ class Worker {
   #unpark(): void {
     for (const exchange of [...this.#parked]) {
       this.#take(exchange);
-      exchange.res.parkedFor(performance.now() - exchange.since);
+      parkedFor(exchange.res, performance.now() - exchange.since);
       this.#act(this.#check(exchange.req, true), exchange);
     }
   }
 
   get #isUnused(): boolean {
-    return this.#draining && this.#connections === 0 && this.#admission.running === 0;
+    return this.#draining && this.#admission.running === 0 && (this.#connections === 0 || this.#ailing);
   }
 
   /** A draining worker leaves when its connections are gone; closing them is the router's part. */
@@ -200,33 +263,27 @@ class Worker {
     clearTimeout(this.#leaving);
     if (!this.#isUnused) return;
     // The exit resets what waits to be accepted: connections are taken in right before it, and it is given up for any.
-    const leave = () => this.#isUnused && process.exit(0);
+    const leave = () => this.#isUnused && this.leave();
     this.#leaving = setTimeout(() => setImmediate(leave), LEAVE_MS);
   }
 }
 
-function tell(message: FromWorker): void {
-  process.send?.(message);
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function crash(reason: unknown): void {
-  const message = describe(reason);
-  process.stderr.write(`${message}\n`);
-  const exit = () => process.exit(1);
-  process.send?.({ type: "crashed", message } satisfies FromWorker, exit);
-  setTimeout(exit, 100);
+/** Calls `sent` once the message has left, or will not any more. */
+function tell(message: FromWorker, sent?: () => void): void {
+  if (!sent) return void process.send?.(message);
+  setTimeout(sent, 100);
+  process.send?.(message, sent);
 }
 
 captureOutput();
-process.on("uncaughtException", crash);
+guardResponses();
+defineAwslambda();
 process.on("disconnect", () => process.exit(0));
 const worker = new Worker();
+onUncaught((error) => worker.uncaught(error));
 process.on("message", (message: ToWorker) => {
   if (message.type === "drain") worker.drain();
+  else if (message.type === "terminate") worker.terminate();
   else void worker.load(message);
 });
 worker.listen(process.env.BERTH_HOST ?? "127.0.0.1");

@@ -126,6 +126,19 @@ export class Instance {
     this.fail({ reason: "crash", message, revision: worker.revision });
   }
 
+  /** The serving worker takes nothing more and ends when it can: so does the instance. Returns the workers that have to finish. */
+  ail(id: number, message: string): number[] {
+    const worker = this.#workers.get(id);
+    if (worker?.role !== "serving") return [];
+    // A newer revision is loading beside it: it takes over when it has loaded.
+    if (this.#state === "specializing") {
+      worker.role = "retiring";
+      return [id];
+    }
+    this.#error = { reason: "crash", message, revision: worker.revision };
+    return this.drain();
+  }
+
   fail(error: LoadError): void {
     if (this.#state === "gone") return;
     this.#state = "failed";

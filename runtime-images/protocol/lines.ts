@@ -11,5 +11,7 @@ export function eachLine(stream: Readable, onLine: (line: string) => void): void
     rest = (lines.pop() ?? "").slice(0, MAX_LINE);
     for (const line of lines) onLine(line.length > MAX_LINE ? line.slice(0, MAX_LINE) : line);
   });
+  // The last words of a process may have no end of line.
+  stream.on("end", () => rest !== "" && onLine(rest));
   stream.on("error", () => {});
 }

@@ -1,0 +1,84 @@
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+
+/** Types whose bodies API Gateway passes on as text. */
+const TEXT = /^(text\/|application\/(json|xml|javascript|x-www-form-urlencoded)\b)|\+(json|xml)\b/i;
+
+/**
+ * A request as API Gateway's HTTP events tell it, payload format 2.0:
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ */
+export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unknown {
+  const { path, query } = splitUrl(req.url ?? "/");
+  const headers = headersOf(req);
+  const isBase64Encoded = body.length > 0 && !isText(req, body);
+  const parameters = parametersOf(query);
+  const cookies = req.headers.cookie?.split(";").map((cookie) => cookie.trim());
+  const now = new Date();
+  return {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath: path,
+    rawQueryString: query,
+    ...(cookies && { cookies }),
+    headers,
+    ...(parameters && { queryStringParameters: parameters }),
+    requestContext: {
+      accountId: "anonymous",
+      apiId: "berth",
+      domainName: req.headers.host ?? "",
+      domainPrefix: (req.headers.host ?? "").split(".")[0],
+      http: {
+        method: req.method,
+        path,
+        protocol: `HTTP/${req.httpVersion}`,
+        sourceIp: headers["x-forwarded-for"]?.split(",")[0]?.trim() ?? "",
+        userAgent: req.headers["user-agent"] ?? "",
+      },
+      requestId: callId,
+      routeKey: "$default",
+      stage: "$default",
+      time: clfTime(now),
+      timeEpoch: now.getTime(),
+    },
+    ...(body.length > 0 && { body: body.toString(isBase64Encoded ? "base64" : "utf8") }),
+    isBase64Encoded,
+  };
+}
+
+/** The path is passed on as it was sent: what a parser of URLs would make of `//host` or `..` is not what was asked for. */
+function splitUrl(url: string): { path: string; query: string } {
+  const at = url.indexOf("?");
+  return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
+}
+
+/** Values of one name are joined by commas. */
+function parametersOf(query: string): Record<string, string> | null {
+  if (query === "") return null;
+  const found = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(query)) {
+    const before = found.get(name);
+    found.set(name, before === undefined ? value : `${before},${value}`);
+  }
+  return Object.fromEntries(found);
+}
+
+function headersOf(req: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(req.headers)) headers[name] = Array.isArray(value) ? value.join(",") : (value ?? "");
+  return headers;
+}
+
+/** Bytes that are no text, or that a coding makes none, would be lost in a string. */
+function isText(req: IncomingMessage, body: Buffer): boolean {
+  const coding = req.headers["content-encoding"] ?? "identity";
+  return coding.toLowerCase() === "identity" && TEXT.test(req.headers["content-type"] ?? "text/plain") && isUtf8(body);
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** `12/Mar/2020:19:03:58 +0000` */
+function clfTime(time: Date): string {
+  const [date, clock] = [time.toISOString().slice(0, 10).split("-"), time.toISOString().slice(11, 19)];
+  return `${date[2]}/${MONTHS[time.getUTCMonth()]}/${date[0]}:${clock} +0000`;
+}

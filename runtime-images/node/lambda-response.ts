@@ -1,0 +1,47 @@
+import type { ServerResponse } from "node:http";
+
+interface LambdaResult {
+  statusCode?: number | string;
+  headers?: Record<string, string | number | boolean | null | undefined>;
+  multiValueHeaders?: Record<string, string[]>;
+  cookies?: string[];
+  body?: string;
+  isBase64Encoded?: boolean;
+}
+
+/** A result without a statusCode is the body itself, as JSON (a string as it is). */
+export function send(result: unknown, res: ServerResponse): void {
+  if (isStructured(result)) return sendStructured(result, res);
+  if (typeof result !== "string") res.setHeader("content-type", "application/json");
+  res.end(typeof result === "string" ? result : JSON.stringify(result ?? null));
+}
+
+function isStructured(result: unknown): result is LambdaResult {
+  return typeof result === "object" && result !== null && (result as LambdaResult).statusCode !== undefined;
+}
+
+function sendStructured({ statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded }: LambdaResult, res: ServerResponse): void {
+  const bytes = isBase64Encoded ? Buffer.from(body ?? "", "base64") : bodyOf(body);
+  setHead(res, { statusCode, headers, multiValueHeaders, cookies });
+  res.end(bytes);
+}
+
+/** Status and headers of a result, or of a stream's metadata. What has no value is left out. */
+export function setHead(res: ServerResponse, { statusCode, headers, multiValueHeaders, cookies }: Omit<LambdaResult, "body">): void {
+  res.statusCode = statusOf(statusCode ?? 200);
+  for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined && value !== null) res.setHeader(name, String(value));
+  for (const [name, values] of Object.entries(multiValueHeaders ?? {})) if (values) res.setHeader(name, values.map(String));
+  if (cookies?.length) res.setHeader("set-cookie", cookies);
+}
+
+function statusOf(given: number | string): number {
+  const status = Number(given);
+  if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`statusCode ${JSON.stringify(given)} is none of 200 to 599`);
+  return status;
+}
+
+/** A body that is no string is a mistake that API Gateway answers with an error; what its handler meant is its JSON. */
+function bodyOf(body: unknown): string {
+  if (body === undefined || body === null) return "";
+  return typeof body === "string" ? body : JSON.stringify(body);
+}

@@ -1,0 +1,66 @@
+import type { ServerResponse } from "node:http";
+import { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { setHead } from "./lambda-response.ts";
+
+/** Lambda's own mark on a handler that streams its response. */
+const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+
+type StreamHandler = (event: unknown, stream: ResponseStream, context: unknown) => unknown;
+type Metadata = Parameters<typeof setHead>[1];
+
+/** What a streaming handler writes its response to. Status and headers leave with the first piece. */
+class ResponseStream extends Writable {
+  readonly #res: ServerResponse;
+
+  constructor(res: ServerResponse) {
+    super();
+    this.#res = res;
+    // The client has gone: writing on is in vain.
+    res.once("close", () => res.writableFinished || this.destroy());
+  }
+
+  setContentType(type: string): void {
+    this.#res.setHeader("content-type", type);
+  }
+
+  head(metadata: Metadata): void {
+    setHead(this.#res, metadata);
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    if (!this.#res.hasHeader("content-type") && !this.#res.headersSent) this.setContentType("application/octet-stream");
+    if (this.#res.write(chunk)) done();
+    else this.#res.once("drain", done);
+  }
+
+  override _final(done: () => void): void {
+    this.#res.end();
+    done();
+  }
+}
+
+/** `awslambda`, as Lambda's runtime for Node defines it for functions. */
+export function defineAwslambda(): void {
+  const awslambda = {
+    streamifyResponse: (handler: object, options?: object) => Object.assign(handler, { [STREAMING]: "response", ...(options && { options }) }),
+    HttpResponseStream: {
+      from: (stream: ResponseStream, metadata: Metadata) => {
+        stream.head(metadata);
+        return stream;
+      },
+    },
+  };
+  Object.defineProperty(globalThis, "awslambda", { value: awslambda, writable: true, configurable: true });
+}
+
+/** What runs a streaming handler; null: it is none. The invocation has settled when the stream has ended, or the client has gone. */
+export function streamed(target: unknown): ((event: unknown, res: ServerResponse, context: unknown) => Promise<void>) | null {
+  if ((target as { [STREAMING]?: unknown })[STREAMING] === undefined) return null;
+  return async (event, res, context) => {
+    const stream = new ResponseStream(res);
+    const ended = finished(stream).catch(() => {});
+    await (target as StreamHandler)(event, stream, context);
+    await ended;
+  };
+}

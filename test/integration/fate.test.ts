@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ECHO, PATIENCE, TestBerth, until } from "../helpers/berth.ts";
+
+let berth: TestBerth;
+beforeAll(async () => {
+  berth = await TestBerth.start({ poolSize: 3 });
+});
+afterAll(() => berth.close());
+
+interface Failed {
+  error: { code: string; message: string };
+}
+
+async function warmInstance(name: string): Promise<string | undefined> {
+  return (await berth.instances()).find((instance) => instance.function === name && instance.state === "warm")?.uid;
+}
+
+/** `act` happens while an invocation of a neighbour runs, which takes a second and a half; returns what the neighbour got. */
+async function beside(name: string, act: () => Promise<unknown>): Promise<[number, string]> {
+  await berth.deploy(name, NEIGHBOURS, { timeout: "3s" });
+  await (await berth.invoke(name, {}, "/ok")).text();
+  const slow = berth.invoke(name, {}, "/slow");
+  await new Promise((done) => setTimeout(done, 100));
+  await act();
+  const response = await slow;
+  return [response.status, await response.text()];
+}
+
+/** Signature node: each path does one thing that ends other processes. */
+const NEIGHBOURS = `
+  const actions = {
+    "/ok": (req, res) => res.end("ok"),
+    "/slow": (req, res) => setTimeout(() => res.end("slow"), 1500),
+    "/timer": () => setTimeout(() => { throw new Error("in a timer"); }),
+    "/rejected": () => { Promise.reject(new Error("rejected")); },
+    "/emitter": async () => { const { EventEmitter } = await import("node:events"); setImmediate(() => new EventEmitter().emit("error", new Error("emitted"))); },
+    "/answered": (req, res) => { res.end("answered"); setTimeout(() => { throw new Error("afterwards"); }, 20); },
+    "/twice": (req, res) => { res.end("once"); res.write("more"); res.end("again"); },
+    "/destroyed": (req, res) => { req.socket.destroy(); },
+    "/prototype": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); throw new Error("lost prototype"); },
+    "/patched": (req, res) => { const proto = require("node:http").ServerResponse.prototype; proto.end = () => { throw new Error("patched"); }; throw new Error("patches"); },
+    "/forged": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); globalThis.forged = (globalThis.forged ?? 0) + 1;
+      res.setHeader("x-berth-refused", "full"); res.writeHead(200, { "X-Berth-Error": "FAKE" }); res.end(String(globalThis.forged)); },
+  };
+  import { createRequire } from "node:module";
+  const require = createRequire(import.meta.url);
+  export default (req, res) => actions[req.url](req, res);
+`;
+
+describe("an error that no code catches", () => {
+  test.each([
+    ["timer", "in a timer"],
+    ["rejected", "rejected"],
+    ["emitter", "emitted"],
+  ])("is answered to the invocation that it came from, and the others finish: %s", async (path, message) => {
+    const name = `uncaught-${path}`;
+    let before: string | undefined;
+    const slow = await beside(name, async () => {
+      before = await warmInstance(name);
+      const response = await berth.invoke(name, {}, `/${path}`);
+      const { error } = (await response.json()) as Failed;
+      expect([response.status, error.code, error.message]).toEqual([502, "FUNCTION_CRASHED", message]);
+      // Its process takes nothing more: another instance serves.
+      expect(await (await berth.invoke(name, {}, "/ok")).text()).toBe("ok");
+    });
+    expect(slow).toEqual([200, "slow"]);
+    await until(async () => !(await berth.instances()).some((instance) => instance.uid === before), "the instance is gone");
+    expect(await (await berth.invoke(name, {}, "/ok")).text()).toBe("ok");
+  });
+
+  test("that comes after the answer takes nothing back", async () => {
+    const slow = await beside("afterwards", async () => {
+      expect(await (await berth.invoke("afterwards", {}, "/answered")).text()).toBe("answered");
+    });
+    expect(slow).toEqual([200, "slow"]);
+  });
+
+  test("is the function's where it listens for such errors itself", async () => {
+    await berth.deploy("own-listener", `process.on("uncaughtException", () => {}); ${NEIGHBOURS}`);
+    await (await berth.invoke("own-listener", {}, "/ok")).text();
+    const before = await warmInstance("own-listener");
+    expect(await (await berth.invoke("own-listener", {}, "/answered")).text()).toBe("answered");
+    await new Promise((done) => setTimeout(done, 300));
+    expect(await warmInstance("own-listener")).toBe(before);
+  });
+});
+
+describe("what a handler does to its own response", () => {
+  test.each([
+    ["/twice", 200, "once"],
+    ["/destroyed", 502, "FUNCTION_CRASHED"],
+    ["/prototype", 500, "lost prototype"],
+    ["/patched", 500, "patches"],
+  ])("%s: it gets %i, and its neighbours nothing", async (path, status, text) => {
+    const name = `own${path.slice(1)}`;
+    const slow = await beside(name, async () => {
+      const response = await berth.invoke(name, {}, path);
+      expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(text)]);
+    });
+    // A patched \`end\` is the function's own, for its other invocations too.
+    if (path !== "/patched") expect(slow).toEqual([200, "slow"]);
+  });
+
+  test("no prototype lets it speak for the platform", async () => {
+    await berth.deploy("forger", NEIGHBOURS);
+    const response = await berth.invoke("forger", {}, "/forged");
+    expect([response.status, response.headers.get("x-berth-error"), await response.text()]).toEqual([200, null, "1"]);
+  });
+});
+
+describe("an invocation that outlives its client", () => {
+  const OUTLIVING = `
+    const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+    export default { async fetch(request, env, ctx) {
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname === "/hang") await new Promise(() => {});
+      if (pathname === "/background") { ctx.waitUntil(sleep(60_000)); return new Response("accepted"); }
+      await sleep(Number(searchParams.get("ms")));
+      return new Response("slept");
+    } };`;
+
+  test.each(["hang", "background"])("ends no other: %s", async (path) => {
+    const name = `outlives-${path}`;
+    await berth.deploy(name, OUTLIVING, { timeout: "1s" });
+    await (await berth.invoke(name, {}, "/?ms=0")).text();
+    const before = await warmInstance(name);
+    if (path === "hang") await expect(berth.invoke(name, { signal: AbortSignal.timeout(150) }, "/hang")).rejects.toThrow();
+    else await (await berth.invoke(name, {}, "/background")).text();
+    // One after the other, each shorter than its timeout, until long after that of the first.
+    for (let i = 0; i < 4; i++) {
+      const response = await berth.invoke(name, {}, "/?ms=700");
+      expect([response.status, await response.text()]).toEqual([200, "slept"]);
+    }
+    await until(async () => !(await berth.instances()).some((instance) => instance.uid === before), "the instance was replaced");
+  });
+});
+
+describe("the end of an instance", () => {
+  test("is told to the function by SIGTERM, which has a moment for it", async () => {
+    await berth.deploy("tidy", `process.on("SIGTERM", async () => { await new Promise((done) => setTimeout(done, 100)); console.log("tidied up"); }); ${ECHO}`);
+    await (await berth.invoke("tidy")).text();
+    await berth.deploy("tidy", ECHO);
+    await (await berth.invoke("tidy")).text();
+    const said = async () => JSON.stringify(await berth.api.get("/v1/functions/tidy/logs").catch(() => ""));
+    await until(async () => (await said()).includes("tidied up"), "it has said so", 5000 * PATIENCE);
+  });
+});
