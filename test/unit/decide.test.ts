@@ -116,6 +116,18 @@ describe("decide", () => {
     expect(kinds(actions)).toContain(`remove i: ${reason}`);
   });
 
+  test.each([
+    ["suspect", warm("i", "a", { suspect: true }), 60_000],
+    ["misbound", warm("i", "a", { boundTo: "b" }), 60_000],
+    ["drained", warm("i", "a", { state: "draining" }), 60_000],
+    ["failed", warm("i", "a", { state: "failed" }), 0],
+    ["deleted-function", warm("i", "deleted"), 2000],
+  ])("one that is %s has its function's timeout where it may run something still", (_reason, candidate, drainMs) => {
+    const functions = [fn("a", { timeoutMs: 60_000 })];
+    const { actions } = decide(world({ functions, unknownFunctions: new Map([["deleted", "deleted"]]), instances: [candidate] }));
+    expect(actions.flatMap((action) => (action.kind === "remove" ? [action.drainMs] : []))).toEqual([drainMs]);
+  });
+
   test("a paused pool loses nothing and changes nothing in place; it still starts and creates", () => {
     const instances = [
       instance("broken", { state: "failed", functionUid: "a", revision: "r1" }),
