@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
 import { unpackLayer } from "../protocol/layer.ts";
+import { INSTANCE_VARIABLE, killLeftBehind } from "../protocol/left-behind.ts";
 import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
 import { importPublicKey } from "../protocol/signature.ts";
 import { awaitCode } from "./arrival.ts";
@@ -114,7 +115,9 @@ class Supervisor implements Controlled {
   }
 
   #startWorker(id: number, rehearsal?: string): void {
-    const worker = new WorkerProcess({ dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput }, (message) => this.#onMessage(id, message));
+    const worker = new WorkerProcess({ uid: this.uid, dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput }, (message) =>
+      this.#onMessage(id, message),
+    );
     worker.onExit((how) => this.#onExit(id, how));
     this.#processes.set(id, worker);
   }
@@ -193,11 +196,14 @@ function clip(text: string): string {
 
 /** Embedded, stdin is a pipe that the manager holds: its end is the manager's death, however it died. */
 function dieWithManager(): void {
-  const killGroup = () => process.kill(0, "SIGKILL");
+  const killGroup = () => {
+    killLeftBehind(new Set([supervisor.uid]));
+    process.kill(0, "SIGKILL");
+  };
   process.stdin.on("end", killGroup).on("error", killGroup).resume();
 }
 
-const { BERTH_INSTANCE_UID: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath, BERTH_LEADER_KEY: leaderKey, BERTH_HOST: host } = process.env;
+const { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath, BERTH_LEADER_KEY: leaderKey, BERTH_HOST: host } = process.env;
 if (!uid || !dir || !(controlPath || leaderKey)) {
   process.stderr.write("supervisor: BERTH_INSTANCE_UID, BERTH_INSTANCE_DIR and BERTH_CONTROL or BERTH_LEADER_KEY are required\n");
   process.exit(2);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { INSTANCE_VARIABLE } from "../protocol/left-behind.ts";
 import { eachLine } from "../protocol/lines.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
 
@@ -10,6 +11,8 @@ const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
 const WORKER_FLAGS = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
 
 export interface WorkerOptions {
+  /** Of its instance. */
+  uid: string;
   dir: string;
   /** Address that it listens on. */
   host: string;
@@ -24,8 +27,14 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   #exit: (how: string) => void = () => {};
 
-  constructor({ dir, host, rehearsal, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
-    const env: Record<string, string> = { HOME: join(dir, "home"), TMPDIR: join(dir, "home"), NODE_ENV: "production", BERTH_HOST: host };
+  constructor({ uid, dir, host, rehearsal, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
+    const env: Record<string, string> = {
+      HOME: join(dir, "home"),
+      TMPDIR: join(dir, "home"),
+      NODE_ENV: "production",
+      BERTH_HOST: host,
+      [INSTANCE_VARIABLE]: uid,
+    };
     if (rehearsal) env.BERTH_REHEARSAL = rehearsal;
     for (const name of INHERITED) {
       const value = process.env[name];

@@ -1,11 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ECHO, PATIENCE, TestBerth, until } from "../helpers/berth.ts";
+import { ECHO, ON_CLUSTER, PATIENCE, TestBerth, until } from "../helpers/berth.ts";
 
 let berth: TestBerth;
 beforeAll(async () => {
   berth = await TestBerth.start({ poolSize: 3 });
 });
 afterAll(() => berth.close());
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 interface Failed {
   error: { code: string; message: string };
@@ -136,6 +145,21 @@ describe("an invocation that outlives its client", () => {
 });
 
 describe("the end of an instance", () => {
+  test.skipIf(ON_CLUSTER)("ends what it has started in a session of its own", async () => {
+    const source = `
+      import { spawn } from "node:child_process";
+      export default (req, res) => {
+        const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { detached: true, stdio: "ignore" });
+        child.unref();
+        res.end(String(child.pid));
+      };`;
+    await berth.deploy("parent", source);
+    const pid = Number(await (await berth.invoke("parent")).text());
+    expect(isAlive(pid)).toBe(true);
+    await berth.api.call("DELETE", "/v1/functions/parent");
+    await until(async () => !isAlive(pid), "it has ended", 10_000);
+  });
+
   test("is told to the function by SIGTERM, which has a moment for it", async () => {
     await berth.deploy("tidy", `process.on("SIGTERM", async () => { await new Promise((done) => setTimeout(done, 100)); console.log("tidied up"); }); ${ECHO}`);
     await (await berth.invoke("tidy")).text();

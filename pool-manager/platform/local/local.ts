@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { INSTANCE_VARIABLE } from "../../../runtime-images/protocol/left-behind.ts";
 import { CONTROL_READY, type Echo, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { CodeDir } from "../code-dir.ts";
@@ -22,6 +23,7 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
+import { LeftBehind } from "./left-behind.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 export interface LocalOptions {
@@ -53,6 +55,7 @@ export class LocalPlatform implements Platform {
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
   readonly #code: CodeDir;
+  readonly #leftBehind = new LeftBehind();
   #version = 0;
   #synced = false;
   #closed = false;
@@ -129,6 +132,7 @@ export class LocalPlatform implements Platform {
     const members = [...this.#members.values()];
     for (const member of members) member.group.kill();
     await Promise.all(members.map((member) => member.group.exited));
+    this.#leftBehind.flush();
     await rm(this.#options.dir, { recursive: true, force: true });
   }
 
@@ -157,7 +161,7 @@ export class LocalPlatform implements Platform {
     };
     void mkdir(dir, { recursive: true, mode: 0o700 }).then(() => {
       if (this.#closed) return;
-      const env = { BERTH_INSTANCE_UID: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
+      const env = { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
       const onLine = (line: string) => {
         if (line === CONTROL_READY) this.#follow(uid);
         else for (const listener of this.#logListeners) listener(uid, line);
@@ -189,6 +193,7 @@ export class LocalPlatform implements Platform {
     const member = this.#members.get(uid);
     if (!member) return;
     member.group.kill();
+    this.#leftBehind.add(uid);
     member.control.close();
     this.#members.delete(uid);
     this.#instances.delete(uid);

@@ -1,0 +1,22 @@
+import { killLeftBehind } from "../../../runtime-images/protocol/left-behind.ts";
+
+/** Instances that end together are looked after together: each look reads the environment of every process. Milliseconds. */
+const TOGETHER_MS = 200;
+
+/** Ends what instances have left behind, soon after their own end. */
+export class LeftBehind {
+  readonly #uids = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+
+  add(uid: string): void {
+    this.#uids.add(uid);
+    this.#timer ??= setTimeout(() => this.flush(), TOGETHER_MS);
+  }
+
+  flush(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#uids.size > 0) killLeftBehind(this.#uids);
+    this.#uids.clear();
+  }
+}
