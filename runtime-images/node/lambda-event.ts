@@ -14,7 +14,7 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
   const isBase64Encoded = body.length > 0 && !isText(req, body);
   const parameters = parametersOf(query);
   const cookies = req.headers.cookie?.split(";").map((cookie) => cookie.trim());
-  const now = new Date();
+  const now = Date.now();
   return {
     version: "2.0",
     routeKey: "$default",
@@ -38,8 +38,8 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
       requestId: callId,
       routeKey: "$default",
       stage: "$default",
-      time: clfTime(now),
-      timeEpoch: now.getTime(),
+      time: clfTime(new Date(now)),
+      timeEpoch: now,
     },
     ...(body.length > 0 && { body: body.toString(isBase64Encoded ? "base64" : "utf8") }),
     isBase64Encoded,
