@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { getRequestListener } from "@hono/node-server";
 import { type Call, currentCall } from "./call.ts";
-import { stackOf } from "./describe.ts";
+import { logError } from "./describe.ts";
 import { answerError, type Handle } from "./invoker.ts";
 import { platformError } from "./response.ts";
 
@@ -49,43 +49,40 @@ function contextOf(call: Call, functionName: string): FetchContext {
     functionName,
     waitUntil: (promise) => {
       call.background ??= [];
-      call.background.push(Promise.resolve(promise).catch(logFailure));
+      call.background.push(Promise.resolve(promise).catch((error) => logError(error, "waitUntil: ")));
     },
     passThroughOnException: () => {},
   };
 }
 
-/** What a handler returned, as something that can be sent. Throws where it is no response. */
+/** Takes what a handler returned as a response that can be sent. Throws where it is none. */
 function toSend(returned: unknown): Response {
-  if (!(returned instanceof Response)) return ofOtherClass(returned);
-  if (Object.getPrototypeOf(returned) === NativeResponse.prototype) return relayed(returned);
-  return returned;
+  // A response that was made lazily is sent as it is: each question to it would make Node's object.
+  if (returned instanceof Response && Object.getPrototypeOf(returned) !== NativeResponse.prototype) return returned;
+  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
+  if (returned.type === "error") throw new TypeError("fetch() returned Response.error()");
+  return relayed(returned);
 }
 
-/** A response that `fetch()` gave has been decoded: its coding and its length are those of bytes that are gone. */
+/** Responses of libraries that bring their own fetch (undici, node-fetch) are of other classes, and have the same fields. */
+function isResponse(value: unknown): value is Response {
+  const { status, headers, body } = (value ?? {}) as Partial<Response>;
+  return typeof status === "number" && typeof headers?.get === "function" && body !== undefined;
+}
+
+/**
+ * A response that some `fetch()` gave has been decoded: its coding and its length are those of bytes that are gone. The
+ * bodies of node-fetch are Node's streams.
+ */
 function relayed(response: Response): Response {
-  if (response.type === "error") throw new TypeError("fetch() returned Response.error()");
-  if (response.url === "" || !response.headers.has("content-encoding")) return response;
-  const headers = new Headers(response.headers);
-  headers.delete("content-encoding");
-  headers.delete("content-length");
+  const isDecoded = Boolean(response.url) && response.headers.has("content-encoding");
+  if (!isDecoded && response instanceof NativeResponse) return response;
   const { status, statusText } = response;
-  return new NativeResponse(response.body, { status, statusText, headers });
-}
-
-/** Responses of libraries that bring their own fetch (undici, node-fetch) have the same fields. */
-function ofOtherClass(returned: unknown): Response {
-  const { status, headers, body } = (returned ?? {}) as { status?: unknown; headers?: unknown; body?: unknown };
-  const isResponse = typeof status === "number" && typeof (headers as Headers | undefined)?.get === "function" && body !== undefined;
-  if (!isResponse) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
-  const kept = new Headers([...(headers as Iterable<[string, string]>)]);
-  if (kept.has("content-encoding")) for (const name of ["content-encoding", "content-length"]) kept.delete(name);
-  const stream = body instanceof Readable ? (Readable.toWeb(body) as NodeReadableStream as ReadableStream) : (body as BodyInit | null);
-  return new NativeResponse(stream, { status: status as number, headers: kept });
-}
-
-function logFailure(error: unknown): void {
-  process.stderr.write(`waitUntil: ${stackOf(error)}\n`);
+  const headers = new Headers([...response.headers]);
+  if (isDecoded) for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+  const body: unknown = response.body;
+  const stream = body instanceof Readable ? (Readable.toWeb(body) as NodeReadableStream as ReadableStream) : response.body;
+  return new NativeResponse(stream, { status, statusText, headers });
 }
 
 function typeOf(value: unknown): string {

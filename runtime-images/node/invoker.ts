@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Call, currentCall } from "./call.ts";
-import { stackOf, summaryOf } from "./describe.ts";
+import { logError, summaryOf } from "./describe.ts";
 import { platformError } from "./response.ts";
 
 /** Runs one invocation; resolves when the handler and the work that it left behind have settled, and never rejects. */
@@ -28,6 +28,6 @@ async function run(handle: Handle, req: IncomingMessage, call: Call): Promise<vo
 
 /** A 500 with the message of what the handler threw; its stack goes to the function's log. */
 export function answerError(call: Call, error: unknown): void {
-  process.stderr.write(`${stackOf(error)}\n`);
+  logError(error);
   platformError(call.res, 500, "FUNCTION_ERROR", summaryOf(error));
 }

@@ -24,7 +24,7 @@ export type ToWorker =
       key: string | null;
     }
   | { type: "drain" }
-  /** Whatever runs: the function gets SIGTERM now, for the process is killed soon. */
+  /** The function gets SIGTERM now, whatever runs, for its process is killed soon. */
   | { type: "terminate" };
 
 /** Worker → supervisor. */
@@ -34,5 +34,5 @@ export type FromWorker =
   | { type: "loadFailed"; message: string }
   /** It ends now. */
   | { type: "crashed"; message: string }
-  /** It takes no further invocation, and ends when those that run have ended. */
-  | { type: "ailing"; message: string };
+  /** It takes no further invocation, and ends when those that run have ended, or after `deadlineMs`. */
+  | { type: "ailing"; message: string; deadlineMs: number };

@@ -9,7 +9,7 @@ const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
 type StreamHandler = (event: unknown, stream: ResponseStream, context: unknown) => unknown;
 type Metadata = Parameters<typeof setHead>[1];
 
-/** What a streaming handler writes its response to. Status and headers leave with the first piece. */
+/** The stream that a streaming handler writes its response to. Status and headers leave with the first piece. */
 class ResponseStream extends Writable {
   readonly #res: ServerResponse;
 
@@ -54,13 +54,18 @@ export function defineAwslambda(): void {
   Object.defineProperty(globalThis, "awslambda", { value: awslambda, writable: true, configurable: true });
 }
 
-/** What runs a streaming handler; null: it is none. The invocation has settled when the stream has ended, or the client has gone. */
+/** Returns what runs a streaming handler; null: it is none. An invocation has settled when its stream has ended, or its client has gone. Rejects with the error that the stream was destroyed with. */
 export function streamed(target: unknown): ((event: unknown, res: ServerResponse, context: unknown) => Promise<void>) | null {
   if ((target as { [STREAMING]?: unknown })[STREAMING] === undefined) return null;
   return async (event, res, context) => {
     const stream = new ResponseStream(res);
-    const ended = finished(stream).catch(() => {});
+    const broken = finished(stream).then(
+      () => null,
+      (error: Error) => error,
+    );
     await (target as StreamHandler)(event, stream, context);
-    await ended;
+    const error = await broken;
+    // A client that has gone breaks its stream too, and that is no error of the function's.
+    if (error && !res.closed) throw error;
   };
 }

@@ -23,7 +23,7 @@ export function lambdaHandle(target: unknown, from: LoadedFrom): Handle {
   };
 }
 
-/** What Lambda's runtime for Node gives a handler. */
+/** The context that Lambda's runtime for Node gives a handler. */
 function contextOf({ functionName, revision, settings }: LoadedFrom, callId: string): unknown {
   const deadline = performance.now() + settings.timeoutMs;
   return {

@@ -11,7 +11,7 @@ const MAX_OPEN = 1000;
 
 type Write = typeof process.stdout.write;
 
-/** What an invocation, or the function beside its invocations (null), has written of a line that has not ended. */
+/** The writer of a line: an invocation, or the function beside its invocations (null). */
 type Source = Call | null;
 
 /** From now on each line written through process.stdout, process.stderr or console carries its call id. */

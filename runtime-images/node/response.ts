@@ -1,6 +1,6 @@
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse, STATUS_CODES } from "node:http";
 import { BERTH_PREFIX, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, REFUSED_STATUS, type Refusal } from "../protocol/headers.ts";
-import { stackOf } from "./describe.ts";
+import { logError } from "./describe.ts";
 
 const MAX_ERROR_BODY = 4096;
 
@@ -18,7 +18,7 @@ export class InvocationResponse extends ServerResponse<IncomingMessage> {
   constructor(req: IncomingMessage) {
     super(req);
     // A write after the end would otherwise be an error that nobody catches.
-    this.on("error", logError);
+    this.on("error", (error) => logError(error));
   }
 }
 
@@ -68,10 +68,6 @@ export function platformError(res: ServerResponse, status: number, code: string,
     logError(error);
     destroy.call(res);
   }
-}
-
-function logError(error: unknown): void {
-  process.stderr.write(`${stackOf(error)}\n`);
 }
 
 function isOurs(name: string): boolean {

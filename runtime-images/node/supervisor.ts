@@ -16,7 +16,7 @@ import { WorkerProcess } from "./worker-process.ts";
 /** A worker of an older revision has this long to finish. Milliseconds. */
 const RETIRE_MS = 30_000;
 
-/** A function whose invocations do not end is told so long before its process is killed. Milliseconds. */
+/** A function whose invocations do not end hears SIGTERM so long before its process is killed. */
 const TERM_MS = 1000;
 
 /** Runs no user code: it stays responsive whatever the function does. */
@@ -28,8 +28,6 @@ class Supervisor implements Controlled {
   readonly uid: string;
   readonly #host: string;
   #loadDeadline: NodeJS.Timeout | null = null;
-  /** Milliseconds that an invocation may run. */
-  #timeoutMs = 0;
   #endWaiting: () => void = () => {};
   /** Where workers' output goes; undefined: to our own standard output. */
   #onOutput: ((line: string) => void) | undefined;
@@ -85,7 +83,6 @@ class Supervisor implements Controlled {
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
     const dir = join(this.#dir, "functions", String(answer.echo.epoch));
     const { source, settings } = order;
-    this.#timeoutMs = settings.timeoutMs;
     if (source.kind === "volume") this.#sendLoad(id, order, join(source.path, settings.entry));
     else if (source.kind === "image") this.#endWaiting = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
     // Unpacking waits for the answer: whoever gets it can send the invocation meanwhile.
@@ -131,7 +128,7 @@ class Supervisor implements Controlled {
       this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
-      for (const old of this.#instance.ail(id, clip(message.message))) this.#retire(old, this.#timeoutMs);
+      for (const old of this.#instance.ail(id, clip(message.message))) this.#retire(old, message.deadlineMs);
     } else {
       this.#instance.fail({ reason: "crash", message: clip(message.message), revision: this.echo().revision });
     }

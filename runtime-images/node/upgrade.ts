@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type Call, currentCall } from "./call.ts";
-import { stackOf, summaryOf } from "./describe.ts";
+import { logError, summaryOf } from "./describe.ts";
 import { platformError } from "./response.ts";
 
 /** Takes over a connection that a client wants to be a WebSocket; called with what node:http's event `upgrade` is called with. */
@@ -21,7 +21,7 @@ export function runUpgrade(upgrade: Upgrade | null, req: IncomingMessage, call: 
     try {
       await upgrade(req, socket, head);
     } catch (error) {
-      process.stderr.write(`${stackOf(error)}\n`);
+      logError(error);
       if (socket.bytesWritten > sentBefore) socket.destroy();
       else fail(500, "FUNCTION_ERROR", summaryOf(error));
     }

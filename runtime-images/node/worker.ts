@@ -3,33 +3,28 @@ import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
 import { FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../protocol/headers.ts";
 import { type Call, callIdOf, currentCall } from "./call.ts";
-import { stackOf, summaryOf } from "./describe.ts";
+import { logError, stackOf, summaryOf } from "./describe.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
 import { defineAwslambda } from "./lambda-stream.ts";
 import { type Loaded, loadFunction } from "./load.ts";
 import { captureOutput, flushOutput } from "./output.ts";
+import { type Exchange, Parking } from "./parking.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "./rehearsal.ts";
-import { guardResponses, InvocationResponse, parkedFor, platformError, refuse } from "./response.ts";
+import { guardResponses, InvocationResponse, platformError, refuse } from "./response.ts";
+import { runInvocation } from "./run.ts";
 import { onUncaught } from "./uncaught.ts";
 import { runUpgrade } from "./upgrade.ts";
-
-/** A request, the response to it where it is not run, and what runs it. */
-type Exchange = { req: IncomingMessage; res: InvocationResponse; run: () => void };
-type Parked = Exchange & { since: number; deadline: NodeJS.Timeout };
-
-/** How long a request waits for a load order that never comes. */
-const SPARE_PARK_MS = 15_000;
 
 /** A draining worker turns requests away until none has come for so long: a router that has not heard of the drain may still open a connection. */
 const LEAVE_MS = 300;
 
-/** A function that listens for SIGTERM has this long to put its things in order. Milliseconds. */
+/** A function that listens for SIGTERM has this long to put its things in order. */
 const TERM_GRACE_MS = 2000;
 
 /** Serves one function: the request check runs here, before user code and before the body is read. */
 class Worker {
   readonly #admission = new Admission();
-  readonly #parked = new Set<Parked>();
+  readonly #parking = new Parking(this.#admission);
   readonly #server: Server<typeof IncomingMessage, typeof InvocationResponse>;
   #function: Loaded | null = null;
   #loadError = "";
@@ -37,6 +32,7 @@ class Worker {
   /** An error has left the process in a state that nobody knows: it ends when nothing runs, whoever is connected. */
   #ailing = false;
   #leaving: NodeJS.Timeout | undefined;
+  #left = false;
   #terminated = false;
   #connections = 0;
   #timeoutMs = 0;
@@ -94,13 +90,16 @@ class Worker {
 
   /** An error that no code has caught. What else runs may end first. */
   uncaught(error: unknown): void {
-    process.stderr.write(`${stackOf(error)}\n`);
+    logError(error);
     currentCall.getStore()?.crashed(summaryOf(error));
     this.#ail(summaryOf(error));
   }
 
   /** Ends the process, after the function's own listeners for SIGTERM where it has any. */
   leave(code = 0): void {
+    // The ends of the connections that this closes lead here again.
+    if (this.#left) return;
+    this.#left = true;
     if (process.listenerCount("SIGTERM") === 0) process.exit(code);
     setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
     // From here on only what the function does keeps the process.
@@ -122,7 +121,7 @@ class Worker {
     if (this.#ailing) return;
     this.#ailing = true;
     if (this.#admission.running === 0) return void tell({ type: "crashed", message }, () => this.leave(1));
-    tell({ type: "ailing", message });
+    tell({ type: "ailing", message, deadlineMs: this.#timeoutMs });
     setTimeout(() => this.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
@@ -173,42 +172,14 @@ class Worker {
   #act(admit: Admit, exchange: Exchange): void {
     const { res } = exchange;
     if ("run" in admit) exchange.run();
-    else if ("park" in admit) this.#park(exchange);
+    else if ("park" in admit) this.#parking.park(exchange);
     else if ("refuse" in admit) refuse(res, admit.refuse);
     else platformError(res, 502, "FUNCTION_LOAD_FAILED", this.#loadError);
   }
 
   #run(req: IncomingMessage, res: InvocationResponse): void {
-    let closed = false;
-    let settled = false;
-    const finish = () => {
-      if (closed && settled) this.#finish();
-    };
-    const settle = () => {
-      if (settled) return;
-      settled = true;
-      flushOutput(call);
-      finish();
-    };
-    const crashed = (message: string) => {
-      platformError(res, 502, "FUNCTION_CRASHED", message);
-      settle();
-    };
-    const call: Call = { id: callIdOf(req), res, background: null, crashed };
-    res.on("close", () => {
-      closed = true;
-      finish();
-      if (!settled) setTimeout(() => settled || this.#outlived(settle), this.#timeoutMs).unref();
-    });
-    void (this.#function as Loaded).invoke(req, call).then(settle);
-  }
-
-  /** The client is gone, and its invocation goes on for longer than it may: only a new process takes back what it holds. */
-  #outlived(settle: () => void): void {
-    const message = `an invocation went on for ${this.#timeoutMs} ms (timeout) after its response had ended`;
-    process.stderr.write(`${message}\n`);
-    this.#ail(message);
-    settle();
+    const { invoke } = this.#function as Loaded;
+    runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done: () => this.#finish(), outlived: (message) => this.#ail(message) });
   }
 
   /** The connection is the function's until it ends, and counts as one invocation. */
@@ -226,32 +197,8 @@ class Worker {
     this.#leaveWhenUnused();
   }
 
-  #park(exchange: Exchange): void {
-    const deadline = setTimeout(() => this.#giveUp(parked), SPARE_PARK_MS);
-    const parked: Parked = { ...exchange, since: performance.now(), deadline };
-    this.#parked.add(parked);
-    exchange.res.on("close", () => {
-      if (this.#take(parked)) this.#admission.unpark();
-    });
-  }
-
-  #giveUp(exchange: Parked): void {
-    if (this.#admission.assigned || !this.#take(exchange)) return;
-    this.#admission.unpark();
-    refuse(exchange.res, "stale");
-  }
-
-  #take(exchange: Parked): boolean {
-    clearTimeout(exchange.deadline);
-    return this.#parked.delete(exchange);
-  }
-
   #unpark(): void {
-    for (const exchange of [...this.#parked]) {
-      this.#take(exchange);
-      parkedFor(exchange.res, performance.now() - exchange.since);
-      this.#act(this.#check(exchange.req, true), exchange);
-    }
+    this.#parking.release((exchange) => this.#act(this.#check(exchange.req, true), exchange));
   }
 
   get #isUnused(): boolean {

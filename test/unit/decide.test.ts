@@ -94,18 +94,20 @@ describe("decide", () => {
   });
 
   test.each([
-    ["failed", instance("i", { state: "failed" })],
-    ["suspect", warm("i", "a", { suspect: true })],
-    ["misbound", warm("i", "a", { boundTo: "b" })],
-    ["deleted-function", warm("i", "deleted")],
-    ["orphaned", warm("i", "nobody")],
-    ["drained", warm("i", "a", { state: "gone" })],
-    ["idle", warm("i", "a", { lastUsedAt: NOW - 6000 })],
-    ["start-timeout", instance("i", { state: "starting", runningSince: NOW - 11_000 })],
-  ])("removes an instance that is %s", (reason, candidate) => {
+    ["failed", instance("i", { state: "failed" }), 0],
+    ["failed", warm("i", "a", { state: "failed" }), 0],
+    ["suspect", warm("i", "a", { suspect: true }), 60_000],
+    ["misbound", warm("i", "a", { boundTo: "b" }), 60_000],
+    ["deleted-function", warm("i", "deleted"), 2000],
+    ["orphaned", warm("i", "nobody"), 2000],
+    ["drained", warm("i", "a", { state: "gone" }), 60_000],
+    ["drained", warm("i", "a", { state: "draining" }), 60_000],
+    ["idle", warm("i", "a", { lastUsedAt: NOW - 6000 }), 60_000],
+    ["start-timeout", instance("i", { state: "starting", runningSince: NOW - 11_000 }), 0],
+  ])("removes an instance that is %s, with its function's timeout where it may run something still", (reason, candidate, drainMs) => {
     const { actions } = decide(
       world({
-        functions: [fn("a")],
+        functions: [fn("a", { timeoutMs: 60_000 })],
         unknownFunctions: new Map([
           ["deleted", "deleted"],
           ["nobody", "unused"],
@@ -114,17 +116,6 @@ describe("decide", () => {
       }),
     );
     expect(kinds(actions)).toContain(`remove i: ${reason}`);
-  });
-
-  test.each([
-    ["suspect", warm("i", "a", { suspect: true }), 60_000],
-    ["misbound", warm("i", "a", { boundTo: "b" }), 60_000],
-    ["drained", warm("i", "a", { state: "draining" }), 60_000],
-    ["failed", warm("i", "a", { state: "failed" }), 0],
-    ["deleted-function", warm("i", "deleted"), 2000],
-  ])("one that is %s has its function's timeout where it may run something still", (_reason, candidate, drainMs) => {
-    const functions = [fn("a", { timeoutMs: 60_000 })];
-    const { actions } = decide(world({ functions, unknownFunctions: new Map([["deleted", "deleted"]]), instances: [candidate] }));
     expect(actions.flatMap((action) => (action.kind === "remove" ? [action.drainMs] : []))).toEqual([drainMs]);
   });
 

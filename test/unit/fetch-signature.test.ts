@@ -134,6 +134,13 @@ describe("a response", () => {
     expect([status, headers["x-a"]]).toEqual([203, "1"]);
   });
 
+  test("of another implementation, coded by the handler itself, stays as it is", async () => {
+    const zipped = gzipSync("hello");
+    const served = await serve(() => ({ status: 200, headers: new Map([["content-encoding", "gzip"]]), body: new Blob([zipped]).stream() }));
+    const { headers, body } = await served.ask("/");
+    expect([headers["content-encoding"], body.equals(zipped)]).toEqual(["gzip", true]);
+  });
+
   test("keeps several cookies, and cannot carry the platform's headers", async () => {
     const served = await serve(() => {
       const headers = new Headers({ "X-Berth-Refused": "full", "x-b": "2" });

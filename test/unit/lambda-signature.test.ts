@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { lambdaHandle } from "../../runtime-images/node/lambda.ts";
@@ -140,5 +141,8 @@ describe("awslambda.streamifyResponse", () => {
     expect((await plain.ask("/")).headers["content-type"]).toBe("application/octet-stream");
     const failing = await serve(awslambda.streamifyResponse(() => Promise.reject(new Error("no luck"))));
     expect((await failing.ask("/")).status).toBe(500);
+    const broken = await serve(awslambda.streamifyResponse((_event, stream) => void (stream as unknown as Writable).destroy(new Error("upstream broke"))));
+    const { status, body } = await broken.ask("/");
+    expect([status, JSON.parse(String(body)).error.message]).toEqual([500, "upstream broke"]);
   });
 });

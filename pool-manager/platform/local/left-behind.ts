@@ -1,9 +1,9 @@
 import { killLeftBehind } from "../../../runtime-images/protocol/left-behind.ts";
 
-/** Instances that end together are looked after together: each look reads the environment of every process. Milliseconds. */
+/** Instances that end within this time share one look, which reads the environment of every process. */
 const TOGETHER_MS = 200;
 
-/** Ends what instances have left behind, soon after their own end. */
+/** Kills what instances have left behind, soon after their own end. */
 export class LeftBehind {
   readonly #uids = new Set<string>();
   #timer: NodeJS.Timeout | null = null;

@@ -1,0 +1,48 @@
+import type { IncomingMessage } from "node:http";
+import { type Call, callIdOf } from "./call.ts";
+import { logError } from "./describe.ts";
+import type { Invoker } from "./invoker.ts";
+import { flushOutput } from "./output.ts";
+import { type InvocationResponse, platformError } from "./response.ts";
+
+export interface RunOptions {
+  /** An invocation that goes on for so long after its response has ended is given up. Milliseconds. */
+  timeoutMs: number;
+  /** Called once: the response has ended, and the handler has settled or was given up. */
+  done(): void;
+  /** Called before `done` for an invocation that is given up: only a new process takes back what it holds. */
+  outlived(message: string): void;
+}
+
+/** Runs one invocation of the function, and follows it to its end. */
+export function runInvocation(invoke: Invoker, req: IncomingMessage, res: InvocationResponse, { timeoutMs, done, outlived }: RunOptions): void {
+  let closed = false;
+  let settled = false;
+  const finish = () => {
+    if (closed && settled) done();
+  };
+  const settle = () => {
+    if (settled) return;
+    settled = true;
+    flushOutput(call);
+    finish();
+  };
+  const crashed = (message: string) => {
+    platformError(res, 502, "FUNCTION_CRASHED", message);
+    settle();
+  };
+  const giveUp = () => {
+    if (settled) return;
+    const message = `an invocation went on for ${timeoutMs} ms (timeout) after its response had ended`;
+    logError(message);
+    outlived(message);
+    settle();
+  };
+  const call: Call = { id: callIdOf(req), res, background: null, crashed };
+  res.on("close", () => {
+    closed = true;
+    finish();
+    if (!settled) setTimeout(giveUp, timeoutMs).unref();
+  });
+  void invoke(req, call).then(settle);
+}
