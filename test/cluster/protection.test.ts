@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import { CLONESETS, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 
@@ -34,7 +34,24 @@ const WAYS = [
   ["deletes", "policy.kruise.io/v1alpha1", "podunavailablebudgets", "unavailableAllowed", /^403 .*[Bb]udget/],
 ] as const;
 
-test.each(WAYS)("who %s all of the functions' instances at once gets a fifth of them, and functions go on", async (way, group, budgets, allows, refusal) => {
+const isReady = ({ status }: Pod) => status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+
+/** The fewest of the function's pods that were ready at any time until `during` has ended, and once after it. */
+async function fewestReady(during: Promise<unknown>): Promise<number> {
+  let ended = false;
+  const end = during.finally(() => {
+    ended = true;
+  });
+  let fewest = Number.POSITIVE_INFINITY;
+  for (let last = false; !last; ) {
+    last = ended;
+    fewest = Math.min(fewest, (await cluster.view.functionPods()).filter(isReady).length);
+  }
+  await end;
+  return fewest;
+}
+
+test.each(WAYS)("who %s all of the functions' instances at once gets a fifth at a time, and functions go on", async (way, group, budgets, allows, refusal) => {
   const budget = `/apis/${group}/namespaces/${cluster.namespace}/${budgets}/berth-instances`;
   const allowed = async () => (await cluster.view.kube.get<{ status?: Record<string, number> }>(budget)).status?.[allows] ?? 0;
   // Kruise does not count pods as available for some seconds after a swap.
@@ -42,15 +59,19 @@ test.each(WAYS)("who %s all of the functions' instances at once gets a fifth of 
   const ours = await cluster.view.functionPods();
   expect(ours.length).toBe(6);
   const path = (name: string) => `/api/v1/namespaces/${cluster.namespace}/pods/${name}`;
-  const outcomes = await Promise.all(
+  const burst = Promise.all(
     ours.map(({ metadata: { name, namespace } }) => {
       const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace } };
       return outcome(way === "deletes" ? cluster.view.kube.delete(path(name)) : cluster.view.kube.create(`${path(name)}/eviction`, eviction));
     }),
   );
-  const done = outcomes.filter((one) => one === "done").length;
-  expect(done, outcomes.join("\n")).toBe(1);
-  for (const refused of outcomes.filter((one) => one !== "done")) expect(refused).toMatch(refusal);
+  // The API server tries an eviction that meets another one again after half a second, when the first pod
+  // may have been replaced: more than one of six can succeed, one after the other.
+  expect(await fewestReady(burst)).toBe(5);
+  const outcomes = await burst;
+  const refusals = outcomes.filter((one) => one !== "done");
+  expect(refusals.length, outcomes.join("\n")).toBeGreaterThan(0);
+  for (const refused of refusals) expect(refused).toMatch(refusal);
   for (let i = 0; i < 20; i++) expect(await cluster.text("kept")).toBe("200 kept");
   await until(async () => (await cluster.view.functionPods()).length === 6, "what went is replaced", 5000);
   await cluster.berth.prewarmed(3);
