@@ -9,14 +9,25 @@ import { findSource } from "./bundle/source.ts";
 export async function bundle(from: string, options: BundleOptions = {}): Promise<Uint8Array> {
   const source = findSource(from);
   try {
-    const format = await formatOf(source.entry);
-    const built = await buildSource(source, format, options).catch((error) => {
+    // What cannot be read has no format; bundling it tells why.
+    const format = await formatOf(source.entry).catch(() => "esm" as const);
+    const told = { ...options, say: once(options.say) };
+    const built = await buildSource(source, format, told).catch((error) => {
       // A CommonJS bundle cannot wait for a module; an ES module that holds CommonJS parts can.
-      if (format === "cjs" && isTopLevelAwait(error)) return buildSource(source, "esm", options);
+      if (format === "cjs" && isTopLevelAwait(error)) return buildSource(source, "esm", told);
       throw error;
     });
     return await packLayer(await layOut(source, built));
   } catch (error) {
     throw bundleError(error, from);
   }
+}
+
+/** Says the same thing once: a source that is bundled again has the same warnings. */
+function once(say: BundleOptions["say"] = () => {}): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say(text);
+    said.add(text);
+  };
 }

@@ -1,7 +1,10 @@
 import { build } from "esbuild";
 import type { Format } from "./prelude.ts";
 
-/** The format that a module is written in: by its syntax and, like Node, by its extension and package.json. */
+/**
+ * The format that a module is written in: by its syntax and, like Node, by its extension and package.json.
+ * Rejects where it cannot be read.
+ */
 export async function formatOf(path: string): Promise<Format> {
   const { metafile } = await build({
     entryPoints: [path],

@@ -25,7 +25,10 @@ export function modulesPlugin(base: string, files: BundledFiles): Plugin {
       onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
         const text = await readFile(path, "utf8");
         if (!MENTIONS.test(text)) return undefined;
-        return { contents: await placed(path, await referencesIn(path, text, files), nameOf(path), files), loader: /x$/.test(path) ? "jsx" : "js" };
+        const edited = await referencesIn(path, text, files);
+        // The bundler itself reads a module with errors, and reports them with their places.
+        const contents = await placed(path, edited, nameOf(path), files).catch(() => undefined);
+        return contents === undefined ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };
       });
       // Both lie beside the bundle: a module of some megabytes would have to be compiled at each start.
       onLoad({ filter: /\.node$/, namespace: "file" }, ({ path }) => beside(path, `require(${nameOf(path)}.filename)`));

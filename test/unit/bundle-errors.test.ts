@@ -19,7 +19,7 @@ test.each([
   ],
   ["a file that is not there", 'import "./nothing.js";', { message: /\.\/nothing\.js/, fix: /add the file/ }],
   ["a file without a loader", 'import "./image.xyz";', { message: /No loader/, fix: /--include/ }],
-  ["a syntax error", "const a = = 1;", { message: /index\.mjs:2:11: Unexpected "="/, fix: /correct the source/ }],
+  ["a syntax error", "const a = = 1;", { message: /bundled: index\.mjs:2:11: Unexpected "="/, fix: /correct the source/ }],
   ["an export that is not there", 'import { nope } from "./other.mjs"; nope();', { message: /No matching export/, fix: /correct the source/ }],
 ])("%s: file, line and what to do about it", async (_what, code, expected) => {
   for (const meta of ["import.meta.url;", ""]) {
@@ -27,6 +27,23 @@ test.each([
     const error = await bundle(dir).then(String, (thrown) => thrown);
     expect(error).toMatchObject({ code: "BUNDLE_FAILED", message: expect.stringMatching(expected.message), fix: expect.stringMatching(expected.fix) });
   }
+});
+
+test("an error in a module that knows its place, or in a worker, is that of the file", async () => {
+  const broken = "// A comment.\nimport.meta.url;\nconst a = = 1;\n";
+  for (const code of ['import "./lib/broken.mjs";', 'new Worker(new URL("./lib/broken.mjs", import.meta.url));']) {
+    const dir = directoryOf({ "index.mjs": code, "lib/broken.mjs": broken });
+    await expect(bundle(dir)).rejects.toMatchObject({ message: `${dir} could not be bundled: lib/broken.mjs:3:11: Unexpected "="` });
+  }
+});
+
+test("what the user is told is told once, though the source is bundled twice", async () => {
+  const files = {
+    "index.js": 'const n = require("native"); module.exports = () => import("./slow.mjs");',
+    "slow.mjs": "await 1; export {};",
+    "node_modules/native/binding.gyp": "{}",
+  };
+  expect((await bundled(directoryOf(files))).said).toEqual([expect.stringMatching(/^native is native/)]);
 });
 
 test("warnings of the bundler are told, with the line of the user's file", async () => {

@@ -128,6 +128,23 @@ test("external packages come along with what they depend on, each in the version
   expect(answer).toEqual([{ deep: ["nested low", "peer"], name: "a" }, ["nested low", "peer"], "top", true]);
 });
 
+test("external packages may be imported when the function runs, by ES modules and by CommonJS", async () => {
+  const installed = { "node_modules/ext/index.js": 'module.exports = "ext";', "lib/late.mjs": 'export default "late";' };
+  const name = 'const name = ["e", "xt"].join(""); const file = ["./lib", "late.mjs"].join("/");';
+  const both = "[(await import(name)).default, (await import(file)).default, (await import('ext')).default]";
+  const options = { external: ["ext"], include: ["lib"] };
+  expect(await answerOf({ ...installed, "index.mjs": `${name} export default { fetch: async () => Response.json(${both}) };` }, options)).toEqual([
+    "ext",
+    "late",
+    "ext",
+  ]);
+  expect(await answerOf({ ...installed, "index.js": `${name} module.exports = async (req, res) => res.end(JSON.stringify(${both}));` }, options)).toEqual([
+    "ext",
+    "late",
+    "ext",
+  ]);
+});
+
 test("packages behind links, as pnpm lays them out, come along", async () => {
   const dir = directoryOf({
     "index.js": 'module.exports = (req, res) => res.end(JSON.stringify(require("a")));',

@@ -88,6 +88,17 @@ test.each(["esm", "cjs"])("the code cache of a bundle with a source map is used:
   expect(readFileSync(join(dir, `${entry.split("/").pop()}.v8`)).length).toBeGreaterThan(500);
 });
 
+test("an ES module that was uploaded as it is resolves and imports from its own place", async () => {
+  const dir = directoryOf({
+    "index.mjs": `const url = (name) => import.meta.resolve(name).split("/").slice(-2).join("/");
+      export default { fetch: async () => Response.json([url("./lib/x.js"), url("fs"), url("pkg"), (await import("./lib/x.json", { with: { type: "json" } })).default, (await import("pkg")).default]) };`,
+    "lib/x.json": "[1]",
+    "node_modules/pkg/index.js": "module.exports = 'pkg';",
+  });
+  loaded = await LoadedFunction.load(join(dir, "index.mjs"));
+  expect(JSON.parse(await loaded.invoke())).toEqual(["lib/x.js", "node:fs", "pkg/index.js", [1], "pkg"]);
+});
+
 test.each([
   ["in the entry", { "index.mjs": "const a = 1;\nconst b = = 2;\n" }, "index.mjs:2\nconst b = = 2;"],
   ["in a module that the entry imports", { "index.mjs": 'import "./lib/x.mjs";', "lib/x.mjs": "// one\n\nlet a; let a;" }, "lib/x.mjs:3\nlet a; let a;"],
