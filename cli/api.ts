@@ -48,6 +48,12 @@ export class Api {
 
   /** Uploads a tar of code; returns the digest that a deployment names. */
   async upload(tar: Uint8Array): Promise<string> {
+    // Asked first: whoever refuses a body by its length closes the connection while it is being sent.
+    const { maxBytes } = await this.get<{ maxBytes: number }>("/v1/code");
+    if (tar.length > maxBytes) {
+      const message = `the code has ${tar.length} bytes, and at most ${maxBytes} are taken`;
+      throw new CliError("CODE_TOO_LARGE", message, "deploy fewer files and packages, or raise --max-code of berth", EXIT.refused);
+    }
     return ((await this.call("POST", "/v1/code", tar)) as { digest: string }).digest;
   }
 

@@ -1,10 +1,8 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parse } from "yaml";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import { globals } from "./globals.ts";
+import { readManifest } from "./manifest-file.ts";
 import { whole } from "./whole.ts";
 
 interface FunctionView {
@@ -25,6 +23,8 @@ interface FunctionView {
 interface DeployOptions {
   from?: string;
   file?: string;
+  include: string[];
+  external: string[];
   env: Record<string, string>;
   secret: Record<string, string>;
   runtime?: string;
@@ -53,6 +53,8 @@ export function functionCommands(program: Command): void {
       .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled")
       .option("--from <path>", "directory or file with the code; left out: only settings change")
       .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by itself")
+      .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB takes some away", listed, [])
+      .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
       .option("-e, --env <K=V>", "environment variable (repeatable)", keyValue, {})
       .option("--secret <K=V>", "secret variable (repeatable); K alone takes it from your environment", secretValue, {})
       .option("--runtime <name>", "runtime that the code needs")
@@ -68,7 +70,8 @@ export function functionCommands(program: Command): void {
       .option("--rollout-max-errors <percent>", "percent of the new revision's invocations that may fail", whole),
   ).action(async (name: string, options: DeployOptions, command: Command) => {
     const { api, format, say } = globals(command);
-    const manifest = manifestOf(options);
+    const { settings, include, external } = readManifest(options);
+    const manifest = manifestOf(options, settings);
     const exists = await api.get(`/v1/functions/${encodeURIComponent(name)}`).then(
       () => true,
       (error: CliError) => {
@@ -77,9 +80,12 @@ export function functionCommands(program: Command): void {
       },
     );
     if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
+    if (!options.from && options.include.length + options.external.length > 0)
+      throw new CliError("SOURCE_MISSING", "--include and --external go with code", "name the code with --from", EXIT.usage);
     if (options.from) {
       const { bundle } = await import("../bundle.ts");
-      manifest.code = await api.upload(await bundle(options.from));
+      const beside = { include: [...include, ...options.include], external: [...external, ...options.external] };
+      manifest.code = await api.upload(await bundle(options.from, { ...beside, say }));
     }
     if (options.canary !== undefined) manifest.canary = options.canary;
     const result = (await api.call(exists ? "PATCH" : "PUT", `/v1/functions/${encodeURIComponent(name)}`, manifest)) as FunctionView;
@@ -164,8 +170,8 @@ function scaleOptions(command: Command): Command {
     .option("--queue-timeout <duration>", "how long an invocation may wait");
 }
 
-function manifestOf(options: DeployOptions): Record<string, unknown> {
-  const manifest: Record<string, unknown> = { ...readManifest(options), ...scalingOf(options) };
+function manifestOf(options: DeployOptions, settings: Record<string, unknown>): Record<string, unknown> {
+  const manifest: Record<string, unknown> = { ...settings, ...scalingOf(options) };
   for (const field of ["runtime", "handler", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
@@ -190,15 +196,8 @@ function rolloutOf({ rollout, rolloutInterval, rolloutParallel, rolloutMaxErrors
   return said.length > 0 ? Object.fromEntries(said) : undefined;
 }
 
-function readManifest({ file, from }: DeployOptions): Record<string, unknown> {
-  const beside = from && existsSync(from) && statSync(from).isDirectory() ? join(from, "berth.yaml") : "";
-  const path = file ?? (beside && existsSync(beside) ? beside : undefined);
-  if (!path) return {};
-  try {
-    return (parse(readFileSync(path, "utf8")) ?? {}) as Record<string, unknown>;
-  } catch (error) {
-    throw new CliError("MANIFEST_UNREADABLE", `${path}: ${(error as Error).message}`, "correct the manifest", EXIT.usage);
-  }
+function listed(text: string, known: string[]): string[] {
+  return [...known, text];
 }
 
 function keyValue(text: string, known: Record<string, string>): Record<string, string> {

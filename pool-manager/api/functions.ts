@@ -17,6 +17,10 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
 
   app.addContentTypeParser(["application/x-tar", "application/octet-stream"], { parseAs: "buffer" }, (_req, body, done) => done(null, body));
 
+  app.get("/v1/code", { schema: { tags, summary: "What an upload of code may be", response: { 200: schemas.CodeLimits } } }, async () => ({
+    maxBytes: context.maxCodeBytes,
+  }));
+
   app.post(
     "/v1/code",
     {

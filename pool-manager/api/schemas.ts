@@ -34,6 +34,8 @@ export const CodeResult = Type.Object({
   entry: Type.String({ description: "Module that will be loaded." }),
 });
 
+export const CodeLimits = Type.Object({ maxBytes: Type.Integer({ description: "Of the tar that POST /v1/code takes." }) });
+
 const RevisionView = Type.Object({
   id: Type.String(),
   active: Type.Boolean(),

@@ -1,15 +1,23 @@
 import { posix } from "node:path";
 import { packTar, unpackTar } from "modern-tar";
+import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 
 export interface LayerFile {
   /** Path below the function's directory, with forward slashes. */
   path: string;
   data: Uint8Array;
+  /** Left out: the layer's. */
+  mode?: number | undefined;
 }
 
 const MAX_FILES = 5_000;
 const MAX_PATH = 240;
+/** The two parts of a path in a tar header. Bytes. */
+const MAX_NAME = 100;
+const MAX_PREFIX = 155;
+/** Mode of files that may be run; of the rest nothing but this is kept. */
+const PROGRAM = 0o755;
 const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
 
 /**
@@ -26,7 +34,7 @@ export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
     if (header.type !== undefined && header.type !== "file") throw bad(`${quote(header.name)} is a ${header.type}`);
     const path = checkPath(header.name);
     if (files.has(path)) throw bad(`${quote(path)} is there twice`);
-    files.set(path, { path, data: data ?? new Uint8Array() });
+    files.set(path, { path, data: data ?? new Uint8Array(), mode: (header.mode ?? 0) & 0o111 ? PROGRAM : undefined });
   }
   if (files.size > MAX_FILES) throw bad(`${files.size} files, at most ${MAX_FILES} are accepted`);
   entryOf([...files.values()]);
@@ -53,7 +61,7 @@ export function packLayer(files: readonly LayerFile[], prefix = "", mode = 0o644
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
   return packTar(
     sorted.map((file) => ({
-      header: { name: prefix + file.path, size: file.data.length, mode, mtime: new Date(0), uid: 0, gid: 0, type: "file" },
+      header: { name: prefix + file.path, size: file.data.length, mode: file.mode ?? mode, mtime: new Date(0), uid: 0, gid: 0, type: "file" },
       body: file.data,
     })),
   );
@@ -64,7 +72,18 @@ function checkPath(name: string): string {
   const hostile = path.startsWith("/") || path.split("/").includes("..") || /[\0\\]/.test(path) || path === ".";
   if (hostile) throw bad(`${quote(name)} lies outside the upload`);
   if (path.length > MAX_PATH) throw bad(`the path ${quote(path.slice(0, 40))}… is longer than ${MAX_PATH} characters`);
+  if (!fitsHeader(`${FUNCTION_ROOT}/${path}`)) {
+    throw bad(`the path ${quote(path)} is too long: a tar header holds ${MAX_NAME} bytes of a name and ${MAX_PREFIX} of its directories`);
+  }
   return path;
+}
+
+/** A tar header holds a path in two parts, divided at a slash; runtimes read no other form (POSIX.1-1988). */
+function fitsHeader(path: string): boolean {
+  const bytes = Buffer.from(path);
+  if (bytes.length <= MAX_NAME) return true;
+  const divided = bytes.indexOf("/", bytes.length - MAX_NAME - 1);
+  return divided > 0 && divided <= MAX_PREFIX;
 }
 
 function quote(text: string): string {

@@ -17,9 +17,12 @@ typedef unsigned long ulong;
 #define O_TRUNC 01000
 #define O_DIRECTORY 0200000
 #define PATH 1024
+/* struct stat: its size, and where its mode lies. */
+#define STAT 144
+#define STAT_MODE 24
 
 #if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, CLOSE = 3, PAUSE_ = 34, EXIT = 231, GETDENTS = 217, OPENAT = 257, MKDIRAT = 258, UNLINKAT = 263, RENAMEAT = 264, FSYNC = 74, SIGACTION = 13 };
+enum { READ = 0, WRITE = 1, CLOSE = 3, FSTAT = 5, PAUSE_ = 34, EXIT = 231, GETDENTS = 217, OPENAT = 257, MKDIRAT = 258, UNLINKAT = 263, RENAMEAT = 264, FSYNC = 74, SIGACTION = 13 };
 static long sys(long n, long a, long b, long c, long d) {
   long r;
   register long r10 __asm__("r10") = d;
@@ -65,7 +68,9 @@ static void copy_file(const char *from, const char *to) {
   static char buffer[65536];
   long in = sys(OPENAT, CWD, (long)from, O_RDONLY, 0);
   if (in < 0) fail("entry: cannot read ", from);
-  long out = sys(OPENAT, CWD, (long)to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  char stat[STAT] __attribute__((aligned(8)));
+  long mode = sys(FSTAT, in, (long)stat, 0, 0) < 0 ? 0 : *(unsigned *)(stat + STAT_MODE);
+  long out = sys(OPENAT, CWD, (long)to, O_WRONLY | O_CREAT | O_TRUNC, mode & 0111 ? 0755 : 0644);
   if (out < 0) fail("entry: cannot write ", to);
   for (long n; (n = sys(READ, in, (long)buffer, sizeof buffer, 0)) != 0;) {
     if (n < 0) fail("entry: cannot read ", from);

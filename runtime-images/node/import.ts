@@ -30,31 +30,48 @@ function cachedScript(file: string, cachedData: Buffer): Record<string, unknown>
   return { default: module.exports };
 }
 
-/** Null when the cache or the source is not accepted, or the module imports anything but Node's own modules. */
+/** Null when the cache or the source is not accepted, or does not link (a plain import tells why best), or the module imports anything but Node's own modules. */
 async function singleModule(file: string, cachedData: Buffer | undefined): Promise<Record<string, unknown> | null> {
   const { href } = pathToFileURL(file);
-  const importIt = (specifier: string) => import(specifier.startsWith(".") ? new URL(specifier, href).href : specifier);
   let module: vm.SourceTextModule;
   try {
     module = new vm.SourceTextModule(readSource(file), {
       identifier: href,
       cachedData,
-      importModuleDynamically: (specifier) => importIt(specifier) as Promise<vm.Module>,
-      initializeImportMeta: (meta) => Object.assign(meta, { url: href, filename: fileURLToPath(href), dirname: dirname(file) }),
+      importModuleDynamically: (specifier, _module, attributes) => importFrom(file, specifier, { with: attributes }),
+      initializeImportMeta: (meta) =>
+        Object.assign(meta, { url: href, filename: fileURLToPath(href), dirname: dirname(file), resolve: (specifier: string) => resolveFrom(file, specifier) }),
     });
     if (!module.dependencySpecifiers.every((specifier) => isBuiltin(specifier))) return null;
+    await module.link(builtin);
   } catch {
     return null;
   }
-  await module.link(async (specifier) => {
-    const namespace = (await import(specifier)) as Record<string, unknown>;
-    const names = Object.keys(namespace);
-    return new vm.SyntheticModule(names, function () {
-      for (const name of names) this.setExport(name, namespace[name]);
-    });
-  });
   await module.evaluate();
   return module.namespace as Record<string, unknown>;
+}
+
+async function builtin(specifier: string): Promise<vm.Module> {
+  const namespace = (await import(specifier)) as Record<string, unknown>;
+  const names = Object.keys(namespace);
+  return new vm.SyntheticModule(names, function () {
+    for (const name of names) this.setExport(name, namespace[name]);
+  });
+}
+
+/** What `import()` does in `file`: a script of that name has an `import()` of its own. */
+function importFrom(file: string, specifier: string, options: object): Promise<vm.Module> {
+  const script = new vm.Script("(specifier, options) => import(specifier, options)", {
+    filename: file,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  return (script.runInThisContext() as (specifier: string, options: object) => Promise<vm.Module>)(specifier, options);
+}
+
+/** `import.meta.resolve`; a package with different files for `import` and `require` resolves to the latter. */
+function resolveFrom(file: string, specifier: string): string {
+  if (/^\.{0,2}\/|^[a-z][a-z0-9+.-]*:/i.test(specifier)) return new URL(specifier, pathToFileURL(file)).href;
+  return isBuiltin(specifier) ? `node:${specifier}` : pathToFileURL(createRequire(file).resolve(specifier)).href;
 }
 
 /** Decoding UTF-8 takes twice as long as copying ASCII, which most bundles are. */

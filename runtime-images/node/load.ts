@@ -5,6 +5,8 @@ import { type Handle, type Invoker, invokerOf } from "./invoker.ts";
 import type { LoadedFrom } from "./ipc.ts";
 import { lambdaHandle } from "./lambda.ts";
 import { nodeHandle } from "./node-style.ts";
+import { mapStacks } from "./stacks.ts";
+import { locateSyntaxError } from "./syntax.ts";
 import type { Upgrade } from "./upgrade.ts";
 
 type Exports = Record<string, unknown> & { default?: unknown };
@@ -17,7 +19,10 @@ export interface Loaded {
 
 /** Imports the module and finds its handler. Throws the module's own error, or one that says what is missing. */
 export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
-  const module = (await importModule(from.file)) as Exports;
+  mapStacks(from.file);
+  const module = (await importModule(from.file).catch(async (error) => {
+    throw await locateSyntaxError(error, from.file);
+  })) as Exports;
   const { target, signature } = choose(module, from.settings);
   return { invoke: invokerOf(handleOf(target, signature, from)), upgrade: upgradeOf(module) };
 }

@@ -6,6 +6,9 @@ const BLOCK = 512;
 /** Beside an unpacked module: what its runtime compiled of it in advance. */
 export const CACHE_SUFFIX = ".v8";
 
+/** Beside a module: its source map (version 3, gzip), whose sources are relative to the function's source. */
+export const MAP_SUFFIX = ".map.gz";
+
 /**
  * Unpacks a function layer below `dir`. The pool manager has packed it: a ustar archive of plain files
  * and nothing else (POSIX.1-1988, "tar"), so this reader knows no more than that, and anything else is an
@@ -13,23 +16,24 @@ export const CACHE_SUFFIX = ".v8";
  */
 export function unpackLayer(layer: Buffer, dir: string): void {
   for (let at = 0; at + BLOCK <= layer.length && layer[at] !== 0; ) {
-    const { name, size, type } = readHeader(layer.subarray(at, at + BLOCK));
+    const { name, size, type, mode } = readHeader(layer.subarray(at, at + BLOCK));
     const target = join(dir, name);
     if (type !== "0" || !target.startsWith(dir + sep)) throw new Error(`the layer holds ${JSON.stringify(name)} of type ${type}`);
     const begin = at + BLOCK;
     if (begin + size > layer.length) throw new Error(`the layer ends within ${name}`);
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, layer.subarray(begin, begin + size));
+    writeFileSync(target, layer.subarray(begin, begin + size), { mode });
     at = begin + Math.ceil(size / BLOCK) * BLOCK;
   }
 }
 
-function readHeader(header: Buffer): { name: string; size: number; type: string } {
+function readHeader(header: Buffer): { name: string; size: number; type: string; mode: number } {
   const prefix = text(header, 345, 155);
   const name = text(header, 0, 100);
+  const mode = Number.parseInt(text(header, 100, 8), 8);
   const size = Number.parseInt(text(header, 124, 12), 8);
-  if (Number.isNaN(size)) throw new Error("the layer is not a tar");
-  return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156] || 48) };
+  if (Number.isNaN(size + mode)) throw new Error("the layer is not a tar");
+  return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156] || 48), mode };
 }
 
 function text(header: Buffer, from: number, length: number): string {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -56,16 +56,37 @@ test("a layer unpacks to the files that were packed, long paths included, and a 
   expect(() => unpackLayer(Buffer.alloc(1024, 65), temporary())).toThrow();
 });
 
+test("a layer keeps which files are programs, and nothing else of their modes", async () => {
+  const images = await imagesIn(temporary());
+  const modes = [0o644, 0o755, 0o4711, 0o600];
+  const files = modes.map((mode) => ({ path: `f${mode}`, data: bytes("x"), mode }));
+  const { ref } = await images.upload(await packLayer([...FILES, ...files]));
+  const dir = temporary();
+  unpackLayer(await images.layer(ref.layer), dir);
+  expect(modes.map((mode) => statSync(join(dir, "function", `f${mode}`)).mode & 0o7111)).toEqual([0, 0o111, 0o111, 0]);
+});
+
+test("a path that no tar header holds is refused at its upload", async () => {
+  const images = await imagesIn(temporary());
+  const upload = async (path: string) => images.upload(await packLayer([...FILES, { path, data: bytes("x") }]));
+  await upload(`${"d".repeat(100)}/${"e".repeat(100)}`);
+  for (const path of ["e".repeat(101), `d/${"é".repeat(51)}`, `${"d".repeat(150)}/${"e".repeat(80)}`]) {
+    await expect(upload(path)).rejects.toMatchObject({ code: "CODE_INVALID", message: expect.stringContaining("too long") });
+  }
+});
+
 test("the entry program copies the function, says that it is there, replaces a former one, and exits at once on SIGTERM", async () => {
   const [source, target] = [temporary(), join(temporary(), "code")];
   mkdirSync(join(source, "lib"));
   const run = async (content: string) => {
     writeFileSync(join(source, "lib/index.mjs"), content);
+    writeFileSync(join(source, "lib/program"), content, { mode: 0o755 });
     const child = spawn(ENTRY, [source, target], { stdio: "inherit" });
     await until(
       () => existsSync(join(target, "current/.berth-ready")) && readFileSync(join(target, "current/lib/index.mjs"), "utf8") === content,
       "it is copied",
     );
+    expect(["index.mjs", "program"].map((name) => statSync(join(target, "current/lib", name)).mode & 0o111)).toEqual([0, 0o111]);
     const from = performance.now();
     child.kill("SIGTERM");
     expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);

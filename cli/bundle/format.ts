@@ -1,0 +1,28 @@
+import { build } from "esbuild";
+import type { Format } from "./prelude.ts";
+
+/**
+ * The format that a module is written in: by its syntax and, like Node, by its extension and package.json.
+ * Rejects where it cannot be read.
+ */
+export async function formatOf(path: string): Promise<Format> {
+  const { metafile } = await build({
+    entryPoints: [path],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    format: "esm",
+    target: "esnext",
+    logLevel: "silent",
+    plugins: [
+      {
+        name: "berth-alone",
+        setup({ onResolve }) {
+          onResolve({ filter: /.*/ }, ({ kind }) => (kind === "entry-point" ? undefined : { external: true }));
+        },
+      },
+    ],
+  });
+  return Object.values(metafile.inputs)[0]?.format === "cjs" ? "cjs" : "esm";
+}

@@ -1,0 +1,57 @@
+import { readFileSync, statSync } from "node:fs";
+import { dirname, posix } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { LayerFile } from "../../pool-manager/images/layer.ts";
+import { MAP_SUFFIX } from "../../runtime-images/protocol/layer.ts";
+import type { Built } from "./build.ts";
+import type { Compiled } from "./compile.ts";
+import { packageFiles } from "./package-files.ts";
+import { Places, withExtension } from "./places.ts";
+import { EXTENSIONS, type Format, modulesIn, PLACEHOLDER, prelude } from "./prelude.ts";
+import type { Source } from "./source.ts";
+
+/** The files of the deployed code, each at its place. */
+export async function layOut({ base, entry }: Source, built: Built): Promise<LayerFile[]> {
+  const { format, main, workers, files, externals, included } = built;
+  const sources = [main, ...workers.values()].flatMap(({ map }) => map.sources);
+  const places = new Places(base, included, [...sources, ...files.assets]);
+  const extensionOf = (file: string) => (file === entry ? EXTENSIONS[format] : files.workers.get(file));
+  const placeOf = (file: string) => withExtension(places.of(file), extensionOf(file));
+  const withPrelude = ({ code }: Compiled, place: string) => {
+    const modules = new Map(modulesIn(code).map((name) => [name, placeOf(files.modules.get(name) as string)]));
+    return completed(code, place, modules);
+  };
+
+  const laid = new Map<string, LayerFile>();
+  const put = (path: string, data: Uint8Array, mode?: number) => laid.set(path, { path, data, mode });
+  const copies = [...packageFiles(externals), ...[...included, ...files.assets].map((file) => [places.of(file), file] as const)];
+  for (const [path, file] of copies) {
+    // The entry of the code is the bundle, whatever else has the name of one.
+    if (!/^index\.[cm]?js$/.test(path)) put(path, readFileSync(file), statSync(file).mode & 0o111 ? 0o755 : undefined);
+  }
+  for (const [worker, compiled] of workers) put(placeOf(worker), withPrelude(compiled, placeOf(worker)));
+  const index = `index${EXTENSIONS[format]}`;
+  if (placeOf(entry) !== index) put(placeOf(entry), standIn(format, placeOf(entry), index));
+  put(index, withPrelude(main, index));
+  put(index + MAP_SUFFIX, await packMap(main, places));
+  return [...laid.values()];
+}
+
+/** A bundle with its prelude. Directives such as "use strict" count at the beginning alone. */
+function completed(code: string, place: string, modules: ReadonlyMap<string, string>): Uint8Array {
+  const format = place.endsWith(EXTENSIONS.esm) ? "esm" : "cjs";
+  const strict = format === "cjs" && code.includes(`${PLACEHOLDER}\n"use strict";`) ? '"use strict"; ' : "";
+  return Buffer.from(code.replace(PLACEHOLDER, () => strict + prelude(format, place, modules)));
+}
+
+/** What lies where the entry's source lies, for code that starts itself as a worker by its own file name. */
+function standIn(format: Format, place: string, index: string): Uint8Array {
+  const path = JSON.stringify(`./${posix.relative(dirname(place), index)}`);
+  return Buffer.from(format === "esm" ? `import ${path};\n` : `module.exports = require(${path});\n`);
+}
+
+/** Compressed: a source map is as large as its code, travels with it, and is read for stack traces alone. */
+function packMap({ map }: Compiled, places: Places): Promise<Buffer> {
+  return promisify(gzip)(JSON.stringify({ ...map, sources: map.sources.map((source) => places.of(source)) }));
+}

@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { SourceMap } from "node:module";
+import { dirname, extname, relative } from "node:path";
+import { type BuildOptions, build, type Loader, type OnLoadResult, type Plugin } from "esbuild";
+import { moduleName } from "./prelude.ts";
+import { type BundledFiles, referencesIn } from "./references.ts";
+
+const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve)\b/;
+
+/**
+ * Lets each bundled module know its own place. In a bundle, `__dirname`, `__filename` and `import.meta` would be those
+ * of the bundle, or nothing at all. Here they stand for the module's place in the deployed code, and names that the
+ * module declares itself stay its own. Files that a module refers to by its place are noted in `files`.
+ */
+export function modulesPlugin(base: string, files: BundledFiles): Plugin {
+  const nameOf = (path: string) => {
+    const key = createHash("sha256").update(relative(base, path)).digest("hex").slice(0, 12);
+    files.modules.set(moduleName(key), path);
+    return moduleName(key);
+  };
+  return {
+    name: "berth-modules",
+    setup({ onLoad }) {
+      onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
+        const text = await readFile(path, "utf8");
+        if (!MENTIONS.test(text)) return undefined;
+        const edited = await referencesIn(path, text, files);
+        // The bundler itself reads a module with errors, and reports them with their places.
+        const contents = await placed(path, edited, nameOf(path), files).catch(() => undefined);
+        return contents === undefined ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };
+      });
+      // Both lie beside the bundle: a module of some megabytes would have to be compiled at each start.
+      onLoad({ filter: /\.node$/, namespace: "file" }, ({ path }) => beside(path, `require(${nameOf(path)}.filename)`));
+      onLoad({ filter: /\.wasm$/, namespace: "file" }, ({ path }) =>
+        beside(path, `new WebAssembly.Module(require("node:fs").readFileSync(${nameOf(path)}.filename))`),
+      );
+    },
+  };
+
+  function beside(path: string, value: string): OnLoadResult {
+    files.assets.add(path);
+    return { contents: `module.exports = ${value};`, loader: "js" };
+  }
+}
+
+/** A module as JavaScript in which `name` stands for `import.meta`. esbuild knows which names the module declares itself. */
+async function placed(path: string, text: string, name: string, files: BundledFiles): Promise<string> {
+  const options: BuildOptions = {
+    entryPoints: [path],
+    outfile: `${path}.js`,
+    write: false,
+    target: "esnext",
+    jsx: "preserve",
+    sourcemap: "both",
+    sourcesContent: false,
+    logLevel: "silent",
+    define: { "import.meta": name, __dirname: `${name}.dirname`, __filename: `${name}.filename`, "require.resolve": `${name}.resolveRequire` },
+    plugins: [
+      {
+        name: "berth-text",
+        setup({ onLoad }) {
+          onLoad({ filter: /.*/ }, () => ({ contents: text, loader: extname(path).slice(1).replace(/^[cm]/, "") as Loader, resolveDir: dirname(path) }));
+        },
+      },
+    ],
+  };
+  const { outputFiles = [] } = await build(options);
+  const textOf = (file: string) => outputFiles.find((output) => output.path === file)?.text ?? "";
+  files.rewritten.set(path, new SourceMap(JSON.parse(textOf(`${path}.js.map`))));
+  return textOf(`${path}.js`);
+}
