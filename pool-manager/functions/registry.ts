@@ -11,10 +11,10 @@ import {
   type Secrets,
   type Traffic,
 } from "./function.ts";
+import { activated, rollbackTarget, wentBack } from "./history.ts";
 import type { Manifest } from "./manifest.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import {
-  activated,
   atOnce,
   baseRevision,
   checkServed,
@@ -28,7 +28,6 @@ import {
   newRevision,
   type Placed,
   retained,
-  rollbackTarget,
   scalingOf,
 } from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
@@ -189,15 +188,15 @@ export class FunctionRegistry {
     return { record: await this.#commit(record, secrets, declaration), newRevision: !same };
   }
 
-  /** Makes an older revision active: the named one, or the last that was; or one that is about to be replaced stays. */
+  /** Makes an older revision active: the named one, or the one that was before; or one that is about to be replaced stays. */
   rollback(name: string, to?: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
       const { record, secrets } = this.#held(name);
       if (!to && isRolling(record.rollout)) return this.#moveOn({ ...record, ...end(record, record.rollout, "undone", BY_HAND) });
       const target = to ? record.revisions.find((revision) => revision.id === to) : rollbackTarget(record);
       if (!target && to) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${to}`, "revision");
-      if (!target) throw new ManagerError("NO_OLDER_REVISION", `${name} has no revision before ${record.active} that was active`);
-      return this.#commit({ ...record, ...atOnce(record, target.id) }, secrets);
+      if (!target) throw new ManagerError("NO_OLDER_REVISION", `no other revision of ${name} was active before ${record.active}`);
+      return this.#commit({ ...record, ...atOnce(record, target.id), history: wentBack(record.history, target.id) }, secrets);
     });
   }
 
