@@ -12,7 +12,7 @@ import {
   type Traffic,
 } from "./function.ts";
 import { activated, rollbackTarget, wentBack } from "./history.ts";
-import type { Manifest } from "./manifest.ts";
+import type { InForce, Manifest } from "./manifest.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import {
   atOnce,
@@ -119,7 +119,7 @@ export class FunctionRegistry {
    * without `code` the active revision's is kept. With `canary`, the percent of invocations that the revision gets, the
    * active one stays; else it becomes the active one, at once or by the function's rollout policy.
    */
-  deploy(name: string, make: (current?: Manifest) => Manifest, code?: CodeRef, canary?: number): Promise<Deployed> {
+  deploy(name: string, make: (current?: InForce) => Manifest, code?: CodeRef, canary?: number): Promise<Deployed> {
     return this.exclusively(async () => {
       const existing = this.#byName.get(name);
       if (!existing && !code) this.#held(name);
@@ -326,9 +326,10 @@ function contentOf(revisions: readonly Revision[]): string[] {
   return revisions.flatMap(({ image, layer }) => [image, layer]);
 }
 
-/** The manifest in force; who takes its secrets over while their values are lost gets `SECRETS_LOST`. */
-function inForce(held: Held): Manifest {
-  return Object.defineProperty(manifestOf(held.record, {}), "secrets", { get: () => secretsOf(held), enumerable: true });
+function inForce({ record, secrets }: Held): InForce {
+  const base = baseRevision(record);
+  const values = secrets[base.id] ?? {};
+  return { ...manifestOf(record, { ...values }), name: record.name, lostSecrets: lostSecrets(base, values) };
 }
 
 /** Values of the secrets in force. Throws `SECRETS_LOST`: without them the function would silently do without. */
