@@ -5,6 +5,9 @@ const LOST = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET", "
 /** What was to be sent could not be. */
 const UNSENDABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_|UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED)/;
 
+/** What fetch says, without a code, of ports that it never connects to. */
+const BAD_PORT = "bad port";
+
 /**
  * Why a request to `url` has not been answered, by the code of the error or of its cause. `who` is expected there; `fix`
  * helps where nobody is.
@@ -19,6 +22,7 @@ export function connectionError(error: unknown, { who, url, fix }: { who: string
   if (code.startsWith("HPE_") || code === "UND_ERR_RESPONSE") {
     return new CliError("ANSWER_INVALID", `what answers at ${url} does not speak HTTP as ${who} does: ${message}`, "correct the address", EXIT.error);
   }
+  if (message === BAD_PORT) return new CliError("UNREACHABLE", `no ${who} answers at ${url}: fetch refuses ports of other protocols`, fix, EXIT.unreachable);
   if (code === "" || UNSENDABLE.test(code))
     return new CliError("REQUEST_INVALID", `this cannot be sent: ${message}`, "correct the address, the method or the headers", EXIT.usage);
   return new CliError("UNREACHABLE", `no ${who} answers at ${url}: ${message}`, fix, EXIT.unreachable);
