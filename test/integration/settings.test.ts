@@ -197,6 +197,23 @@ describe("berth deploy", () => {
   });
 });
 
+test("berth invoke reaches a revision and an alias, and hears that a body is too large", async () => {
+  await berth.deploy("named", ECHO, { env: { V: "1" } });
+  await berth.deploy("named", ECHO, { env: { V: "2" } });
+  await berth.api.call("PUT", "/v1/functions/named/traffic", { aliases: { old: "r1" } });
+  for (const [name, version] of [
+    ["named", "2"],
+    ["named@old", "1"],
+    ["named@r1", "1"],
+  ] as const)
+    expect(JSON.parse((await run("invoke", name)).stdout)).toMatchObject({ env: { V: version } });
+  expect((await fetch(`${berth.berth.invokeUrl}/function/%6eamed%40old`)).status).toBe(200);
+  expect(await run("invoke", "named@none")).toMatchObject({ code: 3, stderr: expect.stringContaining("error REVISION_NOT_SERVED") });
+  const large = join(dir, "large");
+  writeFileSync(large, Buffer.alloc(40 * 1024 * 1024));
+  expect(await run("invoke", "named", "-d", `@${large}`)).toMatchObject({ code: 5, stderr: expect.stringContaining("error BODY_TOO_LARGE") });
+});
+
 test("berth logs --follow and a command that waits tell when berth ends", async () => {
   const server = createServer((req, res) => {
     if (req.url?.startsWith("/v1/functions/cut/")) res.writeHead(200, { "content-type": "text/event-stream" }).write(": alive\n\n", () => res.destroy());
