@@ -1,4 +1,5 @@
 import { API_KEY_HEADER } from "../pool-manager/client/api-keys.ts";
+import { connectionError } from "./connection.ts";
 import { CliError, EXIT } from "./errors.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -19,8 +20,11 @@ export class Api {
 
   /** `key`: with the role `manage`, where one is wanted. */
   constructor(url: string, key: string | null = null) {
-    if (!/^https?:\/\/[^/]+/.test(url)) {
+    if (!/^https?:\/\/[^/]+/.test(url) || !URL.canParse(url)) {
       throw new CliError("URL_INVALID", `${JSON.stringify(url)} is not a URL`, "give --url (or BERTH_URL) as http://HOST:PORT", EXIT.usage);
+    }
+    if (key !== null && !/^[\x21-\x7e]+$/.test(key)) {
+      throw new CliError("KEY_INVALID", "the key has characters that no key has", "give --key (or BERTH_KEY) as berth key printed it", EXIT.usage);
     }
     this.#key = key;
     this.url = url.replace(/\/$/, "");
@@ -43,7 +47,7 @@ export class Api {
       body: body === undefined ? null : binary ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return response.status === 204 ? null : response.json();
+    return response.status === 204 ? null : response.json().catch((error: Error) => this.#failed(error));
   }
 
   /** Uploads a tar of code; returns the digest that a deployment names. */
@@ -72,28 +76,37 @@ export class Api {
 
   async #once(method: string, path: string, init: RequestInit): Promise<Response> {
     const headers = { ...this.headers, ...init.headers };
-    const response = await fetch(this.url + path, { ...init, headers, method }).catch((error: Error) => {
-      const { message: cause = error.message, code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-      if (code === "ECONNRESET" || code === "UND_ERR_SOCKET") {
-        throw new CliError("CONNECTION_LOST", `${this.url} ended before it answered`, "look whether it was done, and try again", EXIT.unreachable);
-      }
-      throw new CliError("UNREACHABLE", `no berth answers at ${this.url}: ${cause}`, "start one with npm start, or name it with --url", EXIT.unreachable);
-    });
+    // A redirect would take the key elsewhere.
+    const response = await fetch(this.url + path, { ...init, headers, method, redirect: "manual" }).catch((error: Error) => this.#failed(error));
     if (response.ok) return response;
+    if (response.status < 400) {
+      const to = response.headers.get("location") ?? "nowhere";
+      throw new CliError("REDIRECTED", `${this.url} sends its callers to ${to}`, "name the manage API itself with --url", EXIT.refused);
+    }
     const { error = {} } = (await response.json().catch(() => ({}))) as ApiErrorBody;
     const exit = response.status === 404 ? EXIT.notFound : EXIT.refused;
     throw new CliError(error.code ?? `HTTP_${response.status}`, error.message ?? response.statusText, error.fix ?? "look at the log of berth", exit);
   }
 
-  /** Calls `onData` for each server-sent event until the stream ends. */
-  async events(path: string, onData: (data: unknown) => void): Promise<void> {
+  /** Calls `onData` for each server-sent event. Such a stream has no end of its own: rejects with `CONNECTION_LOST` when berth ends it. */
+  async events(path: string, onData: (data: unknown) => void): Promise<never> {
     const response = await this.open("GET", path);
     const decoder = new TextDecoder();
     let rest = "";
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      const blocks = (rest + decoder.decode(chunk, { stream: true })).split("\n\n");
-      rest = blocks.pop() ?? "";
-      for (const block of blocks) if (block.startsWith("data: ")) onData(JSON.parse(block.slice(6)));
+    let end = "it was closed";
+    try {
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        const blocks = (rest + decoder.decode(chunk, { stream: true })).split("\n\n");
+        rest = blocks.pop() ?? "";
+        for (const block of blocks) if (block.startsWith("data: ")) onData(JSON.parse(block.slice(6)));
+      }
+    } catch (error) {
+      end = (error as Error).message;
     }
+    throw new CliError("CONNECTION_LOST", `the stream from ${this.url} has ended: ${end}`, "follow it again once berth answers", EXIT.unreachable);
+  }
+
+  #failed(error: Error): never {
+    throw connectionError(error, { who: "berth", url: this.url, fix: "start one with npm start, or name it with --url" });
   }
 }

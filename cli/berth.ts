@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 import { Command, CommanderError, Option } from "commander";
 import { integer } from "./arguments.ts";
 import { functionCommands } from "./commands/functions.ts";

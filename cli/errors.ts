@@ -1,5 +1,5 @@
-/** Exit codes: stable, for scripts. */
-export const EXIT = { error: 1, usage: 2, notFound: 3, unreachable: 4, refused: 5 } as const;
+/** Exit codes: stable, for scripts. `refused` and `notFound` are Berth's own answers, `functionFailed` a status of 400 or more that a function gave. */
+export const EXIT = { error: 1, usage: 2, notFound: 3, unreachable: 4, refused: 5, functionFailed: 6 } as const;
 
 /** An error that ends the command: printed on stderr with its code and the way to fix it. */
 export class CliError extends Error {

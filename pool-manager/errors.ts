@@ -19,7 +19,7 @@ export const MANAGER_ERRORS = {
   NO_OLDER_REVISION: [409, "name one with --revision; berth get NAME shows them"],
   ROLLOUT_RUNNING: [409, "wait for it, or end it first: berth rollout undo NAME"],
   ROLLOUT_OVER: [409, "berth rollout status NAME shows the last one; one begins when a revision is deployed to a function with a rollout policy"],
-  SECRETS_LOST: [409, "give their values again with secrets, or secrets: {} to do without; on a cluster secretRef brings them back"],
+  SECRETS_LOST: [409, "give their values again with secrets, or take them away: null in a PATCH, --unset NAME; on a cluster secretRef brings them back"],
   FIELD_OWNED: [409, "change it where it is declared: kubectl get functions.berth.dev NAME -o yaml --show-managed-fields tells by whom"],
   RECORD_TOO_LARGE: [
     413,

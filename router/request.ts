@@ -46,9 +46,18 @@ export function routeOf(exchange: Exchange, domain: string | null): Route | null
   const end = nameEnd(url);
   const rest = url.slice(end);
   const path = rest.startsWith("/") ? rest : `/${rest}`;
-  const at = url.indexOf("@", PREFIX.length);
-  if (at < 0 || at >= end) return { name: url.slice(PREFIX.length, end), version: asked, path };
-  return { name: url.slice(PREFIX.length, at), version: url.slice(at + 1, end), path };
+  const segment = url.slice(PREFIX.length, end);
+  const named = segment.includes("%") ? decoded(segment) : segment;
+  const at = named.indexOf("@");
+  return at < 0 ? { name: named, version: asked, path } : { name: named.slice(0, at), version: named.slice(at + 1), path };
+}
+
+/** What clients may encode without changing what is meant (RFC 3986, 2.3), and the @ that some always encode. */
+function decoded(segment: string): string {
+  return segment.replace(/%[0-9a-f]{2}/gi, (code) => {
+    const char = String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return /[A-Za-z0-9\-._~@]/.test(char) ? char : code;
+  });
 }
 
 /** A client that takes us for a proxy sends the whole URL (RFC 9112, 3.2.2). */

@@ -1,8 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { isDeepStrictEqual } from "node:util";
+import { type Command, Option } from "commander";
+import type { Api } from "../api.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import { globals } from "./globals.ts";
-import { readManifest } from "./manifest-file.ts";
+import { type ManifestFile, readManifest } from "./manifest-file.ts";
+import { type VariableOptions, variablesOf, withVariableOptions } from "./variables.ts";
 import { whole } from "./whole.ts";
 
 interface FunctionView {
@@ -13,6 +16,14 @@ interface FunctionView {
   concurrency: number;
   minScale: number;
   maxScale: number;
+  idleTimeout: string;
+  queueDepth: number;
+  queueTimeout: string;
+  rollout: object | null;
+  env: Record<string, string>;
+  /** Names. */
+  secrets: string[];
+  split: Record<string, number>;
   instances: { warm: number; starting: number };
   /** What is in the function's way, in words. */
   problems: string[];
@@ -20,13 +31,11 @@ interface FunctionView {
   rolling?: { to: string; state: string } | null;
 }
 
-interface DeployOptions {
+interface DeployOptions extends VariableOptions {
   from?: string;
   file?: string;
   include: string[];
   external: string[];
-  env: Record<string, string>;
-  secret: Record<string, string>;
   runtime?: string;
   handler?: string;
   signature?: string;
@@ -48,15 +57,12 @@ interface DeployOptions {
 /** deploy, list, get, scale, rollback, delete. */
 export function functionCommands(program: Command): void {
   scaleOptions(
-    program
-      .command("deploy <name>")
+    withVariableOptions(program.command("deploy <name>"))
       .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled")
       .option("--from <path>", "directory or file with the code; left out: only settings change")
       .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by itself")
       .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB takes some away", listed, [])
       .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
-      .option("-e, --env <K=V>", "environment variable (repeatable)", keyValue, {})
-      .option("--secret <K=V>", "secret variable (repeatable); K alone takes it from your environment", secretValue, {})
       .option("--runtime <name>", "runtime that the code needs")
       .option("--handler <export>", "export that handles invocations")
       .addOption(new Option("--signature <kind>", "how the handler is called").choices(["fetch", "lambda", "node"]))
@@ -70,26 +76,20 @@ export function functionCommands(program: Command): void {
       .option("--rollout-max-errors <percent>", "percent of the new revision's invocations that may fail", whole),
   ).action(async (name: string, options: DeployOptions, command: Command) => {
     const { api, format, say } = globals(command);
-    const { settings, include, external } = readManifest(options);
-    const manifest = manifestOf(options, settings);
-    const exists = await api.get(`/v1/functions/${encodeURIComponent(name)}`).then(
-      () => true,
-      (error: CliError) => {
-        if (error.code === "FUNCTION_NOT_FOUND") return false;
-        throw error;
-      },
-    );
+    const file = readManifest(options);
+    const before = await present(api, name);
+    const { notes, ...manifest } = manifestOf(options, file.settings, before);
+    const exists = before !== null;
     if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
-    if (!options.from && options.include.length + options.external.length > 0)
-      throw new CliError("SOURCE_MISSING", "--include and --external go with code", "name the code with --from", EXIT.usage);
+    const beside = filesBeside(options, file);
     if (options.from) {
       const { bundle } = await import("../bundle.ts");
-      const beside = { include: [...include, ...options.include], external: [...external, ...options.external] };
       manifest.code = await api.upload(await bundle(options.from, { ...beside, say }));
     }
     if (options.canary !== undefined) manifest.canary = options.canary;
     const result = (await api.call(exists ? "PATCH" : "PUT", `/v1/functions/${encodeURIComponent(name)}`, manifest)) as FunctionView;
-    say(outcomeOf(result));
+    for (const note of notes) say(`${name}: ${note}`);
+    say(outcomeOf(result, before, options.canary));
     if (format === "table") process.stdout.write(`${result.url}\n`);
     else printOne(result, format);
   });
@@ -156,9 +156,31 @@ export function functionCommands(program: Command): void {
     });
 }
 
-function outcomeOf({ name, newRevision, revision, rolling }: FunctionView): string {
+/** The function as it is deployed, and with the variables of a revision that is taking over; null: it is not. */
+async function present(api: Api, name: string): Promise<FunctionView | null> {
+  const path = `/v1/functions/${encodeURIComponent(name)}`;
+  const view = await api.get<FunctionView>(path).catch((error: CliError) => {
+    if (error.code === "FUNCTION_NOT_FOUND") return null;
+    throw error;
+  });
+  const { rolling } = view ?? {};
+  if (!view || (rolling?.state !== "rolling" && rolling?.state !== "paused")) return view;
+  const { items } = await api.get<{ items: (Pick<FunctionView, "env" | "secrets"> & { id: string })[] }>(`${path}/revisions`);
+  const next = items.find(({ id }) => id === rolling.to);
+  return next ? { ...view, env: { ...view.env, ...next.env }, secrets: [...view.secrets, ...next.secrets] } : view;
+}
+
+const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "rollout"] as const;
+
+function outcomeOf(result: FunctionView, before: FunctionView | null, canary: number | undefined): string {
+  const { name, newRevision, revision, rolling, split } = result;
   if (rolling?.state === "rolling") return `${rolling.to} takes over from ${revision} step by step: berth rollout status ${name}`;
-  return newRevision ? `deployed ${name} as ${revision}` : `${name} is unchanged: ${revision}`;
+  const [shared] = Object.entries(split);
+  if (canary !== undefined && shared?.[1] === canary) return `${shared[0]} gets ${canary} percent of the invocations of ${name} beside ${revision}`;
+  if (newRevision) return `deployed ${name} as ${revision}`;
+  if (before && before.revision !== revision) return `${name} went back to ${revision}, which was deployed with this content before`;
+  const changed = APART_FROM_REVISIONS.filter((field) => before && !isDeepStrictEqual(before[field], result[field]));
+  return changed.length > 0 ? `${name} stays at ${revision}; changed: ${changed.join(", ")}` : `${name} is unchanged: ${revision}`;
 }
 
 function scaleOptions(command: Command): Command {
@@ -170,16 +192,25 @@ function scaleOptions(command: Command): Command {
     .option("--queue-timeout <duration>", "how long an invocation may wait");
 }
 
-function manifestOf(options: DeployOptions, settings: Record<string, unknown>): Record<string, unknown> {
+/** What the command line and the manifest deploy beside the bundle. */
+function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestFile, "include" | "external"> {
+  if (!options.from && options.include.length + options.external.length > 0)
+    throw new CliError("SOURCE_MISSING", "--include and --external go with code", "name the code with --from", EXIT.usage);
+  return { include: [...file.include, ...options.include], external: [...file.external, ...options.external] };
+}
+
+/** The change of a deployed function, or the manifest of a new one (`before` is null); `notes` tell which variables disappear. */
+function manifestOf(options: DeployOptions, file: Record<string, unknown>, before: FunctionView | null): Record<string, unknown> & { notes: string[] } {
+  const { env, secrets, ...settings } = file;
+  const present = before && { env: Object.keys(before.env), secrets: before.secrets };
+  const variables = variablesOf(options, { env, secrets }, present);
   const manifest: Record<string, unknown> = { ...settings, ...scalingOf(options) };
   for (const field of ["runtime", "handler", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
   const rollout = rolloutOf(options);
   if (rollout !== undefined) manifest.rollout = rollout && { ...(manifest.rollout as object | null), ...rollout };
-  if (Object.keys(options.env).length > 0) manifest.env = { ...(manifest.env as object), ...options.env };
-  if (Object.keys(options.secret).length > 0) manifest.secrets = { ...(manifest.secrets as object), ...options.secret };
-  return manifest;
+  return { ...manifest, ...variables };
 }
 
 function scalingOf(options: DeployOptions): Record<string, unknown> {
@@ -198,16 +229,4 @@ function rolloutOf({ rollout, rolloutInterval, rolloutParallel, rolloutMaxErrors
 
 function listed(text: string, known: string[]): string[] {
   return [...known, text];
-}
-
-function keyValue(text: string, known: Record<string, string>): Record<string, string> {
-  const at = text.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError(`"${text}" is not K=V.`);
-  return { ...known, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-/** A secret on the command line shows in process listings; its name alone takes it from the environment. */
-function secretValue(text: string, known: Record<string, string>): Record<string, string> {
-  const value = process.env[text];
-  return !text.includes("=") && value !== undefined ? { ...known, [text]: value } : keyValue(text, known);
 }

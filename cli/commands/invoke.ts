@@ -1,20 +1,29 @@
 import { readFileSync } from "node:fs";
-import { Readable } from "node:stream";
+import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
 import type { Api } from "../api.ts";
+import { integer } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
+import { send } from "../invocation.ts";
 import { printData, say } from "../output.ts";
 import { globals } from "./globals.ts";
 
 interface InvokeOptions {
-  data?: string;
+  data?: string[];
   request?: string;
   header: string[];
   path: string;
   include?: boolean;
   router?: string;
+}
+
+interface LogsOptions {
+  follow?: boolean;
+  tail?: number;
+  since?: string;
+  call?: string;
 }
 
 interface LogEntry {
@@ -29,11 +38,19 @@ interface LogEntry {
 export function invokeCommands(program: Command): void {
   program
     .command("invoke <name>")
-    .description("invoke a function and print its response")
-    .option("-d, --data <data>", "request body; @FILE reads a file, - standard input")
+    .description("invoke a function, NAME or NAME@ALIAS or NAME@REVISION, and print its response; redirects are not followed")
+    .option("-d, --data <data>", "request body; @FILE reads a file, - standard input; several are joined by &", (text: string, all: string[] = []) => [
+      ...all,
+      text,
+    ])
     .option("-X, --request <method>", "method; POST with data, else GET")
-    .option("-H, --header <name: value>", "header (repeatable)", (text: string, all: string[]) => [...all, text], [])
-    .option("-p, --path <path>", "path below the function", "")
+    .option(
+      "-H, --header <name: value>",
+      "header (repeatable); the content type is JSON where the data is, else as curl's",
+      (text: string, all: string[]) => [...all, text],
+      [],
+    )
+    .option("-p, --path <path>", "path below the function, with its query", "")
     .addOption(new Option("--router <url>", "address of a router, where the pool manager has none of its own").env("BERTH_ROUTER"))
     .option("-i, --include", "print status and headers on stderr")
     .action(async (name: string, options: InvokeOptions, command: Command) => {
@@ -45,12 +62,13 @@ export function invokeCommands(program: Command): void {
     .command("logs <name>")
     .description("print a function's output")
     .option("-F, --follow", "go on until interrupted")
-    .option("-n, --tail <lines>", "lines to begin with", "100")
+    .option("-n, --tail <lines>", "lines to begin with; 100, or with --since all that are kept", integer(0, 1000))
+    .option("--since <time>", "only lines that are not older: 10m, or 2026-01-31T12:00:00Z")
     .option("--call <id>", "only one invocation's lines")
-    .action(async (name: string, options: { follow?: boolean; tail: string; call?: string }, command: Command) => {
+    .action(async (name: string, options: LogsOptions, command: Command) => {
       const { api, format } = globals(command);
-      const query = new URLSearchParams({ tail: options.tail });
-      if (options.call) query.set("call", options.call);
+      const { follow: _, ...filters } = options;
+      const query = new URLSearchParams(Object.entries(filters).map(([filter, value]) => [filter, String(value)]));
       const path = `/v1/functions/${encodeURIComponent(name)}/logs`;
       const print = (entry: LogEntry) => (format === "table" ? printLine(entry) : process.stdout.write(`${JSON.stringify(entry)}\n`));
       if (options.follow) return api.events(`${path}?${query}&follow=true`, (entry) => print(entry as LogEntry));
@@ -63,57 +81,38 @@ export function invokeCommands(program: Command): void {
 async function invoke(api: Api, name: string, options: InvokeOptions, verbose: boolean): Promise<void> {
   const router = options.router ?? (await api.get<{ router: string | null }>("/v1/status")).router;
   if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router of its own", "name one with --router or BERTH_ROUTER", EXIT.error);
-  const body = readData(options.data);
-  const path = options.path && !/^[/?]/.test(options.path) ? `/${options.path}` : options.path;
-  const response = await fetch(`${router}/function/${encodeURIComponent(name)}${path}`, {
-    method: options.request ?? (body === null ? "GET" : "POST"),
-    headers: { ...api.headers, ...headersOf(options.header, body) },
-    body: body as BodyInit | null,
-  }).catch((error: Error) => {
-    throw new CliError("UNREACHABLE", `no router answers at ${router}: ${error.message}`, "is berth running?", EXIT.unreachable);
-  });
+  const body = options.data ? readData(options.data) : null;
+  const { header: headers, path, request: method = body === null ? "GET" : "POST" } = options;
+  const response = await send({ router, name, path, method, headers, body, identity: api.headers });
+  const { statusCode: status = 0, headers: answered } = response;
   if (verbose) describe(response);
-  if (response.body) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
+  await pipeline(response, process.stdout, { end: false }).catch((error: Error) => {
+    throw new CliError("CONNECTION_LOST", `the response of ${name} broke off: ${error.message}`, `berth logs ${name} may tell why`, EXIT.unreachable);
+  });
   if (process.stdout.isTTY) process.stdout.write("\n");
-  if (response.ok) return;
-  const code = response.headers.get("x-berth-error");
-  say(`error ${code ?? `HTTP_${response.status}`}: ${name} answered ${response.status}`);
-  process.exitCode = response.status === 404 ? EXIT.notFound : EXIT.refused;
+  if (status >= 300 && status < 400 && answered.location) say(`${name} answered ${status}: see ${answered.location} (redirects are not followed)`);
+  if (status < 400) return;
+  const code = answered["x-berth-error"];
+  say(`error ${code ?? `HTTP_${status}`}: ${name} answered ${status}`);
+  process.exitCode = code === undefined ? EXIT.functionFailed : status === 404 ? EXIT.notFound : EXIT.refused;
 }
 
-function describe(response: Response): void {
-  say(`HTTP ${response.status} ${response.statusText}`);
-  for (const [name, value] of response.headers) say(pc.dim(`${name}: ${value}`));
+function describe({ statusCode, statusMessage, rawHeaders }: IncomingMessage): void {
+  say(`HTTP ${statusCode} ${statusMessage}`);
+  for (let i = 0; i < rawHeaders.length; i += 2) say(pc.dim(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`));
 }
 
-function readData(data: string | undefined): string | Uint8Array | null {
-  if (data === undefined) return null;
-  if (data === "-") return new Uint8Array(readFileSync(0));
-  if (!data.startsWith("@")) return data;
+/** Several are joined by &, as curl does. */
+function readData(parts: readonly string[]): Buffer {
+  return Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [readPart(part)] : [Buffer.from("&"), readPart(part)])));
+}
+
+function readPart(data: string): Buffer {
+  if (data !== "-" && !data.startsWith("@")) return Buffer.from(data);
   try {
-    return new Uint8Array(readFileSync(data.slice(1)));
+    return readFileSync(data === "-" || data === "@-" ? 0 : data.slice(1));
   } catch (error) {
     throw new CliError("DATA_UNREADABLE", (error as Error).message, "name a readable file after @", EXIT.usage);
-  }
-}
-
-function headersOf(given: readonly string[], body: string | Uint8Array | null): Headers {
-  const headers = new Headers();
-  if (typeof body === "string") headers.set("content-type", isJson(body) ? "application/json" : "text/plain");
-  for (const header of given) {
-    const at = header.indexOf(":");
-    if (at < 1) throw new CliError("HEADER_INVALID", `${JSON.stringify(header)} is not a header`, 'write it as -H "name: value"', EXIT.usage);
-    headers.set(header.slice(0, at).trim(), header.slice(at + 1).trim());
-  }
-  return headers;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

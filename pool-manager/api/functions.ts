@@ -1,7 +1,8 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { ManagerError } from "../errors.ts";
-import { checkName, type Manifest, ManifestSchema, parseManifest } from "../functions/manifest.ts";
+import { checkName, type InForce, ManifestSchema, parseManifest, patchManifest } from "../functions/manifest.ts";
+import { sinceMs } from "../functions/since.ts";
 import { parseCanary } from "../functions/traffic.ts";
 import { objectOf } from "./body.ts";
 import type { ApiContext } from "./context.ts";
@@ -44,8 +45,8 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     const { code, canary, ...manifest } = objectOf(body);
     const share = parseCanary(canary);
     if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
-    const make = (current?: Manifest) => parseManifest(manifest, context.runtimes, keep ? current : undefined);
-    make();
+    const make = (current?: InForce) => (keep && current ? patchManifest(manifest, context.runtimes, current) : parseManifest(manifest, context.runtimes));
+    if (!keep) make();
     const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code)));
     if (!ref && !functions.find(name) && !keep) {
       throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
@@ -76,9 +77,10 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
       attachValidation: true,
       schema: {
         tags,
-        summary: "Change a function: what is left out stays as it is",
+        summary:
+          "Change a function by a JSON Merge Patch (RFC 7386): what is left out stays as it is, single variables too; null takes a variable away, or goes back to the default",
         params: schemas.NameParams,
-        body: schemas.DeployBody,
+        body: schemas.PatchBody,
         response: deployed,
       },
     },
@@ -125,8 +127,10 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     },
     async (request, reply) => {
       const { uid } = functions.get(request.params.name);
-      const { follow, tail = 100, call } = request.query;
-      const items = logs.tail(uid, tail, call);
+      const { follow, call, since } = request.query;
+      const from = since === undefined ? undefined : sinceMs(since, Date.now());
+      const { tail = from === undefined ? 100 : 1000 } = request.query;
+      const items = logs.tail(uid, tail, call, from);
       if (!follow) return { items };
       let stop: () => void = () => {};
       const queue: unknown[] = [...items];

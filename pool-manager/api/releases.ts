@@ -1,9 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import { ManagerError } from "../errors.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import { parseTraffic, TrafficBody } from "../functions/traffic.ts";
-import { objectOf } from "./body.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
 import { lastRollout, viewFunction, viewRevisions } from "./views.ts";
@@ -39,9 +37,10 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
       },
     },
     async (request) => {
-      const to = objectOf(request.body ?? {}).revision;
-      if (to !== undefined && typeof to !== "string") throw new ManagerError("BODY_INVALID", "revision: must be a string", "revision");
-      return changed(await functions.rollback(request.params.name, to));
+      const { params, body, validationError } = request;
+      // A request without a body is one without a wish.
+      if (body != null && validationError) throw validationError;
+      return changed(await functions.rollback(params.name, body?.revision));
     },
   );
 

@@ -1,5 +1,5 @@
 import { type Static, type TObject, type TProperties, Type } from "typebox";
-import { ManifestSchema } from "../functions/manifest.ts";
+import { ManifestSchema, PatchSchema } from "../functions/manifest.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -15,18 +15,23 @@ export const ErrorBody = Type.Object(
 
 export const NameParams = Type.Object({ name: Type.String({ maxLength: 200 }) });
 
-export const DeployBody = Type.Partial(
-  Type.Object({
-    ...ManifestSchema.properties,
-    code: Type.String({ description: "Digest that POST /v1/code returned." }),
-    canary: Type.Integer({ description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one." }),
-  }),
-  { description: "Manifest of the function, and the digest of its code." },
-);
+const Deployment = {
+  code: Type.String({ description: "Digest that POST /v1/code returned." }),
+  canary: Type.Integer({ description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one." }),
+};
 
-export const RollbackBody = Type.Object({
-  revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one that was active before." })),
+export const DeployBody = Type.Partial(Type.Object({ ...ManifestSchema.properties, ...Deployment }), {
+  description: "Manifest of the function, and the digest of its code.",
 });
+
+export const PatchBody = Type.Partial(Type.Object({ ...PatchSchema.properties, ...Deployment }), {
+  description: "Change of the manifest (RFC 7386), and the digest of new code.",
+});
+
+export const RollbackBody = Type.Object(
+  { revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one that was active before." })) },
+  { additionalProperties: false },
+);
 
 export const CodeResult = Type.Object({
   digest: Type.String(),
@@ -154,11 +159,15 @@ export const StatusView = Type.Object({
   node: Type.String(),
 });
 
-export const LogsQuery = Type.Object({
-  follow: Type.Optional(Type.Boolean({ description: "Stream as server-sent events." })),
-  tail: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 100 })),
-  call: Type.Optional(Type.String({ description: "Only lines of this call id.", maxLength: 200 })),
-});
+export const LogsQuery = Type.Object(
+  {
+    follow: Type.Optional(Type.Boolean({ description: "Stream as server-sent events." })),
+    tail: Type.Optional(Type.Integer({ description: "Lines to begin with; by default 100, with since all.", minimum: 0, maximum: 1000 })),
+    call: Type.Optional(Type.String({ description: "Only lines of this call id.", maxLength: 200 })),
+    since: Type.Optional(Type.String({ description: 'Only lines of this time and later: how long ago, such as "10m", or a date and time.', maxLength: 64 })),
+  },
+  { additionalProperties: false },
+);
 
 export const LogList = list(
   Type.Object({

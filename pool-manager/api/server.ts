@@ -8,6 +8,7 @@ import { functionRoutes } from "./functions.ts";
 import { guard } from "./guard.ts";
 import { poolRoutes } from "./pools.ts";
 import { releaseRoutes } from "./releases.ts";
+import { validatorOf } from "./validate.ts";
 
 /** The manage API: routes, OpenAPI at /docs, and one shape for every error. */
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
@@ -17,8 +18,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     bodyLimit: 1024 * 1024,
     requestTimeout: 120_000,
     forceCloseConnections: true,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: false } },
   }) as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorOf);
   guard(app, context.keys);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = error instanceof ManagerError ? error : translate(error);
@@ -50,12 +51,6 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
 /** Errors of the framework in the API's own codes. */
 function translate(error: FastifyError): ManagerError {
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ManagerError("CODE_TOO_LARGE", "the upload is too large");
-  if (error.validation) {
-    const [first] = error.validation;
-    const extra = (first?.params as { additionalProperty?: string } | undefined)?.additionalProperty;
-    const field = [(first?.instancePath ?? "").slice(1).replaceAll("/", "."), extra].filter(Boolean).join(".");
-    return new ManagerError("BODY_INVALID", `${field || error.validationContext || "request"}: ${first?.message}`, field || undefined);
-  }
   const status = error.statusCode ?? 500;
   if (status < 500) return new ManagerError("BODY_INVALID", error.message);
   return new ManagerError("INTERNAL", "the request failed inside berth");

@@ -3,6 +3,7 @@ import { parse, stringify } from "yaml";
 import { ManagerError } from "../errors.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
 import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "./function.ts";
+import { formerHistory } from "./history.ts";
 
 /**
  * One YAML file a function in `functions/`, its secrets in `secrets/` with mode 0600.
@@ -58,8 +59,8 @@ function readRecord(name: string, text: string): FunctionRecord {
   if (!record?.uid || `${record.name}.yaml` !== name || !Array.isArray(record.revisions)) {
     throw new ManagerError("STORE_FAILED", `functions/${name} in the state directory is not a function; move it away`);
   }
-  const { traffic = NO_TRAFFIC, latest = record.active, rolloutPolicy = null, rollout = null } = record;
-  return { ...record, traffic, latest, rolloutPolicy, rollout };
+  const { traffic = NO_TRAFFIC, latest = record.active, rolloutPolicy = null, rollout = null, history = formerHistory(record) } = record;
+  return { ...record, traffic, latest, rolloutPolicy, rollout, history };
 }
 
 export async function durably(write: () => Promise<void>): Promise<void> {

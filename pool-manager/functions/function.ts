@@ -86,6 +86,8 @@ export interface FunctionRecord {
   rolloutPolicy: RolloutPolicy | null;
   /** The last rollout; null: there was none since a revision took over at once. */
   rollout: Rollout | null;
+  /** Ids of revisions in the order in which they became the active one, the present one last; without what rollbacks have undone. */
+  history: string[];
   /** Oldest first, at most `MAX_REVISIONS`. */
   revisions: Revision[];
 }

@@ -40,9 +40,11 @@ export class FunctionLogs {
     else keep(buffer, { time: now.toISOString(), instance, ...parse(line) });
   }
 
-  tail(functionUid: string, lines: number, callId?: string): LogEntry[] {
+  /** The latest lines, oldest first. `sinceMs`: only those that came at that time or later, in milliseconds of the wall clock. */
+  tail(functionUid: string, lines: number, callId?: string, sinceMs = 0): LogEntry[] {
     const entries = this.#buffers.get(functionUid)?.entries ?? [];
-    return entries.filter((entry) => callId === undefined || entry.callId === callId).slice(-lines);
+    const asked = entries.filter((entry) => (callId === undefined || entry.callId === callId) && (sinceMs === 0 || Date.parse(entry.time) >= sinceMs));
+    return lines === 0 ? [] : asked.slice(-lines);
   }
 
   /** Calls `listener` with each new entry; null when too many follow already. */

@@ -1,17 +1,19 @@
-import { type Static, Type } from "typebox";
+import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
-import { parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { faultOf, PATTERNS } from "./field-fault.ts";
 import type { RolloutPolicy } from "./function.ts";
+import { merged, refusal } from "./variables.ts";
 
 const Duration = (description: string, fallback: string) =>
-  Type.Union([Type.String({ pattern: "^\\d+(\\.\\d+)?(ms|s|m|h)?$" }), Type.Number({ minimum: 0 })], {
+  Type.Union([Type.String({ pattern: PATTERNS.duration }), Type.Number({ minimum: 0 })], {
     description: `${description} A duration such as "500ms", "30s" or "5m", or a number of seconds.`,
     default: fallback,
   });
 
 const Variables = (description: string) =>
-  Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Type.String({ maxLength: 32_768 }), {
+  Type.Record(Type.String({ pattern: PATTERNS.variable }), Type.String({ maxLength: 32_768 }), {
     description,
     maxProperties: 256,
     additionalProperties: false,
@@ -20,7 +22,7 @@ const Variables = (description: string) =>
 
 const RolloutFields = Type.Partial(
   Type.Object({
-    steps: Type.Array(Type.Union([Type.Integer({ minimum: 1, maximum: 1000 }), Type.String({ pattern: "^[1-9][0-9]?%$" })]), {
+    steps: Type.Array(Type.Union([Type.Integer({ minimum: 1, maximum: 1000 }), Type.String({ pattern: PATTERNS.share })]), {
       description: 'What it has after each step: so many instances, or a share of instances and invocations such as "25%". In the end it has all.',
       maxItems: 20,
       default: ["10%", "50%"],
@@ -44,7 +46,7 @@ export const ManifestSchema = Type.Partial(
     handler: Type.Optional(
       Type.String({
         description: "Name of the export that handles invocations. Left out: found by its signature.",
-        pattern: "^[A-Za-z_$][A-Za-z0-9_$]*$",
+        pattern: PATTERNS.handler,
         maxLength: 128,
       }),
     ),
@@ -81,6 +83,36 @@ export const ManifestSchema = Type.Partial(
   { $id: "https://berth.dev/schemas/function.json", title: "Function", additionalProperties: false },
 );
 
+const Nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const nullable = (properties: TProperties) => Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, Nullable(schema)]));
+const VariableChanges = (description: string) =>
+  Nullable(
+    Type.Record(Type.String({ pattern: PATTERNS.variable }), Nullable(Type.String({ maxLength: 32_768 })), {
+      description: `${description} Those that are left out stay; null takes one away.`,
+      maxProperties: 256,
+      additionalProperties: false,
+    }),
+  );
+
+/** A change of a manifest, as a JSON Merge Patch (RFC 7386): what is left out stays as it is, null goes back to the default. */
+export const PatchSchema = Type.Partial(
+  Type.Object({
+    ...nullable(ManifestSchema.properties),
+    env: VariableChanges("Environment variables."),
+    secrets: VariableChanges("Secret variables."),
+    rollout: Nullable(Type.Partial(Type.Object(nullable(RolloutFields.properties)), { additionalProperties: false })),
+  }),
+  { additionalProperties: false },
+);
+
+type Given = Static<typeof ManifestSchema>;
+type OrNull<T> = { [K in keyof T]?: T[K] | null };
+type Patch = OrNull<Omit<Given, "env" | "secrets" | "rollout">> & {
+  env?: Record<string, string | null> | null;
+  secrets?: Record<string, string | null> | null;
+  rollout?: OrNull<Static<typeof RolloutFields>> | null;
+};
+
 /** A complete, checked manifest; durations in milliseconds. */
 export interface Manifest {
   runtime: string;
@@ -99,7 +131,15 @@ export interface Manifest {
   rollout: RolloutPolicy | null;
 }
 
-const schema = Compile(ManifestSchema);
+/** A function's manifest as it is in force. */
+export interface InForce extends Manifest {
+  name: string;
+  /** Names of secrets whose values are lost: `secrets` lacks them. */
+  lostSecrets: readonly string[];
+}
+
+const manifestCheck = Compile(ManifestSchema);
+const patchCheck = Compile(PatchSchema);
 
 /** Bounds of durations, in milliseconds. */
 const LIMITS = {
@@ -110,81 +150,90 @@ const LIMITS = {
   "rollout.interval": [0, 86_400_000],
 } as const;
 
-/** Names that would change the process rather than the function. */
-const RESERVED = /^(NODE_OPTIONS|LD_PRELOAD|LD_LIBRARY_PATH|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|BERTH_.*)$/;
+/** Checks a whole manifest: what is left out is as by default. Throws `MANIFEST_INVALID` with the field. */
+export function parseManifest(input: unknown, runtimes: readonly string[]): Manifest {
+  if (!manifestCheck.Check(input)) throw fault(manifestCheck.Errors(input), ManifestSchema, input);
+  return checked(input, DEFAULTS, runtimes);
+}
 
-/**
- * Checks a manifest. Fields that are left out come from `base` (defaults for a new function).
- * Throws `MANIFEST_INVALID` with the field.
- */
-export function parseManifest(input: unknown, runtimes: readonly string[], base: Manifest = DEFAULTS): Manifest {
-  if (!schema.Check(input)) {
-    const [first] = schema.Errors(input);
-    throw invalid(fieldOf(first), `${first?.message ?? "is not valid"}`);
-  }
+/** Applies a change (`PatchSchema`) to the manifest in force. Throws `MANIFEST_INVALID` with the field, or `SECRETS_LOST` where it keeps a lost secret. */
+export function patchManifest(input: unknown, runtimes: readonly string[], current: InForce): Manifest {
+  if (!patchCheck.Check(input)) throw fault(patchCheck.Errors(input), PatchSchema, input);
+  const patch = input as Patch;
+  const { secrets } = patch;
+  const lost = secrets === null ? [] : current.lostSecrets.filter((name) => !Object.hasOwn(secrets ?? {}, name));
+  if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${current.name} are lost: ${lost.join(", ")}`, "secrets");
+  return checked(patch, current, runtimes);
+}
+
+function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Manifest {
+  const pick = <T>(value: T | null | undefined, kept: T, fallback: T): T => (value === undefined ? kept : (value ?? fallback));
   const manifest: Manifest = {
-    runtime: input.runtime ?? base.runtime,
-    handler: input.handler ?? base.handler,
-    signature: input.signature ?? base.signature,
-    env: { ...(input.env ?? base.env) },
-    secrets: { ...(input.secrets ?? base.secrets) },
-    timeoutMs: duration("timeout", input.timeout, base.timeoutMs),
-    loadTimeoutMs: duration("loadTimeout", input.loadTimeout, base.loadTimeoutMs),
-    concurrency: input.concurrency ?? base.concurrency,
-    minScale: input.minScale ?? base.minScale,
-    maxScale: input.maxScale ?? base.maxScale,
-    idleTimeoutMs: duration("idleTimeout", input.idleTimeout, base.idleTimeoutMs),
-    queueDepth: input.queueDepth ?? base.queueDepth,
-    queueTimeoutMs: duration("queueTimeout", input.queueTimeout, base.queueTimeoutMs),
-    rollout: input.rollout === undefined ? base.rollout : policyOf(input.rollout, base.rollout ?? ROLLOUT),
+    runtime: pick(given.runtime, base.runtime, DEFAULTS.runtime),
+    handler: pick(given.handler, base.handler, null),
+    signature: pick(given.signature, base.signature, null),
+    env: merged(base.env, given.env),
+    secrets: merged(base.secrets, given.secrets),
+    timeoutMs: duration("timeout", given.timeout, base.timeoutMs, DEFAULTS.timeoutMs),
+    loadTimeoutMs: duration("loadTimeout", given.loadTimeout, base.loadTimeoutMs, DEFAULTS.loadTimeoutMs),
+    concurrency: pick(given.concurrency, base.concurrency, DEFAULTS.concurrency),
+    minScale: pick(given.minScale, base.minScale, DEFAULTS.minScale),
+    maxScale: pick(given.maxScale, base.maxScale, DEFAULTS.maxScale),
+    idleTimeoutMs: duration("idleTimeout", given.idleTimeout, base.idleTimeoutMs, DEFAULTS.idleTimeoutMs),
+    queueDepth: pick(given.queueDepth, base.queueDepth, DEFAULTS.queueDepth),
+    queueTimeoutMs: duration("queueTimeout", given.queueTimeout, base.queueTimeoutMs, DEFAULTS.queueTimeoutMs),
+    rollout: given.rollout === undefined ? base.rollout : given.rollout && policyOf(given.rollout, base.rollout ?? ROLLOUT),
   };
   crossCheck(manifest, runtimes);
+  for (const field of ["env", "secrets"] as const) checkVariables(field, given[field] ?? {});
   return manifest;
 }
 
-function policyOf(given: Static<typeof RolloutFields> | null, base: RolloutPolicy): RolloutPolicy | null {
-  if (given === null) return null;
+function policyOf(given: NonNullable<Patch["rollout"]>, base: RolloutPolicy): RolloutPolicy {
   const { steps = base.steps, interval, parallel = base.parallel, maxErrors = base.maxErrors } = given;
-  return { steps: [...steps], intervalMs: duration("rollout.interval", interval, base.intervalMs), parallel, maxErrors };
+  return {
+    steps: [...(steps ?? ROLLOUT.steps)],
+    intervalMs: duration("rollout.interval", interval, base.intervalMs, ROLLOUT.intervalMs),
+    parallel: parallel ?? ROLLOUT.parallel,
+    maxErrors: maxErrors ?? ROLLOUT.maxErrors,
+  };
 }
 
-function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
-  if (!runtimes.includes(manifest.runtime)) {
-    throw invalid("runtime", `"${manifest.runtime}" is not a runtime here; there is: ${runtimes.join(", ")}`);
-  }
-  if (manifest.minScale > manifest.maxScale) {
-    throw invalid("minScale", `${manifest.minScale} is above maxScale ${manifest.maxScale}`);
-  }
-  for (const field of ["env", "secrets"] as const) {
-    for (const name of Object.keys(manifest[field])) {
-      if (RESERVED.test(name)) throw invalid(`${field}.${name}`, "this name is reserved");
-      if (manifest[field][name]?.includes("\0")) throw invalid(`${field}.${name}`, "must not contain a NUL character");
-    }
-  }
-  for (const name of Object.keys(manifest.secrets)) {
-    if (name in manifest.env) throw invalid(`secrets.${name}`, "is also a variable under env");
+function crossCheck({ runtime, minScale, maxScale, env, secrets }: Manifest, runtimes: readonly string[]): void {
+  if (!runtimes.includes(runtime)) throw invalid("runtime", `"${runtime}" is not a runtime here; there is: ${runtimes.join(", ")}`);
+  if (minScale > maxScale) throw invalid("minScale", `${minScale} is above maxScale ${maxScale}`);
+  for (const name of Object.keys(secrets)) {
+    if (Object.hasOwn(env, name)) throw invalid(`secrets.${name}`, `is also a variable under env: take one of them away, by null or --unset ${name}`);
   }
 }
 
-function duration(field: keyof typeof LIMITS, value: string | number | undefined, fallback: number): number {
-  if (value === undefined) return fallback;
+/** Of what is given alone: what an older Berth has taken stays. */
+function checkVariables(field: "env" | "secrets", given: Record<string, string | null>): void {
+  for (const [name, value] of Object.entries(given)) {
+    const refused = value === null ? null : refusal(name);
+    if (refused) throw invalid(`${field}.${name}`, refused);
+    if (value?.includes("\0")) throw invalid(`${field}.${name}`, "must not contain a NUL character");
+  }
+}
+
+function duration(field: keyof typeof LIMITS, value: string | number | null | undefined, kept: number, fallback: number): number {
+  if (value === undefined) return kept;
+  if (value === null) return fallback;
   const ms = parseDuration(value);
   const [min, max] = LIMITS[field];
   if (ms === null || ms < min || ms > max) {
-    throw invalid(field, `${JSON.stringify(value)} is not a duration between ${min} ms and ${max / 1000} s`);
+    throw invalid(field, `must be a duration from ${formatDuration(min)} to ${formatDuration(max)}, and is ${JSON.stringify(value)}`);
   }
   return ms;
 }
 
-function invalid(field: string, message: string): ManagerError {
-  return new ManagerError("MANIFEST_INVALID", `${field || "manifest"}: ${message}`, field || undefined);
+function fault(errors: Parameters<typeof faultOf>[0], schema: object, input: unknown): ManagerError {
+  const { field, message } = faultOf(errors, schema, input);
+  return invalid(field, message);
 }
 
-/** typebox reports JSON pointers; users read dotted paths. */
-function fieldOf(error: { instancePath: string; params?: object } | undefined): string {
-  const path = (error?.instancePath ?? "").slice(1).replaceAll("/", ".");
-  const extra = (error?.params as { additionalProperties?: string[] } | undefined)?.additionalProperties?.[0];
-  return [path, extra].filter(Boolean).join(".");
+function invalid(field: string, message: string): ManagerError {
+  return new ManagerError("MANIFEST_INVALID", `${field || "manifest"}: ${message}`, field || undefined);
 }
 
 /** What is not said of a rollout. */

@@ -11,10 +11,10 @@ import {
   type Secrets,
   type Traffic,
 } from "./function.ts";
-import type { Manifest } from "./manifest.ts";
+import { activated, rollbackTarget, wentBack } from "./history.ts";
+import type { InForce, Manifest } from "./manifest.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import {
-  activated,
   atOnce,
   baseRevision,
   checkServed,
@@ -28,7 +28,6 @@ import {
   newRevision,
   type Placed,
   retained,
-  rollbackTarget,
   scalingOf,
 } from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
@@ -120,7 +119,7 @@ export class FunctionRegistry {
    * without `code` the active revision's is kept. With `canary`, the percent of invocations that the revision gets, the
    * active one stays; else it becomes the active one, at once or by the function's rollout policy.
    */
-  deploy(name: string, make: (current?: Manifest) => Manifest, code?: CodeRef, canary?: number): Promise<Deployed> {
+  deploy(name: string, make: (current?: InForce) => Manifest, code?: CodeRef, canary?: number): Promise<Deployed> {
     return this.exclusively(async () => {
       const existing = this.#byName.get(name);
       if (!existing && !code) this.#held(name);
@@ -189,15 +188,15 @@ export class FunctionRegistry {
     return { record: await this.#commit(record, secrets, declaration), newRevision: !same };
   }
 
-  /** Makes an older revision active: the named one, or the last that was; or one that is about to be replaced stays. */
+  /** Makes an older revision active: the named one, or the one that was before; or one that is about to be replaced stays. */
   rollback(name: string, to?: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
       const { record, secrets } = this.#held(name);
       if (!to && isRolling(record.rollout)) return this.#moveOn({ ...record, ...end(record, record.rollout, "undone", BY_HAND) });
       const target = to ? record.revisions.find((revision) => revision.id === to) : rollbackTarget(record);
       if (!target && to) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${to}`, "revision");
-      if (!target) throw new ManagerError("NO_OLDER_REVISION", `${name} has no revision before ${record.active} that was active`);
-      return this.#commit({ ...record, ...atOnce(record, target.id) }, secrets);
+      if (!target) throw new ManagerError("NO_OLDER_REVISION", `no other revision of ${name} was active before ${record.active}`);
+      return this.#commit({ ...record, ...atOnce(record, target.id), history: wentBack(record.history, target.id) }, secrets);
     });
   }
 
@@ -327,9 +326,10 @@ function contentOf(revisions: readonly Revision[]): string[] {
   return revisions.flatMap(({ image, layer }) => [image, layer]);
 }
 
-/** The manifest in force; who takes its secrets over while their values are lost gets `SECRETS_LOST`. */
-function inForce(held: Held): Manifest {
-  return Object.defineProperty(manifestOf(held.record, {}), "secrets", { get: () => secretsOf(held), enumerable: true });
+function inForce({ record, secrets }: Held): InForce {
+  const base = baseRevision(record);
+  const values = secrets[base.id] ?? {};
+  return { ...manifestOf(record, { ...values }), name: record.name, lostSecrets: lostSecrets(base, values) };
 }
 
 /** Values of the secrets in force. Throws `SECRETS_LOST`: without them the function would silently do without. */

@@ -13,6 +13,7 @@ import {
   type Scaling,
   servedRevisions,
 } from "./function.ts";
+import { rollbackTarget } from "./history.ts";
 import type { Manifest } from "./manifest.ts";
 import { begin, isRolling } from "./rollout.ts";
 
@@ -70,25 +71,6 @@ export function retained(record: FunctionRecord): Revision[] {
   return revisions.filter((revision, index) => index >= excess || kept.has(revision.id));
 }
 
-/** Of the revisions before the active one, the one that was active last: one whose rollout was undone never was. */
-export function rollbackTarget({ active, revisions }: FunctionRecord): Revision | undefined {
-  const before = revisions.slice(
-    0,
-    revisions.findIndex(({ id }) => id === active),
-  );
-  const since = ({ activatedAt, createdAt }: Revision) => activatedAt ?? createdAt;
-  return before
-    .filter(({ activatedAt }) => activatedAt !== null)
-    .reduce<Revision | undefined>((last, one) => (last && since(last) > since(one) ? last : one), undefined);
-}
-
-/** Notes when another revision than `before` became the active one. */
-export function activated(record: FunctionRecord, before: string | undefined, now: string): FunctionRecord {
-  const { active, revisions } = record;
-  if (active === before) return record;
-  return { ...record, revisions: revisions.map((revision) => (revision.id === active ? { ...revision, activatedAt: now } : revision)) };
-}
-
 /** Which revision gets the invocations, and how another one gets there. */
 export type Placed = Pick<FunctionRecord, "active" | "traffic" | "rollout">;
 
@@ -134,6 +116,7 @@ export function newFunction(name: string, manifest: Manifest): FunctionRecord {
     scaling: scalingOf(manifest),
     rolloutPolicy: manifest.rollout,
     rollout: null,
+    history: [],
     revisions: [],
   };
 }

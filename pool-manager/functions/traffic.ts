@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
+import { faultOf, PATTERNS } from "./field-fault.ts";
 import type { TrafficChange } from "./registry.ts";
 
 const Percent = Type.Integer({ minimum: 0, maximum: 100 });
@@ -9,12 +10,12 @@ const Percent = Type.Integer({ minimum: 0, maximum: 100 });
 export const TrafficBody = Type.Partial(
   Type.Object({
     active: Type.String({ description: "Revision that gets what the split leaves. Another one than before ends the split." }),
-    split: Type.Record(Type.String({ pattern: "^r\\d+$" }), Percent, {
+    split: Type.Record(Type.String({ pattern: PATTERNS.revision }), Percent, {
       description: "Percent of the invocations by revision, 100 together at most.",
       maxProperties: 10,
       additionalProperties: false,
     }),
-    aliases: Type.Record(Type.String({ pattern: "^(?!r\\d+$)[a-z]([-a-z0-9]{0,30}[a-z0-9])?$" }), Type.String(), {
+    aliases: Type.Record(Type.String({ pattern: PATTERNS.alias }), Type.String(), {
       description: "Revision by alias, which is invoked as NAME@ALIAS.",
       maxProperties: 10,
       additionalProperties: false,
@@ -28,9 +29,8 @@ const schema = Compile(TrafficBody);
 /** Throws `TRAFFIC_INVALID` with the field. */
 export function parseTraffic(input: unknown): TrafficChange {
   if (!schema.Check(input)) {
-    const [first] = schema.Errors(input);
-    const field = (first?.instancePath ?? "").slice(1).replaceAll("/", ".");
-    throw invalid(field, `${first?.message ?? "is not valid"}; split is {"r3": 10}, aliases are {"next": "r3"}`);
+    const { field, message } = faultOf(schema.Errors(input), TrafficBody, input);
+    throw invalid(field, message);
   }
   const { active, split, aliases } = input as Static<typeof TrafficBody>;
   const sum = Object.values(split ?? {}).reduce((total, percent) => total + percent, 0);
@@ -41,7 +41,8 @@ export function parseTraffic(input: unknown): TrafficChange {
 /** Percent that a deployed revision gets beside the active one; undefined: all. Throws `TRAFFIC_INVALID`. */
 export function parseCanary(value: unknown): number | undefined {
   if (value === undefined) return undefined;
-  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 100) throw invalid("canary", "must be an integer from 0 to 100");
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 100)
+    throw invalid("canary", `must be an integer from 0 to 100, and is ${JSON.stringify(value).slice(0, 80)}`);
   return value as number;
 }
 

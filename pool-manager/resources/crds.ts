@@ -6,7 +6,7 @@ import { PoolFields } from "../pool/pools.ts";
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 2;
+export const DEFINITION_VERSION = 3;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
 
@@ -99,6 +99,7 @@ const FUNCTION_STATUS = object(
       },
       { nullable: true },
     ),
+    history: { type: "array", items: { type: "string" }, description: "Revisions in the order in which they became the active one." },
     revisions: { type: "array", items: { type: "object", ...open } },
     conditions: CONDITIONS,
   },

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatDuration, parseDuration } from "../functions/duration.ts";
 import { type FunctionRecord, NO_TRAFFIC, type Revision, type Rollout, type RolloutPolicy, type Scaling, type Traffic } from "../functions/function.ts";
+import { formerHistory } from "../functions/history.ts";
 import { DEFAULTS, ROLLOUT } from "../functions/manifest.ts";
 import { settingsOf } from "../functions/revisions.ts";
 import type { KubeObject } from "../platform/kruise/objects.ts";
@@ -31,6 +32,7 @@ export interface FunctionStatus {
   scaling?: Scaling;
   rolloutPolicy?: RolloutPolicy | null;
   rollout?: Rollout | null;
+  history?: string[];
   revisions?: Revision[];
   conditions?: Condition[];
 }
@@ -48,7 +50,7 @@ const DURATIONS = new Set(["timeout", "loadTimeout", "idleTimeout", "queueTimeou
 export function recordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
   if (!isWhole(status)) return null;
   const { uid, runtime = "node", active, latest = active, nextRevision = 1, traffic, scaling, revisions } = status as Whole;
-  const { rolloutPolicy = null, rollout = null } = status as Whole;
+  const { rolloutPolicy = null, rollout = null, history = formerHistory({ active, revisions }) } = status as Whole;
   return {
     uid,
     name: metadata.name,
@@ -62,6 +64,7 @@ export function recordOf({ metadata, status }: FunctionResource): FunctionRecord
     scaling,
     rolloutPolicy,
     rollout,
+    history,
     revisions,
   };
 }

@@ -59,6 +59,8 @@ const StoredRecord = Type.Object({
   }),
   rolloutPolicy: Nullable(StoredPolicy),
   rollout: Nullable(StoredRollout),
+  // An older Berth, and an older definition of the resource, do not keep it.
+  history: Type.Optional(Type.Array(Type.String())),
   revisions: Type.Array(StoredRevision, { minItems: 1 }),
 });
 

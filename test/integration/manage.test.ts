@@ -111,6 +111,15 @@ describe("functions", () => {
     expect(await refused("POST", "/v1/functions/versions/rollback", { revision: "r9" })).toMatchObject({ status: 404, code: "REVISION_NOT_FOUND" });
   });
 
+  test("rollback returns to what served before old content was deployed again", async () => {
+    for (const letter of ["A", "B", "A"]) await berth.deploy("restored", ECHO, { env: { LETTER: letter } });
+    const served = async () => ((await (await berth.invoke("restored")).json()) as { env: object }).env;
+    const rollback = () => berth.api.call("POST", "/v1/functions/restored/rollback", {});
+    expect([await rollback(), await served()]).toMatchObject([{ revision: "r2" }, { LETTER: "B" }]);
+    expect([await rollback(), await served()]).toMatchObject([{ revision: "r1" }, { LETTER: "A" }]);
+    expect(await refused("POST", "/v1/functions/restored/rollback", {})).toMatchObject({ status: 409, code: "NO_OLDER_REVISION" });
+  });
+
   test("secrets reach the function, and neither the API nor the image nor a readable file", async () => {
     await berth.deploy("secretive", ECHO, { secrets: { TOKEN: "hunter2-secret" }, env: { OPEN: "visible-env" } });
     expect(((await (await berth.invoke("secretive")).json()) as { env: object }).env).toEqual({ TOKEN: "hunter2-secret", OPEN: "visible-env" });

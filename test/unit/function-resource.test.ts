@@ -28,6 +28,7 @@ const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
   scaling: { minScale: 0, maxScale: 20, idleTimeoutMs: 300_000, queueDepth: 1000, queueTimeoutMs: 30_000 },
   rolloutPolicy: null,
   rollout: null,
+  history: ["r1", "r2"],
   revisions: [revision("r1", 100), revision("r2", 7)],
   ...change,
 });
@@ -47,6 +48,11 @@ describe("a function's record as a resource", () => {
     expect(stored({ active: "r9" })).toBeNull();
     // An older Berth did not note when a revision became active.
     expect(stored({ revisions: [revision("r1", 1), revision("r2", 1)].map(({ activatedAt: _, ...rest }) => rest) })).not.toBeNull();
+    // Nor in which order revisions did; the definition of an older Berth prunes it.
+    expect(stored({ history: undefined, revisions: [{ ...revision("r1", 1), activatedAt: "2026-01-01T00:00:00Z" }, revision("r2", 1)] })?.history).toEqual([
+      "r1",
+      "r2",
+    ]);
     expect(stored({ nextRevision: 1 })?.nextRevision).toBe(3);
   });
 

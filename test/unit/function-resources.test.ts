@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ManagerError } from "../../pool-manager/errors.ts";
+import type { InForce } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { buildImage, digestOf } from "../../pool-manager/images/oci.ts";
 import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
@@ -253,7 +254,7 @@ describe("a resource that has lost its status", () => {
   });
 
   test("is not run without the secret values that somebody has deleted; while a pool manager runs, it writes them again", async () => {
-    const { parseManifest } = await import("../../pool-manager/functions/manifest.ts");
+    const { parseManifest, patchManifest } = await import("../../pool-manager/functions/manifest.ts");
     await registry.deploy("c", () => parseManifest({ secrets: { TOKEN: "t" } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
     const { uid, revisions } = registry.get("c");
     const path = `${SECRETS}/berth-fn-${uid}`;
@@ -268,9 +269,11 @@ describe("a resource that has lost its status", () => {
     await vi.advanceTimersByTimeAsync(30_000);
     expect([server.objects.has(path), notices]).toEqual([false, []]);
     // Who says nothing of them is refused; the same values are those of the revision that there is.
-    const kept = registry.deploy("c", (current) => parseManifest({ minScale: 1 }, ["node"], current));
+    const change = (patch: object) => registry.deploy("c", (current) => patchManifest(patch, ["node"], current as InForce));
+    const kept = change({ minScale: 1 });
     await expect(kept).rejects.toMatchObject({ code: "SECRETS_LOST", message: "the values of secrets of c are lost: TOKEN" });
-    await registry.deploy("c", (current) => parseManifest({ secrets: { TOKEN: "t" } }, ["node"], current));
+    await expect(change({ secrets: { OTHER: "o" } })).rejects.toMatchObject({ code: "SECRETS_LOST" });
+    await change({ secrets: { TOKEN: "t" } });
     expect(registry.get("c").latest).toBe("r1");
     expect(registry.environment(uid, revisions[0] as never)).toEqual({ TOKEN: "t" });
   });

@@ -1,0 +1,112 @@
+import { type Buffer, isUtf8 } from "node:buffer";
+import * as http from "node:http";
+import * as https from "node:https";
+import { connectionError } from "./connection.ts";
+import { CliError, EXIT } from "./errors.ts";
+import { packageVersion } from "./root.ts";
+
+/** What is to be sent to a function. */
+export interface Invocation {
+  /** Address of a router. */
+  router: string;
+  /** `NAME`, `NAME@ALIAS` or `NAME@REVISION`. */
+  name: string;
+  /** Below the function, with its query; sent as it is. */
+  path: string;
+  method: string;
+  /** Each as its user wrote it: `name: value`. */
+  headers: readonly string[];
+  body: Buffer | null;
+  /** What identifies the user. */
+  identity: Readonly<Record<string, string>>;
+}
+
+/** Resolves with the response once its headers are there. Redirects are not followed: the response is the function's. */
+export function send(invocation: Invocation): Promise<http.IncomingMessage> {
+  const { router, name, body } = invocation;
+  const url = routerUrl(router);
+  const options = {
+    method: methodOf(invocation.method),
+    path: url.pathname.replace(/\/$/, "") + pathOf(invocation),
+    headers: headersOf(invocation, url),
+    agent: false,
+  };
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) => reject(connectionError(error, { who: "router", url: router, fix: "is berth running?" }));
+    const request = (url.protocol === "https:" ? https : http).request(url, options, resolve);
+    request.on("error", failed);
+    request.on("upgrade", (_response, socket) => {
+      socket.destroy();
+      reject(new CliError("WEBSOCKET_OPENED", `${name} has opened a WebSocket`, "use a client of WebSockets"));
+    });
+    request.end(body ?? undefined);
+  });
+}
+
+function routerUrl(router: string): URL {
+  if (URL.canParse(router) && /^https?:\/\//i.test(router)) return new URL(router);
+  throw new CliError("URL_INVALID", `${JSON.stringify(router)} is not the URL of a router`, "give --router (or BERTH_ROUTER) as http://HOST:PORT", EXIT.usage);
+}
+
+/** Methods are upper case; CONNECT and TRACE are about proxies, and no router passes them on. */
+function methodOf(given: string): string {
+  const method = given.toUpperCase();
+  if (http.METHODS.includes(method) && method !== "CONNECT" && method !== "TRACE") return method;
+  throw new CliError(
+    "METHOD_INVALID",
+    `functions cannot be invoked by ${JSON.stringify(given)}`,
+    "use a method such as GET, POST, PUT, PATCH or DELETE",
+    EXIT.usage,
+  );
+}
+
+/** What no request line may hold is encoded; all else, dot segments and repeated slashes too, stays as it was given. */
+function pathOf({ name, path }: Invocation): string {
+  const [below = ""] = path.split("#");
+  const slash = below === "" || /^[/?]/.test(below) ? "" : "/";
+  const function_ = name.split("@").map(encodeURIComponent).join("@");
+  return `/function/${function_}${slash}${below.replace(/[^\x21-\x7e]+/g, encodeURIComponent)}`;
+}
+
+/** Names and values by turns: what the user gives, repeated ones too, and what it leaves open. */
+function headersOf({ headers, identity, body, method }: Invocation, url: URL): string[] {
+  const given = headers.map(parsed);
+  const defaults: Record<string, string> = { host: url.host, "user-agent": `berth/${packageVersion()}`, accept: "*/*", ...identity };
+  if (body) defaults["content-type"] = typeOf(body);
+  const chunked = given.some(([name]) => name.toLowerCase() === "transfer-encoding");
+  if (!chunked && (body || /^(POST|PUT|PATCH)$/i.test(method))) defaults["content-length"] = String(body?.length ?? 0);
+  for (const [name] of given) delete defaults[name.toLowerCase()];
+  return [...Object.entries(defaults), ...given.filter(([, value]) => value !== null)].flat() as string[];
+}
+
+/** `name: value`; as with curl, `name:` takes a header away that is sent by default (null), and `name;` sends an empty one. */
+function parsed(header: string): [string, string | null] {
+  const [, name = "", mark, text = ""] = /^([^:;]*)([:;])(.*)$/s.exec(header) ?? [];
+  const value = mark === ";" ? "" : text.trim();
+  try {
+    http.validateHeaderName(name.trim());
+    http.validateHeaderValue(name.trim(), value);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === "ERR_INVALID_CHAR" ? "has characters that headers cannot hold (they are latin-1)" : "is not a header";
+    throw new CliError(
+      "HEADER_INVALID",
+      `${JSON.stringify(header)} ${why}`,
+      'write it as -H "name: value"; encode other characters, or send them in the body',
+      EXIT.usage,
+    );
+  }
+  return [name.trim(), mark === ":" && value === "" ? null : value];
+}
+
+/** JSON where it is, else what curl says. */
+function typeOf(body: Buffer): string {
+  try {
+    if (isUtf8(body)) {
+      JSON.parse(body.toString());
+      return "application/json";
+    }
+  } catch {
+    // It is another kind of text.
+  }
+  return "application/x-www-form-urlencoded";
+}

@@ -1,0 +1,151 @@
+import { nearest } from "./nearest.ts";
+
+/** A JSON Schema as far as it is read here. */
+interface Schema {
+  type?: string;
+  const?: unknown;
+  enum?: unknown[];
+  anyOf?: Schema[];
+  properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  items?: Schema;
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+}
+
+/** One error as a validator reports it. */
+export interface SchemaError {
+  keyword: string;
+  /** JSON pointer to the value. */
+  instancePath: string;
+  params: object;
+  message?: string;
+}
+
+/** The wrong field as a dotted path (empty: the whole), and what is wrong with it in words. */
+export interface FieldFault {
+  field: string;
+  message: string;
+}
+
+/** What patterns of the schemas ask for. */
+export const PATTERNS = {
+  variable: "^[A-Za-z_][A-Za-z0-9_]*$",
+  duration: "^\\d+(\\.\\d+)?(ms|s|m|h)?$",
+  handler: "^[A-Za-z_$][A-Za-z0-9_$]*$",
+  share: "^[1-9][0-9]?%$",
+  revision: "^r\\d+$",
+  alias: "^(?!r\\d+$)[a-z]([-a-z0-9]{0,30}[a-z0-9])?$",
+} as const;
+
+const NAMES: Record<string, string> = {
+  [PATTERNS.variable]: "is not a name of a variable: use letters, digits and _, and no digit first",
+  [PATTERNS.revision]: "is not a revision such as r3",
+  [PATTERNS.alias]: "is not an alias: use up to 32 lower-case letters, digits and hyphens, a letter first, and nothing like r3",
+};
+
+const TEXTS: Record<string, string> = {
+  [PATTERNS.duration]: 'a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h)',
+  [PATTERNS.handler]: "the name of an export: letters, digits, _ and $",
+  [PATTERNS.share]: 'a share such as "25%"',
+};
+
+/**
+ * What is wrong with the first wrong field of `input`. `errors`: what a validator reports of it, not empty.
+ * Values below `secrets` are not repeated.
+ */
+export function faultOf(errors: readonly SchemaError[], schema: object, input: unknown): FieldFault {
+  const [first] = errors;
+  if (!first) return { field: "", message: "is not valid" };
+  const unknown = ["boolean", "additionalProperties"].includes(first.keyword) && errors.find(({ keyword }) => keyword === "additionalProperties");
+  if (unknown) return unknownName(unknown, schema);
+  const path = segments(first.instancePath);
+  const value = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], input);
+  const place = path.reduce<Schema | undefined>(inside, schema);
+  return { field: path.join("."), message: messageOf(first, place, value, path[0] === "secrets") };
+}
+
+function messageOf({ keyword, params, message = "is not valid" }: SchemaError, place: Schema | undefined, value: unknown, secret: boolean): string {
+  const { limit, requiredProperties } = params as { limit?: number; requiredProperties?: string[] };
+  if (keyword === "maxLength") return `must have at most ${limit} characters`;
+  if (keyword === "maxProperties" || keyword === "maxItems") return `must have at most ${limit} entries`;
+  if (keyword === "required") return `${requiredProperties?.[0] ?? "a field"} is missing`;
+  const wanted = place && expected(place);
+  return wanted ? `must be ${wanted}, and is ${shown(value, secret)}` : message;
+}
+
+/** A name that the schema does not have, at the place where it stands. */
+function unknownName({ instancePath, params }: SchemaError, schema: object): FieldFault {
+  const path = segments(instancePath);
+  const [name = ""] = (params as { additionalProperties?: string[] }).additionalProperties ?? [];
+  const place = path.reduce<Schema | undefined>(inside, schema);
+  const object = place && alternatives(place).find(({ properties, patternProperties }) => properties ?? patternProperties);
+  const field = [...path, name].join(".");
+  const [pattern] = Object.keys(object?.patternProperties ?? {});
+  if (pattern) return { field, message: `${JSON.stringify(name.slice(0, 80))} ${NAMES[pattern] ?? `does not match ${pattern}`}` };
+  const known = Object.keys(object?.properties ?? {});
+  const meant = nearest(name, known);
+  const hint = meant ? `did you mean ${meant}?` : `there is ${known.join(", ")}`;
+  return { field, message: `unknown field ${name.slice(0, 80)}; ${hint}` };
+}
+
+/** What a value has to be, in words. */
+function expected(schema: Schema): string {
+  const options = alternatives(schema);
+  const values = options.flatMap((option) => option.enum ?? (option.const === undefined ? [] : [option.const]));
+  if (values.length > 0) return oneOf(values.map(String));
+  if (options.some(({ pattern }) => pattern === PATTERNS.duration)) return `${TEXTS[PATTERNS.duration]}, or a number of seconds`;
+  return oneOf(options.map(single));
+}
+
+function single({ type, pattern, minimum, maximum }: Schema): string {
+  if (type === "integer" || type === "number") return `${type === "integer" ? "an integer" : "a number"}${range(minimum, maximum)}`;
+  if (type === "boolean") return "true or false (a boolean)";
+  if (type === "array") return "an array";
+  if (type === "object") return "an object";
+  if (type === "null") return "null";
+  return (pattern && (TEXTS[pattern] ?? `a string that matches ${pattern}`)) || "a string";
+}
+
+function range(minimum?: number, maximum?: number): string {
+  if (minimum === undefined) return maximum === undefined ? "" : ` of at most ${maximum}`;
+  return maximum === undefined ? ` of at least ${minimum}` : ` from ${minimum} to ${maximum}`;
+}
+
+function shown(value: unknown, secret: boolean): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  if (secret) return `a ${typeof value}`;
+  return `the ${typeof value} ${JSON.stringify(value)?.slice(0, 80)}`;
+}
+
+function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
+
+/** The schemas of which a value has to match one; null only where nothing else is possible. */
+function alternatives(schema: Schema): Schema[] {
+  const all = schema.anyOf?.flatMap(alternatives) ?? [schema];
+  const some = all.filter(({ type }) => type !== "null");
+  return some.length > 0 ? some : all;
+}
+
+/** The schema of what stands at a key. */
+function inside(schema: Schema | undefined, key: string): Schema | undefined {
+  for (const { properties = {}, patternProperties = {}, items } of schema ? alternatives(schema) : []) {
+    if (Object.hasOwn(properties, key)) return properties[key];
+    const [pattern] = Object.keys(patternProperties).filter((one) => new RegExp(one).test(key));
+    if (pattern) return patternProperties[pattern];
+    if (items && /^\d+$/.test(key)) return items;
+  }
+  return undefined;
+}
+
+function segments(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
