@@ -30,6 +30,7 @@ export class ManagerMetrics {
   readonly #silences = this.#counter("berth_router_silences_total", "Routers that fell silent without having said that they leave", []);
   readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process stood still, as far as it was noticed", []);
   readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
+  readonly #requestErrors = this.#counter("berth_api_errors_total", "Requests of the manage API that were answered with an error", ["code"]);
   readonly #obstructed = new Gauge({
     name: "berth_pool_obstructed",
     help: "Instances of a pool that cannot serve, by what is in their way",
@@ -112,6 +113,11 @@ export class ManagerMetrics {
 
   trouble(step: string, is: boolean): void {
     this.#trouble.set({ step }, is ? 1 : 0);
+  }
+
+  /** `code` is one of the manage API's errors. */
+  requestFailed(code: string): void {
+    this.#requestErrors.inc({ code });
   }
 
   apiWrite(purpose: string): void {
