@@ -19,6 +19,11 @@ export class ManagerMetrics {
     ["pool"],
   );
   readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
+  readonly #crashLoops = this.#counter(
+    "berth_crash_loop_delays_total",
+    "Times that the next start of a function was put off because its instances crash soon after they have loaded",
+    ["function"],
+  );
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
   readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be brought", ["pool"]);
@@ -80,7 +85,10 @@ export class ManagerMetrics {
         return this.#phase.observe({ phase: "load", kind: "prewarmed", path: event.path }, event.ms / 1000);
       case "instance.load-failed":
         return this.#loadFailures.inc({ function: event.function });
+      case "revision.crash-loop":
+        return this.#crashLoops.inc({ function: event.function });
       case "function.deleted":
+        this.#crashLoops.remove(event.function);
         return this.#loadFailures.remove(event.function);
       case "rollout.complete":
         return this.#rollouts.inc({ result: "complete" });

@@ -46,6 +46,7 @@ export interface PoolManager {
 const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "instance.load-failed": "warn",
   "instance.crashed": "warn",
+  "revision.crash-loop": "warn",
   "instance.swap-failed": "warn",
   "instance.obstructed": "warn",
   "action.failed": "warn",

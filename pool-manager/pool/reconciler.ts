@@ -206,7 +206,7 @@ export class Reconciler implements PoolManagerLink {
       pools: specs,
       functions: functions
         .list()
-        .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
+        .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id, now)))),
       unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
