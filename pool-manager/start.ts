@@ -166,7 +166,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         () => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log, patience: patience("resources") }),
         patience("definitions"),
       )
-    : fileStores(config.stateDir);
+    : fileStores(config.stateDir, log);
   undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
@@ -266,7 +266,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
       problemsOf: (pool) => reconciler.reports.problemsOf(pool),
-      problemsOfFunction: (record) => reconciler.reports.problemsOfFunction(record),
+      problemsOfFunction: (record) => [...functions.problemsOf(record.uid), ...reconciler.reports.problemsOfFunction(record)],
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -9,6 +9,7 @@ import {
   MAX_REVISIONS,
   type Revision,
   type Secrets,
+  servedRevisions,
   type Traffic,
 } from "./function.ts";
 import type { Manifest } from "./manifest.ts";
@@ -111,8 +112,18 @@ export class FunctionRegistry {
   environment(uid: string, revision: Revision): Record<string, string> {
     const secrets = this.#byUid.get(uid)?.secrets[revision.id];
     const lost = lostSecrets(revision, secrets);
-    if (lost.length > 0) throw new Error(`the values of its secrets are lost (${lost.join(", ")}): deploy it again with them`);
+    if (lost.length > 0) throw new Error(lostInWords(lost));
     return { ...revision.env, ...secrets };
+  }
+
+  /** What keeps a served revision from being started, whatever its instances do; empty: nothing. */
+  problemsOf(uid: string): string[] {
+    const held = this.#byUid.get(uid);
+    if (!held) return [];
+    return servedRevisions(held.record).flatMap((revision) => {
+      const lost = lostSecrets(revision, held.secrets[revision.id]);
+      return lost.length > 0 ? [`${revision.id} cannot be started: ${lostInWords(lost)}`] : [];
+    });
   }
 
   /**
@@ -325,6 +336,10 @@ export class FunctionRegistry {
 /** Digests of what revisions are made of. */
 function contentOf(revisions: readonly Revision[]): string[] {
   return revisions.flatMap(({ image, layer }) => [image, layer]);
+}
+
+function lostInWords(names: readonly string[]): string {
+  return `the values of its secrets are lost (${names.join(", ")}): deploy it again with them`;
 }
 
 /** The manifest in force; who takes its secrets over while their values are lost gets `SECRETS_LOST`. */

@@ -3,9 +3,9 @@ import { formatDuration, parseDuration } from "../functions/duration.ts";
 import { type FunctionRecord, NO_TRAFFIC, type Revision, type Rollout, type RolloutPolicy, type Scaling, type Traffic } from "../functions/function.ts";
 import { DEFAULTS, ROLLOUT } from "../functions/manifest.ts";
 import { settingsOf } from "../functions/revisions.ts";
+import { isWhole } from "../functions/stored-record.ts";
 import type { KubeObject } from "../platform/kruise/objects.ts";
 import type { Condition } from "./conditions.ts";
-import { isWhole } from "./stored-record.ts";
 
 /** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */
 export interface FunctionSpec {
