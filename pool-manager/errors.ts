@@ -10,6 +10,7 @@ export const MANAGER_ERRORS = {
   SECRET_NOT_FOUND: [400, "create the Secret: the function is taken in as soon as it is there"],
   CODE_TOO_LARGE: [413, "make the bundle smaller"],
   POOL_INVALID: [400, "choose 0 ≤ size ≤ max, and max ≥ 1"],
+  POOL_TOO_LARGE: [400, "choose fewer instances, or insist: berth pool set NAME --force, for the API force: true"],
   KEY_MISSING: [401, "send authorization: Bearer KEY, or for the command --key or BERTH_KEY; berth key makes keys"],
   KEY_REFUSED: [403, "use a key whose role allows it; the key file of the pool manager has the roles"],
   FOREIGN_REQUEST: [403, "call the manage API by its loopback address, and not from a web page; a router of an earlier version has to be updated"],

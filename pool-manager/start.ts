@@ -9,7 +9,7 @@ import { hostPort, httpUrl } from "./client/address.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
 import { Collection } from "./collection.ts";
-import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
+import { capacityOf, defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
@@ -178,7 +178,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   };
   const retention = new Retention(config.retention, realClock.now);
   const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
-  const pools = new Pools(stores.pools, () => reconciler.poke());
+  const pools = new Pools(stores.pools, () => reconciler.poke(), capacityOf(config));
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
   const listeners = new Set<(event: PoolEvent & { time: string }) => void>();
@@ -304,6 +304,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   collection.start();
   if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
+  for (const message of pools.capped) {
+    log.warn(message);
+    emit({ type: "store.notice", topic: "capped", kind: "Pool", count: 1, message });
+  }
 
   return {
     url: httpUrl(config.host, front.port),
