@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { packTar, unpackTar } from "modern-tar";
+import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 
 export interface LayerFile {
@@ -9,7 +10,11 @@ export interface LayerFile {
 }
 
 const MAX_FILES = 5_000;
-const MAX_PATH = 240;
+/** What a ustar header holds of a path: the last part, which begins after a slash, and all before it. Layers have no other headers. Bytes. */
+const MAX_NAME = 100;
+const MAX_PREFIX = 155;
+/** Of what was sent, in errors. Characters. */
+const MAX_QUOTE = 80;
 const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
 
 /**
@@ -18,7 +23,7 @@ const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
  */
 export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
   const entries = await unpackTar(tar, { strict: true }).catch((error: Error) => {
-    throw bad(`the upload is not a tar: ${error.message}`);
+    throw bad(`the upload is not a tar: ${quote(error.message)}`);
   });
   const files = new Map<string, LayerFile>();
   for (const { header, data } of entries) {
@@ -29,6 +34,7 @@ export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
     files.set(path, { path, data: data ?? new Uint8Array() });
   }
   if (files.size > MAX_FILES) throw bad(`${files.size} files, at most ${MAX_FILES} are accepted`);
+  for (const path of files.keys()) checkParents(path, files);
   entryOf([...files.values()]);
   return [...files.values()];
 }
@@ -61,14 +67,35 @@ export function packLayer(files: readonly LayerFile[], prefix = "", mode = 0o644
 
 function checkPath(name: string): string {
   const path = posix.normalize(name).replace(/^\.\//, "");
-  const hostile = path.startsWith("/") || path.split("/").includes("..") || /[\0\\]/.test(path) || path === ".";
-  if (hostile) throw bad(`${quote(name)} lies outside the upload`);
-  if (path.length > MAX_PATH) throw bad(`the path ${quote(path.slice(0, 40))}… is longer than ${MAX_PATH} characters`);
+  const hostile = path.startsWith("/") || path.split("/").includes("..") || /[\0\\]/.test(path) || path === "." || path.endsWith("/");
+  if (hostile) throw bad(`${quote(name)} lies outside the upload, or is no name of a file`);
+  // Where a name is not UTF-8 another one stands for it, and its function would look for the first.
+  if (path.includes("\ufffd")) throw bad(`the name ${quote(path)} is not UTF-8`);
+  if (!fits(`${FUNCTION_ROOT}/${path}`)) throw bad(`the path ${quote(path)} is too long: at most ${MAX_NAME} bytes in a name, and ${MAX_PREFIX} before it`);
   return path;
 }
 
+function fits(path: string): boolean {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_NAME) return true;
+  // A path may be as long as an upload: it is looked at part by part only where it can fit.
+  if (bytes > MAX_PREFIX + 1 + MAX_NAME) return false;
+  for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
+    if (Buffer.byteLength(path.slice(0, at)) <= MAX_PREFIX && Buffer.byteLength(path.slice(at + 1)) <= MAX_NAME) return true;
+  }
+  return false;
+}
+
+/** A file system has no file below a file. */
+function checkParents(path: string, files: ReadonlyMap<string, LayerFile>): void {
+  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+    const parent = path.slice(0, at);
+    if (files.has(parent)) throw bad(`${quote(parent)} is a file, and ${quote(path)} would lie below it`);
+  }
+}
+
 function quote(text: string): string {
-  return JSON.stringify(text);
+  return JSON.stringify(text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text);
 }
 
 function bad(message: string): ManagerError {

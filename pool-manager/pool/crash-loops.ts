@@ -56,6 +56,10 @@ export class CrashLoops {
     return loop && loop.until > now ? loop : null;
   }
 
+  get isEmpty(): boolean {
+    return this.#loops.size === 0;
+  }
+
   retain(isKept: (key: string) => boolean): void {
     for (const key of this.#loops.keys()) if (!isKept(key)) this.#loops.delete(key);
   }

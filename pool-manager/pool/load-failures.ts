@@ -48,15 +48,20 @@ export class LoadFailures {
     this.#failed.delete(`${functionUid}/${revision}`);
   }
 
-  /** Drops what is known of revisions that are not served any more: deployed again, they are tried again. */
-  retain(isServed: (functionUid: string, revision: string) => boolean): void {
-    const isKept = (key: string) => isServed(...(key.split("/") as [string, string]));
+  /** Drops what is known of a function's revisions that are not served any more: deployed again, they are tried again. */
+  retain(functionUid: string, served: ReadonlySet<string>): void {
+    const isKept = (key: string) => {
+      const [of, revision] = key.split("/") as [string, string];
+      return of !== functionUid || served.has(revision);
+    };
     for (const key of this.#failed.keys()) if (!isKept(key)) this.#failed.delete(key);
     this.#crashes.retain(isKept);
   }
 
   /** 0 when the revision has never failed to load, and does not crash. After a crash loop's delay it is started for its minScale too. */
   blockedUntil(functionUid: string, revision: string, now: number): number {
+    // It is asked for each revision in each round.
+    if (this.#failed.size === 0 && this.#crashes.isEmpty) return 0;
     const failed = this.#failed.get(`${functionUid}/${revision}`)?.until ?? 0;
     return Math.max(failed, this.crashLoop(functionUid, revision, now)?.until ?? 0);
   }
