@@ -1,7 +1,7 @@
 import autocannon from "autocannon";
 import Table from "cli-table3";
 import type { Histogram } from "hdr-histogram-js";
-import type { TableChange, TableFunction } from "../pool-manager/client/contract.ts";
+import { ROUTER_HEADER, type TableChange, type TableFunction } from "../pool-manager/client/contract.ts";
 import { latencies, openLoop } from "./driver.ts";
 import { direct, type Front, nginx, proxy, router, tableServer, type Upstream } from "./fronts.ts";
 import { type Scenario, scenarioOf } from "./report.ts";
@@ -110,7 +110,7 @@ async function helloOn(berth: Subject): Promise<{ upstream: Upstream; hello: Tab
   await berth.deploy("hello", await berth.upload(HELLO), { minScale: 1 });
   await (await fetch(`${berth.invokeUrl}/function/hello`)).text();
   await berth.settled(1);
-  const response = await fetch(`${berth.api.url}/v1/table?router=bench&host=127.0.0.1&port=1`);
+  const response = await fetch(`${berth.api.url}/v1/table?router=bench&host=127.0.0.1&port=1`, { headers: { [ROUTER_HEADER]: "bench" } });
   const reader = response.body?.getReader();
   let text = "";
   while (!text.includes("\n")) text += Buffer.from((await reader?.read())?.value ?? []).toString("utf8");

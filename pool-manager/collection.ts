@@ -9,6 +9,8 @@ import type { Stores } from "./stores.ts";
 
 /** What a change has made superfluous is looked for this long after it. Milliseconds. */
 const AFTER_CHANGE_MS = 200;
+/** A sweep looks at everything there is, and deployments wait for it: it may take this share of the time. */
+const SHARE = 1 / 20;
 /** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
 const PAUSED_MS = 5000;
 /** Most things go by time, not by a change. Milliseconds. */
@@ -31,6 +33,8 @@ export class Collection implements Collector {
   #timer: NodeJS.Timeout | null = null;
   #due = Number.POSITIVE_INFINITY;
   #trouble = "";
+  /** No sweep begins before. Milliseconds of `performance.now()`. */
+  #restUntil = 0;
   #state: "new" | "started" | "closed" = "new";
 
   constructor(options: CollectionOptions) {
@@ -69,11 +73,12 @@ export class Collection implements Collector {
 
   /** The earliest of the times that were asked for. */
   #after(ms: number): void {
-    const due = performance.now() + ms;
+    const now = performance.now();
+    const due = Math.max(now + ms, this.#restUntil);
     if (this.#state !== "started" || due >= this.#due) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#due = due;
-    this.#timer = setTimeout(() => void this.#sweep(), ms);
+    this.#timer = setTimeout(() => void this.#sweep(), due - now);
   }
 
   async #sweep(): Promise<void> {
@@ -94,6 +99,7 @@ export class Collection implements Collector {
   async #collect(): Promise<void> {
     // It may have waited for its turn until after the end.
     if (this.#state === "closed") return;
+    const from = performance.now();
     const { functions, images, platform, stores } = this.#options;
     const records = functions.list();
     const all = { ...needed(records), declared: stores.declared() };
@@ -101,5 +107,7 @@ export class Collection implements Collector {
     platform.retainCode(all, this);
     stores.retain(all.functions, this);
     await images.collect(namedImages(records), all.declared, this);
+    const now = performance.now();
+    this.#restUntil = now + (now - from) / SHARE;
   }
 }

@@ -31,13 +31,29 @@ export interface ManagerConfig {
 /** A warm instance is taken to need this much, in bytes. */
 const INSTANCE_BYTES = 96 * 1024 * 1024;
 
+/** Instances that any machine is taken to hold. */
+const LEAST_MAX = 4;
+
 /** The machine that a pool manager happens to run on says nothing of the cluster's size, and the next leader's says something else. */
 const CLUSTER_MAX = 100;
 
+/** Memory that this machine, or the container that it runs in, has. Bytes. */
+function memory(): number {
+  // Without a limit it is 0, or more than there is.
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** Most instances of a pool that can run here; null: the machine that this runs on says nothing of it. A start that names a larger one is believed. */
+export function capacityOf(config: ManagerConfig): number | null {
+  if (config.platform.kind === "kruise") return null;
+  return Math.max(Math.floor(memory() / INSTANCE_BYTES), LEAST_MAX, config.poolMax ?? 0);
+}
+
 /** The pools that exist without having been set. */
 export function defaultPools(config: ManagerConfig, runtimes: readonly string[]): PoolSpec[] {
-  const fits = Math.floor(totalmem() / 2 / INSTANCE_BYTES);
-  const max = config.poolMax ?? (config.platform.kind === "kruise" ? CLUSTER_MAX : Math.min(Math.max(fits, 4), 500));
+  const fits = Math.floor(memory() / 2 / INSTANCE_BYTES);
+  const max = config.poolMax ?? (config.platform.kind === "kruise" ? CLUSTER_MAX : Math.min(Math.max(fits, LEAST_MAX), 500));
   const size = Math.min(config.poolSize, max);
   return runtimes.map((runtime) => ({
     name: runtime,

@@ -19,6 +19,11 @@ export class ManagerMetrics {
     ["pool"],
   );
   readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
+  readonly #crashLoops = this.#counter(
+    "berth_crash_loop_delays_total",
+    "Times that the next start of a function was put off because its instances crash soon after they have loaded",
+    ["function"],
+  );
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
   readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be brought", ["pool"]);
@@ -30,6 +35,7 @@ export class ManagerMetrics {
   readonly #silences = this.#counter("berth_router_silences_total", "Routers that fell silent without having said that they leave", []);
   readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process stood still, as far as it was noticed", []);
   readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
+  readonly #requestErrors = this.#counter("berth_api_errors_total", "Requests of the manage API that were answered with an error", ["code"]);
   readonly #obstructed = new Gauge({
     name: "berth_pool_obstructed",
     help: "Instances of a pool that cannot serve, by what is in their way",
@@ -79,7 +85,10 @@ export class ManagerMetrics {
         return this.#phase.observe({ phase: "load", kind: "prewarmed", path: event.path }, event.ms / 1000);
       case "instance.load-failed":
         return this.#loadFailures.inc({ function: event.function });
+      case "revision.crash-loop":
+        return this.#crashLoops.inc({ function: event.function });
       case "function.deleted":
+        this.#crashLoops.remove(event.function);
         return this.#loadFailures.remove(event.function);
       case "rollout.complete":
         return this.#rollouts.inc({ result: "complete" });
@@ -112,6 +121,11 @@ export class ManagerMetrics {
 
   trouble(step: string, is: boolean): void {
     this.#trouble.set({ step }, is ? 1 : 0);
+  }
+
+  /** `code` is one of the manage API's errors. */
+  requestFailed(code: string): void {
+    this.#requestErrors.inc({ code });
   }
 
   apiWrite(purpose: string): void {

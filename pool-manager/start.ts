@@ -9,7 +9,7 @@ import { hostPort, httpUrl } from "./client/address.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
 import { Collection } from "./collection.ts";
-import { defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
+import { capacityOf, defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
@@ -46,6 +46,7 @@ export interface PoolManager {
 const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "instance.load-failed": "warn",
   "instance.crashed": "warn",
+  "revision.crash-loop": "warn",
   "instance.swap-failed": "warn",
   "instance.obstructed": "warn",
   "action.failed": "warn",
@@ -165,7 +166,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         () => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log, patience: patience("resources") }),
         patience("definitions"),
       )
-    : fileStores(config.stateDir);
+    : fileStores(config.stateDir, log);
   undo.add(() => stores.close());
   const build: BuildImage = async (...of) => {
     const image = await images.build(...of);
@@ -177,7 +178,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   };
   const retention = new Retention(config.retention, realClock.now);
   const functions: FunctionRegistry = new FunctionRegistry(stores.functions, build, (uid, name) => changed(uid, name), retention);
-  const pools = new Pools(stores.pools, () => reconciler.poke());
+  const pools = new Pools(stores.pools, () => reconciler.poke(), capacityOf(config));
   await Promise.all([functions.load(), pools.load(defaultPools(config, runtimes))]);
 
   const listeners = new Set<(event: PoolEvent & { time: string }) => void>();
@@ -265,7 +266,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       },
       doubtOf: (pool) => reconciler.doubtOf(pool),
       problemsOf: (pool) => reconciler.reports.problemsOf(pool),
-      problemsOfFunction: (record) => reconciler.reports.problemsOfFunction(record),
+      problemsOfFunction: (record) => [...functions.problemsOf(record.uid), ...reconciler.reports.problemsOfFunction(record)],
       onEvent: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -277,6 +278,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
       routerUrl: () => router?.url ?? null,
       keys: config.keys,
       ready: () => ready,
+      failed: (code) => metrics.requestFailed(code),
       links,
     },
     log,
@@ -302,6 +304,10 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   collection.start();
   if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);
   await stores.follow(functions, pools, reconciler);
+  for (const message of pools.capped) {
+    log.warn(message);
+    emit({ type: "store.notice", topic: "capped", kind: "Pool", count: 1, message });
+  }
 
   return {
     url: httpUrl(config.host, front.port),

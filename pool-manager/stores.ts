@@ -4,6 +4,7 @@ import type { FunctionStore } from "./functions/function.ts";
 import { PoolFiles } from "./functions/pool-files.ts";
 import type { FunctionRegistry } from "./functions/registry.ts";
 import type { Collector } from "./functions/retention.ts";
+import { inWords, type SetAside } from "./functions/set-aside.ts";
 import type { CodeImages } from "./images/code-images.ts";
 import { packLayer } from "./images/layer.ts";
 import type { Kube } from "./platform/kruise/kube.ts";
@@ -36,18 +37,30 @@ export interface Stores {
   close(): void;
 }
 
-export function fileStores(stateDir: string): Stores {
+export function fileStores(stateDir: string, log: Logger): Stores {
+  const functions = new FileStore(stateDir);
   const pools = new PoolFiles(stateDir);
-  return {
-    functions: new FileStore(stateDir),
+  const tell = (kind: "Function" | "Pool", damaged: readonly SetAside[]) => {
+    for (const one of damaged) {
+      const told: StoreNotice = { topic: "damaged", kind, count: 1, message: inWords(one) };
+      log.error(told);
+      stores.onNotice(told);
+    }
+  };
+  const stores: Stores = {
+    functions,
     pools,
-    follow: async () => {},
+    async follow() {
+      tell("Function", functions.damaged);
+      tell("Pool", pools.damaged);
+    },
     declared: () => new Set(),
     retain: () => {},
     onNotice: () => {},
     tell: () => {},
     close: () => {},
   };
+  return stores;
 }
 
 export interface ResourceSources {

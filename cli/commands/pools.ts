@@ -66,9 +66,11 @@ export function poolCommands(program: Command): void {
     .option("--size <n>", "instances kept free", whole)
     .option("--max <n>", "all instances of the runtime", whole)
     .option("--partition <percent>", "instances that keep a former version of the runtime after an upgrade; 0: all are replaced", whole)
-    .action(async (name: string, options: { size?: number; max?: number; partition?: number }, command: Command) => {
+    .option("--force", "take a size beyond what the machine's memory holds")
+    .action(async (name: string, options: { size?: number; max?: number; partition?: number; force?: boolean }, command: Command) => {
       const { api, format, say } = globals(command);
-      if (Object.keys(options).length === 0) throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --max or --partition", EXIT.usage);
+      if (Object.keys(options).every((option) => option === "force"))
+        throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --max or --partition", EXIT.usage);
       const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolView;
       say(`pool ${name} keeps ${result.size} free, at most ${result.max} in all`);
       if (format !== "table") printOne(result, format);

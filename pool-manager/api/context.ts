@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import type { ApiKeys } from "../client/api-keys.ts";
+import type { ManagerErrorCode } from "../errors.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
@@ -35,6 +36,8 @@ export interface ApiContext {
   /** Who may use it; null: everybody on this machine. */
   keys: ApiKeys | null;
   ready(): boolean;
+  /** A request was answered with this error. */
+  failed(code: ManagerErrorCode): void;
   /** Routers that run elsewhere. */
   links: RouterLinks;
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ManagerError } from "../errors.ts";
+import { refuseBroken } from "./broken.ts";
 
 const REQUEST_MS = 120_000;
 /** Milliseconds. */
@@ -37,11 +38,12 @@ export class Front {
       res.once("close", () => answers.delete(res));
       this.#handler(req, res);
     });
+    refuseBroken(server, (socket) => [...this.#answers].some((answer) => answer.socket === socket && answer.headersSent));
   }
 
   /** Rejects with EADDRINUSE and the like. */
   static async listen(host: string, port: number, handler: RequestListener): Promise<Front> {
-    const server = createServer({ requestTimeout: REQUEST_MS });
+    const server = createServer({ requestTimeout: REQUEST_MS, requireHostHeader: false });
     server.listen(port, host);
     await once(server, "listening");
     return new Front(server, handler);

@@ -10,22 +10,21 @@ import * as schemas from "./schemas.ts";
 import { openStream } from "./sse.ts";
 import { viewFunction } from "./views.ts";
 
-/** `/v1/code`, `/v1/functions` and each one of them. */
-export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
+/** `/v1/code`. It is a scope of its own: nowhere else is a tar a body that could be read. */
+export async function codeRoutes(instance: FastifyInstance, { images, maxCodeBytes }: ApiContext): Promise<void> {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
-  const { functions, images, logs, links } = context;
   const tags = ["functions"];
 
   app.addContentTypeParser(["application/x-tar", "application/octet-stream"], { parseAs: "buffer" }, (_req, body, done) => done(null, body));
 
   app.get("/v1/code", { schema: { tags, summary: "What an upload of code may be", response: { 200: schemas.CodeLimits } } }, async () => ({
-    maxBytes: context.maxCodeBytes,
+    maxBytes: maxCodeBytes,
   }));
 
   app.post(
     "/v1/code",
     {
-      bodyLimit: context.maxCodeBytes,
+      bodyLimit: maxCodeBytes,
       schema: {
         tags,
         summary: "Upload code: a tar with index.mjs, index.cjs or index.js at its top, dependencies bundled",
@@ -39,6 +38,13 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
       return reply.status(201).send({ digest: ref.layer, size, entry: ref.entry });
     },
   );
+}
+
+/** `/v1/functions` and each one of them. */
+export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const { functions, images, logs, links } = context;
+  const tags = ["functions"];
 
   const deploy = async (name: string, body: unknown, keep: boolean) => {
     checkName(name);

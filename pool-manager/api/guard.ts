@@ -1,18 +1,24 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { API_KEY_HEADER, type ApiKeys, presentedKey, type Role } from "../client/api-keys.ts";
+import { ROUTER_HEADER } from "../client/contract.ts";
 import { ManagerError } from "../errors.ts";
 
-const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
+/** What a browser says of requests that the user, or a page of this very listener, has made. */
+const OWN_SITES = new Set(["same-origin", "none"]);
+/** Requests of these paths have an effect although they only read: a page may send them, but not with this header. */
+const REGISTERS = new Set(["/v1/table"]);
 /** Everybody may ask whether it lives. */
 const OPEN = new Set(["/healthz", "/readyz"]);
 /** What other roles than `manage` may do. */
 const ROLES: Record<string, Role> = { "/v1/table": "route", "/v1/demand": "route", "/metrics": "monitor" };
 
-/** With keys each request has to present one that allows it; without, only this machine may ask, and no web page on it. */
+/** No web page may ask anything. With keys each request has to present one that allows it; without, only this machine may ask. */
 export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
   app.addHook("onRequest", async (request) => {
-    if (!keys) return refuseForeign(request);
+    refusePages(request);
     const [path = ""] = request.url.split("?");
+    if (!keys) return refuseForeign(request, path);
     if (OPEN.has(path)) return;
     const own = request.headers[API_KEY_HEADER];
     const roles = keys.rolesOf(presentedKey(request.headers.authorization, Array.isArray(own) ? undefined : own));
@@ -22,13 +28,29 @@ export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
   });
 }
 
-/** A foreign Host (DNS rebinding) or a foreign Origin (cross-site request): a loopback listener has no other protection. */
-function refuseForeign({ headers: { host = "", origin } }: FastifyRequest): void {
-  if (!LOOPBACK.has(hostname(host))) {
+/** Browsers mark the requests of pages; what is no browser marks nothing. */
+function refusePages({ headers, raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined && !OWN_SITES.has(String(site))) {
+    throw new ManagerError("FOREIGN_REQUEST", "a page of another site may not use this API", "sec-fetch-site");
+  }
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length;
+  if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) throw new ManagerError("REQUEST_INVALID", `the request has ${hosts} Host headers`, "host");
+}
+
+/**
+ * A foreign Host (DNS rebinding), a foreign Origin (a request of another site's page), and a registration that a page
+ * could have sent: a loopback listener has no other protection.
+ */
+function refuseForeign({ headers: { host = "", origin, [ROUTER_HEADER]: router } }: FastifyRequest, path: string): void {
+  if (!LOOPBACK.test(hostname(host))) {
     throw new ManagerError("FOREIGN_REQUEST", `Host ${JSON.stringify(host.slice(0, 100))} is not this machine's`, "host");
   }
   if (origin !== undefined && origin !== `http://${host}`) {
     throw new ManagerError("FOREIGN_REQUEST", `Origin ${JSON.stringify(origin.slice(0, 100))} may not use this API`, "origin");
+  }
+  if (REGISTERS.has(path) && router === undefined) {
+    throw new ManagerError("FOREIGN_REQUEST", `${path} registers a router, and routers send the header ${ROUTER_HEADER}`, ROUTER_HEADER);
   }
 }
 

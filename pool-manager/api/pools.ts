@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Registry } from "prom-client";
+import { Type } from "typebox";
 import { ManagerError } from "../errors.ts";
 import { PoolFields } from "../pool/pools.ts";
 import { standsStill } from "../pool/problems.ts";
@@ -10,6 +11,11 @@ import * as schemas from "./schemas.ts";
 import { openStream } from "./sse.ts";
 
 const MAX_EVENT_STREAMS = 32;
+
+const PoolBody = Type.Object(
+  { ...PoolFields.properties, force: Type.Optional(Type.Boolean({ description: "Sizes beyond what this machine's memory holds are taken too." })) },
+  { additionalProperties: false },
+);
 
 /** `/v1/pools…`, `/v1/instances`, `/v1/events`, `/v1/status` and what monitoring asks for. */
 export function poolRoutes(instance: FastifyInstance, context: ApiContext): void {
@@ -34,8 +40,11 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     app.route({
       method,
       url: "/v1/pools/:name",
-      schema: { tags: ["pools"], summary: "Size a pool: what is left out stays as it is", body: PoolFields, ...one },
-      handler: async (request) => view(await pools.set(request.params.name, request.body)),
+      schema: { tags: ["pools"], summary: "Size a pool: what is left out stays as it is", body: PoolBody, ...one },
+      handler: async (request) => {
+        const { force, ...change } = request.body;
+        return view(await pools.set(request.params.name, change, force));
+      },
     });
   }
 

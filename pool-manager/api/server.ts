@@ -1,36 +1,49 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyError, type FastifyInstance, LogController } from "fastify";
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from "fastify";
 import type { Logger } from "pino";
 import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.ts";
 import type { ApiContext } from "./context.ts";
-import { functionRoutes } from "./functions.ts";
+import { codeRoutes, functionRoutes } from "./functions.ts";
 import { guard } from "./guard.ts";
+import { PathMethods } from "./methods.ts";
 import { poolRoutes } from "./pools.ts";
 import { releaseRoutes } from "./releases.ts";
 import { validatorOf } from "./validate.ts";
 
+/** Longest message of an error, in characters: what was sent is quoted in it. */
+const MAX_MESSAGE = 2000;
+
 /** The manage API: routes, OpenAPI at /docs, and one shape for every error. */
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
+  const answer = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    const known = error instanceof ManagerError ? error : translate(error);
+    // What is only not there yet is the caller's to know, and no fault.
+    if (known.status >= 500 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
+    context.failed(known.code);
+    const { code, message, fix, field } = known;
+    return reply.status(known.status).send({ error: { code, message: clip(message, MAX_MESSAGE), fix, field } });
+  };
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
     requestTimeout: 120_000,
     forceCloseConnections: true,
+    // What the router itself refuses, such as a path that cannot be decoded, has been through no hook: it is answered here.
+    frameworkErrors: (error, request, reply) => answer(error as FastifyError, request as FastifyRequest, reply as unknown as FastifyReply),
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorOf);
   guard(app, context.keys);
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = error instanceof ManagerError ? error : translate(error);
-    // What is only not there yet is the caller's to know, and no fault.
-    if (known.status >= 500 && known.code !== "NOT_READY") request.log.error({ err: error, url: request.url }, known.message);
-    const { code, message, fix, field } = known;
-    return reply.status(known.status).send({ error: { code, message, fix, field } });
-  });
+  app.setErrorHandler(answer);
+  const paths = new PathMethods();
+  app.addHook("onRoute", ({ url, method }) => paths.add(url, method));
   app.setNotFoundHandler((request, reply) => {
-    const { code, message, fix } = new ManagerError("ROUTE_NOT_FOUND", `there is no ${request.method} ${request.url.slice(0, 200)}`);
-    return reply.status(404).send({ error: { code, message, fix } });
+    const [path = ""] = request.url.split("?");
+    const allowed = paths.of(path);
+    if (allowed.length === 0) throw new ManagerError("ROUTE_NOT_FOUND", `there is no ${clip(path)}`);
+    reply.header("allow", allowed.join(", "));
+    throw new ManagerError("METHOD_NOT_ALLOWED", `${clip(path)} has no ${request.method}`);
   });
   await app.register(swagger, {
     openapi: {
@@ -40,6 +53,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   });
   await app.register(swaggerUi, { routePrefix: "/docs" });
   await app.register(async (scope) => {
+    await scope.register(codeRoutes, context);
     functionRoutes(scope, context);
     releaseRoutes(scope, context);
     poolRoutes(scope, context);
@@ -51,6 +65,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
 /** Errors of the framework in the API's own codes. */
 function translate(error: FastifyError): ManagerError {
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ManagerError("CODE_TOO_LARGE", "the upload is too large");
+  if (error.code === "FST_ERR_BAD_URL") return new ManagerError("REQUEST_INVALID", `the path cannot be decoded: ${clip(error.message)}`);
   const status = error.statusCode ?? 500;
   if (status < 500) return new ManagerError("BODY_INVALID", error.message);
   return new ManagerError("INTERNAL", "the request failed inside berth");
@@ -59,4 +74,8 @@ function translate(error: FastifyError): ManagerError {
 function errorTable(): string {
   const rows = Object.entries(MANAGER_ERRORS).map(([code, [status, fix]]) => `| ${code as ManagerErrorCode} | ${status} | ${fix} |`);
   return ['Errors are `{"error": {code, message, fix, field?}}`.', "", "| code | status | fix |", "|---|---|---|", ...rows].join("\n");
+}
+
+function clip(text: string, most = 200): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }

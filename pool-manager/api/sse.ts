@@ -10,6 +10,8 @@ export function openStream(request: FastifyRequest, reply: FastifyReply, onClose
   const { raw } = reply;
   raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   raw.flushHeaders();
+  // A write after the reader was cut off is an error of the stream, and nobody's.
+  raw.on("error", () => {});
   const heartbeat = setInterval(() => raw.write(": alive\n\n"), HEARTBEAT_MS);
   request.raw.socket.setNoDelay(true);
   raw.on("close", () => {

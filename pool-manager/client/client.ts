@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, type RouterPeer, type TableChange } from "./contract.ts";
+import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, ROUTER_HEADER, type RouterPeer, type TableChange } from "./contract.ts";
 import { expiry } from "./expiry.ts";
 import { parseChange, TableError } from "./parse.ts";
 import { ServiceLookup } from "./service-lookup.ts";
@@ -121,9 +121,8 @@ export class ManagerClient implements ReachableLink {
     const { id, host, port } = this.#self;
     // One that leaves is nobody's peer from the first moment: what others passed on to it then might outlast it.
     const query = new URLSearchParams({ router: id, host, port: String(port), ...(this.#leaving && { leaving: "true" }) });
-    const req = request(`${this.#currentUrl}/v1/table?${query}`, { agent: false, headers: this.#authorization, lookup: this.#services.lookup }, (res) =>
-      this.#read(req, res),
-    );
+    const headers = { ...this.#authorization, [ROUTER_HEADER]: id };
+    const req = request(`${this.#currentUrl}/v1/table?${query}`, { agent: false, headers, lookup: this.#services.lookup }, (res) => this.#read(req, res));
     this.#stream = req;
     this.#reason = "the pool manager has ended the connection";
     // What is dropped ends with an error too: that it was dropped is the reason.

@@ -3,6 +3,9 @@
  * Embedded the link is a pair of function calls; on a cluster the same messages are streamed.
  */
 
+/** Carries a router's id when it registers. No web page can send it to another site: such a header needs leave that the manage API never gives. */
+export const ROUTER_HEADER = "x-berth-router";
+
 /** How the invocation got its instance: `prewarmed` specialized a pool instance, `cold` had one created. */
 export type StartKind = "warm" | "prewarmed" | "cold";
 

@@ -4,6 +4,8 @@ import { ManagerError } from "../errors.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
 import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "./function.ts";
 import { formerHistory } from "./history.ts";
+import type { SetAside } from "./set-aside.ts";
+import { isSecrets, isWhole } from "./stored-record.ts";
 
 /**
  * One YAML file a function in `functions/`, its secrets in `secrets/` with mode 0600.
@@ -14,22 +16,31 @@ export class FileStore implements FunctionStore {
   readonly #functions: FileSet;
   readonly #secrets: FileSet;
 
+  /** What could not be taken in. */
+  readonly damaged: SetAside[] = [];
+
   constructor(stateDir: string, ops: FileOps = realFiles) {
     this.#functions = new FileSet(join(stateDir, "functions"), 0o600, ops);
     this.#secrets = new FileSet(join(stateDir, "secrets"), 0o600, ops);
   }
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
-    const secrets = await this.#secrets.readAll();
-    const loaded: { record: FunctionRecord; secrets: Secrets }[] = [];
-    for (const [name, text] of await this.#functions.readAll()) {
+    const secrets = await this.#secrets.readAll((_name, text) => readSecrets(text));
+    const uids = new Set<string>();
+    const functions = await this.#functions.readAll((name, text) => {
       const record = readRecord(name, text);
-      const own = secrets.get(`${record.uid}.json`);
-      secrets.delete(`${record.uid}.json`);
-      loaded.push({ record, secrets: own ? (JSON.parse(own) as Secrets) : {} });
+      if (uids.has(record.uid)) throw new Error(`another function has its uid ${record.uid}`);
+      uids.add(record.uid);
+      return record;
+    });
+    this.damaged.push(...secrets.damaged, ...functions.damaged);
+    // Those of a function that was set aside have to be there when somebody mends its file.
+    const orphans = [...secrets.found.keys()].filter((file) => !uids.has(file.replace(/\.json$/, "")));
+    for (const orphan of orphans) {
+      if (functions.damaged.length === 0) await this.#secrets.remove(orphan);
+      else this.damaged.push(await this.#secrets.setAside(orphan, "its function could not be read"));
     }
-    for (const orphan of secrets.keys()) await this.#secrets.remove(orphan);
-    return loaded;
+    return [...functions.found.values()].map((record) => ({ record, secrets: secrets.found.get(`${record.uid}.json`) ?? {} }));
   }
 
   async save(record: FunctionRecord, secrets: Secrets): Promise<void> {
@@ -54,13 +65,21 @@ export class FileStore implements FunctionStore {
   }
 }
 
+/** Fields that an older Berth did not write are as it had them. Throws where it is no function. */
 function readRecord(name: string, text: string): FunctionRecord {
-  const record = parse(text) as FunctionRecord | null;
-  if (!record?.uid || `${record.name}.yaml` !== name || !Array.isArray(record.revisions)) {
-    throw new ManagerError("STORE_FAILED", `functions/${name} in the state directory is not a function; move it away`);
-  }
+  const stored: unknown = parse(text);
+  if (!isWhole(stored)) throw new Error("it is not a function");
+  const record = stored as unknown as FunctionRecord;
+  if (`${record.name}.yaml` !== name) throw new Error(`it is the function ${JSON.stringify(record.name)}`);
   const { traffic = NO_TRAFFIC, latest = record.active, rolloutPolicy = null, rollout = null, history = formerHistory(record) } = record;
   return { ...record, traffic, latest, rolloutPolicy, rollout, history };
+}
+
+/** Throws where they are no secrets. */
+function readSecrets(text: string): Secrets {
+  const secrets: unknown = JSON.parse(text);
+  if (!isSecrets(secrets)) throw new Error("these are no secrets");
+  return secrets;
 }
 
 export async function durably(write: () => Promise<void>): Promise<void> {

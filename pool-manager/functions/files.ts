@@ -1,5 +1,6 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type SetAside, setAside } from "./set-aside.ts";
 
 /** The writes that the store is made of; a test replaces them to stop the process at each. */
 export interface FileOps {
@@ -31,6 +32,18 @@ async function using(file: FileHandle, body: (file: FileHandle) => Promise<void>
 }
 
 const TEMPORARY = ".tmp";
+/** Nothing that is written is nearly as long. Bytes. */
+const MAX_BYTES = 64 * 1024 * 1024;
+/** In characters. */
+const MAX_REASON = 500;
+
+/** Throws for what is no plain file of UTF-8. */
+async function readText(path: string): Promise<string> {
+  const stat = await lstat(path);
+  if (!stat.isFile()) throw new Error(stat.isDirectory() ? "it is a directory" : "it is not a file");
+  if (stat.size > MAX_BYTES) throw new Error(`it has ${stat.size} bytes`);
+  return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+}
 
 /** A directory of small files, each replaced atomically: a reader sees the old content or the new one. */
 export class FileSet {
@@ -44,23 +57,44 @@ export class FileSet {
     this.#ops = ops;
   }
 
-  /** Every file's name and content; leftovers of interrupted writes are removed. */
-  async readAll(): Promise<Map<string, string>> {
+  /**
+   * What `parse` makes of every file, by its name; leftovers of interrupted writes are removed. A file that cannot be
+   * read, or of which `parse` throws, is set aside.
+   */
+  async readAll<T>(parse: (name: string, text: string) => T): Promise<{ found: Map<string, T>; damaged: SetAside[] }> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const found = new Map<string, string>();
+    const found = new Map<string, T>();
+    const damaged: SetAside[] = [];
     for (const name of await readdir(this.#dir)) {
       const path = join(this.#dir, name);
-      if (name.endsWith(TEMPORARY)) await rm(path, { force: true });
-      else found.set(name, await readFile(path, "utf8"));
+      if (name.endsWith(TEMPORARY)) {
+        await rm(path, { force: true, recursive: true });
+        continue;
+      }
+      try {
+        found.set(name, parse(name, await readText(path)));
+      } catch (error) {
+        damaged.push(await setAside(this.#dir, name, (error as Error).message.slice(0, MAX_REASON)));
+      }
     }
-    return found;
+    return { found, damaged };
+  }
+
+  /** Moves a file out of the way that was read and turned out to be of no use. */
+  setAside(name: string, reason: string): Promise<SetAside> {
+    return setAside(this.#dir, name, reason);
   }
 
   async write(name: string, data: string): Promise<void> {
     const path = join(this.#dir, name);
     const temporary = path + TEMPORARY;
-    await this.#ops.writeSynced(temporary, data, this.#mode);
-    await this.#ops.rename(temporary, path);
+    try {
+      await this.#ops.writeSynced(temporary, data, this.#mode);
+      await this.#ops.rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {});
+      throw error;
+    }
     await this.#ops.syncDir(this.#dir);
   }
 

@@ -1,24 +1,43 @@
 import { join } from "node:path";
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
 import { parse, stringify } from "yaml";
-import type { PoolStore, StoredPool } from "../pool/pools.ts";
+import { type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../pool/pools.ts";
 import type { PoolSpec } from "../pool/state.ts";
 import { durably } from "./file-store.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
+import type { SetAside } from "./set-aside.ts";
+
+const schema = Compile(Type.Object({ ...PoolFields.properties, name: Type.String(), forced: Type.Optional(Type.Boolean()) }));
 
 /** One YAML file a pool below `pools/`. */
 export class PoolFiles implements PoolStore {
   readonly #files: FileSet;
+
+  /** What could not be taken in. */
+  readonly damaged: SetAside[] = [];
 
   constructor(stateDir: string, ops: FileOps = realFiles) {
     this.#files = new FileSet(join(stateDir, "pools"), 0o600, ops);
   }
 
   async load(): Promise<Map<string, StoredPool>> {
-    const stored = [...(await this.#files.readAll()).values()].map((text) => parse(text) as PoolSpec);
-    return new Map(stored.map(({ name, size, max, budget, partition, paused }) => [name, { set: { size, max, budget, partition, paused }, held: null }]));
+    const { found, damaged } = await this.#files.readAll(readPool);
+    this.damaged.push(...damaged);
+    return new Map([...found.values()].map(({ name, set, forced }) => [name, { set, held: null, forced }]));
   }
 
-  save(pool: PoolSpec): Promise<void> {
-    return durably(() => this.#files.write(`${pool.name}.yaml`, stringify(pool)));
+  save(pool: PoolSpec, _change: PoolChange, forced: boolean): Promise<void> {
+    return durably(() => this.#files.write(`${pool.name}.yaml`, stringify(forced ? { ...pool, forced } : pool)));
   }
+}
+
+/** Throws where it is no pool. */
+function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
+  const stored: unknown = parse(text);
+  if (!schema.Check(stored)) throw new Error("it is not a pool");
+  const { name, size, max, budget, partition, paused, forced = false } = stored;
+  if (`${name}.yaml` !== file) throw new Error(`it is the pool ${JSON.stringify(name)}`);
+  if (size !== undefined && max !== undefined && size > max) throw new Error(`its size ${size} is above its max ${max}`);
+  return { name, set: { size, max, budget, partition, paused } as PoolChange, forced };
 }

@@ -9,6 +9,7 @@ import {
   MAX_REVISIONS,
   type Revision,
   type Secrets,
+  servedRevisions,
   type Traffic,
 } from "./function.ts";
 import { activated, rollbackTarget, wentBack } from "./history.ts";
@@ -64,6 +65,12 @@ export class FunctionRegistry {
   readonly #changed: (uid: string, name: string) => void;
   readonly #byName = new Map<string, Held>();
   readonly #byUid = new Map<string, Held>();
+  /** In order. */
+  readonly #names: string[] = [];
+  /** Null: something has changed since. */
+  #list: readonly FunctionRecord[] | null = null;
+  /** Uid of the function that had a layer last. */
+  readonly #byLayer = new Map<string, string>();
   /** Told of what comes to its end here, by deletion or because newer revisions take its place. */
   readonly retention: Retention;
   #tail: Promise<unknown> = Promise.resolve();
@@ -79,8 +86,10 @@ export class FunctionRegistry {
     for (const held of await this.#store.load()) this.#hold(held);
   }
 
-  list(): FunctionRecord[] {
-    return [...this.#byName.values()].map((held) => held.record).sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** Sorted by name. */
+  list(): readonly FunctionRecord[] {
+    this.#list ??= this.#names.map((name) => this.get(name));
+    return this.#list;
   }
 
   byUid(uid: string): FunctionRecord | undefined {
@@ -102,7 +111,13 @@ export class FunctionRegistry {
 
   /** Code that some revision has already; another function may be deployed with it. */
   codeByDigest(layer: string): CodeRef | undefined {
-    const found = this.list().flatMap(({ revisions }) => revisions.find((revision) => revision.layer === layer) ?? [])[0];
+    const holder = this.#byLayer.get(layer);
+    if (holder === undefined) return undefined;
+    const revisionOf = ({ revisions }: FunctionRecord) => revisions.find((revision) => revision.layer === layer);
+    const last = this.byUid(holder);
+    // The last function that had it may be gone, or have newer revisions: another one may have it still.
+    const found = (last && revisionOf(last)) ?? this.list().flatMap((record) => revisionOf(record) ?? [])[0];
+    if (!found) this.#byLayer.delete(layer);
     return found && codeOf(found);
   }
 
@@ -110,8 +125,18 @@ export class FunctionRegistry {
   environment(uid: string, revision: Revision): Record<string, string> {
     const secrets = this.#byUid.get(uid)?.secrets[revision.id];
     const lost = lostSecrets(revision, secrets);
-    if (lost.length > 0) throw new Error(`the values of its secrets are lost (${lost.join(", ")}): deploy it again with them`);
+    if (lost.length > 0) throw new Error(lostInWords(lost));
     return { ...revision.env, ...secrets };
+  }
+
+  /** What keeps a served revision from being started, whatever its instances do; empty: nothing. */
+  problemsOf(uid: string): string[] {
+    const held = this.#byUid.get(uid);
+    if (!held) return [];
+    return servedRevisions(held.record).flatMap((revision) => {
+      const lost = lostSecrets(revision, held.secrets[revision.id]);
+      return lost.length > 0 ? [`${revision.id} cannot be started: ${lostInWords(lost)}`] : [];
+    });
   }
 
   /**
@@ -266,6 +291,8 @@ export class FunctionRegistry {
 
   #drop(record: FunctionRecord): FunctionRecord {
     this.#byName.delete(record.name);
+    this.#names.splice(placeOf(record.name, this.#names), 1);
+    this.#list = null;
     this.#byUid.delete(record.uid);
     this.retention.end([record.uid, ...contentOf(record.revisions)], `the function ${record.name} was deleted`);
     this.#changed(record.uid, record.name);
@@ -303,6 +330,10 @@ export class FunctionRegistry {
   }
 
   #hold(held: Held): void {
+    const { name } = held.record;
+    if (!this.#byName.has(name)) this.#names.splice(placeOf(name, this.#names), 0, name);
+    this.#list = null;
+    for (const { layer } of held.record.revisions) this.#byLayer.set(layer, held.record.uid);
     this.#byName.set(held.record.name, held);
     this.#byUid.set(held.record.uid, held);
   }
@@ -324,6 +355,21 @@ export class FunctionRegistry {
 /** Digests of what revisions are made of. */
 function contentOf(revisions: readonly Revision[]): string[] {
   return revisions.flatMap(({ image, layer }) => [image, layer]);
+}
+
+/** Index of a name in names that are in order, or where it belongs. */
+function placeOf(name: string, names: readonly string[]): number {
+  let [from, to] = [0, names.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((names[middle] as string) < name) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function lostInWords(names: readonly string[]): string {
+  return `the values of its secrets are lost (${names.join(", ")}): deploy it again with them`;
 }
 
 function inForce({ record, secrets }: Held): InForce {

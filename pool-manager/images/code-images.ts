@@ -5,7 +5,7 @@ import { ManagerError } from "../errors.ts";
 import type { Collector } from "../functions/retention.ts";
 import { entryOf, entryOfLayer, packLayer, readUpload } from "./layer.ts";
 import { isDigest, type OciLayout } from "./layout.ts";
-import { buildImage, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
+import { buildImage, type Descriptor, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
 
 /** Uploaded code that no revision uses is kept this long. */
 const UPLOAD_TTL_MS = 600_000;
@@ -34,6 +34,9 @@ export class CodeImages {
   readonly #layout: OciLayout;
   readonly #entryProgram: string;
   readonly #uploads = new Map<string, UploadedCode & { at: number; pending: number }>();
+  /** Blobs of each image and the size of its manifest, by the manifest's digest: read once, since they cannot change. */
+  readonly #manifests = new Map<string, { blobs: readonly string[]; size: number }>();
+  #index = "";
   /** Image by blob, as far as it was seen: what belonged to an image is over with that. */
   readonly #imageOf = new Map<string, string>();
   readonly #cache = new Map<string, Buffer>();
@@ -118,28 +121,49 @@ export class CodeImages {
    */
   async collect(images: ReadonlyMap<string, string>, declared: ReadonlySet<string>, collector: Collector): Promise<void> {
     const keep = new Set<string>(declared);
-    const index = [];
+    const index: Descriptor[] = [];
     for (const [digest, reference] of images) {
-      const manifest = await this.#layout.get(digest);
-      for (const blob of blobsOf(manifest)) {
+      const { blobs, size } = await this.#manifest(digest);
+      for (const blob of blobs) {
         keep.add(blob);
         this.#imageOf.set(blob, digest);
       }
       keep.add(digest);
       const annotations = { "org.opencontainers.image.ref.name": reference };
-      index.push({ mediaType: MANIFEST_TYPE, digest, size: manifest.length, annotations });
+      index.push({ mediaType: MANIFEST_TYPE, digest, size, annotations });
     }
-    await this.#layout.writeIndex(index);
+    for (const digest of this.#manifests.keys()) if (!images.has(digest)) this.#manifests.delete(digest);
+    await this.#writeIndex(index);
+    this.#endUploads(collector);
+    for (const digest of await this.#layout.list()) {
+      // Uploads arrive meanwhile: they are asked for anew before each removal.
+      if (!keep.has(digest) && !this.#uploads.has(digest)) await this.#collectBlob(digest, collector);
+    }
+  }
+
+  #endUploads(collector: Collector): void {
     const now = performance.now();
     for (const [digest, { pending, at }] of this.#uploads) {
       if (pending > 0 && now - at <= UPLOAD_TTL_MS) continue;
       this.#uploads.delete(digest);
       if (pending > 0) collector.end([digest], "it was uploaded and not deployed");
     }
-    for (const digest of await this.#layout.list()) {
-      // Uploads arrive meanwhile: they are asked for anew before each removal.
-      if (!keep.has(digest) && !this.#uploads.has(digest)) await this.#collectBlob(digest, collector);
-    }
+  }
+
+  async #manifest(digest: string): Promise<{ blobs: readonly string[]; size: number }> {
+    const known = this.#manifests.get(digest);
+    if (known) return known;
+    const manifest = await this.#layout.get(digest);
+    const read = { blobs: blobsOf(manifest), size: manifest.length };
+    this.#manifests.set(digest, read);
+    return read;
+  }
+
+  async #writeIndex(index: Descriptor[]): Promise<void> {
+    const text = JSON.stringify(index);
+    if (text === this.#index) return;
+    await this.#layout.writeIndex(index);
+    this.#index = text;
   }
 
   async #collectBlob(digest: string, collector: Collector): Promise<void> {

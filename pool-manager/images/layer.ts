@@ -12,12 +12,13 @@ export interface LayerFile {
 }
 
 const MAX_FILES = 5_000;
-const MAX_PATH = 240;
 /** The two parts of a path in a tar header. Bytes. */
 const MAX_NAME = 100;
 const MAX_PREFIX = 155;
 /** Mode of files that may be run; of the rest nothing but this is kept. */
 const PROGRAM = 0o755;
+/** Of what was sent, in errors. Characters. */
+const MAX_QUOTE = 80;
 const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
 
 /**
@@ -26,7 +27,7 @@ const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
  */
 export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
   const entries = await unpackTar(tar, { strict: true }).catch((error: Error) => {
-    throw bad(`the upload is not a tar: ${error.message}`);
+    throw bad(`the upload is not a tar: ${quote(error.message)}`);
   });
   const files = new Map<string, LayerFile>();
   for (const { header, data } of entries) {
@@ -37,6 +38,7 @@ export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
     files.set(path, { path, data: data ?? new Uint8Array(), mode: (header.mode ?? 0) & 0o111 ? PROGRAM : undefined });
   }
   if (files.size > MAX_FILES) throw bad(`${files.size} files, at most ${MAX_FILES} are accepted`);
+  for (const path of files.keys()) checkParents(path, files);
   entryOf([...files.values()]);
   return [...files.values()];
 }
@@ -69,9 +71,10 @@ export function packLayer(files: readonly LayerFile[], prefix = "", mode = 0o644
 
 function checkPath(name: string): string {
   const path = posix.normalize(name).replace(/^\.\//, "");
-  const hostile = path.startsWith("/") || path.split("/").includes("..") || /[\0\\]/.test(path) || path === ".";
-  if (hostile) throw bad(`${quote(name)} lies outside the upload`);
-  if (path.length > MAX_PATH) throw bad(`the path ${quote(path.slice(0, 40))}… is longer than ${MAX_PATH} characters`);
+  const hostile = path.startsWith("/") || path.split("/").includes("..") || /[\0\\]/.test(path) || path === "." || path.endsWith("/");
+  if (hostile) throw bad(`${quote(name)} lies outside the upload, or is no name of a file`);
+  // Where a name is not UTF-8 another one stands for it, and its function would look for the first.
+  if (path.includes("\ufffd")) throw bad(`the name ${quote(path)} is not UTF-8`);
   if (!fitsHeader(`${FUNCTION_ROOT}/${path}`)) {
     throw bad(`the path ${quote(path)} is too long: a tar header holds ${MAX_NAME} bytes of a name and ${MAX_PREFIX} of its directories`);
   }
@@ -86,8 +89,16 @@ function fitsHeader(path: string): boolean {
   return divided > 0 && divided <= MAX_PREFIX;
 }
 
+/** A file system has no file below a file. */
+function checkParents(path: string, files: ReadonlyMap<string, LayerFile>): void {
+  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+    const parent = path.slice(0, at);
+    if (files.has(parent)) throw bad(`${quote(parent)} is a file, and ${quote(path)} would lie below it`);
+  }
+}
+
 function quote(text: string): string {
-  return JSON.stringify(text);
+  return JSON.stringify(text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text);
 }
 
 function bad(message: string): ManagerError {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ManagerError } from "../errors.ts";
 import { type Descriptor, digestOf } from "./oci.ts";
 
 /** An OCI image layout directory: content-addressed blobs, and an index that names the images. */
@@ -18,8 +19,9 @@ export class OciLayout {
   async open(): Promise<void> {
     await mkdir(this.#blobs, { recursive: true, mode: 0o700 });
     for (const name of await readdir(this.#blobs)) {
-      if (name.endsWith(".tmp")) await rm(join(this.#blobs, name));
+      if (name.endsWith(".tmp")) await rm(join(this.#blobs, name), { recursive: true, force: true });
     }
+    for (const name of await readdir(this.#dir)) if (name.endsWith(".tmp")) await rm(join(this.#dir, name), { recursive: true, force: true });
     await writeFile(join(this.#dir, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     if (!existsSync(join(this.#dir, "index.json"))) await this.writeIndex([]);
   }
@@ -62,7 +64,8 @@ export class OciLayout {
   /** Digests of the blobs that are here. */
   async list(): Promise<string[]> {
     const names = await readdir(this.#blobs);
-    return names.filter((name) => !name.endsWith(".tmp")).map((name) => `sha256:${name}`);
+    // Whatever else lies there is nobody's.
+    return names.map((name) => `sha256:${name}`).filter(isDigest);
   }
 
   async remove(digest: string): Promise<void> {
@@ -76,14 +79,20 @@ export function isDigest(text: string): boolean {
 
 let counter = 0;
 
+/** Rejects with `STORE_FAILED`; nothing of the attempt is left then. */
 async function replace(path: string, data: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${process.pid}-${counter++}.tmp`;
-  const file = await open(temporary, "w", 0o600);
   try {
-    await file.writeFile(data);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, "w", 0o600);
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new ManagerError("STORE_FAILED", `the code could not be stored: ${(error as Error).message}`);
   }
-  await rename(temporary, path);
 }

@@ -11,6 +11,8 @@ export type PoolEvent =
   | { type: "instance.loaded"; pool: string; instance: string; function: string; revision: string; path: LoadPath; ms: number }
   | { type: "instance.load-failed"; pool: string; instance: string; function: string; revision: string; message: string }
   | { type: "instance.crashed"; pool: string; instance: string; function: string | null; message: string }
+  /** Its instances crash soon after they have loaded: none is started for `delayMs`. */
+  | { type: "revision.crash-loop"; function: string; revision: string; crashes: number; delayMs: number; message: string }
   | { type: "instance.swap-failed"; pool: string; instance: string; function: string; message: string }
   | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
   | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }

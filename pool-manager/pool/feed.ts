@@ -5,6 +5,8 @@ type Listener = (change: TableChange) => void;
 /** The table as it was last published, and the routers that follow it. */
 export class TableFeed {
   readonly #functions = new Map<string, { value: TableFunction; text: string }>();
+  /** Keys of each function's entries, by its uid. */
+  readonly #keys = new Map<string, Set<string>>();
   readonly #listeners = new Set<Listener>();
 
   subscribe(listener: Listener): () => void {
@@ -18,17 +20,24 @@ export class TableFeed {
     const text = JSON.stringify(value);
     if (this.#functions.get(value.key)?.text === text) return;
     this.#functions.set(value.key, { value, text });
+    const own = this.#keys.get(value.uid);
+    if (own) own.add(value.key);
+    else this.#keys.set(value.uid, new Set([value.key]));
     this.publish({ type: "upsert", function: value });
   }
 
   /** Of a function only these entries are left. Returns those that are gone. */
   retain(uid: string, keys: ReadonlySet<string>): string[] {
-    const gone = [...this.#functions.values()].filter(({ value }) => value.uid === uid && !keys.has(value.key));
-    for (const { value } of gone) {
-      this.#functions.delete(value.key);
-      this.publish({ type: "remove", key: value.key, name: value.name });
+    const own = this.#keys.get(uid) ?? new Set<string>();
+    const gone = [...own].filter((key) => !keys.has(key));
+    for (const key of gone) {
+      const name = this.#functions.get(key)?.value.name ?? "";
+      this.#functions.delete(key);
+      own.delete(key);
+      this.publish({ type: "remove", key, name });
     }
-    return gone.map(({ value }) => value.key);
+    if (own.size === 0) this.#keys.delete(uid);
+    return gone;
   }
 
   publish(change: TableChange): void {

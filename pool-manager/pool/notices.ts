@@ -1,3 +1,4 @@
+import type { LoadError } from "../../runtime-images/protocol/messages.ts";
 import type { TableChange } from "../client/contract.ts";
 import { type Instance, isAdopted, type ObstacleKind } from "../platform/platform.ts";
 import type { Executor } from "./executor.ts";
@@ -15,6 +16,8 @@ export class Notices {
   readonly #publish: (change: TableChange) => void;
   /** Echo state of each instance as it was last noticed. */
   readonly #noticed = new Map<string, string>();
+  /** When the code of each instance had loaded; null: before this pool manager came. */
+  readonly #loadedAt = new Map<string, number | null>();
   /** Instances whose failed swap has been told. */
   readonly #troubled = new Set<string>();
   /** What has been told to stand in an instance's way. */
@@ -49,7 +52,10 @@ export class Notices {
       this.#executor.started(pool);
     }
     if (echo.error) this.#failed(instance, now);
-    else if (echo.state === "warm" && echo.functionUid && echo.revision) this.#loaded(instance, now);
+    else if (echo.state === "warm" && echo.functionUid && echo.revision) {
+      this.#loadedAt.set(uid, known === undefined && isAdopted(instance) ? null : now);
+      this.#loaded(instance, now);
+    }
   }
 
   /** Looks at all instances for what stands in their way; a moment of it is no news. */
@@ -69,6 +75,7 @@ export class Notices {
 
   gone(uid: string): void {
     this.#noticed.delete(uid);
+    this.#loadedAt.delete(uid);
     this.#troubled.delete(uid);
     this.#obstructed.delete(uid);
     this.#options.onEvent({ type: "instance.gone", pool: this.#executor.poolOf(uid), instance: uid });
@@ -88,18 +95,32 @@ export class Notices {
     this.#options.onEvent({ type: "instance.loaded", pool, instance: uid, function: functionUid, revision, path: this.#options.platform.loadPath, ms });
   }
 
-  #failed({ uid, pool, echo }: Instance, now: number): void {
+  #failed(instance: Instance, now: number): void {
+    const { uid, pool, echo } = instance;
     const { error, functionUid } = echo as NonNullable<Instance["echo"]>;
     if (!error) return;
     const { message, reason } = error;
     const failure = { reason, message, instanceUid: uid, retryAfterMs: 0 };
     if (reason === "crash" || !functionUid || !error.revision) {
       // One that was asked to leave ends in one way or another.
-      if (!this.#executor.isLeaving(uid)) this.#options.onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
+      if (!this.#executor.isLeaving(uid)) this.#crashed(instance, error, now);
     } else if (this.#failures.record(functionUid, error.revision, `${uid}/${echo?.epoch}`, uid, error, now)) {
       const { revision } = error;
       this.#options.onEvent({ type: "instance.load-failed", pool, instance: uid, function: functionUid, revision, message });
     }
     this.#publish({ type: "failed", instanceUid: uid, failure });
+  }
+
+  /** Where no revision is named it was not its code that ended: the platform has restarted the runtime. */
+  #crashed({ uid, pool, echo }: Instance, error: LoadError, now: number): void {
+    const { onEvent } = this.#options;
+    const { message, revision } = error;
+    const functionUid = echo?.functionUid ?? null;
+    onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
+    if (functionUid === null || revision === null) return;
+    const loadedAt = this.#loadedAt.has(uid) ? (this.#loadedAt.get(uid) ?? null) : now;
+    const loop = this.#failures.crashed(functionUid, revision, { instanceUid: uid, loadedAt, error }, now);
+    if (!loop) return;
+    onEvent({ type: "revision.crash-loop", function: functionUid, revision, crashes: loop.crashes, delayMs: loop.until - now, message });
   }
 }

@@ -6,7 +6,8 @@ export interface Counts {
 }
 
 interface Last extends Counts {
-  name: string;
+  functionUid: string;
+  revision: string;
   seq: number;
 }
 
@@ -22,7 +23,10 @@ const MAX_LAST = 100_000;
 export class Outcomes {
   readonly #since: number;
   readonly #last = new Map<string, Last>();
-  readonly #sums = new Map<string, Counts>();
+  /** Of `#last`, by function. */
+  readonly #ids = new Map<string, Set<string>>();
+  /** By function, then by revision: what is over is looked for in one function at a time. */
+  readonly #sums = new Map<string, Map<string, Counts>>();
 
   /** `since`: when this pool manager began to lead. */
   constructor(since: number) {
@@ -34,38 +38,52 @@ export class Outcomes {
       const id = `${router}/${key}/${revision}`;
       const last = this.#last.get(id);
       if (last && last.seq >= seq) continue;
-      const name = nameOf(key.split("@")[0] ?? "", revision);
-      this.#remember(id, { name, ended, failed, seq });
+      const functionUid = key.split("@")[0] ?? "";
+      this.#remember(id, { functionUid, revision, ended, failed, seq });
       if (!last && !(countedMs !== undefined && now - countedMs >= this.#since)) continue;
       // A router that serves a revision anew begins again.
       const since = last && last.ended <= ended ? last : NONE;
-      const sum = this.#sums.get(name) ?? NONE;
-      this.#sums.set(name, { ended: sum.ended + ended - since.ended, failed: sum.failed + failed - since.failed });
+      this.#add(functionUid, revision, { ended: ended - since.ended, failed: failed - since.failed });
     }
   }
 
-  of(functionUid: string, revision: string): Counts {
-    return this.#sums.get(nameOf(functionUid, revision)) ?? NONE;
+  #add(functionUid: string, revision: string, { ended, failed }: Counts): void {
+    const own = this.#sums.get(functionUid) ?? new Map<string, Counts>();
+    const sum = own.get(revision) ?? NONE;
+    this.#sums.set(functionUid, own.set(revision, { ended: sum.ended + ended, failed: sum.failed + failed }));
   }
 
-  /** Drops what is known of revisions that are not served any more. A router's count stays however long it is silent: it goes on there. */
-  retain(isServed: (functionUid: string, revision: string) => boolean): void {
-    const isOver = (name: string) => !isServed(...(name.split("/") as [string, string]));
-    for (const name of this.#sums.keys()) if (isOver(name)) this.#sums.delete(name);
-    for (const [id, { name }] of this.#last) if (isOver(name)) this.#last.delete(id);
+  of(functionUid: string, revision: string): Counts {
+    return this.#sums.get(functionUid)?.get(revision) ?? NONE;
+  }
+
+  /** Drops what is known of a function's revisions that are not served any more. A router's count stays however long it is silent: it goes on there. */
+  retain(functionUid: string, served: ReadonlySet<string>): void {
+    const own = this.#sums.get(functionUid);
+    for (const revision of own?.keys() ?? []) if (!served.has(revision)) own?.delete(revision);
+    if (own?.size === 0) this.#sums.delete(functionUid);
+    for (const id of this.#ids.get(functionUid) ?? []) {
+      if (!served.has(this.#last.get(id)?.revision ?? "")) this.#drop(id);
+    }
+  }
+
+  #drop(id: string): void {
+    const functionUid = this.#last.get(id)?.functionUid ?? "";
+    const own = this.#ids.get(functionUid);
+    own?.delete(id);
+    if (own?.size === 0) this.#ids.delete(functionUid);
+    this.#last.delete(id);
   }
 
   /** Where there are too many, those that were heard longest ago are forgotten. */
   #remember(id: string, last: Last): void {
     this.#last.delete(id);
     this.#last.set(id, last);
+    const own = this.#ids.get(last.functionUid) ?? new Set<string>();
+    this.#ids.set(last.functionUid, own.add(id));
     for (const oldest of this.#last.keys()) {
       if (this.#last.size <= MAX_LAST) break;
-      this.#last.delete(oldest);
+      this.#drop(oldest);
     }
   }
-}
-
-function nameOf(functionUid: string, revision: string): string {
-  return `${functionUid}/${revision}`;
 }

@@ -12,11 +12,11 @@ export class Plan {
   readonly world: World;
   readonly pool: PoolSpec;
   /** Active revisions by function. */
-  readonly functions: ReadonlyMap<string, FunctionSpec>;
+  readonly functions = new Map<string, FunctionSpec>();
   /** All served ones, by function and revision. */
-  readonly served: ReadonlyMap<string, FunctionSpec>;
+  readonly served = new Map<string, FunctionSpec>();
   /** Revisions that take over, by function. */
-  readonly rolling: ReadonlyMap<string, FunctionSpec>;
+  readonly rolling = new Map<string, FunctionSpec>();
   /** All instances of the pool. */
   readonly alive: readonly InstanceView[];
   readonly renewal: Renewal;
@@ -34,10 +34,7 @@ export class Plan {
   constructor(world: World, pool: PoolSpec) {
     this.world = world;
     this.pool = pool;
-    const own = world.functions.filter((f) => f.pool === pool.name);
-    this.functions = new Map(own.filter((f) => f.active).map((f) => [f.uid, f]));
-    this.rolling = new Map(own.filter((f) => f.takesOver).map((f) => [f.uid, f]));
-    this.served = new Map(own.map((f) => [`${f.uid} ${f.revision}`, f]));
+    for (const spec of world.functions) if (spec.pool === pool.name) this.#serve(spec);
     this.alive = world.instances.filter((instance) => instance.pool === pool.name);
     this.renewal = renewalOf(pool, this.alive, world.pace);
     this.#budget = pool.budget.actions - (world.disruptions.get(pool.name) ?? 0);
@@ -47,6 +44,12 @@ export class Plan {
       // One of an older revision is about to be the spec's, unless it has to stay as it is.
       if (spec && (spec.revision === instance.revision || !pool.paused)) this.of(spec).add(instance);
     }
+  }
+
+  #serve(spec: FunctionSpec): void {
+    this.served.set(`${spec.uid} ${spec.revision}`, spec);
+    if (spec.active) this.functions.set(spec.uid, spec);
+    if (spec.takesOver) this.rolling.set(spec.uid, spec);
   }
 
   get decision(): Decision {

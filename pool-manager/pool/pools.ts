@@ -28,6 +28,8 @@ export type PoolChange = Partial<Pick<PoolSpec, "size" | "max" | "budget" | "par
 
 /** What a store has of a pool. */
 export interface StoredPool {
+  /** It was set although this machine does not hold as many. */
+  forced?: boolean;
   /** What somebody has set; null: what the store itself refuses. */
   set: PoolChange | null;
   /** What was in force last, which holds where that is not valid; null: the store holds nothing that is not. */
@@ -37,8 +39,8 @@ export interface StoredPool {
 /** Where the pools' sizes are kept. */
 export interface PoolStore {
   load(): Promise<Map<string, StoredPool>>;
-  /** Resolves once it is durable. */
-  save(pool: PoolSpec, change: PoolChange): Promise<void>;
+  /** Resolves once it is durable. `forced`: the sizes are kept as they are by the next start too. */
+  save(pool: PoolSpec, change: PoolChange, forced: boolean): Promise<void>;
 }
 
 /** The pools and their sizes. */
@@ -47,10 +49,17 @@ export class Pools {
   readonly #defaults = new Map<string, PoolSpec>();
   readonly #specs = new Map<string, PoolSpec>();
   readonly #changed: (pool: PoolSpec) => void;
+  readonly #capacity: number | null;
+  /** Pools whose sizes somebody has insisted on. */
+  readonly #forced = new Set<string>();
+  /** Stored sizes that are beyond what this machine holds, and are not in force, in words. */
+  readonly capped: string[] = [];
 
-  constructor(store: PoolStore, changed: (pool: PoolSpec) => void) {
+  /** `capacity`: most instances of a pool that can run here; null: nobody knows. */
+  constructor(store: PoolStore, changed: (pool: PoolSpec) => void, capacity: number | null = null) {
     this.#store = store;
     this.#changed = changed;
+    this.#capacity = capacity;
   }
 
   /**
@@ -60,7 +69,22 @@ export class Pools {
   async load(defaults: readonly PoolSpec[]): Promise<void> {
     for (const pool of defaults) this.#defaults.set(pool.name, pool);
     const stored = await this.#store.load();
-    for (const [name, pool] of this.#defaults) this.#specs.set(name, inForce(pool, stored.get(name)));
+    for (const [name, pool] of this.#defaults) {
+      if (stored.get(name)?.forced) this.#forced.add(name);
+      this.#specs.set(name, this.#cap(inForce(pool, stored.get(name))));
+    }
+  }
+
+  /** A size that ended the machine would end it again at each start. */
+  #cap(pool: PoolSpec): PoolSpec {
+    const { name, size, max } = pool;
+    const capacity = this.#capacity;
+    if (capacity === null || max <= capacity || this.#forced.has(name)) return pool;
+    const sizes = { size: Math.min(size, capacity), max: capacity };
+    this.capped.push(
+      `the pool ${name} is stored with size ${size} and max ${max}, and this machine holds ${capacity}: it has size ${sizes.size} and max ${capacity}`,
+    );
+    return { ...pool, ...sizes };
   }
 
   list(): PoolSpec[] {
@@ -73,11 +97,26 @@ export class Pools {
     return pool;
   }
 
-  /** What is left out stays as it is. Throws `POOL_NOT_FOUND` or `POOL_INVALID` with the field. */
-  async set(name: string, change: PoolChange): Promise<PoolSpec> {
+  /**
+   * What is left out stays as it is. `force`: sizes beyond what this machine holds too. Throws `POOL_NOT_FOUND`,
+   * `POOL_TOO_LARGE` or `POOL_INVALID` with the field.
+   */
+  async set(name: string, change: PoolChange, force = false): Promise<PoolSpec> {
     const next = changed(this.get(name), change);
-    await this.#store.save(next, change);
+    const sizes = change.size !== undefined || change.max !== undefined;
+    if (sizes && !force) this.#checkCapacity(next, change);
+    const forced = sizes ? force : this.#forced.has(name);
+    await this.#store.save(next, change, forced);
+    if (forced) this.#forced.add(name);
+    else this.#forced.delete(name);
     return this.#hold(next);
+  }
+
+  #checkCapacity({ max }: PoolSpec, { size }: PoolChange): void {
+    const capacity = this.#capacity;
+    if (capacity === null || max <= capacity) return;
+    const [field, wanted] = size !== undefined && size > capacity ? ["size", size] : ["max", max];
+    throw new ManagerError("POOL_TOO_LARGE", `${field}: ${wanted} instances are more than this machine's memory holds, which is ${capacity}`, String(field));
   }
 
   /** Takes in what was declared in the store; what is left out is as by default. Throws as `set` does. */

@@ -1,4 +1,5 @@
 import type { Instance, Observation, ObstacleKind } from "../platform/platform.ts";
+import type { CrashLoop } from "./crash-loops.ts";
 import type { Incident } from "./incidents.ts";
 import type { InstanceView } from "./state.ts";
 import { isUnbound } from "./supply.ts";
@@ -54,6 +55,11 @@ export function strangersInWords(instances: readonly Instance[], unknown: Readon
 
 export function inWords({ action, message }: Incident): string {
   return `${action} fails: ${message}`;
+}
+
+/** Follows the revision's name. */
+export function crashLoopInWords({ crashes, until, error }: CrashLoop, now: number): string {
+  return `crashes soon after it has loaded, ${crashes} times in a row; the next start is in ${Math.ceil((until - now) / 1000)} s: ${error.message}`;
 }
 
 export function obstaclesInWords(instances: readonly Instance[], now: number): string[] {

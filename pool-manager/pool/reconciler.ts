@@ -1,5 +1,5 @@
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
-import { servedRevisions } from "../functions/function.ts";
+import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
 import { decide } from "./decide.ts";
 import { Demand } from "./demand.ts";
 import { Doubts } from "./doubt.ts";
@@ -13,7 +13,7 @@ import { Outcomes } from "./outcomes.ts";
 import { Publisher } from "./publisher.ts";
 import { Reports } from "./reports.ts";
 import { Rollouts } from "./rollouts.ts";
-import type { PoolSpec, World } from "./state.ts";
+import type { FunctionSpec, PoolSpec, World } from "./state.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
@@ -28,6 +28,8 @@ export class Reconciler implements PoolManagerLink {
   readonly #failures = new LoadFailures();
   readonly #outcomes: Outcomes;
   readonly #rollouts: Rollouts;
+  /** What each record wants when none of its revisions fails. */
+  readonly #served = new WeakMap<FunctionRecord, readonly FunctionSpec[]>();
   readonly #missedRouters = new MissedRouters();
   readonly #doubts = new Doubts();
   #doubted: ReadonlyMap<string, string> = new Map();
@@ -104,12 +106,9 @@ export class Reconciler implements PoolManagerLink {
     const record = this.#options.functions.byUid(uid);
     if (record) this.#publisher.publish(record);
     else this.#functionDeleted(uid);
-    const isServed = (functionUid: string, revision: string) => {
-      const known = this.#options.functions.byUid(functionUid);
-      return known !== undefined && servedRevisions(known).some(({ id }) => id === revision);
-    };
-    this.#failures.retain(isServed);
-    this.#outcomes.retain(isServed);
+    const served = new Set(record ? servedRevisions(record).map(({ id }) => id) : []);
+    this.#failures.retain(uid, served);
+    this.#outcomes.retain(uid, served);
     this.poke();
   }
 
@@ -204,9 +203,7 @@ export class Reconciler implements PoolManagerLink {
       now,
       synced,
       pools: specs,
-      functions: functions
-        .list()
-        .flatMap((record) => servedRevisions(record).map((revision) => specOf(record, revision, this.#failures.blockedUntil(record.uid, revision.id)))),
+      functions: functions.list().flatMap((record) => this.#specsOf(record, now)),
       unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
       demand: this.#demand.byFunction(now),
@@ -215,6 +212,16 @@ export class Reconciler implements PoolManagerLink {
       disruptions: new Map(specs.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),
       pace,
     };
+  }
+
+  /** A record is never changed, but replaced: most of what a round looks at is as it was in the one before. */
+  #specsOf(record: FunctionRecord, now: number): readonly FunctionSpec[] {
+    const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => specOf(record, revision, 0));
+    this.#served.set(record, specs);
+    return specs.map((spec) => {
+      const blockedUntil = this.#failures.blockedUntil(record.uid, spec.revision, now);
+      return blockedUntil === 0 ? spec : { ...spec, blockedUntil };
+    });
   }
 
   #instanceChanged(uid: string): void {

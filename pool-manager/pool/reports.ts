@@ -7,7 +7,7 @@ import type { LoadFailures } from "./load-failures.ts";
 import { unknownFunctions } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
-import { inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
+import { crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
 
 /** What the pool manager shows of functions and pools, in the API and in their resources; reading it changes nothing. */
 export class Reports {
@@ -35,14 +35,17 @@ export class Reports {
 
   /** What is in a function's way, in words; empty: nothing is known to be. */
   problemsOfFunction({ uid, active, runtime }: FunctionRecord): string[] {
+    const now = this.#clock.now();
     const failure = this.#failures.last(uid, active);
+    const loop = this.#failures.crashLoop(uid, active, now);
     const own = [...this.#platform.observe().instances.values()].filter(({ echo, binding }) => (echo?.functionUid ?? binding?.functionUid) === uid);
     const troubled = own.find(({ trouble }) => trouble !== null);
     return [
       ...(failure ? [`${active} does not load: ${failure}`] : []),
+      ...(loop ? [`${active} ${crashLoopInWords(loop, now)}`] : []),
       ...this.#executor.incidents.ofFunction(uid).map(inWords),
       ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
-      ...obstaclesInWords(own, this.#clock.now()),
+      ...obstaclesInWords(own, now),
       // What its pool lacks concerns a function that has nothing else.
       ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(runtime).map((problem) => `pool ${runtime}: ${problem}`)),
     ];
@@ -58,10 +61,13 @@ export class Reports {
   /** Whether a revision's code loads, as far as is known now; in the words of a Kubernetes condition. */
   readiness(): (functionUid: string, revision: string) => { status: "True" | "False" | "Unknown"; reason: string; message: string } {
     const { instances } = this.#platform.observe();
+    const now = this.#clock.now();
     const loaded = new Set([...instances.values()].flatMap(({ echo }) => (echo?.loaded ? [`${echo.functionUid} ${echo.revision}`] : [])));
     return (functionUid, revision) => {
       const failure = this.#failures.last(functionUid, revision);
       if (failure) return { status: "False", reason: "LoadFailed", message: failure };
+      const loop = this.#failures.crashLoop(functionUid, revision, now);
+      if (loop) return { status: "False", reason: "CrashLoopBackOff", message: loop.error.message };
       if (loaded.has(`${functionUid} ${revision}`)) return { status: "True", reason: "Loaded", message: `${revision} is loaded` };
       return { status: "Unknown", reason: "Idle", message: `no instance has ${revision} loaded` };
     };
@@ -77,7 +83,7 @@ export class Reports {
     return {
       total: serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
       ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,
-      failure: this.#failures.last(uid, to) ?? stuck?.trouble ?? null,
+      failure: this.#failures.last(uid, to) ?? this.#failures.crashLoop(uid, to, this.#clock.now())?.error.message ?? stuck?.trouble ?? null,
       ...outcomes.of(uid, to),
     };
   }

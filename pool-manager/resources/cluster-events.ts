@@ -37,6 +37,8 @@ export function toldBy(event: PoolEvent): Told | null {
       return warning(of(event.function), "InstanceCrashed", `${event.instance}: ${event.message}`);
     case "instance.load-failed":
       return warning(of(event.function), "LoadFailed", `${event.revision}: ${event.message}`);
+    case "revision.crash-loop":
+      return warning(of(event.function), "CrashLoopBackOff", `${event.revision}: the next start is in ${event.delayMs / 1000} s: ${event.message}`);
     case "instance.swap-failed":
       return warning(of(event.function), "SwapFailed", `${event.instance}: ${event.message}`);
     case "observation.doubted":

@@ -4,9 +4,9 @@ import { type FunctionRecord, NO_TRAFFIC, type Revision, type Rollout, type Roll
 import { formerHistory } from "../functions/history.ts";
 import { DEFAULTS, ROLLOUT } from "../functions/manifest.ts";
 import { settingsOf } from "../functions/revisions.ts";
+import { isWhole } from "../functions/stored-record.ts";
 import type { KubeObject } from "../platform/kruise/objects.ts";
 import type { Condition } from "./conditions.ts";
-import { isWhole } from "./stored-record.ts";
 
 /** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */
 export interface FunctionSpec {

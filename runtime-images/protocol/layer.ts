@@ -39,5 +39,5 @@ function readHeader(header: Buffer): { name: string; size: number; type: string;
 function text(header: Buffer, from: number, length: number): string {
   const field = header.subarray(from, from + length);
   const end = field.indexOf(0);
-  return field.toString("utf8", 0, end < 0 ? length : end).trim();
+  return field.toString("utf8", 0, end < 0 ? length : end);
 }

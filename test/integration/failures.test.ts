@@ -14,6 +14,16 @@ async function timed(work: Promise<Response>): Promise<{ status: number; error: 
   return { status: response.status, error, ms: performance.now() - from, response };
 }
 
+/** The function's crash loop, once it is one. */
+async function looping(): Promise<{ problems: string }> {
+  let problems = "";
+  await until(async () => {
+    problems = (await berth.api.get<{ problems: string[] }>("/v1/functions/looping")).problems.join("; ");
+    return problems.includes("crashes");
+  }, "it is known to crash");
+  return { problems };
+}
+
 describe("code that does not load", () => {
   test("answers 502 within a second with the function's own error", async () => {
     await berth.prewarmed(1);
@@ -102,6 +112,21 @@ describe("a function that fails while it runs", () => {
     expect(result.ms).toBeLessThan(1500 * PATIENCE);
     expect(await (await berth.invoke(name, {}, "/ok")).text()).toBe("ok");
     await until(async () => !(await berth.instances()).some((instance) => instance.uid === before?.uid), "the old instance is gone");
+  });
+
+  test("one that ends by itself soon after each load is started a few times only, and those who ask for it get its words at once", async () => {
+    await berth.deploy("looping", "setTimeout(() => process.abort(), 150); export default { fetch: () => new Response('up') };", { minScale: 1 });
+    const { problems } = await looping();
+    expect(problems).toMatch(/^r1 crashes soon after it has loaded, 2 times in a row; the next start is in \d+ s: /);
+    const asked = await timed(berth.invoke("looping"));
+    expect([asked.status, asked.error.code]).toEqual([502, "FUNCTION_CRASHED"]);
+    expect(asked.ms).toBeLessThan(1000 * PATIENCE);
+    expect(
+      (await fetch(`${berth.berth.manageUrl}/metrics`).then((res) => res.text())).match(/berth_crash_loop_delays_total\{function="looping"\} (\d+)/)?.[1],
+    ).toBe("1");
+    await berth.deploy("steady", ECHO);
+    expect((await berth.invoke("steady")).status).toBe(200);
+    await berth.api.call("DELETE", "/v1/functions/looping");
   });
 
   test("out of memory answers 502, and the next invocation runs", async () => {

@@ -37,6 +37,7 @@ describe("listeners that others can connect to", () => {
     const missing = await manage("/v1/functions");
     expect([missing.status, (await missing.json()).error.code]).toEqual([401, "KEY_MISSING"]);
     expect((await manage("/v1/functions", { authorization: "Bearer berth_wrong" })).status).toBe(401);
+    expect((await manage("/v1/functions", { ...as("manage"), "sec-fetch-site": "cross-site" })).status).toBe(403);
     for (const [role, path, status] of [
       ["manage", "/v1/functions", 200],
       ["invoke", "/v1/functions", 403],

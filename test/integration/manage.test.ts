@@ -55,6 +55,7 @@ describe("bad input", () => {
     expect(await refused("PATCH", "/v1/functions/nobody", { minScale: 1 })).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
     expect(await refused("PATCH", "/v1/pools/nobody", { size: 1 })).toMatchObject({ status: 404, code: "POOL_NOT_FOUND" });
     expect(await refused("PATCH", "/v1/pools/node", { size: 9, max: 3 })).toMatchObject({ status: 400, code: "POOL_INVALID", field: "size" });
+    if (!ON_CLUSTER) expect(await refused("PUT", "/v1/pools/node", { size: 4728 })).toMatchObject({ status: 400, code: "POOL_TOO_LARGE", field: "size" });
     expect(await refused("PUT", "/v1/functions/x", { code: `sha256:${"0".repeat(64)}` })).toMatchObject({ status: 400, code: "CODE_UNKNOWN" });
     expect(await refused("GET", "/v1/nothing")).toMatchObject({ status: 404, code: "ROUTE_NOT_FOUND" });
   });

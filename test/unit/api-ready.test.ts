@@ -7,6 +7,7 @@ test("instances are not listed before all of them were looked for: a list withou
   let ready = false;
   const context = {
     ready: () => ready,
+    failed: () => {},
     keys: null,
     links: { routes() {} },
     instances: () => ({ views: [], addressOf: () => null, now: 0 }),

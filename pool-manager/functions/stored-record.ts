@@ -72,3 +72,10 @@ export function isWhole(status: unknown): status is Static<typeof StoredRecord> 
   const { active, latest = active, revisions } = status;
   return [active, latest].every((wanted) => revisions.some(({ id }) => id === wanted));
 }
+
+const secretsSchema = Compile(Type.Record(Type.String(), Texts));
+
+/** Values of secrets by revision. */
+export function isSecrets(value: unknown): value is Record<string, Record<string, string>> {
+  return secretsSchema.Check(value);
+}

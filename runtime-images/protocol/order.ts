@@ -1,0 +1,63 @@
+import type { LoadOrder, LoadSettings } from "./messages.ts";
+
+/** Shapes of a load order's fields; what is not there at all is wrong too. */
+const FIELDS: Record<keyof LoadOrder, (value: unknown) => boolean> = {
+  uid: isText,
+  bootId: isText,
+  epoch: isCount,
+  functionUid: isText,
+  functionName: isText,
+  revision: isText,
+  digest: isText,
+  term: isCount,
+  source: (value) =>
+    isObject(value) && (value.kind === "image" || (value.kind === "inline" && isText(value.archive)) || (value.kind === "volume" && isText(value.path))),
+  loadTimeoutMs: isMs,
+  settings: (value) => isObject(value) && Object.entries(SETTINGS).every(([name, is]) => is(value[name])),
+  key: isTextOrNull,
+  env: (value) => isObject(value) && Object.values(value).every(isText),
+};
+
+const SETTINGS: Record<keyof LoadSettings, (value: unknown) => boolean> = {
+  entry: isText,
+  handler: isTextOrNull,
+  signature: isTextOrNull,
+  concurrency: (value) => isCount(value) && (value as number) > 0,
+  timeoutMs: isMs,
+};
+
+/** The JSON of a load order; null: it is no object. */
+export function parseOrder(text: string): Partial<LoadOrder> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The first field that is not as an order has it; null: it is an order. */
+export function wrongField(order: Partial<LoadOrder>): string | null {
+  return Object.entries(FIELDS).find(([name, is]) => !is(order[name as keyof LoadOrder]))?.[0] ?? null;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isTextOrNull(value: unknown): boolean {
+  return value === null || typeof value === "string";
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What a timer can wait. */
+function isMs(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value < 2 ** 31;
+}
