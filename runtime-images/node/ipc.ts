@@ -32,7 +32,7 @@ export type FromWorker =
   | { type: "ready"; port: number }
   | { type: "loaded" }
   | { type: "loadFailed"; message: string }
-  /** It ends now. */
-  | { type: "crashed"; message: string }
+  /** It ends now. `codeAtFault`: no invocation of it has ended well. */
+  | { type: "crashed"; message: string; codeAtFault: boolean }
   /** It takes no further invocation, and ends when those that run have ended, or after `deadlineMs`. */
-  | { type: "ailing"; message: string; deadlineMs: number };
+  | { type: "ailing"; message: string; codeAtFault: boolean; deadlineMs: number };

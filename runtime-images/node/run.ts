@@ -8,8 +8,8 @@ import { type InvocationResponse, platformError } from "./response.ts";
 export interface RunOptions {
   /** An invocation that goes on for so long after its response has ended is given up. Milliseconds. */
   timeoutMs: number;
-  /** Called once: the response has ended, and the handler has settled or was given up. */
-  done(): void;
+  /** Called once: the response has ended, and the handler has settled or was given up. `well`: its fate is no reason to end the instance. */
+  done(well: boolean): void;
   /** Called before `done` for an invocation that is given up: only a new process takes back what it holds. */
   outlived(message: string): void;
 }
@@ -18,8 +18,9 @@ export interface RunOptions {
 export function runInvocation(invoke: Invoker, req: IncomingMessage, res: InvocationResponse, { timeoutMs, done, outlived }: RunOptions): void {
   let closed = false;
   let settled = false;
+  let well = true;
   const finish = () => {
-    if (closed && settled) done();
+    if (closed && settled) done(well);
   };
   const settle = () => {
     if (settled) return;
@@ -28,6 +29,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
     finish();
   };
   const crashed = (message: string) => {
+    well = false;
     platformError(res, 502, "FUNCTION_CRASHED", message);
     settle();
   };
@@ -35,6 +37,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
     if (settled) return;
     const message = `an invocation went on for ${timeoutMs} ms (timeout) after its response had ended`;
     logError(message);
+    well = false;
     outlived(message);
     settle();
   };

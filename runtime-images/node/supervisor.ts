@@ -128,9 +128,10 @@ class Supervisor implements Controlled {
       this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
-      for (const old of this.#instance.ail(id, clip(message.message))) this.#retire(old, message.deadlineMs);
+      for (const old of this.#instance.ail(id, clip(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
     } else {
-      this.#instance.fail({ reason: "crash", message: clip(message.message), revision: this.echo().revision });
+      const revision = message.codeAtFault ? this.echo().revision : null;
+      this.#instance.fail({ reason: "crash", message: clip(message.message), revision });
     }
     this.#control.publish();
   }

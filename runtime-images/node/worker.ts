@@ -31,6 +31,8 @@ class Worker {
   #draining = false;
   /** An error has left the process in a state that nobody knows: it ends when nothing runs, whoever is connected. */
   #ailing = false;
+  /** An invocation has ended well: what fails afterwards is not the code as such. */
+  #served = false;
   #leaving: NodeJS.Timeout | undefined;
   #left = false;
   #terminated = false;
@@ -92,7 +94,7 @@ class Worker {
   uncaught(error: unknown): void {
     logError(error);
     currentCall.getStore()?.crashed(summaryOf(error));
-    this.#ail(summaryOf(error));
+    this.#ail(summaryOf(error), !this.#served);
   }
 
   /** Ends the process, after the function's own listeners for SIGTERM where it has any. */
@@ -117,11 +119,11 @@ class Worker {
   }
 
   /** Takes no further invocation, and ends when those that run have ended: their timeout bounds that. */
-  #ail(message: string): void {
+  #ail(message: string, codeAtFault: boolean): void {
     if (this.#ailing) return;
     this.#ailing = true;
-    if (this.#admission.running === 0) return void tell({ type: "crashed", message }, () => this.leave(1));
-    tell({ type: "ailing", message, deadlineMs: this.#timeoutMs });
+    if (this.#admission.running === 0) return void tell({ type: "crashed", message, codeAtFault }, () => this.leave(1));
+    tell({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
     setTimeout(() => this.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
@@ -179,7 +181,11 @@ class Worker {
 
   #run(req: IncomingMessage, res: InvocationResponse): void {
     const { invoke } = this.#function as Loaded;
-    runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done: () => this.#finish(), outlived: (message) => this.#ail(message) });
+    const done = (well: boolean) => {
+      this.#served ||= well;
+      this.#finish();
+    };
+    runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done, outlived: (message) => this.#ail(message, false) });
   }
 
   /** The connection is the function's until it ends, and counts as one invocation. */

@@ -126,8 +126,8 @@ export class Instance {
     this.fail({ reason: "crash", message, revision: worker.revision });
   }
 
-  /** The serving worker takes nothing more and ends when it can: so does the instance. Returns the workers that have to finish. */
-  ail(id: number, message: string): number[] {
+  /** The serving worker takes nothing more and ends when it can: so does the instance. `codeAtFault`: the revision is. Returns the workers that have to finish. */
+  ail(id: number, message: string, codeAtFault: boolean): number[] {
     const worker = this.#workers.get(id);
     if (worker?.role !== "serving") return [];
     // A newer revision is loading beside it: it takes over when it has loaded.
@@ -135,7 +135,7 @@ export class Instance {
       worker.role = "retiring";
       return [id];
     }
-    this.#error = { reason: "crash", message, revision: worker.revision };
+    this.#error = { reason: "crash", message, revision: codeAtFault ? worker.revision : null };
     return this.drain();
   }
 

@@ -6,6 +6,7 @@ export interface LoadError {
   reason: "load" | "timeout" | "crash";
   /** The function's own words, at most 4 KiB. */
   message: string;
+  /** The revision at fault; null: its code is none of the reason, or served others well. */
   revision: string | null;
 }
 

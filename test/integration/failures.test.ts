@@ -14,14 +14,8 @@ async function timed(work: Promise<Response>): Promise<{ status: number; error: 
   return { status: response.status, error, ms: performance.now() - from, response };
 }
 
-/** The function's crash loop, once it is one. */
-async function looping(): Promise<{ problems: string }> {
-  let problems = "";
-  await until(async () => {
-    problems = (await berth.api.get<{ problems: string[] }>("/v1/functions/looping")).problems.join("; ");
-    return problems.includes("crashes");
-  }, "it is known to crash");
-  return { problems };
+async function problemsOf(name: string): Promise<string> {
+  return (await berth.api.get<{ problems: string[] }>(`/v1/functions/${name}`)).problems.join("; ");
 }
 
 describe("code that does not load", () => {
@@ -116,8 +110,8 @@ describe("a function that fails while it runs", () => {
 
   test("one that ends by itself soon after each load is started a few times only, and those who ask for it get its words at once", async () => {
     await berth.deploy("looping", "setTimeout(() => process.abort(), 150); export default { fetch: () => new Response('up') };", { minScale: 1 });
-    const { problems } = await looping();
-    expect(problems).toMatch(/^r1 crashes soon after it has loaded, 2 times in a row; the next start is in \d+ s: /);
+    await until(async () => (await problemsOf("looping")).includes("crashes"), "it is known to crash");
+    expect(await problemsOf("looping")).toMatch(/^r1 crashes soon after it has loaded, 2 times in a row; the next start is in \d+ s: /);
     const asked = await timed(berth.invoke("looping"));
     expect([asked.status, asked.error.code]).toEqual([502, "FUNCTION_CRASHED"]);
     expect(asked.ms).toBeLessThan(1000 * PATIENCE);
@@ -127,6 +121,24 @@ describe("a function that fails while it runs", () => {
     await berth.deploy("steady", ECHO);
     expect((await berth.invoke("steady")).status).toBe(200);
     await berth.api.call("DELETE", "/v1/functions/looping");
+  });
+
+  const FRAGILE = "export default (req, res) => req.url === '/ok' ? res.end('ok') : setTimeout(() => { throw new Error('kaboom'); });";
+
+  test("errors of single invocations do not close a function that serves others well", async () => {
+    await berth.deploy("fragile", FRAGILE, { minScale: 1 });
+    for (let i = 0; i < 6; i++) {
+      expect(await (await berth.invoke("fragile", {}, "/ok")).text()).toBe("ok");
+      expect((await berth.invoke("fragile", {}, "/poison")).status).toBe(502);
+    }
+    expect(await (await berth.invoke("fragile", {}, "/ok")).text()).toBe("ok");
+    expect(await problemsOf("fragile")).toBe("");
+  });
+
+  test("code that fails each invocation of its instances is started a few times only", async () => {
+    await berth.deploy("hopeless", FRAGILE);
+    for (let i = 0; i < 3; i++) expect((await berth.invoke("hopeless", {}, "/poison")).status).toBe(502);
+    expect(await problemsOf("hopeless")).toMatch(/^r1 crashes soon after it has loaded, 2 times in a row/);
   });
 
   test("out of memory answers 502, and the next invocation runs", async () => {
