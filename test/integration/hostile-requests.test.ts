@@ -133,7 +133,7 @@ test.each([
 test.each([
   ["DELETE", "/v1/functions", "GET, HEAD"],
   ["POST", "/v1/functions/f", "DELETE, GET, HEAD, PATCH, PUT"],
-  ["GET", "/v1/code", "POST"],
+  ["PUT", "/v1/code", "GET, HEAD, POST"],
   ["PROPFIND", "/v1/pools/node", "GET, HEAD, PATCH, PUT"],
   ["OPTIONS", "/v1/status", "GET, HEAD"],
 ])("%s %s is told which methods there are", async (method, path, allow) => {

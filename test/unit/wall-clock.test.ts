@@ -13,6 +13,7 @@ const TIME_OF_DAY: Record<string, string> = {
   "pool-manager/platform/kruise/warnings.ts": "age of Events, by the time that is written in them",
   "pool-manager/platform/kruise/members.ts": "age of pods, by the time that is written in them",
   "pool-manager/platform/kruise/leadership.ts": "beside the monotonic clock, which stands still while the machine sleeps",
+  "pool-manager/api/functions.ts": "log lines since a time that a person names",
   "router/headers.ts": "a part of ids",
   "runtime-images/node/lambda-event.ts": "timeEpoch of API Gateway's events",
 };
