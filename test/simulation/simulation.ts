@@ -31,6 +31,8 @@ const CUT_OFF_MS = 8000;
 const PROBE_MS = 4000;
 /** An instance that a new pool manager does not hear at first is heard after this at the latest. Milliseconds. */
 const UNHEARD_MS = 1500;
+/** A router counts a crash loop's delay from when it has heard of it. */
+const HEARD_MS = 1000;
 
 /** Runs one seed: the same one gives the same run, step for step. */
 export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}): Promise<SimulationResult> {
@@ -54,6 +56,8 @@ class Simulation {
   #faultyMs = FAULTY_MS;
   #steps = 0;
   #deployed = 0;
+  /** When every crash loop's delay is over, for the router too. */
+  #startsAgainAt = 0;
   /** Functions that the present pool manager has not been told of yet. */
   #hidden = new Set<string>();
   /** Digests of code that does not load, and how. */
@@ -106,6 +110,7 @@ class Simulation {
       this.#router.connect(this.#reconciler);
       await this.#advance(this.#faultyMs + QUIET_MS);
       this.#invariants.atRest(this.#router);
+      await this.#advance(Math.max(this.#time.now(), this.#startsAgainAt));
       await this.#probe();
       if (this.#steps < MIN_STEPS) violation = `only ${this.#steps} steps`;
     } catch (error) {
@@ -303,6 +308,7 @@ class Simulation {
     if (event.type === "order.refused") this.#tally.add(`order ${event.refusal}`);
     else this.#tally.add(event.type);
     if (event.type === "instance.removing") this.#tally.add(`removed: ${event.reason}`);
+    if (event.type === "revision.crash-loop") this.#startsAgainAt = Math.max(this.#startsAgainAt, this.#time.now() + event.delayMs + HEARD_MS);
     this.#invariants.event(event);
   }
 }
