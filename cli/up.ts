@@ -10,7 +10,6 @@ import { KubeError } from "../pool-manager/platform/kruise/kube-error.ts";
 import { type PoolManager, startPoolManager } from "../pool-manager/start.ts";
 import { type Router, startRouter } from "../router/start.ts";
 import { Api } from "./api.ts";
-import { bundle } from "./bundle.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
 import { keysOf, type ListenerOptions } from "./listener-options.ts";
 import { type PlatformOptions, platformConfig } from "./platform-options.ts";
@@ -148,6 +147,8 @@ function stopAtOnce(message: string): void {
 async function deployExample(api: Api): Promise<void> {
   const { items } = await api.get<{ items: unknown[] }>("/v1/functions");
   if (items.length > 0) return;
+  // Images have no bundler, and this runs where somebody develops.
+  const { bundle } = await import("./bundle.ts");
   const code = await api.upload(await bundle(join(packageRoot(), "examples/hello")));
   await api.call("PUT", "/v1/functions/hello", { code });
 }
