@@ -20,8 +20,14 @@ interface Failed {
   error: { code: string; message: string };
 }
 
+/** Invocations are answered before the pool manager has heard that the code is loaded. */
 async function warmInstance(name: string): Promise<string | undefined> {
-  return (await berth.instances()).find((instance) => instance.function === name && instance.state === "warm")?.uid;
+  let uid: string | undefined;
+  await until(async () => {
+    uid = (await berth.instances()).find((instance) => instance.function === name && instance.state === "warm")?.uid;
+    return uid !== undefined;
+  }, `${name} has a warm instance`);
+  return uid;
 }
 
 /** `act` happens while an invocation of a neighbour runs, which takes a second and a half; returns what the neighbour got. */
