@@ -10,6 +10,11 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
+/** Collects a repeatable option's texts. */
+export function listed(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
 export function share(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError(`"${text}" is not a number from 0 to 1.`);

@@ -9,8 +9,7 @@ import { findSource } from "./bundle/source.ts";
 export async function bundle(from: string, options: BundleOptions = {}): Promise<Uint8Array> {
   const source = findSource(from);
   try {
-    // What cannot be read has no format; bundling it tells why.
-    const format = await formatOf(source.entry).catch(() => "esm" as const);
+    const format = await formatOf(source.entry);
     const told = { ...options, say: once(options.say) };
     const built = await buildSource(source, format, told).catch((error) => {
       // A CommonJS bundle cannot wait for a module; an ES module that holds CommonJS parts can.

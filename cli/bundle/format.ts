@@ -2,10 +2,14 @@ import { build } from "esbuild";
 import type { Format } from "./prelude.ts";
 
 /**
- * The format that a module is written in: by its syntax and, like Node, by its extension and package.json.
- * Rejects where it cannot be read.
+ * The format that a module is written in: by its syntax and, like Node, by its extension and package.json. One that
+ * cannot be read counts as an ES module: bundling it tells why.
  */
-export async function formatOf(path: string): Promise<Format> {
+export function formatOf(path: string): Promise<Format> {
+  return readFormat(path).catch(() => "esm");
+}
+
+async function readFormat(path: string): Promise<Format> {
   const { metafile } = await build({
     entryPoints: [path],
     bundle: true,

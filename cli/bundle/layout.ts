@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname, posix } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import type { LayerFile } from "../../pool-manager/images/layer.ts";
+import { type LayerFile, programMode } from "../../pool-manager/images/layer.ts";
 import { MAP_SUFFIX } from "../../runtime-images/protocol/layer.ts";
 import type { Built } from "./build.ts";
 import type { Compiled } from "./compile.ts";
@@ -28,7 +28,7 @@ export async function layOut({ base, entry }: Source, built: Built): Promise<Lay
   const copies = [...packageFiles(externals), ...[...included, ...files.assets].map((file) => [places.of(file), file] as const)];
   for (const [path, file] of copies) {
     // The entry of the code is the bundle, whatever else has the name of one.
-    if (!/^index\.[cm]?js$/.test(path)) put(path, readFileSync(file), statSync(file).mode & 0o111 ? 0o755 : undefined);
+    if (!/^index\.[cm]?js$/.test(path)) put(path, readFileSync(file), programMode(statSync(file).mode));
   }
   for (const [worker, compiled] of workers) put(placeOf(worker), withPrelude(compiled, placeOf(worker)));
   const index = `index${EXTENSIONS[format]}`;

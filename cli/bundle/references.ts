@@ -38,8 +38,7 @@ export async function referencesIn(path: string, text: string, files: BundledFil
     const target = resolve(dirname(path), named);
     const worker = RUNS.test(text.slice(Math.max(0, match.index - BEFORE), match.index)) ? workerAt(target) : undefined;
     if (worker) {
-      // What cannot be read has no format; bundling it tells why.
-      const extension = EXTENSIONS[await formatOf(worker).catch(() => "esm" as const)];
+      const extension = EXTENSIONS[await formatOf(worker)];
       files.workers.set(worker, extension);
       const from = match.index + match[0].indexOf(quote + named + quote) + 1;
       edits.push({ from, to: from + named.length, text: withExtension(named, extension) });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
 import type { Api } from "../api.ts";
+import { listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import { globals } from "./globals.ts";
@@ -225,8 +226,4 @@ function rolloutOf({ rollout, rolloutInterval, rolloutParallel, rolloutMaxErrors
   const given = Object.entries({ steps, interval: rolloutInterval, parallel: rolloutParallel, maxErrors: rolloutMaxErrors });
   const said = given.filter(([, value]) => value !== undefined);
   return said.length > 0 ? Object.fromEntries(said) : undefined;
-}
-
-function listed(text: string, known: string[]): string[] {
-  return [...known, text];
 }

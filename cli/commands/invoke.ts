@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
 import type { Api } from "../api.ts";
-import { integer } from "../arguments.ts";
+import { integer, listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { send } from "../invocation.ts";
 import { printData, say } from "../output.ts";
@@ -39,17 +39,9 @@ export function invokeCommands(program: Command): void {
   program
     .command("invoke <name>")
     .description("invoke a function, NAME or NAME@ALIAS or NAME@REVISION, and print its response; redirects are not followed")
-    .option("-d, --data <data>", "request body; @FILE reads a file, - standard input; several are joined by &", (text: string, all: string[] = []) => [
-      ...all,
-      text,
-    ])
+    .option("-d, --data <data>", "request body; @FILE reads a file, - standard input; several are joined by &", listed)
     .option("-X, --request <method>", "method; POST with data, else GET")
-    .option(
-      "-H, --header <name: value>",
-      "header (repeatable); the content type is JSON where the data is, else as curl's",
-      (text: string, all: string[]) => [...all, text],
-      [],
-    )
+    .option("-H, --header <name: value>", "header (repeatable); the content type is JSON where the data is, else as curl's", listed, [])
     .option("-p, --path <path>", "path below the function, with its query", "")
     .addOption(new Option("--router <url>", "address of a router, where the pool manager has none of its own").env("BERTH_ROUTER"))
     .option("-i, --include", "print status and headers on stderr")

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { type Command, InvalidArgumentError } from "commander";
+import { listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 
 type Values = Record<string, string>;
@@ -32,7 +33,7 @@ export function withVariableOptions(command: Command): Command {
     .option("-e, --env <K=V>", "environment variable (repeatable); others stay", keyValue, {})
     .option("--env-file <file>", "environment variables of a file in dotenv format (repeatable); -e comes before it, others stay", readEnvFile, {})
     .option("--secret <K=V>", "secret variable (repeatable); others stay; K alone takes it from your environment", secretValue, {})
-    .option("--unset <name>", "take a variable or secret away (repeatable)", (name: string, all: string[]) => [...all, name], []);
+    .option("--unset <name>", "take a variable or secret away (repeatable)", listed, []);
 }
 
 /**

@@ -4,7 +4,7 @@ import { ManagerError } from "../errors.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
 import type { RolloutPolicy } from "./function.ts";
-import { merged, refusal } from "./variables.ts";
+import { merged, refusal, refuseLost } from "./variables.ts";
 
 const Duration = (description: string, fallback: string) =>
   Type.Union([Type.String({ pattern: PATTERNS.duration }), Type.Number({ minimum: 0 })], {
@@ -162,7 +162,7 @@ export function patchManifest(input: unknown, runtimes: readonly string[], curre
   const patch = input as Patch;
   const { secrets } = patch;
   const lost = secrets === null ? [] : current.lostSecrets.filter((name) => !Object.hasOwn(secrets ?? {}, name));
-  if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${current.name} are lost: ${lost.join(", ")}`, "secrets");
+  refuseLost(current.name, lost);
   return checked(patch, current, runtimes);
 }
 

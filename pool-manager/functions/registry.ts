@@ -32,6 +32,7 @@ import {
   scalingOf,
 } from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
+import { refuseLost } from "./variables.ts";
 
 const MAX_FUNCTIONS = 10_000;
 /** Why a rollout that a user has undone did not go on. */
@@ -378,10 +379,9 @@ function inForce({ record, secrets }: Held): InForce {
   return { ...manifestOf(record, { ...values }), name: record.name, lostSecrets: lostSecrets(base, values) };
 }
 
-/** Values of the secrets in force. Throws `SECRETS_LOST`: without them the function would silently do without. */
+/** Values of the secrets in force. Throws `SECRETS_LOST`. */
 function secretsOf({ record, secrets }: Held): Record<string, string> {
   const base = baseRevision(record);
-  const lost = lostSecrets(base, secrets[base.id]);
-  if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${record.name} are lost: ${lost.join(", ")}`, "secrets");
+  refuseLost(record.name, lostSecrets(base, secrets[base.id]));
   return { ...secrets[base.id] };
 }

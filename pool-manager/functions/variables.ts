@@ -1,3 +1,5 @@
+import { ManagerError } from "../errors.ts";
+
 /** Names that would change the process rather than the function. */
 const RESERVED = /^(NODE_OPTIONS|LD_PRELOAD|LD_LIBRARY_PATH|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|BERTH_.*)$/;
 
@@ -42,4 +44,9 @@ export function merged(kept: Record<string, string>, change: Record<string, stri
   if (change === null) return {};
   const all = Object.entries({ ...kept, ...change });
   return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== null));
+}
+
+/** Throws `SECRETS_LOST` where a function would keep secrets whose values are lost, and silently do without them. */
+export function refuseLost(functionName: string, lost: readonly string[]): void {
+  if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${functionName} are lost: ${lost.join(", ")}`, "secrets");
 }

@@ -15,7 +15,7 @@ const MAX_FILES = 5_000;
 /** The two parts of a path in a tar header. Bytes. */
 const MAX_NAME = 100;
 const MAX_PREFIX = 155;
-/** Mode of files that may be run; of the rest nothing but this is kept. */
+/** Mode of files that may be run. */
 const PROGRAM = 0o755;
 /** Of what was sent, in errors. Characters. */
 const MAX_QUOTE = 80;
@@ -35,7 +35,7 @@ export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
     if (header.type !== undefined && header.type !== "file") throw bad(`${quote(header.name)} is a ${header.type}`);
     const path = checkPath(header.name);
     if (files.has(path)) throw bad(`${quote(path)} is there twice`);
-    files.set(path, { path, data: data ?? new Uint8Array(), mode: (header.mode ?? 0) & 0o111 ? PROGRAM : undefined });
+    files.set(path, { path, data: data ?? new Uint8Array(), mode: programMode(header.mode) });
   }
   if (files.size > MAX_FILES) throw bad(`${files.size} files, at most ${MAX_FILES} are accepted`);
   for (const path of files.keys()) checkParents(path, files);
@@ -67,6 +67,11 @@ export function packLayer(files: readonly LayerFile[], prefix = "", mode = 0o644
       body: file.data,
     })),
   );
+}
+
+/** What is kept of a file's mode: whether it may be run. */
+export function programMode(mode = 0): number | undefined {
+  return mode & 0o111 ? PROGRAM : undefined;
 }
 
 function checkPath(name: string): string {

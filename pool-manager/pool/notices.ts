@@ -111,7 +111,7 @@ export class Notices {
     this.#publish({ type: "failed", instanceUid: uid, failure });
   }
 
-  /** Where no revision is named it was not its code that ended: the platform has restarted the runtime. */
+  /** Where no revision is named its code is not at fault: the platform has restarted the runtime, or it has served others well. */
   #crashed({ uid, pool, echo }: Instance, error: LoadError, now: number): void {
     const { onEvent } = this.#options;
     const { message, revision } = error;

@@ -33,7 +33,8 @@ const HANDSHAKE_MS = 5000;
  * The control API of an instance: `GET /v1/echo`, `POST /v1/load`, `POST /v1/drain?deadlineMs=N`, and
  * `GET /v1/events`, which streams the echo as one JSON line now and after each change. On a Unix socket with mode
  * 0600; or, for a pod, over TLS, where every request is signed by the leader and the stream carries output too: nothing
- * of a request is interpreted before its signature has been checked, over the bytes as they came. A follower that asks for beats hears something every second: a supervisor that is stopped or cut off is noticed.
+ * of a request is interpreted before its signature has been checked, over the bytes as they came. A follower that asks
+ * for beats hears something every second: a supervisor that is stopped or cut off is noticed.
  */
 export class Control {
   readonly #streams = new Set<ServerResponse>();
