@@ -1,11 +1,11 @@
 import { API_KEY_HEADER } from "../pool-manager/client/api-keys.ts";
 import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../pool-manager/client/contract.ts";
 import { expiry } from "../pool-manager/client/expiry.ts";
-import { HOP_HEADER } from "../runtime-images/protocol/headers.ts";
+import { HOP_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "./access-log.ts";
 import type { DemandReporter } from "./demand.ts";
 import { RouterError, type RouterErrorCode } from "./errors.ts";
-import { Limiter, type RestReason } from "./limiter.ts";
+import { Limiter, type RestReason, type Waiter } from "./limiter.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import { Split } from "./split.ts";
 import type { Table } from "./table.ts";
@@ -82,6 +82,12 @@ export class FunctionEntry {
   /** An instance is left alone for a while; who waits is looked at again when that is over. */
   rest(instanceUid: string, reason: RestReason): void {
     this.limiter.rest(instanceUid, reason);
+    this.#schedule();
+  }
+
+  /** An instance has refused an invocation, which waits again. */
+  turnedAway(waiter: Waiter, instanceUid: string, why: Refusal): void {
+    this.limiter.turnedAway(waiter, instanceUid, why);
     this.#schedule();
   }
 

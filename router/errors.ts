@@ -1,10 +1,13 @@
 /** Every error that the router itself answers with: HTTP status, and what to do. Documented in docs/errors.md. */
 export const ROUTER_ERRORS = {
   PATH_INVALID: [404, "invoke /function/NAME or /function/NAME/path"],
-  REQUEST_INVALID: [400, "send one Host, one Content-Length or Transfer-Encoding: chunked, and HTTP/1.1"],
+  REQUEST_INVALID: [400, "send one valid Host, one Content-Length or Transfer-Encoding: chunked, and HTTP/1.1"],
   KEY_MISSING: [401, "send x-berth-api-key: KEY with the role invoke"],
   KEY_REFUSED: [403, "use a key with the role invoke"],
   METHOD_NOT_ALLOWED: [405, "use another method"],
+  HEAD_TOO_LARGE: [431, "send fewer or shorter headers: a head has at most 16 KiB and 1,000 headers"],
+  HEAD_TOO_SLOW: [408, "send the whole head within 20 s"],
+  EXPECTATION_UNKNOWN: [417, "expect 100-continue, or nothing"],
   BODY_TOO_SLOW: [408, "send the body at once, or use the chunked coding for one that grows"],
   FUNCTION_NOT_FOUND: [404, "deploy it: berth deploy NAME --from DIR; berth list shows what is deployed"],
   REVISION_NOT_SERVED: [404, "give it an alias or a share: berth traffic NAME --alias next=REVISION"],
@@ -19,6 +22,7 @@ export const ROUTER_ERRORS = {
   FUNCTION_TIMEOUT: [504, "make the function faster, or raise its timeout"],
   UPGRADE_UNSUPPORTED: [501, "export upgrade(req, socket, head) beside the handler; see docs/routers.md"],
   FUNCTION_ERROR: [500, "the handler threw; berth logs NAME shows the stack"],
+  RESPONSE_INVALID: [502, "answer with a status from 200 to 599, a head of at most 64 KiB, and either a Content-Length or chunks"],
   INSTANCE_UNAVAILABLE: [503, "the instance turned the invocation away and its body was too large to send again: retry"],
   INSTANCE_LOST: [502, "the function may have run: retry where that does no harm"],
   ROUTER_LOST: [502, "the function may have run: retry where that does no harm"],
@@ -27,6 +31,11 @@ export const ROUTER_ERRORS = {
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type RouterErrorCode = keyof typeof ROUTER_ERRORS;
+
+/** What an instance says is an error of the platform's; null: it is not one that there is. */
+export function errorCodeOf(said: string | undefined): RouterErrorCode | null {
+  return said !== undefined && Object.hasOwn(ROUTER_ERRORS, said) ? (said as RouterErrorCode) : null;
+}
 
 /** The answer to an invocation whose instance failed for this reason. */
 export const FAILURE_CODES = {

@@ -1,14 +1,12 @@
 import type { Socket } from "node:net";
-import type { Dispatcher } from "undici";
 import type { RouterPeer } from "../pool-manager/client/contract.ts";
 import { CALL_ID_HEADER, REVISION_HEADER } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { FunctionEntry, Running } from "./entry.ts";
 import { RouterError } from "./errors.ts";
 import { callIdOf, forwardHeaders, peerHeaders, requestHead } from "./headers.ts";
-import { asRefused, originForm } from "./request.ts";
 import { sendError } from "./send-error.ts";
-import type { WireHandler } from "./wire/wire.ts";
+import { MAX_PEER_HEAD, type WireHandler } from "./wire/wire.ts";
 
 /** An invocation on its way through the router that owns the function's slots; served here when that is not reached. */
 export class Forward implements Running, WireHandler {
@@ -51,14 +49,14 @@ export class Forward implements Running, WireHandler {
     else sendError(this.#exchange, error, this.#callId);
   }
 
-  // The connection's side (a wire's, or undici's).
+  // The connection's side.
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort;
     if (this.#done) abort();
   }
 
-  onHeaders(status: number, raw: readonly (Buffer | string)[], resume: () => void, statusText: string): boolean {
+  onHeaders(status: number, raw: readonly string[], resume: () => void, statusText: string): boolean {
     if (this.#done) return true;
     if (status < 200) {
       if (status === 103) this.#exchange.inform(status, peerHeaders(raw));
@@ -87,10 +85,8 @@ export class Forward implements Running, WireHandler {
     this.#exchange.end();
   }
 
-  onError(error: Error): void {
+  onError(): void {
     if (this.#done) return;
-    const refused = asRefused(error);
-    if (refused) return this.end(refused);
     const body = this.#body;
     const whole = body === null || Buffer.isBuffer(body) || body.replayable;
     if (this.#abort === null && whole) {
@@ -104,22 +100,12 @@ export class Forward implements Running, WireHandler {
   }
 
   #send(): void {
-    try {
-      const exchange = this.#exchange;
-      const body = this.#body;
-      const path = originForm(exchange.url);
-      const headers = [...forwardHeaders(exchange), ...this.#entry.hopHeaders, REVISION_HEADER, this.#entry.fn.revision, CALL_ID_HEADER, this.#callId];
-      const upstream = this.#entry.upstreams.get(this.#owner);
-      if (body === null || Buffer.isBuffer(body)) {
-        const head = requestHead(exchange, path, headers);
-        upstream.wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade }, this);
-      } else {
-        const method = exchange.method as Dispatcher.HttpMethod;
-        upstream.pool.dispatch({ path, method, headers, body: body.open() }, this as Dispatcher.DispatchHandler);
-      }
-    } catch (error) {
-      this.onError(error as Error);
-    }
+    const [exchange, body] = [this.#exchange, this.#body];
+    const { fn, hopHeaders, upstreams } = this.#entry;
+    const headers = forwardHeaders(exchange, [...hopHeaders, REVISION_HEADER, fn.revision, CALL_ID_HEADER, this.#callId]);
+    const head = requestHead(exchange, exchange.url, headers, body);
+    const { wires } = upstreams.get(this.#owner);
+    wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade, maxHead: MAX_PEER_HEAD }, this);
   }
 
   readonly #closed = (): void => {

@@ -95,11 +95,11 @@ export class Functions implements Shared {
   }
 
   /** Ends what is still under way. */
-  async close(): Promise<void> {
+  close(): void {
     this.#unsubscribe();
     this.reporter.stop();
     for (const entry of this.#byName.values()) entry.endAll(() => new RouterError("SHUTTING_DOWN", "the router stops", 1000));
-    await this.upstreams.destroy();
+    this.upstreams.destroy();
   }
 
   #routers(routers: readonly RouterPeer[]): void {

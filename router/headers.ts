@@ -1,9 +1,8 @@
 import type { Endpoint } from "../pool-manager/client/contract.ts";
 import { BERTH_PREFIX, CALL_ID_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../runtime-images/protocol/headers.ts";
-import type { Exchange } from "./client/exchange.ts";
-import { invalid } from "./request.ts";
+import type { Exchange, RequestBody } from "./client/exchange.ts";
 
-/** Headers that concern one connection only (RFC 9110, 7.6.1), and those that undici sets itself. */
+/** Headers that concern one connection only (RFC 9110, 7.6.1). */
 const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",
@@ -16,6 +15,12 @@ const HOP_BY_HOP = new Set([
   "upgrade",
   "expect",
 ]);
+
+/** Headers of a client that never go on as they are: the router says itself what they say. */
+const REWRITTEN = new Set(["host", "content-length", "x-forwarded-for", CALL_ID_HEADER]);
+
+/** Methods whose requests say that they have no body (RFC 9110, 8.6). */
+const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
 
 const CALL_ID = /^[\x21-\x7e]{1,128}$/;
 let callPrefix = "";
@@ -30,64 +35,72 @@ export function callIdOf(exchange: Exchange): string {
   return `${callPrefix}-${callCount.toString(36)}`;
 }
 
-/** The client's headers as the instance gets them: the forwarded ones, and what the platform says. */
+/** The client's headers as the instance gets them, after what the platform says. */
 export function upstreamHeaders(exchange: Exchange, functionUid: string, { revision, key }: Endpoint, callId: string): string[] {
-  const headers = forwardHeaders(exchange);
-  headers.push(FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId);
+  const headers = [FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId];
   if (key !== null) headers.push(KEY_HEADER, key);
-  return headers;
+  return forwardHeaders(exchange, headers);
 }
 
-/** A request line and headers, as bytes on the wire: the client's parser has checked every part of it. */
-export function requestHead(exchange: Exchange, path: string, headers: readonly string[]): string {
-  let head = `${exchange.method} ${path} HTTP/1.1\r\n`;
+/**
+ * Request line and headers, as bytes on the wire: the client's parser has checked every part of it. What tells where the
+ * request ends comes from the body that is at hand, never from a header of the client's.
+ */
+export function requestHead(exchange: Exchange, path: string, headers: readonly string[], body: RequestBody): string {
+  let head = `${exchange.method} ${path} HTTP/1.1\r\nhost: ${exchange.host}\r\n${framing(exchange, body)}`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return exchange.upgrade ? `${head}connection: upgrade\r\nupgrade: websocket\r\n\r\n` : `${head}\r\n`;
+  return `${head}\r\n`;
 }
 
-/** What goes on of a client's headers: no hop-by-hop ones, nothing that only the platform may say. */
-export function forwardHeaders(exchange: Exchange): string[] {
-  const { rawHeaders } = exchange;
-  const named = connectionNames(exchange.header("connection"));
-  const headers: string[] = [];
-  let hosts = 0;
-  let forwarded = exchange.remoteAddress;
+function framing({ method, upgrade }: Exchange, body: RequestBody): string {
+  if (upgrade) return "connection: upgrade\r\nupgrade: websocket\r\n";
+  if (body === null) return WITH_BODY.has(method) ? "content-length: 0\r\n" : "";
+  return body.length === null ? "transfer-encoding: chunked\r\n" : `content-length: ${body.length}\r\n`;
+}
+
+/**
+ * Adds to the platform's headers what goes on of a client's: no hop-by-hop ones, none that `Connection` names, nothing
+ * that only the platform may say. What `Connection` names takes away headers of the client alone.
+ */
+export function forwardHeaders({ rawHeaders, remoteAddress }: Exchange, headers: string[]): string[] {
+  let forwarded = "";
+  let named: Set<string> | null = null;
+  const forwardedAt = headers.push("x-forwarded-for", remoteAddress) - 1;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
-    const value = rawHeaders[i + 1] as string;
     const lower = name.toLowerCase();
-    if (lower === "host" && hosts++ > 0) throw invalid("there are two Host headers");
-    if (lower === "x-forwarded-for") forwarded = `${value}, ${forwarded}`;
-    else if (keeps(lower, named) && lower !== CALL_ID_HEADER) headers.push(name, value);
+    if (lower === "connection") named = addNames(named, rawHeaders[i + 1] as string);
+    else if (lower === "x-forwarded-for") forwarded = joined(forwarded, rawHeaders[i + 1] as string);
+    else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && !lower.startsWith(BERTH_PREFIX)) headers.push(name, rawHeaders[i + 1] as string);
   }
-  headers.push("x-forwarded-for", forwarded);
-  return headers;
+  headers[forwardedAt] = joined(forwarded, remoteAddress);
+  return named ? withoutNamed(headers, named, forwardedAt + 1) : headers;
 }
 
 /** Another router's headers as the client gets them: what it said of the invocation is meant for the client. */
-export function peerHeaders(raw: readonly (Buffer | string)[]): string[] {
+export function peerHeaders(raw: readonly string[]): string[] {
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
-    const name = latin1(raw[i]);
-    if (!HOP_BY_HOP.has(name.toLowerCase())) headers.push(name, latin1(raw[i + 1]));
+    const name = raw[i] as string;
+    if (!HOP_BY_HOP.has(name.toLowerCase())) headers.push(name, raw[i + 1] as string);
   }
   return headers;
 }
 
 /** The instance's headers as the client gets them, and what it said to the platform. */
-export function clientHeaders(raw: readonly (Buffer | string)[]): { headers: string[]; berth: Map<string, string> | null } {
+export function clientHeaders(raw: readonly string[]): { headers: string[]; berth: Map<string, string> | null } {
   const headers: string[] = [];
   let berth: Map<string, string> | null = null;
   let named: Set<string> | null = null;
   for (let i = 0; i < raw.length; i += 2) {
-    const name = latin1(raw[i]);
+    const name = raw[i] as string;
     const lower = name.toLowerCase();
-    const value = latin1(raw[i + 1]);
-    if (lower === "connection") named = connectionNames(value);
+    const value = raw[i + 1] as string;
+    if (lower === "connection") named = addNames(named, value);
     if (lower.startsWith(BERTH_PREFIX)) berth = (berth ?? new Map()).set(lower, value);
     else if (!HOP_BY_HOP.has(lower)) headers.push(name, value);
   }
-  return { headers: named ? withoutNamed(headers, named) : headers, berth };
+  return { headers: named ? withoutNamed(headers, named, 0) : headers, berth };
 }
 
 /** Where the time of an invocation went, in milliseconds, for the client's `server-timing`. */
@@ -99,23 +112,23 @@ function ms(value: number): string {
   return Math.max(0, value).toFixed(2);
 }
 
-function keeps(lower: string, named: Set<string> | null): boolean {
-  return !HOP_BY_HOP.has(lower) && !lower.startsWith(BERTH_PREFIX) && !named?.has(lower);
+function joined(list: string, value: string): string {
+  if (list === "" || value === "") return list || value;
+  return `${list}, ${value}`;
 }
 
-function connectionNames(value: string | undefined): Set<string> | null {
-  if (!value || value === "keep-alive" || value === "close") return null;
-  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
+function addNames(names: Set<string> | null, value: string): Set<string> | null {
+  if (value === "keep-alive" || value === "close") return names;
+  const all = names ?? new Set();
+  for (const name of value.split(",")) all.add(name.trim().toLowerCase());
+  return all;
 }
 
-function withoutNamed(headers: string[], named: Set<string>): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
+/** Without the headers of these names; the first `from` entries stay whatever they are. */
+function withoutNamed(headers: readonly string[], named: Set<string>, from: number): string[] {
+  const kept = headers.slice(0, from);
+  for (let i = from; i < headers.length; i += 2) {
     if (!named.has((headers[i] as string).toLowerCase())) kept.push(headers[i] as string, headers[i + 1] as string);
   }
   return kept;
-}
-
-function latin1(text: Buffer | string | undefined): string {
-  return typeof text === "string" ? text : (text?.toString("latin1") ?? "");
 }

@@ -1,18 +1,18 @@
 import type { Socket } from "node:net";
-import type { Dispatcher } from "undici";
 import type { LoadFailure, StartKind } from "../pool-manager/client/contract.ts";
 import { expiry } from "../pool-manager/client/expiry.ts";
 import { CALL_ID_HEADER, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, type Refusal, refusalOf } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { FunctionEntry } from "./entry.ts";
-import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
+import { errorCodeOf, FAILURE_CODES, RouterError } from "./errors.ts";
 import { callIdOf, clientHeaders, requestHead, serverTiming, upstreamHeaders } from "./headers.ts";
 import type { Waiter } from "./limiter.ts";
-import { asRefused } from "./request.ts";
+import { type Overrun, Patience } from "./patience.ts";
 import { type Failure, mayRetry } from "./retry.ts";
 import { sendError } from "./send-error.ts";
 import type { Reservation } from "./slot.ts";
 import { PeerLostError } from "./wire/probe.ts";
+import { ResponseInvalidError } from "./wire/response-head.ts";
 import type { WireHandler } from "./wire/wire.ts";
 
 /** How long an invocation whose connection broke waits to learn why. Milliseconds. */
@@ -36,7 +36,7 @@ export class Invocation implements Waiter, WireHandler {
   #abort: ((reason?: Error) => void) | null = null;
   #onWire = false;
   #refused: Refusal | null = null;
-  #endTimer: (() => void) | null = null;
+  #patience: Patience | null = null;
   #grantedAt = 0;
   #start: StartKind = "warm";
   #status = 0;
@@ -90,7 +90,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#abort?.(error);
   }
 
-  // The connection's side (a wire's, or undici's): raw headers, one call per event.
+  // The connection's side: raw headers, one call per event.
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort;
@@ -98,10 +98,11 @@ export class Invocation implements Waiter, WireHandler {
     if (this.#phase === "done") abort();
   }
 
-  onHeaders(status: number, raw: readonly (Buffer | string)[], resume: () => void, statusText: string): boolean {
+  onHeaders(status: number, raw: readonly string[], resume: () => void, statusText: string): boolean {
     const { headers, berth } = clientHeaders(raw);
     if (status < 200) {
       if (status === 103 && this.#phase === "sent") this.#exchange.inform(status, headers);
+      if (status === 102) this.#patience?.runs();
       return true;
     }
     const refused = berth?.get(REFUSED_HEADER);
@@ -112,8 +113,8 @@ export class Invocation implements Waiter, WireHandler {
     if (this.#phase === "done") return true;
     this.#phase = "answering";
     const parkedMs = Number(berth?.get(PARKED_HEADER) ?? 0);
-    const error = berth?.get(ERROR_HEADER);
-    if (error) this.#entry.failed(error as RouterErrorCode);
+    const error = errorCodeOf(berth?.get(ERROR_HEADER));
+    if (error) this.#entry.failed(error);
     else this.#reservation?.answered();
     this.#overheadMs = this.#grantedAt - this.arrivedAt + parkedMs;
     this.#describe(headers, parkedMs);
@@ -147,8 +148,7 @@ export class Invocation implements Waiter, WireHandler {
 
   onError(error: Error): void {
     if (this.#phase === "done") return this.#release();
-    const refused = asRefused(error);
-    if (refused) return this.#answer(refused);
+    if (error instanceof ResponseInvalidError && this.#phase === "sent") return this.#invalid(error);
     const lost = error instanceof PeerLostError && this.#onWire ? error : null;
     if (lost) this.#unreachable();
     if (this.#phase === "answering") {
@@ -167,22 +167,11 @@ export class Invocation implements Waiter, WireHandler {
     this.#onWire = false;
     this.#refused = null;
     const { fn } = this.#entry;
-    const patience = fn.timeoutMs + (reservation.loaded ? 0 : fn.loadTimeoutMs);
-    this.#endTimer = expiry(patience, () => this.#timedOut());
-    try {
-      const upstream = this.#entry.upstreams.get(endpoint);
-      const method = this.#exchange.method as Dispatcher.HttpMethod;
-      const body = this.#body;
-      if (body === null || Buffer.isBuffer(body)) {
-        const head = requestHead(this.#exchange, this.#path, upstreamHeaders(this.#exchange, fn.uid, endpoint, this.callId));
-        upstream.wires.send({ head, body, isHead: method === "HEAD", upgrade: this.#exchange.upgrade }, this);
-      } else {
-        const headers = upstreamHeaders(this.#exchange, fn.uid, endpoint, this.callId);
-        upstream.pool.dispatch({ path: this.#path, method, headers, body: body.open() }, this as Dispatcher.DispatchHandler);
-      }
-    } catch (error) {
-      this.onError(error as Error);
-    }
+    this.#patience = new Patience(fn, reservation, (what) => this.#timedOut(what));
+    const [exchange, body] = [this.#exchange, this.#body];
+    const head = requestHead(exchange, this.#path, upstreamHeaders(exchange, fn.uid, endpoint, this.callId), body);
+    const { wires } = this.#entry.upstreams.get(endpoint);
+    wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade }, this);
   }
 
   #failedAttempt(failure: Failure): void {
@@ -191,7 +180,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#abort = null;
     if (!endpoint) return;
     if (failure.kind === "broken") return this.#learnWhy(endpoint.instanceUid, endpoint.bootId);
-    if (failure.kind === "refused") this.#entry.rest(endpoint.instanceUid, failure.why);
+    if (failure.kind === "refused") this.#entry.turnedAway(this, endpoint.instanceUid, failure.why);
     else this.#unreachable();
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
     const attempt = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false };
@@ -217,6 +206,12 @@ export class Invocation implements Waiter, WireHandler {
     this.#answer(new RouterError("INSTANCE_LOST", error.message));
   }
 
+  /** The function's own fault, and of this response alone: the instance goes on, without the connection. */
+  #invalid(error: ResponseInvalidError): void {
+    this.#abort = null;
+    this.#answer(new RouterError("RESPONSE_INVALID", `the response of ${this.#entry.fn.name} cannot be passed on: ${error.message}`));
+  }
+
   /** Bytes were sent and no response came: it is not sent again, but the client is told why. */
   #learnWhy(uid: string, bootId: string): void {
     this.#release();
@@ -230,12 +225,15 @@ export class Invocation implements Waiter, WireHandler {
     this.#endWait = this.#entry.failureOf(uid, answer);
   }
 
-  #timedOut(): void {
+  #timedOut(what: Overrun): void {
     const endpoint = this.#reservation?.endpoint;
     if (!endpoint) return;
-    const { fn } = this.#entry;
     this.#entry.suspect({ uid: endpoint.instanceUid, bootId: endpoint.bootId, reason: "timeout" });
-    const error = new RouterError("FUNCTION_TIMEOUT", `${fn.name} did not finish within ${fn.timeoutMs} ms (timeout)`);
+    const { name, timeoutMs, loadTimeoutMs } = this.#entry.fn;
+    const error =
+      what === "run"
+        ? new RouterError("FUNCTION_TIMEOUT", `${name} did not finish within ${timeoutMs} ms (timeout)`)
+        : new RouterError("FUNCTION_LOAD_TIMEOUT", `the code of ${name} did not load within ${loadTimeoutMs} ms (loadTimeout)`);
     this.#answer(error);
     this.#abort?.(error);
   }
@@ -261,7 +259,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#abort?.(new Error("the client has gone"));
   }
 
-  /** `held`: the attempt is still on the wire; its slot comes back with the end that undici reports. */
+  /** `held`: the attempt is still on the wire; its slot comes back with the end that the wire reports. */
   #finish(status: number, held = false): void {
     this.#phase = "done";
     this.#clearTimer();
@@ -291,8 +289,8 @@ export class Invocation implements Waiter, WireHandler {
   }
 
   #clearTimer(): void {
-    this.#endTimer?.();
-    this.#endTimer = null;
+    this.#patience?.end();
+    this.#patience = null;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Endpoint, FunctionDemand, LoadFailure, TableFunction } from "../pool-manager/client/contract.ts";
+import type { Refusal } from "../runtime-images/protocol/headers.ts";
 import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
 import { pick } from "./pick.ts";
 import { Reservation, type Slot } from "./slot.ts";
@@ -9,11 +10,15 @@ export interface Waiter {
   rejected(error: RouterError): void;
   /** When the invocation arrived; its place in the queue. */
   arrivedAt: number;
+  /** Instances that serve something else by what they said to just this invocation: until when it is not sent there again. */
+  avoided?: Map<string, number>;
 }
 
 /** After a failure to connect, or a refusal that the table does not explain yet, an instance rests. Milliseconds. */
-const REST_MS = { full: 10, stale: 1000, draining: 1000, unreachable: 1000 } as const;
+const REST_MS = { full: 10, draining: 1000, unreachable: 1000 } as const;
 export type RestReason = keyof typeof REST_MS;
+/** An invocation stays away for so long from an instance that serves something else by its own word. Milliseconds. */
+const AVOIDED_MS = 1000;
 
 /** The slots of one function's instances, and the bounded queue of invocations that wait for one. */
 export class Limiter {
@@ -75,7 +80,7 @@ export class Limiter {
 
   /** Takes a slot at once or queues; the queue's overflow is `QUEUE_FULL`. */
   acquire(waiter: Waiter): void {
-    const reservation = this.#queue.length === 0 ? this.#reserve() : null;
+    const reservation = this.#queue.every((other) => other.avoided) ? this.#reserve(waiter) : null;
     if (reservation) {
       this.#tell();
       waiter.granted(reservation);
@@ -119,6 +124,16 @@ export class Limiter {
     if (slot) slot.blockedUntil = this.#now() + REST_MS[reason];
   }
 
+  /**
+   * An instance has refused an invocation. That it serves something else is what this one request was told, and may lie in
+   * the request: others are still sent there.
+   */
+  turnedAway(waiter: Waiter, instanceUid: string, why: Refusal): void {
+    if (why !== "stale") return this.rest(instanceUid, why);
+    waiter.avoided ??= new Map();
+    waiter.avoided.set(instanceUid, this.#now() + AVOIDED_MS);
+  }
+
   /** Grants free slots to those who wait, and turns away those whose time is up: to be called when what has come was read, since it may free a slot. */
   look(): void {
     this.#serve();
@@ -143,8 +158,9 @@ export class Limiter {
     const head = this.#queue[0];
     if (!head) return null;
     let look = head.arrivedAt + this.#fn.queueTimeoutMs;
-    for (const { endpoint, inFlight, blockedUntil } of this.#slots.values()) {
-      if (endpoint && inFlight < this.#fn.concurrency) look = Math.min(look, blockedUntil);
+    for (const { instanceUid, endpoint, inFlight, blockedUntil } of this.#slots.values()) {
+      if (!endpoint || inFlight >= this.#fn.concurrency) continue;
+      for (const { avoided } of this.#next()) look = Math.min(look, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));
     }
     return look;
   }
@@ -188,12 +204,26 @@ export class Limiter {
   }
 
   #serve(): void {
-    while (this.#queue.length > 0) {
-      const reservation = this.#reserve();
-      if (!reservation) return;
-      const head = this.#queue.shift() as Waiter;
-      this.#tell();
-      head.granted(reservation);
+    if (this.#queue.length === 0) return;
+    for (let served = true; served; ) {
+      served = false;
+      for (const waiter of this.#next()) {
+        const reservation = this.#reserve(waiter);
+        if (!reservation) continue;
+        this.#queue.splice(this.#queue.indexOf(waiter), 1);
+        this.#tell();
+        waiter.granted(reservation);
+        served = true;
+        break;
+      }
+    }
+  }
+
+  /** Who may get the next slot: the one that has waited longest, and where that one stays away from instances, the next too. */
+  *#next(): Iterable<Waiter> {
+    for (const waiter of this.#queue) {
+      yield waiter;
+      if (!waiter.avoided) return;
     }
   }
 
@@ -237,9 +267,12 @@ export class Limiter {
     return this.#failure && left > 0 ? new RouterError(this.#failure.code, this.#failure.message, left) : null;
   }
 
-  #reserve(): Reservation | null {
+  #reserve({ avoided }: Waiter): Reservation | null {
     const now = this.#now();
-    const slot = pick(this.#idle, this.#slots.values(), this.#fn.concurrency, now);
+    const may = avoided && ((slot: Slot) => !isAvoided(slot, avoided.get(slot.instanceUid), now));
+    const idle = may ? this.#idle.filter(may) : this.#idle;
+    const slots = may ? [...this.#slots.values()].filter(may) : this.#slots.values();
+    const slot = pick(idle, slots, this.#fn.concurrency, now);
     if (!slot?.endpoint) return null;
     if (slot.inFlight === 0) {
       const at = this.#idle.lastIndexOf(slot);
@@ -287,6 +320,11 @@ export class Limiter {
     this.#serve();
     this.#tell();
   };
+}
+
+/** Until it has taken other code, or its time is up. */
+function isAvoided({ since }: Slot, until: number | undefined, now: number): boolean {
+  return until !== undefined && until > now && since <= until - AVOIDED_MS;
 }
 
 function newSlot(instanceUid: string, endpoint: Endpoint | null, now: number): Slot {

@@ -7,7 +7,7 @@ import { RouterError } from "./errors.ts";
 import { Forward } from "./forward.ts";
 import type { Functions } from "./functions.ts";
 import { Invocation } from "./invoke.ts";
-import { originForm, type Route, routeOf } from "./request.ts";
+import { type Route, routeOf } from "./request.ts";
 import { sendError } from "./send-error.ts";
 
 /** Brings a request to its function: `ANY /function/{name}[/path]`, or `ANY` at its host; else health, or an error. */
@@ -67,7 +67,7 @@ function invoke(entry: FunctionEntry, exchange: Exchange, path: string, maxBytes
 }
 
 function other(exchange: Exchange, unready: string | null): void {
-  const url = originForm(exchange.url);
+  const { url } = exchange;
   const path = url.split("?")[0];
   if (path === "/healthz") return exchange.answer(200, TEXT, "ok\n");
   if (path === "/readyz") return unready === null ? exchange.answer(200, TEXT, "ready\n") : exchange.answer(503, TEXT, `${unready}\n`);

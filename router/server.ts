@@ -1,22 +1,14 @@
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { ClientConnection, IDLE_MS } from "./client/connection.ts";
+import { ClientConnection } from "./client/connection.ts";
 import type { Exchange } from "./client/exchange.ts";
-import { NodeExchange } from "./client/node-exchange.ts";
+import { MAX_HEAD_BYTES } from "./client/limits.ts";
+import { NodeServer } from "./client/node-server.ts";
+import type { WholeRequest } from "./client/request-head.ts";
 import type { RouterConfig } from "./config.ts";
 import type { Functions } from "./functions.ts";
-import { refuseAmbiguous } from "./request.ts";
 import { route } from "./route.ts";
-import { sendError } from "./send-error.ts";
 import type { Standing } from "./standing.ts";
-
-/** A head that is not complete by then ends its connection; looked at as often. Milliseconds. */
-const HEAD_MS = 20_000;
-const LOOK_MS = 2000;
-/** Request line and headers; more is answered with 431. */
-const MAX_HEAD_BYTES = 16 * 1024;
-/** A client that has been silent for so long is asked by the kernel whether it is there: an event stream to one that is gone would hold its slot. Milliseconds. */
-const KEEPALIVE_MS = 15_000;
 
 /** The invocation listener. */
 export class RouterServer {
@@ -25,33 +17,20 @@ export class RouterServer {
   readonly #functions: Functions;
   readonly #standing: Standing;
   readonly #connections = new Set<ClientConnection>();
+  readonly #handOver: ((socket: Socket) => void)[];
   #leaving = false;
 
   constructor(config: RouterConfig, functions: Functions, standing: Standing) {
     this.#config = config;
     this.#functions = functions;
     this.#standing = standing;
-    this.http = createServer({
-      keepAliveTimeout: IDLE_MS,
-      headersTimeout: HEAD_MS,
-      requestTimeout: 0,
-      connectionsCheckingInterval: LOOK_MS,
-      maxHeaderSize: MAX_HEAD_BYTES,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEPALIVE_MS,
-    });
-    this.http.on("request", (req, res) => {
-      // Clients with connections of their own go elsewhere with their next request.
-      if (this.#leaving) res.shouldKeepAlive = false;
-      const exchange = new NodeExchange(req, res);
-      const refused = refuseAmbiguous(req);
-      if (!refused) return this.#serve(exchange);
-      res.shouldKeepAlive = false;
-      // In this very turn the parser may find the rest of it wrong too, and then answers itself.
-      setImmediate(() => res.headersSent || res.destroyed || sendError(exchange, refused));
-    });
-    this.#takeConnections();
+    const isLeaving = () => this.#leaving;
+    const handBack = (request: WholeRequest, socket: Socket, rest: Buffer) => this.#connect(socket).begin(request, rest);
+    this.http = new NodeServer({ isLeaving, serve: this.#serve, handBack }).http;
+    this.#handOver = this.http.listeners("connection") as ((socket: Socket) => void)[];
+    // Connections are ours first; node:http's own listener gets those with a request that is not plain.
+    this.http.removeAllListeners("connection");
+    this.http.on("connection", (socket) => this.#connect(socket));
   }
 
   /** Why nobody shall send invocations here; null: it is ready. */
@@ -82,20 +61,18 @@ export class RouterServer {
 
   readonly #serve = (exchange: Exchange): void => route(exchange, this.#functions, this.#config, this.unready);
 
-  /** Connections are ours first; node:http's own listener gets those with a request that is not plain. */
-  #takeConnections(): void {
-    const handOver = this.http.listeners("connection") as ((socket: Socket) => void)[];
-    this.http.removeAllListeners("connection");
-    const options = {
+  #connect(socket: Socket): ClientConnection {
+    const connection = new ClientConnection(socket, {
       maxHead: MAX_HEAD_BYTES,
       maxBody: this.#config.maxBodyBytes,
       isLeaving: () => this.#leaving,
       serve: this.#serve,
-      handOver: (socket: Socket) => {
-        for (const listener of handOver) listener.call(this.http, socket);
+      handOver: () => {
+        for (const listener of this.#handOver) listener.call(this.http, socket);
       },
-      gone: (connection: ClientConnection) => this.#connections.delete(connection),
-    };
-    this.http.on("connection", (socket) => this.#connections.add(new ClientConnection(socket, options)));
+      gone: () => this.#connections.delete(connection),
+    });
+    this.#connections.add(connection);
+    return connection;
   }
 }

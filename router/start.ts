@@ -57,7 +57,7 @@ export async function startRouter(
       const closed = server.close();
       const deadline = performance.now() + config.drainMs;
       while (functions.active > 0 && performance.now() < deadline) await sleep(10);
-      await functions.close();
+      functions.close();
       server.destroy();
       await closed;
     },

@@ -1,30 +1,19 @@
-import { Pool } from "undici";
-import { httpUrl } from "../pool-manager/client/address.ts";
 import type { Endpoint } from "../pool-manager/client/contract.ts";
 import { PeerLostError, Probe } from "./wire/probe.ts";
-import { CONNECT_MS, KEEPALIVE_MS } from "./wire/wire.ts";
 import { Wires } from "./wire/wires.ts";
 
-/** Our side closes an idle connection before this; the instance's side never does. Milliseconds. */
-const IDLE_MS = 600_000;
 /** How often what is under way is looked at. Milliseconds. */
 const LOOK_MS = 1000;
 
 type Address = Pick<Endpoint, "host" | "port">;
 
-/**
- * Connections to one address. Invocations whose body is at hand take the wires; those whose body still comes, and
- * those for another router, take undici.
- */
+/** Connections to one address: of an instance, or of another router. */
 class Upstream {
   readonly wires: Wires;
   /** Its endpoint is no longer there: only who was sent to it before still is. */
   closing = false;
   readonly #address: Address;
   readonly #probe: Probe;
-  #pool: Pool | null = null;
-  /** The pool had something under way at the last look. */
-  #poolWasBusy = false;
 
   constructor(address: Address) {
     const { host, port } = address;
@@ -33,46 +22,24 @@ class Upstream {
     this.#probe = new Probe(host, port);
   }
 
-  get pool(): Pool {
-    const { host, port } = this.#address;
-    this.#pool ??= new Pool(httpUrl(host, port), {
-      pipelining: 1,
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: CONNECT_MS, noDelay: true, keepAliveInitialDelay: KEEPALIVE_MS },
-    });
-    return this.#pool;
-  }
-
   get unused(): boolean {
-    return this.wires.unused && !this.#poolIsBusy;
+    return this.wires.unused;
   }
 
   /** Ends what is under way where nothing answers any more. */
   look(): void {
-    const wasBusy = this.#poolWasBusy;
-    this.#poolWasBusy = this.#poolIsBusy;
-    const isQuiet = this.wires.look();
-    if (!isQuiet && !(wasBusy && this.#poolWasBusy)) return this.#probe.rest();
+    if (!this.wires.look()) return this.#probe.rest();
     if (this.#probe.look(this.closing)) this.#lost();
   }
 
   close(): void {
     this.closing = true;
     this.wires.close();
-    this.#pool?.close().catch(() => {});
   }
 
-  async destroy(): Promise<void> {
+  destroy(): void {
     this.#probe.rest();
     this.wires.destroy();
-    await this.#pool?.destroy();
-  }
-
-  get #poolIsBusy(): boolean {
-    return (this.#pool?.stats.running ?? 0) > 0;
   }
 
   #lost(): void {
@@ -80,8 +47,6 @@ class Upstream {
     const error = new PeerLostError(host, port);
     this.#probe.rest();
     this.wires.lost(error);
-    this.#pool?.destroy(error).catch(() => {});
-    this.#pool = null;
   }
 }
 
@@ -124,12 +89,12 @@ export class Upstreams {
     if (!upstream.unused) this.#leaving.add(upstream);
   }
 
-  async destroy(): Promise<void> {
+  destroy(): void {
     clearInterval(this.#timer);
     const all = [...this.#byAddress.values(), ...this.#leaving];
     this.#byAddress.clear();
     this.#leaving.clear();
-    await Promise.all(all.map((upstream) => upstream.destroy()));
+    for (const upstream of all) upstream.destroy();
   }
 
   #look(): void {

@@ -10,6 +10,8 @@ export const KEPT_BYTES = 64 * 1024;
  * called again for a further attempt while `replayable`.
  */
 export class Body {
+  /** As the client has announced it, in bytes; null: it comes in chunks. */
+  readonly length: number | null;
   readonly #req: IncomingMessage;
   readonly #maxBytes: number;
   readonly #tooLarge: () => void;
@@ -18,7 +20,8 @@ export class Body {
   #ended = false;
   #out: Readable | null = null;
 
-  constructor(req: IncomingMessage, maxBytes: number, tooLarge: () => void) {
+  constructor(req: IncomingMessage, length: number | null, maxBytes: number, tooLarge: () => void) {
+    this.length = length;
     this.#req = req;
     this.#maxBytes = maxBytes;
     this.#tooLarge = tooLarge;

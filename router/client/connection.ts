@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { KEPT_BYTES } from "./body.ts";
 import { DirectExchange } from "./direct-exchange.ts";
 import type { Exchange } from "./exchange.ts";
-import { hasHead, parseWhole } from "./request-head.ts";
+import { hasHead, parseWhole, type WholeRequest } from "./request-head.ts";
 
 /** A connection without a request ends. Milliseconds; told to clients with each response. */
 export const IDLE_MS = 65_000;
@@ -22,8 +22,8 @@ export interface ConnectionOptions {
   isLeaving(): boolean;
   serve(exchange: Exchange): void;
   /** Takes over a connection with all that was not served yet. */
-  handOver(socket: Socket): void;
-  gone(connection: ClientConnection): void;
+  handOver(): void;
+  gone(): void;
 }
 
 /**
@@ -73,17 +73,31 @@ export class ClientConnection {
     if (this.#serving) return;
     this.#serving = true;
     while (this.#current === null && this.#ahead !== null && !this.#closing && !this.#socket.writableNeedDrain) {
-      const { maxHead, maxBody, isLeaving, serve } = this.#options;
+      const { maxHead, maxBody } = this.#options;
       const request = parseWhole(this.#ahead, maxHead, Math.min(maxBody, KEPT_BYTES));
       if (!request && this.#waitsForMore(this.#ahead)) break;
       if (!request) return this.#handOver();
       this.#ahead = request.size < this.#ahead.length ? this.#ahead.subarray(request.size) : null;
-      this.#current = new DirectExchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
       if (this.#wait) this.#endWait();
-      serve(this.#current);
+      this.#serve(request);
     }
     this.#serving = false;
     this.#readOn();
+  }
+
+  /** Serves a request that was read elsewhere, and then what comes behind it: `rest` is here already. */
+  begin(request: WholeRequest, rest: Buffer): void {
+    if (rest.length > 0) this.#ahead = rest;
+    this.#serve(request);
+    // It was node:http that read from it before.
+    this.#socket.resume();
+  }
+
+  #serve(request: WholeRequest): void {
+    const { isLeaving, serve } = this.#options;
+    const exchange = new DirectExchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
+    this.#current = exchange;
+    serve(exchange);
   }
 
   /** A head in two packets is worth a moment; after that its bounds are node:http's. */
@@ -154,7 +168,7 @@ export class ClientConnection {
     const exchange = this.#current;
     this.#current = null;
     exchange?.closed();
-    this.#options.gone(this);
+    this.#options.gone();
   };
 
   #endWait(): void {
@@ -170,8 +184,8 @@ export class ClientConnection {
     socket.setTimeout(0);
     socket.pause();
     if (this.#ahead) socket.unshift(this.#ahead);
-    this.#options.gone(this);
-    this.#options.handOver(socket);
+    this.#options.gone();
+    this.#options.handOver();
     socket.resume();
   }
 }

@@ -30,6 +30,7 @@ type Framing = "none" | "length" | "chunked";
 export class DirectExchange implements Exchange {
   readonly method: string;
   readonly url: string;
+  readonly host: string;
   readonly rawHeaders: readonly string[];
   readonly remoteAddress: string;
   readonly upgrade: boolean;
@@ -47,6 +48,7 @@ export class DirectExchange implements Exchange {
   constructor(request: WholeRequest, socket: Socket, remoteAddress: string, closes: boolean, owner: Owner) {
     this.method = request.method;
     this.url = request.url;
+    this.host = request.host;
     this.rawHeaders = request.rawHeaders;
     this.remoteAddress = remoteAddress;
     this.#body = request.body;
@@ -164,7 +166,8 @@ function fields(headers: readonly string[]): string {
   return text;
 }
 
-function fieldOf(headers: readonly string[], name: string): string | undefined {
+/** Value of the first header of this name, given in lower case. */
+export function fieldOf(headers: readonly string[], name: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     const given = headers[i] as string;
     if (given.length === name.length && given.toLowerCase() === name) return headers[i + 1];

@@ -8,8 +8,10 @@ export type RequestBody = Buffer | Body | null;
 /** One request of a client and its response; whether node:http reads and writes them or a connection of our own. */
 export interface Exchange {
   readonly method: string;
-  /** As it was sent: a path with its query, or a whole URL. */
+  /** A path with its query; where it was sent in another form that is none, as it was sent. */
   readonly url: string;
+  /** Host and port that the request is for; may be empty. */
+  readonly host: string;
   /** Names and values by turns, as they came. */
   readonly rawHeaders: readonly string[];
   readonly remoteAddress: string;

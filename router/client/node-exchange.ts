@@ -3,31 +3,34 @@ import type { Running } from "../entry.ts";
 import { RouterError } from "../errors.ts";
 import { sendError } from "../send-error.ts";
 import { Body, collect, KEPT_BYTES } from "./body.ts";
+import { fieldOf } from "./direct-exchange.ts";
 import type { Exchange, RequestBody } from "./exchange.ts";
+import { targetOf } from "./request-check.ts";
 
 /** How long the rest of a body that nobody wants is read and dropped. Milliseconds. */
 const LINGER_MS = 500;
 
 /** A request that node:http has read, and its response. */
 export class NodeExchange implements Exchange {
+  readonly url: string;
+  readonly host: string;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
-  /** Upgrades that node:http has read are taken for ordinary requests, as RFC 9110, 7.8 allows. */
+  /** A WebSocket's connection is not node:http's any more. */
   readonly upgrade = false;
   /** Until the head has left or the body's first piece has taken it along. */
   #headWaits = false;
 
   constructor(req: IncomingMessage, res: ServerResponse) {
+    const { host, url } = targetOf(req);
+    this.host = host;
+    this.url = url;
     this.#req = req;
     this.#res = res;
   }
 
   get method(): string {
     return this.#req.method ?? "";
-  }
-
-  get url(): string {
-    return this.#req.url ?? "/";
   }
 
   get rawHeaders(): readonly string[] {
@@ -39,8 +42,7 @@ export class NodeExchange implements Exchange {
   }
 
   header(name: string): string | undefined {
-    const value = this.#req.headers[name];
-    return Array.isArray(value) ? value[0] : value;
+    return fieldOf(this.#req.rawHeaders, name);
   }
 
   takeBody(maxBytes: number, begin: (body: RequestBody) => Running): void {
@@ -53,7 +55,7 @@ export class NodeExchange implements Exchange {
       return collect(this.#req, bytes, (body) => void begin(body), tooSlow);
     }
     let running: Running | null = null;
-    const body = new Body(this.#req, maxBytes, () => running?.end(sizeError(maxBytes)));
+    const body = new Body(this.#req, bytes, maxBytes, () => running?.end(sizeError(maxBytes)));
     running = begin(body);
   }
 
@@ -62,7 +64,8 @@ export class NodeExchange implements Exchange {
   }
 
   inform(status: number, headers: readonly string[]): void {
-    if (status !== 103 || this.#req.httpVersionMinor === 0) return;
+    // Before its turn node:http would put it behind the response's head.
+    if (status !== 103 || this.#req.httpVersionMinor === 0 || !this.#res.socket) return;
     const hints: Record<string, string[]> = {};
     for (let i = 0; i < headers.length; i += 2) {
       const name = (headers[i] as string).toLowerCase();

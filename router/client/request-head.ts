@@ -1,7 +1,11 @@
+import { isHost } from "./host.ts";
+import { MAX_HEADERS } from "./limits.ts";
+
 /** A request whose framing leaves no question, and whose body is at hand. */
 export interface WholeRequest {
   method: string;
   url: string;
+  host: string;
   rawHeaders: string[];
   body: Buffer | null;
   /** The client wants the connection to end with the response. */
@@ -21,7 +25,7 @@ const TAB = 9;
 
 /** What a head says about its message's framing. */
 interface Seen {
-  hosts: number;
+  host: string | null;
   length: number | null;
   close: boolean;
   /** `Connection` names an upgrade, and `Upgrade` is to WebSocket. */
@@ -46,18 +50,20 @@ export function parseWhole(bytes: Buffer, maxHead: number, maxBody: number): Who
   const lines = bytes.toString("latin1", 0, end).split("\r\n");
   const [, method, url] = REQUEST_LINE.exec(lines[0] as string) ?? [];
   if (method === undefined || url === undefined) return null;
+  if (lines.length - 1 > MAX_HEADERS) return null;
   const rawHeaders: string[] = [];
-  const seen = readFields(lines, rawHeaders);
-  if (seen.unusual || seen.hosts !== 1 || seen.upgrades !== seen.websocket) return null;
-  if (seen.websocket && (method !== "GET" || seen.length !== null)) return null;
+  const { unusual, host, upgrades, websocket, length, close } = readFields(lines, rawHeaders);
+  if (unusual || host === null || !isHost(host) || upgrades !== websocket) return null;
+  if (websocket && (method !== "GET" || length)) return null;
   const bodyAt = end + HEAD_END.length;
-  const size = bodyAt + (seen.length ?? 0);
+  const size = bodyAt + (length ?? 0);
   if (size - bodyAt > maxBody || size > bytes.length) return null;
-  return { method, url, rawHeaders, body: size > bodyAt ? bytes.subarray(bodyAt, size) : null, close: seen.close, upgrade: seen.websocket, size };
+  const body = size > bodyAt ? bytes.subarray(bodyAt, size) : null;
+  return { method, url, host, rawHeaders, body, close, upgrade: websocket, size };
 }
 
 function readFields(lines: readonly string[], rawHeaders: string[]): Seen {
-  const seen: Seen = { hosts: 0, length: null, close: false, upgrades: false, websocket: false, unusual: false };
+  const seen: Seen = { host: null, length: null, close: false, upgrades: false, websocket: false, unusual: false };
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i] as string;
     const colon = line.indexOf(":");
@@ -74,7 +80,7 @@ function readFields(lines: readonly string[], rawHeaders: string[]): Seen {
 function look(name: string, value: string, seen: Seen): void {
   switch (name.length) {
     case 4:
-      if (name.toLowerCase() === "host") seen.hosts += 1;
+      if (name.toLowerCase() === "host") lookAtHost(value, seen);
       break;
     case 6:
       seen.unusual ||= name.toLowerCase() === "expect";
@@ -96,10 +102,19 @@ function look(name: string, value: string, seen: Seen): void {
   }
 }
 
+function lookAtHost(value: string, seen: Seen): void {
+  seen.unusual ||= seen.host !== null;
+  seen.host = value;
+}
+
+/** A list of tokens; one that names another header is for the full parser. */
 function lookAtConnection(value: string, seen: Seen): void {
-  if (value === "close") seen.close = true;
-  else if (value === "upgrade" || value === "keep-alive, upgrade") seen.upgrades = true;
-  else if (value !== "keep-alive") seen.unusual = true;
+  for (const token of value === "keep-alive" ? [] : value.split(",")) {
+    const option = token.trim();
+    if (option === "close") seen.close = true;
+    else if (option === "upgrade") seen.upgrades = true;
+    else if (option !== "keep-alive" && option !== "") seen.unusual = true;
+  }
 }
 
 function lookAtUpgrade(value: string, seen: Seen): void {

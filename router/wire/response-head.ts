@@ -11,9 +11,13 @@ export interface ResponseHead {
   keepAlive: boolean;
 }
 
-const STATUS_LINE = /^HTTP\/1\.1 ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What came from an instance is no response that can be passed on; the message says what is wrong with it. */
+export class ResponseInvalidError extends Error {}
 
+const STATUS_LINE = /^HTTP\/1\.1 (\d\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
+/** Statuses that may precede a response; after 101 another protocol follows. */
+const INTERIM = new Set([100, 101, 102, 103]);
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** What a head says about where its message ends. */
@@ -21,42 +25,56 @@ interface Seen {
   length: string | null;
   chunked: boolean;
   close: boolean;
+  connection: boolean;
 }
 
-/** Reads a head without its closing empty line. Throws where its framing could be read in two ways (RFC 9112, 6.3). */
+/** Reads a head without its closing empty line. Throws `ResponseInvalidError`, also where its framing could be read in two ways (RFC 9112, 6.3). */
 export function parseHead(text: string, isHead: boolean): ResponseHead {
   const lines = text.split("\r\n");
-  const [, code, statusText = ""] = STATUS_LINE.exec(lines[0] as string) ?? [];
-  if (code === undefined) throw new Error(`not a status line: ${quoted(lines[0] as string)}`);
-  const status = Number(code);
+  const { status, statusText } = readStatusLine(lines[0] as string);
   const headers: string[] = [];
-  const seen: Seen = { length: null, chunked: false, close: false };
+  const seen: Seen = { length: null, chunked: false, close: false, connection: false };
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i] as string;
     const colon = line.indexOf(":");
     const name = line.slice(0, colon);
-    if (colon < 1 || !NAME.test(name)) throw new Error(`not a header: ${quoted(line)}`);
+    if (colon < 1 || !NAME.test(name)) throw new ResponseInvalidError(`not a header: ${quoted(line)}`);
     const value = line.slice(colon + 1).trim();
-    if (!VALUE.test(value)) throw new Error(`not a header: ${quoted(line)}`);
+    if (!VALUE.test(value)) throw new ResponseInvalidError(`not a header: ${quoted(line)}`);
     headers.push(name, value);
     look(name, value, seen);
   }
-  if (seen.chunked && seen.length !== null) throw new Error("a length beside chunks");
+  if (seen.chunked && seen.length !== null) throw new ResponseInvalidError("a length beside chunks");
+  if (status < 200 && isFinal(status, seen)) throw new ResponseInvalidError(`the status ${status} alone: a response has to follow`);
   const framing = framingOf(isHead || status < 200 || status === 204 || status === 304, seen);
   return { status, statusText, headers, framing, keepAlive: !seen.close && framing.kind !== "until-end" };
+}
+
+function readStatusLine(line: string): { status: number; statusText: string } {
+  const [, code, statusText = ""] = STATUS_LINE.exec(line) ?? [];
+  if (code === undefined) throw new ResponseInvalidError(`not a status line: ${quoted(line)}`);
+  const status = Number(code);
+  if (status > 599 || (status < 200 && !INTERIM.has(status))) throw new ResponseInvalidError(`the status ${code}: a response has one from 200 to 599`);
+  return { status, statusText };
 }
 
 /** Only names of three lengths matter here: the others need no lower case. */
 function look(name: string, value: string, seen: Seen): void {
   if (name.length === 14 && name.toLowerCase() === "content-length") {
-    if (seen.length !== null || !/^\d{1,15}$/.test(value)) throw new Error(`an unclear length: ${quoted(value)}`);
+    if (seen.length !== null || !/^\d{1,15}$/.test(value)) throw new ResponseInvalidError(`an unclear length: ${quoted(value)}`);
     seen.length = value;
   } else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") {
-    if (seen.chunked || value.toLowerCase() !== "chunked") throw new Error(`an unclear coding: ${quoted(value)}`);
+    if (seen.chunked || value.toLowerCase() !== "chunked") throw new ResponseInvalidError(`an unclear coding: ${quoted(value)}`);
     seen.chunked = true;
   } else if (name.length === 10 && name.toLowerCase() === "connection") {
+    seen.connection = true;
     seen.close ||= /\bclose\b/i.test(value);
   }
+}
+
+/** What precedes a response says nothing of a body and of its connection: this was meant as the response itself. */
+function isFinal(status: number, { length, chunked, connection }: Seen): boolean {
+  return length !== null || chunked || (connection && status !== 101);
 }
 
 function framingOf(bodiless: boolean, { chunked, length }: Seen): Framing {

@@ -1,19 +1,21 @@
 import { connect, type Socket } from "node:net";
 import { expiry } from "../../pool-manager/client/expiry.ts";
+import { type BodySource, BodyWriter } from "./body-writer.ts";
 import { Chunks } from "./chunks.ts";
-import { parseHead, type ResponseHead } from "./response-head.ts";
+import { parseHead, type ResponseHead, ResponseInvalidError } from "./response-head.ts";
 
 /** An instance that cannot be reached by then is not there: one packet may be lost, and is sent again after a second. Milliseconds. */
 export const CONNECT_MS = 1200;
 /** The kernel asks a peer that has been silent for so long whether it is there, and ends the connection when it is not. Milliseconds. */
 export const KEEPALIVE_MS = 1000;
-/** Longest head of a response. Bytes. */
-const MAX_HEAD = 64 * 1024;
+/** Longest head of an instance's response, and of the same passed on by another router. Bytes. */
+const MAX_RESPONSE_HEAD = 64 * 1024;
+export const MAX_PEER_HEAD = MAX_RESPONSE_HEAD + 4096;
 const HEAD_END = Buffer.from("\r\n\r\n");
 /** A body up to this size is sent in one write with its head. Bytes. */
 const JOINED = 16 * 1024;
 
-/** What becomes of a request; the names are undici's, so that one handler serves both. */
+/** What becomes of a request. */
 export interface WireHandler {
   /** It is about to be written; from here on it may have run. */
   onConnect(abort: (reason?: Error) => void): void;
@@ -27,19 +29,21 @@ export interface WireHandler {
   onError(error: Error): void;
 }
 
-/** Request line and headers, ended by an empty line; and the whole body. */
+/** Request line and headers, ended by an empty line; and the body in the framing that they announce. */
 export interface WireRequest {
   head: string;
-  body: Buffer | null;
+  body: Buffer | BodySource | null;
   /** HEAD: whatever its headers say, the response has no body. */
   isHead: boolean;
   /** It asks for another protocol. */
   upgrade: boolean;
+  /** Longest head that a response may have: `MAX_RESPONSE_HEAD` where it is left out. Bytes. */
+  maxHead?: number;
 }
 
 /**
- * One connection to an instance, for one request at a time whose framing is known. It exists beside undici because
- * most invocations are whole when they are sent, and their path through a general client costs more than the rest of it.
+ * One connection to an instance, for one request at a time whose framing is known. A general client would cost an
+ * invocation more than the rest of its path, and would have rules of its own about heads and framing.
  */
 export class Wire {
   readonly #socket: Socket;
@@ -50,6 +54,7 @@ export class Wire {
   #free = false;
   #handler: WireHandler | null = null;
   #request: WireRequest | null = null;
+  #writer: BodyWriter | null = null;
   #head: ResponseHead | null = null;
   #chunks: Chunks | null = null;
   #left = 0;
@@ -76,6 +81,7 @@ export class Wire {
     });
     socket.on("close", () => {
       endTimer();
+      this.#writer?.stop();
       gone(this);
       if (this.#head?.framing.kind === "until-end" && reason === null) this.#complete();
       else this.#fail(reason ?? new Error("the instance closed the connection"));
@@ -105,7 +111,10 @@ export class Wire {
     this.#handler?.onConnect((reason) => this.#socket.destroy(reason));
     if (this.#socket.destroyed) return;
     if (body === null) this.#socket.write(head, "latin1");
-    else if (body.length <= JOINED) this.#socket.write(head + body.toString("latin1"), "latin1");
+    else if (!Buffer.isBuffer(body)) {
+      this.#socket.write(head, "latin1");
+      this.#writer = new BodyWriter(this.#socket, body);
+    } else if (body.length <= JOINED) this.#socket.write(head + body.toString("latin1"), "latin1");
     else {
       this.#socket.write(head, "latin1");
       this.#socket.write(body);
@@ -124,16 +133,18 @@ export class Wire {
   }
 
   #readHead(bytes: Buffer): Buffer | null {
-    if (!this.#handler || !this.#request) throw new Error("the instance has sent something that nobody asked for");
+    const request = this.#request;
+    if (!this.#handler || !request) throw new Error("the instance has sent something that nobody asked for");
     const all: Buffer = this.#partial ? Buffer.concat([this.#partial, bytes]) : bytes;
     const end = all.indexOf(HEAD_END);
+    const { isHead, maxHead = MAX_RESPONSE_HEAD } = request;
+    if ((end < 0 ? all.length : end) > maxHead) throw new ResponseInvalidError(`a head longer than ${maxHead} bytes`);
     if (end < 0) {
-      if (all.length > MAX_HEAD) throw new Error("the head of the response is too long");
       this.#partial = all;
       return null;
     }
     this.#partial = null;
-    const head = parseHead(all.toString("latin1", 0, end), this.#request.isHead);
+    const head = parseHead(all.toString("latin1", 0, end), isHead);
     const rest = all.subarray(end + HEAD_END.length);
     if (head.status === 101) return this.#switch(head, rest);
     if (head.status < 200) {
@@ -149,7 +160,7 @@ export class Wire {
   }
 
   #switch({ statusText, headers }: ResponseHead, first: Buffer): null {
-    if (!this.#request?.upgrade) throw new Error("the instance has switched protocols, and nobody asked for that");
+    if (!this.#request?.upgrade) throw new ResponseInvalidError("another protocol, which nobody asked for");
     const handler = this.#handler as WireHandler;
     this.#handler = null;
     this.#socket.removeAllListeners();
@@ -186,9 +197,12 @@ export class Wire {
 
   #complete(): void {
     const handler = this.#handler;
-    const keepAlive = this.#head?.keepAlive ?? false;
+    // After the rest of a body that is not sent any more, nothing else can be.
+    const keepAlive = (this.#head?.keepAlive ?? false) && (this.#writer?.done ?? true);
     this.#handler = null;
     this.#request = null;
+    this.#writer?.stop();
+    this.#writer = null;
     this.#head = null;
     this.#chunks = null;
     this.#socket.resume();

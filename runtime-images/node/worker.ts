@@ -45,6 +45,8 @@ class Worker {
     // The router owns the connections and closes them first; nothing here may end one early.
     const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
     this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
+    // Bounded by size alone: node:http drops headers beyond a count without a word, those of the platform too.
+    this.#server.maxHeadersCount = 0;
     this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
@@ -204,7 +206,12 @@ class Worker {
   }
 
   #unpark(): void {
-    this.#parking.release((exchange) => this.#act(this.#check(exchange.req, true), exchange));
+    this.#parking.release((exchange) => {
+      const admit = this.#check(exchange.req, true);
+      // For the router loadTimeout ends here, and timeout begins.
+      if ("run" in admit) exchange.res.writeProcessing();
+      this.#act(admit, exchange);
+    });
   }
 
   get #isUnused(): boolean {

@@ -123,6 +123,16 @@ describe("a function that fails while it runs", () => {
     await berth.api.call("DELETE", "/v1/functions/looping");
   });
 
+  test("the first invocation of an instance has its timeout from when the code has loaded, however long that takes", async () => {
+    const code = "await new Promise((loaded) => setTimeout(loaded, 900)); export default async (req, res) => req.url === '/ok' ? res.end('ok') : undefined;";
+    await berth.deploy("patient", code, { timeout: "400ms", loadTimeout: "20s" });
+    expect((await berth.invoke("patient", {}, "/ok")).status).toBe(200);
+    await berth.deploy("patient", `${code} // another revision`, { timeout: "400ms", loadTimeout: "20s" });
+    const result = await timed(berth.invoke("patient"));
+    expect([result.status, result.error.code]).toEqual([504, "FUNCTION_TIMEOUT"]);
+    expect(result.ms).toBeLessThan(2500 * PATIENCE);
+  });
+
   const FRAGILE = "export default (req, res) => req.url === '/ok' ? res.end('ok') : setTimeout(() => { throw new Error('kaboom'); });";
 
   test("errors of single invocations do not close a function that serves others well", async () => {

@@ -61,9 +61,13 @@ export class SimInvocation implements Waiter {
     if (attempt !== this.#attempt || this.outcome !== null || !this.reservation) return;
     const { instanceUid, bootId } = this.reservation.endpoint;
     this.#cancelTimer();
-    if (failure.kind === "refused") this.#router.tally.add(`request ${failure.why}`);
-    this.limiter.rest(instanceUid, failure.kind === "refused" ? failure.why : "unreachable");
-    if (failure.kind !== "refused") this.#router.suspect(instanceUid, bootId, "unreachable");
+    if (failure.kind === "refused") {
+      this.#router.tally.add(`request ${failure.why}`);
+      this.limiter.turnedAway(this, instanceUid, failure.why);
+    } else {
+      this.limiter.rest(instanceUid, "unreachable");
+      this.#router.suspect(instanceUid, bootId, "unreachable");
+    }
     this.#release();
     const bodyStarted = !this.replayable && failure.kind === "refused";
     if (!mayRetry(failure, { replayable: this.replayable, bodyStarted })) return this.end(failure.kind === "broken" ? "broken" : "unavailable");

@@ -148,3 +148,36 @@ test("whoever has waited in vain is told why no instance can come, where that is
     "no instance of f was free within 1000 ms (queueTimeout), and no other can come: exceeded quota: q",
   ]);
 });
+
+test("an invocation that an instance takes for another's goes elsewhere or waits, and others are still sent there", () => {
+  let now = 0;
+  const fn = { ...functionOf("f", "i", "j"), concurrency: 2 };
+  const made = new Limiter(
+    fn,
+    () => now,
+    () => {},
+    () => [],
+  );
+  made.update(fn);
+  const lone = waiter();
+  made.acquire(lone);
+  const [at, other] = lone.reservation?.endpoint.instanceUid === "i" ? ["i", "j"] : ["j", "i"];
+  made.turnedAway(lone, at, "stale");
+  lone.reservation?.release();
+  lone.reservation = null;
+  made.acquire(lone);
+  expect((lone.reservation as Reservation | null)?.endpoint.instanceUid).toBe(other);
+  made.turnedAway(lone, other, "stale");
+  (lone.reservation as Reservation | null)?.release();
+  lone.reservation = null;
+  made.acquire(lone);
+  expect(lone.reservation).toBeNull();
+  // It waits, and holds up nobody behind it.
+  const later = [waiter(), waiter(), waiter(), waiter()];
+  for (const one of later) made.acquire(one);
+  expect(later.map(({ reservation }) => reservation !== null)).toEqual([true, true, true, true]);
+  later[0]?.reservation?.release();
+  now = 1001;
+  made.look();
+  expect(lone.reservation).not.toBeNull();
+});
