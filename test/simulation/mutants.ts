@@ -110,7 +110,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "nothing wakes the queue when an instance has rested",
     file: "router/limiter.ts",
-    find: "look = Math.min(look, blockedUntil);",
+    find: "look = Math.min(look, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));",
     replace: "void blockedUntil;",
     odds: { "invocation misrouted": 0.3 },
   },
