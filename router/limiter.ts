@@ -165,10 +165,13 @@ export class Limiter {
     return look;
   }
 
-  /** Whether an instance rests or may be picked. */
+  /** Whether an instance may be picked: it does not rest, and not everybody whose turn it is stays away from it. */
   isPickable(instanceUid: string): boolean {
     const slot = this.#slots.get(instanceUid);
-    return slot !== undefined && slot.endpoint !== null && slot.blockedUntil <= this.#now();
+    const now = this.#now();
+    if (!slot?.endpoint || slot.blockedUntil > now) return false;
+    const next = [...this.#next()];
+    return next.length === 0 || next.some(({ avoided }) => !isAvoided(slot, avoided?.get(instanceUid), now));
   }
 
   /** An invocation of its revision has ended; demand tells of it when it is told of anyway. */
