@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import type { AddressInfo, Server } from "node:net";
-import type { Endpoint, Suspect, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
+import type { Endpoint, RouterPeer, Suspect, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
 import type { RouterConfig } from "../../router/config.ts";
 import { startRouter } from "../../router/start.ts";
 
 /** A router over a table that the test writes: no pool manager, and instances that are servers of the test's. */
 export interface Routed {
   url: string;
+  /** As other routers know it. */
+  self: RouterPeer;
   /** What the router has reported of instances. */
   suspects: Suspect[];
   tell(change: TableChange): void;
@@ -17,17 +19,21 @@ export interface Routed {
 export async function startRouted(functions: TableFunction[], options: Partial<RouterConfig> = {}): Promise<Routed> {
   const suspects: Suspect[] = [];
   let tell: (change: TableChange) => void = () => {};
+  let self: RouterPeer = { id: "", host: "", port: 0 };
   const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1_000_000, accessShare: 0, unreadyMs: 0, drainMs: 0 };
-  const router = await startRouter({ host: "127.0.0.1", port: 0, advertise: "127.0.0.1", ...limits, ...options }, () => ({
-    subscribe: (listener) => {
-      tell = listener;
-      listener({ type: "snapshot", functions });
-      return () => {};
-    },
-    report: (report) => void suspects.push(...report.suspects),
-    leave: () => {},
-  }));
-  return { url: router.url, suspects, tell: (change) => tell(change), metrics: () => router.registry.metrics(), close: () => router.close() };
+  const router = await startRouter({ host: "127.0.0.1", port: 0, advertise: "127.0.0.1", ...limits, ...options }, (peer) => {
+    self = peer;
+    return {
+      subscribe: (listener) => {
+        tell = listener;
+        listener({ type: "snapshot", functions });
+        return () => {};
+      },
+      report: (report) => void suspects.push(...report.suspects),
+      leave: () => {},
+    };
+  });
+  return { url: router.url, self, suspects, tell: (change) => tell(change), metrics: () => router.registry.metrics(), close: () => router.close() };
 }
 
 /** The function `f`, whose instances listen on these ports of this machine. */

@@ -100,6 +100,13 @@ describe("a WebSocket opens", () => {
     client.close();
   });
 
+  test("and Connection takes away nothing that the platform says", async () => {
+    const { client, statuses } = await converse([opening(["Connection: Upgrade, host, X-Berth-Function, x-berth-revision, x-call-id", "Upgrade: websocket"])]);
+    expect([statuses, ...["host", "x-berth-function", "x-berth-revision"].map(valuesOf)]).toEqual([[101], ["x"], ["f"], ["r1"]]);
+    expect(valuesOf("x-call-id")).toHaveLength(1);
+    client.close();
+  });
+
   test.each([
     ["to another protocol", ["Connection: upgrade", "Upgrade: h2c"]],
     ["that Connection does not name", ["Upgrade: websocket"]],

@@ -9,13 +9,15 @@ const REQUESTS = Number(process.env.BERTH_TEST_REQUESTS ?? 1000);
 const CLIENTS = 16;
 
 const recorder = new Recorder();
-let routed: Routed;
+let routers: Routed[];
 beforeAll(async () => {
-  const port = await listen(recorder.server);
-  routed = await startRouted([functionAt([port], { concurrency: 1000 }, { key: "the-key" })]);
+  const functions = [functionAt([await listen(recorder.server)], { concurrency: 1000 }, { key: "the-key" })];
+  routers = [await startRouted(functions), await startRouted(functions)];
+  // One of them owns the function's slots, and the other one passes its invocations on.
+  for (const { tell } of routers) tell({ type: "routers", routers: routers.map(({ self }) => self) });
 });
 afterAll(async () => {
-  await routed.close();
+  await Promise.all(routers.map((router) => router.close()));
   recorder.close();
 });
 
@@ -46,7 +48,7 @@ function check(made: MadeRequest): void {
 /** A connection with some requests, each followed by another that must not be touched by it. */
 async function converse(maker: RequestMaker): Promise<number> {
   const requests = Array.from({ length: 1 + maker.below(4) }, () => maker.make());
-  const client = await RawClient.open(routed.url);
+  const client = await RawClient.open(maker.pick(routers).url);
   try {
     const pipelined = maker.chance(0.4);
     if (pipelined) {
@@ -102,4 +104,8 @@ test("no request touches another, whatever its headers, its framing and its body
     `BERTH_SEED=${SEED}`,
   ).toEqual([]);
   expect(recorder.requests.length, `BERTH_SEED=${SEED}`).toBeGreaterThan(REQUESTS / 2);
+  const passedOn = recorder.requests.filter(({ headers }) =>
+    headers.some(([name, value]) => name === "x-forwarded-for" && /127\.0\.0\.1, 127\.0\.0\.1$/.test(value)),
+  );
+  expect(passedOn.length).toBeGreaterThan(REQUESTS / 8);
 });
