@@ -91,7 +91,7 @@ function cutsOf(maker: RequestMaker, { bytes, headSize }: MadeRequest): number[]
   return [];
 }
 
-test("no request touches another, whatever its headers, its framing and its body are", { timeout: 120_000 }, async () => {
+test("no request touches another, whatever its headers, its framing and its body are", { timeout: 30_000 + 40 * REQUESTS }, async () => {
   const maker = new RequestMaker(SEED);
   let made = 0;
   const client = async () => {
