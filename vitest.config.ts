@@ -4,7 +4,7 @@ import LongestFirst from "./test/helpers/longest-first.ts";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/cluster/**", "test/services/**"],
+    exclude: ["test/cluster/**", "test/services/**", "test/ecosystem/**"],
     globalSetup: ["test/helpers/build.ts"],
     reporters: ["default", "./test/helpers/closing-line.ts"],
     testTimeout: 30_000,

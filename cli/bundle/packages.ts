@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { basename, dirname, join } from "node:path";
-import type { Plugin } from "esbuild";
+import type { OnResolveArgs, Plugin } from "esbuild";
 import { CliError, EXIT } from "../errors.ts";
 import { type PackageJson, readPackage } from "./source.ts";
 
@@ -14,9 +14,13 @@ const PLATFORM_PACKAGE = /\b(linux|darwin|win32)-(x64|arm64)/;
 /** Packages that are deployed beside the bundle, by name: the directory of each. */
 export type Externals = Map<string, string>;
 
+/** Imports that a package may make only where it needs them, and without which it may go on. */
+const LATE_IMPORTS = new Set<string>(["require-call", "require-resolve", "dynamic-import"]);
+
 /**
- * Leaves packages out of the bundle: those whose names match `patterns` (`*` stands for anything), and native ones,
- * which a bundle cannot hold. Where they are installed is noted in `found`; `say` is told of each native one.
+ * Leaves packages out of the bundle: those whose names match `patterns` (`*` stands for anything), native ones, which a
+ * bundle cannot hold, and those that are not installed where another package asks for them late: it may be able to do
+ * without. Where they are installed is noted in `found`; `say` is told of native and missing ones.
  */
 export function packagesPlugin(patterns: readonly string[], found: Externals, say: (text: string) => void): Plugin {
   const expressions = patterns.map((pattern) => new RegExp(`^${pattern.split("*").map(literally).join(".*")}$`));
@@ -29,12 +33,21 @@ export function packagesPlugin(patterns: readonly string[], found: Externals, sa
     if (native) say(`${name} is native: it is deployed as a package of its own, with what it depends on`);
     return isNamed || native;
   };
+  const missing = new Set<string>();
+  const isMissing = (name: string, { kind, importer, resolveDir }: OnResolveArgs): boolean => {
+    const asker = LATE_IMPORTS.has(kind) ? askingPackage(importer) : undefined;
+    if (asker === undefined || findPackage(name, resolveDir) !== undefined) return false;
+    if (!missing.has(name)) say(`warning: ${asker} asks for ${name}, which is not installed: it gets an error where it does`);
+    missing.add(name);
+    return true;
+  };
   return {
     name: "berth-packages",
     setup({ onResolve }) {
-      onResolve({ filter: /^[^./]/ }, ({ path, resolveDir, kind }) => {
+      onResolve({ filter: /^[^./]/ }, (args) => {
+        const { path, resolveDir, kind } = args;
         const name = kind === "entry-point" || isBuiltin(path) ? undefined : packageName(path);
-        return name !== undefined && isExternal(name, resolveDir) ? { path, external: true } : undefined;
+        return name !== undefined && (isExternal(name, resolveDir) || isMissing(name, args)) ? { path, external: true } : undefined;
       });
     },
   };
@@ -77,6 +90,12 @@ export function findPackage(name: string, dir: string): string | undefined {
     if (basename(at) !== "node_modules" && existsSync(path)) return realpathSync(path);
     if (dirname(at) === at) return undefined;
   }
+}
+
+/** The name of the package that a file of a package belongs to. */
+function askingPackage(file: string): string | undefined {
+  const [, name] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file.replaceAll("\\", "/")) ?? [];
+  return name;
 }
 
 /** The package that an import names; undefined where it names none. */

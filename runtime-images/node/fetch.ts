@@ -80,9 +80,23 @@ function relayed(response: Response): Response {
   const { status, statusText } = response;
   const headers = new Headers([...response.headers]);
   if (isDecoded) for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-  const body: unknown = response.body;
-  const stream = body instanceof Readable ? (Readable.toWeb(body) as NodeReadableStream as ReadableStream) : response.body;
-  return new NativeResponse(stream, { status, statusText, headers });
+  return new NativeResponse(streamOf(response.body), { status, statusText, headers });
+}
+
+/** Node's own stream of a body: it takes no other class for one, and some are Node's streams with the methods of both. */
+function streamOf(body: unknown): ReadableStream | null {
+  if (body === null || body instanceof ReadableStream) return body;
+  const stream = body as Partial<ReadableStream<Uint8Array>>;
+  if (typeof stream.getReader !== "function") return Readable.toWeb(body as Readable) as NodeReadableStream as ReadableStream;
+  const reader = (stream as ReadableStream<Uint8Array>).getReader();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
 }
 
 function typeOf(value: unknown): string {

@@ -179,6 +179,20 @@ test.each([
   expect(await answerOf({ ...files, ...native })).toEqual(["node_modules", "native"]);
 });
 
+test("a package that another one asks for where it may do without it is left out where it is not installed, which is said once", async () => {
+  const files = {
+    "index.mjs": 'import n from "wrapper"; export default { fetch: async () => Response.json(await n()) };',
+    "node_modules/wrapper/index.js": `const get = (load) => { try { return load(); } catch (error) { return error.code; } };
+      module.exports = async () => [get(() => require("absent")), get(() => require("absent/deep")), await import("@no/where").catch((error) => error.code)];`,
+  };
+  const { said } = await bundled(directoryOf(files));
+  expect(said).toEqual(["absent", "@no/where"].map((name) => `warning: wrapper asks for ${name}, which is not installed: it gets an error where it does`));
+  expect(await answerOf(files)).toEqual(["MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]);
+  await expect(bundled(directoryOf({ ...files, "index.mjs": 'export default () => require("absent");' }))).rejects.toMatchObject({ code: "BUNDLE_FAILED" });
+  const eager = { "node_modules/wrapper/index.mjs": 'import "absent";', "node_modules/wrapper/package.json": '{"exports":"./index.mjs"}' };
+  await expect(bundled(directoryOf({ ...files, ...eager }))).rejects.toMatchObject({ code: "BUNDLE_FAILED" });
+});
+
 test("an addon that is required by its path is loaded", async () => {
   const addon = readFileSync("node_modules/@oxc-parser/binding-linux-x64-gnu/parser.linux-x64-gnu.node");
   const files = {

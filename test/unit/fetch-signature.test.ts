@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { type FetchContext, fetchHandle } from "../../runtime-images/node/fetch.ts";
@@ -132,6 +133,21 @@ describe("a response", () => {
     const served = await serve(() => new OtherResponse());
     const { status, headers } = await served.ask("/");
     expect([status, headers["x-a"]]).toEqual([203, "1"]);
+  });
+
+  test("of another implementation, whose body is a stream of its own, is sent whole", async () => {
+    const web = (chunks: Uint8Array[]) => ({
+      getReader: () => ({ read: async () => ({ done: chunks.length === 0, value: chunks.shift() }), cancel: async () => {} }),
+    });
+    // GraphQL Yoga's are Node's streams that pass for web streams.
+    const both = new Proxy(Readable.from(["not", "this"]), {
+      get: (target, name) => (name === "getReader" ? web([Buffer.from("first "), Buffer.from("second")]).getReader : Reflect.get(target, name)),
+    });
+    for (const body of [both, web([Buffer.from("first "), Buffer.from("second")]), Readable.from([Buffer.from("first "), Buffer.from("second")])]) {
+      const served = await serve(() => ({ status: 201, statusText: "", headers: new Headers({ "x-own": "1" }), body }));
+      const { status, headers, body: got } = await served.ask("/");
+      expect([status, headers["x-own"], String(got)]).toEqual([201, "1", "first second"]);
+    }
   });
 
   test("of another implementation, coded by the handler itself, stays as it is", async () => {
