@@ -1,5 +1,6 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import { Compile } from "typebox/compile";
+import type { Signature } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
@@ -51,7 +52,7 @@ export const ManifestSchema = Type.Partial(
       }),
     ),
     signature: Type.Optional(
-      Type.Union([Type.Literal("fetch"), Type.Literal("lambda"), Type.Literal("node")], {
+      Type.Union([Type.Literal("fetch"), Type.Literal("lambda"), Type.Literal("lambda-1.0"), Type.Literal("node")], {
         description: "How the handler is called. Left out: found from the export.",
       }),
     ),
@@ -117,7 +118,7 @@ type Patch = OrNull<Omit<Given, "env" | "secrets" | "rollout">> & {
 export interface Manifest {
   runtime: string;
   handler: string | null;
-  signature: "fetch" | "lambda" | "node" | null;
+  signature: Signature | null;
   env: Record<string, string>;
   secrets: Record<string, string>;
   timeoutMs: number;

@@ -14,7 +14,7 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
   const isBase64Encoded = body.length > 0 && !isText(req, body);
   const parameters = parametersOf(query);
   const cookies = req.headers.cookie?.split(";").map((cookie) => cookie.trim());
-  const now = Date.now();
+  const now = timeOfRequest();
   return {
     version: "2.0",
     routeKey: "$default",
@@ -32,22 +32,33 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
         method: req.method,
         path,
         protocol: `HTTP/${req.httpVersion}`,
-        sourceIp: headers["x-forwarded-for"]?.split(",")[0]?.trim() ?? "",
+        sourceIp: sourceOf(req),
         userAgent: req.headers["user-agent"] ?? "",
       },
       requestId: callId,
       routeKey: "$default",
       stage: "$default",
-      time: clfTime(new Date(now)),
-      timeEpoch: now,
+      time: now.clf,
+      timeEpoch: now.epoch,
     },
-    ...(body.length > 0 && { body: body.toString(isBase64Encoded ? "base64" : "utf8") }),
+    ...(body.length > 0 && { body: textOf(body, isBase64Encoded) }),
     isBase64Encoded,
   };
 }
 
+/** The client, as the first router has seen it. */
+export function sourceOf({ headers }: IncomingMessage): string {
+  return String(headers["x-forwarded-for"] ?? "")
+    .split(",")[0]
+    ?.trim() as string;
+}
+
+export function textOf(body: Buffer, isBase64Encoded: boolean): string {
+  return body.toString(isBase64Encoded ? "base64" : "utf8");
+}
+
 /** The path is passed on as it was sent: what a parser of URLs would make of `//host` or `..` is not what was asked for. */
-function splitUrl(url: string): { path: string; query: string } {
+export function splitUrl(url: string): { path: string; query: string } {
   const at = url.indexOf("?");
   return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
 }
@@ -70,14 +81,19 @@ function headersOf(req: IncomingMessage): Record<string, string> {
 }
 
 /** Bytes that are no text, or that a coding makes none, would be lost in a string. */
-function isText(req: IncomingMessage, body: Buffer): boolean {
+export function isText(req: IncomingMessage, body: Buffer): boolean {
   const coding = req.headers["content-encoding"] ?? "identity";
   return coding.toLowerCase() === "identity" && TEXT.test(req.headers["content-type"] ?? "text/plain") && isUtf8(body);
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** `12/Mar/2020:19:03:58 +0000` */
+/** The time of day, in milliseconds and as in `12/Mar/2020:19:03:58 +0000`. */
+export function timeOfRequest(): { epoch: number; clf: string } {
+  const epoch = Date.now();
+  return { epoch, clf: clfTime(new Date(epoch)) };
+}
+
 function clfTime(time: Date): string {
   const [date, clock] = [time.toISOString().slice(0, 10).split("-"), time.toISOString().slice(11, 19)];
   return `${date[2]}/${MONTHS[time.getUTCMonth()]}/${date[0]}:${clock} +0000`;

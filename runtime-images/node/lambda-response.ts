@@ -16,6 +16,12 @@ export function send(result: unknown, res: ServerResponse): void {
   res.end(typeof result === "string" ? result : JSON.stringify(result ?? null));
 }
 
+/** Payload format 1.0 guesses nothing: a result has a statusCode. */
+export function sendV1(result: unknown, res: ServerResponse): void {
+  if (!isStructured(result)) throw new TypeError("the result has no statusCode, which payload format 1.0 wants");
+  sendStructured(result, res);
+}
+
 function isStructured(result: unknown): result is LambdaResult {
   return typeof result === "object" && result !== null && (result as LambdaResult).statusCode !== undefined;
 }
@@ -30,8 +36,14 @@ function sendStructured({ statusCode, headers, multiValueHeaders, cookies, body,
 export function setHead(res: ServerResponse, { statusCode, headers, multiValueHeaders, cookies }: Omit<LambdaResult, "body">): void {
   res.statusCode = statusOf(statusCode ?? 200);
   for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined && value !== null) res.setHeader(name, String(value));
-  for (const [name, values] of Object.entries(multiValueHeaders ?? {})) if (values) res.setHeader(name, values.map(String));
+  for (const [name, values] of Object.entries(multiValueHeaders ?? {})) if (values) res.setHeader(name, united(values, res.getHeader(name)));
   if (cookies?.length) res.setHeader("set-cookie", cookies);
+}
+
+/** A name under `headers` and `multiValueHeaders` has the values of both. */
+function united(values: readonly unknown[], single: unknown): string[] {
+  const all = values.map(String);
+  return single === undefined || all.includes(String(single)) ? all : [...all, String(single)];
 }
 
 function statusOf(given: number | string): number {

@@ -2,19 +2,21 @@ import type { IncomingMessage } from "node:http";
 import type { Handle } from "./invoker.ts";
 import type { LoadedFrom } from "./ipc.ts";
 import { toEvent } from "./lambda-event.ts";
-import { send } from "./lambda-response.ts";
+import { toEventV1 } from "./lambda-event-v1.ts";
+import { send, sendV1 } from "./lambda-response.ts";
 import { streamed } from "./lambda-stream.ts";
 
 type Callback = (error: unknown, result?: unknown) => void;
 type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => unknown;
 
-/**
- * `exports.handler = async (event, context) => …` with API Gateway's HTTP events (payload format 2.0), or what
- * `awslambda.streamifyResponse` has made of a handler.
- */
-export function lambdaHandle(target: unknown, from: LoadedFrom): Handle {
+/** How requests and results are told: API Gateway's payload formats 1.0 and 2.0. */
+const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
+
+/** `exports.handler = async (event, context) => …`, or what `awslambda.streamifyResponse` has made of a handler. */
+export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
   const handler = target as LambdaHandler;
   const stream = streamed(target);
+  const { toEvent, send } = FORMATS[format];
   return async (req, res, { id }) => {
     const event = toEvent(req, await readBody(req), id);
     const context = contextOf(from, id);

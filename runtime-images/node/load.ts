@@ -29,6 +29,7 @@ export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
 
 function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Handle {
   if (signature === "fetch") return fetchHandle(target, from);
+  if (signature === "lambda-1.0") return lambdaHandle(target, from, "1.0");
   return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
 }
 

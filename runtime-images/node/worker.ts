@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
-import { FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../protocol/headers.ts";
+import { admitRequest } from "./admit.ts";
 import { type Call, callIdOf, currentCall } from "./call.ts";
 import { logError, stackOf, summaryOf } from "./describe.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
@@ -167,10 +167,7 @@ class Worker {
   }
 
   #check(req: IncomingMessage, parked = false): Admit {
-    const { [FUNCTION_HEADER]: functionUid, [REVISION_HEADER]: revision, [KEY_HEADER]: key } = req.headers;
-    // Only routers have the key of an instance; to anyone else it is not the function's.
-    if (this.#key !== null && key !== this.#key) return this.#admission.admit("", "", parked);
-    return this.#admission.admit(String(functionUid), String(revision), parked);
+    return admitRequest(req, { admission: this.#admission, key: this.#key, parked });
   }
 
   #act(admit: Admit, exchange: Exchange): void {

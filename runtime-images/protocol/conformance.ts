@@ -16,9 +16,9 @@ export interface RuntimeSubject {
 /**
  * `hello` answers "hello"; `slow` answers "slow" after 300 ms; `throws` throws "boom at load" while it loads;
  * `hangs` never finishes loading; `exits` ends its process when it is invoked; `env` answers the variable GREETING;
- * `spins` keeps its processor busy for ten seconds.
+ * `spins` keeps its processor busy for ten seconds; `headers` answers all that it can see of its request's headers.
  */
-export type SampleName = "hello" | "slow" | "throws" | "hangs" | "exits" | "env" | "spins";
+export type SampleName = "hello" | "slow" | "throws" | "hangs" | "exits" | "env" | "spins" | "headers";
 
 export interface Check {
   name: string;
@@ -200,6 +200,18 @@ export const conformance: Check[] = [
       await beating.line((line) => line.beat === true);
       assert.ok(plain.lines.every((line) => "echo" in line));
       for (const stream of [plain, beating]) stream.end();
+    },
+  },
+  {
+    name: "runs what comes with the order's key alone, and keeps the key from the function, whose answer may show all headers",
+    run: async (subject) => {
+      const { port } = (await load(subject, "headers", {}, { key: "the-key" })).echo;
+      const ask = (key: object) => invoke(subject, port, { headers: { ...HEADERS, ...key, "x-own": "1" } });
+      for (const key of [{ "x-berth-key": "the-key" }, { "X-Berth-Key": "the-key" }]) {
+        const { status, body } = await ask(key);
+        assert.deepEqual([status, body.includes("x-own"), body.includes("the-key")], [200, true, false]);
+      }
+      assert.deepEqual([(await ask({})).refused, (await ask({ "x-berth-key": "another" })).refused], ["stale", "stale"]);
     },
   },
   {

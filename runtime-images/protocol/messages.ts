@@ -42,7 +42,8 @@ export interface LoadSettings {
 }
 
 /** How a function wants to be called. */
-export type Signature = "fetch" | "lambda" | "node";
+/** `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` has 2.0. */
+export type Signature = "fetch" | "lambda" | "lambda-1.0" | "node";
 
 /** `load`: a compare-and-set on (uid, bootId, epoch). */
 export interface LoadOrder {

@@ -13,6 +13,7 @@ const SAMPLES: Record<SampleName, string> = {
   hangs: "await new Promise(() => setTimeout(() => {}, 1e6)); export default {};",
   exits: "export default { fetch() { process.exit(3); } };",
   spins: "export default { fetch() { for (const from = Date.now(); Date.now() - from < 10_000; ); return new Response('spun'); } };",
+  headers: "export default (req, res) => res.end(JSON.stringify([req.headers, req.rawHeaders, req.headersDistinct]));",
   env: "export default { fetch: (request, env) => new Response(process.env.GREETING) };",
 };
 

@@ -10,9 +10,9 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-async function serve(handler: (event: never, context: never, callback: never) => unknown): Promise<Served> {
+async function serve(handler: (event: never, context: never, callback: never) => unknown, format: "1.0" | "2.0" = "2.0"): Promise<Served> {
   const settings = { entry: "index.mjs", handler: null, signature: null, concurrency: 1, timeoutMs: 5000 };
-  const served = await Served.start(lambdaHandle(handler, { file: "", functionName: "f", revision: "r1", settings, env: {} }));
+  const served = await Served.start(lambdaHandle(handler, { file: "", functionName: "f", revision: "r1", settings, env: {} }, format));
   closing.push(() => served.close());
   return served;
 }
@@ -22,6 +22,35 @@ async function events(): Promise<(...args: Parameters<Served["ask"]>) => Promise
   const served = await serve((event) => ({ statusCode: 200, body: JSON.stringify(event) }));
   return async (...args) => JSON.parse(String((await served.ask(...args)).body));
 }
+
+describe("payload format 1.0", () => {
+  test("tells names as they were sent, all values of each, and null of what there is not", async () => {
+    const served = await serve((event) => ({ statusCode: 200, body: JSON.stringify(event) }), "1.0");
+    const ask = async (...args: Parameters<Served["ask"]>) => JSON.parse(String((await served.ask(...args)).body));
+    const event = await ask("//host/a%2Fb/../c?a=1&b=x%20y&a=2", { headers: { "X-One": "1", "x-forwarded-for": "1.1.1.1, 2.2.2.2" } });
+    expect([event.version, event.httpMethod, event.path, event.body, event.isBase64Encoded]).toEqual(["1.0", "GET", "//host/a%2Fb/../c", null, false]);
+    expect([event.queryStringParameters, event.multiValueQueryStringParameters]).toEqual([
+      { a: "2", b: "x y" },
+      { a: ["1", "2"], b: ["x y"] },
+    ]);
+    expect([event.headers["X-One"], event.multiValueHeaders["X-One"], event.requestContext.identity.sourceIp]).toEqual(["1", ["1"], "1.1.1.1"]);
+    expect(event.requestContext.requestTime).toMatch(/^\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/);
+    const plain = await ask("/", { method: "POST", body: Buffer.from([255, 0]) });
+    expect([plain.queryStringParameters, plain.multiValueQueryStringParameters, plain.stageVariables]).toEqual([null, null, null]);
+    expect([plain.isBase64Encoded, plain.body]).toEqual([true, Buffer.from([255, 0]).toString("base64")]);
+  });
+
+  test("wants a statusCode, and unites the headers of both kinds", async () => {
+    const united = await serve(
+      () => ({ statusCode: 200, headers: { "x-a": "1", "x-b": "b" }, multiValueHeaders: { "x-a": ["2", "3"], "Set-Cookie": ["a=1", "b=2"] } }),
+      "1.0",
+    );
+    const { headers } = await united.ask("/");
+    expect([headers["x-a"], headers["x-b"], headers["set-cookie"]]).toEqual(["2, 3, 1", "b", ["a=1", "b=2"]]);
+    const { status, body } = await (await serve(() => ({ a: 1 }), "1.0")).ask("/");
+    expect([status, JSON.parse(String(body)).error.message]).toEqual([500, "the result has no statusCode, which payload format 1.0 wants"]);
+  });
+});
 
 describe("an event of payload format 2.0", () => {
   test("tells the path and the query as they were sent, and joins the values of one name", async () => {
