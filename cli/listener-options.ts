@@ -19,10 +19,15 @@ export function withListenerOptions(command: Command): Command {
     .addOption(new Option("--api-keys <file>", "file of accepted keys (berth key); needed where others than this machine can connect").env("BERTH_API_KEYS"));
 }
 
+/** Whether only this machine can connect to a listener there. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
 /** Null: only this machine can connect, and needs no key. Throws `KEYS_MISSING` or `KEY_FILE`. */
 export function keysOf({ host, apiKeys }: ListenerOptions): ApiKeys | null {
   if (!apiKeys) {
-    if (host === "localhost" || host === "::1" || host.startsWith("127.")) return null;
+    if (isLoopback(host)) return null;
     const fix = "name a file of keys with --api-keys (berth key makes them), or listen on 127.0.0.1";
     throw new CliError("KEYS_MISSING", `others than this machine can connect to ${host}`, fix, EXIT.usage);
   }

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { RouterConfig } from "../router/config.ts";
 import { integer, share } from "./arguments.ts";
-import { keysOf, type ListenerOptions } from "./listener-options.ts";
+import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
 
 /** Of every router, in the pool manager's process or in one of its own. */
 export interface RouterOptions extends ListenerOptions {
@@ -11,6 +11,8 @@ export interface RouterOptions extends ListenerOptions {
   domain?: string;
   /** Share of invocations that are logged, 0 to 1. */
   accessLog?: number;
+  /** Left out: on loopback. */
+  exposeErrors?: boolean;
 }
 
 export function withRouterOptions(command: Command): Command {
@@ -28,7 +30,9 @@ export function withRouterOptions(command: Command): Command {
         .env("BERTH_ACCESS_LOG")
         .default(0)
         .argParser(share),
-    );
+    )
+    .option("--expose-errors", "callers see messages and stacks of functions' errors; by default where only this machine can connect")
+    .option("--no-expose-errors", "callers see a code and a sentence; the rest is in the logs");
 }
 
 /** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
@@ -43,6 +47,7 @@ export function routerConfig(options: RouterOptions, ownKey: string | null, unre
     domain: domain ?? null,
     maxBodyBytes: maxBody,
     accessShare: accessLog ?? 0,
+    exposeErrors: options.exposeErrors ?? isLoopback(host),
     unreadyMs,
     drainMs,
   };

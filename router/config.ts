@@ -16,6 +16,8 @@ export interface RouterConfig {
   maxBodyBytes: number;
   /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */
   accessShare: number;
+  /** Whether callers get to see what functions say of their failures: messages, stacks and paths. */
+  exposeErrors: boolean;
   /** A router that stops serves on for this long while it says that it is not ready. Milliseconds. */
   unreadyMs: number;
   /** How long running invocations get after that. Milliseconds. */

@@ -27,6 +27,7 @@ export interface Shared {
   readonly self: string;
   readonly ownKey: string | null;
   readonly accessLog: AccessLog | null;
+  readonly exposeErrors: boolean;
   /** The slots of a function's revisions. */
   limitersOf(uid: string): Iterable<Limiter>;
   /** Nothing of that name is left. */
@@ -71,6 +72,10 @@ export class FunctionEntry {
 
   get active(): number {
     return this.#running.size;
+  }
+
+  get exposesErrors(): boolean {
+    return this.#shared.exposeErrors;
   }
 
   update(fn: TableFunction): void {

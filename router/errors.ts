@@ -44,6 +44,23 @@ export const FAILURE_CODES = {
   crash: "FUNCTION_CRASHED",
 } as const satisfies Record<string, RouterErrorCode>;
 
+/**
+ * Errors whose messages have words of the function or of what runs it: stacks, paths, addresses of its services. This is
+ * what strangers are told instead.
+ */
+const FOR_STRANGERS: Partial<Record<RouterErrorCode, string>> = {
+  FUNCTION_LOAD_FAILED: "the function's code does not load",
+  FUNCTION_LOAD_TIMEOUT: "the function's code did not load in time",
+  FUNCTION_CRASHED: "the function's process ended before it answered",
+  FUNCTION_ERROR: "the function's handler threw an error",
+  RESPONSE_INVALID: "the function's response cannot be passed on",
+  POOL_BLOCKED: "no instance became free, and no other can come at present",
+};
+
+export function isForStrangers(code: RouterErrorCode): boolean {
+  return FOR_STRANGERS[code] === undefined;
+}
+
 /** An invocation that ends with an answer of the router's own. */
 export class RouterError extends Error {
   readonly code: RouterErrorCode;
@@ -62,5 +79,11 @@ export class RouterError extends Error {
 
   get fix(): string {
     return ROUTER_ERRORS[this.code][1];
+  }
+
+  /** The same error without words of the function. */
+  forStrangers(): RouterError {
+    const message = FOR_STRANGERS[this.code];
+    return message === undefined ? this : new RouterError(this.code, message, this.retryAfterMs);
   }
 }

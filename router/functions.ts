@@ -1,6 +1,7 @@
 import type { PoolManagerLink, RouterPeer, TableFunction } from "../pool-manager/client/contract.ts";
 import { expiry } from "../pool-manager/client/expiry.ts";
 import type { AccessLog } from "./access-log.ts";
+import type { RouterConfig } from "./config.ts";
 import { DemandReporter } from "./demand.ts";
 import { FunctionEntry, type Shared } from "./entry.ts";
 import { RouterError } from "./errors.ts";
@@ -33,8 +34,11 @@ export class Functions implements Shared {
   /** What other routers are shown; null: nothing. */
   readonly ownKey: string | null;
 
-  constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, ownKey: string | null = null) {
+  readonly exposeErrors: boolean;
+
+  constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, { ownKey, exposeErrors }: Pick<RouterConfig, "ownKey" | "exposeErrors">) {
     this.ownKey = ownKey;
+    this.exposeErrors = exposeErrors;
     this.accessLog = accessLog;
     this.self = routerId;
     this.#peers = new Peers(routerId);

@@ -4,7 +4,7 @@ import { expiry } from "../pool-manager/client/expiry.ts";
 import { CALL_ID_HEADER, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, type Refusal, refusalOf } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { FunctionEntry } from "./entry.ts";
-import { errorCodeOf, FAILURE_CODES, RouterError } from "./errors.ts";
+import { errorCodeOf, FAILURE_CODES, isForStrangers, RouterError, type RouterErrorCode } from "./errors.ts";
 import { callIdOf, clientHeaders, requestHead, serverTiming, upstreamHeaders } from "./headers.ts";
 import type { Waiter } from "./limiter.ts";
 import { type Overrun, Patience } from "./patience.ts";
@@ -36,6 +36,8 @@ export class Invocation implements Waiter, WireHandler {
   #abort: ((reason?: Error) => void) | null = null;
   #onWire = false;
   #refused: Refusal | null = null;
+  /** The instance answers with an error whose words the client does not get. */
+  #veiled: RouterErrorCode | null = null;
   #patience: Patience | null = null;
   #grantedAt = 0;
   #start: StartKind = "warm";
@@ -111,9 +113,13 @@ export class Invocation implements Waiter, WireHandler {
       return true;
     }
     if (this.#phase === "done") return true;
+    const error = errorCodeOf(berth?.get(ERROR_HEADER));
+    if (error && !this.#entry.exposesErrors && !isForStrangers(error)) {
+      this.#veiled = error;
+      return true;
+    }
     this.#phase = "answering";
     const parkedMs = Number(berth?.get(PARKED_HEADER) ?? 0);
-    const error = errorCodeOf(berth?.get(ERROR_HEADER));
     if (error) this.#entry.failed(error);
     else this.#reservation?.answered();
     this.#overheadMs = this.#grantedAt - this.arrivedAt + parkedMs;
@@ -142,6 +148,10 @@ export class Invocation implements Waiter, WireHandler {
 
   onComplete(): void {
     if (this.#refused) return this.#failedAttempt({ kind: "refused", why: this.#refused });
+    if (this.#veiled) {
+      this.#abort = null;
+      return this.#answer(new RouterError(this.#veiled, ""));
+    }
     this.#finish(this.#status);
     this.#exchange.end();
   }
@@ -245,7 +255,7 @@ export class Invocation implements Waiter, WireHandler {
     // The wire still tells the end of the attempt; that of joined connections nobody tells.
     this.#finish(error.status, this.#abort !== null && this.#phase !== "joined");
     if (began) this.#exchange.destroy();
-    else sendError(this.#exchange, error, this.callId);
+    else sendError(this.#exchange, this.#entry.exposesErrors ? error : error.forStrangers(), this.callId);
   }
 
   /** The client has gone, or has its whole response. */

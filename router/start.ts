@@ -36,7 +36,7 @@ export async function startRouter(
   const id = randomBytes(4).toString("hex");
   const { accessShare } = config;
   const accessLog = accessShare > 0 ? new AccessLog(accessShare, (line) => process.stdout.write(line)) : null;
-  const functions = new Functions(id, metrics, accessLog, config.ownKey);
+  const functions = new Functions(id, metrics, accessLog, config);
   const standing = new Standing({ table: functions.table, say });
   const server = new RouterServer(config, functions, standing);
   metrics.unheard(() => functions.table.unheardMs);

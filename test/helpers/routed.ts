@@ -20,7 +20,7 @@ export async function startRouted(functions: TableFunction[], options: Partial<R
   const suspects: Suspect[] = [];
   let tell: (change: TableChange) => void = () => {};
   let self: RouterPeer = { id: "", host: "", port: 0 };
-  const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1_000_000, accessShare: 0, unreadyMs: 0, drainMs: 0 };
+  const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1_000_000, accessShare: 0, exposeErrors: true, unreadyMs: 0, drainMs: 0 };
   const router = await startRouter({ host: "127.0.0.1", port: 0, advertise: "127.0.0.1", ...limits, ...options }, (peer) => {
     self = peer;
     return {

@@ -45,7 +45,7 @@ async function somebody(...texts: string[]): Promise<{ url: string; streams: num
 
 /** A router's functions, and what its link has told. */
 function follow(link: PoolManagerLink): { functions: Functions; told: TableChange[] } {
-  const functions = new Functions("r", new RouterMetrics(), null);
+  const functions = new Functions("r", new RouterMetrics(), null, { ownKey: null, exposeErrors: true });
   const told: TableChange[] = [];
   functions.follow({
     subscribe: (listener) =>

@@ -67,7 +67,17 @@ beforeAll(async () => {
   });
   await until(() => messages.length > 0, "the others are there");
   port = messages[0]?.port as number;
-  const config = { host: "127.0.0.1", port: 0, advertise: "127.0.0.1", keys: null, ownKey: null, domain: null, maxBodyBytes: 1000, accessShare: 0 };
+  const config = {
+    host: "127.0.0.1",
+    port: 0,
+    advertise: "127.0.0.1",
+    keys: null,
+    ownKey: null,
+    domain: null,
+    maxBodyBytes: 1000,
+    accessShare: 0,
+    exposeErrors: true,
+  };
   router = await startRouter({ ...config, unreadyMs: 0, drainMs: 0 }, () => ({
     subscribe: (listener) => {
       tell = listener;

@@ -68,7 +68,7 @@ async function invoke(port: number, queueTimeoutMs = 30_000): Promise<[number, s
     report: () => {},
     leave: () => {},
   };
-  const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1000, accessShare: 0, unreadyMs: 0, drainMs: 1000 };
+  const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1000, accessShare: 0, exposeErrors: true, unreadyMs: 0, drainMs: 1000 };
   const router = await startRouter({ host: "127.0.0.1", port: 0, advertise: "127.0.0.1", ...limits }, () => link);
   try {
     const answer = await fetch(`${router.url}/function/f`);

@@ -39,7 +39,17 @@ test("an instance that turns an invocation away for a reason of a later version 
     failure: null,
     blocked: null,
   };
-  const config = { host: "127.0.0.1", port: 0, advertise: "127.0.0.1", keys: null, ownKey: null, domain: null, maxBodyBytes: 1000, accessShare: 0 };
+  const config = {
+    host: "127.0.0.1",
+    port: 0,
+    advertise: "127.0.0.1",
+    keys: null,
+    ownKey: null,
+    domain: null,
+    maxBodyBytes: 1000,
+    accessShare: 0,
+    exposeErrors: true,
+  };
   const router = await startRouter({ ...config, unreadyMs: 0, drainMs: 0 }, () => ({
     subscribe: (listener) => {
       listener({ type: "snapshot", functions: [fn] });
