@@ -8,8 +8,9 @@ import { plot } from "./plot.ts";
 import { machine, printScenarios, type Scenario, stolen } from "./report.ts";
 import type { RouterSize } from "./router.ts";
 import { burst, cold, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
+import type { SignaturesSize } from "./signatures.ts";
 
-/** `npm run bench -- [router|fairness|memory] [--platform local|kruise] [--quick] [--out FILE] [--scenario NAME …]` */
+/** `npm run bench -- [router|fairness|signatures|memory] [--platform local|kruise] [--quick] [--out FILE] [--scenario NAME …]` */
 const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
 const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
@@ -19,6 +20,8 @@ const CLUSTER_NAMES = ["starts", "burst"];
 
 const ROUTER_FULL: RouterSize = { rounds: 5, seconds: 3, shots: 3000 };
 const ROUTER_QUICK: RouterSize = { rounds: 2, seconds: 1, shots: 300 };
+const SIGNATURES_FULL: SignaturesSize = { rounds: 3, seconds: 3, warming: 5000 };
+const SIGNATURES_QUICK: SignaturesSize = { rounds: 2, seconds: 1, warming: 500 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,6 +58,9 @@ if (positionals[0] === "router") {
 } else if (positionals[0] === "fairness") {
   const { fairness } = await import("./fairness.ts");
   scenarios.push(...(await fairness({ rounds: values.quick ? 1 : 10 }, progress)));
+} else if (positionals[0] === "signatures") {
+  const { signatures } = await import("./signatures.ts");
+  scenarios.push(...(await signatures(values.quick ? SIGNATURES_QUICK : SIGNATURES_FULL, progress)));
 } else if (positionals[0] === "memory") {
   const { memoryGrowth } = await import("./memory.ts");
   scenarios.push(...(await memoryGrowth(values.quick ? 20_000 : 1_000_000, progress)));
@@ -66,7 +72,7 @@ if (positionals[0] === "router") {
 } else {
   memory = await localScenarios();
 }
-if (positionals[0] !== "router") printScenarios(scenarios);
+if (positionals[0] !== "router" && positionals[0] !== "signatures") printScenarios(scenarios);
 const share = stolen();
 process.stdout.write(`processor time that the host took away: ${(100 * share).toFixed(1)} %\n`);
 if (memory) process.stdout.write(`private memory in MB: ${JSON.stringify(memory)}\n`);

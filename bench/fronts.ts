@@ -59,6 +59,16 @@ export async function proxy(name: "reply-from" | "node-http", { url, headers }: 
   return started(name, port, spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] }));
 }
 
+/** Node alone, with the handler of a module of this source. */
+export async function bareServer(source: string): Promise<Front> {
+  const port = await freePort();
+  return started(
+    "bare",
+    port,
+    spawn(process.execPath, ["--import", "tsx", "bench/servers/bare.ts", String(port), source], { stdio: ["ignore", "ignore", "inherit"] }),
+  );
+}
+
 /** A router of the pool manager at `manageUrl`, which the function `hello` is invoked through. */
 export async function router(name: string, manageUrl: string): Promise<Front> {
   const port = await freePort();

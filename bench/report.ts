@@ -23,6 +23,11 @@ export interface Scenario {
   requestsPerSecondAt?: Record<number, number>;
   /** Processor time per request as a multiple of nginx's. */
   cpuOfNginx?: number;
+  /** Processor time per invocation of what answers, in microseconds: all processes of the instance, or the bare server. */
+  instanceCpuUsPerRequest?: number;
+  /** That as a multiple of the node signature's, and of the bare server's. */
+  instanceOfNode?: number;
+  instanceOfBare?: number;
   /** Beyond what the instance itself takes at the same rate. */
   addedP50Ms?: number;
   addedP99Ms?: number;

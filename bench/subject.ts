@@ -81,19 +81,24 @@ export class Subject {
     return processCpuUs(Number(this.#child.pid));
   }
 
-  /** Private memory in MB: of pool manager and router, and of the instance's whole process group. */
+  /** Private memory in MB: of pool manager and router, and of the instance's processes. */
   memory(instance?: string): number {
     if (!instance) return privateMb(Number(this.#child.pid));
-    let sum = 0;
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    return this.processesOf(instance).reduce((sum, pid) => sum + privateMb(pid), 0);
+  }
+
+  /** The processes of an instance, supervisor and workers: the variables of each name its directory. */
+  processesOf(instance: string): number[] {
+    const dir = join(this.#stateDir, "instances", instance);
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    return pids.map(Number).filter((pid) => {
       try {
-        const about = readFileSync(`/proc/${pid}/environ`, "latin1");
-        if (about.includes(join(this.#stateDir, "instances", instance))) sum += privateMb(Number(pid));
+        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(dir);
       } catch {
         // It ended, or is not ours to read.
+        return false;
       }
-    }
-    return sum;
+    });
   }
 }
 
