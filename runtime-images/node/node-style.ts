@@ -1,5 +1,4 @@
 import { Server } from "node:http";
-import { finished } from "node:stream";
 import type { Handle } from "./invoker.ts";
 
 type Next = (error?: unknown) => void;
@@ -11,7 +10,8 @@ export function nodeHandle(target: unknown): Handle {
   const takesNext = handler.length >= 3 && !isApplication(handler);
   return (req, res) =>
     new Promise<void>((resolve, reject) => {
-      finished(res, () => resolve());
+      // Node emits it after each response, however that ended; `finished()` adds seven listeners to learn the same.
+      res.on("close", resolve);
       const next: Next = (error) => {
         if (error) return reject(error);
         res.statusCode = 404;

@@ -19,12 +19,15 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
   let closed = false;
   let settled = false;
   let well = true;
+  let givingUp: NodeJS.Timeout | undefined;
   const finish = () => {
     if (closed && settled) done(well);
   };
   const settle = () => {
     if (settled) return;
     settled = true;
+    // Left running, the timer would keep the request and its response for as long: at a high rate that is much memory.
+    clearTimeout(givingUp);
     flushOutput(call);
     finish();
   };
@@ -45,7 +48,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
   res.on("close", () => {
     closed = true;
     finish();
-    if (!settled) setTimeout(giveUp, timeoutMs).unref();
+    if (!settled) givingUp = setTimeout(giveUp, timeoutMs).unref();
   });
   void invoke(req, call).then(settle);
 }
