@@ -91,8 +91,13 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 /** The time of day, in milliseconds and as in `12/Mar/2020:19:03:58 +0000`. */
 export function timeOfRequest(): { epoch: number; clf: string } {
   const epoch = Date.now();
-  return { epoch, clf: clfTime(new Date(epoch)) };
+  const second = Math.floor(epoch / 1000);
+  if (second !== told.second) told = { second, clf: clfTime(new Date(epoch)) };
+  return { epoch, clf: told.clf };
 }
+
+/** The text changes once a second, and making it takes longer than all other fields of an event. */
+let told = { second: Number.NaN, clf: "" };
 
 function clfTime(time: Date): string {
   const [date, clock] = [time.toISOString().slice(0, 10).split("-"), time.toISOString().slice(11, 19)];

@@ -12,32 +12,39 @@ type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => u
 /** How requests and results are told: API Gateway's payload formats 1.0 and 2.0. */
 const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
 
+const NOTHING = Buffer.alloc(0);
+
 /** `exports.handler = async (event, context) => …`, or what `awslambda.streamifyResponse` has made of a handler. */
 export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
   const handler = target as LambdaHandler;
   const stream = streamed(target);
   const { toEvent, send } = FORMATS[format];
+  const contextOf = contexts(from);
   return async (req, res, { id }) => {
     const event = toEvent(req, await readBody(req), id);
-    const context = contextOf(from, id);
+    const context = contextOf(id);
     if (stream) await stream(event, res, context);
     else send(await call(handler, event, context), res);
   };
 }
 
-/** The context that Lambda's runtime for Node gives a handler. */
-function contextOf({ functionName, revision, settings }: LoadedFrom, callId: string): unknown {
-  const deadline = performance.now() + settings.timeoutMs;
-  return {
-    callbackWaitsForEmptyEventLoop: true,
-    functionName,
-    functionVersion: revision,
-    invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${functionName}`,
-    memoryLimitInMB: String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024),
-    awsRequestId: callId,
-    logGroupName: `/aws/lambda/${functionName}`,
-    logStreamName: revision,
-    getRemainingTimeInMillis: () => Math.max(0, Math.round(deadline - performance.now())),
+/** Makes the contexts that Lambda's runtime for Node gives a handler. */
+function contexts({ functionName, revision, settings }: LoadedFrom): (callId: string) => unknown {
+  // Asked once: Node reads files of the kernel for it, which takes as long as all the rest of an invocation.
+  const memoryLimitInMB = String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024);
+  return (callId) => {
+    const deadline = performance.now() + settings.timeoutMs;
+    return {
+      callbackWaitsForEmptyEventLoop: true,
+      functionName,
+      functionVersion: revision,
+      invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${functionName}`,
+      memoryLimitInMB,
+      awsRequestId: callId,
+      logGroupName: `/aws/lambda/${functionName}`,
+      logStreamName: revision,
+      getRemainingTimeInMillis: () => Math.max(0, Math.round(deadline - performance.now())),
+    };
   };
 }
 
@@ -53,8 +60,17 @@ function isThenable(value: unknown): boolean {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
-async function readBody(req: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of req) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+/** By events: a stream's iterator takes several times as long, and where no body is announced there is nothing to wait for. */
+function readBody(req: IncomingMessage): Promise<Buffer> | Buffer {
+  const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
+  if (length === "0" && coding === undefined) return NOTHING;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    req.on("data", (chunk: Buffer) => chunks.push(chunk));
+    req.on("end", () => resolve(Buffer.concat(chunks)));
+    req.on("error", reject);
+    req.on("close", () => {
+      if (!req.readableEnded) reject(new Error("the request ended before its body"));
+    });
+  });
 }

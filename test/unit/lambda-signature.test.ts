@@ -1,8 +1,10 @@
+import { connect } from "node:net";
 import type { Writable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { lambdaHandle } from "../../runtime-images/node/lambda.ts";
 import { defineAwslambda } from "../../runtime-images/node/lambda-stream.ts";
+import { until } from "../helpers/berth.ts";
 import { platformHeaders, Served } from "../helpers/signature.ts";
 
 const closing: (() => void)[] = [];
@@ -62,6 +64,23 @@ describe("an event of payload format 2.0", () => {
       ["b", "x y"],
       ["__proto__", "p"],
     ]);
+  });
+
+  test("has the whole of a body whose length nobody has told", async () => {
+    const ask = await events();
+    const { body } = await ask("/", { method: "POST", headers: { "transfer-encoding": "chunked" }, body: "é".repeat(100_000) });
+    expect(body).toBe("é".repeat(100_000));
+  });
+
+  test("is none where the client leaves amid the body", async () => {
+    let called = 0;
+    const served = await serve(() => {
+      called += 1;
+    });
+    const socket = connect(served.port, "127.0.0.1");
+    socket.write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf", () => socket.destroySoon());
+    await until(() => served.settled === 1, "the invocation has settled");
+    expect(called).toBe(0);
   });
 
   test("leaves out what there is not", async () => {
