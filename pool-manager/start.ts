@@ -264,6 +264,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
         const states = reconciler.reports.statesOf(uid);
         return { warm: states.filter((s) => s === "warm").length, starting: states.filter((s) => s === "specializing").length };
       },
+      awaitLoad: (uid, revision, waitMs) => reconciler.trials.wait(uid, revision, waitMs),
       doubtOf: (pool) => reconciler.doubtOf(pool),
       problemsOf: (pool) => reconciler.reports.problemsOf(pool),
       problemsOfFunction: (record) => [...functions.problemsOf(record.uid), ...reconciler.reports.problemsOfFunction(record)],

@@ -5,6 +5,7 @@ import { listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import { globals } from "./globals.ts";
+import { loaded, type Wait, waitOptions } from "./loaded.ts";
 import { type ManifestFile, readManifest } from "./manifest-file.ts";
 import { type VariableOptions, variablesOf, withVariableOptions } from "./variables.ts";
 import { whole } from "./whole.ts";
@@ -13,6 +14,8 @@ interface FunctionView {
   name: string;
   runtime: string;
   revision: string;
+  /** The one that was deployed last. */
+  latest: string;
   url: string;
   concurrency: number;
   minScale: number;
@@ -49,6 +52,7 @@ interface DeployOptions extends VariableOptions {
   queueDepth?: number;
   queueTimeout?: string;
   canary?: number;
+  wait: Wait;
   rollout?: string;
   rolloutInterval?: string;
   rolloutParallel?: number;
@@ -58,7 +62,7 @@ interface DeployOptions extends VariableOptions {
 /** deploy, list, get, scale, rollback, delete. */
 export function functionCommands(program: Command): void {
   scaleOptions(
-    withVariableOptions(program.command("deploy <name>"))
+    waitOptions(withVariableOptions(program.command("deploy <name>")))
       .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled")
       .option("--from <path>", "directory or file with the code; left out: only settings change")
       .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by itself")
@@ -87,8 +91,7 @@ export function functionCommands(program: Command): void {
       const { bundle } = await import("../bundle.ts");
       manifest.code = await api.upload(await bundle(options.from, { ...beside, say }));
     }
-    if (options.canary !== undefined) manifest.canary = options.canary;
-    const result = (await api.call(exists ? "PATCH" : "PUT", `/v1/functions/${encodeURIComponent(name)}`, manifest)) as FunctionView;
+    const result = await released(api, name, { manifest, before, canary: options.canary, wait: options.wait, say });
     for (const note of notes) say(`${name}: ${note}`);
     say(outcomeOf(result, before, options.canary));
     if (format === "table") process.stdout.write(`${result.url}\n`);
@@ -169,6 +172,31 @@ async function present(api: Api, name: string): Promise<FunctionView | null> {
   const { items } = await api.get<{ items: (Pick<FunctionView, "env" | "secrets"> & { id: string })[] }>(`${path}/revisions`);
   const next = items.find(({ id }) => id === rolling.to);
   return next ? { ...view, env: { ...view.env, ...next.env }, secrets: [...view.secrets, ...next.secrets] } : view;
+}
+
+interface Release {
+  manifest: Record<string, unknown>;
+  before: FunctionView | null;
+  /** Percent of the invocations that the revision gets beside the active one. */
+  canary: number | undefined;
+  wait: Wait;
+  say(text: string): void;
+}
+
+/** Deploys; what is new gets invocations once it is loaded, unless nobody waits for that. */
+async function released(api: Api, name: string, { manifest, before, canary, wait, say }: Release): Promise<FunctionView> {
+  const path = `/v1/functions/${encodeURIComponent(name)}`;
+  const share = wait === false ? canary : canary && 0;
+  const body = { ...manifest, onceLoaded: wait !== false, ...(share !== undefined && { canary: share }) };
+  const result = (await api.call(before ? "PATCH" : "PUT", path, body)) as FunctionView;
+  const revision = result.latest;
+  if (wait === false || !(manifest.code || result.newRevision || revision !== before?.revision)) return result;
+  const view = await loaded<FunctionView>(api, name, revision, { waitMs: wait, say }).catch(async (error) => {
+    if (canary && revision !== result.revision) await api.call("PUT", `${path}/traffic`, { split: before?.split ?? {} });
+    throw error;
+  });
+  const shared = canary && revision !== view.revision ? ((await api.call("PUT", `${path}/traffic`, { split: { [revision]: canary } })) as FunctionView) : view;
+  return { ...shared, newRevision: result.newRevision ?? false };
 }
 
 const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "rollout"] as const;

@@ -8,6 +8,7 @@ import type { CodeImages } from "../images/code-images.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { Pools } from "../pool/pools.ts";
 import type { InstanceView } from "../pool/state.ts";
+import type { LoadVerdict } from "../pool/trials.ts";
 import type { RouterLinks } from "./link.ts";
 
 /** What the routes work on. */
@@ -25,6 +26,8 @@ export interface ApiContext {
   countInstances(functionUid: string): { warm: number; starting: number };
   /** What is in a function's way, in words; empty: nothing is known to be. */
   problemsOfFunction(record: FunctionRecord): string[];
+  /** What has come of a revision's load after `waitMs` at most; null: too many wait already. */
+  awaitLoad(functionUid: string, revision: string, waitMs: number): Promise<LoadVerdict> | null;
   /** Why what is observed of a pool is not believed at present; null: it is. */
   doubtOf(pool: string): string | null;
   /** What is in a pool's way, in words; empty: nothing is known to be. */

@@ -4,7 +4,7 @@ import { ManagerError } from "../errors.ts";
 import { checkName, type InForce, ManifestSchema, parseManifest, patchManifest } from "../functions/manifest.ts";
 import { sinceMs } from "../functions/since.ts";
 import { parseCanary } from "../functions/traffic.ts";
-import { objectOf } from "./body.ts";
+import { flagOf, objectOf } from "./body.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
 import { openStream } from "./sse.ts";
@@ -48,8 +48,8 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
 
   const deploy = async (name: string, body: unknown, keep: boolean) => {
     checkName(name);
-    const { code, canary, ...manifest } = objectOf(body);
-    const share = parseCanary(canary);
+    const { code, canary, onceLoaded, ...manifest } = objectOf(body);
+    const placing = { canary: parseCanary(canary), onceLoaded: flagOf("onceLoaded", onceLoaded) };
     if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
     const make = (current?: InForce) => (keep && current ? patchManifest(manifest, context.runtimes, current) : parseManifest(manifest, context.runtimes));
     if (!keep) make();
@@ -57,7 +57,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     if (!ref && !functions.find(name) && !keep) {
       throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
     }
-    const deployed = await functions.deploy(name, make, ref, share);
+    const deployed = await functions.deploy(name, make, ref, placing);
     if (ref) images.settle(ref.layer);
     await links.confirmed();
     return { ...viewFunction(deployed.record, context), newRevision: deployed.newRevision };

@@ -18,6 +18,10 @@ export const NameParams = Type.Object({ name: Type.String({ maxLength: 200 }) })
 const Deployment = {
   code: Type.String({ description: "Digest that POST /v1/code returned." }),
   canary: Type.Integer({ description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one." }),
+  onceLoaded: Type.Boolean({
+    description:
+      "True: the revision takes over when an instance has it loaded, and one that does not load takes nothing over; POST …/revisions/REVISION/load waits for that. False, or left out: at once. The steps of a rollout come afterwards.",
+  }),
 };
 
 export const DeployBody = Type.Partial(Type.Object({ ...ManifestSchema.properties, ...Deployment }), {
@@ -55,6 +59,13 @@ const RevisionView = Type.Object({
   secrets: Type.Array(Type.String(), { description: "Names only." }),
 });
 
+export const RevisionParams = Type.Object({ name: Type.String({ maxLength: 200 }), revision: Type.String({ maxLength: 32 }) });
+
+export const LoadQuery = Type.Object(
+  { wait: Type.Optional(Type.String({ description: 'How long to wait at most, such as "10s" (as by default), up to 30s.', maxLength: 16 })) },
+  { additionalProperties: false },
+);
+
 export const RolloutParams = Type.Object({
   name: Type.String({ maxLength: 200 }),
   verb: Type.Union([Type.Literal("pause"), Type.Literal("resume"), Type.Literal("undo")]),
@@ -80,6 +91,7 @@ export const FunctionView = Type.Object({
   uid: Type.String(),
   runtime: Type.String(),
   revision: Type.String({ description: "Active revision." }),
+  latest: Type.String({ description: "Revision that was deployed last; another one may be active." }),
   createdAt: Type.String(),
   url: Type.Union([Type.String(), Type.Null()], { description: "Where to invoke it." }),
   handler: Type.Union([Type.String(), Type.Null()]),
@@ -106,6 +118,11 @@ export const FunctionView = Type.Object({
 export const DeployResult = Type.Object({
   ...FunctionView.properties,
   newRevision: Type.Boolean({ description: "False where the same content was deployed before." }),
+});
+
+export const LoadResult = Type.Object({
+  ...FunctionView.properties,
+  loaded: Type.Boolean({ description: "False: no instance has it loaded yet; ask again. The problems tell what is in its way." }),
 });
 
 export const Revisions = list(RevisionView);

@@ -6,6 +6,7 @@ import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.t
 import type { ApiContext } from "./context.ts";
 import { codeRoutes, functionRoutes } from "./functions.ts";
 import { guard } from "./guard.ts";
+import { loadRoutes } from "./loads.ts";
 import { PathMethods } from "./methods.ts";
 import { poolRoutes } from "./pools.ts";
 import { releaseRoutes } from "./releases.ts";
@@ -56,6 +57,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     await scope.register(codeRoutes, context);
     functionRoutes(scope, context);
     releaseRoutes(scope, context);
+    loadRoutes(scope, context);
     poolRoutes(scope, context);
     context.links.routes(scope);
   });

@@ -13,6 +13,7 @@ export function viewFunction(record: FunctionRecord, { routerUrl, countInstances
     name: record.name,
     uid: record.uid,
     revision: record.active,
+    latest: record.latest,
     createdAt: record.createdAt,
     url: url ? `${url}/function/${record.name}` : null,
     ...settingsOf(record, active),
@@ -34,11 +35,11 @@ export function lastRollout(record: FunctionRecord) {
 }
 
 function viewRollout(record: FunctionRecord) {
-  const { rollout, rolloutPolicy } = record;
+  const { rollout } = record;
   if (!rollout) return null;
   const { from, to, state, watching, reason, startedAt } = rollout;
   const percent = state === "complete" ? 100 : percentOf(record, rollout);
-  const steps = [...(rolloutPolicy?.steps ?? []).map(String), "100%"];
+  const steps = [...(rollout.onceLoaded ? [] : (record.rolloutPolicy?.steps ?? [])).map(String), "100%"];
   return { from, to, state, step: steps[Math.min(rollout.step, steps.length - 1)] ?? "100%", steps, watching, percent, reason, startedAt };
 }
 

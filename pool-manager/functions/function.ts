@@ -67,6 +67,8 @@ export interface Rollout {
   state: "rolling" | "paused" | "undone" | "stopped" | "complete";
   reason: string | null;
   startedAt: string;
+  /** It takes over at once when an instance has it loaded, whatever the policy; left out: the policy says how. */
+  onceLoaded?: boolean;
 }
 
 /** A deployed function. `uid` is new for each creation: a deleted and recreated name is another function. */

@@ -28,6 +28,7 @@ import {
   newFunction,
   newRevision,
   type Placed,
+  type Placing,
   retained,
   scalingOf,
 } from "./revisions.ts";
@@ -142,17 +143,17 @@ export class FunctionRegistry {
 
   /**
    * Creates a function, or gives it new code or settings. `make` gets the manifest in force, if any;
-   * without `code` the active revision's is kept. With `canary`, the percent of invocations that the revision gets, the
-   * active one stays; else it becomes the active one, at once or by the function's rollout policy.
+   * without `code` the active revision's is kept. `placing` says whether it becomes the active one, and when; a rollout
+   * policy of the function says by which steps.
    */
-  deploy(name: string, make: (current?: InForce) => Manifest, code?: CodeRef, canary?: number): Promise<Deployed> {
+  deploy(name: string, make: (current?: InForce) => Manifest, code?: CodeRef, placing: Placing = {}): Promise<Deployed> {
     return this.exclusively(async () => {
       const existing = this.#byName.get(name);
       if (!existing && !code) this.#held(name);
       const manifest = make(existing && inForce(existing));
       const held = existing ?? this.#create(name, manifest);
       const ref = code ?? codeOf(baseRevision(held.record));
-      return this.#put(held, manifest, ref, (record, revision) => deployed(record, revision, canary));
+      return this.#put(held, manifest, ref, (record, revision) => deployed(record, revision, placing));
     });
   }
 

@@ -74,27 +74,36 @@ export function retained(record: FunctionRecord): Revision[] {
 /** Which revision gets the invocations, and how another one gets there. */
 export type Placed = Pick<FunctionRecord, "active" | "traffic" | "rollout">;
 
-/** A deployed revision becomes the active one, at once or by a rollout, or gets a share beside it. */
-export function deployed(record: FunctionRecord, revision: string, canary?: number): Placed {
+/** How a deployment is to take effect. */
+export interface Placing {
+  /** Percent of the invocations that the revision gets beside the active one, which stays. */
+  canary?: number | undefined;
+  /** It takes over when an instance has it loaded, and not before; false: at once; undefined: at once, unless it waits for that already. */
+  onceLoaded?: boolean | undefined;
+}
+
+/** A deployed revision becomes the active one, at once, once loaded or by a rollout, or gets a share beside it. */
+export function deployed(record: FunctionRecord, revision: string, { canary, onceLoaded }: Placing = {}): Placed {
   const { active, traffic, rollout } = record;
   if (active === revision && !isRolling(rollout)) return { active, traffic, rollout };
   if (canary !== undefined && active !== "") return { active, traffic: { ...traffic, split: { [revision]: canary } }, rollout: null };
-  return taken(record, revision, isRolling(rollout));
+  return taken(record, revision, { isKnown: isRolling(rollout), onceLoaded });
 }
 
 /** What somebody declares to be in force: a rollout of it that was ended is not begun again. */
 export function declared(record: FunctionRecord, revision: string, { active, traffic }: Pick<Declaration, "active" | "traffic">): Placed {
   if (active !== null || Object.keys(traffic.split).length > 0) return { active: active ?? revision, traffic, rollout: null };
   const { split } = record.traffic;
-  return taken({ ...record, traffic: { ...traffic, split } }, revision, record.rollout !== null && record.rollout.state !== "complete");
+  return taken({ ...record, traffic: { ...traffic, split } }, revision, { isKnown: record.rollout !== null && record.rollout.state !== "complete" });
 }
 
-/** `known`: where this very revision was to take over before, it stays at how far it has got, unless nobody wants steps any more. */
-function taken(record: FunctionRecord, revision: string, known: boolean): Placed {
+/** `isKnown`: where this very revision was to take over before, it stays at how far it has got, unless nobody wants it to wait any more. */
+function taken(record: FunctionRecord, revision: string, { isKnown, onceLoaded }: Pick<Placing, "onceLoaded"> & { isKnown: boolean }): Placed {
   const { active, traffic, rollout, rolloutPolicy } = record;
-  if (known && rollout?.to === revision && (rolloutPolicy || !isRolling(rollout))) return { active, traffic, rollout };
-  if (active === "" || active === revision || !rolloutPolicy) return atOnce(record, revision);
-  return begin(record, revision);
+  const waits = rolloutPolicy !== null || (rollout?.onceLoaded && onceLoaded !== false);
+  if (isKnown && rollout?.to === revision && (waits || !isRolling(rollout))) return { active, traffic, rollout };
+  if (active === "" || active === revision || !(rolloutPolicy || onceLoaded)) return atOnce(record, revision);
+  return begin(record, revision, rolloutPolicy === null);
 }
 
 /** A revision gets all invocations from now on. */

@@ -29,6 +29,15 @@ export function isRolling(rollout: Rollout | null): rollout is Rolling {
   return rollout?.state === "rolling" || rollout?.state === "paused";
 }
 
+/** A revision that takes over as soon as it is loaded has no steps, and its errors are its callers' affair. */
+const ONCE_LOADED: RolloutPolicy = { steps: [], intervalMs: 0, parallel: 1, maxErrors: 100 };
+
+/** How the revision takes over that is doing so; null: none is. */
+export function paceOf({ rollout, rolloutPolicy }: Pick<FunctionRecord, "rollout" | "rolloutPolicy">): RolloutPolicy | null {
+  if (!isRolling(rollout)) return null;
+  return rollout.onceLoaded ? ONCE_LOADED : rolloutPolicy;
+}
+
 /** Revisions that can be invoked, the one first that is being released. */
 export function byRelease(record: FunctionRecord): Revision[] {
   const { rollout } = record;
@@ -36,9 +45,10 @@ export function byRelease(record: FunctionRecord): Revision[] {
   return isRolling(rollout) ? [...served.filter(({ id }) => id === rollout.to), ...served.filter(({ id }) => id !== rollout.to)] : served;
 }
 
-/** Another revision takes over by steps: first it gets an instance, then invocations. */
-export function begin({ active, traffic }: FunctionRecord, to: string): Progress {
-  const rollout: Rollout = { from: active, to, step: 0, watching: false, state: "rolling", reason: null, startedAt: new Date().toISOString() };
+/** Another revision takes over: first it gets an instance, then invocations, by steps or (`onceLoaded`) all of them. */
+export function begin({ active, traffic }: FunctionRecord, to: string, onceLoaded = false): Progress {
+  const startedAt = new Date().toISOString();
+  const rollout: Rollout = { from: active, to, step: 0, watching: false, state: "rolling", reason: null, startedAt, ...(onceLoaded && { onceLoaded }) };
   return { active, traffic: { ...traffic, split: { [to]: 0 } }, rollout };
 }
 
@@ -61,6 +71,7 @@ export function advance(record: FunctionRecord, policy: RolloutPolicy, seen: Evi
   const percent = percentOf(record, rollout);
   const goal = targetOf(policy, rollout.step, seen.total);
   if (seen.ready < Math.max(1, movedAt(percent, seen.total))) return null;
+  if (rollout.onceLoaded) return complete(record, rollout);
   if (percent >= goal) return { ...record, rollout: { ...rollout, watching: true } };
   const carried = Math.ceil((100 * (seen.ready + policy.parallel)) / Math.max(seen.total, 1));
   return withPercent(record, rollout, Math.min(goal, Math.max(carried, percent + 1)));
@@ -68,7 +79,11 @@ export function advance(record: FunctionRecord, policy: RolloutPolicy, seen: Evi
 
 function next(record: FunctionRecord, rollout: Rollout, { steps }: RolloutPolicy): Progress {
   if (rollout.step < steps.length) return { ...record, rollout: { ...rollout, step: rollout.step + 1, watching: false } };
-  return { active: rollout.to, traffic: { ...record.traffic, split: {} }, rollout: { ...rollout, watching: false, state: "complete" } };
+  return complete(record, rollout);
+}
+
+function complete({ traffic }: FunctionRecord, rollout: Rollout): Progress {
+  return { active: rollout.to, traffic: { ...traffic, split: {} }, rollout: { ...rollout, watching: false, state: "complete" } };
 }
 
 function fault({ to, watching, state }: Rollout, { maxErrors, intervalMs }: RolloutPolicy, { failure, ended, failed, heldMs }: Evidence): string | null {

@@ -40,6 +40,7 @@ const StoredRollout = Type.Object({
   state: Type.String(),
   reason: Nullable(Type.String()),
   startedAt: Type.Optional(Type.String()),
+  onceLoaded: Type.Optional(Type.Boolean()),
 });
 
 /** What a status has to hold so that it is a function's record: the definition itself leaves most of it open. */

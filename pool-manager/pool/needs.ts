@@ -27,9 +27,15 @@ export function needsOf(plan: Plan): Need[] {
     // Those who wait are served by instances that can be reached; for all else, an unheard one serves as it did.
     const unheard = demand && demand.waiting > 0 ? 0 : unheardOf(plan, spec);
     const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - unheard - toCome(plan, spec), mayGrow(plan, spec));
-    if (missing > 0) needs.push({ spec, missing, waiting: demand?.waiting ?? 0, waitMs: demand?.oldestWaitMs ?? 0 });
+    if (missing > 0) needs.push({ spec, missing, waiting: waitersFor(plan, spec), waitMs: demand?.oldestWaitMs ?? 0 });
   }
   return needs.sort((a, b) => b.waitMs - a.waitMs);
+}
+
+/** Invocations that wait; somebody who waits for the first load counts as one. */
+function waitersFor(plan: Plan, spec: FunctionSpec): number {
+  const waiting = plan.world.demand.get(spec.key)?.waiting ?? 0;
+  return spec.isAwaited && plan.of(spec).size === 0 ? Math.max(waiting, 1) : waiting;
 }
 
 /** Instances that are recorded as the revision's, have not said yet what they serve, and are not given up. */

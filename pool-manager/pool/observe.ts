@@ -1,6 +1,6 @@
 import { type FunctionRecord, type Revision, servedKey } from "../functions/function.ts";
 import type { FunctionEnd } from "../functions/retention.ts";
-import { isRolling, movedAt, percentOf } from "../functions/rollout.ts";
+import { isRolling, movedAt, paceOf, percentOf } from "../functions/rollout.ts";
 import { type Instance, isAdopted } from "../platform/platform.ts";
 import type { Use } from "./demand.ts";
 import type { Expectations } from "./expectations.ts";
@@ -83,11 +83,12 @@ export function unknownFunctions(
 export function specOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): FunctionSpec {
   const { minScale, maxScale, idleTimeoutMs } = record.scaling;
   const active = id === record.active;
-  const { rollout, rolloutPolicy } = record;
-  const rolling = isRolling(rollout) && rolloutPolicy ? rollout : null;
+  const { rollout } = record;
+  const pace = paceOf(record);
+  const rolling = isRolling(rollout) && pace ? rollout : null;
   const percent = rolling ? percentOf(record, rolling) : 0;
   const moved = rolling ? movedAt(percent, minScale) : 0;
-  const takesOver = rolling?.to === id && rolloutPolicy ? { percent, parallel: rolloutPolicy.parallel } : null;
+  const takesOver = rolling?.to === id && pace ? { percent, parallel: pace.parallel } : null;
   return {
     key: servedKey(record, id),
     uid: record.uid,
@@ -101,5 +102,6 @@ export function specOf(record: FunctionRecord, { id, settings }: Revision, block
     idleTimeoutMs,
     blockedUntil,
     takesOver,
+    isAwaited: takesOver?.percent === 0,
   };
 }

@@ -14,6 +14,7 @@ import { Publisher } from "./publisher.ts";
 import { Reports } from "./reports.ts";
 import { Rollouts } from "./rollouts.ts";
 import type { FunctionSpec, PoolSpec, World } from "./state.ts";
+import { Trials } from "./trials.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
@@ -37,6 +38,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #notices: Notices;
   readonly #publisher: Publisher;
   readonly reports: Reports;
+  readonly trials: Trials;
   /** The platform has been listed completely, and its instances have had time to say what they serve. */
   #started = false;
   #scheduled = false;
@@ -56,6 +58,15 @@ export class Reconciler implements PoolManagerLink {
     this.reports = new Reports(options, this.#executor, this.#failures);
     this.#notices = new Notices(options, this.#executor, this.#failures, (change) => this.#publisher.tell(change));
     const { functions, clock, onEvent } = options;
+    this.trials = new Trials({
+      clock,
+      recordOf: (uid) => functions.byUid(uid),
+      readiness: () => this.reports.readiness(),
+      begun: (functionUid, revision) => {
+        this.#failures.clear(functionUid, revision);
+        this.poke();
+      },
+    });
     this.#rollouts = new Rollouts({
       functions,
       clock,
@@ -77,6 +88,7 @@ export class Reconciler implements PoolManagerLink {
   close(): void {
     this.#closed = true;
     this.#rollouts.close();
+    this.trials.close();
     this.#cancelTimer();
     this.#unwatch();
   }
@@ -220,7 +232,8 @@ export class Reconciler implements PoolManagerLink {
     this.#served.set(record, specs);
     return specs.map((spec) => {
       const blockedUntil = this.#failures.blockedUntil(record.uid, spec.revision, now);
-      return blockedUntil === 0 ? spec : { ...spec, blockedUntil };
+      const tried = this.trials.isOpen(record.uid, spec.revision, now) ? { minScale: Math.max(spec.minScale, 1), isAwaited: true } : null;
+      return blockedUntil === 0 && !tried ? spec : { ...spec, blockedUntil, ...tried };
     });
   }
 

@@ -1,6 +1,6 @@
 import type { FunctionRecord, RolloutPolicy } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
-import { advance, type Evidence, type Rolling } from "../functions/rollout.ts";
+import { advance, type Evidence, paceOf, type Rolling } from "../functions/rollout.ts";
 import { type Attempts, doubled } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { PoolEventListener } from "./events.ts";
@@ -58,10 +58,10 @@ export class Rollouts {
     const uids = new Set(rolling.map(({ uid }) => uid));
     for (const of of [this.#held, this.#paused]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
     for (const record of rolling) {
-      const { rollout, rolloutPolicy } = record;
-      if (!rolloutPolicy || this.#writing.has(record.uid) || this.#isPaused(record)) continue;
+      const pace = paceOf(record);
+      if (!pace || this.#writing.has(record.uid) || this.#isPaused(record)) continue;
       this.#writing.add(record.uid);
-      void this.#advance(record, rollout as Rolling, rolloutPolicy).finally(() => this.#writing.delete(record.uid));
+      void this.#advance(record, record.rollout as Rolling, pace).finally(() => this.#writing.delete(record.uid));
     }
   }
 

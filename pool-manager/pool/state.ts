@@ -41,6 +41,8 @@ export interface FunctionSpec {
   blockedUntil: number;
   /** Its share of the function's instances, which change in place, so many at a time; null: it takes none. */
   takesOver: { percent: number; parallel: number } | null;
+  /** Somebody waits to see it loaded: its first instance is as urgent as one that an invocation waits for. */
+  isAwaited: boolean;
 }
 
 /** One instance, its echo, and what we have asked of it and not yet observed. */

@@ -6,7 +6,7 @@ import { PoolFields } from "../pool/pools.ts";
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 4;
+export const DEFINITION_VERSION = 5;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
 
@@ -96,6 +96,7 @@ const FUNCTION_STATUS = object(
         state: { type: "string", enum: ["rolling", "paused", "undone", "stopped", "complete"] },
         reason: { type: "string", nullable: true },
         startedAt: { type: "string", format: "date-time" },
+        onceLoaded: { type: "boolean", description: "It takes over at once when an instance has it loaded." },
       },
       { nullable: true },
     ),

@@ -27,6 +27,7 @@ export function fn(uid: string, change: Partial<FunctionSpec> = {}): FunctionSpe
     timeoutMs: 1000,
     blockedUntil: 0,
     takesOver: null,
+    isAwaited: false,
   };
   return { ...base, ...change };
 }

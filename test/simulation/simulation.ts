@@ -204,7 +204,9 @@ class Simulation {
     const rollout = this.#time.chance(0.4) ? { steps: [1, "60%"], interval: "60ms", parallel: 2 } : null;
     const settings = { rollout, concurrency, timeout: "700ms", loadTimeout: "400ms", queueTimeout: "1s", queueDepth: 6, idleTimeout: "1500ms", maxScale: 4 };
     const canary = this.#time.chance(0.5) ? (this.#time.pick([0, 30, 60, 100]) as number) : undefined;
-    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" }, canary);
+    // Not drawn, so that the seeds that catch mutants go on doing so.
+    const onceLoaded = this.#deployed % 3 === 0;
+    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
   }
 
   #harm(): void {

@@ -88,6 +88,14 @@ describe("decide", () => {
     expect(kinds(actions)).toEqual(["remove i1: reaped"]);
   });
 
+  test("nor does somebody who waits for a first load go without: it counts as an invocation that waits, until an instance is on its way", () => {
+    const full = Array.from({ length: 5 }, (_, i) => warm(`i${i}`, "other", { lastUsedAt: NOW - 1000 + i }));
+    const awaited = fn("new", { minScale: 1, isAwaited: true });
+    const loading = warm("i6", "new", { state: "specializing" });
+    expect(kinds(decide(world({ functions: [fn("other"), awaited], instances: [...full, warm("i5", "other")] })).actions)).toEqual(["remove i0: reaped"]);
+    expect(kinds(decide(world({ functions: [fn("other"), awaited], instances: [...full, loading] })).actions)).toEqual([]);
+  });
+
   test("a busy instance is not reaped", () => {
     const full = Array.from({ length: 6 }, (_, i) => warm(`i${i}`, "other", { inFlight: 1 }));
     expect(decide(world({ functions: [fn("other"), fn("new")], demand: waiting("new"), instances: full })).actions).toEqual([]);

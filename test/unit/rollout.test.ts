@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type FunctionRecord, MAX_REVISIONS, type Revision, type RolloutPolicy } from "../../pool-manager/functions/function.ts";
+import { type FunctionRecord, MAX_REVISIONS, type Revision, type Rollout, type RolloutPolicy } from "../../pool-manager/functions/function.ts";
 import { activated, formerHistory, rollbackTarget, wentBack } from "../../pool-manager/functions/history.ts";
 import { atOnce, declared, deployed, retained } from "../../pool-manager/functions/revisions.ts";
-import { advance, begin, type Evidence, end, movedAt, STALLED_MS, targetOf } from "../../pool-manager/functions/rollout.ts";
+import { advance, begin, type Evidence, end, movedAt, paceOf, STALLED_MS, targetOf } from "../../pool-manager/functions/rollout.ts";
 import { type Counts, Outcomes } from "../../pool-manager/pool/outcomes.ts";
 
 const policy: RolloutPolicy = { steps: [1, "50%"], intervalMs: 1000, parallel: 2, maxErrors: 5 };
@@ -121,7 +121,31 @@ describe("a deployed revision", () => {
   test("takes over step by step where the function has a policy, and at once where not", () => {
     expect(deployed(record(), "r2")).toMatchObject({ active: "r1", traffic: { split: { r2: 0 } }, rollout: { from: "r1", to: "r2", state: "rolling" } });
     expect(deployed(record({ rolloutPolicy: null }), "r2")).toEqual({ ...atOnce(record(), "r2"), active: "r2" });
-    expect(deployed(record(), "r2", 30)).toMatchObject({ active: "r1", traffic: { split: { r2: 30 } }, rollout: null });
+    expect(deployed(record(), "r2", { canary: 30 })).toMatchObject({ active: "r1", traffic: { split: { r2: 30 } }, rollout: null });
+  });
+
+  test("that is to be loaded first takes over when it is, and then wholly where the function has no policy", () => {
+    const plain = record({ rolloutPolicy: null });
+    const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };
+    expect(waits).toMatchObject({ active: "r1", traffic: { split: { r2: 0 } }, rollout: { to: "r2", state: "rolling", onceLoaded: true } });
+    const pace = paceOf(waits) as RolloutPolicy;
+    expect(advance(waits, pace, seen({ ready: 0 }))).toBeNull();
+    expect(advance(waits, pace, seen({ ready: 1 }))).toMatchObject({ active: "r2", traffic: { split: {} }, rollout: { state: "complete" } });
+    expect(advance(waits, pace, seen({ ready: 0, failure: "SyntaxError" }))).toMatchObject({
+      active: "r1",
+      rollout: { state: "stopped", reason: "SyntaxError" },
+    });
+    expect(deployed(record(), "r2", { onceLoaded: true }).rollout).toEqual({ ...begun().rollout, startedAt: expect.any(String) });
+  });
+
+  test("that waits to be loaded waits on when settings change, and takes over at once where that is said", () => {
+    const plain = record({ rolloutPolicy: null });
+    const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };
+    expect(deployed(waits, "r2")).toMatchObject({ active: "r1", rollout: waits.rollout });
+    expect(deployed(waits, "r2", { onceLoaded: false })).toMatchObject({ active: "r2", rollout: null });
+    expect(deployed(waits, "r1", { onceLoaded: true })).toMatchObject({ active: "r1", traffic: { split: {} }, rollout: null });
+    const stopped = { ...waits, traffic: record().traffic, rollout: { ...(waits.rollout as Rollout), state: "stopped" as const } };
+    expect(deployed(stopped, "r2", { onceLoaded: true }).rollout?.state).toBe("rolling");
   });
 
   test("that is on its way stays there when only settings change; the old one deployed again ends it; a third one begins anew", () => {

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Command, InvalidArgumentError } from "commander";
+import { parseDuration } from "../../pool-manager/functions/duration.ts";
+import type { Api } from "../api.ts";
+import { CliError } from "../errors.ts";
+
+/** Of each request; the waiting is told of after each. Milliseconds. */
+const ASK_MS = 10_000;
+const AGAIN_MS = 300;
+/** A pool manager that ends takes its waiting requests with it; the next one is asked again. */
+const LOST = new Set(["CONNECTION_LOST", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
+
+/** How long a deployment waits for its revision to load, in milliseconds; false: it does not. */
+export type Wait = number | false;
+
+export function waitOptions(command: Command): Command {
+  return command
+    .option("--wait <duration>", "how long the revision may take to be loaded once; it takes over when it is", duration, 120_000)
+    .option("--no-wait", "let it take over at once, whether it loads or not");
+}
+
+interface Loaded {
+  loaded: boolean;
+  problems: string[];
+}
+
+/**
+ * Waits until an instance has loaded the revision; gives the function as it is then. Rejects with `LOAD_FAILED` where it
+ * does not load, and with `LOAD_PENDING` where no instance has come to do so within `waitMs`.
+ */
+export async function loaded<T>(api: Api, name: string, revision: string, { waitMs, say }: { waitMs: number; say(text: string): void }): Promise<T> {
+  const path = `/v1/functions/${encodeURIComponent(name)}/revisions/${encodeURIComponent(revision)}/load`;
+  const deadline = performance.now() + waitMs;
+  let problems: string[] = [];
+  while (performance.now() < deadline) {
+    const askMs = Math.ceil(Math.min(ASK_MS, Math.max(0, deadline - performance.now())));
+    const view = await asked(api, `${path}?wait=${askMs}ms`);
+    if (view?.loaded) return view as T;
+    problems = view?.problems ?? problems;
+    if (view) say(`${name}: waiting for an instance that loads ${revision}${problems.map((problem) => `; ${problem}`).join("")}`);
+  }
+  const why = problems.length > 0 ? `: ${problems.join("; ")}` : "";
+  throw new CliError(
+    "LOAD_PENDING",
+    `no instance has loaded ${revision} of ${name} within ${Math.round(waitMs / 1000)} s${why}`,
+    `make room in its pool (berth pool get), wait longer with --wait, or have it take over at once with --no-wait; berth get ${name} tells whether it has loaded since`,
+  );
+}
+
+/** Null: the pool manager has ended meanwhile. */
+async function asked(api: Api, path: string): Promise<Loaded | null> {
+  try {
+    return (await api.call("POST", path)) as Loaded;
+  } catch (error) {
+    if (!LOST.has((error as CliError).code)) throw error;
+    await sleep(AGAIN_MS);
+    return null;
+  }
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null || ms === 0) throw new InvalidArgumentError(`"${text}" is not a duration such as 2m.`);
+  return ms;
+}

@@ -1,0 +1,60 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import { ManagerError } from "../errors.ts";
+import { parseDuration } from "../functions/duration.ts";
+import type { FunctionRecord } from "../functions/function.ts";
+import type { LoadVerdict } from "../pool/trials.ts";
+import type { ApiContext } from "./context.ts";
+import * as schemas from "./schemas.ts";
+import { viewFunction } from "./views.ts";
+
+const DEFAULT_WAIT = "10s";
+/** Proxies in between end requests that take longer. Milliseconds. */
+const MAX_WAIT_MS = 30_000;
+
+/** `/v1/functions/NAME/revisions/REVISION/load`. */
+export function loadRoutes(instance: FastifyInstance, context: ApiContext): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const { functions, links, awaitLoad } = context;
+
+  app.post(
+    "/v1/functions/:name/revisions/:revision/load",
+    {
+      schema: {
+        tags: ["functions"],
+        summary: "Have an instance load a revision that is invoked or is to take over, and wait for that",
+        params: schemas.RevisionParams,
+        querystring: schemas.LoadQuery,
+        response: { 200: schemas.LoadResult, default: schemas.ErrorBody },
+      },
+    },
+    async (request) => {
+      const { name, revision } = request.params;
+      const { uid } = withRevision(functions.get(name), revision);
+      const verdict = awaitLoad(uid, revision, waitMsOf(request.query.wait ?? DEFAULT_WAIT));
+      if (!verdict) throw new ManagerError("TOO_MANY_STREAMS", "too many requests wait for revisions to load");
+      const loaded = isLoaded(await verdict, functions.get(name), revision);
+      await links.confirmed();
+      return { ...viewFunction(functions.get(name), context), loaded };
+    },
+  );
+}
+
+function withRevision(record: FunctionRecord, revision: string): FunctionRecord {
+  if (record.revisions.some(({ id }) => id === revision)) return record;
+  throw new ManagerError("REVISION_NOT_FOUND", `${record.name} has no revision ${JSON.stringify(revision)}`, "revision");
+}
+
+function waitMsOf(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== null && ms <= MAX_WAIT_MS) return ms;
+  throw new ManagerError("BODY_INVALID", `wait: must be a duration up to ${MAX_WAIT_MS / 1000}s, and is ${JSON.stringify(text)}`, "wait");
+}
+
+/** Throws `LOAD_FAILED` and `REVISION_SUPERSEDED`. */
+function isLoaded(verdict: LoadVerdict, { name, active }: FunctionRecord, revision: string): boolean {
+  if (verdict.state === "superseded") throw new ManagerError("REVISION_SUPERSEDED", `${revision} of ${name} is not invoked any more`, "revision");
+  if (verdict.state !== "failed") return verdict.state === "loaded";
+  const stays = active === revision ? "" : `, and ${active} stays active`;
+  throw new ManagerError("LOAD_FAILED", `${revision} of ${name} does not load${stays}: ${verdict.message}`);
+}
