@@ -1,6 +1,7 @@
 import type { Endpoint, FunctionDemand, LoadFailure, TableFunction } from "../pool-manager/client/contract.ts";
 import type { Refusal } from "../runtime-images/protocol/headers.ts";
 import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
+import { Pace } from "./pace.ts";
 import { pick } from "./pick.ts";
 import { Reservation, type Slot } from "./slot.ts";
 
@@ -31,6 +32,7 @@ export class Limiter {
   readonly #changed: (urgent: boolean) => void;
   readonly #siblings: () => Iterable<Limiter>;
   #inFlight = 0;
+  readonly #pace = new Pace();
   #outcomes = { ended: 0, failed: 0 };
   /** Since when outcomes are counted. */
   #countedSince: number;
@@ -93,7 +95,7 @@ export class Limiter {
     }
     if (this.#queue.length >= this.#fn.queueDepth) {
       const message = `${this.#queue.length} invocations of ${this.#fn.name} wait already (queueDepth)`;
-      waiter.rejected(new RouterError("QUEUE_FULL", message, this.#fn.expectedStartMs));
+      waiter.rejected(new RouterError("QUEUE_FULL", message, this.#expectedWaitMs()));
       return;
     }
     this.#queue.push(waiter);
@@ -141,8 +143,9 @@ export class Limiter {
     for (;;) {
       const head = this.#queue[0];
       if (!head || now - head.arrivedAt < this.#fn.queueTimeoutMs) return;
+      const error = this.#timedOut();
       this.#queue.shift();
-      head.rejected(this.#timedOut());
+      head.rejected(error);
       this.#tell();
     }
   }
@@ -259,10 +262,19 @@ export class Limiter {
   }
 
   #timedOut(): RouterError {
-    const { name, queueTimeoutMs, blocked, expectedStartMs } = this.#fn;
+    const { name, queueTimeoutMs, blocked } = this.#fn;
     const message = `no instance of ${name} was free within ${queueTimeoutMs} ms (queueTimeout)`;
-    if (!blocked) return new RouterError("QUEUE_TIMEOUT", message, expectedStartMs);
-    return new RouterError("POOL_BLOCKED", `${message}, and no other can come: ${blocked}`, expectedStartMs);
+    if (!blocked) return new RouterError("QUEUE_TIMEOUT", message, this.#expectedWaitMs());
+    return new RouterError("POOL_BLOCKED", `${message}, and no other can come: ${blocked}`, this.#expectedWaitMs());
+  }
+
+  /** After how long whoever comes then is served: when those who wait now have been. By the queue's timeout they are gone. */
+  #expectedWaitMs(): number {
+    const { queueTimeoutMs, expectedStartMs } = this.#fn;
+    const now = this.#now();
+    const waitedMs = now - (this.#queue[0]?.arrivedAt ?? now);
+    const ms = this.#inFlight > 0 ? this.#pace.untilEnded(this.#queue.length + 1, now) : Math.max(expectedStartMs, waitedMs);
+    return Math.min(ms, queueTimeoutMs);
   }
 
   #broken(): RouterError | null {
@@ -281,6 +293,7 @@ export class Limiter {
       const at = this.#idle.lastIndexOf(slot);
       if (at >= 0) this.#idle.splice(at, 1);
     }
+    if (this.#inFlight === 0) this.#pace.begins(now);
     slot.inFlight += 1;
     this.#inFlight += 1;
     slot.usedAt = now;
@@ -306,6 +319,7 @@ export class Limiter {
     slot.endpoint = null;
     slot.moved = { release: other.#release, slot: to };
     to.inFlight += slot.inFlight;
+    if (other.#inFlight === 0 && slot.inFlight > 0) other.#pace.begins(this.#now());
     other.#inFlight += slot.inFlight;
     this.#inFlight -= slot.inFlight;
     if (slot.inFlight > 0) this.#tell();
@@ -316,6 +330,7 @@ export class Limiter {
     slot.inFlight -= 1;
     this.#inFlight -= 1;
     slot.usedAt = this.#now();
+    this.#pace.ended(slot.usedAt);
     if (slot.inFlight === 0) {
       if (slot.endpoint === null) this.#slots.delete(slot.instanceUid);
       else this.#idle.push(slot);

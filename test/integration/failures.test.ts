@@ -164,6 +164,19 @@ describe("a function that fails while it runs", () => {
 });
 
 describe("queues", () => {
+  test("Retry-After is what those who wait are going to take", async () => {
+    const source = "export default { async fetch() { await new Promise((d) => setTimeout(d, 500)); return new Response('done'); } };";
+    await berth.deploy("line", source, { concurrency: 1, maxScale: 1, queueDepth: 6, queueTimeout: "60s" });
+    await (await berth.invoke("line")).text();
+    const answers = Array.from({ length: 7 }, () => berth.invoke("line"));
+    await sleep(1600);
+    const refused = (await Promise.all(Array.from({ length: 6 }, () => berth.invoke("line")))).filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    // Seven of half a second each.
+    for (const response of refused) expect([3, 4, 5]).toContain(Number(response.headers.get("retry-after")));
+    await Promise.all(answers.map(async (answer) => (await answer).text()));
+  });
+
   test("overflow is 429 with Retry-After, and waiting too long 504", async () => {
     await berth.deploy(
       "narrow",
