@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDuration } from "../../pool-manager/functions/duration.ts";
 import type { Api } from "../api.ts";
@@ -8,7 +7,9 @@ import { CliError } from "../errors.ts";
 const ASK_MS = 10_000;
 const AGAIN_MS = 300;
 /** A pool manager that ends takes its waiting requests with it; the next one is asked again. */
-const LOST = new Set(["CONNECTION_LOST", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
+const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
+/** Restarts and handovers take no longer. Milliseconds. */
+const LOST_MS = 30_000;
 
 /** How long a deployment waits for its revision to load, in milliseconds; false: it does not. */
 export type Wait = number | false;
@@ -32,12 +33,15 @@ export async function loaded<T>(api: Api, name: string, revision: string, { wait
   const path = `/v1/functions/${encodeURIComponent(name)}/revisions/${encodeURIComponent(revision)}/load`;
   const deadline = performance.now() + waitMs;
   let problems: string[] = [];
+  let answeredAt = performance.now();
   while (performance.now() < deadline) {
     const askMs = Math.ceil(Math.min(ASK_MS, Math.max(0, deadline - performance.now())));
-    const view = await asked(api, `${path}?wait=${askMs}ms`);
-    if (view?.loaded) return view as T;
-    problems = view?.problems ?? problems;
-    if (view) say(`${name}: waiting for an instance that loads ${revision}${problems.map((problem) => `; ${problem}`).join("")}`);
+    const view = await asked(api, `${path}?wait=${askMs}ms`, answeredAt + LOST_MS);
+    if (!view) continue;
+    if (view.loaded) return view as T;
+    answeredAt = performance.now();
+    problems = view.problems;
+    if (answeredAt < deadline) say(`${name}: waiting for an instance that loads ${revision}${problems.map((problem) => `; ${problem}`).join("")}`);
   }
   const why = problems.length > 0 ? `: ${problems.join("; ")}` : "";
   throw new CliError(
@@ -47,13 +51,13 @@ export async function loaded<T>(api: Api, name: string, revision: string, { wait
   );
 }
 
-/** Null: the pool manager has ended meanwhile. */
-async function asked(api: Api, path: string): Promise<Loaded | null> {
+/** Null: the pool manager has ended, and another one is expected until `until`. */
+async function asked(api: Api, path: string, until: number): Promise<Loaded | null> {
   try {
     return (await api.call("POST", path)) as Loaded;
   } catch (error) {
-    if (!LOST.has((error as CliError).code)) throw error;
-    await sleep(AGAIN_MS);
+    if (!LOST.has((error as CliError).code) || performance.now() >= until) throw error;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     return null;
   }
 }
