@@ -30,7 +30,7 @@ export function fetchHandle(target: unknown, from: { functionName: string; env: 
   const handler: FetchHandler = owner.fetch ? owner.fetch.bind(owner) : (target as FetchHandler);
   const callback = async (request: Request): Promise<Response> => {
     const call = currentCall.getStore() as Call;
-    return toSend(await handler(request, from.env, contextOf(call, from.functionName)));
+    return toSend(await handler(request, from.env, contextOf(call, from.functionName)), owner.fetch ? "" : OTHER_SIGNATURE);
   };
   const listener = getRequestListener(callback, { errorHandler, autoCleanupIncoming: false });
   return (req, res) => listener(req as IncomingMessage, res as ServerResponse);
@@ -55,11 +55,14 @@ function contextOf(call: Call, functionName: string): FetchContext {
   };
 }
 
-/** Takes what a handler returned as a response that can be sent. Throws where it is none. */
-function toSend(returned: unknown): Response {
+/** Handlers of fewer than two declared parameters, such as `(...args) => …` of a wrapper, are taken for fetch. */
+const OTHER_SIGNATURE = "; a handler that is called as (req, res) and answers by itself is deployed with --signature node";
+
+/** Takes what a handler returned as a response that can be sent. Throws where it is none; `hint` says what else it may be meant for. */
+function toSend(returned: unknown, hint: string): Response {
   // A response that was made lazily is sent as it is: each question to it would make Node's object.
   if (returned instanceof Response && Object.getPrototypeOf(returned) !== NativeResponse.prototype) return returned;
-  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
+  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response${returned === undefined ? hint : ""}`);
   if (returned.type === "error") throw new TypeError("fetch() returned Response.error()");
   return relayed(returned);
 }

@@ -124,6 +124,12 @@ describe("a response", () => {
     await until(async () => served.settled === 1, "the invocation has settled");
   });
 
+  test("that a handler for (req, res) does not give is told with the way to deploy it", async () => {
+    const served = await Served.start(fetchHandle((..._wrapped: unknown[]) => {}, { functionName: "f", env: {} }));
+    closing.push(() => served.close());
+    expect(JSON.parse(String((await served.ask("/")).body)).error.message).toContain("(req, res) and answers by itself is deployed with --signature node");
+  });
+
   test("of another implementation of fetch is taken", async () => {
     class OtherResponse {
       status = 203;
