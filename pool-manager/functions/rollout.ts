@@ -49,12 +49,13 @@ export function byRelease(record: FunctionRecord): Revision[] {
 export function begin({ active, traffic }: FunctionRecord, to: string, onceLoaded = false): Progress {
   const startedAt = new Date().toISOString();
   const rollout: Rollout = { from: active, to, step: 0, watching: false, state: "rolling", reason: null, startedAt, ...(onceLoaded && { onceLoaded }) };
-  return { active, traffic: { ...traffic, split: { [to]: 0 } }, rollout };
+  return { active, traffic: { ...traffic, split: onceLoaded ? { [to]: 0, ...traffic.split } : { [to]: 0 } }, rollout };
 }
 
-/** The old revision gets all invocations again, and its instances back. */
+/** The old revision gets all invocations again, and its instances back; what only waited to be loaded leaves all as it was. */
 export function end({ active, traffic }: FunctionRecord, rollout: Rollout, state: "undone" | "stopped", reason: string): Progress {
-  return { active, traffic: { ...traffic, split: {} }, rollout: { ...rollout, watching: false, state, reason } };
+  const split = rollout.onceLoaded ? Object.fromEntries(Object.entries(traffic.split).filter(([id, share]) => id !== rollout.to || share > 0)) : {};
+  return { active, traffic: { ...traffic, split }, rollout: { ...rollout, watching: false, state, reason } };
 }
 
 /**

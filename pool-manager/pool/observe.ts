@@ -86,7 +86,8 @@ export function specOf(record: FunctionRecord, { id, settings }: Revision, block
   const { rollout } = record;
   const pace = paceOf(record);
   const rolling = isRolling(rollout) && pace ? rollout : null;
-  const percent = rolling ? percentOf(record, rolling) : 0;
+  // A share that it had before is no step of a rollout.
+  const percent = rolling && !rolling.onceLoaded ? percentOf(record, rolling) : 0;
   const moved = rolling ? movedAt(percent, minScale) : 0;
   const takesOver = rolling?.to === id && pace ? { percent, parallel: pace.parallel } : null;
   return {

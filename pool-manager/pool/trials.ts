@@ -103,7 +103,7 @@ export function verdictOf(record: FunctionRecord, revision: string, ready: Readi
   }
   if (!isServed(record, revision)) return { state: "superseded" };
   if (takesOver(record, revision) && rollout?.state === "rolling") {
-    return { state: percentOf(record, rollout) > 0 ? "loaded" : "waiting" };
+    return { state: !rollout.onceLoaded && percentOf(record, rollout) > 0 ? "loaded" : "waiting" };
   }
   const { status, message } = ready(uid, revision);
   if (status === "False") return { state: "failed", message };

@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, "../.."),
     // The integration suite of one machine runs here on pods; what is about processes of one machine does not.
-    include: ["test/cluster/**/*.test.ts", "test/integration/{invoke,manage,failures,scale,rollout,paced-rollout,traffic,websocket}.test.ts"],
+    include: ["test/cluster/**/*.test.ts", "test/integration/{invoke,manage,failures,scale,rollout,deploy-loads,paced-rollout,traffic,websocket}.test.ts"],
     env: { BERTH_TEST_PLATFORM: "kruise" },
     globalSetup: ["test/helpers/build.ts"],
     reporters: ["default", "./test/helpers/closing-line.ts"],

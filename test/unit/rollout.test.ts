@@ -138,6 +138,18 @@ describe("a deployed revision", () => {
     expect(deployed(record(), "r2", { onceLoaded: true }).rollout).toEqual({ ...begun().rollout, startedAt: expect.any(String) });
   });
 
+  test("that waits to be loaded takes no canary its share before it is, and none at all when it is not", () => {
+    const shared = record({ rolloutPolicy: null, traffic: { split: { r3: 20 }, aliases: {} } });
+    const waits = { ...shared, ...deployed(shared, "r2", { onceLoaded: true }) };
+    expect(waits.traffic.split).toEqual({ r2: 0, r3: 20 });
+    const pace = paceOf(waits) as RolloutPolicy;
+    expect(advance(waits, pace, seen({ ready: 0, failure: "SyntaxError" }))?.traffic.split).toEqual({ r3: 20 });
+    expect(advance(waits, pace, seen({ ready: 1 }))?.traffic.split).toEqual({});
+    const canary = { ...shared, ...deployed(shared, "r3", { onceLoaded: true }) };
+    expect(canary.traffic.split).toEqual({ r3: 20 });
+    expect(end(canary, canary.rollout as Rollout, "stopped", "").traffic.split).toEqual({ r3: 20 });
+  });
+
   test("that waits to be loaded waits on when settings change, and takes over at once where that is said", () => {
     const plain = record({ rolloutPolicy: null });
     const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };

@@ -88,7 +88,7 @@ describe("a revision that takes over", () => {
   });
 
   test("and by steps has loaded at the first of them", async () => {
-    record = { ...changed({}), traffic: { split: { r2: 10 }, aliases: {} } };
+    record = { ...changed({ onceLoaded: false }), traffic: { split: { r2: 10 }, aliases: {} } };
     expect(await stateAfter(0, trials.wait("u", "r2", 1000))).toBe("loaded");
   });
 
