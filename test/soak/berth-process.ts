@@ -62,18 +62,23 @@ export class BerthProcess {
     if (this.lives) this.#child.kill(signal);
   }
 
+  /** Waits until it has ended by itself; false: it has not within this time. */
+  async ended(ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms);
+    });
+    const ended = await Promise.race([this.#exited.then(() => true as const), late]);
+    clearTimeout(timer);
+    return ended;
+  }
+
   /** Sends the signal and waits until it has ended; rejects where it does not within the time that Berth gives itself. */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     if (!this.lives) return;
     this.#child.kill(signal);
     this.#child.kill("SIGCONT");
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<true>((resolve) => {
-      timer = setTimeout(() => resolve(true), STOP_MS);
-    });
-    const isLate = (await Promise.race([this.#exited, late])) === true;
-    clearTimeout(timer);
-    if (!isLate) return;
+    if (await this.ended(STOP_MS)) return;
     this.#child.kill("SIGKILL");
     throw new Error(`berth ${this.#args.slice(0, 3).join(" ")} did not end within ${STOP_MS / 1000} s of ${signal}:\n${this.said}`);
   }

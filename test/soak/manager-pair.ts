@@ -10,6 +10,8 @@ const TAKEOVER_MS = 40_000;
 /** Shorter than the Lease of a leader, and longer: then it finds another in its place. Milliseconds. */
 const SHORT_MS = 3000;
 const LONG_MS = 12_000;
+/** A leader that finds another in its place ends within this time. Milliseconds. */
+const DEPOSED_MS = 20_000;
 /** Until routers follow the new leader. Milliseconds. */
 const SETTLE_MS = 2000;
 
@@ -59,8 +61,8 @@ export class ManagerPair {
 
   acts(): Act[] {
     return [
-      { name: "pool manager that leads: restarted", weight: 3, run: () => this.#replace(this.#leader, "SIGTERM") },
-      { name: "pool manager that leads: killed", weight: 2, run: () => this.#replace(this.#leader, "SIGKILL") },
+      { name: "pool manager that leads: restarted", weight: 3, run: async () => this.#replace(await this.#led(), "SIGTERM") },
+      { name: "pool manager that leads: killed", weight: 2, run: async () => this.#replace(await this.#led(), "SIGKILL") },
       { name: "pool manager that leads: paused", weight: 2, run: () => this.#pause(SHORT_MS) },
       { name: "pool manager that leads: paused until another leads", weight: 2, run: () => this.#pause(LONG_MS) },
       { name: "pool manager that waits: restarted", weight: 1, run: () => this.#replace(this.#standby, this.#random() < 0.5 ? "SIGTERM" : "SIGKILL") },
@@ -92,10 +94,10 @@ export class ManagerPair {
   }
 
   async #replace(member: Member | undefined, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    if (!member) throw new Error("nobody leads");
+    if (!member) throw new Error("there is no such pool manager");
     await this.#during(`${member === this.#leader ? "leader" : "standby"}: ${signal}`, async () => {
       await member.process?.end(signal);
-      await this.#led();
+      await this.#led(member);
       await this.#begin(member);
     });
   }
@@ -110,18 +112,19 @@ export class ManagerPair {
 
   /** One that was paused for longer than its Lease ends by itself, since another leads, or leads on where it is found to be still its own. */
   async #pause(ms: number): Promise<void> {
-    const member = this.#leader;
-    if (!member) throw new Error("nobody leads");
+    const member = await this.#led();
     await this.#during(`leader: paused for ${ms} ms`, async () => {
       member.isPaused = true;
       member.process?.signal("SIGSTOP");
       await pause(ms);
       member.process?.signal("SIGCONT");
       member.isPaused = false;
+      const other = this.#members.find((one) => one !== member);
+      if (other?.leadsSince && !(await member.process?.ended(DEPOSED_MS)))
+        throw new Error(`a pool manager lives on ${DEPOSED_MS} ms after another leads:\n${member.process?.said}`);
       // Whether it ends is known as soon as it has looked at the Lease.
       await pause(SETTLE_MS);
       await this.#led();
-      if (!member.process?.lives) await this.#begin(member);
     });
   }
 
@@ -133,8 +136,12 @@ export class ManagerPair {
     });
   }
 
-  async #led(): Promise<void> {
-    for (const deadline = Date.now() + TAKEOVER_MS; !this.#leader; await pause(50)) {
+  /** Waits for a leader. Whoever has ended by itself begins again, as Kubernetes has it; `away` is to stay away meanwhile. */
+  async #led(away?: Member): Promise<Member> {
+    for (const deadline = Date.now() + TAKEOVER_MS; ; await pause(50)) {
+      for (const member of this.#members) if (member !== away && !member.process?.lives) await this.#begin(member);
+      const leader = this.#leader;
+      if (leader) return leader;
       if (Date.now() > deadline)
         throw new Error(`nobody leads within ${TAKEOVER_MS / 1000} s:\n${this.#members.map(({ process }) => process?.said).join("\n---\n")}`);
     }
