@@ -28,7 +28,7 @@ export async function codeRoutes(instance: FastifyInstance, { images, maxCodeByt
       schema: {
         tags,
         summary: "Upload code: a tar with index.mjs, index.cjs or index.js at its top, dependencies bundled",
-        consumes: ["application/x-tar"],
+        body: { content: { "application/x-tar": { schema: schemas.Bytes }, "application/octet-stream": { schema: schemas.Bytes } } },
         response: { 201: schemas.CodeResult, default: schemas.ErrorBody },
       },
     },
@@ -128,7 +128,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
         summary: "Latest output of a function; with follow=true a stream of server-sent events",
         params: schemas.NameParams,
         querystring: schemas.LogsQuery,
-        response: { 200: schemas.LogList, default: schemas.ErrorBody },
+        response: { 200: schemas.LogsAnswer, default: schemas.ErrorBody },
       },
     },
     async (request, reply) => {

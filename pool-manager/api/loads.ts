@@ -31,7 +31,8 @@ export function loadRoutes(instance: FastifyInstance, context: ApiContext): void
     async (request) => {
       const { name, revision } = request.params;
       const { uid } = withRevision(functions.get(name), revision);
-      const verdict = awaitLoad(uid, revision, waitMsOf(request.query.wait ?? DEFAULT_WAIT));
+      const waitMs = Math.min(parseDuration(request.query.wait ?? DEFAULT_WAIT) ?? 0, MAX_WAIT_MS);
+      const verdict = awaitLoad(uid, revision, waitMs);
       if (!verdict) throw new ManagerError("TOO_MANY_STREAMS", "too many requests wait for revisions to load");
       const loaded = isLoaded(await verdict, functions.get(name), revision);
       await links.confirmed();
@@ -43,12 +44,6 @@ export function loadRoutes(instance: FastifyInstance, context: ApiContext): void
 function withRevision(record: FunctionRecord, revision: string): FunctionRecord {
   if (record.revisions.some(({ id }) => id === revision)) return record;
   throw new ManagerError("REVISION_NOT_FOUND", `${record.name} has no revision ${JSON.stringify(revision)}`, "revision");
-}
-
-function waitMsOf(text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== null && ms <= MAX_WAIT_MS) return ms;
-  throw new ManagerError("BODY_INVALID", `wait: must be a duration up to ${MAX_WAIT_MS / 1000}s, and is ${JSON.stringify(text)}`, "wait");
 }
 
 /** Throws `LOAD_FAILED` and `REVISION_SUPERSEDED`. */

@@ -56,7 +56,8 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   });
 
   let streams = 0;
-  app.get("/v1/events", { schema: { tags: ["instances"], summary: "What happens in the pools, as server-sent events" } }, async (request, reply) => {
+  const events = { tags: ["instances"], summary: "What happens in the pools, as server-sent events", response: { 200: schemas.EventStream } };
+  app.get("/v1/events", { schema: events }, async (request, reply) => {
     if (streams >= MAX_EVENT_STREAMS) throw new ManagerError("TOO_MANY_STREAMS", "too many event streams are open");
     streams += 1;
     const send = openStream(request, reply, () => {

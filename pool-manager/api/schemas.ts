@@ -1,4 +1,5 @@
 import { type Static, type TObject, type TProperties, Type } from "typebox";
+import { PATTERNS } from "../functions/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../functions/manifest.ts";
 
 export const ErrorBody = Type.Object(
@@ -62,7 +63,11 @@ const RevisionView = Type.Object({
 export const RevisionParams = Type.Object({ name: Type.String({ maxLength: 200 }), revision: Type.String({ maxLength: 32 }) });
 
 export const LoadQuery = Type.Object(
-  { wait: Type.Optional(Type.String({ description: 'How long to wait at most, such as "10s" (as by default), up to 30s.', maxLength: 16 })) },
+  {
+    wait: Type.Optional(
+      Type.String({ description: 'How long to wait at most, such as "10s" (as by default); 30s is the longest.', pattern: PATTERNS.duration, maxLength: 16 }),
+    ),
+  },
   { additionalProperties: false },
 );
 
@@ -181,12 +186,18 @@ export const LogsQuery = Type.Object(
     follow: Type.Optional(Type.Boolean({ description: "Stream as server-sent events." })),
     tail: Type.Optional(Type.Integer({ description: "Lines to begin with; by default 100, with since all.", minimum: 0, maximum: 1000 })),
     call: Type.Optional(Type.String({ description: "Only lines of this call id.", maxLength: 200 })),
-    since: Type.Optional(Type.String({ description: 'Only lines of this time and later: how long ago, such as "10m", or a date and time.', maxLength: 64 })),
+    since: Type.Optional(
+      Type.String({
+        pattern: PATTERNS.since,
+        maxLength: 64,
+        description: 'Only lines of this time and later: how long ago, such as "10m", or a date and time.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
 
-export const LogList = list(
+const LogList = list(
   Type.Object({
     time: Type.String(),
     instance: Type.String(),
@@ -195,6 +206,16 @@ export const LogList = list(
     message: Type.String(),
   }),
 );
+
+const STREAM = { "text/event-stream": { schema: Type.String({ description: "Server-sent events; the data of each one is a JSON object." }) } };
+export const EventStream = { description: "A stream that has no end of its own.", content: STREAM };
+export const LogsAnswer = {
+  description: "Lines, oldest first; with follow=true a stream of them.",
+  content: { "application/json": { schema: LogList }, ...STREAM },
+};
+
+/** What is not JSON: it is taken as it is. */
+export const Bytes = Type.Unsafe<Buffer>({ description: "The bytes of a tar." });
 
 function list<P extends TProperties>(item: TObject<P>) {
   return Type.Object({ items: Type.Array(item) });

@@ -31,6 +31,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     bodyLimit: 1024 * 1024,
     requestTimeout: 120_000,
     forceCloseConnections: true,
+    // Longer than any name that the document allows, percent-encoded: too long a name is one that there is not.
+    routerOptions: { maxParamLength: 1000 },
     // What the router itself refuses, such as a path that cannot be decoded, has been through no hook: it is answered here.
     frameworkErrors: (error, request, reply) => answer(error as FastifyError, request as FastifyRequest, reply as unknown as FastifyReply),
   }) as unknown as FastifyInstance;
@@ -39,13 +41,18 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   app.setErrorHandler(answer);
   const paths = new PathMethods();
   app.addHook("onRoute", ({ url, method }) => paths.add(url, method));
-  app.setNotFoundHandler((request, reply) => {
+  const refuse = (request: FastifyRequest, reply: FastifyReply) => {
     const [path = ""] = request.url.split("?");
     const allowed = paths.of(path);
     if (allowed.length === 0) throw new ManagerError("ROUTE_NOT_FOUND", `there is no ${clip(path)}`);
     reply.header("allow", allowed.join(", "));
     throw new ManagerError("METHOD_NOT_ALLOWED", `${clip(path)} has no ${request.method}`);
+  };
+  // Before the body is looked at: what is wrong with that is of no interest where the method is wrong.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.is404) refuse(request, reply);
   });
+  app.setNotFoundHandler(refuse);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",

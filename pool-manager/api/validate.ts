@@ -1,7 +1,6 @@
 import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
-import { Value } from "typebox/value";
 import { ManagerError } from "../errors.ts";
 import { faultOf } from "../functions/field-fault.ts";
 
@@ -9,9 +8,23 @@ import { faultOf } from "../functions/field-fault.ts";
 export const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = Compile(schema);
   return (value: unknown) => {
-    const read = httpPart === "body" ? value : Value.Convert(schema, value);
+    const read = httpPart === "body" ? value : valuesOf(schema, value);
     if (check.Check(read)) return { value: read };
     const { field, message } = faultOf(check.Errors(read), schema, read);
     return { error: new ManagerError("BODY_INVALID", `${field || httpPart || "request"}: ${message}`, field || undefined) };
   };
 };
+
+/** Texts that are numbers or booleans, where the schema wants such, as those; all else stays as it is, for the check to refuse. */
+function valuesOf(schema: TSchema, input: unknown): unknown {
+  const { properties } = schema as { properties?: Record<string, { type?: string }> };
+  if (!properties || typeof input !== "object" || input === null) return input;
+  return Object.fromEntries(Object.entries(input).map(([name, value]) => [name, converted(properties[name]?.type, value)]));
+}
+
+function converted(type: string | undefined, text: unknown): unknown {
+  if (typeof text !== "string") return text;
+  if (type === "integer" && /^-?\d{1,15}$/.test(text)) return Number(text);
+  if (type === "boolean" && (text === "true" || text === "false")) return text === "true";
+  return text;
+}

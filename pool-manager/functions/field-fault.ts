@@ -33,6 +33,9 @@ export interface FieldFault {
 export const PATTERNS = {
   variable: "^[A-Za-z_][A-Za-z0-9_]*$",
   duration: "^\\d+(\\.\\d+)?(ms|s|m|h)?$",
+  // A duration, or a date (and time) of ISO 8601.
+  since:
+    "^(\\d+(\\.\\d+)?(ms|s|m|h)?|\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?)?)$",
   handler: "^[A-Za-z_$][A-Za-z0-9_$]*$",
   share: "^[1-9][0-9]?%$",
   revision: "^r\\d+$",
@@ -47,6 +50,7 @@ const NAMES: Record<string, string> = {
 
 const TEXTS: Record<string, string> = {
   [PATTERNS.duration]: 'a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h)',
+  [PATTERNS.since]: 'a duration such as "10m" (ms, s, m or h), or a time such as "2026-01-31T12:00:00Z"',
   [PATTERNS.handler]: "the name of an export: letters, digits, _ and $",
   [PATTERNS.share]: 'a share such as "25%"',
 };

@@ -136,10 +136,44 @@ test.each([
   ["PUT", "/v1/code", "GET, HEAD, POST"],
   ["PROPFIND", "/v1/pools/node", "GET, HEAD, PATCH, PUT"],
   ["OPTIONS", "/v1/status", "GET, HEAD"],
+  ["QUERY", "/v1/status", "GET, HEAD"],
+  ["QUERY", "/v1/functions/f/logs", "GET, HEAD"],
 ])("%s %s is told which methods there are", async (method, path, allow) => {
   const response = await fetch(berth.berth.manageUrl + path, { method });
   expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
   expect(await response.json()).toMatchObject({ error: { code: "METHOD_NOT_ALLOWED" } });
+});
+
+describe("what the document says", () => {
+  const status = async (path: string) => {
+    const response = await fetch(berth.berth.manageUrl + path);
+    await response.body?.cancel();
+    return response.status;
+  };
+
+  test("may be asked: names of any length that it allows, and values as they are written", async () => {
+    const path = `/v1/functions/${"a".repeat(200)}`;
+    expect(await (await fetch(berth.berth.manageUrl + path)).json()).toMatchObject({ error: { code: "FUNCTION_NOT_FOUND" } });
+    await berth.deploy("alive", ECHO);
+    const logs = (query: string) => status(`/v1/functions/alive/logs?${query}`);
+    expect([await logs("tail=5"), await logs("tail=05"), await logs("follow=true"), await logs("follow=false")]).toEqual([200, 200, 200, 200]);
+    for (const query of ["tail=true", "tail=1.5", "tail=0x5", "tail=", "tail=%205", "follow=1", "follow=", "follow=yes"]) {
+      expect([query, await logs(query)]).toEqual([query, 400]);
+    }
+  });
+
+  test("is what comes: streams are named, and so is the body of an upload", async () => {
+    interface Described {
+      responses: { 200: { content: object } };
+      requestBody: { required: boolean; content: object };
+    }
+    const { paths } = await berth.api.get<{ paths: Record<string, Record<string, Described>> }>("/docs/json");
+    const described = (method: string, path: string) => (paths[path] as Record<string, Described>)[method] as Described;
+    const types = (path: string) => Object.keys(described("get", path).responses[200].content);
+    expect([types("/v1/functions/{name}/logs"), types("/v1/events")]).toEqual([["application/json", "text/event-stream"], ["text/event-stream"]]);
+    const { requestBody } = described("post", "/v1/code");
+    expect([requestBody.required, Object.keys(requestBody.content)]).toEqual([true, ["application/x-tar", "application/octet-stream"]]);
+  });
 });
 
 describe("a web page", () => {

@@ -91,8 +91,13 @@ describe("the API", () => {
     ["folow=true", "BODY_INVALID folow: unknown field folow; did you mean follow?"],
     ["tail=1001", "BODY_INVALID tail: must be an integer from 0 to 1000, and is the number 1001"],
     ["tail=many", 'BODY_INVALID tail: must be an integer from 0 to 1000, and is the string "many"'],
-    ["since=yesterday", 'BODY_INVALID since: "yesterday" is neither a duration such as 10m'],
-    ["since=10d", 'BODY_INVALID since: "10d" is neither'],
+    [
+      "since=yesterday",
+      'BODY_INVALID since: must be a duration such as "10m" (ms, s, m or h), or a time such as "2026-01-31T12:00:00Z", and is the string "yesterday"',
+    ],
+    ["since=10d", 'and is the string "10d"'],
+    ["since=2026-13-01", 'and is the string "2026-13-01"'],
+    ["since=2026-01-01T25:00Z", 'and is the string "2026-01-01T25:00Z"'],
   ])("logs refuse ?%s", async (query, message) => {
     await berth.deploy("hello", ECHO);
     expect(await refused("GET", `/v1/functions/hello/logs?${query}`)).toContain(message);

@@ -137,6 +137,7 @@ export class Invariants {
   check(router: SimRouter): void {
     for (const uid of this.#platform.uids()) this.#note(uid);
     for (const uid of [...this.#seen.keys()]) if (!this.#platform.life(uid)) this.#gone(uid);
+    this.#instances(router);
     this.#workers(router);
     this.#slots(router);
     this.#ends(router);
@@ -190,22 +191,33 @@ export class Invariants {
     this.#seen.delete(uid);
   }
 
-  /** 3 and 4: what runs is counted, and no worker has left with an invocation on it unless it was ended. */
-  #workers(router: SimRouter): void {
-    const perInstance = new Map<string, number>();
+  /** 4. What runs on an instance with a slot of it is within its concurrency. */
+  #instances(router: SimRouter): void {
+    const running = new Map<string, number>();
     for (const { uid, invocation } of router.running) {
-      if (invocation.outcome === null) perInstance.set(uid, (perInstance.get(uid) ?? 0) + 1);
+      // One that came to this instance by mistake has its slot elsewhere: here only the worker itself can turn it away.
+      const isOurs = invocation.reservation?.endpoint.instanceUid === uid;
+      if (isOurs && invocation.outcome === null) running.set(uid, (running.get(uid) ?? 0) + 1);
     }
-    for (const [uid, count] of perInstance) {
-      const caps = this.#platform.workersOf(uid).map((worker) => this.#concurrency.get(`${worker.functionUid}/${worker.revision}`) ?? 0);
-      if (count > Math.max(...caps, 0)) fail(`4: ${count} invocations run on ${uid}, concurrency is ${Math.max(...caps, 0)}`);
+    for (const [uid, count] of running) {
+      const cap = Math.max(...this.#platform.workersOf(uid).map((worker) => this.#capOf(worker)), 0);
+      if (count > cap) fail(`4: ${count} invocations run on ${uid}, concurrency is ${cap}`);
     }
+  }
+
+  /** 3 and 4: what runs is counted and within its concurrency, and no worker has left with an invocation on it unless it was ended. */
+  #workers(router: SimRouter): void {
     for (const uid of this.#platform.uids()) {
       for (const worker of this.#platform.workersOf(uid)) {
         const running = router.running.filter((served) => served.worker === worker).length;
+        if (running > this.#capOf(worker)) fail(`4: ${running} invocations run on a worker of ${uid}, concurrency is ${this.#capOf(worker)}`);
         if (running !== worker.admission.running) fail(`3: ${running} run on a worker that counts ${worker.admission.running}`);
       }
     }
+  }
+
+  #capOf({ functionUid, revision }: FakeWorker): number {
+    return this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
   }
 
   /** 7. What the limiter counts as in flight is what was granted and not released. */
