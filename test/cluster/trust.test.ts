@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROUTER_HEADER, type TableChange } from "../../pool-manager/client/contract.ts";
 import { ControlClient } from "../../pool-manager/platform/control-client.ts";
 import { ANNOTATION } from "../../pool-manager/platform/kruise/objects.ts";
 import { CONTROL_PORT } from "../../runtime-images/protocol/messages.ts";
@@ -33,14 +34,28 @@ afterAll(() => cluster.finish());
 
 const query = (values: Record<string, string>) => `?${new URLSearchParams(values)}`;
 
+/** What routers present to a function's instance. */
+async function keyOf(name: string): Promise<string> {
+  const asRouter = { headers: { [ROUTER_HEADER]: "trust" } };
+  const response = await fetch(`${cluster.berth.berth.manageUrl}/v1/table?router=trust&host=127.0.0.1&port=9`, asRouter);
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  let text = "";
+  while (!text.includes("\n")) text += Buffer.from((await reader.read()).value ?? []).toString("utf8");
+  await reader.cancel();
+  const { functions } = JSON.parse(text.split("\n")[0] ?? "") as Extract<TableChange, { type: "snapshot" }>;
+  return functions.find((fn) => fn.name === name)?.endpoints[0]?.key ?? "";
+}
+
 describe("a function in a pod", () => {
-  test("reaches another instance neither without a key nor with its own", async () => {
+  test("does not see the key that routers present, and reaches another instance neither without a key nor with its own", async () => {
     const { uid } = (await cluster.berth.api.get("/v1/functions/victim")) as { uid: string };
     const { address, revision } = await cluster.warm("victim");
     const own = JSON.parse((await cluster.text("caller", "?own=1")).slice(4)) as Record<string, string>;
-    expect(own["x-berth-key"]?.length).toBeGreaterThan(20);
+    expect([own["x-berth-function"], own["x-berth-key"] ?? ""]).toEqual([expect.stringMatching(/./), ""]);
+    const key = await keyOf("caller");
+    expect(key.length).toBeGreaterThan(20);
     const named = { "x-berth-function": uid, "x-berth-revision": revision ?? "" };
-    for (const headers of [named, { ...named, "x-berth-key": own["x-berth-key"] ?? "" }]) {
+    for (const headers of [named, { ...named, "x-berth-key": key }]) {
       expect(await cluster.text("caller", query({ http: `http://${address}/`, headers: JSON.stringify(headers) }))).toBe("200 503 stale ");
     }
   });
