@@ -40,7 +40,7 @@ export const HANDLERS: readonly Handler[] = [
   { name: "lambda-1.0", source: LAMBDA, manifest: { signature: "lambda-1.0" } },
 ];
 
-/** What every one of them is asked, and answers alike. */
+/** Every handler is asked these, and answers them alike. */
 export const SHAPES = [
   { name: "GET", method: "GET", headers: {}, body: undefined, answer: '{"message":"Hello, world!"}' },
   {

@@ -8,7 +8,7 @@ import { Subject } from "./subject.ts";
 
 export interface SignaturesSize {
   rounds: number;
-  /** Of each measurement. */
+  /** Each measurement takes so long. */
   seconds: number;
   /** Requests of each shape before the first one: by then what runs often is compiled. */
   warming: number;
@@ -26,7 +26,7 @@ interface Target {
   instanceCpuUs(): number;
 }
 
-/** What one target has shown for one shape of request, summed over the rounds. */
+/** A target's figures for one shape of request, summed over the rounds. */
 class Measured {
   readonly target: Target;
   readonly shape: Shape;
@@ -68,7 +68,7 @@ class Measured {
   }
 }
 
-/** What an invocation costs the router and the instance for each signature, in turns within one run, beside nginx before a bare server. */
+/** Measures what an invocation costs router and instance for each signature, in turns within one run, beside nginx before a bare server. */
 export async function signatures(size: SignaturesSize, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(1);
   const stops: (() => unknown)[] = [() => berth.stop()];

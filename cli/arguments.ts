@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { parseDuration } from "../pool-manager/functions/duration.ts";
 
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -7,6 +8,15 @@ export function integer(min: number, max: number): (text: string) => number {
       throw new InvalidArgumentError(`"${text}" is not an integer between ${min} and ${max}.`);
     }
     return value;
+  };
+}
+
+/** Parses an option that takes a duration, of so many milliseconds at least. */
+export function duration(leastMs: number): (text: string) => number {
+  return (text) => {
+    const ms = parseDuration(text);
+    if (ms === null || ms < leastMs) throw new InvalidArgumentError(`"${text}" is not a duration such as 5m.`);
+    return ms;
   };
 }
 

@@ -19,7 +19,7 @@ export function withListenerOptions(command: Command): Command {
     .addOption(new Option("--api-keys <file>", "file of accepted keys (berth key); needed where others than this machine can connect").env("BERTH_API_KEYS"));
 }
 
-/** Whether only this machine can connect to a listener there. */
+/** Only this machine can connect to a listener at such a host. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

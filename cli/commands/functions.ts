@@ -4,36 +4,12 @@ import type { Api } from "../api.ts";
 import { listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
+import type { FunctionView } from "./function-view.ts";
 import { globals } from "./globals.ts";
-import { loaded, type Wait, waitOptions } from "./loaded.ts";
 import { type ManifestFile, readManifest } from "./manifest-file.ts";
+import { released, type Wait, waitOptions } from "./release.ts";
 import { type VariableOptions, variablesOf, withVariableOptions } from "./variables.ts";
 import { whole } from "./whole.ts";
-
-interface FunctionView {
-  name: string;
-  runtime: string;
-  revision: string;
-  /** The one that was deployed last. */
-  latest: string;
-  url: string;
-  concurrency: number;
-  minScale: number;
-  maxScale: number;
-  idleTimeout: string;
-  queueDepth: number;
-  queueTimeout: string;
-  rollout: object | null;
-  env: Record<string, string>;
-  /** Names. */
-  secrets: string[];
-  split: Record<string, number>;
-  instances: { warm: number; starting: number };
-  /** What is in the function's way, in words. */
-  problems: string[];
-  newRevision?: boolean;
-  rolling?: { to: string; state: string } | null;
-}
 
 interface DeployOptions extends VariableOptions {
   from?: string;
@@ -172,31 +148,6 @@ async function present(api: Api, name: string): Promise<FunctionView | null> {
   const { items } = await api.get<{ items: (Pick<FunctionView, "env" | "secrets"> & { id: string })[] }>(`${path}/revisions`);
   const next = items.find(({ id }) => id === rolling.to);
   return next ? { ...view, env: { ...view.env, ...next.env }, secrets: [...view.secrets, ...next.secrets] } : view;
-}
-
-interface Release {
-  manifest: Record<string, unknown>;
-  before: FunctionView | null;
-  /** Percent of the invocations that the revision gets beside the active one. */
-  canary: number | undefined;
-  wait: Wait;
-  say(text: string): void;
-}
-
-/** Deploys; what is new gets invocations once it is loaded, unless nobody waits for that. */
-async function released(api: Api, name: string, { manifest, before, canary, wait, say }: Release): Promise<FunctionView> {
-  const path = `/v1/functions/${encodeURIComponent(name)}`;
-  const share = wait === false ? canary : canary && 0;
-  const body = { ...manifest, onceLoaded: wait !== false, ...(share !== undefined && { canary: share }) };
-  const result = (await api.call(before ? "PATCH" : "PUT", path, body)) as FunctionView;
-  const revision = result.latest;
-  if (wait === false || !(manifest.code || result.newRevision || revision !== before?.revision)) return result;
-  const view = await loaded<FunctionView>(api, name, revision, { waitMs: wait, say }).catch(async (error) => {
-    if (canary && revision !== result.revision) await api.call("PUT", `${path}/traffic`, { split: before?.split ?? {} });
-    throw error;
-  });
-  const shared = canary && revision !== view.revision ? ((await api.call("PUT", `${path}/traffic`, { split: { [revision]: canary } })) as FunctionView) : view;
-  return { ...shared, newRevision: result.newRevision ?? false };
 }
 
 const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "rollout"] as const;

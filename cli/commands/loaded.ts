@@ -1,24 +1,13 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { parseDuration } from "../../pool-manager/functions/duration.ts";
 import type { Api } from "../api.ts";
 import { CliError } from "../errors.ts";
 
-/** Of each request; the waiting is told of after each. Milliseconds. */
+/** A request waits so long at most; after each one the command says what it waits for. */
 const ASK_MS = 10_000;
 const AGAIN_MS = 300;
 /** A pool manager that ends takes its waiting requests with it; the next one is asked again. */
 const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
-/** Restarts and handovers take no longer. Milliseconds. */
+/** A restart or a handover takes no longer. */
 const LOST_MS = 30_000;
-
-/** How long a deployment waits for its revision to load, in milliseconds; false: it does not. */
-export type Wait = number | false;
-
-export function waitOptions(command: Command): Command {
-  return command
-    .option("--wait <duration>", "how long the revision may take to be loaded once; it takes over when it is", duration, 120_000)
-    .option("--no-wait", "let it take over at once, whether it loads or not");
-}
 
 interface Loaded {
   loaded: boolean;
@@ -60,10 +49,4 @@ async function asked(api: Api, path: string, until: number): Promise<Loaded | nu
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     return null;
   }
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null || ms === 0) throw new InvalidArgumentError(`"${text}" is not a duration such as 2m.`);
-  return ms;
 }

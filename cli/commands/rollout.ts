@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Static } from "typebox";
 import type { RolloutView } from "../../pool-manager/api/schemas.ts";
-import { parseDuration } from "../../pool-manager/functions/duration.ts";
+import { duration } from "../arguments.ts";
 import { CliError } from "../errors.ts";
 import { printOne } from "../output.ts";
 import { globals } from "./globals.ts";
@@ -23,7 +23,7 @@ export function rolloutCommands(program: Command): void {
   rollout
     .command("status <name>")
     .description("how the last rollout gets on")
-    .option("--wait [duration]", "until it has ended, at most so long (by default 10m); fails unless the new revision is active then", waitMs)
+    .option("--wait [duration]", "until it has ended, at most so long (by default 10m); fails unless the new revision is active then", duration(0))
     .action(async (name: string, { wait }: { wait?: number | true }, command: Command) => {
       const { api, format } = globals(command);
       const path = `/v1/functions/${encodeURIComponent(name)}/rollout`;
@@ -54,10 +54,4 @@ export function rolloutCommands(program: Command): void {
 
 function isOpen({ state }: Rollout): boolean {
   return state === "rolling" || state === "paused";
-}
-
-function waitMs(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null) throw new InvalidArgumentError(`"${text}" is not a duration such as 5m.`);
-  return ms;
 }

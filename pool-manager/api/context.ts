@@ -26,7 +26,7 @@ export interface ApiContext {
   countInstances(functionUid: string): { warm: number; starting: number };
   /** What is in a function's way, in words; empty: nothing is known to be. */
   problemsOfFunction(record: FunctionRecord): string[];
-  /** What has come of a revision's load after `waitMs` at most; null: too many wait already. */
+  /** Resolves with what has come of a revision's load, after `waitMs` at most; null: too many wait already. */
   awaitLoad(functionUid: string, revision: string, waitMs: number): Promise<LoadVerdict> | null;
   /** Why what is observed of a pool is not believed at present; null: it is. */
   doubtOf(pool: string): string | null;

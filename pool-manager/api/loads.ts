@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { ManagerError } from "../errors.ts";
 import { parseDuration } from "../functions/duration.ts";
 import type { FunctionRecord } from "../functions/function.ts";
+import { checkRevision } from "../functions/revisions.ts";
 import type { LoadVerdict } from "../pool/trials.ts";
 import type { ApiContext } from "./context.ts";
 import * as schemas from "./schemas.ts";
@@ -30,20 +31,16 @@ export function loadRoutes(instance: FastifyInstance, context: ApiContext): void
     },
     async (request) => {
       const { name, revision } = request.params;
-      const { uid } = withRevision(functions.get(name), revision);
+      const record = functions.get(name);
+      checkRevision(record, revision);
       const waitMs = Math.min(parseDuration(request.query.wait ?? DEFAULT_WAIT) ?? 0, MAX_WAIT_MS);
-      const verdict = awaitLoad(uid, revision, waitMs);
+      const verdict = awaitLoad(record.uid, revision, waitMs);
       if (!verdict) throw new ManagerError("TOO_MANY_STREAMS", "too many requests wait for revisions to load");
       const loaded = isLoaded(await verdict, functions.get(name), revision);
       await links.confirmed();
       return { ...viewFunction(functions.get(name), context), loaded };
     },
   );
-}
-
-function withRevision(record: FunctionRecord, revision: string): FunctionRecord {
-  if (record.revisions.some(({ id }) => id === revision)) return record;
-  throw new ManagerError("REVISION_NOT_FOUND", `${record.name} has no revision ${JSON.stringify(revision)}`, "revision");
 }
 
 /** Throws `LOAD_FAILED` and `REVISION_SUPERSEDED`. */

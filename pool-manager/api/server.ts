@@ -41,18 +41,15 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   app.setErrorHandler(answer);
   const paths = new PathMethods();
   app.addHook("onRoute", ({ url, method }) => paths.add(url, method));
-  const refuse = (request: FastifyRequest, reply: FastifyReply) => {
+  // Before the body is looked at: what is wrong with that is of no interest where the method is wrong.
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return;
     const [path = ""] = request.url.split("?");
     const allowed = paths.of(path);
     if (allowed.length === 0) throw new ManagerError("ROUTE_NOT_FOUND", `there is no ${clip(path)}`);
     reply.header("allow", allowed.join(", "));
     throw new ManagerError("METHOD_NOT_ALLOWED", `${clip(path)} has no ${request.method}`);
-  };
-  // Before the body is looked at: what is wrong with that is of no interest where the method is wrong.
-  app.addHook("onRequest", async (request, reply) => {
-    if (request.is404) refuse(request, reply);
   });
-  app.setNotFoundHandler(refuse);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",

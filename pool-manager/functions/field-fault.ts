@@ -29,13 +29,14 @@ export interface FieldFault {
   message: string;
 }
 
+const DURATION = "\\d+(\\.\\d+)?(ms|s|m|h)?";
+
 /** What patterns of the schemas ask for. */
 export const PATTERNS = {
   variable: "^[A-Za-z_][A-Za-z0-9_]*$",
-  duration: "^\\d+(\\.\\d+)?(ms|s|m|h)?$",
+  duration: `^${DURATION}$`,
   // A duration, or a date (and time) of ISO 8601.
-  since:
-    "^(\\d+(\\.\\d+)?(ms|s|m|h)?|\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?)?)$",
+  since: `^(${DURATION}|\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?)?)$`,
   handler: "^[A-Za-z_$][A-Za-z0-9_$]*$",
   share: "^[1-9][0-9]?%$",
   revision: "^r\\d+$",

@@ -150,10 +150,13 @@ export function newRevision(of: { id: string; hash: string; image: string; code:
 
 /** Throws `REVISION_NOT_FOUND` where invocations would go to a revision that there is not. */
 export function checkServed({ name, active, traffic, revisions }: FunctionRecord): void {
-  const known = new Set(revisions.map(({ id }) => id));
-  for (const id of [active, ...Object.keys(traffic.split), ...Object.values(traffic.aliases)]) {
-    if (!known.has(id)) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${JSON.stringify(id)}`, "revision");
-  }
+  for (const id of [active, ...Object.keys(traffic.split), ...Object.values(traffic.aliases)]) checkRevision({ name, revisions }, id);
+}
+
+/** Throws `REVISION_NOT_FOUND`. */
+export function checkRevision({ name, revisions }: Pick<FunctionRecord, "name" | "revisions">, revision: string): void {
+  if (revisions.some(({ id }) => id === revision)) return;
+  throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${JSON.stringify(revision)}`, "revision");
 }
 
 /** Equal for equal content. */

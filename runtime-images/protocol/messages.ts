@@ -41,8 +41,7 @@ export interface LoadSettings {
   timeoutMs: number;
 }
 
-/** How a function wants to be called. */
-/** `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` has 2.0. */
+/** How a function wants to be called. `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` has 2.0. */
 export type Signature = "fetch" | "lambda" | "lambda-1.0" | "node";
 
 /** `load`: a compare-and-set on (uid, bootId, epoch). */

@@ -3,6 +3,7 @@ import type { AddressInfo, Server } from "node:net";
 import type { Endpoint, RouterPeer, Suspect, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
 import type { RouterConfig } from "../../router/config.ts";
 import { startRouter } from "../../router/start.ts";
+import { routerConfig } from "./router-config.ts";
 
 /** A router over a table that the test writes: no pool manager, and instances that are servers of the test's. */
 export interface Routed {
@@ -20,8 +21,7 @@ export async function startRouted(functions: TableFunction[], options: Partial<R
   const suspects: Suspect[] = [];
   let tell: (change: TableChange) => void = () => {};
   let self: RouterPeer = { id: "", host: "", port: 0 };
-  const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1_000_000, accessShare: 0, exposeErrors: true, unreadyMs: 0, drainMs: 0 };
-  const router = await startRouter({ host: "127.0.0.1", port: 0, advertise: "127.0.0.1", ...limits, ...options }, (peer) => {
+  const router = await startRouter(routerConfig({ maxBodyBytes: 1_000_000, ...options }), (peer) => {
     self = peer;
     return {
       subscribe: (listener) => {

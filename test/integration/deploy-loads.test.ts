@@ -1,8 +1,8 @@
-import { execFile } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EXIT } from "../../cli/errors.ts";
 import { ON_CLUSTER, TestBerth, until } from "../helpers/berth.ts";
 import { directoryOf } from "../helpers/bundled.ts";
+import { runCommand } from "../helpers/command.ts";
 
 /** Until the second of two instances serves, and another one has made room; a pod takes longer for that than a process. */
 const BUSY_MS = ON_CLUSTER ? 30_000 : 4000;
@@ -13,18 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => berth.close());
 
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, BERTH_URL: berth.berth.manageUrl, NO_COLOR: "1" };
-  return new Promise((resolve) => {
-    execFile(process.execPath, ["dist/berth.js", ...args], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }));
-  });
-}
+const run = (...args: string[]) => runCommand(args, { BERTH_URL: berth.berth.manageUrl });
 
 const says = (text: string) => directoryOf({ "index.mjs": `export default { fetch: () => new Response(${JSON.stringify(text)}) };` });
 const BROKEN = "const config = JSON.parse('{}');\n\nexport const port = config.server.port;\nexport default { fetch: () => new Response('never') };\n";

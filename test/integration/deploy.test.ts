@@ -1,10 +1,10 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EXIT } from "../../cli/errors.ts";
 import { TestBerth } from "../helpers/berth.ts";
 import { directoryOf } from "../helpers/bundled.ts";
+import { runCommand } from "../helpers/command.ts";
 
 const MAX_CODE = 1024 * 1024;
 let berth: TestBerth;
@@ -13,18 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => berth.close());
 
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, BERTH_URL: berth.berth.manageUrl, NO_COLOR: "1" };
-  return new Promise((resolve) => {
-    execFile(process.execPath, ["dist/berth.js", ...args], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }));
-  });
-}
+const run = (...args: string[]) => runCommand(args, { BERTH_URL: berth.berth.manageUrl });
 
 const SOURCE = `import { readFileSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -8,6 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Invocation, send } from "../../cli/invocation.ts";
+import { runCommand } from "../helpers/command.ts";
 
 interface Seen {
   method: string;
@@ -57,11 +57,7 @@ const sent = async (change: Partial<Invocation>): Promise<Seen> => {
 const all = ({ headers }: Seen, name: string) => headers.flatMap(([one, value]) => (one === name ? [value] : []));
 
 /** What the command answers: exit code, output, messages. */
-const run = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, BERTH_ROUTER: urlOf(server), NO_COLOR: "1" };
-    execFile(process.execPath, ["dist/berth.js", ...args], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }));
-  });
+const run = (...args: string[]) => runCommand(args, { BERTH_ROUTER: urlOf(server) });
 
 describe("what is sent", () => {
   test("every header as it was given, repeated ones too", async () => {

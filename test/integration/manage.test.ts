@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -6,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packLayer } from "../../pool-manager/images/layer.ts";
 import { ECHO, ON_CLUSTER, TestBerth, until } from "../helpers/berth.ts";
+import { runCommand } from "../helpers/command.ts";
 
 const stateDir = mkdtempSync(join(tmpdir(), "berth-test-"));
 let berth: TestBerth;
@@ -231,11 +231,7 @@ describe("functions", () => {
 });
 
 describe("the command", () => {
-  const run = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
-    new Promise((resolve) => {
-      const env = { ...process.env, BERTH_URL: berth.berth.manageUrl, NO_COLOR: "1" };
-      execFile(process.execPath, ["dist/berth.js", ...args], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }));
-    });
+  const run = (...args: string[]) => runCommand(args, { BERTH_URL: berth.berth.manageUrl });
 
   test("bundles TypeScript with a dependency, deploys, invokes, lists, scales, rolls back and deletes", async () => {
     const dir = join(mkdtempSync(join(tmpdir(), "berth-test-")), "app");

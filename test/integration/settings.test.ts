@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Api } from "../../cli/api.ts";
 import { ECHO, TestBerth, until } from "../helpers/berth.ts";
+import { runCommand } from "../helpers/command.ts";
 
 let berth: TestBerth;
 beforeAll(async () => {
@@ -18,20 +19,7 @@ afterAll(() => berth.close());
 const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-const run = (...args: string[]): Promise<Ended> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, BERTH_URL: berth.berth.manageUrl, NO_COLOR: "1" };
-    // As its first line starts it: Node 20 looks for --env-file behind the program too, but not behind --.
-    execFile(process.execPath, ["--", "dist/berth.js", ...args], { env }, (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-    );
-  });
+const run = (...args: string[]) => runCommand(args, { BERTH_URL: berth.berth.manageUrl });
 
 const patch = (name: string, body: object) => berth.api.call("PATCH", `/v1/functions/${name}`, body);
 const refused = (method: string, path: string, body?: object) =>

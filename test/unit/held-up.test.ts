@@ -8,6 +8,7 @@ import type { DemandReport, LoadFailure, TableChange, TableFunction } from "../.
 import { type Router, startRouter } from "../../router/start.ts";
 import { Wire } from "../../router/wire/wire.ts";
 import { sleep, until } from "../helpers/berth.ts";
+import { routerConfig } from "../helpers/router-config.ts";
 
 /**
  * What goes on while the main thread is held up: an instance that answers after 50 ms or breaks off, a pool manager that
@@ -67,18 +68,7 @@ beforeAll(async () => {
   });
   await until(() => messages.length > 0, "the others are there");
   port = messages[0]?.port as number;
-  const config = {
-    host: "127.0.0.1",
-    port: 0,
-    advertise: "127.0.0.1",
-    keys: null,
-    ownKey: null,
-    domain: null,
-    maxBodyBytes: 1000,
-    accessShare: 0,
-    exposeErrors: true,
-  };
-  router = await startRouter({ ...config, unreadyMs: 0, drainMs: 0 }, () => ({
+  router = await startRouter(routerConfig(), () => ({
     subscribe: (listener) => {
       tell = listener;
       return () => {};

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import type { PoolManagerLink, TableFunction } from "../../pool-manager/client/contract.ts";
 import { startRouter } from "../../router/start.ts";
+import { routerConfig } from "../helpers/router-config.ts";
 
 /** How long nothing listens. Milliseconds. */
 const AWAY_MS = 300;
@@ -68,8 +69,7 @@ async function invoke(port: number, queueTimeoutMs = 30_000): Promise<[number, s
     report: () => {},
     leave: () => {},
   };
-  const limits = { keys: null, ownKey: null, domain: null, maxBodyBytes: 1000, accessShare: 0, exposeErrors: true, unreadyMs: 0, drainMs: 1000 };
-  const router = await startRouter({ host: "127.0.0.1", port: 0, advertise: "127.0.0.1", ...limits }, () => link);
+  const router = await startRouter(routerConfig({ drainMs: 1000 }), () => link);
   try {
     const answer = await fetch(`${router.url}/function/f`);
     return [answer.status, await answer.text()];

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { TableFunction } from "../../pool-manager/client/contract.ts";
 import { startRouter } from "../../router/start.ts";
+import { routerConfig } from "../helpers/router-config.ts";
 
 test("an instance that turns an invocation away for a reason of a later version rests, and is not asked again and again", async () => {
   let asked = 0;
@@ -39,18 +40,7 @@ test("an instance that turns an invocation away for a reason of a later version 
     failure: null,
     blocked: null,
   };
-  const config = {
-    host: "127.0.0.1",
-    port: 0,
-    advertise: "127.0.0.1",
-    keys: null,
-    ownKey: null,
-    domain: null,
-    maxBodyBytes: 1000,
-    accessShare: 0,
-    exposeErrors: true,
-  };
-  const router = await startRouter({ ...config, unreadyMs: 0, drainMs: 0 }, () => ({
+  const router = await startRouter(routerConfig(), () => ({
     subscribe: (listener) => {
       listener({ type: "snapshot", functions: [fn] });
       return () => {};

@@ -7,6 +7,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { TableFunction } from "../../pool-manager/client/contract.ts";
 import { startRouter } from "../../router/start.ts";
 import { sleep } from "../helpers/berth.ts";
+import { routerConfig } from "../helpers/router-config.ts";
 
 /** Where the time of day is meant: it is compared with what others have written, or told to somebody. */
 const TIME_OF_DAY: Record<string, string> = {
@@ -37,18 +38,7 @@ test("a router that stops gives running invocations their time also when the clo
   const bounds = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 60_000, expectedStartMs: 1 };
   const endpoints = [{ instanceUid: "i", bootId: "b", epoch: 1, ...address }];
   const fn: TableFunction = { key: "f", uid: "f", name: "f", revision: "r", split: [], aliases: {}, ...bounds, endpoints, failure: null, blocked: null };
-  const config = {
-    host: "127.0.0.1",
-    port: 0,
-    advertise: "127.0.0.1",
-    keys: null,
-    ownKey: null,
-    domain: null,
-    maxBodyBytes: 1000,
-    accessShare: 0,
-    exposeErrors: true,
-  };
-  const router = await startRouter({ ...config, unreadyMs: 0, drainMs: 30_000 }, () => ({
+  const router = await startRouter(routerConfig({ drainMs: 30_000 }), () => ({
     subscribe: (listener) => {
       listener({ type: "snapshot", functions: [fn] });
       return () => {};
