@@ -1,7 +1,20 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Longest first: a file of a minute that starts last leaves one of two workers idle meanwhile. */
-const LONGEST = ["mutants", "simulation.test", "rollout", "scale", "lifecycle", "manage", "store-crash"];
+const LONGEST = [
+  "framing",
+  "/rollout",
+  "scale",
+  "paced-rollout",
+  "mutants",
+  "deploy-loads",
+  "lifecycle",
+  "store-crash",
+  "manage",
+  "settings",
+  "failures",
+  "simulation.test",
+];
 
 export default class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

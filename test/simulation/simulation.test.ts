@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import { type SimulationResult, simulate } from "./simulation.ts";
 import { Tally } from "./tally.ts";
 
-const SEEDS = 400;
+/** `npm run sim` runs more of them, and asserts that every fault, transition and refusal occurs: that takes some hundred. */
+const SEEDS = 100;
 
-test(`${SEEDS} seeds: every invariant holds after every step, and every fault, transition and refusal occurs`, async () => {
+test(`${SEEDS} seeds: every invariant holds after every step`, async () => {
   const total = new Tally();
   const violations: string[] = [];
   let fewest = Number.POSITIVE_INFINITY;
@@ -17,7 +18,6 @@ test(`${SEEDS} seeds: every invariant holds after every step, and every fault, t
   console.log(`${SEEDS} seeds, at least ${fewest} steps each\n${total.print()}`);
   expect(violations).toEqual([]);
   expect(fewest).toBeGreaterThanOrEqual(300);
-  expect(total.never()).toEqual([]);
 }, 170_000);
 
 test("a seed replays step for step", async () => {
