@@ -5,6 +5,7 @@ import { toEvent } from "./lambda-event.ts";
 import { toEventV1 } from "./lambda-event-v1.ts";
 import { send, sendV1 } from "./lambda-response.ts";
 import { streamed } from "./lambda-stream.ts";
+import { withOtherSignature } from "./other-signature.ts";
 
 type Callback = (error: unknown, result?: unknown) => void;
 type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => unknown;
@@ -23,8 +24,11 @@ export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof ty
   return async (req, res, { id }) => {
     const event = toEvent(req, await readBody(req), id);
     const context = contextOf(id);
-    if (stream) await stream(event, res, context);
-    else send(await call(handler, event, context), res);
+    if (stream) return stream(event, res, context);
+    const result = await call(handler, event, context).catch((error) => {
+      throw withOtherSignature(error);
+    });
+    send(result, res);
   };
 }
 

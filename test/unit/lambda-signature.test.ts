@@ -134,6 +134,11 @@ describe("a result", () => {
     expect([status, JSON.parse(String(body)).error.message]).toEqual([500, `statusCode ${JSON.stringify(statusCode)} is none of 200 to 599`]);
   });
 
+  test("that a handler for (req, res) does not give, of an export by name, is told with the way to deploy it", async () => {
+    const served = await serve((_req, res: { end(text: string): void }) => res.end("x"));
+    expect(JSON.parse(String((await served.ask("/")).body)).error.message).toMatch(/^res\.end is not a function; .* is deployed with --signature node$/);
+  });
+
   test("may come by callback, or from a promise of another library", async () => {
     const byCallback = await serve((_event, _context, callback) => void setTimeout(callback as () => void, 10, null, { statusCode: 202 }));
     expect((await byCallback.ask("/")).status).toBe(202);
