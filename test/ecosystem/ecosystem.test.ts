@@ -137,6 +137,16 @@ test("ws: messages go both ways, text and binary, and its close is a clean one",
   expect(await closed).toBe(4001);
 });
 
+test("express: an app that trusts the router before it redirects to itself", async () => {
+  await deploy(berth, "public-url.mjs", "public-url");
+  const { origin } = new URL(berth.berth.invokeUrl);
+  const response = await fetch(`${origin}/function/public-url/login`, { headers: { "x-forwarded-proto": "https", "x-forwarded-host": "evil.example" } });
+  expect([response.url, await response.json()]).toEqual([
+    `${origin}/function/public-url/home?from=login`,
+    { protocol: "http", secure: false, hostname: "127.0.0.1", from: "login" },
+  ]);
+});
+
 test("middy and powertools: middlewares, context and logs are those of Lambda", async () => {
   await deploy(berth, "middy.mjs", "middy");
   const base = "/function/middy";
