@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import { readBody } from "./body.ts";
 import type { Handle } from "./invoker.ts";
 import type { LoadedFrom } from "./ipc.ts";
 import { toEvent } from "./lambda-event.ts";
@@ -12,8 +12,6 @@ type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => u
 
 /** How requests and results are told: API Gateway's payload formats 1.0 and 2.0. */
 const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
-
-const NOTHING = Buffer.alloc(0);
 
 /** `exports.handler = async (event, context) => …`, or what `awslambda.streamifyResponse` has made of a handler. */
 export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
@@ -62,19 +60,4 @@ function call(handler: LambdaHandler, event: unknown, context: unknown): Promise
 
 function isThenable(value: unknown): boolean {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
-}
-
-/** By events: a stream's iterator takes several times as long, and where no body is announced there is nothing to wait for. */
-function readBody(req: IncomingMessage): Promise<Buffer> | Buffer {
-  const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
-  if (length === "0" && coding === undefined) return NOTHING;
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    req.on("data", (chunk: Buffer) => chunks.push(chunk));
-    req.on("end", () => resolve(Buffer.concat(chunks)));
-    req.on("error", reject);
-    req.on("close", () => {
-      if (!req.readableEnded) reject(new Error("the request ended before its body"));
-    });
-  });
 }

@@ -1,4 +1,5 @@
 import type { LoadSettings, Signature } from "../protocol/messages.ts";
+import { eventHandle } from "./event.ts";
 import { fetchHandle } from "./fetch.ts";
 import { importModule } from "./import.ts";
 import { type Handle, type Invoker, invokerOf } from "./invoker.ts";
@@ -29,6 +30,7 @@ export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
 
 function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Handle {
   if (signature === "fetch") return fetchHandle(target, from);
+  if (signature === "event") return eventHandle(target);
   if (signature === "lambda-1.0") return lambdaHandle(target, from, "1.0");
   return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
 }
@@ -47,6 +49,8 @@ interface Choice {
 }
 
 /**
+ * What no settings tell. `event` looks like `node`, and is only what settings say.
+ *
  * | what is exported                    | signature |
  * |-------------------------------------|-----------|
  * | default (or named) object .fetch()  | fetch     |
@@ -84,5 +88,5 @@ function hasFetch(value: unknown): boolean {
 function missing(module: Exports, handler: string | null): string {
   const names = Object.keys(module).join(", ") || "nothing";
   const wanted = handler ? `no export "${handler}"` : "no handler";
-  return `${wanted} was found (the module exports ${names}); export default { fetch(request) {…} }, exports.handler = async (event) => …, or module.exports = (req, res) => …`;
+  return `${wanted} was found (the module exports ${names}); name an export with --handler, or export default { fetch(request) {…} }, exports.handler = async (event) => …, or module.exports = (req, res) => …`;
 }
