@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../pool-manager/functions/duration.ts";
+import { parseNetwork } from "../router/trust.ts";
 
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -23,6 +24,14 @@ export function duration(leastMs: number): (text: string) => number {
 /** Collects a repeatable option's texts. */
 export function listed(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
+}
+
+/** Collects addresses and networks, one or several an option. */
+export function networks(text: string, before: readonly string[] = []): string[] {
+  const given = text.split(",").map((network) => network.trim());
+  const wrong = given.find((network) => parseNetwork(network) === null);
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no address and no network such as 10.0.0.0/8.`);
+  return [...before, ...given];
 }
 
 export function share(text: string): number {

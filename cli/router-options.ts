@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { RouterConfig } from "../router/config.ts";
-import { integer, share } from "./arguments.ts";
+import { integer, networks, share } from "./arguments.ts";
 import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
 
 /** Of every router, in the pool manager's process or in one of its own. */
@@ -9,6 +9,8 @@ export interface RouterOptions extends ListenerOptions {
   maxBody: number;
   /** Functions are also reached at `NAME.domain`. */
   domain?: string;
+  /** Addresses and networks of proxies before it. */
+  trustProxy?: string[];
   /** Share of invocations that are logged, 0 to 1. */
   accessLog?: number;
   /** Left out: on loopback. */
@@ -26,6 +28,14 @@ export function withRouterOptions(command: Command): Command {
     )
     .addOption(new Option("--domain <name>", "functions are also reached at NAME.<name> by their Host header").env("BERTH_DOMAIN"))
     .addOption(
+      new Option(
+        "--trust-proxy <network>",
+        "proxies that are believed the scheme, host and prefix of their clients' URLs: addresses or networks such as 10.0.0.0/8, separated by commas",
+      )
+        .env("BERTH_TRUST_PROXY")
+        .argParser(networks),
+    )
+    .addOption(
       new Option("--access-log <share>", "share of the invocations, 0 to 1, that is written to standard output as JSON lines")
         .env("BERTH_ACCESS_LOG")
         .default(0)
@@ -37,7 +47,7 @@ export function withRouterOptions(command: Command): Command {
 
 /** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
 export function routerConfig(options: RouterOptions, ownKey: string | null, unreadyMs: number, drainMs: number): RouterConfig {
-  const { host, advertise, routerPort, maxBody, domain, accessLog } = options;
+  const { host, advertise, routerPort, maxBody, domain, trustProxy, accessLog } = options;
   return {
     host,
     port: routerPort,
@@ -45,6 +55,7 @@ export function routerConfig(options: RouterOptions, ownKey: string | null, unre
     keys: keysOf(options),
     ownKey,
     domain: domain ?? null,
+    trustedProxies: trustProxy ?? [],
     maxBodyBytes: maxBody,
     accessShare: accessLog ?? 0,
     exposeErrors: options.exposeErrors ?? isLoopback(host),

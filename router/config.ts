@@ -12,6 +12,8 @@ export interface RouterConfig {
   ownKey: string | null;
   /** Functions are also reached at `NAME.domain`; null: by path alone. */
   domain: string | null;
+  /** Addresses and networks of proxies that are believed what they say of their clients' requests. */
+  trustedProxies: readonly string[];
   /** Largest request body, in bytes. */
   maxBodyBytes: number;
   /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */

@@ -3,6 +3,7 @@ import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type 
 import { expiry } from "../pool-manager/client/expiry.ts";
 import { HOP_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "./access-log.ts";
+import type { Exchange } from "./client/exchange.ts";
 import type { DemandReporter } from "./demand.ts";
 import { RouterError, type RouterErrorCode } from "./errors.ts";
 import { Limiter, type RestReason, type Waiter } from "./limiter.ts";
@@ -28,6 +29,8 @@ export interface Shared {
   readonly ownKey: string | null;
   readonly accessLog: AccessLog | null;
   readonly exposeErrors: boolean;
+  /** Whether the sender of a request is believed what it says of its client's: another router, or a proxy that was named. */
+  trusts(exchange: Exchange): boolean;
   /** The slots of a function's revisions. */
   limitersOf(uid: string): Iterable<Limiter>;
   /** Nothing of that name is left. */
@@ -65,10 +68,12 @@ export class FunctionEntry {
   }
 
   /** What another router learns of the one that passes an invocation on. */
-  get hopHeaders(): string[] {
+  get introduction(): string[] {
     const { self, ownKey } = this.#shared;
     return ownKey === null ? [HOP_HEADER, self] : [HOP_HEADER, self, API_KEY_HEADER, ownKey];
   }
+
+  readonly trusts = (exchange: Exchange): boolean => this.#shared.trusts(exchange);
 
   get active(): number {
     return this.#running.size;

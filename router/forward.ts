@@ -4,7 +4,7 @@ import { CALL_ID_HEADER, REVISION_HEADER } from "../runtime-images/protocol/head
 import type { Exchange, RequestBody } from "./client/exchange.ts";
 import type { FunctionEntry, Running } from "./entry.ts";
 import { RouterError } from "./errors.ts";
-import { callIdOf, forwardHeaders, peerHeaders, requestHead } from "./headers.ts";
+import { callIdOf, hopHeaders, peerHeaders, requestHead } from "./headers.ts";
 import { sendError } from "./send-error.ts";
 import { MAX_PEER_HEAD, type WireHandler } from "./wire/wire.ts";
 
@@ -101,8 +101,8 @@ export class Forward implements Running, WireHandler {
 
   #send(): void {
     const [exchange, body] = [this.#exchange, this.#body];
-    const { fn, hopHeaders, upstreams } = this.#entry;
-    const headers = forwardHeaders(exchange, [...hopHeaders, REVISION_HEADER, fn.revision, CALL_ID_HEADER, this.#callId]);
+    const { fn, introduction, upstreams, trusts } = this.#entry;
+    const headers = hopHeaders(exchange, [...introduction, REVISION_HEADER, fn.revision, CALL_ID_HEADER, this.#callId], trusts);
     const head = requestHead(exchange, exchange.url, headers, body);
     const { wires } = upstreams.get(this.#owner);
     wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade, maxHead: MAX_PEER_HEAD }, this);

@@ -1,6 +1,9 @@
+import type { ApiKeys } from "../pool-manager/client/api-keys.ts";
 import type { PoolManagerLink, RouterPeer, TableFunction } from "../pool-manager/client/contract.ts";
 import { expiry } from "../pool-manager/client/expiry.ts";
+import { HOP_HEADER } from "../runtime-images/protocol/headers.ts";
 import type { AccessLog } from "./access-log.ts";
+import type { Exchange } from "./client/exchange.ts";
 import type { RouterConfig } from "./config.ts";
 import { DemandReporter } from "./demand.ts";
 import { FunctionEntry, type Shared } from "./entry.ts";
@@ -10,6 +13,7 @@ import type { Limiter } from "./limiter.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import { Peers } from "./peers.ts";
 import { Table } from "./table.ts";
+import { Trust } from "./trust.ts";
 import { Upstreams } from "./upstreams.ts";
 
 /** Every function that this router can invoke, with its slots and its running invocations. */
@@ -36,9 +40,14 @@ export class Functions implements Shared {
 
   readonly exposeErrors: boolean;
 
-  constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, { ownKey, exposeErrors }: Pick<RouterConfig, "ownKey" | "exposeErrors">) {
-    this.ownKey = ownKey;
-    this.exposeErrors = exposeErrors;
+  readonly #keys: ApiKeys | null;
+  readonly #proxies: Trust;
+
+  constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, config: RouterConfig) {
+    this.ownKey = config.ownKey;
+    this.exposeErrors = config.exposeErrors;
+    this.#keys = config.keys;
+    this.#proxies = new Trust(config.trustedProxies);
     this.accessLog = accessLog;
     this.self = routerId;
     this.#peers = new Peers(routerId);
@@ -65,6 +74,13 @@ export class Functions implements Shared {
       if (change.type === "snapshot") this.held.release();
     });
     this.reporter.start();
+  }
+
+  /** Without keys anybody may say that it is a router; only routers know their ids. */
+  trusts(exchange: Exchange): boolean {
+    const hop = exchange.header(HOP_HEADER);
+    if (hop !== undefined && (this.#keys !== null || this.#peers.has(hop))) return true;
+    return this.#proxies.has(exchange.remoteAddress);
   }
 
   /** What has the next invocation of this function. */

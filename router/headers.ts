@@ -1,6 +1,7 @@
 import type { Endpoint } from "../pool-manager/client/contract.ts";
 import { BERTH_PREFIX, CALL_ID_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "./client/exchange.ts";
+import { isClaim, publicUrlHeaders } from "./public-url.ts";
 
 /** Headers that concern one connection only (RFC 9110, 7.6.1). */
 const HOP_BY_HOP = new Set([
@@ -17,7 +18,7 @@ const HOP_BY_HOP = new Set([
 ]);
 
 /** Headers of a client that never go on as they are: the router says itself what they say. */
-const REWRITTEN = new Set(["host", "content-length", "x-forwarded-for", CALL_ID_HEADER]);
+const REWRITTEN = new Set(["host", "content-length", CALL_ID_HEADER]);
 
 /** Methods whose requests say that they have no body (RFC 9110, 8.6). */
 const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
@@ -35,11 +36,31 @@ export function callIdOf(exchange: Exchange): string {
   return `${callPrefix}-${callCount.toString(36)}`;
 }
 
+/** Whether the sender of a request is believed what it says of its client's. Asked only where it says something. */
+type Trusts = (exchange: Exchange) => boolean;
+
+interface Invoked {
+  functionUid: string;
+  endpoint: Endpoint;
+  callId: string;
+  /** Part of the public path that the function does not see. */
+  prefix: string;
+}
+
 /** The client's headers as the instance gets them, after what the platform says. */
-export function upstreamHeaders(exchange: Exchange, functionUid: string, { revision, key }: Endpoint, callId: string): string[] {
+export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix }: Invoked, trusts: Trusts): string[] {
+  const { revision, key } = endpoint;
   const headers = [FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId];
   if (key !== null) headers.push(KEY_HEADER, key);
-  return forwardHeaders(exchange, headers);
+  const { forwardedFor, claims, passed } = sortHeaders(exchange);
+  const believed = claims.length > 0 && trusts(exchange) ? claims : [];
+  return headers.concat(forwardedFor, publicUrlHeaders(believed, exchange.host, prefix), passed);
+}
+
+/** The client's headers as another router gets them, which tells the function its public URL itself. */
+export function hopHeaders(exchange: Exchange, headers: readonly string[], trusts: Trusts): string[] {
+  const { forwardedFor, claims, passed } = sortHeaders(exchange);
+  return headers.concat(forwardedFor, claims.length > 0 && trusts(exchange) ? claims : [], passed);
 }
 
 /**
@@ -58,23 +79,32 @@ function framing({ method, upgrade }: Exchange, body: RequestBody): string {
   return body.length === null ? "transfer-encoding: chunked\r\n" : `content-length: ${body.length}\r\n`;
 }
 
+interface Sorted {
+  /** The one header of that name. */
+  forwardedFor: string[];
+  /** What the sender says of its client's request. */
+  claims: string[];
+  passed: string[];
+}
+
 /**
- * Adds to the platform's headers what goes on of a client's: no hop-by-hop ones, none that `Connection` names, nothing
- * that only the platform may say. What `Connection` names takes away headers of the client alone.
+ * What goes on of a client's headers: no hop-by-hop ones, nothing that only the platform may say, none that `Connection`
+ * names. What it names takes nothing away from what the platform says.
  */
-export function forwardHeaders({ rawHeaders, remoteAddress }: Exchange, headers: string[]): string[] {
+function sortHeaders({ rawHeaders, remoteAddress }: Exchange): Sorted {
   let forwarded = "";
   let named: Set<string> | null = null;
-  const forwardedAt = headers.push("x-forwarded-for", remoteAddress) - 1;
+  const claims: string[] = [];
+  const passed: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string;
+    const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
     const lower = name.toLowerCase();
-    if (lower === "connection") named = addNames(named, rawHeaders[i + 1] as string);
-    else if (lower === "x-forwarded-for") forwarded = joined(forwarded, rawHeaders[i + 1] as string);
-    else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && !lower.startsWith(BERTH_PREFIX)) headers.push(name, rawHeaders[i + 1] as string);
+    if (lower === "connection") named = addNames(named, value);
+    else if (lower === "x-forwarded-for") forwarded = joined(forwarded, value);
+    else if (isClaim(lower)) claims.push(name, value);
+    else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && !lower.startsWith(BERTH_PREFIX)) passed.push(name, value);
   }
-  headers[forwardedAt] = joined(forwarded, remoteAddress);
-  return named ? withoutNamed(headers, named, forwardedAt + 1) : headers;
+  return { forwardedFor: ["x-forwarded-for", joined(forwarded, remoteAddress)], claims, passed: named ? withoutNamed(passed, named) : passed };
 }
 
 /** Another router's headers as the client gets them: what it said of the invocation is meant for the client. */
@@ -100,7 +130,7 @@ export function clientHeaders(raw: readonly string[]): { headers: string[]; bert
     if (lower.startsWith(BERTH_PREFIX)) berth = (berth ?? new Map()).set(lower, value);
     else if (!HOP_BY_HOP.has(lower)) headers.push(name, value);
   }
-  return { headers: named ? withoutNamed(headers, named, 0) : headers, berth };
+  return { headers: named ? withoutNamed(headers, named) : headers, berth };
 }
 
 /** Where the time of an invocation went, in milliseconds, for the client's `server-timing`. */
@@ -124,10 +154,9 @@ function addNames(names: Set<string> | null, value: string): Set<string> | null 
   return all;
 }
 
-/** Without the headers of these names; the first `from` entries stay whatever they are. */
-function withoutNamed(headers: readonly string[], named: Set<string>, from: number): string[] {
-  const kept = headers.slice(0, from);
-  for (let i = from; i < headers.length; i += 2) {
+function withoutNamed(headers: readonly string[], named: Set<string>): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
     if (!named.has((headers[i] as string).toLowerCase())) kept.push(headers[i] as string, headers[i + 1] as string);
   }
   return kept;

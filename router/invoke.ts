@@ -8,6 +8,7 @@ import { errorCodeOf, FAILURE_CODES, isForStrangers, RouterError, type RouterErr
 import { callIdOf, clientHeaders, requestHead, serverTiming, upstreamHeaders } from "./headers.ts";
 import type { Waiter } from "./limiter.ts";
 import { type Overrun, Patience } from "./patience.ts";
+import type { Route } from "./request.ts";
 import { type Failure, mayRetry } from "./retry.ts";
 import { sendError } from "./send-error.ts";
 import type { Reservation } from "./slot.ts";
@@ -29,7 +30,7 @@ export class Invocation implements Waiter, WireHandler {
   readonly callId: string;
   #entry: FunctionEntry;
   readonly #exchange: Exchange;
-  readonly #path: string;
+  readonly #route: Pick<Route, "path" | "prefix">;
   readonly #body: RequestBody;
   #phase: Phase = "queued";
   #reservation: Reservation | null = null;
@@ -47,10 +48,10 @@ export class Invocation implements Waiter, WireHandler {
   #overheadMs = 0;
   #endWait: () => void = () => {};
 
-  constructor(entry: FunctionEntry, exchange: Exchange, path: string, body: RequestBody, arrivedAt: number) {
+  constructor(entry: FunctionEntry, exchange: Exchange, route: Pick<Route, "path" | "prefix">, body: RequestBody, arrivedAt: number) {
     this.#entry = entry;
     this.#exchange = exchange;
-    this.#path = path;
+    this.#route = route;
     this.#body = body;
     this.arrivedAt = arrivedAt;
     this.callId = callIdOf(exchange);
@@ -179,7 +180,9 @@ export class Invocation implements Waiter, WireHandler {
     const { fn } = this.#entry;
     this.#patience = new Patience(fn, reservation, (what) => this.#timedOut(what));
     const [exchange, body] = [this.#exchange, this.#body];
-    const head = requestHead(exchange, this.#path, upstreamHeaders(exchange, fn.uid, endpoint, this.callId), body);
+    const { path, prefix } = this.#route;
+    const headers = upstreamHeaders(exchange, { functionUid: fn.uid, endpoint, callId: this.callId, prefix }, this.#entry.trusts);
+    const head = requestHead(exchange, path, headers, body);
     const { wires } = this.#entry.upstreams.get(endpoint);
     wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade }, this);
   }

@@ -21,9 +21,13 @@ export class Peers {
     return gone;
   }
 
+  has(id: string): boolean {
+    return this.#routers.some((router) => router.id === id);
+  }
+
   /** Who owns the slots of this key; null: this router. */
   ownerOf(key: string): RouterPeer | null {
-    if (!this.#routers.some(({ id }) => id === this.#self)) return null;
+    if (!this.has(this.#self)) return null;
     const owner = highest(key, this.#routers);
     return owner === null || owner.id === this.#self ? null : owner;
   }

@@ -9,6 +9,8 @@ export interface Route {
   /** Revision or alias that was asked for, `NAME@VERSION` or in `x-berth-revision`; null: whichever is next. */
   version: string | null;
   path: string;
+  /** What stands before that path in the client's; empty: nothing. */
+  prefix: string;
 }
 
 /** `/function/NAME[/path]`, or with a domain the whole path at `NAME.domain`; null: neither. */
@@ -16,7 +18,7 @@ export function routeOf(exchange: Exchange, domain: string | null): Route | null
   const { url } = exchange;
   const host = domain === null ? null : nameOfHost(exchange.host, domain);
   const asked = exchange.header(REVISION_HEADER) ?? null;
-  if (host !== null) return { name: host, version: asked, path: url };
+  if (host !== null) return { name: host, version: asked, path: url, prefix: "" };
   if (!url.startsWith(PREFIX)) return null;
   const end = nameEnd(url);
   const rest = url.slice(end);
@@ -24,7 +26,8 @@ export function routeOf(exchange: Exchange, domain: string | null): Route | null
   const segment = url.slice(PREFIX.length, end);
   const named = segment.includes("%") ? decoded(segment) : segment;
   const at = named.indexOf("@");
-  return at < 0 ? { name: named, version: asked, path } : { name: named.slice(0, at), version: named.slice(at + 1), path };
+  const prefix = url.slice(0, end);
+  return at < 0 ? { name: named, version: asked, path, prefix } : { name: named.slice(0, at), version: named.slice(at + 1), path, prefix };
 }
 
 /** What clients may encode without changing what is meant (RFC 3986, 2.3), and the @ that some always encode. */

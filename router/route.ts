@@ -26,7 +26,7 @@ export function route(exchange: Exchange, functions: Functions, config: RouterCo
 
 function serve(exchange: Exchange, functions: Functions, found: Route, { maxBodyBytes }: RouterConfig): boolean {
   const entry = choose(functions, found, exchange);
-  if (entry) invoke(entry, exchange, found.path, maxBodyBytes);
+  if (entry) invoke(entry, exchange, found, maxBodyBytes);
   return entry !== undefined;
 }
 
@@ -53,10 +53,10 @@ function notFound(functions: Functions, { name, version }: Route): RouterError {
   return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} takes invocations`);
 }
 
-function invoke(entry: FunctionEntry, exchange: Exchange, path: string, maxBytes: number): void {
+function invoke(entry: FunctionEntry, exchange: Exchange, route: Route, maxBytes: number): void {
   const arrivedAt = performance.now();
   const serve = (body: RequestBody): Running => {
-    const invocation = new Invocation(entry, exchange, path, body, arrivedAt);
+    const invocation = new Invocation(entry, exchange, route, body, arrivedAt);
     entry.limiter.acquire(invocation);
     return invocation;
   };

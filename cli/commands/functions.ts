@@ -46,7 +46,7 @@ export function functionCommands(program: Command): void {
       .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
       .option("--runtime <name>", "runtime that the code needs")
       .option("--handler <export>", "export that handles invocations")
-      .addOption(new Option("--signature <kind>", "how the handler is called").choices(["fetch", "lambda", "lambda-1.0", "node"]))
+      .addOption(new Option("--signature <kind>", "how the handler is called").choices(["fetch", "lambda", "lambda-1.0", "node", "event"]))
       .option("--timeout <duration>", "how long one invocation may run, such as 30s")
       .option("--load-timeout <duration>", "how long the code may take to load")
       .option("--concurrency <n>", "simultaneous invocations per instance", whole)

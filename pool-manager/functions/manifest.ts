@@ -52,7 +52,7 @@ export const ManifestSchema = Type.Partial(
       }),
     ),
     signature: Type.Optional(
-      Type.Union([Type.Literal("fetch"), Type.Literal("lambda"), Type.Literal("lambda-1.0"), Type.Literal("node")], {
+      Type.Union([Type.Literal("fetch"), Type.Literal("lambda"), Type.Literal("lambda-1.0"), Type.Literal("node"), Type.Literal("event")], {
         description: "How the handler is called. Left out: found from the export.",
       }),
     ),

@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import { type Call, currentCall } from "./call.ts";
 import { logError } from "./describe.ts";
 import { answerError, type Handle } from "./invoker.ts";
+import { withOtherSignature } from "./other-signature.ts";
 import { platformError } from "./response.ts";
 
 export interface FetchContext {
@@ -30,10 +31,21 @@ export function fetchHandle(target: unknown, from: { functionName: string; env: 
   const handler: FetchHandler = owner.fetch ? owner.fetch.bind(owner) : (target as FetchHandler);
   const callback = async (request: Request): Promise<Response> => {
     const call = currentCall.getStore() as Call;
-    return toSend(await handler(request, from.env, contextOf(call, from.functionName)), owner.fetch ? "" : OTHER_SIGNATURE);
+    return toSend(await handler(request, from.env, contextOf(call, from.functionName)));
   };
-  const listener = getRequestListener(callback, { errorHandler, autoCleanupIncoming: false });
+  const listener = getRequestListener(owner.fetch ? callback : hinting(callback), { errorHandler, autoCleanupIncoming: false });
   return (req, res) => listener(req as IncomingMessage, res as ServerResponse);
+}
+
+/** A function alone may be meant for another signature. */
+function hinting(callback: (request: Request) => Promise<Response>): typeof callback {
+  return async (request) => {
+    try {
+      return await callback(request);
+    } catch (error) {
+      throw withOtherSignature(error);
+    }
+  };
 }
 
 /** The listener's callback has thrown, or the request makes no URL. */
@@ -55,14 +67,11 @@ function contextOf(call: Call, functionName: string): FetchContext {
   };
 }
 
-/** Handlers of fewer than two declared parameters, such as `(...args) => …` of a wrapper, are taken for fetch. */
-const OTHER_SIGNATURE = "; a handler that is called as (req, res) and answers by itself is deployed with --signature node";
-
-/** Takes what a handler returned as a response that can be sent. Throws where it is none; `hint` says what else it may be meant for. */
-function toSend(returned: unknown, hint: string): Response {
+/** Takes what a handler returned as a response that can be sent. Throws where it is none. */
+function toSend(returned: unknown): Response {
   // A response that was made lazily is sent as it is: each question to it would make Node's object.
   if (returned instanceof Response && Object.getPrototypeOf(returned) !== NativeResponse.prototype) return returned;
-  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response${returned === undefined ? hint : ""}`);
+  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
   if (returned.type === "error") throw new TypeError("fetch() returned Response.error()");
   return relayed(returned);
 }

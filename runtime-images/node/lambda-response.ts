@@ -27,9 +27,17 @@ function isStructured(result: unknown): result is LambdaResult {
 }
 
 function sendStructured({ statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded }: LambdaResult, res: ServerResponse): void {
-  const bytes = isBase64Encoded ? Buffer.from(body ?? "", "base64") : bodyOf(body);
+  const bytes = Buffer.from(isBase64Encoded ? (body ?? "") : bodyOf(body), isBase64Encoded ? "base64" : "utf8");
   setHead(res, { statusCode, headers, multiValueHeaders, cookies });
+  frame(res, bytes.length);
   res.end(bytes);
+}
+
+/** The body is at hand, and its length is a fact, whatever the headers say. HEAD and 304 are answered without one, and may tell the length of another. */
+function frame(res: ServerResponse, length: number): void {
+  res.removeHeader("transfer-encoding");
+  const tellsOfAnother = res.req.method === "HEAD" || res.statusCode === 304;
+  if (!tellsOfAnother && res.hasHeader("content-length")) res.setHeader("content-length", length);
 }
 
 /** Status and headers of a result, or of a stream's metadata. What has no value is left out. */
@@ -37,7 +45,7 @@ export function setHead(res: ServerResponse, { statusCode, headers, multiValueHe
   res.statusCode = statusOf(statusCode ?? 200);
   for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined && value !== null) res.setHeader(name, String(value));
   for (const [name, values] of Object.entries(multiValueHeaders ?? {})) if (values) res.setHeader(name, united(values, res.getHeader(name)));
-  if (cookies?.length) res.setHeader("set-cookie", cookies);
+  for (const cookie of [cookies ?? []].flat()) res.appendHeader("set-cookie", cookie);
 }
 
 /** A name under `headers` and `multiValueHeaders` has the values of both. */

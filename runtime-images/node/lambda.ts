@@ -1,18 +1,17 @@
-import type { IncomingMessage } from "node:http";
+import { readBody } from "./body.ts";
 import type { Handle } from "./invoker.ts";
 import type { LoadedFrom } from "./ipc.ts";
 import { toEvent } from "./lambda-event.ts";
 import { toEventV1 } from "./lambda-event-v1.ts";
 import { send, sendV1 } from "./lambda-response.ts";
 import { streamed } from "./lambda-stream.ts";
+import { withOtherSignature } from "./other-signature.ts";
 
 type Callback = (error: unknown, result?: unknown) => void;
 type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => unknown;
 
 /** How requests and results are told: API Gateway's payload formats 1.0 and 2.0. */
 const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
-
-const NOTHING = Buffer.alloc(0);
 
 /** `exports.handler = async (event, context) => …`, or what `awslambda.streamifyResponse` has made of a handler. */
 export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
@@ -23,8 +22,11 @@ export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof ty
   return async (req, res, { id }) => {
     const event = toEvent(req, await readBody(req), id);
     const context = contextOf(id);
-    if (stream) await stream(event, res, context);
-    else send(await call(handler, event, context), res);
+    if (stream) return stream(event, res, context);
+    const result = await call(handler, event, context).catch((error) => {
+      throw withOtherSignature(error);
+    });
+    send(result, res);
   };
 }
 
@@ -58,19 +60,4 @@ function call(handler: LambdaHandler, event: unknown, context: unknown): Promise
 
 function isThenable(value: unknown): boolean {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
-}
-
-/** By events: a stream's iterator takes several times as long, and where no body is announced there is nothing to wait for. */
-function readBody(req: IncomingMessage): Promise<Buffer> | Buffer {
-  const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
-  if (length === "0" && coding === undefined) return NOTHING;
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    req.on("data", (chunk: Buffer) => chunks.push(chunk));
-    req.on("end", () => resolve(Buffer.concat(chunks)));
-    req.on("error", reject);
-    req.on("close", () => {
-      if (!req.readableEnded) reject(new Error("the request ended before its body"));
-    });
-  });
 }

@@ -1,4 +1,6 @@
+import { Server } from "node:http";
 import type { LoadSettings, Signature } from "../protocol/messages.ts";
+import { eventHandle } from "./event.ts";
 import { fetchHandle } from "./fetch.ts";
 import { importModule } from "./import.ts";
 import { type Handle, type Invoker, invokerOf } from "./invoker.ts";
@@ -29,6 +31,7 @@ export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
 
 function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Handle {
   if (signature === "fetch") return fetchHandle(target, from);
+  if (signature === "event") return eventHandle(target);
   if (signature === "lambda-1.0") return lambdaHandle(target, from, "1.0");
   return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
 }
@@ -47,34 +50,53 @@ interface Choice {
 }
 
 /**
- * | what is exported                    | signature |
+ * What is exported, and how it is called where no settings tell; the first that there is counts. `event` looks like
+ * `node`, and is only what settings say.
+ *
+ * | export                              | signature |
  * |-------------------------------------|-----------|
  * | default (or named) object .fetch()  | fetch     |
  * | `handler` (or the named export)     | lambda    |
  * | default function, ≥ 2 parameters    | node      |
  * | default function, < 2 parameters    | fetch     |
+ * | node:http server                    | node      |
  */
-function choose(module: Exports, settings: LoadSettings): Choice {
-  const found = detect(module, settings.handler);
-  if (!found) throw new Error(missing(module, settings.handler));
-  return settings.signature ? { target: found.target, signature: settings.signature } : found;
+function choose(module: Exports, { handler, signature }: LoadSettings): Choice {
+  const choices = handler ? choiceOf(exported(module, handler), lambda) : found(module);
+  const [first] = choices;
+  if (!first) throw new Error(missing(module, handler));
+  if (!signature) return first;
+  const fitting = choices.find(({ target }) => fits(target, signature));
+  if (!fitting) throw new Error(`the signature "${signature}" wants a function, and ${handler ?? "what the module exports"} is none`);
+  return { target: fitting.target, signature };
 }
 
-function detect(module: Exports, handler: string | null): Choice | null {
-  // An ES module bundled from CommonJS carries module.exports as its default.
+/** All that could handle invocations, the first choice first. */
+function found(module: Exports): Choice[] {
   const inner = module.default as Exports | undefined;
-  if (handler) return byName(module[handler] ?? inner?.[handler]);
-  if (hasFetch(inner)) return { target: inner, signature: "fetch" };
-  if (hasFetch(inner?.default)) return { target: inner?.default, signature: "fetch" };
-  const lambda = module.handler ?? inner?.handler;
-  if (typeof lambda === "function") return { target: lambda, signature: "lambda" };
-  const plain = typeof inner === "function" ? inner : inner?.default;
-  return typeof plain === "function" ? { target: plain, signature: plain.length >= 2 ? "node" : "fetch" } : null;
+  const plain = [inner, inner?.default].flatMap((value) => choiceOf(value, byParameters));
+  const objects = plain.filter(({ target }) => hasFetch(target));
+  return [...objects, ...choiceOf(exported(module, "handler"), lambda), ...plain.filter((choice) => !objects.includes(choice))];
 }
 
-function byName(value: unknown): Choice | null {
-  if (hasFetch(value)) return { target: value, signature: "fetch" };
-  return typeof value === "function" ? { target: value, signature: "lambda" } : null;
+/** An ES module bundled from CommonJS carries module.exports as its default. */
+function exported(module: Exports, name: string): unknown {
+  return module[name] ?? (module.default as Exports | undefined)?.[name];
+}
+
+/** None where it is nothing that can be called. */
+function choiceOf(target: unknown, ofFunction: (target: { length: number }) => Signature): Choice[] {
+  if (hasFetch(target)) return [{ target, signature: "fetch" }];
+  if (target instanceof Server) return [{ target, signature: "node" }];
+  return typeof target === "function" ? [{ target, signature: ofFunction(target) }] : [];
+}
+
+const lambda = (): Signature => "lambda";
+const byParameters = ({ length }: { length: number }): Signature => (length >= 2 ? "node" : "fetch");
+
+function fits(target: unknown, signature: Signature): boolean {
+  if (typeof target === "function") return true;
+  return signature === "fetch" ? hasFetch(target) : signature === "node" && target instanceof Server;
 }
 
 function hasFetch(value: unknown): boolean {
@@ -84,5 +106,5 @@ function hasFetch(value: unknown): boolean {
 function missing(module: Exports, handler: string | null): string {
   const names = Object.keys(module).join(", ") || "nothing";
   const wanted = handler ? `no export "${handler}"` : "no handler";
-  return `${wanted} was found (the module exports ${names}); export default { fetch(request) {…} }, exports.handler = async (event) => …, or module.exports = (req, res) => …`;
+  return `${wanted} was found (the module exports ${names}); name an export with --handler, or export default { fetch(request) {…} }, exports.handler = async (event) => …, or module.exports = (req, res) => …`;
 }

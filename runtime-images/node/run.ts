@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { type Call, callIdOf } from "./call.ts";
+import { bindEvents } from "./call-events.ts";
 import { logError } from "./describe.ts";
 import type { Invoker } from "./invoker.ts";
 import { flushOutput } from "./output.ts";
@@ -45,6 +46,8 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
     settle();
   };
   const call: Call = { id: callIdOf(req), res, background: null, crashed };
+  bindEvents(req, call);
+  bindEvents(res, call);
   res.on("close", () => {
     closed = true;
     finish();

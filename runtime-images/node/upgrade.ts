@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type Call, currentCall } from "./call.ts";
+import { bindSocket } from "./call-events.ts";
 import { logError, summaryOf } from "./describe.ts";
 import { platformError } from "./response.ts";
 
@@ -17,6 +18,7 @@ export function runUpgrade(upgrade: Upgrade | null, req: IncomingMessage, call: 
   // node:http's sockets stay half open, and a function that overlooks their end would keep its slot.
   socket.on("end", () => socket.end());
   const sentBefore = socket.bytesWritten;
+  bindSocket(socket, call);
   void currentCall.run(call, async () => {
     try {
       await upgrade(req, socket, head);

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
 import { admitRequest } from "./admit.ts";
 import { type Call, callIdOf, currentCall } from "./call.ts";
+import { followCalls } from "./call-events.ts";
 import { logError, stackOf, summaryOf } from "./describe.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
 import { defineAwslambda } from "./lambda-stream.ts";
@@ -234,6 +235,7 @@ function tell(message: FromWorker, sent?: () => void): void {
 
 captureOutput();
 guardResponses();
+followCalls();
 defineAwslambda();
 process.on("disconnect", () => process.exit(0));
 const worker = new Worker();

@@ -41,8 +41,11 @@ export interface LoadSettings {
   timeoutMs: number;
 }
 
-/** How a function wants to be called. `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` has 2.0. */
-export type Signature = "fetch" | "lambda" | "lambda-1.0" | "node";
+/**
+ * How a function wants to be called. `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` has 2.0.
+ * `event`: `(data, context)`, a background function of Google's functions-framework.
+ */
+export type Signature = "fetch" | "lambda" | "lambda-1.0" | "node" | "event";
 
 /** `load`: a compare-and-set on (uid, bootId, epoch). */
 export interface LoadOrder {

@@ -122,6 +122,45 @@ describe.each([
   });
 });
 
+describe.each(["returns", "calls"])("gcf-event: a background function that %s its result", (target) => {
+  let direct: Direct;
+  beforeAll(async () => {
+    [direct] = await Promise.all([
+      Direct.startEvent("gcf-event.mjs", target),
+      deploy(berth, "gcf-event.mjs", target, ["--signature", "event", "--handler", target]),
+    ]);
+  });
+  afterAll(() => direct?.close());
+
+  const context = { eventId: "1", timestamp: "2026-01-31T12:00:00.000Z", eventType: "t", resource: "r" };
+  const google: Asked = {
+    ...BINARY_EVENT,
+    headers: { ...BINARY_EVENT.headers, "ce-type": "google.cloud.storage.object.v1.finalized", "ce-source": "//storage.googleapis.com/projects/_/buckets/b" },
+  };
+  const push = { subscription: "projects/p/subscriptions/s", message: { data: "aGk=", messageId: "7", publishTime: "2026-01-31T12:00:00.000Z" } };
+  test.each<[string, Asked]>([
+    ["an event with its context", JSON_BODY("/", { context, data: { a: "ü" } })],
+    ["an event whose context is all but its data", JSON_BODY("/", { ...context, data: { a: 1 } })],
+    ["an event without a result", JSON_BODY("/", { context: { ...context, eventType: "silent" }, data: 1 })],
+    ["a structured CloudEvent", STRUCTURED_EVENT],
+    ["a binary CloudEvent", BINARY_EVENT],
+    ["a binary CloudEvent of bytes", { ...BINARY_EVENT, headers: { ...BINARY_EVENT.headers, "content-type": "x/y" } }],
+    ["a CloudEvent of Google's", google],
+    ["a message that Pub/Sub pushes", JSON_BODY("/projects/p/topics/t", push)],
+  ])("%s", async (_what, asked) => {
+    const [here, alone] = [await ask(routerPort, `/function/${target}`, asked), await ask(direct.port, "", asked)];
+    expect({ ...here, firstMs: 0 }).toEqual({ ...alone, firstMs: 0 });
+  });
+
+  test.each<[string, Asked]>([
+    ["that fails", JSON_BODY("/", { context: { ...context, eventType: "fails" }, data: 1 })],
+    ["of broken JSON", { ...JSON_BODY("/", {}), body: '{"data":' }],
+  ])("an event %s gets the same status", async (_what, asked) => {
+    const [here, alone] = [await ask(routerPort, `/function/${target}`, asked), await ask(direct.port, "", asked)];
+    expect([here.status >= 400, here.status]).toEqual([true, alone.status]);
+  });
+});
+
 test("ws: messages go both ways, text and binary, and its close is a clean one", async () => {
   await deploy(berth, "ws.mjs", "sockets");
   const socket = new WebSocket(`ws://127.0.0.1:${routerPort}/function/sockets/room?x=1`);
@@ -135,6 +174,16 @@ test("ws: messages go both ways, text and binary, and its close is a clean one",
   const closed = new Promise((done) => socket.once("close", done));
   socket.close(4001, "bye");
   expect(await closed).toBe(4001);
+});
+
+test("express: an app that trusts the router before it redirects to itself", async () => {
+  await deploy(berth, "public-url.mjs", "public-url");
+  const { origin } = new URL(berth.berth.invokeUrl);
+  const response = await fetch(`${origin}/function/public-url/login`, { headers: { "x-forwarded-proto": "https", "x-forwarded-host": "evil.example" } });
+  expect([response.url, await response.json()]).toEqual([
+    `${origin}/function/public-url/home?from=login`,
+    { protocol: "http", secure: false, hostname: "127.0.0.1", from: "login" },
+  ]);
 });
 
 test("middy and powertools: middlewares, context and logs are those of Lambda", async () => {

@@ -4,13 +4,14 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import type { TestBerth } from "../helpers/berth.ts";
+import { type TestBerth, until } from "../helpers/berth.ts";
+import { freePort } from "../helpers/free-port.ts";
 
 const APPS = join(import.meta.dirname, "apps");
 
 /** Deploys an app with the command, as its users do. */
-export async function deploy(berth: TestBerth, file: string, name: string): Promise<void> {
-  const args = ["dist/berth.js", "--url", berth.berth.manageUrl, "deploy", name, "--from", join(APPS, file)];
+export async function deploy(berth: TestBerth, file: string, name: string, options: readonly string[] = []): Promise<void> {
+  const args = ["dist/berth.js", "--url", berth.berth.manageUrl, "deploy", name, "--from", join(APPS, file), ...options];
   await promisify(execFile)(process.execPath, args);
 }
 
@@ -34,6 +35,23 @@ export class Direct {
       once(child, "exit").then(([code]) => Promise.reject(new Error(`${file} alone ended with code ${code}`))),
     ]);
     return new Direct(child, Number(line));
+  }
+
+  /** A background function under Google's own server. */
+  static async startEvent(file: string, target: string): Promise<Direct> {
+    const port = await freePort();
+    const framework = join(import.meta.dirname, "node_modules/@google-cloud/functions-framework/build/src/main.js");
+    const args = [framework, `--source=${join(APPS, file)}`, `--target=${target}`, "--signature-type=event", `--port=${port}`];
+    const child = spawn(process.execPath, args, { env: { ...process.env, NODE_ENV: "production" }, stdio: "ignore" });
+    await until(
+      () =>
+        fetch(`http://127.0.0.1:${port}/`).then(
+          () => true,
+          () => child.exitCode !== null,
+        ),
+      `${target} alone has started`,
+    );
+    return new Direct(child, port);
   }
 
   close(): void {

@@ -49,6 +49,7 @@ const NEIGHBOURS = `
     "/timer": () => setTimeout(() => { throw new Error("in a timer"); }),
     "/rejected": () => { Promise.reject(new Error("rejected")); },
     "/emitter": async () => { const { EventEmitter } = await import("node:events"); setImmediate(() => new EventEmitter().emit("error", new Error("emitted"))); },
+    "/body": (req) => { let body = ""; req.on("data", (piece) => { body += piece; }).on("end", () => JSON.parse(body)); },
     "/answered": (req, res) => { res.end("answered"); setTimeout(() => { throw new Error("afterwards"); }, 20); },
     "/twice": (req, res) => { res.end("once"); res.write("more"); res.end("again"); },
     "/destroyed": (req, res) => { req.socket.destroy(); },
@@ -81,6 +82,18 @@ describe("an error that no code catches", () => {
     expect(slow).toEqual([200, "slow"]);
     await until(async () => !(await berth.instances()).some((instance) => instance.uid === before), "the instance is gone");
     expect(await (await berth.invoke(name, {}, "/ok")).text()).toBe("ok");
+  });
+
+  test("of a listener of the request is answered at once too, whenever its body has come", async () => {
+    const slow = await beside("listener", async () => {
+      for (const body of ["{bad", "x".repeat(200_000)]) {
+        const response = await berth.invoke("listener", { method: "POST", body }, "/body");
+        const { error } = (await response.json()) as Failed;
+        expect([response.status, error.code, error.message]).toEqual([502, "FUNCTION_CRASHED", expect.stringContaining("JSON")]);
+        expect(await (await berth.invoke("listener", {}, "/ok")).text()).toBe("ok");
+      }
+    });
+    expect(slow).toEqual([200, "slow"]);
   });
 
   test("that comes after the answer takes nothing back", async () => {

@@ -63,6 +63,22 @@ test("ends when its function is deleted, and on the function's side when the cli
   expect((await closed)[0]).toBe(1006);
 });
 
+test("an error that no code catches ends the connection that it came from at once, and no other", async () => {
+  const failing = `import { createHash } from "node:crypto";
+    export default { fetch: () => new Response("") };
+    export function upgrade(request, socket) {
+      const accept = createHash("sha1").update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+      socket.write("HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: " + accept + "\\r\\n\\r\\n");
+      socket.on("data", () => { throw new Error("in a listener"); });
+    }`;
+  await berth.deploy("failing", failing, { concurrency: 10, maxScale: 1, timeout: "20s" });
+  const [first, second] = [await open("failing"), await open("failing")];
+  const from = performance.now();
+  first.send("x");
+  expect([(await once(first, "close"))[0], performance.now() - from < 5000 * PATIENCE, second.readyState]).toEqual([1006, true, WebSocket.OPEN]);
+  second.terminate();
+});
+
 test("a function without upgrade() answers 501, one that throws 500, and other upgrades are ordinary requests", async () => {
   await berth.deploy("plain", "export default { fetch: (request) => new Response('plain ' + request.headers.get('upgrade')) };");
   const refused = new WebSocket(`${url.replace("http", "ws")}/function/plain`);

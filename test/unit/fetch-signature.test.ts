@@ -124,10 +124,26 @@ describe("a response", () => {
     await until(async () => served.settled === 1, "the invocation has settled");
   });
 
-  test("that a handler for (req, res) does not give is told with the way to deploy it", async () => {
-    const served = await Served.start(fetchHandle((..._wrapped: unknown[]) => {}, { functionName: "f", env: {} }));
+  test.each<[string, (...args: never[]) => unknown]>([
+    ["fetch() returned undefined, not a Response", () => {}],
+    ["args[1].end is not a function", (...args: { end(text: string): void }[]) => (args[1] as { end(text: string): void }).end("x")],
+    ["res.status is not a function", async (_req: unknown, res: { status(code: number): unknown } = {} as never) => res.status(200)],
+    ["next is not a function", (_req: unknown, _res?: unknown, next?: () => void) => (next as () => void)()],
+  ])("that a handler for (req, res) does not give is told with the way to deploy it: %s", async (message, handler) => {
+    const served = await Served.start(fetchHandle(handler, { functionName: "f", env: {} }));
     closing.push(() => served.close());
-    expect(JSON.parse(String((await served.ask("/")).body)).error.message).toContain("(req, res) and answers by itself is deployed with --signature node");
+    const told = JSON.parse(String((await served.ask("/")).body)).error.message;
+    expect(told).toBe(`${message}; a handler that is called as (req, res) and answers by itself is deployed with --signature node`);
+  });
+
+  test("that an object's fetch does not give is told as it is, and so are other errors of a function alone", async () => {
+    const named = await serve((_request, env) => (env as unknown as { end(): void }).end());
+    const bare = await Served.start(fetchHandle(() => (undefined as never as () => void)(), { functionName: "f", env: {} }));
+    closing.push(() => bare.close());
+    for (const served of [named, bare]) {
+      const told = JSON.parse(String((await served.ask("/")).body)).error.message;
+      expect(told).toMatch(/is not a function$/);
+    }
   });
 
   test("of another implementation of fetch is taken", async () => {

@@ -10,6 +10,7 @@ import type { TableSnapshots } from "../../pool-manager/client/snapshot.ts";
 import { SnapshotLink } from "../../pool-manager/client/snapshot-link.ts";
 import { Functions } from "../../router/functions.ts";
 import { RouterMetrics } from "../../router/metrics.ts";
+import { routerConfig } from "../helpers/router-config.ts";
 
 const SELF = { id: "r", host: "127.0.0.1", port: 1 };
 const endpoint = { instanceUid: "i", bootId: "b", epoch: 1, host: "127.0.0.1", port: 1, key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
@@ -45,7 +46,7 @@ async function somebody(...texts: string[]): Promise<{ url: string; streams: num
 
 /** A router's functions, and what its link has told. */
 function follow(link: PoolManagerLink): { functions: Functions; told: TableChange[] } {
-  const functions = new Functions("r", new RouterMetrics(), null, { ownKey: null, exposeErrors: true });
+  const functions = new Functions("r", new RouterMetrics(), null, routerConfig());
   const told: TableChange[] = [];
   functions.follow({
     subscribe: (listener) =>

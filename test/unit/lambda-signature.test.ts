@@ -134,6 +134,34 @@ describe("a result", () => {
     expect([status, JSON.parse(String(body)).error.message]).toEqual([500, `statusCode ${JSON.stringify(statusCode)} is none of 200 to 599`]);
   });
 
+  test("that a handler for (req, res) does not give, of an export by name, is told with the way to deploy it", async () => {
+    const served = await serve((_req, res: { end(text: string): void }) => res.end("x"));
+    expect(JSON.parse(String((await served.ask("/")).body)).error.message).toMatch(/^res\.end is not a function; .* is deployed with --signature node$/);
+  });
+
+  test("keeps the cookies of its headers beside those of cookies", async () => {
+    const cookies = async (result: object) => (await (await serve(() => ({ statusCode: 200, ...result }))).ask("/")).headers["set-cookie"];
+    expect(await cookies({ cookies: ["a=1; Path=/", "b=2"], headers: { "Set-Cookie": "c=3" } })).toEqual(["c=3", "a=1; Path=/", "b=2"]);
+    expect(await cookies({ cookies: ["a=1"], multiValueHeaders: { "set-cookie": ["c=3", "d=4"] } })).toEqual(["c=3", "d=4", "a=1"]);
+  });
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ["in characters instead of bytes", { headers: { "Content-Length": 2 }, body: "hé" }, "hé"],
+    ["of more than there is", { headers: { "content-length": "100" }, body: "x" }, "x"],
+    ["of a body that there is not", { headers: { "content-length": "100" } }, ""],
+    ["of its base64", { headers: { "content-length": "4" }, body: "aGk=", isBase64Encoded: true }, "hi"],
+    ["in several headers", { multiValueHeaders: { "Content-Length": ["5"] }, body: "x" }, "x"],
+    ["beside a coding of the connection", { headers: { "Transfer-Encoding": "chunked" }, body: "x" }, "x"],
+  ])("that tells its length %s is sent whole", async (_what, result, body) => {
+    const answer = await (await serve(() => ({ statusCode: 200, ...result }))).ask("/");
+    expect([answer.headers["content-length"], String(answer.body)]).toEqual([String(Buffer.byteLength(body)), body]);
+  });
+
+  test("without a body for HEAD tells the length of what GET has", async () => {
+    const served = await serve(() => ({ statusCode: 200, headers: { "content-length": "100" } }));
+    expect((await served.ask("/", { method: "HEAD" })).headers["content-length"]).toBe("100");
+  });
+
   test("may come by callback, or from a promise of another library", async () => {
     const byCallback = await serve((_event, _context, callback) => void setTimeout(callback as () => void, 10, null, { statusCode: 202 }));
     expect((await byCallback.ask("/")).status).toBe(202);

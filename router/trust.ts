@@ -1,0 +1,36 @@
+import { BlockList, isIP } from "node:net";
+
+interface Network {
+  address: string;
+  bits: number;
+  family: "ipv4" | "ipv6";
+}
+
+/** An address, or a network as `10.0.0.0/8`; null: neither. */
+export function parseNetwork(text: string): Network | null {
+  const [address = "", bits, ...rest] = text.split("/");
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return null;
+  const most = version === 4 ? 32 : 128;
+  if (bits !== undefined && (!/^\d{1,3}$/.test(bits) || Number(bits) > most)) return null;
+  return { address, bits: bits === undefined ? most : Number(bits), family: version === 4 ? "ipv4" : "ipv6" };
+}
+
+/** The proxies whose word about their client's request is believed. */
+export class Trust {
+  readonly #networks = new BlockList();
+
+  constructor(proxies: readonly string[]) {
+    for (const text of proxies) {
+      const network = parseNetwork(text);
+      if (!network) throw new Error(`${JSON.stringify(text)} is no address or network`);
+      this.#networks.addSubnet(network.address, network.bits, network.family);
+    }
+  }
+
+  /** IPv4 addresses in IPv6 notation, as sockets that take both have them, count as what they stand for. */
+  has(address: string): boolean {
+    const version = isIP(address);
+    return version !== 0 && this.#networks.check(address, version === 4 ? "ipv4" : "ipv6");
+  }
+}
