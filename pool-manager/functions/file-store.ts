@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
 import { ManagerError } from "../errors.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
 import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "./function.ts";
 import { formerHistory } from "./history.ts";
 import type { SetAside } from "./set-aside.ts";
 import { isSecrets, isWhole } from "./stored-record.ts";
+import { readStored, writeStored } from "./stored-text.ts";
 
 /**
- * One YAML file a function in `functions/`, its secrets in `secrets/` with mode 0600.
+ * One file a function in `functions/`, its secrets in `secrets/` with mode 0600.
  * Secrets are written before the function that names them and removed after it, so that a crash in
  * between leaves secrets without a function, which the next start removes, and never the reverse.
  */
@@ -48,7 +48,7 @@ export class FileStore implements FunctionStore {
     const any = record.revisions.some((revision) => revision.secretNames.length > 0);
     await durably(async () => {
       if (any) await this.#secrets.write(file, JSON.stringify(secrets));
-      await this.#functions.write(`${record.name}.yaml`, stringify(record));
+      await this.#functions.write(`${record.name}.yaml`, writeStored(record));
       if (!any) await this.#secrets.remove(file);
     });
   }
@@ -67,7 +67,7 @@ export class FileStore implements FunctionStore {
 
 /** Fields that an older Berth did not write are as it had them. Throws where it is no function. */
 function readRecord(name: string, text: string): FunctionRecord {
-  const stored: unknown = parse(text);
+  const stored = readStored(text);
   if (!isWhole(stored)) throw new Error("it is not a function");
   const record = stored as unknown as FunctionRecord;
   if (`${record.name}.yaml` !== name) throw new Error(`it is the function ${JSON.stringify(record.name)}`);
