@@ -41,6 +41,8 @@ export class CodeImages {
   readonly #imageOf = new Map<string, string>();
   readonly #cache = new Map<string, Buffer>();
   #cached = 0;
+  /** Layers that are being read: whoever asks meanwhile gets the same. */
+  readonly #reading = new Map<string, Promise<Buffer>>();
   #entry: { digest: string; size: number } | null = null;
 
   /** `entryProgram`: path of the runtime's entry binary. */
@@ -110,9 +112,19 @@ export class CodeImages {
       this.#cache.set(digest, cached);
       return cached;
     }
-    const data = await this.#layout.get(digest);
-    this.#remember(digest, data);
-    return data;
+    const reading = this.#reading.get(digest) ?? this.#read(digest);
+    this.#reading.set(digest, reading);
+    return reading;
+  }
+
+  async #read(digest: string): Promise<Buffer> {
+    try {
+      const data = await this.#layout.get(digest);
+      this.#remember(digest, data);
+      return data;
+    } finally {
+      this.#reading.delete(digest);
+    }
   }
 
   /**
