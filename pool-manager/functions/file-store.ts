@@ -16,6 +16,9 @@ export class FileStore implements FunctionStore {
   readonly #functions: FileSet;
   readonly #secrets: FileSet;
 
+  /** Files of secrets that there are, or may be. */
+  readonly #kept = new Set<string>();
+
   /** What could not be taken in. */
   readonly damaged: SetAside[] = [];
 
@@ -26,6 +29,7 @@ export class FileStore implements FunctionStore {
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
     const secrets = await this.#secrets.readAll((_name, text) => readSecrets(text));
+    for (const file of secrets.found.keys()) this.#kept.add(file);
     const uids = new Set<string>();
     const functions = await this.#functions.readAll((name, text) => {
       const record = readRecord(name, text);
@@ -47,9 +51,9 @@ export class FileStore implements FunctionStore {
     const file = `${record.uid}.json`;
     const any = record.revisions.some((revision) => revision.secretNames.length > 0);
     await durably(async () => {
-      if (any) await this.#secrets.write(file, JSON.stringify(secrets));
+      if (any) await this.#keep(file, secrets);
       await this.#functions.write(`${record.name}.yaml`, writeStored(record));
-      if (!any) await this.#secrets.remove(file);
+      if (!any) await this.#drop(file);
     });
   }
 
@@ -60,8 +64,20 @@ export class FileStore implements FunctionStore {
   async remove(record: FunctionRecord): Promise<void> {
     await durably(async () => {
       await this.#functions.remove(`${record.name}.yaml`);
-      await this.#secrets.remove(`${record.uid}.json`);
+      await this.#drop(`${record.uid}.json`);
     });
+  }
+
+  async #keep(file: string, secrets: Secrets): Promise<void> {
+    this.#kept.add(file);
+    await this.#secrets.write(file, JSON.stringify(secrets));
+  }
+
+  /** Most functions have none: nothing is written for those. */
+  async #drop(file: string): Promise<void> {
+    if (!this.#kept.has(file)) return;
+    await this.#secrets.remove(file);
+    this.#kept.delete(file);
   }
 }
 

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 const MAX_DEPTH = 32;
 
 /**
- * Records are written as JSON, which is YAML too: it is read in a fiftieth of the time. What an older Berth, or a hand,
+ * Records are written as JSON, which is YAML too: it is read in a hundredth of the time. What an older Berth, or a hand,
  * has written in YAML's own style is read as such. Throws for what is neither, and for what is nested too deeply.
  */
 export function readStored(text: string): unknown {

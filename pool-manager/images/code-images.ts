@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import pLimit from "p-limit";
 import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import type { Collector } from "../functions/retention.ts";
@@ -22,6 +23,9 @@ export function packEntry(program: Uint8Array): Promise<Uint8Array> {
 
 /** Layers kept in memory, in bytes: a load order needs its layer at once. */
 const CACHE_BYTES = 64 * 1024 * 1024;
+
+/** Manifests that a first collection reads at a time: deployments wait for it. */
+const READS = 32;
 
 export interface UploadedCode {
   /** Digest of the function layer, and the module to load. */
@@ -100,8 +104,8 @@ export class CodeImages {
       labels: { "dev.berth.identity": identity, "dev.berth.function": name, "dev.berth.revision": revision },
       architecture: "amd64",
     });
-    await this.#layout.put(image.config);
-    return this.#layout.put(image.manifest);
+    const [, manifest] = await Promise.all([this.#layout.put(image.config), this.#layout.put(image.manifest)]);
+    return manifest;
   }
 
   /** The bytes of a function layer. */
@@ -134,6 +138,7 @@ export class CodeImages {
   async collect(images: ReadonlyMap<string, string>, declared: ReadonlySet<string>, collector: Collector): Promise<void> {
     const keep = new Set<string>(declared);
     const index: Descriptor[] = [];
+    await pLimit(READS).map(images.keys(), (digest) => this.#manifest(digest));
     for (const [digest, reference] of images) {
       const { blobs, size } = await this.#manifest(digest);
       for (const blob of blobs) {
