@@ -3,6 +3,12 @@ import { cpus, totalmem } from "node:os";
 import Table from "cli-table3";
 import type { Histogram } from "hdr-histogram-js";
 
+/** Memory of a process: what is its alone, and that with its share of what it has in common with others. MB. */
+export interface Footprint {
+  privateMb: number;
+  pssMb: number;
+}
+
 /** One line of a benchmark's result; fields that do not apply are left out. */
 export interface Scenario {
   name: string;
@@ -31,6 +37,19 @@ export interface Scenario {
   /** Beyond what the instance itself takes at the same rate. */
   addedP50Ms?: number;
   addedP99Ms?: number;
+  /** All of it. */
+  seconds?: number;
+  /** Of each tenth of it. */
+  tenthsSeconds?: number[];
+  /** From a start to `berth ready`, and to the first answer of a function. */
+  readyMs?: number;
+  firstAnswerMs?: number;
+  /** How many were answered with each status, and by which error. */
+  answers?: Record<string, number>;
+  /** Of pool manager and router, before and after. */
+  memory?: Footprint[];
+  /** From the end of an overload until latencies are what they were. */
+  recoverySeconds?: number;
   note?: string;
 }
 

@@ -5,25 +5,36 @@ import { join } from "node:path";
 import { Api } from "../cli/api.ts";
 import type { InstanceRow } from "../pool-manager/api/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
-import { processCpuUs } from "./report.ts";
+import { type Footprint, processCpuUs } from "./report.ts";
+
+interface SubjectOptions {
+  poolSize: number;
+  /** Further options of `berth up`. */
+  flags: readonly string[];
+  stateDir: string;
+}
 
 /** A Berth in a process of its own, as users run it. */
 export class Subject {
   readonly api: Api;
   readonly invokeUrl: string;
   readonly #child: ChildProcess;
-  readonly #stateDir: string;
+  readonly #options: SubjectOptions;
 
-  private constructor(child: ChildProcess, stateDir: string, invokeUrl: string, manageUrl: string) {
+  private constructor(child: ChildProcess, options: SubjectOptions, invokeUrl: string, manageUrl: string) {
     this.#child = child;
-    this.#stateDir = stateDir;
+    this.#options = options;
     this.invokeUrl = invokeUrl;
     this.api = new Api(manageUrl);
   }
 
   /** `flags`: further options of `berth up`. */
-  static async start(poolSize: number, flags: readonly string[] = []): Promise<Subject> {
-    const stateDir = mkdtempSync(join(tmpdir(), "berth-bench-"));
+  static start(poolSize: number, flags: readonly string[] = []): Promise<Subject> {
+    return Subject.#spawn({ poolSize, flags, stateDir: mkdtempSync(join(tmpdir(), "berth-bench-")) });
+  }
+
+  static async #spawn(options: SubjectOptions): Promise<Subject> {
+    const { poolSize, flags, stateDir } = options;
     const own = ["--router-port", "0", "--api-port", "0", "--state-dir", stateDir, "--pool-size", String(poolSize), "--no-example", "--log-level", "error"];
     const child = spawn(process.execPath, ["dist/berth.js", "up", ...own, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
     const line = await new Promise<string>((resolve, reject) => {
@@ -35,14 +46,33 @@ export class Subject {
       child.once("exit", () => reject(new Error("berth did not start")));
     });
     const [, invokeUrl = "", manageUrl = ""] = /invoke (\S+) manage (\S+)/.exec(line) ?? [];
-    return new Subject(child, stateDir, invokeUrl, manageUrl);
+    return new Subject(child, options, invokeUrl, manageUrl);
   }
 
   async stop(): Promise<void> {
+    await this.#end();
+    rmSync(this.#options.stateDir, { recursive: true, force: true });
+  }
+
+  /** Ends it, and starts another one on its state directory; `readyMs` from its start until it says that it is ready. */
+  async restart(): Promise<{ berth: Subject; readyMs: number }> {
+    await this.#end();
+    const began = performance.now();
+    const berth = await Subject.#spawn(this.#options);
+    return { berth, readyMs: performance.now() - began };
+  }
+
+  async #end(): Promise<void> {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode !== null || signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGTERM");
     await ended;
-    rmSync(this.#stateDir, { recursive: true, force: true });
+  }
+
+  /** The process of pool manager and router has not ended. */
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   async upload(source: string): Promise<string> {
@@ -87,9 +117,15 @@ export class Subject {
     return this.processesOf(instance).reduce((sum, pid) => sum + privateMb(pid), 0);
   }
 
+  /** Of pool manager and router. */
+  footprint(): Footprint {
+    const pid = Number(this.#child.pid);
+    return { privateMb: privateMb(pid), pssMb: memoryMb(pid, /^Pss: +(\d+)/gm) };
+  }
+
   /** The processes of an instance, supervisor and workers: the variables of each name its directory. */
   processesOf(instance: string): number[] {
-    const dir = join(this.#stateDir, "instances", instance);
+    const dir = join(this.#options.stateDir, "instances", instance);
     const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
     return pids.map(Number).filter((pid) => {
       try {
@@ -103,7 +139,11 @@ export class Subject {
 }
 
 export function privateMb(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
-  const kb = [...rollup.matchAll(/^Private_(?:Clean|Dirty): +(\d+)/gm)].reduce((sum, match) => sum + Number(match[1]), 0);
+  return memoryMb(pid, /^Private_(?:Clean|Dirty): +(\d+)/gm);
+}
+
+/** Sum of the lines of smaps_rollup that match, proc(5). */
+function memoryMb(pid: number, lines: RegExp): number {
+  const kb = [...readFileSync(`/proc/${pid}/smaps_rollup`, "latin1").matchAll(lines)].reduce((sum, match) => sum + Number(match[1]), 0);
   return Math.round(kb / 102.4) / 10;
 }

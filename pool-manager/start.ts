@@ -11,23 +11,21 @@ import { TableSnapshots } from "./client/snapshot.ts";
 import { Collection } from "./collection.ts";
 import { capacityOf, defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
-import type { FunctionRecord } from "./functions/function.ts";
 import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
 import { Retention } from "./functions/retention.ts";
-import { byRelease } from "./functions/rollout.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
 import { ManagerMetrics } from "./metrics.ts";
 import { createPlatform } from "./platform/create.ts";
 import { KubeError } from "./platform/kruise/kube-error.ts";
 import { patiently } from "./platform/kruise/patience.ts";
-import type { PreparedCode } from "./platform/platform.ts";
 import { realClock } from "./pool/clock.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { Pools } from "./pool/pools.ts";
 import { Reconciler } from "./pool/reconciler.ts";
+import { Preparation } from "./preparation.ts";
 import { StartDeadline } from "./start-deadline.ts";
 import { fileStores, resourceStores } from "./stores.ts";
 import { Undo } from "./undo.ts";
@@ -207,22 +205,12 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
 
   const isPaused = () => pools.list().some(({ paused }) => paused);
   const collection = new Collection({ functions, images, platform, stores, isPaused, onEvent: emit, log });
-  const prepare = (record: FunctionRecord) => {
-    const { uid: functionUid, runtime: pool } = record;
-    const codes = byRelease(record).map(async ({ id: revision, image, layer: digest, settings: { entry } }): Promise<PreparedCode> => {
-      return { functionUid, pool, revision, image, digest, entry, layer: await images.layer(digest) };
-    });
-    void Promise.all(codes)
-      .then((all) => {
-        if (functions.byUid(functionUid) === record) platform.prepareCode(all as [PreparedCode, ...PreparedCode[]]);
-      })
-      .catch((error: Error) => log.error({ err: error, function: record.name }, "code could not be prepared"));
-  };
+  const preparation = new Preparation({ functions, layer: (digest) => images.layer(digest), platform, log });
   function changed(uid: string, name: string): void {
     const record = functions.byUid(uid);
     if (record) {
       emit({ type: "function.changed", function: uid, revision: record.active });
-      prepare(record);
+      void preparation.one(record);
     } else {
       emit({ type: "function.deleted", function: name });
       logs.forget(uid);
@@ -293,6 +281,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
     endSnapshots();
     snapshots?.close();
     collection.close();
+    preparation.close();
     await api.close();
     await functions.exclusively(async () => {});
   });
@@ -300,7 +289,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   front.handOver((req, res) => api.routing(req, res));
   await reconciler.start();
   stop.throwIfAborted();
-  for (const record of functions.list()) prepare(record);
+  void preparation.all(functions.list());
   ready = true;
   collection.start();
   if (snapshots) endSnapshots = snapshots.keep(reconciler, () => links.peers, url);

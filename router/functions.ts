@@ -138,7 +138,10 @@ export class Functions implements Shared {
 
   #upsert(fn: TableFunction): void {
     const known = this.#byName.get(fn.name);
-    if (known) return known.update(fn);
+    if (known) {
+      known.update(fn);
+      return this.reporter.again(fn.key);
+    }
     const entry = new FunctionEntry(fn, this);
     entry.owner = this.#ownerOf(fn);
     this.#byName.set(fn.name, entry);

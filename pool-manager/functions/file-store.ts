@@ -1,20 +1,23 @@
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
 import { ManagerError } from "../errors.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
 import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "./function.ts";
 import { formerHistory } from "./history.ts";
 import type { SetAside } from "./set-aside.ts";
 import { isSecrets, isWhole } from "./stored-record.ts";
+import { readStored, writeStored } from "./stored-text.ts";
 
 /**
- * One YAML file a function in `functions/`, its secrets in `secrets/` with mode 0600.
+ * One file a function in `functions/`, its secrets in `secrets/` with mode 0600.
  * Secrets are written before the function that names them and removed after it, so that a crash in
  * between leaves secrets without a function, which the next start removes, and never the reverse.
  */
 export class FileStore implements FunctionStore {
   readonly #functions: FileSet;
   readonly #secrets: FileSet;
+
+  /** Files of secrets that there are, or may be. */
+  readonly #kept = new Set<string>();
 
   /** What could not be taken in. */
   readonly damaged: SetAside[] = [];
@@ -26,6 +29,7 @@ export class FileStore implements FunctionStore {
 
   async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
     const secrets = await this.#secrets.readAll((_name, text) => readSecrets(text));
+    for (const file of secrets.found.keys()) this.#kept.add(file);
     const uids = new Set<string>();
     const functions = await this.#functions.readAll((name, text) => {
       const record = readRecord(name, text);
@@ -47,9 +51,9 @@ export class FileStore implements FunctionStore {
     const file = `${record.uid}.json`;
     const any = record.revisions.some((revision) => revision.secretNames.length > 0);
     await durably(async () => {
-      if (any) await this.#secrets.write(file, JSON.stringify(secrets));
-      await this.#functions.write(`${record.name}.yaml`, stringify(record));
-      if (!any) await this.#secrets.remove(file);
+      if (any) await this.#keep(file, secrets);
+      await this.#functions.write(`${record.name}.yaml`, writeStored(record));
+      if (!any) await this.#drop(file);
     });
   }
 
@@ -60,14 +64,26 @@ export class FileStore implements FunctionStore {
   async remove(record: FunctionRecord): Promise<void> {
     await durably(async () => {
       await this.#functions.remove(`${record.name}.yaml`);
-      await this.#secrets.remove(`${record.uid}.json`);
+      await this.#drop(`${record.uid}.json`);
     });
+  }
+
+  async #keep(file: string, secrets: Secrets): Promise<void> {
+    this.#kept.add(file);
+    await this.#secrets.write(file, JSON.stringify(secrets));
+  }
+
+  /** Most functions have none: nothing is written for those. */
+  async #drop(file: string): Promise<void> {
+    if (!this.#kept.has(file)) return;
+    await this.#secrets.remove(file);
+    this.#kept.delete(file);
   }
 }
 
 /** Fields that an older Berth did not write are as it had them. Throws where it is no function. */
 function readRecord(name: string, text: string): FunctionRecord {
-  const stored: unknown = parse(text);
+  const stored = readStored(text);
   if (!isWhole(stored)) throw new Error("it is not a function");
   const record = stored as unknown as FunctionRecord;
   if (`${record.name}.yaml` !== name) throw new Error(`it is the function ${JSON.stringify(record.name)}`);

@@ -36,6 +36,8 @@ const TEMPORARY = ".tmp";
 const MAX_BYTES = 64 * 1024 * 1024;
 /** In characters. */
 const MAX_REASON = 500;
+/** Files that are read at a time: each holds a descriptor. */
+const READS = 32;
 
 /** Throws for what is no plain file of UTF-8. */
 async function readText(path: string): Promise<string> {
@@ -43,6 +45,15 @@ async function readText(path: string): Promise<string> {
   if (!stat.isFile()) throw new Error(stat.isDirectory() ? "it is a directory" : "it is not a file");
   if (stat.size > MAX_BYTES) throw new Error(`it has ${stat.size} bytes`);
   return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+}
+
+function textOf(read: PromiseSettledResult<string>): string {
+  if (read.status === "rejected") throw read.reason;
+  return read.value;
+}
+
+function isTemporary(name: string): boolean {
+  return name.endsWith(TEMPORARY);
 }
 
 /** A directory of small files, each replaced atomically: a reader sees the old content or the new one. */
@@ -65,16 +76,18 @@ export class FileSet {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const found = new Map<string, T>();
     const damaged: SetAside[] = [];
-    for (const name of await readdir(this.#dir)) {
-      const path = join(this.#dir, name);
-      if (name.endsWith(TEMPORARY)) {
-        await rm(path, { force: true, recursive: true });
-        continue;
-      }
-      try {
-        found.set(name, parse(name, await readText(path)));
-      } catch (error) {
-        damaged.push(await setAside(this.#dir, name, (error as Error).message.slice(0, MAX_REASON)));
+    const names = await readdir(this.#dir);
+    for (const name of names.filter(isTemporary)) await rm(join(this.#dir, name), { force: true, recursive: true });
+    const whole = names.filter((name) => !isTemporary(name));
+    for (let from = 0; from < whole.length; from += READS) {
+      const some = whole.slice(from, from + READS);
+      const texts = await Promise.allSettled(some.map((name) => readText(join(this.#dir, name))));
+      for (const [i, name] of some.entries()) {
+        try {
+          found.set(name, parse(name, textOf(texts[i] as PromiseSettledResult<string>)));
+        } catch (error) {
+          damaged.push(await setAside(this.#dir, name, (error as Error).message.slice(0, MAX_REASON)));
+        }
       }
     }
     return { found, damaged };

@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import { parse, stringify } from "yaml";
 import { type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../pool/pools.ts";
 import type { PoolSpec } from "../pool/state.ts";
 import { durably } from "./file-store.ts";
 import { type FileOps, FileSet, realFiles } from "./files.ts";
 import type { SetAside } from "./set-aside.ts";
+import { readStored, writeStored } from "./stored-text.ts";
 
 const schema = Compile(Type.Object({ ...PoolFields.properties, name: Type.String(), forced: Type.Optional(Type.Boolean()) }));
 
-/** One YAML file a pool below `pools/`. */
+/** One file a pool below `pools/`. */
 export class PoolFiles implements PoolStore {
   readonly #files: FileSet;
 
@@ -28,13 +28,13 @@ export class PoolFiles implements PoolStore {
   }
 
   save(pool: PoolSpec, _change: PoolChange, forced: boolean): Promise<void> {
-    return durably(() => this.#files.write(`${pool.name}.yaml`, stringify(forced ? { ...pool, forced } : pool)));
+    return durably(() => this.#files.write(`${pool.name}.yaml`, writeStored(forced ? { ...pool, forced } : pool)));
   }
 }
 
 /** Throws where it is no pool. */
 function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
-  const stored: unknown = parse(text);
+  const stored = readStored(text);
   if (!schema.Check(stored)) throw new Error("it is not a pool");
   const { name, size, max, budget, partition, paused, forced = false } = stored;
   if (`${name}.yaml` !== file) throw new Error(`it is the pool ${JSON.stringify(name)}`);

@@ -67,6 +67,8 @@ export class FunctionRegistry {
   readonly #changed: (uid: string, name: string) => void;
   readonly #byName = new Map<string, Held>();
   readonly #byUid = new Map<string, Held>();
+  /** By uid: they are looked for again and again, and most functions are not among them. */
+  readonly #wanting = new Map<string, FunctionRecord>();
   /** In order. */
   readonly #names: string[] = [];
   /** Null: something has changed since. */
@@ -118,8 +120,10 @@ export class FunctionRegistry {
     const revisionOf = ({ revisions }: FunctionRecord) => revisions.find((revision) => revision.layer === layer);
     const last = this.byUid(holder);
     // The last function that had it may be gone, or have newer revisions: another one may have it still.
-    const found = (last && revisionOf(last)) ?? this.list().flatMap((record) => revisionOf(record) ?? [])[0];
-    if (!found) this.#byLayer.delete(layer);
+    const kept = last && revisionOf(last) ? last : this.list().find(revisionOf);
+    if (kept) this.#byLayer.set(layer, kept.uid);
+    else this.#byLayer.delete(layer);
+    const found = kept && revisionOf(kept);
     return found && codeOf(found);
   }
 
@@ -254,9 +258,14 @@ export class FunctionRegistry {
     });
   }
 
+  /** Functions that want instances though nobody asks for them: some kept warm, or others for another revision. */
+  wanting(): FunctionRecord[] {
+    return [...this.#wanting.values()];
+  }
+
   /** Functions whose revision changes by steps. */
   rolling(): FunctionRecord[] {
-    return [...this.#byUid.values()].map(({ record }) => record).filter(({ rollout }) => isRolling(rollout));
+    return this.wanting().filter(({ rollout }) => isRolling(rollout));
   }
 
   /** A rollout has got on; nothing happens where the function is not as it was decided upon. */
@@ -296,6 +305,7 @@ export class FunctionRegistry {
     this.#names.splice(placeOf(record.name, this.#names), 1);
     this.#list = null;
     this.#byUid.delete(record.uid);
+    this.#wanting.delete(record.uid);
     this.retention.end([record.uid, ...contentOf(record.revisions)], `the function ${record.name} was deleted`);
     this.#changed(record.uid, record.name);
     return record;
@@ -338,6 +348,9 @@ export class FunctionRegistry {
     for (const { layer } of held.record.revisions) this.#byLayer.set(layer, held.record.uid);
     this.#byName.set(held.record.name, held);
     this.#byUid.set(held.record.uid, held);
+    const { uid, scaling, rollout } = held.record;
+    if (scaling.minScale > 0 || isRolling(rollout)) this.#wanting.set(uid, held.record);
+    else this.#wanting.delete(uid);
   }
 
   #held(name: string): Held {

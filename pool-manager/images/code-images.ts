@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import pLimit from "p-limit";
 import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import type { Collector } from "../functions/retention.ts";
@@ -23,6 +24,9 @@ export function packEntry(program: Uint8Array): Promise<Uint8Array> {
 /** Layers kept in memory, in bytes: a load order needs its layer at once. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
+/** Manifests that a first collection reads at a time: deployments wait for it. */
+const READS = 32;
+
 export interface UploadedCode {
   /** Digest of the function layer, and the module to load. */
   ref: { layer: string; entry: string };
@@ -41,6 +45,8 @@ export class CodeImages {
   readonly #imageOf = new Map<string, string>();
   readonly #cache = new Map<string, Buffer>();
   #cached = 0;
+  /** Layers that are being read: whoever asks meanwhile gets the same. */
+  readonly #reading = new Map<string, Promise<Buffer>>();
   #entry: { digest: string; size: number } | null = null;
 
   /** `entryProgram`: path of the runtime's entry binary. */
@@ -98,8 +104,8 @@ export class CodeImages {
       labels: { "dev.berth.identity": identity, "dev.berth.function": name, "dev.berth.revision": revision },
       architecture: "amd64",
     });
-    await this.#layout.put(image.config);
-    return this.#layout.put(image.manifest);
+    const [, manifest] = await Promise.all([this.#layout.put(image.config), this.#layout.put(image.manifest)]);
+    return manifest;
   }
 
   /** The bytes of a function layer. */
@@ -110,9 +116,19 @@ export class CodeImages {
       this.#cache.set(digest, cached);
       return cached;
     }
-    const data = await this.#layout.get(digest);
-    this.#remember(digest, data);
-    return data;
+    const reading = this.#reading.get(digest) ?? this.#read(digest);
+    this.#reading.set(digest, reading);
+    return reading;
+  }
+
+  async #read(digest: string): Promise<Buffer> {
+    try {
+      const data = await this.#layout.get(digest);
+      this.#remember(digest, data);
+      return data;
+    } finally {
+      this.#reading.delete(digest);
+    }
   }
 
   /**
@@ -122,6 +138,7 @@ export class CodeImages {
   async collect(images: ReadonlyMap<string, string>, declared: ReadonlySet<string>, collector: Collector): Promise<void> {
     const keep = new Set<string>(declared);
     const index: Descriptor[] = [];
+    await pLimit(READS).map(images.keys(), (digest) => this.#manifest(digest));
     for (const [digest, reference] of images) {
       const { blobs, size } = await this.#manifest(digest);
       for (const blob of blobs) {

@@ -60,12 +60,13 @@ export class Demand {
     for (const uid of this.#lastUsed.keys()) if (!instances.has(uid)) this.#lastUsed.delete(uid);
   }
 
-  /** Sums over all routers whose last report has not expired. */
+  /** Sums over all routers whose last report has not expired, of what is asked for. */
   byFunction(now: number): Map<string, DemandView> {
     const sums = new Map<string, DemandView>();
     for (const { entry, at } of this.#entries(now)) {
       const age = now - at;
-      if (age > DEMAND_EXPIRY_MS) continue;
+      // Most of what routers tell of is idle.
+      if (age > DEMAND_EXPIRY_MS || (entry.waiting === 0 && entry.inFlight === 0)) continue;
       const sum = sums.get(entry.key) ?? { waiting: 0, inFlight: 0, oldestWaitMs: 0 };
       sum.waiting += entry.waiting;
       sum.inFlight += entry.inFlight;

@@ -19,9 +19,7 @@ export function needsOf(plan: Plan): Need[] {
   const needs: Need[] = [];
   for (const spec of plan.served.values()) {
     const demand = plan.world.demand.get(spec.key);
-    // Routers report idle functions too, and most are idle.
-    const isIdle = !demand || (demand.waiting === 0 && demand.inFlight === 0);
-    if ((isIdle && spec.minScale === 0) || plan.isBlocked(spec)) continue;
+    if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
     const own = [...plan.of(spec)];
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
     // Those who wait are served by instances that can be reached; for all else, an unheard one serves as it did.

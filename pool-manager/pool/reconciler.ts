@@ -1,5 +1,5 @@
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
-import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
+import { servedRevisions } from "../functions/function.ts";
 import { decide } from "./decide.ts";
 import { Demand } from "./demand.ts";
 import { Doubts } from "./doubt.ts";
@@ -7,13 +7,14 @@ import { Executor } from "./executor.ts";
 import { LoadFailures } from "./load-failures.ts";
 import { MissedRouters } from "./missed-routers.ts";
 import { Notices } from "./notices.ts";
-import { type Knowledge, specOf, unknownFunctions, viewInstance } from "./observe.ts";
+import { type Knowledge, unknownFunctions, viewInstance } from "./observe.ts";
 import type { ReconcilerOptions } from "./options.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Publisher } from "./publisher.ts";
 import { Reports } from "./reports.ts";
 import { Rollouts } from "./rollouts.ts";
-import type { FunctionSpec, PoolSpec, World } from "./state.ts";
+import { Specs } from "./specs.ts";
+import type { PoolSpec, World } from "./state.ts";
 import { Trials } from "./trials.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
@@ -29,8 +30,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #failures = new LoadFailures();
   readonly #outcomes: Outcomes;
   readonly #rollouts: Rollouts;
-  /** What each record wants when none of its revisions fails. */
-  readonly #served = new WeakMap<FunctionRecord, readonly FunctionSpec[]>();
+  readonly #specs: Specs;
   readonly #missedRouters = new MissedRouters();
   readonly #doubts = new Doubts();
   #doubted: ReadonlyMap<string, string> = new Map();
@@ -67,6 +67,7 @@ export class Reconciler implements PoolManagerLink {
         this.poke();
       },
     });
+    this.#specs = new Specs({ functions, failures: this.#failures, trials: this.trials });
     this.#rollouts = new Rollouts({
       functions,
       clock,
@@ -148,7 +149,7 @@ export class Reconciler implements PoolManagerLink {
     for (const event of this.#missedRouters.look(this.#demand, clock.now())) this.#options.onEvent(event);
     this.#doubt();
     this.#notices.obstacles(instances.values(), clock.now());
-    const held = new Set(this.#specs().flatMap(({ name, paused }) => (paused ? [name] : [])));
+    const held = new Set(this.#pools().flatMap(({ name, paused }) => (paused ? [name] : [])));
     this.#executor.observe(instances, (pool) => held.has(pool), clock.now());
     const world = this.view();
     this.#publisher.tellBlocked(world);
@@ -182,7 +183,7 @@ export class Reconciler implements PoolManagerLink {
   }
 
   /** Pools as they are to be treated: one that is doubted as if somebody had paused it. */
-  #specs(): PoolSpec[] {
+  #pools(): PoolSpec[] {
     return this.#options.pools.list().map((pool) => (this.#doubted.has(pool.name) ? { ...pool, paused: true } : pool));
   }
 
@@ -210,31 +211,22 @@ export class Reconciler implements PoolManagerLink {
       isBinding: (uid) => this.#executor.isBinding(uid),
       specializedAt: (uid) => this.#executor.starts.of(uid)?.at ?? 0,
     };
-    const specs = this.#specs();
+    const pools = this.#pools();
+    const views = [...instances.values()].map((instance) => viewInstance(instance, known));
+    const demand = this.#demand.byFunction(now);
     return {
       now,
       synced,
-      pools: specs,
-      functions: functions.list().flatMap((record) => this.#specsOf(record, now)),
+      pools,
+      functions: this.#specs.of(views, demand, now),
       unknownFunctions: unknownFunctions(instances.values(), functions),
-      instances: [...instances.values()].map((instance) => viewInstance(instance, known)),
-      demand: this.#demand.byFunction(now),
+      instances: views,
+      demand,
       isolated: !hearing.isAnybodyHeard(now) && ![...instances.values()].some(({ echo, obstacle }) => echo !== null && obstacle === null),
       expectedCreations: this.#executor.expectations.creations(),
-      disruptions: new Map(specs.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),
+      disruptions: new Map(pools.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),
       pace,
     };
-  }
-
-  /** A record is never changed, but replaced: most of what a round looks at is as it was in the one before. */
-  #specsOf(record: FunctionRecord, now: number): readonly FunctionSpec[] {
-    const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => specOf(record, revision, 0));
-    this.#served.set(record, specs);
-    return specs.map((spec) => {
-      const blockedUntil = this.#failures.blockedUntil(record.uid, spec.revision, now);
-      const tried = this.trials.isOpen(record.uid, spec.revision, now) ? { minScale: Math.max(spec.minScale, 1), isAwaited: true } : null;
-      return blockedUntil === 0 && !tried ? spec : { ...spec, blockedUntil, ...tried };
-    });
   }
 
   #instanceChanged(uid: string): void {

@@ -50,6 +50,11 @@ export class Trials {
     return (this.#open.get(keyOf(functionUid, revision)) ?? 0) > now;
   }
 
+  /** Uids of the functions that have a trial open. */
+  functions(now: number): string[] {
+    return [...this.#open].flatMap(([key, until]) => (until > now ? [key.slice(0, key.lastIndexOf("/"))] : []));
+  }
+
   /** What has come of the load after `waitMs` at most; null: too many wait already. */
   wait(functionUid: string, revision: string, waitMs: number): Promise<LoadVerdict> | null {
     if (this.#waiters.size >= MAX_WAITERS) return null;

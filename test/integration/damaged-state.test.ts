@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { ECHO, TestBerth } from "../helpers/berth.ts";
 
 const whole = mkdtempSync(join(tmpdir(), "berth-test-"));
@@ -41,23 +42,50 @@ const BOMB = Array.from(
       .join(", ")}]`,
 ).join("\n");
 
-test.each<[string, (path: string) => void]>([
-  ["cut", (path) => truncateSync(path, 300)],
-  ["empty", (path) => truncateSync(path, 0)],
-  ["binary", (path) => writeFileSync(path, Buffer.from([0, 255, 254, 1, 2, 3, 0x89]))],
-  ["a bomb of aliases", (path) => writeFileSync(path, BOMB)],
-  ["deeper than a parser goes", (path) => writeFileSync(path, "[".repeat(100_000))],
-  ["of another program", (path) => writeFileSync(path, "apiVersion: v1\nkind: Pod\nmetadata: { name: x }\n")],
-  ["without the revision that is active", (path) => writeFileSync(path, readFileSync(path, "utf8").replace(/^active: .*$/m, "active: r9"))],
-  ["of fields of another type", (path) => writeFileSync(path, readFileSync(path, "utf8").replace(/^ {2}maxScale: .*$/m, "  maxScale: many"))],
-])("a function whose file is %s is set aside and named, and the others serve", async (_what, damage) => {
-  const { berth: on, aside } = await restarted((dir) => damage(join(dir, "functions/plain.yaml")));
-  expect(await names(on)).toEqual(["secretive"]);
-  expect(((await (await on.invoke("secretive")).json()) as { env: object }).env).toEqual({ TOKEN: "hunter2" });
-  expect(aside()).toEqual(["functions-plain.yaml"]);
-  // The name is free, and is used again after a further start.
-  await on.deploy("plain", ECHO);
-  expect((await on.invoke("plain")).status).toBe(200);
+/** As an older Berth, or a hand, writes a function's file. */
+function inYaml(path: string): void {
+  writeFileSync(path, stringify(JSON.parse(readFileSync(path, "utf8"))));
+}
+
+/** Another content in the style that the file has. */
+const edited = (edit: (record: Record<string, unknown>) => object) => (path: string) => {
+  const text = readFileSync(path, "utf8");
+  const record = edit(parse(text) as Record<string, unknown>);
+  writeFileSync(path, text.startsWith("{") ? JSON.stringify(record) : stringify(record));
+};
+
+describe.each<[string, (path: string) => void]>([
+  ["as it is written", () => {}],
+  ["in YAML's own style", inYaml],
+])("a function's file %s", (_style, restyle) => {
+  test("is read", async () => {
+    const { berth: on } = await restarted((dir) => restyle(join(dir, "functions/secretive.yaml")));
+    expect(await names(on)).toEqual(["plain", "secretive"]);
+    expect(((await (await on.invoke("secretive")).json()) as { env: object }).env).toEqual({ TOKEN: "hunter2" });
+  });
+
+  test.each<[string, (path: string) => void]>([
+    ["cut", (path) => truncateSync(path, 300)],
+    ["empty", (path) => truncateSync(path, 0)],
+    ["binary", (path) => writeFileSync(path, Buffer.from([0, 255, 254, 1, 2, 3, 0x89]))],
+    ["a bomb of aliases", (path) => writeFileSync(path, BOMB)],
+    ["deeper than a parser goes", (path) => writeFileSync(path, "[".repeat(100_000))],
+    ["deeper than what is written", edited((record) => ({ ...record, deep: Array.from({ length: 40 }).reduce<unknown>((inner) => [inner], 1) }))],
+    ["of another program", (path) => writeFileSync(path, "apiVersion: v1\nkind: Pod\nmetadata: { name: x }\n")],
+    ["without the revision that is active", edited((record) => ({ ...record, active: "r9" }))],
+    ["of fields of another type", edited((record) => ({ ...record, scaling: { ...(record.scaling as object), maxScale: "many" } }))],
+  ])("that is %s is set aside and named, and the others serve", async (_what, damage) => {
+    const { berth: on, aside } = await restarted((dir) => {
+      restyle(join(dir, "functions/plain.yaml"));
+      damage(join(dir, "functions/plain.yaml"));
+    });
+    expect(await names(on)).toEqual(["secretive"]);
+    expect(((await (await on.invoke("secretive")).json()) as { env: object }).env).toEqual({ TOKEN: "hunter2" });
+    expect(aside()).toEqual(["functions-plain.yaml"]);
+    // The name is free, and is used again after a further start.
+    await on.deploy("plain", ECHO);
+    expect((await on.invoke("plain")).status).toBe(200);
+  });
 });
 
 test("directories and files of nobody are set aside, wherever a start reads", async () => {

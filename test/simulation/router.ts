@@ -310,6 +310,7 @@ export class SimRouter {
       this.#reporter.add({ key, demand: () => own.demand() });
     }
     limiter.update(fn);
+    this.#reporter.again(key);
   }
 
   #removed(key: string, name: string): void {

@@ -1,0 +1,56 @@
+import pLimit from "p-limit";
+import type { Logger } from "pino";
+import type { FunctionRecord } from "./functions/function.ts";
+import type { FunctionRegistry } from "./functions/registry.ts";
+import { byRelease } from "./functions/rollout.ts";
+import type { Platform, PreparedCode } from "./platform/platform.ts";
+
+/** Functions of a start whose code is read at a time: each holds descriptors, and its layers in memory. */
+const AT_ONCE = 8;
+
+export interface PreparationOptions {
+  functions: Pick<FunctionRegistry, "byUid">;
+  /** Bytes of a function layer. */
+  layer(digest: string): Promise<Uint8Array>;
+  platform: Pick<Platform, "prepareCode">;
+  log: Pick<Logger, "error">;
+}
+
+/** Gives the platform the code of functions before anybody invokes them. */
+export class Preparation {
+  readonly #options: PreparationOptions;
+  #closed = false;
+
+  constructor(options: PreparationOptions) {
+    this.#options = options;
+  }
+
+  /** Those of a start, some at a time. Functions with the same code follow each other: it is read once. */
+  async all(records: readonly FunctionRecord[]): Promise<void> {
+    const layerOf = (record: FunctionRecord) => byRelease(record)[0]?.layer ?? "";
+    const byLayer = records.map((record) => ({ record, layer: layerOf(record) })).sort((a, b) => (a.layer < b.layer ? -1 : 1));
+    await pLimit(AT_ONCE).map(byLayer, ({ record }) => this.one(record));
+  }
+
+  /** Never rejects. */
+  async one(record: FunctionRecord): Promise<void> {
+    const { functions, platform, log } = this.#options;
+    const isCurrent = () => !this.#closed && functions.byUid(record.uid) === record;
+    if (!isCurrent()) return;
+    try {
+      const codes = await Promise.all(byRelease(record).map((revision) => this.#codeOf(record, revision)));
+      if (isCurrent()) platform.prepareCode(codes as [PreparedCode, ...PreparedCode[]]);
+    } catch (error) {
+      log.error({ err: error, function: record.name }, "code could not be prepared");
+    }
+  }
+
+  /** Nothing is prepared any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #codeOf({ uid, runtime }: FunctionRecord, { id, image, layer, settings }: FunctionRecord["revisions"][number]): Promise<PreparedCode> {
+    return { functionUid: uid, pool: runtime, revision: id, image, digest: layer, entry: settings.entry, layer: await this.#options.layer(layer) };
+  }
+}
