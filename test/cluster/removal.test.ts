@@ -6,6 +6,7 @@ import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
 import { CLONESETS, LABEL } from "../../pool-manager/platform/kruise/objects.ts";
 import { DELETE_PROTECTION } from "../../pool-manager/platform/kruise/protection.ts";
+import { poolSetNameOf } from "../../pool-manager/platform/kruise/template.ts";
 import { until } from "../helpers/berth.ts";
 import { clusterConfig, freshNamespace } from "./subject.ts";
 
@@ -15,10 +16,11 @@ async function leftBehind(): Promise<{ kube: Kube; path: string }> {
   const kube = await Kube.connect(clusterConfig(namespace).kubeconfig, namespace);
   const path = `/api/v1/namespaces/${namespace}`;
   await kube.create("/api/v1/namespaces", { metadata: { name: namespace } });
-  const labels = { [LABEL.pool]: "node" };
+  const name = poolSetNameOf("node", "00000001");
+  const labels = { [LABEL.pool]: "node", [LABEL.set]: name };
   const pod = { nodeSelector: { nowhere: "true" }, containers: [{ name: "c", image: "none" }] };
-  const spec = { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } };
-  const set = { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name: "left", labels: { ...labels, ...DELETE_PROTECTION } }, spec };
+  const spec = { replicas: 1, selector: { matchLabels: { [LABEL.set]: name } }, template: { metadata: { labels }, spec: pod } };
+  const set = { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name, labels: { ...labels, ...DELETE_PROTECTION } }, spec };
   await kube.create(`${CLONESETS}/namespaces/${namespace}/clonesets`, set);
   await until(async () => (await kube.get<{ items: unknown[] }>(`${path}/pods`)).items.length === 1, "it has its pod");
   return { kube, path };

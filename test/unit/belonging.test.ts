@@ -8,10 +8,10 @@ import type { ApiObject } from "../kubernetes/object.ts";
 import { POOL, startedPlatform } from "../kubernetes/started-platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
 
-function pod(labels: Record<string, string>, owner?: string): Pod {
-  const reference = { apiVersion: "", kind: "CloneSet", name: owner ?? "", uid: `uid-${owner}`, controller: true, blockOwnerDeletion: true };
-  const metadata = { name: "p", uid: "p", resourceVersion: "1", creationTimestamp: "", labels, ...(owner && { ownerReferences: [reference] }) };
-  return { metadata, spec: { containers: [] }, status: {} };
+function pod(labels: Record<string, string>, owner?: string, { kind = "CloneSet", container = "runtime", annotations = {} } = {}): Pod {
+  const reference = { apiVersion: "", kind, name: owner ?? "", uid: `uid-${owner}`, controller: true, blockOwnerDeletion: true };
+  const metadata = { name: "p", uid: "p", resourceVersion: "1", creationTimestamp: "", labels, annotations, ...(owner && { ownerReferences: [reference] }) };
+  return { metadata, spec: { containers: [{ name: container, image: "i" }] }, status: {} };
 }
 
 function sets(...known: [name: string, labels: Record<string, string>][]) {
@@ -33,6 +33,16 @@ describe("what a pod belongs to", () => {
     ["has lost its owner", pod({ "berth.dev/pool": "node", "berth.dev/function": "f1" }), "node", "f1", true],
     ["has an owner that is not known yet", pod({ "berth.dev/pool": "node", "berth.dev/function": "f2" }, "fn-f2"), "node", "f2", true],
     ["is somebody else's", pod({ app: "web" }, "pool-web-00000001"), "", null, false],
+    ["has the label, and is a Deployment's", pod({ "berth.dev/pool": "node" }, "fn-web", { kind: "ReplicaSet" }), "node", null, false],
+    ["has the label, and is of a copy of a CloneSet", pod({ "berth.dev/pool": "node" }, "copy-of-pool"), "node", null, false],
+    ["has the label, and no runtime", pod({ "berth.dev/pool": "node" }, undefined, { container: "web" }), "node", null, false],
+    [
+      "was bound, and has another controller since",
+      pod({ "berth.dev/pool": "node", "berth.dev/function": "f1" }, "web", { kind: "ReplicaSet", annotations: { "berth.dev/fingerprint": "AA" } }),
+      "node",
+      "f1",
+      true,
+    ],
   ])("one that %s", (_what, candidate, pool, functionUid, ours) => {
     const found = belongingOf(candidate, known);
     expect([found.pool, found.functionUid, isBerths(candidate, known)]).toEqual([pool, functionUid, ours]);

@@ -3,10 +3,10 @@ import { kruiseServed, kruiseVersion } from "../../pool-manager/platform/kruise/
 import { KeptWrite } from "../../pool-manager/platform/kruise/kept-write.ts";
 import { loadKeys } from "../../pool-manager/platform/kruise/keys.ts";
 import { judgeKruiseVersion, readKruiseVersion } from "../../pool-manager/platform/kruise/kruise-version.ts";
-import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
 import { kubernetesVersion, tellKubernetesVersion } from "../../pool-manager/platform/kruise/kubernetes-version.ts";
-import { patiently } from "../../pool-manager/platform/kruise/patience.ts";
+import { patiently, prospectOf } from "../../pool-manager/platform/kruise/patience.ts";
 import { Protection } from "../../pool-manager/platform/kruise/protection.ts";
 import { highestTerm } from "../../pool-manager/platform/kruise/terms.ts";
 import { tooLate } from "../../pool-manager/platform/kruise/transport.ts";
@@ -34,6 +34,14 @@ function answering(answers: Record<string, unknown>): Pick<Kube, "namespace" | "
     },
   };
 }
+
+test("an answer of 200 that is no JSON is none: something in between has given it, and it is asked again", async () => {
+  const send = async () => ({ status: 200, body: Buffer.from("<html>maintenance</html>") });
+  const kube = Kube.over({ send, stream: () => () => {}, close: () => {} }, "ns");
+  const message = "the answer to GET /version is not the API server's: <html>maintenance</html>";
+  await expect(kube.get("/version")).rejects.toMatchObject({ name: "Error", status: 0, message });
+  expect(prospectOf(await kube.get("/version").catch((error) => error))).toBe("passing");
+});
 
 describe("a step of a start", () => {
   /** How it ends where its work fails with each of `errors` in turn, and then does not. */

@@ -89,6 +89,13 @@ describe("a listing follows", () => {
     ["504: a version that the server does not have yet", () => server.cut(new KubeError(504, "Timeout", "Too large resource version"))],
     ["a refusal", () => server.cut(new KubeError(403, "Forbidden", "not now"))],
     ["a line that is no JSON", () => server.raw("<html>")],
+    ["half a line", () => server.raw('{"type":"MODIFIED","object":{"metadata":{"name":"b"')],
+    ["a line that says nothing", () => server.raw("null")],
+    ["an event without an object", () => server.raw('{"type":"ADDED"}')],
+    ["an object without a version", () => server.say("MODIFIED", { metadata: { name: "b", uid: "b" } })],
+    ["a version that is no number", () => server.say("MODIFIED", { metadata: { name: "b", uid: "b", resourceVersion: "v7-1" } })],
+    ["an object without a name", () => server.say("MODIFIED", { metadata: { resourceVersion: "900" } })],
+    ["an event of a type that is not known", () => server.say("RENAMED", { metadata: { name: "a", uid: "a", resourceVersion: "900" } })],
     ["an event of an earlier version than the last one", () => server.say("MODIFIED", { metadata: { name: "b", uid: "b", resourceVersion: "7" } })],
   ])("%s", async (_what, happens) => {
     gone();
@@ -124,6 +131,55 @@ test("what is known stays while the server refuses everything, and the pauses gr
   await vi.advanceTimersByTimeAsync(8000);
   server.put("c");
   expect(known()).toEqual(["a", "b", "c"]);
+});
+
+describe("what goes out of date", () => {
+  let told: (string | null)[];
+  beforeEach(() => {
+    told = [];
+    server.onListing = (_plural, message) => told.push(message);
+  });
+  const forbidden = new KubeError(403, "Forbidden", "not allowed");
+
+  test("is told once where listings are refused, and so is its end", async () => {
+    server.refusal = forbidden;
+    server.cut();
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(told).toEqual(["not allowed; it is tried again"]);
+    server.refusal = null;
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(told).toEqual(["not allowed; it is tried again", null]);
+  });
+
+  test.each<[string, () => void]>([
+    ["are refused", () => server.cut(forbidden)],
+    ["end with an error each time", () => server.say("ERROR", { metadata: {}, code: 500 })],
+  ])("where only watches %s is listed again and again, not without pauses, and told", async (_what, happens) => {
+    const spy = vi.spyOn(server, "stream");
+    spy.mockImplementation((...of) => {
+      const end = WatchedServer.prototype.stream.apply(server, of);
+      setTimeout(happens, 5);
+      return end;
+    });
+    server.cut(forbidden);
+    await vi.advanceTimersByTimeAsync(120_000);
+    server.silently(() => server.put("c"));
+    await vi.advanceTimersByTimeAsync(8000);
+    expect(server.lists).toBeLessThan(50);
+    expect([known(), told.length]).toEqual([["a", "b", "c"], 1]);
+    spy.mockRestore();
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect([told.at(-1), server.watches]).toEqual([null, 1]);
+  });
+
+  test("is no answer that is no listing: what is known stays", async () => {
+    vi.spyOn(server, "get").mockResolvedValue({ metadata: {}, items: [] } as never);
+    server.cut(forbidden);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([known(), changes, told.length]).toEqual([["a", "b"], [], 1]);
+  });
 });
 
 describe("a first listing", () => {

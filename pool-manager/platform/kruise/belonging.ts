@@ -1,6 +1,8 @@
-import { ANNOTATION, type CloneSet, LABEL, type OwnerReference, type Pod } from "./objects.ts";
+import { ANNOTATION, type CloneSet, LABEL, type Metadata, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import type { Reflector } from "./reflector.ts";
 import { poolNamedIn } from "./template.ts";
+
+const FUNCTION_SET = /^fn-(.+)$/;
 
 export type KnownSets = Pick<Reflector<CloneSet>, "get">;
 
@@ -14,9 +16,21 @@ export interface Belonging {
   isCounted: boolean;
 }
 
-/** Whether a pod is Berth's. One whose labels somebody has changed still is, for as long as it counts for a CloneSet of Berth's. */
+/**
+ * Whether a pod is Berth's: nothing is done to any other one. One whose labels somebody has changed still is, for as long as
+ * it counts for a CloneSet of Berth's. Without such a CloneSet its label says so, but others may use that label, too.
+ */
 export function isBerths(pod: Pod, sets: KnownSets): boolean {
-  return pod.metadata.labels?.[LABEL.pool] !== undefined || setOf(pod, sets) !== undefined;
+  if (setOf(pod, sets)) return true;
+  return pod.metadata.labels?.[LABEL.pool] !== undefined && !isOthers(pod);
+}
+
+/** It has no runtime, or something that is not a CloneSet of Berth's controls it, and Berth has never bound it to a function. */
+function isOthers({ metadata, spec }: Pod): boolean {
+  const controller = controllerOf(metadata);
+  if (!spec.containers.some(({ name }) => name === RUNTIME_CONTAINER)) return true;
+  if (!controller || (controller.kind === "CloneSet" && isSetName(controller.name))) return false;
+  return metadata.annotations?.[ANNOTATION.fingerprint] === undefined;
 }
 
 /**
@@ -30,10 +44,9 @@ export function belongingOf(pod: Pod, sets: KnownSets): Belonging {
   return { pool, functionUid: set ? functionOfSet(set) : (labels?.[LABEL.function] ?? null), isCounted: set !== undefined };
 }
 
-/** Whether a CloneSet is Berth's, whatever has become of its labels and annotations: nobody can change its name and its selector. */
+/** Whether a CloneSet is Berth's, whatever its labels and annotations say: nobody can change its name and its selector. Copies have another name. */
 export function isBerthsSet({ metadata, spec }: CloneSet): boolean {
-  if (metadata.labels?.[LABEL.pool] !== undefined || spec.selector?.matchLabels?.[LABEL.set] === metadata.name) return true;
-  return /^(pool|fn)-/.test(metadata.name) && metadata.annotations?.[ANNOTATION.term] !== undefined;
+  return isSetName(metadata.name) && spec.selector?.matchLabels?.[LABEL.set] === metadata.name;
 }
 
 /** A pool's CloneSet tells it by its name, which nobody can change; a function's by its labels, which are in its template, too. */
@@ -43,11 +56,19 @@ export function poolOfSet({ metadata, spec }: CloneSet): string {
 
 /** Uid of the function that a CloneSet is of, by its name, which nobody can change; null: it is a pool's. */
 export function functionOfSet({ metadata }: CloneSet): string | null {
-  return /^fn-(.+)$/.exec(metadata.name)?.[1] ?? null;
+  return FUNCTION_SET.exec(metadata.name)?.[1] ?? null;
 }
 
 function setOf({ metadata }: Pod, sets: KnownSets): CloneSet | undefined {
-  const owner: OwnerReference | undefined = metadata.ownerReferences?.find(({ controller }) => controller);
+  const owner = controllerOf(metadata);
   const set = owner && sets.get(owner.name);
   return set?.metadata.uid === owner?.uid ? set : undefined;
+}
+
+function controllerOf({ ownerReferences }: Metadata): OwnerReference | undefined {
+  return ownerReferences?.find(({ controller }) => controller);
+}
+
+function isSetName(name: string): boolean {
+  return poolNamedIn(name) !== null || FUNCTION_SET.test(name);
 }

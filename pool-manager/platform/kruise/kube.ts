@@ -3,6 +3,8 @@ import { errorOf, type Transport } from "./transport.ts";
 
 /** A request that the API server has not answered by then has failed: a hung webhook would hold it for 10 s. Milliseconds. */
 const TIMEOUT_MS = 5000;
+/** Characters of a strange answer that are told. */
+const MAX_QUOTED = 160;
 
 /** What a write is for, as it is counted. */
 export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "event" | "other";
@@ -113,8 +115,13 @@ export class Kube {
   }
 
   async #json<T>(request: Request): Promise<T> {
-    const body = await this.#call(request);
-    return (body.length > 0 ? JSON.parse(body.toString("utf8")) : null) as T;
+    const text = (await this.#call(request)).toString("utf8");
+    try {
+      return (text ? JSON.parse(text) : null) as T;
+    } catch {
+      // Something in between has answered, such as a proxy: whether a write has been done is not known.
+      throw new KubeError(0, "Unreadable", `the answer to ${request.method} ${request.path} is not the API server's: ${text.slice(0, MAX_QUOTED)}`);
+    }
   }
 
   async #call(request: Request): Promise<Buffer> {

@@ -1,8 +1,10 @@
+import { Freshness } from "./freshness.ts";
 import type { Kube } from "./kube.ts";
-import type { KubeError } from "./kube-error.ts";
+import { KubeError } from "./kube-error.ts";
 import { type Change, isBefore, ObjectCache } from "./object-cache.ts";
 import type { KubeObject } from "./objects.ts";
 import { patiently } from "./patience.ts";
+import { eventOf, isVersion } from "./watch-event.ts";
 
 export type { Change } from "./object-cache.ts";
 
@@ -16,17 +18,14 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 /** A watch that ends sooner, with nothing heard, is opened again after a pause. Milliseconds. */
 const SHORT_WATCH_MS = 1000;
+/** A watch that is refused, or not answered, has ended by then. Milliseconds. */
+const STEADY_MS = 6000;
 /** Everything is listed anew after this even where nothing seems wrong: what was missed for whatever reason is mended. */
 const RELIST_MS = 300_000;
 
 interface List<T> {
   metadata: { resourceVersion: string; continue?: string };
   items: T[];
-}
-
-interface WatchEvent<T> {
-  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
-  object: T & { code?: number; message?: string };
 }
 
 /** What a reflector needs of the Kubernetes API. */
@@ -52,14 +51,14 @@ export class Reflector<T extends KubeObject> {
   #end: () => void = () => {};
   #timer: NodeJS.Timeout | null = null;
   #silence: NodeJS.Timeout | null = null;
+  #steady: NodeJS.Timeout | null = null;
   #relist: NodeJS.Timeout | null = null;
   #next: Next = "watch";
   /** The watch has said something that cannot be used: the next one may say the same, so that a pause comes first. */
-  #failed = false;
+  #isUseless = false;
   #pauseMs = FIRST_PAUSE_MS;
   readonly #closing = new AbortController();
-  /** What the first listing waits for has been told. */
-  #isTold = false;
+  readonly #freshness: Freshness;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
   /** Which of the selected objects are kept; one that no longer is counts as deleted. */
   accepts: (object: T) => boolean = () => true;
@@ -72,6 +71,7 @@ export class Reflector<T extends KubeObject> {
     this.#path = path;
     this.#selector = selector;
     this.#cache = new ObjectCache<T>(onChange);
+    this.#freshness = new Freshness((message) => kube.onListing?.(path.slice(path.lastIndexOf("/") + 1), message));
   }
 
   /**
@@ -79,7 +79,7 @@ export class Reflector<T extends KubeObject> {
    * resource, and where rights are missing for longer than a moment.
    */
   start(): Promise<void> {
-    return patiently(() => this.startAtOnce(), { stop: this.#closing.signal, onTrouble: (message) => this.#tell(message) });
+    return patiently(() => this.startAtOnce(), { stop: this.#closing.signal, onTrouble: (message) => message !== null && this.#freshness.failed(message, true) });
   }
 
   /** The same, without patience for rights that are missing. */
@@ -117,7 +117,7 @@ export class Reflector<T extends KubeObject> {
   close(): void {
     this.#closed = true;
     this.#closing.abort();
-    for (const timer of [this.#timer, this.#silence, this.#relist]) if (timer) clearTimeout(timer);
+    for (const timer of [this.#timer, this.#silence, this.#steady, this.#relist]) if (timer) clearTimeout(timer);
     this.#end();
   }
 
@@ -129,10 +129,9 @@ export class Reflector<T extends KubeObject> {
       if (anew) this.onHistoryReset();
       this.#cache.replace(items, version, anew);
       this.#version = version;
-      this.#pauseMs = FIRST_PAUSE_MS;
       this.#next = "watch";
+      if (!this.#synced) this.#freshness.renewed();
       this.#synced = true;
-      this.#tell(null);
       this.#firstSync?.resolve();
       this.#firstSync = null;
       this.#listAgainLater();
@@ -143,16 +142,19 @@ export class Reflector<T extends KubeObject> {
         this.#firstSync = null;
         return;
       }
-      if (!this.#synced) this.#tell(`${(error as Error).message}; it is tried again`);
+      this.#failed(error as Error);
       this.#again(() => void this.#list());
     }
   }
 
-  /** Once what the first listing waits for, and that it is there. */
-  #tell(message: string | null): void {
-    if ((message !== null) === this.#isTold) return;
-    this.#isTold = message !== null;
-    this.#kube.onListing?.(this.#path.slice(this.#path.lastIndexOf("/") + 1), message);
+  #failed({ message }: Error): void {
+    this.#freshness.failed(`${message}; it is tried again`, !this.#synced);
+  }
+
+  /** A watch tells what happens. */
+  #isSteady(): void {
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#freshness.renewed();
   }
 
   async #pages(): Promise<{ items: T[]; version: string }> {
@@ -162,6 +164,7 @@ export class Reflector<T extends KubeObject> {
       const query: Record<string, string> = { ...this.#selected(), limit: PAGE };
       if (token) query.continue = token;
       const { metadata, items: page } = await this.#kube.get<List<T>>(this.#path, query, LIST_TIMEOUT_MS);
+      if (!isVersion(metadata.resourceVersion)) throw new KubeError(0, "Unreadable", "the API server's answer is no listing: it has no version");
       items.push(...page.filter((item) => this.accepts(item)));
       token = metadata.continue ?? "";
       if (!token || this.#closed) return { items, version: metadata.resourceVersion };
@@ -193,6 +196,7 @@ export class Reflector<T extends KubeObject> {
       if (this.#next === "list" || isBefore(metadata.resourceVersion, this.#version)) void this.#list();
       else this.#watch();
     } catch (error) {
+      this.#failed(error as Error);
       if ((error as KubeError).status > 0) this.#again(() => void this.#list());
       else this.#again(() => void this.#resume());
     }
@@ -209,6 +213,8 @@ export class Reflector<T extends KubeObject> {
       resourceVersion: this.#version,
       timeoutSeconds: String(this.#watchSeconds),
     };
+    this.#heard();
+    this.#steady = setTimeout(() => this.#isSteady(), STEADY_MS);
     this.#end = this.#kube.stream(
       this.#path,
       query,
@@ -218,21 +224,22 @@ export class Reflector<T extends KubeObject> {
         this.#line(line);
       },
       (error) => {
-        if (this.#silence) clearTimeout(this.#silence);
+        for (const timer of [this.#silence, this.#steady]) if (timer) clearTimeout(timer);
         this.#end = () => {};
         const isShort = !heard && performance.now() - since < SHORT_WATCH_MS;
         this.#ended(error, isShort);
       },
     );
-    this.#heard();
   }
 
   #ended(error: KubeError | null, isShort: boolean): void {
     if (this.#closed) return;
     const list = this.#next === "list" || (error?.status ?? 0) > 0;
     const go = () => void (list ? this.#list() : this.#resume());
-    const pause = error !== null || isShort || this.#failed;
-    this.#failed = false;
+    const failure = error ?? (this.#isUseless ? new Error("the watch says what cannot be used") : null);
+    this.#isUseless = false;
+    if (failure) this.#failed(failure);
+    const pause = failure !== null || isShort;
     if (pause) this.#again(go);
     else go();
   }
@@ -245,16 +252,11 @@ export class Reflector<T extends KubeObject> {
 
   #line(line: string): void {
     if (this.#next === "list") return;
-    let event: WatchEvent<T>;
-    try {
-      event = JSON.parse(line) as WatchEvent<T>;
-    } catch {
-      // What was lost with it a listing shows.
-      return this.#fail();
-    }
+    const event = eventOf<T>(line);
+    // What was lost with it a listing shows.
+    if (!event || isBefore(event.object.metadata.resourceVersion, this.#version)) return this.#useless();
     const { type, object } = event;
-    if (type === "ERROR" || isBefore(object.metadata.resourceVersion, this.#version)) return this.#fail();
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#isSteady();
     this.#version = object.metadata.resourceVersion;
     if (type !== "BOOKMARK") this.#told(type, object);
   }
@@ -268,8 +270,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   /** Nothing that this watch says is of use any more. */
-  #fail(): void {
-    this.#failed = true;
+  #useless(): void {
+    this.#isUseless = true;
     this.#give("list");
   }
 
