@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../functions/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../functions/manifest.ts";
+import { OPTIONAL } from "./document.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -44,7 +45,7 @@ export const PatchBody = Type.Partial(Type.Object({ ...PatchSchema.properties, .
 
 export const RollbackBody = Type.Object(
   { revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one that was active before." })) },
-  { additionalProperties: false },
+  { additionalProperties: false, [OPTIONAL]: true },
 );
 
 export const CodeResult = Type.Object({

@@ -4,7 +4,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { Logger } from "pino";
 import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.ts";
 import type { ApiContext } from "./context.ts";
-import { documented } from "./document.ts";
+import { documented, withOptionalBodies } from "./document.ts";
 import { codeRoutes, functionRoutes } from "./functions.ts";
 import { guard } from "./guard.ts";
 import { loadRoutes } from "./loads.ts";
@@ -53,6 +53,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   });
   await app.register(swagger, {
     transform: ({ schema, url }) => ({ schema: documented(schema), url }),
+    transformObject: (document) => ("openapiObject" in document ? withOptionalBodies(document.openapiObject) : document.swaggerObject),
     openapi: {
       openapi: "3.1.0",
       info: { title: "Berth manage API", version: context.version, description: errorTable() },

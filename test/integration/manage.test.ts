@@ -24,7 +24,7 @@ interface Schema {
 
 interface Operation {
   parameters: { name: string; schema: object }[];
-  requestBody: { content: { "application/json": { schema: Schema } } };
+  requestBody: { required: boolean; content: { "application/json": { schema: Schema } } };
 }
 
 async function refused(method: string, path: string, body?: unknown): Promise<{ code: string; field?: string; fix: string; status: number }> {
@@ -81,6 +81,12 @@ describe("bad input", () => {
     const env = { A: "x".repeat(1024 * 1024) };
     expect(await refused("PUT", "/v1/functions/x", { env })).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });
     expect(await refused("PUT", "/v1/functions/x/traffic", { aliases: env })).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });
+  });
+
+  test("a rollback takes no body or an object, and nothing else", async () => {
+    expect(await refused("POST", "/v1/functions/nobody/rollback")).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
+    expect(await refused("POST", "/v1/functions/nobody/rollback", {})).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
+    expect(await refused("POST", "/v1/functions/nobody/rollback", null)).toMatchObject({ status: 400, code: "BODY_INVALID" });
   });
 
   test("an upload that is no tar, leaves its directory, or has no entry module", async () => {
@@ -257,6 +263,8 @@ describe("functions", () => {
     }
     const traffic = paths["/v1/functions/{name}/traffic"]?.put?.requestBody.content["application/json"].schema;
     expect(traffic?.properties?.split).toMatchObject({ propertyNames: { pattern: "^r\\d+$" }, additionalProperties: { type: "integer", maximum: 100 } });
+    const required = (path: string, method: string) => paths[path]?.[method]?.requestBody.required;
+    expect([required("/v1/functions/{name}/traffic", "put"), required("/v1/functions/{name}/rollback", "post")]).toEqual([true, false]);
     expect(traffic?.properties?.aliases).toMatchObject({ propertyNames: { pattern: expect.any(String) }, additionalProperties: { type: "string" } });
   });
 });
