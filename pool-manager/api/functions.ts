@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyInstance } from "fastify";
+import type { FastifyError, FastifyInstance } from "fastify";
 import { ManagerError } from "../errors.ts";
 import { checkName, type InForce, ManifestSchema, parseManifest, patchManifest } from "../functions/manifest.ts";
 import { sinceMs } from "../functions/since.ts";
@@ -15,6 +15,9 @@ export async function codeRoutes(instance: FastifyInstance, { images, maxCodeByt
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const tags = ["functions"];
 
+  app.setErrorHandler<FastifyError>((error) => {
+    throw error.code === "FST_ERR_CTP_BODY_TOO_LARGE" ? new ManagerError("CODE_TOO_LARGE", `the upload has more than ${maxCodeBytes} bytes`) : error;
+  });
   app.addContentTypeParser(["application/x-tar", "application/octet-stream"], { parseAs: "buffer" }, (_req, body, done) => done(null, body));
 
   app.get("/v1/code", { schema: { tags, summary: "What an upload of code may be", response: { 200: schemas.CodeLimits } } }, async () => ({
@@ -69,7 +72,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     "/v1/functions/:name",
     {
       attachValidation: true,
-      schema: { tags, summary: "Create or replace a function", params: schemas.NameParams, body: schemas.DeployBody, response: deployed },
+      schema: { tags, summary: "Create or replace a function", params: schemas.NewNameParams, body: schemas.DeployBody, response: deployed },
     },
     async (request, reply) => {
       const existed = functions.find(request.params.name) !== undefined;
@@ -85,7 +88,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
         tags,
         summary:
           "Change a function by a JSON Merge Patch (RFC 7386): what is left out stays as it is, single variables too; null takes a variable away, or goes back to the default",
-        params: schemas.NameParams,
+        params: schemas.NewNameParams,
         body: schemas.PatchBody,
         response: deployed,
       },

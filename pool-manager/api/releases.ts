@@ -39,7 +39,7 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
     async (request) => {
       const { params, body, validationError } = request;
       // A request without a body is one without a wish.
-      if (body != null && validationError) throw validationError;
+      if (body !== undefined && validationError) throw validationError;
       return changed(await functions.rollback(params.name, body?.revision));
     },
   );

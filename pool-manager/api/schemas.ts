@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../functions/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../functions/manifest.ts";
+import { OPTIONAL } from "./document.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -16,9 +17,16 @@ export const ErrorBody = Type.Object(
 
 export const NameParams = Type.Object({ name: Type.String({ maxLength: 200 }) });
 
+/** Of a function that may be new. */
+export const NewNameParams = Type.Object({ name: Type.String({ pattern: PATTERNS.name }) });
+
 const Deployment = {
   code: Type.String({ description: "Digest that POST /v1/code returned." }),
-  canary: Type.Integer({ description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one." }),
+  canary: Type.Integer({
+    description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one.",
+    minimum: 0,
+    maximum: 100,
+  }),
   onceLoaded: Type.Boolean({
     description:
       "True: the revision takes over when an instance has it loaded, and one that does not load takes nothing over; POST …/revisions/REVISION/load waits for that. False, or left out: at once. The steps of a rollout come afterwards.",
@@ -27,15 +35,17 @@ const Deployment = {
 
 export const DeployBody = Type.Partial(Type.Object({ ...ManifestSchema.properties, ...Deployment }), {
   description: "Manifest of the function, and the digest of its code.",
+  additionalProperties: false,
 });
 
 export const PatchBody = Type.Partial(Type.Object({ ...PatchSchema.properties, ...Deployment }), {
   description: "Change of the manifest (RFC 7386), and the digest of new code.",
+  additionalProperties: false,
 });
 
 export const RollbackBody = Type.Object(
   { revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one that was active before." })) },
-  { additionalProperties: false },
+  { additionalProperties: false, [OPTIONAL]: true },
 );
 
 export const CodeResult = Type.Object({
@@ -207,7 +217,8 @@ const LogList = list(
   }),
 );
 
-const STREAM = { "text/event-stream": { schema: Type.String({ description: "Server-sent events; the data of each one is a JSON object." }) } };
+/** Whether its schema is that of the whole stream or of one event, readers of OpenAPI 3.1 take differently: it holds for both. */
+const STREAM = { "text/event-stream": { schema: Type.Unsafe<unknown>({ description: "Server-sent events; the data of each one is a JSON object." }) } };
 export const EventStream = { description: "A stream that has no end of its own.", content: STREAM };
 export const LogsAnswer = {
   description: "Lines, oldest first; with follow=true a stream of them.",

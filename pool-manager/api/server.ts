@@ -4,6 +4,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { Logger } from "pino";
 import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.ts";
 import type { ApiContext } from "./context.ts";
+import { documented, withOptionalBodies } from "./document.ts";
 import { codeRoutes, functionRoutes } from "./functions.ts";
 import { guard } from "./guard.ts";
 import { loadRoutes } from "./loads.ts";
@@ -51,6 +52,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     throw new ManagerError("METHOD_NOT_ALLOWED", `${clip(path)} has no ${request.method}`);
   });
   await app.register(swagger, {
+    transform: ({ schema, url }) => ({ schema: documented(schema), url }),
+    transformObject: (document) => ("openapiObject" in document ? withOptionalBodies(document.openapiObject) : document.swaggerObject),
     openapi: {
       openapi: "3.1.0",
       info: { title: "Berth manage API", version: context.version, description: errorTable() },
@@ -70,7 +73,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
 
 /** Errors of the framework in the API's own codes. */
 function translate(error: FastifyError): ManagerError {
-  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ManagerError("CODE_TOO_LARGE", "the upload is too large");
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ManagerError("BODY_TOO_LARGE", "the body is too large");
   if (error.code === "FST_ERR_BAD_URL") return new ManagerError("REQUEST_INVALID", `the path cannot be decoded: ${clip(error.message)}`);
   const status = error.statusCode ?? 500;
   if (status < 500) return new ManagerError("BODY_INVALID", error.message);

@@ -33,6 +33,8 @@ const DURATION = "\\d+(\\.\\d+)?(ms|s|m|h)?";
 
 /** What patterns of the schemas ask for. */
 export const PATTERNS = {
+  // A DNS label (RFC 1123).
+  name: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
   variable: "^[A-Za-z_][A-Za-z0-9_]*$",
   duration: `^${DURATION}$`,
   // A duration, or a date (and time) of ISO 8601.

@@ -258,7 +258,7 @@ export const DEFAULTS: Manifest = {
   rollout: null,
 };
 
-const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const NAME = new RegExp(PATTERNS.name);
 
 /** Function and pool names are DNS labels (RFC 1123). Throws `NAME_INVALID`. */
 export function checkName(name: string): string {

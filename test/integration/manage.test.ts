@@ -17,6 +17,16 @@ afterAll(() => berth.close());
 const blobs = () => readdirSync(join(stateDir, "images/blobs/sha256")).sort();
 const code = async (text: string) => berth.upload(text);
 
+interface Schema {
+  properties?: Record<string, Schema>;
+  additionalProperties?: unknown;
+}
+
+interface Operation {
+  parameters: { name: string; schema: object }[];
+  requestBody: { required: boolean; content: { "application/json": { schema: Schema } } };
+}
+
 async function refused(method: string, path: string, body?: unknown): Promise<{ code: string; field?: string; fix: string; status: number }> {
   const response = await fetch(berth.berth.manageUrl + path, {
     method,
@@ -65,6 +75,18 @@ describe("bad input", () => {
       const response = await fetch(`${berth.berth.manageUrl}/v1/functions/x`, { method: "PUT", body, headers: { "content-type": "application/json" } });
       expect(response.status).toBe(400);
     }
+  });
+
+  test("a body that is too large is told as what it is", async () => {
+    const env = { A: "x".repeat(1024 * 1024) };
+    expect(await refused("PUT", "/v1/functions/x", { env })).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });
+    expect(await refused("PUT", "/v1/functions/x/traffic", { aliases: env })).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });
+  });
+
+  test("a rollback takes no body or an object, and nothing else", async () => {
+    expect(await refused("POST", "/v1/functions/nobody/rollback")).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
+    expect(await refused("POST", "/v1/functions/nobody/rollback", {})).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
+    expect(await refused("POST", "/v1/functions/nobody/rollback", null)).toMatchObject({ status: 400, code: "BODY_INVALID" });
   });
 
   test("an upload that is no tar, leaves its directory, or has no entry module", async () => {
@@ -227,6 +249,23 @@ describe("functions", () => {
     }
     expect(metrics).not.toMatch(/instance="/);
     expect((await fetch(`${berth.berth.manageUrl}/healthz`)).status).toBe(200);
+  });
+
+  test("OpenAPI says which names and shares are taken", async () => {
+    const { paths } = (await (await fetch(`${berth.berth.manageUrl}/docs/json`)).json()) as { paths: Record<string, Record<string, Operation>> };
+    for (const method of ["put", "patch"]) {
+      const deploy = paths["/v1/functions/{name}"]?.[method] as Operation;
+      expect(deploy.parameters[0]?.schema).toMatchObject({ pattern: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" });
+      const { properties, additionalProperties } = deploy.requestBody.content["application/json"].schema;
+      expect(JSON.stringify(properties?.env)).toContain(JSON.stringify({ propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" } }).slice(1, -1));
+      expect(properties?.canary).toMatchObject({ minimum: 0, maximum: 100 });
+      expect(additionalProperties).toBe(false);
+    }
+    const traffic = paths["/v1/functions/{name}/traffic"]?.put?.requestBody.content["application/json"].schema;
+    expect(traffic?.properties?.split).toMatchObject({ propertyNames: { pattern: "^r\\d+$" }, additionalProperties: { type: "integer", maximum: 100 } });
+    const required = (path: string, method: string) => paths[path]?.[method]?.requestBody.required;
+    expect([required("/v1/functions/{name}/traffic", "put"), required("/v1/functions/{name}/rollback", "post")]).toEqual([true, false]);
+    expect(traffic?.properties?.aliases).toMatchObject({ propertyNames: { pattern: expect.any(String) }, additionalProperties: { type: "string" } });
   });
 });
 
