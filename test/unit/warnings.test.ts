@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { lastWarning } from "../../pool-manager/platform/kruise/warnings.ts";
 
-const pod = { metadata: { uid: "pod-1", name: "pool-node-a1" } };
+const pod = { metadata: { uid: "pod-1", name: "pool-node-a1", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" } };
 
 interface Warning {
   reason: string;
