@@ -9,7 +9,7 @@ export interface RouterProcess {
   child: ChildProcess;
 }
 
-interface BerthProcess {
+export interface BerthProcess {
   child: ChildProcess;
   line: RegExpExecArray;
   said(): string;

@@ -71,5 +71,8 @@ test("code above the limit is refused before its upload, and so are --include an
     EXIT.refused,
     expect.stringMatching(/^error CODE_TOO_LARGE: the code has 20\d+ bytes, and at most 1048576 are taken\n {2}fix: /),
   ]);
+  const body = new Uint8Array(2 * MAX_CODE);
+  const upload = await fetch(`${berth.berth.manageUrl}/v1/code`, { method: "POST", body, headers: { "content-type": "application/x-tar" } });
+  expect([upload.status, await upload.json()]).toMatchObject([413, { error: { code: "CODE_TOO_LARGE", message: expect.stringContaining("1048576 bytes") } }]);
   expect(await run("deploy", "warns", "--include", "x")).toMatchObject({ code: EXIT.usage, stderr: expect.stringContaining("SOURCE_MISSING") });
 });
