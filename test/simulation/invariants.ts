@@ -29,7 +29,7 @@ export const START_TIMEOUT_MS = 2000;
 /** A pool manager that has seen an instance for a shorter time cannot have found this. Milliseconds. */
 const SEEN_MS: Partial<Record<RemoveReason, number>> = { "start-timeout": START_TIMEOUT_MS, unreachable: START_TIMEOUT_MS, idle: 1500, "pool-shrunk": 5000 };
 
-/** The invariants of ../design: checked after every step, from outside, by other means than the code's own. */
+/** The invariants of docs/invariants.md, by their ids: checked after every step, from outside, by other means than the code's own. */
 export class Invariants {
   readonly #time: VirtualTime;
   readonly #platform: FakePlatform;
@@ -56,7 +56,7 @@ export class Invariants {
     this.#tally = tally;
   }
 
-  /** 5. One accepted order for each instance, boot and epoch. */
+  /** I5. One accepted order for each instance, boot and epoch. */
   accepted(order: OpenOrder, { bootId, epoch }: Echo): void {
     if (bootId !== order.bootId) fail(`5: ${bootId} accepted an order for ${order.bootId}`);
     const key = `${order.uid}/${order.bootId}/${order.epoch}`;
@@ -67,7 +67,7 @@ export class Invariants {
     this.#concurrency.set(`${order.functionUid}/${order.revision}`, order.settings.concurrency);
   }
 
-  /** 2 and 8: user code begins to run. */
+  /** I2, I4 and I8: user code begins to run. */
   ran(invocation: SimInvocation, worker: FakeWorker, uid: string, functionUid: string, revision: string): void {
     if (worker.functionUid !== functionUid || worker.revision !== revision) {
       fail(`2: ${functionUid}/${revision} runs on a worker of ${worker.functionUid}/${worker.revision}`);
@@ -81,7 +81,7 @@ export class Invariants {
     if (worker.admission.running > cap) fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
   }
 
-  /** 10. Deletions and in-place changes within the budget; none while the world is not completely known. */
+  /** I10. Deletions and in-place changes within the budget; none while the world is not completely known. */
   event(event: PoolEvent): void {
     const removing = event.type === "instance.removing";
     if (!removing && !(event.type === "instance.specialized" && event.start === "warm")) return;
@@ -105,7 +105,7 @@ export class Invariants {
     this.#leads = true;
   }
 
-  /** 16. A pool manager does nothing before its first complete view, and nothing by ages from before its time or for want of a function. */
+  /** I16 and I17. A pool manager does nothing before its first complete view, and nothing by ages from before its time or for want of a function. */
   decided(event: PoolEvent): void {
     if (!this.#leads && DECIDED.has(event.type)) fail(`16: ${event.type} before the first complete view`);
     if (event.type !== "instance.removing") return;
@@ -124,7 +124,7 @@ export class Invariants {
     this.#heardAt = this.#time.now();
   }
 
-  /** 18. When faults have ceased, every function whose code loads is served. */
+  /** I18. When faults have ceased, every function whose code loads is served. */
   served(name: string, outcome: string): void {
     if (outcome !== "ok") fail(`18: an invocation of ${name} at rest: ${outcome}`);
   }
@@ -134,6 +134,7 @@ export class Invariants {
     this.#note(uid);
   }
 
+  /** After every step; I19: no more instances are alive than the pool may have. */
   check(router: SimRouter): void {
     for (const uid of this.#platform.uids()) this.#note(uid);
     for (const uid of [...this.#seen.keys()]) if (!this.#platform.life(uid)) this.#gone(uid);
@@ -142,10 +143,10 @@ export class Invariants {
     this.#slots(router);
     this.#ends(router);
     const alive = this.#platform.uids().length;
-    if (alive > this.#pool.max) fail(`pool: ${alive} instances are alive, max is ${this.#pool.max}`);
+    if (alive > this.#pool.max) fail(`19: ${alive} instances are alive, max is ${this.#pool.max}`);
   }
 
-  /** 12 and 15: faults have ceased and everything has come to rest. */
+  /** I12 and I15: faults have ceased and everything has come to rest. */
   atRest(router: SimRouter): void {
     if (router.invocations.size > 0) fail(`15: ${router.invocations.size} invocations have not ended`);
     const states = this.#platform.uids().map((uid) => this.#platform.life(uid)?.echo());
@@ -163,7 +164,7 @@ export class Invariants {
     }
   }
 
-  /** 1. One function in its life, an epoch that does not fall, and no way back after a restart. */
+  /** I1 and I12. One function in its life, an epoch that does not fall, and no way back after a restart; what serves nobody is collected. */
   #note(uid: string): void {
     const echo = this.#platform.life(uid)?.echo();
     if (!echo) return;
@@ -191,7 +192,7 @@ export class Invariants {
     this.#seen.delete(uid);
   }
 
-  /** 4. What runs on an instance with a slot of it is within its concurrency. */
+  /** I4. What runs on an instance with a slot of it is within its concurrency. */
   #instances(router: SimRouter): void {
     const running = new Map<string, number>();
     for (const { uid, invocation } of router.running) {
@@ -205,7 +206,7 @@ export class Invariants {
     }
   }
 
-  /** 3 and 4: what runs is counted and within its concurrency, and no worker has left with an invocation on it unless it was ended. */
+  /** I3 and I4: what runs is counted and within its concurrency, and no worker has left with an invocation on it unless it was ended. */
   #workers(router: SimRouter): void {
     for (const uid of this.#platform.uids()) {
       for (const worker of this.#platform.workersOf(uid)) {
@@ -220,7 +221,7 @@ export class Invariants {
     return this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
   }
 
-  /** 7. What the limiter counts as in flight is what was granted and not released. */
+  /** I7. What the limiter counts as in flight is what was granted and not released. */
   #slots(router: SimRouter): void {
     // An instance that changes its revision takes what is in flight along to another limiter of the function.
     const held = new Map<string, number>();
@@ -240,7 +241,7 @@ export class Invariants {
     for (const [uid, count] of taken) if (count !== (held.get(uid) ?? 0)) fail(`7: of ${uid} ${held.get(uid) ?? 0} slots are held, and ${count} taken`);
   }
 
-  /** 14. */
+  /** I14. */
   #queue(router: SimRouter, limiter: Limiter, oldestWaitMs: number): void {
     const { queueDepth, queueTimeoutMs } = limiter.function;
     // What was refused by an instance returns to the queue whatever its depth: it had been admitted.
@@ -249,7 +250,7 @@ export class Invariants {
     if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
   }
 
-  /** 4. Nobody waits beside an idle instance. */
+  /** I4. Nobody waits beside an idle instance. */
   #waits(key: string, limiter: Limiter, { waiting, instances }: FunctionDemand): void {
     if (waiting === 0 || !instances.some(({ uid, inFlight }) => inFlight === 0 && isListed(limiter, uid) && limiter.isPickable(uid))) {
       this.#waitingSince.delete(key);
@@ -261,7 +262,7 @@ export class Invariants {
     if (now - since > IDLE_WAIT_MS) fail(`4: invocations of ${key} wait beside an idle instance for ${now - since} ms`);
   }
 
-  /** 14. Everybody's wait ends. */
+  /** I14. Everybody's wait ends. */
   #ends(router: SimRouter): void {
     for (const invocation of router.invocations) {
       const { queueTimeoutMs, timeoutMs, loadTimeoutMs } = invocation.limiter.function;
@@ -279,5 +280,5 @@ const isListed = (limiter: Limiter, uid: string) => limiter.function.endpoints.s
 const QUEUE_SLACK_MS = 600;
 
 function fail(message: string): never {
-  throw new Error(`invariant ${message}`);
+  throw new Error(`invariant I${message}`);
 }
