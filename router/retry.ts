@@ -17,7 +17,7 @@ export interface Attempt {
 }
 
 /**
- * Whether an invocation may be tried elsewhere (invariant 8: user code runs at most once). The queue's timeout bounds
+ * Whether an invocation may be tried elsewhere (I8 of docs/invariants.md: user code runs at most once). The queue's timeout bounds
  * how long it is tried, and the rest of each instance that failed it how often.
  *
  * | failure | body untouched or kept | body partly passed on |

@@ -51,6 +51,7 @@ export const conformance: Check[] = [
     },
   },
   {
+    // I2
     name: "refuses another function and another revision before user code runs",
     run: async (subject) => {
       const { port } = (await load(subject, "hello")).echo;
@@ -118,6 +119,7 @@ export const conformance: Check[] = [
     },
   },
   {
+    // I3
     name: "a new revision takes over in place, while the old worker finishes what runs on it",
     run: async (subject) => {
       const { port: old } = (await load(subject, "slow")).echo;

@@ -16,6 +16,7 @@ import { clusterConfig, connect, deleteNamespace, freshNamespace, MemoryImages }
 const PODS = 200;
 const FUNCTIONS = 10;
 
+// I5
 describe("two pool managers", () => {
   test(`claim ${PODS} pods at once: each pod goes to exactly one function, and Kruise deletes none`, async () => {
     const namespace = freshNamespace();

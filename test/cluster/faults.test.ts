@@ -46,6 +46,7 @@ describe("a pod that ends", () => {
     expect(await cluster.text("hungry", "/ok")).toBe("200 ok");
   });
 
+  // I1
   test("is never used again when its runtime container was restarted", async () => {
     await cluster.berth.deploy("restarted", HELLO);
     await cluster.text("restarted");
@@ -157,6 +158,7 @@ test("a kubelet that restarts restarts nothing", async () => {
   expect(await cluster.warm("steady")).toMatchObject({ uid: before.uid, epoch: before.epoch });
 });
 
+// I11
 test(`${OUTAGE_S} s without the API server under load: no warm invocation fails, and new functions start from the pool`, async () => {
   await cluster.berth.api.call("PATCH", "/v1/pools/node", { size: 5 });
   await cluster.berth.prewarmed(5);

@@ -54,6 +54,7 @@ async function isFenced(path: string): Promise<boolean> {
   return (await write(manager, path, "1")).includes("a later leader has written to it");
 }
 
+// I6
 describe.each([
   ["a pod", POD],
   ["a CloneSet", SET],

@@ -14,7 +14,7 @@ const USABLE = new Set(["prewarmed", "specializing", "warm"]);
 
 type Event = PoolEvent & { time: string };
 
-/** What `invariants.md` forbids, looked for in the events of a pool manager and in the history of its pods. */
+/** I1, I2, I4, I5, I10 and I11 of docs/invariants.md, checked in the events of a pool manager and in the history of its pods. */
 export class Invariants {
   readonly #view: ClusterView;
   readonly #pods: Reflector<Pod>;
@@ -57,7 +57,7 @@ export class Invariants {
     return invariants;
   }
 
-  /** Once nothing is asked for any more: no violation was seen, events were heard, and no pod is nobody's (invariant 12). */
+  /** Once nothing is asked for any more: no violation was seen, events were heard, and no pod is nobody's (I12). */
   async checkEnd(): Promise<void> {
     assert.deepEqual(this.#violations, []);
     // Where a predecessor has done everything nothing happens any more, but the stream is alive.
@@ -139,6 +139,6 @@ export class Invariants {
   }
 
   #violate(invariant: number, what: string): void {
-    this.#violations.push(`invariant ${invariant}: ${what}`);
+    this.#violations.push(`invariant I${invariant}: ${what}`);
   }
 }

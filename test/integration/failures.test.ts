@@ -177,6 +177,7 @@ describe("queues", () => {
     await Promise.all(answers.map(async (answer) => (await answer).text()));
   });
 
+  // I14
   test("overflow is 429 with Retry-After, and waiting too long 504", async () => {
     await berth.deploy(
       "narrow",

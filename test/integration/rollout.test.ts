@@ -24,6 +24,7 @@ afterAll(() => recorder.close());
 /** Each takes a third of a second: `npm test` has some, CI runs 100. */
 const REVISIONS = Number(process.env.BERTH_TEST_REVISIONS ?? (ON_CLUSTER ? 100 : 15));
 
+// I3, I8, I13
 test(`${REVISIONS} revisions in place under open-loop POSTs: no reset, none lost, none doubled, none by an older revision`, async () => {
   berth = await TestBerth.start({ poolSize: 1 });
   const record = `http://${TEST_HOST}:${(recorder.address() as AddressInfo).port}/`;

@@ -26,6 +26,7 @@ async function counts(name: string, n: number): Promise<Record<string, number>> 
   return found;
 }
 
+// I13
 describe("a new revision beside the active one", () => {
   test("gets its share exactly, then more, then all; nobody is turned away", async () => {
     await berth.deploy("shop", says("old"));

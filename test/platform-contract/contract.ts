@@ -73,6 +73,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         expect(subject.platform.observe().instances.size).toBe(2);
       }));
 
+    // I19
     test("never has more instances than the pool's max, bound ones counted", () =>
       withPool(2, async ({ platform }, prewarmed) => {
         const { uid, resourceVersion } = first(prewarmed());
@@ -117,6 +118,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         expect(seen).toContain(instance.uid);
       }));
 
+    // I5
     test("of two orders for one epoch exactly one is accepted", () =>
       withPool(1, async (subject, prewarmed) => {
         const instance = first(prewarmed());
@@ -137,6 +139,7 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
       }),
     );
 
+    // I1, I6
     test("an instance never serves a second function, and takes a new revision of its own in place", () =>
       withPool(1, async (subject, prewarmed) => {
         const { uid } = first(prewarmed());

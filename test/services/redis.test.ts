@@ -70,6 +70,7 @@ describe("a router whose pool manager is not where it was told", () => {
 });
 
 describe("a router without its pool manager", () => {
+  // I11
   test("is not ready before its first table, starts from the snapshot in Redis, and serves when Redis is flushed or gone", async () => {
     const redis = spawn("redis-server", ["--port", "0", "--unixsocket", `/tmp/berth-redis-${process.pid}.sock`, "--save", ""], { stdio: "ignore" });
     const url = `/tmp/berth-redis-${process.pid}.sock`;

@@ -81,6 +81,7 @@ function overlaps(runs: readonly Run[]): number {
   return runs.filter((a) => runs.some((b) => a !== b && a.instance === b.instance && a.from <= b.from && b.from < a.to)).length;
 }
 
+// I4
 describe.each([2, 3])("%i routers, concurrency 1", (count) => {
   test("never two at once on an instance, nobody waits while one is idle, one router killed in the middle", async () => {
     fleet = await Fleet.start({ poolSize: 2 });

@@ -29,7 +29,7 @@ export const START_TIMEOUT_MS = 2000;
 /** A pool manager that has seen an instance for a shorter time cannot have found this. Milliseconds. */
 const SEEN_MS: Partial<Record<RemoveReason, number>> = { "start-timeout": START_TIMEOUT_MS, unreachable: START_TIMEOUT_MS, idle: 1500, "pool-shrunk": 5000 };
 
-/** The invariants of ../design: checked after every step, from outside, by other means than the code's own. */
+/** The invariants of docs/invariants.md, by their ids: checked after every step, from outside, by other means than the code's own. */
 export class Invariants {
   readonly #time: VirtualTime;
   readonly #platform: FakePlatform;
@@ -47,6 +47,7 @@ export class Invariants {
   /** When the present pool manager came, and whether it has had its first complete view. */
   #managerSince = 0;
   #leads = false;
+  #violation: Error | null = null;
 
   constructor(time: VirtualTime, platform: FakePlatform, registry: FunctionRegistry, pool: PoolSpec, tally: Tally) {
     this.#time = time;
@@ -56,41 +57,41 @@ export class Invariants {
     this.#tally = tally;
   }
 
-  /** 5. One accepted order for each instance, boot and epoch. */
+  /** I5. One accepted order for each instance, boot and epoch. */
   accepted(order: OpenOrder, { bootId, epoch }: Echo): void {
-    if (bootId !== order.bootId) fail(`5: ${bootId} accepted an order for ${order.bootId}`);
+    if (bootId !== order.bootId) this.#fail(`5: ${bootId} accepted an order for ${order.bootId}`);
     const key = `${order.uid}/${order.bootId}/${order.epoch}`;
     const claim = `${order.functionUid}/${order.revision}`;
-    if (this.#claims.has(key)) fail(`5: two orders were accepted for ${key}: ${this.#claims.get(key)} and ${claim}`);
-    if (epoch !== order.epoch + 1) fail(`5: epoch ${epoch} after an order for ${order.epoch}`);
+    if (this.#claims.has(key)) this.#fail(`5: two orders were accepted for ${key}: ${this.#claims.get(key)} and ${claim}`);
+    if (epoch !== order.epoch + 1) this.#fail(`5: epoch ${epoch} after an order for ${order.epoch}`);
     this.#claims.set(key, claim);
     this.#concurrency.set(`${order.functionUid}/${order.revision}`, order.settings.concurrency);
   }
 
-  /** 2 and 8: user code begins to run. */
+  /** I2, I4 and I8: user code begins to run. */
   ran(invocation: SimInvocation, worker: FakeWorker, uid: string, functionUid: string, revision: string): void {
     if (worker.functionUid !== functionUid || worker.revision !== revision) {
-      fail(`2: ${functionUid}/${revision} runs on a worker of ${worker.functionUid}/${worker.revision}`);
+      this.#fail(`2: ${functionUid}/${revision} runs on a worker of ${worker.functionUid}/${worker.revision}`);
     }
     const own = this.#platform.life(uid)?.echo().functionUid;
-    if (own !== functionUid) fail(`2: ${functionUid} runs on ${uid}, which serves ${own}`);
+    if (own !== functionUid) this.#fail(`2: ${functionUid} runs on ${uid}, which serves ${own}`);
     // One that went astray is no use that anybody could tell of.
     if (invocation.reservation?.endpoint.instanceUid === uid) this.#used.add(uid);
-    if (invocation.runs > 1) fail(`8: invocation ${invocation.id} ran ${invocation.runs} times`);
+    if (invocation.runs > 1) this.#fail(`8: invocation ${invocation.id} ran ${invocation.runs} times`);
     const cap = this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
-    if (worker.admission.running > cap) fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
+    if (worker.admission.running > cap) this.#fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
   }
 
-  /** 10. Deletions and in-place changes within the budget; none while the world is not completely known. */
+  /** I10. Deletions and in-place changes within the budget; none while the world is not completely known. */
   event(event: PoolEvent): void {
     const removing = event.type === "instance.removing";
     if (!removing && !(event.type === "instance.specialized" && event.start === "warm")) return;
-    if (removing && !this.#platform.observe().synced) fail("10: a deletion was decided on an unsynced observation");
+    if (removing && !this.#platform.observe().synced) this.#fail("10: a deletion was decided on an unsynced observation");
     const now = this.#time.now();
     if (removing) this.#disruptions.push(now);
     const { actions, windowMs } = this.#pool.budget;
     this.#disruptions = this.#disruptions.filter((at) => now - at < windowMs);
-    if (this.#disruptions.length > actions) fail(`10: ${this.#disruptions.length} deletions within ${windowMs} ms, the budget is ${actions}`);
+    if (this.#disruptions.length > actions) this.#fail(`10: ${this.#disruptions.length} deletions within ${windowMs} ms, the budget is ${actions}`);
   }
 
   /** A new manager begins with a new window: it cannot know what its predecessor did. */
@@ -105,18 +106,18 @@ export class Invariants {
     this.#leads = true;
   }
 
-  /** 16. A pool manager does nothing before its first complete view, and nothing by ages from before its time or for want of a function. */
+  /** I16 and I17. A pool manager does nothing before its first complete view, and nothing by ages from before its time or for want of a function. */
   decided(event: PoolEvent): void {
-    if (!this.#leads && DECIDED.has(event.type)) fail(`16: ${event.type} before the first complete view`);
+    if (!this.#leads && DECIDED.has(event.type)) this.#fail(`16: ${event.type} before the first complete view`);
     if (event.type !== "instance.removing") return;
     const seenMs = this.#time.now() - this.#managerSince;
-    if (seenMs < (SEEN_MS[event.reason] ?? 0)) fail(`16: ${event.instance} is removed (${event.reason}) after ${seenMs} ms of this pool manager`);
+    if (seenMs < (SEEN_MS[event.reason] ?? 0)) this.#fail(`16: ${event.instance} is removed (${event.reason}) after ${seenMs} ms of this pool manager`);
     const unheardMs = this.#time.now() - this.#heardAt;
     if (event.reason === "idle" && unheardMs > DEMAND_EXPIRY_MS && this.#used.has(event.instance))
-      fail(`17: ${event.instance} is removed as idle, and its router is not heard for ${unheardMs} ms`);
+      this.#fail(`17: ${event.instance} is removed as idle, and its router is not heard for ${unheardMs} ms`);
     const isMasterless = event.reason === "orphaned" || event.reason === "deleted-function";
     if (isMasterless && event.function && this.#registry.byUid(event.function))
-      fail(`16: ${event.instance} is removed (${event.reason}), and its function is there`);
+      this.#fail(`16: ${event.instance} is removed (${event.reason}), and its function is there`);
   }
 
   /** A report of the router has reached the pool manager. */
@@ -124,9 +125,9 @@ export class Invariants {
     this.#heardAt = this.#time.now();
   }
 
-  /** 18. When faults have ceased, every function whose code loads is served. */
+  /** I18. When faults have ceased, every function whose code loads is served. */
   served(name: string, outcome: string): void {
-    if (outcome !== "ok") fail(`18: an invocation of ${name} at rest: ${outcome}`);
+    if (outcome !== "ok") this.#fail(`18: an invocation of ${name} at rest: ${outcome}`);
   }
 
   restarted(uid: string, act: () => void): void {
@@ -134,7 +135,9 @@ export class Invariants {
     this.#note(uid);
   }
 
+  /** After every step; I19: no more instances are alive than the pool may have. */
   check(router: SimRouter): void {
+    if (this.#violation) throw this.#violation;
     for (const uid of this.#platform.uids()) this.#note(uid);
     for (const uid of [...this.#seen.keys()]) if (!this.#platform.life(uid)) this.#gone(uid);
     this.#instances(router);
@@ -142,46 +145,46 @@ export class Invariants {
     this.#slots(router);
     this.#ends(router);
     const alive = this.#platform.uids().length;
-    if (alive > this.#pool.max) fail(`pool: ${alive} instances are alive, max is ${this.#pool.max}`);
+    if (alive > this.#pool.max) this.#fail(`19: ${alive} instances are alive, max is ${this.#pool.max}`);
   }
 
-  /** 12 and 15: faults have ceased and everything has come to rest. */
+  /** I12 and I15: faults have ceased and everything has come to rest. */
   atRest(router: SimRouter): void {
-    if (router.invocations.size > 0) fail(`15: ${router.invocations.size} invocations have not ended`);
+    if (router.invocations.size > 0) this.#fail(`15: ${router.invocations.size} invocations have not ended`);
     const states = this.#platform.uids().map((uid) => this.#platform.life(uid)?.echo());
     for (const echo of states) {
       if (echo?.state === "prewarmed") continue;
       const record = echo?.functionUid ? this.#registry.byUid(echo.functionUid) : undefined;
-      if (echo?.state !== "warm" || !record) fail(`12: ${echo?.uid} is left behind: ${JSON.stringify(echo)}`);
+      if (echo?.state !== "warm" || !record) this.#fail(`12: ${echo?.uid} is left behind: ${JSON.stringify(echo)}`);
     }
     const prewarmed = states.filter((echo) => echo?.state === "prewarmed").length;
     const wanted = Math.min(this.#pool.size, this.#pool.max - (states.length - prewarmed));
-    if (prewarmed !== wanted) fail(`15: ${prewarmed} prewarmed instances at rest, ${wanted} are wanted`);
+    if (prewarmed !== wanted) this.#fail(`15: ${prewarmed} prewarmed instances at rest, ${wanted} are wanted`);
     for (const record of this.#registry.list()) {
       const own = states.filter((echo) => echo?.functionUid === record.uid).length;
-      if (own > record.scaling.maxScale) fail(`15: ${record.name} keeps ${own} instances, maxScale is ${record.scaling.maxScale}`);
+      if (own > record.scaling.maxScale) this.#fail(`15: ${record.name} keeps ${own} instances, maxScale is ${record.scaling.maxScale}`);
     }
   }
 
-  /** 1. One function in its life, an epoch that does not fall, and no way back after a restart. */
+  /** I1 and I12. One function in its life, an epoch that does not fall, and no way back after a restart; what serves nobody is collected. */
   #note(uid: string): void {
     const echo = this.#platform.life(uid)?.echo();
     if (!echo) return;
     const before = this.#seen.get(uid);
     if (before && before.bootId === echo.bootId) this.#sameBoot(before, echo);
-    else if (before && echo.state !== "failed") fail(`1: ${uid} restarted and is ${echo.state}`);
+    else if (before && echo.state !== "failed") this.#fail(`1: ${uid} restarted and is ${echo.state}`);
     const { bootId, state, functionUid, epoch } = echo;
     const stranded = state === "failed" || (functionUid !== null && !this.#registry.byUid(functionUid) && state !== "draining");
     const strandedSince = stranded ? (before?.strandedSince ?? this.#time.now()) : null;
     this.#seen.set(uid, { bootId, state, functionUid, epoch, strandedSince });
     if (strandedSince === null) return;
     const ms = this.#time.now() - strandedSince;
-    if (ms > COLLECT_MS) fail(`12: ${uid} is ${state} of ${functionUid} for ${ms} ms`);
+    if (ms > COLLECT_MS) this.#fail(`12: ${uid} is ${state} of ${functionUid} for ${ms} ms`);
   }
 
   #sameBoot(before: Seen, { uid, state, functionUid, epoch }: Echo): void {
-    if (before.functionUid && before.functionUid !== functionUid) fail(`1: ${uid} went from ${before.functionUid} to ${functionUid}`);
-    if (epoch < before.epoch) fail(`1: the epoch of ${uid} fell from ${before.epoch} to ${epoch}`);
+    if (before.functionUid && before.functionUid !== functionUid) this.#fail(`1: ${uid} went from ${before.functionUid} to ${functionUid}`);
+    if (epoch < before.epoch) this.#fail(`1: the epoch of ${uid} fell from ${before.epoch} to ${epoch}`);
     if (before.state !== state) this.#tally.add(`${before.state} → ${state}`);
   }
 
@@ -191,7 +194,7 @@ export class Invariants {
     this.#seen.delete(uid);
   }
 
-  /** 4. What runs on an instance with a slot of it is within its concurrency. */
+  /** I4. What runs on an instance with a slot of it is within its concurrency. */
   #instances(router: SimRouter): void {
     const running = new Map<string, number>();
     for (const { uid, invocation } of router.running) {
@@ -201,17 +204,17 @@ export class Invariants {
     }
     for (const [uid, count] of running) {
       const cap = Math.max(...this.#platform.workersOf(uid).map((worker) => this.#capOf(worker)), 0);
-      if (count > cap) fail(`4: ${count} invocations run on ${uid}, concurrency is ${cap}`);
+      if (count > cap) this.#fail(`4: ${count} invocations run on ${uid}, concurrency is ${cap}`);
     }
   }
 
-  /** 3 and 4: what runs is counted and within its concurrency, and no worker has left with an invocation on it unless it was ended. */
+  /** I3 and I4: what runs is counted and within its concurrency, and no worker has left with an invocation on it unless it was ended. */
   #workers(router: SimRouter): void {
     for (const uid of this.#platform.uids()) {
       for (const worker of this.#platform.workersOf(uid)) {
         const running = router.running.filter((served) => served.worker === worker).length;
-        if (running > this.#capOf(worker)) fail(`4: ${running} invocations run on a worker of ${uid}, concurrency is ${this.#capOf(worker)}`);
-        if (running !== worker.admission.running) fail(`3: ${running} run on a worker that counts ${worker.admission.running}`);
+        if (running > this.#capOf(worker)) this.#fail(`4: ${running} invocations run on a worker of ${uid}, concurrency is ${this.#capOf(worker)}`);
+        if (running !== worker.admission.running) this.#fail(`3: ${running} run on a worker that counts ${worker.admission.running}`);
       }
     }
   }
@@ -220,7 +223,7 @@ export class Invariants {
     return this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
   }
 
-  /** 7. What the limiter counts as in flight is what was granted and not released. */
+  /** I7. What the limiter counts as in flight is what was granted and not released. */
   #slots(router: SimRouter): void {
     // An instance that changes its revision takes what is in flight along to another limiter of the function.
     const held = new Map<string, number>();
@@ -232,24 +235,24 @@ export class Invariants {
       const { inFlight, oldestWaitMs, instances } = demand;
       add(taken, limiter, inFlight);
       const ofInstances = instances.reduce((sum, instance) => sum + instance.inFlight, 0);
-      if (inFlight !== ofInstances) fail(`7: slots that are taken in all, taken of instances: ${inFlight}, ${ofInstances}`);
+      if (inFlight !== ofInstances) this.#fail(`7: slots that are taken in all, taken of instances: ${inFlight}, ${ofInstances}`);
       this.#queue(router, limiter, oldestWaitMs);
       this.#waits(key, limiter, demand);
     }
     for (const limiter of router.leaving) add(taken, limiter, limiter.demand().inFlight);
-    for (const [uid, count] of taken) if (count !== (held.get(uid) ?? 0)) fail(`7: of ${uid} ${held.get(uid) ?? 0} slots are held, and ${count} taken`);
+    for (const [uid, count] of taken) if (count !== (held.get(uid) ?? 0)) this.#fail(`7: of ${uid} ${held.get(uid) ?? 0} slots are held, and ${count} taken`);
   }
 
-  /** 14. */
+  /** I14. */
   #queue(router: SimRouter, limiter: Limiter, oldestWaitMs: number): void {
     const { queueDepth, queueTimeoutMs } = limiter.function;
     // What was refused by an instance returns to the queue whatever its depth: it had been admitted.
     const waiting = [...router.invocations].filter((i) => i.limiter === limiter && !i.reservation && i.attempts === 0).length;
-    if (waiting > queueDepth) fail(`14: ${waiting} wait in a queue of ${queueDepth}`);
-    if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
+    if (waiting > queueDepth) this.#fail(`14: ${waiting} wait in a queue of ${queueDepth}`);
+    if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) this.#fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
   }
 
-  /** 4. Nobody waits beside an idle instance. */
+  /** I4. Nobody waits beside an idle instance. */
   #waits(key: string, limiter: Limiter, { waiting, instances }: FunctionDemand): void {
     if (waiting === 0 || !instances.some(({ uid, inFlight }) => inFlight === 0 && isListed(limiter, uid) && limiter.isPickable(uid))) {
       this.#waitingSince.delete(key);
@@ -258,16 +261,22 @@ export class Invariants {
     const now = this.#time.now();
     const since = this.#waitingSince.get(key) ?? now;
     this.#waitingSince.set(key, since);
-    if (now - since > IDLE_WAIT_MS) fail(`4: invocations of ${key} wait beside an idle instance for ${now - since} ms`);
+    if (now - since > IDLE_WAIT_MS) this.#fail(`4: invocations of ${key} wait beside an idle instance for ${now - since} ms`);
   }
 
-  /** 14. Everybody's wait ends. */
+  /** I14. Everybody's wait ends. */
   #ends(router: SimRouter): void {
     for (const invocation of router.invocations) {
       const { queueTimeoutMs, timeoutMs, loadTimeoutMs } = invocation.limiter.function;
       const age = this.#time.now() - invocation.arrivedAt;
-      if (age > queueTimeoutMs + timeoutMs + loadTimeoutMs + 1000) fail(`14: invocation ${invocation.id} has not ended after ${age} ms`);
+      if (age > queueTimeoutMs + timeoutMs + loadTimeoutMs + 1000) this.#fail(`14: invocation ${invocation.id} has not ended after ${age} ms`);
     }
+  }
+
+  /** Some checks are called by what they check, which may take an error for a lost order and go on: `check` tells it again. */
+  #fail(message: string): never {
+    this.#violation ??= new Error(`invariant I${message}`);
+    throw this.#violation;
   }
 }
 
@@ -277,7 +286,3 @@ const isListed = (limiter: Limiter, uid: string) => limiter.function.endpoints.s
 
 /** A step late is not too late. Milliseconds. */
 const QUEUE_SLACK_MS = 600;
-
-function fail(message: string): never {
-  throw new Error(`invariant ${message}`);
-}

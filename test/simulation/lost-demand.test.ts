@@ -9,6 +9,7 @@ import { memoryStore } from "./simulation.ts";
 import { Tally } from "./tally.ts";
 import { VirtualTime } from "./time.ts";
 
+// I15
 test("a lost demand report heals: the next one is sent within a second and says all that the lost one said", async () => {
   const time = new VirtualTime(1);
   const tally = new Tally();

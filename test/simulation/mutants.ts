@@ -8,7 +8,7 @@ export interface Mutant {
   odds?: Record<string, number>;
 }
 
-/** Every one of these must be caught by the simulation's invariants. */
+/** Every one of these must be caught by the simulation's invariants; docs/invariants.md says by which. */
 export const MUTANTS: Mutant[] = [
   {
     name: "an instance takes an order of any epoch",

@@ -10,7 +10,7 @@ import { Faults, Revisions } from "./timeline.ts";
  *
  * Invocations
  * 1. Every invocation that began has ended (else it is lost).
- * 2. A function runs at most once for one invocation (else it is doubled), and exactly once for one that was answered 200.
+ * 2. (I8) A function runs at most once for one invocation (else it is doubled), and exactly once for one that was answered 200.
  * 3. What ran and what answered is the same code, and code that the function had at some moment of the invocation. What
  *    the manage API has answered, every router knows from then on: except one that was paused or had no pool manager at
  *    that time, which knows it a few seconds after that is over.
@@ -30,13 +30,13 @@ import { Faults, Revisions } from "./timeline.ts";
  * 6. An instance that a pool manager no longer lists was removed with a reason (`instance.removing`), or ended by a fault.
  * 7. A crash, and the removal of one that failed, follows code that did not load, or a fault that ended this very instance.
  *    Other reasons that speak of trouble (suspect, unreachable, start-timeout, orphaned, misbound) follow any fault.
- * 8. No instance serves two functions.
+ * 8. (I1) No instance serves two functions.
  *
  * Changes of functions
  * 9. One that fails, or has no answer, follows a fault.
  *
  * Balance, when all functions are deleted and everything has come to rest
- * 10. The pool has its size, of prewarmed instances, and nothing else; the platform has a pod or process for each, and no other.
+ * 10. (I12, I15) The pool has its size, of prewarmed instances, and nothing else; the platform has a pod or process for each, and no other.
  * 11. Every code image that is kept was some function's. One that was given up goes within a quarter of an hour, if the
  *     same pool manager has led all that time (another one has not seen the end, and keeps it for a day).
  * 12. Memory of pool manager and routers at the end is at most half as much again as early in the run, and 24 MB.

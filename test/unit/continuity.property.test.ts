@@ -25,6 +25,7 @@ const step = fc.record({
   rest: fc.integer({ min: 100, max: 20_000 }),
 });
 
+// I16
 test("restarts and failovers at any moment end no instance that answers, whatever its age, and the pool never overshoots", async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 2 ** 30 }), (steps, seed) =>
     VirtualTime.run(seed, async (time) => {

@@ -47,6 +47,7 @@ test.each(SEEDS)("one pool manager after the other ends nothing and creates noth
   }
 });
 
+// I11
 test("a function's instance that nobody has reached for the whole start timeout is drained, not killed", async () => {
   const rest = await Rest.reach();
   const [lost = "", ...others] = heard(rest);

@@ -13,6 +13,7 @@ const foreign = (count: number): Forge => {
   };
 };
 
+// I10
 describe("a forged observation removes and changes nothing, and is told once", () => {
   test.each<[string, Forge, RegExp]>([
     ["an empty one", () => ({ instances: new Map() }), /^24 instances vanished at once/],

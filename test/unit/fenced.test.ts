@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
 import { World } from "../kubernetes/world.ts";
 
+// I18
 test("instances that have heard of later terms than a cluster from a backup gives are replaced, and the function follows its deployments", () =>
   VirtualTime.run(1, async (time) => {
     const world = new World(time, { functions: ["f"], warmEach: 2, free: 2, max: 10 });

@@ -3,6 +3,7 @@ import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
 import { startedPlatform } from "../kubernetes/started-platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
 
+// I19
 test("a pool that grows while Kruise has not deleted a pod yet gets no more than it asks for", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();

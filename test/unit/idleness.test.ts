@@ -32,6 +32,7 @@ const idle = (passed: number) => ({ inFlight: 0, idleMs: 8000 + passed });
 
 const told = (rest: Rest) => rest.events.flatMap((event) => (event.type.startsWith("router.") ? [event] : []));
 
+// I17
 test("instances in use stay when no router is heard any more, which is told once", async () => {
   const rest = await lean();
   await eachSecond(rest, 5000, () => rest.report("a", all(rest, busy)));

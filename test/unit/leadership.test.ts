@@ -175,6 +175,7 @@ describe("a Lease that is missing", () => {
   });
 });
 
+// I6
 describe("a term that somebody has raised by hand on something that the leader writes", () => {
   test("ends the leadership when a write is refused for it, and the next one is above it at once", async () => {
     const { namespace, a } = await led();

@@ -40,6 +40,7 @@ function waiter(): Waiter & { reservation: Reservation | null; error: RouterErro
   };
 }
 
+// I7
 test("what is in flight counts at the limiter that takes the instances over, and its end wakes who waits there", () => {
   const before = limiter("f@r2", ["i"]);
   const first = waiter();

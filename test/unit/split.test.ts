@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Split } from "../../router/split.ts";
 
+// I13
 test("after any number of invocations each revision has its share, within one of each other share", () => {
   const percents = fc.array(fc.integer({ min: 0, max: 100 }), { maxLength: 5 }).filter((all) => all.reduce((sum, percent) => sum + percent, 0) <= 100);
   fc.assert(
