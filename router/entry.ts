@@ -5,8 +5,9 @@ import { HOP_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts"
 import type { Access, AccessLog } from "./access-log.ts";
 import type { DemandReporter } from "./demand.ts";
 import { RouterError, type RouterErrorCode } from "./errors.ts";
-import { Limiter, type RestReason, type Waiter } from "./limiter.ts";
+import { Limiter, type RestReason } from "./limiter.ts";
 import type { RouterMetrics } from "./metrics.ts";
+import type { Waiter } from "./queue.ts";
 import { Split } from "./split.ts";
 import type { Table } from "./table.ts";
 import type { Upstreams } from "./upstreams.ts";
