@@ -3,17 +3,8 @@ import type { Refusal } from "../runtime-images/protocol/headers.ts";
 import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
 import { Pace } from "./pace.ts";
 import { pick } from "./pick.ts";
+import { Queue, type Waiter } from "./queue.ts";
 import { Reservation, type Slot } from "./slot.ts";
-
-/** An invocation that wants a slot. Exactly one of the callbacks is called, unless it is cancelled. */
-export interface Waiter {
-  granted(reservation: Reservation): void;
-  rejected(error: RouterError): void;
-  /** When the invocation arrived; its place in the queue. */
-  arrivedAt: number;
-  /** Instances that serve something else by what they said to just this invocation: until when it is not sent there again. */
-  avoided?: Map<string, number>;
-}
 
 /** After a failure to connect, or a refusal that the table does not explain yet, an instance rests. Milliseconds. */
 const REST_MS = { full: 10, draining: 1000, unreachable: 1000 } as const;
@@ -27,7 +18,7 @@ export class Limiter {
   #failure: { code: RouterErrorCode; message: string; until: number } | null = null;
   readonly #slots = new Map<string, Slot>();
   readonly #idle: Slot[] = [];
-  readonly #queue: Waiter[] = [];
+  readonly #queue = new Queue();
   readonly #now: () => number;
   readonly #changed: (urgent: boolean) => void;
   readonly #siblings: () => Iterable<Limiter>;
@@ -82,7 +73,7 @@ export class Limiter {
 
   /** Takes a slot at once or queues; the queue's overflow is `QUEUE_FULL`. */
   acquire(waiter: Waiter): void {
-    const reservation = this.#queue.every((other) => other.avoided) ? this.#reserve(waiter) : null;
+    const reservation = this.#queue.allAvoid ? this.#reserve(waiter) : null;
     if (reservation) {
       this.#tell();
       waiter.granted(reservation);
@@ -94,6 +85,7 @@ export class Limiter {
       return;
     }
     if (this.#queue.length >= this.#fn.queueDepth) {
+      this.#queue.overflowed();
       const message = `${this.#queue.length} invocations of ${this.#fn.name} wait already (queueDepth)`;
       waiter.rejected(new RouterError("QUEUE_FULL", message, this.#expectedWaitMs()));
       return;
@@ -106,18 +98,14 @@ export class Limiter {
   requeue(waiter: Waiter): void {
     const broken = this.#broken();
     if (broken) return waiter.rejected(broken);
-    const at = this.#queue.findIndex((other) => other.arrivedAt > waiter.arrivedAt);
-    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, waiter);
+    this.#queue.restore(waiter);
     this.#serve();
     this.#tell();
   }
 
   /** The client is gone. */
   cancel(waiter: Waiter): void {
-    const at = this.#queue.indexOf(waiter);
-    if (at < 0) return;
-    this.#queue.splice(at, 1);
-    this.#tell();
+    if (this.#queue.delete(waiter)) this.#tell();
   }
 
   /** An instance is left alone for a while. */
@@ -141,10 +129,11 @@ export class Limiter {
     this.#serve();
     const now = this.#now();
     for (;;) {
-      const head = this.#queue[0];
+      const head = this.#queue.oldest;
       if (!head || now - head.arrivedAt < this.#fn.queueTimeoutMs) return;
       const error = this.#timedOut();
-      this.#queue.shift();
+      this.#queue.delete(head);
+      if (this.#inFlight > 0) this.#queue.overflowed();
       head.rejected(error);
       this.#tell();
     }
@@ -152,18 +141,18 @@ export class Limiter {
 
   /** Turns everyone away who waits. */
   rejectAll(error: () => RouterError): void {
-    for (const waiter of this.#queue.splice(0)) waiter.rejected(error());
+    for (const waiter of this.#queue.takeAll()) waiter.rejected(error());
     this.#tell();
   }
 
   /** When `look` has to be called though nothing happens; null when never. */
   nextLook(): number | null {
-    const head = this.#queue[0];
+    const head = this.#queue.oldest;
     if (!head) return null;
     let look = head.arrivedAt + this.#fn.queueTimeoutMs;
     for (const { instanceUid, endpoint, inFlight, blockedUntil } of this.#slots.values()) {
       if (!endpoint || inFlight >= this.#fn.concurrency) continue;
-      for (const { avoided } of this.#next()) look = Math.min(look, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));
+      for (const { avoided } of this.#queue.next()) look = Math.min(look, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));
     }
     return look;
   }
@@ -173,7 +162,7 @@ export class Limiter {
     const slot = this.#slots.get(instanceUid);
     const now = this.#now();
     if (!slot?.endpoint || slot.blockedUntil > now) return false;
-    const next = [...this.#next()];
+    const next = [...this.#queue.next()];
     return next.length === 0 || next.some(({ avoided }) => !isAvoided(slot, avoided?.get(instanceUid), now));
   }
 
@@ -186,7 +175,7 @@ export class Limiter {
   demand(): FunctionDemand {
     const now = this.#now();
     const slots = [...this.#slots.values()];
-    const head = this.#queue[0];
+    const head = this.#queue.oldest;
     return {
       key: this.#fn.key,
       revision: this.#fn.revision,
@@ -213,23 +202,15 @@ export class Limiter {
     if (this.#queue.length === 0) return;
     for (let served = true; served; ) {
       served = false;
-      for (const waiter of this.#next()) {
+      for (const waiter of this.#queue.next()) {
         const reservation = this.#reserve(waiter);
         if (!reservation) continue;
-        this.#queue.splice(this.#queue.indexOf(waiter), 1);
+        this.#queue.delete(waiter);
         this.#tell();
         waiter.granted(reservation);
         served = true;
         break;
       }
-    }
-  }
-
-  /** Who may get the next slot: the one that has waited longest, and where that one stays away from instances, the next too. */
-  *#next(): Iterable<Waiter> {
-    for (const waiter of this.#queue) {
-      yield waiter;
-      if (!waiter.avoided) return;
     }
   }
 
@@ -272,7 +253,7 @@ export class Limiter {
   #expectedWaitMs(): number {
     const { queueTimeoutMs, expectedStartMs } = this.#fn;
     const now = this.#now();
-    const waitedMs = now - (this.#queue[0]?.arrivedAt ?? now);
+    const waitedMs = now - (this.#queue.oldest?.arrivedAt ?? now);
     const ms = this.#inFlight > 0 ? this.#pace.untilEnded(this.#queue.length + 1, now) : Math.max(expectedStartMs, waitedMs);
     return Math.min(ms, queueTimeoutMs);
   }

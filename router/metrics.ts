@@ -50,8 +50,8 @@ export class RouterMetrics {
     help: "Invocations passed on to the router that owns the function's slots",
     registers: [this.registry],
   });
-  /** Children are resolved once for each function, code and start. */
-  readonly #children = new Map<string, Counter.Internal>();
+  /** Children are resolved once for each function, then for each code and start. */
+  readonly #children = new Map<string, Map<string, Counter.Internal>>();
   /** Codes of each function's errors. */
   readonly #codes = new Map<string, Set<string>>();
   readonly #kinds = {
@@ -62,17 +62,21 @@ export class RouterMetrics {
 
   /** Times in milliseconds. */
   done(fn: string, status: number, start: StartKind, overheadMs: number, totalMs: number): void {
-    const key = `${fn} ${status} ${start}`;
-    let child = this.#children.get(key);
-    if (!child) {
-      child = this.#invocations.labels(fn, String(status), start);
-      this.#children.set(key, child);
-    }
-    child.inc();
+    this.#child(fn, status, start).inc();
     const kind = this.#kinds[start];
     kind.starts.inc();
     kind.overhead.observe(overheadMs / 1000);
     kind.duration.observe(totalMs / 1000);
+  }
+
+  #child(fn: string, status: number, start: StartKind): Counter.Internal {
+    const own = this.#children.get(fn) ?? new Map<string, Counter.Internal>();
+    const key = `${status} ${start}`;
+    const known = own.get(key);
+    if (known) return known;
+    const child = this.#invocations.labels(fn, String(status), start);
+    this.#children.set(fn, own.set(key, child));
+    return child;
   }
 
   error(fn: string, code: string): void {
@@ -106,12 +110,8 @@ export class RouterMetrics {
 
   /** A deleted function's series end. */
   forget(fn: string): void {
-    for (const key of this.#children.keys()) {
-      const [name, code, start] = key.split(" ") as [string, string, string];
-      if (name !== fn) continue;
-      this.#invocations.remove(name, code, start);
-      this.#children.delete(key);
-    }
+    for (const key of this.#children.get(fn)?.keys() ?? []) this.#invocations.remove(fn, ...key.split(" "));
+    this.#children.delete(fn);
     for (const code of this.#codes.get(fn) ?? []) this.#errors.remove(fn, code);
     this.#codes.delete(fn);
     this.#queue.remove(fn);

@@ -2,7 +2,8 @@ import { DELETE_GRACE_MS, type PoolManagerLink, type TableChange, type TableFunc
 import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
 import { DemandReporter } from "../../router/demand.ts";
 import { RouterError } from "../../router/errors.ts";
-import { Limiter, type Waiter } from "../../router/limiter.ts";
+import { Limiter } from "../../router/limiter.ts";
+import type { Waiter } from "../../router/queue.ts";
 import { type Failure, mayRetry } from "../../router/retry.ts";
 import type { Reservation } from "../../router/slot.ts";
 import { Split } from "../../router/split.ts";

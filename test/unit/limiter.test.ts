@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Endpoint, TableFunction } from "../../pool-manager/client/contract.ts";
 import type { RouterError } from "../../router/errors.ts";
-import { Limiter, type Waiter } from "../../router/limiter.ts";
+import { Limiter } from "../../router/limiter.ts";
+import type { Waiter } from "../../router/queue.ts";
 import type { Reservation } from "../../router/slot.ts";
 
 const endpoint = (instanceUid: string): Endpoint => {

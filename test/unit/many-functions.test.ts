@@ -46,20 +46,27 @@ test("code is known as long as some function has it, whichever had it last", asy
   expect([functions.codeByDigest("shared"), functions.codeByDigest("never")]).toEqual([undefined, undefined]);
 });
 
-test("a collection reads each manifest once, however often it looks", async () => {
+test("a collection reads each manifest once, however often it looks, and some at a time", async () => {
   const layout = new OciLayout(mkdtempSync(join(tmpdir(), "berth-test-")));
   const images = new CodeImages(layout, "runtime-images/entry/entry-linux-amd64");
   await images.open();
   const { ref } = await images.upload(await packLayer([{ path: "index.mjs", data: new TextEncoder().encode("export default {}") }]));
   const names = new Map<string, string>();
-  for (let i = 0; i < 5; i++) names.set(await images.build(`f${i}`, "r1", `identity-${i}`, ref.layer), `f${i}:r1`);
+  for (let i = 0; i < 100; i++) names.set(await images.build(`f${i}`, "r1", `identity-${i}`, ref.layer), `f${i}:r1`);
   const reads: string[] = [];
+  let open = 0;
+  let most = 0;
   const get = layout.get.bind(layout);
   layout.get = (digest) => {
     reads.push(digest);
-    return get(digest);
+    most = Math.max(most, ++open);
+    return get(digest).finally(() => {
+      open -= 1;
+    });
   };
   const collector: Collector = { mayGo: () => null, gone: () => {}, end: () => {} };
   for (let times = 0; times < 3; times++) await images.collect(names, new Set(), collector);
   expect(reads.sort()).toEqual([...names.keys()].sort());
+  // Deployments wait for it, and each read holds a descriptor.
+  expect([most > 1, most <= 32]).toEqual([true, true]);
 });

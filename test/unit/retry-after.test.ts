@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { TableFunction } from "../../pool-manager/client/contract.ts";
 import { RouterError } from "../../router/errors.ts";
-import { Limiter, type Waiter } from "../../router/limiter.ts";
+import { Limiter } from "../../router/limiter.ts";
+import type { Waiter } from "../../router/queue.ts";
 import { retryAfterSeconds } from "../../router/send-error.ts";
 import type { Reservation } from "../../router/slot.ts";
 

@@ -32,6 +32,10 @@ test("it looks at one that is asked for, tried, kept warm or rolled out, and no 
   const entry = { key: uidOf("idle-1"), revision: "r1", waiting: 0, inFlight: 0, oldestWaitMs: 0, ended: 0, failed: 0, instances: [] };
   rest.reconciler.report({ router: "a", seq: 100, functions: [{ ...entry, waiting: 1 }], suspects: [] });
   expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
+  // Of what is idle routers tell too, at least once.
+  const idle = Array.from({ length: 50 }, (_, i) => ({ ...entry, key: uidOf(`idle-${100 + i}`) }));
+  rest.reconciler.report({ router: "a", seq: 101, functions: idle, suspects: [] });
+  expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
   const verdict = rest.reconciler.trials.wait(uidOf("idle-2"), "r1", 5000);
   expect(looked(rest)).toEqual(["f r1", "idle-1 r1", "idle-2 r1"]);
   await rest.pass(3500);
