@@ -43,7 +43,7 @@ export async function referencesIn(path: string, text: string, files: BundledFil
       const from = match.index + match[0].indexOf(quote + named + quote) + 1;
       edits.push({ from, to: from + named.length, text: withExtension(named, extension) });
     } else if (isFile(target) && !basename(target).startsWith(".")) {
-      files.assets.add(realpathSync(target));
+      files.assets.add(target);
     }
   }
   return edits.sort((a, b) => b.from - a.from).reduce((edited, edit) => edited.slice(0, edit.from) + edit.text + edited.slice(edit.to), text);

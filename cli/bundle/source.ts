@@ -9,7 +9,8 @@ export interface Source {
   entry: string;
 }
 
-const CANDIDATES = ["index.ts", "index.mts", "index.cts", "index.mjs", "index.js", "index.cjs", "src/index.ts", "src/index.js"];
+const NAMES = ["index.ts", "index.tsx", "index.mts", "index.cts", "index.mjs", "index.js", "index.jsx", "index.cjs"];
+const CANDIDATES = [...NAMES, ...NAMES.map((name) => `src/${name}`)];
 
 /** Finds the entry module of a directory, or takes the file that is named. */
 export function findSource(from: string): Source {
@@ -25,7 +26,7 @@ export function findSource(from: string): Source {
     throw new CliError(
       "SOURCE_NOT_FOUND",
       `${path} has no entry module`,
-      `add one of ${CANDIDATES.slice(0, 6).join(", ")}, or name the file with --from`,
+      `add one of ${NAMES.join(", ")}, there or in src, or name the file with --from`,
       EXIT.usage,
     );
   }

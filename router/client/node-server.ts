@@ -175,5 +175,6 @@ function inviteBody(res: ServerResponse): void {
 function reasonOf({ code, reason, message }: NodeJS.ErrnoException & { reason?: string }): RouterError {
   if (code === "HPE_HEADER_OVERFLOW") return new RouterError("HEAD_TOO_LARGE", `the request line and the headers are more than ${MAX_HEAD_BYTES} bytes`);
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new RouterError("HEAD_TOO_SLOW", `the head was not complete within ${HEAD_MS} ms`);
+  if (code === "HPE_PAUSED_H2_UPGRADE") return new RouterError("REQUEST_INVALID", "HTTP/2 is not spoken here");
   return new RouterError("REQUEST_INVALID", `the request cannot be read: ${reason ?? message}`);
 }

@@ -4,6 +4,7 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { getRequestListener } from "@hono/node-server";
 import { type Call, currentCall } from "./call.ts";
 import { logError } from "./describe.ts";
+import { holdHead } from "./held-head.ts";
 import { answerError, type Handle } from "./invoker.ts";
 import { withOtherSignature } from "./other-signature.ts";
 import { platformError } from "./response.ts";
@@ -34,7 +35,10 @@ export function fetchHandle(target: unknown, from: { functionName: string; env: 
     return toSend(await handler(request, from.env, contextOf(call, from.functionName)));
   };
   const listener = getRequestListener(owner.fetch ? callback : hinting(callback), { errorHandler, autoCleanupIncoming: false });
-  return (req, res) => listener(req as IncomingMessage, res as ServerResponse);
+  return (req, res, call) => {
+    holdHead(res, (error) => answerError(call, error));
+    return listener(req as IncomingMessage, res as ServerResponse);
+  };
 }
 
 /** A function alone may be meant for another signature. */

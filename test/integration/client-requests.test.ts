@@ -155,6 +155,12 @@ test("X-Forwarded-For is one list, in the order in which it came, with the clien
   client.close();
 });
 
+test("a client that begins to speak HTTP/2 is told that it is not spoken", async () => {
+  const { client, statuses, body } = await converse(["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]);
+  expect([statuses, JSON.parse(body).error.message, await client.end()]).toEqual([[400], "HTTP/2 is not spoken here", true]);
+  client.close();
+});
+
 test("the authority of a whole URL counts, whatever Host says", async () => {
   const { client, statuses } = await converse(["GET http://f.example.test/path?q=1 HTTP/1.1\r\nHost: other.example.test\r\n\r\n"]);
   expect([statuses, seen.at(-1)?.url, valuesOf("host")]).toEqual([[200], "/path?q=1", ["f.example.test"]]);

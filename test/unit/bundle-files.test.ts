@@ -84,6 +84,17 @@ test("a file that a module names by a literal path beside it comes along, unless
   expect(await answerOf(files)).toEqual(["page", false]);
 });
 
+test("a file that is named by a literal path and is a link, or lies behind one, comes along where it is named", async () => {
+  const source = `import { readFileSync } from "node:fs";
+    const read = (url) => readFileSync(url, "utf8");
+    export default { fetch: () => Response.json([read(new URL("./page.html", import.meta.url)), read(new URL("./views/list.html", import.meta.url))]) };`;
+  const dir = directoryOf({ "app/package.json": "{}", "app/index.mjs": source, "shared/page.html": "page", "shared/list.html": "list" });
+  symlinkSync("../shared/page.html", join(dir, "app/page.html"));
+  symlinkSync("../shared", join(dir, "app/views"));
+  const { dir: code } = await bundled(join(dir, "app"));
+  expect(["page.html", "views/list.html"].map((path) => readFileSync(join(code, path), "utf8"))).toEqual(["page", "list"]);
+});
+
 test("programs keep their mode", async () => {
   const dir = directoryOf({ "index.mjs": "export default {};", "bin/tool": "#!/bin/sh\n", "bin/data": "" });
   chmodSync(join(dir, "bin/tool"), 0o750);

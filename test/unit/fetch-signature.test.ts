@@ -146,6 +146,29 @@ describe("a response", () => {
     }
   });
 
+  test.each<[string, () => Response, string]>([
+    ["of another text", () => new Response("HELLO!", { headers: { "content-length": "5" } }), "HELLO!"],
+    ["of more than there is", () => new Response("x", { headers: new Headers({ "Content-Length": "100" }) }), "x"],
+    ["of a body that there is not", () => new Response(null, { headers: [["content-length", "100"]] }), ""],
+    ["of other bytes", () => new Response(Buffer.from("hé"), { headers: { "Content-Length": "2" } }), "hé"],
+  ])("with the length %s, as where headers are copied, is sent whole", async (_what, respond, body) => {
+    const answer = await (await serve(respond)).ask("/");
+    expect([answer.headers["content-length"], String(answer.body)]).toEqual([String(Buffer.byteLength(body)), body]);
+  });
+
+  test("for HEAD tells the length of what GET has", async () => {
+    const served = await serve(() => new Response(null, { headers: { "content-length": "100" } }));
+    expect((await served.ask("/", { method: "HEAD" })).headers["content-length"]).toBe("100");
+  });
+
+  test.each<[string, () => Response]>([
+    ["a text", () => new Response("x", { headers: { "x-name": "é✓" } })],
+    ["a stream", () => new Response(new ReadableStream({ pull: (c) => c.close() }), { headers: { "x-name": "é✓" } })],
+  ])("whose headers cannot be sent, with %s, is a 500 in the usual shape", async (_what, respond) => {
+    const { status, body } = await (await serve(respond)).ask("/");
+    expect([status, JSON.parse(String(body)).error]).toEqual([500, { code: "FUNCTION_ERROR", message: expect.stringContaining("x-name") }]);
+  });
+
   test("of another implementation of fetch is taken", async () => {
     class OtherResponse {
       status = 203;
