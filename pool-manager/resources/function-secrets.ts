@@ -7,6 +7,8 @@ import { decodeSecrets, encodeSecrets } from "./secret-values.ts";
 
 /** A role that may not remove Secrets is tried again after this. Milliseconds. */
 const REFUSED_MS = 3_600_000;
+/** What a Secret can be named (RFC 1123). Nothing else becomes a part of a path, where it could lead elsewhere. */
+const SECRET_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 interface SecretObject {
   metadata: Metadata;
@@ -74,6 +76,7 @@ export class FunctionSecrets {
 
   /** The Secret of this name; null: there is none. */
   async read(name: string): Promise<SecretValues | null> {
+    if (!SECRET_NAME.test(name) || name.includes("..")) return null;
     const secret = await this.#kube.get<SecretObject>(`${this.#path}/${name}`).catch((error: KubeError) => {
       if (error.status === 404) return null;
       throw error;

@@ -5,8 +5,8 @@ import type { FunctionResource } from "./function-resource.ts";
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Refusals that others can end without touching the declaration. */
-const PASSING: ReadonlySet<ManagerErrorCode> = new Set(["SECRET_NOT_FOUND", "CODE_UNKNOWN", "TOO_MANY_FUNCTIONS", "ROLLOUT_RUNNING"]);
+/** Refusals that others can end without touching the declaration; `FIELD_OWNED` is the API server's, of what Berth itself writes. */
+const PASSING: ReadonlySet<ManagerErrorCode> = new Set(["SECRET_NOT_FOUND", "CODE_UNKNOWN", "TOO_MANY_FUNCTIONS", "ROLLOUT_RUNNING", "FIELD_OWNED"]);
 
 interface Refusal {
   /** Which state of which resource. */

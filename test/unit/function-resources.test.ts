@@ -541,6 +541,28 @@ describe("what cannot be taken in yet", () => {
     expect(accepted("s")?.status).toBe("True");
   });
 
+  test("is held where the API server refuses what Berth writes of it, and taken in when it no longer does", async () => {
+    await server.create(SECRETS, { metadata: { name: "token" }, data: { X: Buffer.from("1").toString("base64") } });
+    server.refusals.set(`PATCH ${SECRETS}/berth-fn-`, 422);
+    await declare("s", { secretRef: "token" });
+    await soon();
+    expect([accepted("s")?.status, accepted("s")?.reason]).toEqual(["False", "FIELD_OWNED"]);
+    server.refusals.clear();
+    await vi.advanceTimersByTimeAsync(70_000);
+    expect([accepted("s")?.status, names()]).toEqual(["True", ["a", "b", "s"]]);
+  });
+
+  test.each(["../functions/a", "token?watch=true", "a b", "Token", "x/../y", "a..b"])(
+    "is what names %j as its Secret: no Secret has such a name, and none is asked for",
+    async (secretRef) => {
+      const asked = vi.spyOn(server, "get");
+      await declare("s", { secretRef });
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(accepted("s")?.reason).toBe("SECRET_NOT_FOUND");
+      expect(asked.mock.calls.filter(([path]) => path.startsWith(`${SECRETS}/`))).toEqual([]);
+    },
+  );
+
   test("is refused for good where only another declaration helps", async () => {
     await declare("x", { timeout: "99h" });
     await soon();

@@ -1,6 +1,7 @@
 import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { tagOf } from "../../images/runtime-image.ts";
+import { Repeated } from "../../repeated.ts";
 import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
@@ -86,7 +87,8 @@ export class KruisePlatform implements Platform {
   readonly #codes = new Map<string, readonly [PreparedCode, ...PreparedCode[]]>();
   /** Uids of the functions that there are, and who decides about CloneSets of others; null: not told yet. */
   #retained: { functions: ReadonlySet<string>; collector: Collector } | null = null;
-  #healing: NodeJS.Timeout | null = null;
+  /** One round after the other: where writes hang, those behind them would pile up. */
+  readonly #healing: Repeated;
   #checking: NodeJS.Timeout | null = null;
 
   constructor(options: KruiseOptions) {
@@ -112,6 +114,11 @@ export class KruisePlatform implements Platform {
     this.#members.watch((uid) => this.#availability.observe(uid, servedBy(this.#members.instances.get(uid)), now()));
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
     this.#templates = new TemplateKeeper({ write: (name, patch) => this.#writer.mend(name, patch), onTrouble: options.onTrouble, now });
+    this.#healing = new Repeated(
+      () => this.#heal(),
+      HEAL_EVERY_MS,
+      (message) => options.onTrouble("look at CloneSets", message),
+    );
   }
 
   async start(): Promise<void> {
@@ -122,7 +129,7 @@ export class KruisePlatform implements Platform {
     // A table without those that only have not spoken yet would take them from their routers.
     for (const deadline = performance.now() + SPEAK_MS; performance.now() < deadline && this.#members.anySilent(); )
       await new Promise((resolve) => setTimeout(resolve, 10));
-    this.#healing = setInterval(() => void this.#heal(), HEAL_EVERY_MS);
+    this.#healing.start();
     this.#checking = setInterval(() => this.#check(), CHECK_EVERY_MS);
   }
 
@@ -245,7 +252,7 @@ export class KruisePlatform implements Platform {
 
   /** Lets go of the cluster: its instances go on serving. */
   async close(): Promise<void> {
-    if (this.#healing) clearInterval(this.#healing);
+    this.#healing.close();
     if (this.#checking) clearInterval(this.#checking);
     this.#pods.close();
     this.#sets.close();

@@ -79,7 +79,10 @@ export class Reflector<T extends KubeObject> {
    * resource, and where rights are missing for longer than a moment.
    */
   start(): Promise<void> {
-    return patiently(() => this.startAtOnce(), { stop: this.#closing.signal, onTrouble: (message) => message !== null && this.#freshness.failed(message, true) });
+    return patiently(() => this.startAtOnce(), {
+      stop: this.#closing.signal,
+      onTrouble: (message) => message !== null && this.#freshness.failed(message, true),
+    });
   }
 
   /** The same, without patience for rights that are missing. */
