@@ -11,6 +11,7 @@ export interface Binding {
 export interface Instance {
   uid: string;
   pool: string;
+  /** Empty: it has no address now, as a pod whose sandbox has ended. */
   host: string;
   /** What routers present to it; null: nothing is asked for. */
   key: string | null;

@@ -46,7 +46,7 @@ export function tableFunction(
 /** Only the endpoints of this revision are listed: an instance that still has an older one gets no new invocation. */
 function endpointOf(uid: string, revision: string, instance: Instance, start: Start | undefined): Endpoint | null {
   const { echo } = instance;
-  if (!echo || echo.functionUid !== uid || echo.revision !== revision || echo.port === null) return null;
+  if (!echo || echo.functionUid !== uid || echo.revision !== revision || echo.port === null || instance.host === "") return null;
   if (echo.state !== "specializing" && echo.state !== "warm") return null;
   const known = start?.epoch === echo.epoch ? start : undefined;
   return {
