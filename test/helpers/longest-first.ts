@@ -2,7 +2,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Longest first: a file of a minute that starts last leaves one of two workers idle meanwhile. */
 const LONGEST = [
-  "framing",
   "/rollout",
   "scale",
   "paced-rollout",

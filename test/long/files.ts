@@ -1,6 +1,10 @@
-/** What takes longer than a newcomer waits for: many rounds under load, every mutant, and waits in real time. `npm test` leaves these out. */
-export const LONG_FILES = [
+/** Thousands of requests within a bound: it has the machine for itself. */
+export const ALONE = ["test/integration/framing.test.ts"];
+/** Many rounds under load, every mutant, and waits in real time. */
+export const TOGETHER = [
   "test/simulation/mutants.test.ts",
   "test/unit/store-crash.test.ts",
-  "test/integration/{damaged-state,deploy-loads,fate,framing,lifecycle,paced-rollout,rollout,scale}.test.ts",
+  "test/integration/{damaged-state,deploy-loads,fate,lifecycle,paced-rollout,rollout,scale}.test.ts",
 ];
+/** What takes longer than a newcomer waits for: `npm test` leaves these out. */
+export const LONG_FILES = [...ALONE, ...TOGETHER];

@@ -1,13 +1,12 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 import LongestFirst from "../helpers/longest-first.ts";
-import { LONG_FILES } from "./files.ts";
+import { ALONE, TOGETHER } from "./files.ts";
 
 /** The tier that needs nothing but Node and more time than `npm test` has. */
 export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, "../.."),
-    include: LONG_FILES,
     // Numbers of rounds, by which these files are small where they run one by one.
     env: { BERTH_TEST_REVISIONS: "100", BERTH_TEST_ROLLOUTS: "100", BERTH_TEST_FUNCTIONS: "300", BERTH_TEST_REQUESTS: "6000" },
     globalSetup: ["test/helpers/build.ts"],
@@ -17,5 +16,9 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     pool: "forks",
+    projects: [
+      { extends: true, test: { name: "alone", include: ALONE, sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: "together", include: TOGETHER, sequence: { groupOrder: 1 } } },
+    ],
   },
 });
