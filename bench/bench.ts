@@ -16,7 +16,7 @@ const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
 const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
 const CLUSTER_QUICK: ClusterSize = { eager: 6, paced: 4, alone: 3, cold: 2, rollouts: 3, burstRounds: 1, warmSeconds: 2, rounds: 1 };
-/** What else is measured are ratios, memory and counts, which a plot of latencies does not show. */
+/** Benchmarks whose results are latencies. Others measure ratios, memory and counts, which a plot of latencies does not show. */
 const PLOTTED = [undefined, "router"];
 const NAMES = ["prewarmed", "cold", "burst", "warm"];
 const CLUSTER_NAMES = ["starts", "burst"];

@@ -1,13 +1,13 @@
 import type { Outcome } from "./driver.ts";
 import type { Footprint } from "./report.ts";
 
-/** What outcomes were, in the words of the answers. */
+/** Counts outcomes by status and error code. */
 export class Answers {
   readonly counts: Record<string, number> = {};
-  /** Those that are neither an answer of the function nor a refusal that says when to come again. */
+  /** An error is neither an answer of the function nor a refusal that says when to come again. */
   errors = 0;
 
-  /** Whether the function itself answered. */
+  /** Returns true if the function itself answered. */
   add({ status, body, error }: Outcome): boolean {
     const isRefused = status === 429 || status === 503 || status === 504;
     const what = status < 400 ? (error ?? String(status)) : `${status} ${codeOf(body)}`;

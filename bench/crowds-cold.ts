@@ -19,9 +19,9 @@ export async function coldCrowd(count: number, progress: Progress): Promise<Scen
     await berth.deploy("warm", code, { minScale: 1 });
     for (let i = 0; i < count; i++) await berth.deploy(`f${i}`, code);
     const url = (name: string) => `${berth.invokeUrl}/function/${name}`;
-    await median(url("warm"));
+    await medianMs(url("warm"));
     await berth.settled(POOL);
-    const [before, usualMs] = [berth.footprint(), await median(url("warm"))];
+    const [before, usualMs] = [berth.footprint(), await medianMs(url("warm"))];
     const answers = new Answers();
     const times = latencies();
     let done = 0;
@@ -36,7 +36,7 @@ export async function coldCrowd(count: number, progress: Progress): Promise<Scen
     });
     const memory = [before, berth.footprint()];
     if (!berth.isAlive) throw new Error("berth has ended");
-    const afterMs = await median(url("warm"));
+    const afterMs = await medianMs(url("warm"));
     const note = `${JSON.stringify(answers.counts)}; a warm invocation takes ${usualMs} ms before and ${afterMs} ms after; ${inWords(memory)}`;
     return [{ ...scenarioOf("cold-crowd", count, answers.errors, times), answers: answers.counts, memory, note }];
   } finally {
@@ -44,8 +44,7 @@ export async function coldCrowd(count: number, progress: Progress): Promise<Scen
   }
 }
 
-/** Milliseconds. */
-async function median(url: string): Promise<number> {
+async function medianMs(url: string): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < WARM; i++) {
     const at = performance.now();

@@ -73,14 +73,14 @@ function report({ capacity, normal, crowd, after, memory }: Found): Scenario[] {
   ];
 }
 
-/** What came of some seconds of load. */
+/** Some seconds of load, and what came of it. */
 class Slice {
   readonly served = latencies();
   readonly refused = latencies();
   readonly answers = new Answers();
   readonly count: number;
-  /** Latencies by window of the time at which they were sent; what was not served took for ever. Milliseconds. */
-  readonly #windows: number[][] = [];
+  /** Latencies by the window in which an invocation was sent; one that was not served took for ever. */
+  readonly #windowsMs: number[][] = [];
   readonly #began = performance.now();
   readonly #sentAt: number[] = [];
 
@@ -96,13 +96,15 @@ class Slice {
     const isServed = this.answers.add(outcome);
     (isServed ? this.served : this.refused).recordValue(Math.max(1, Math.round(outcome.firstByteMs * 1000)));
     const window = Math.floor(((this.#sentAt[i] ?? 0) - this.#began) / WINDOW_MS);
-    this.#windows[window] = [...(this.#windows[window] ?? []), isServed ? outcome.firstByteMs : Number.POSITIVE_INFINITY];
+    const latenciesMs = this.#windowsMs[window] ?? [];
+    latenciesMs.push(isServed ? outcome.firstByteMs : Number.POSITIVE_INFINITY);
+    this.#windowsMs[window] = latenciesMs;
   }
 
   /** Seconds after which the p99 of two windows in a row is within `ms`; null: it never is. */
   normalAgainAfter(ms: number): number | null {
     const isNormal = (latencies: number[] | undefined) => latencies?.every((latency) => latency <= ms) ?? false;
-    const at = this.#windows.findIndex((latencies, window) => isNormal(latencies) && isNormal(this.#windows[window + 1]));
+    const at = this.#windowsMs.findIndex((latencies, window) => isNormal(latencies) && isNormal(this.#windowsMs[window + 1]));
     return at < 0 ? null : (at * WINDOW_MS) / 1000;
   }
 }
@@ -117,7 +119,7 @@ async function run(url: string, rate: number, seconds: number): Promise<Slice> {
   return slice;
 }
 
-/** What a closed loop gets done that always keeps every slot busy, per second. */
+/** Invocations per second of a closed loop that keeps every slot busy. */
 async function capacityOf(url: string): Promise<number> {
   const { requests, duration } = await autocannon({ url, connections: 2 * SCALE * CONCURRENCY, duration: 3 });
   return requests.total / duration;

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { tellsOfAnother } from "./response.ts";
 
 /**
  * Has the head of a response wait for what comes with it, in the same turn. A body that is whole has the length that it
@@ -13,9 +14,9 @@ export function holdHead(res: ServerResponse, fail: (error: unknown) => void): v
     if (!held) return !failed;
     const { status, headers } = held;
     held = null;
-    const tellsOfAnother = length === null || res.req.method === "HEAD" || status === 304;
+    const isFixed = length !== null && !tellsOfAnother(res, status);
     try {
-      writeHead.call(res, status, headers && !tellsOfAnother ? fitted(headers, length) : headers);
+      writeHead.call(res, status, headers && isFixed ? fitted(headers, length) : headers);
     } catch (error) {
       failed = true;
       fail(error);

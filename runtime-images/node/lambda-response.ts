@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { tellsOfAnother } from "./response.ts";
 
 interface LambdaResult {
   statusCode?: number | string;
@@ -33,11 +34,10 @@ function sendStructured({ statusCode, headers, multiValueHeaders, cookies, body,
   res.end(bytes);
 }
 
-/** The body is at hand, and its length is a fact, whatever the headers say. HEAD and 304 are answered without one, and may tell the length of another. */
+/** The body is at hand, and its length is a fact, whatever the headers say. */
 function frame(res: ServerResponse, length: number): void {
   res.removeHeader("transfer-encoding");
-  const tellsOfAnother = res.req.method === "HEAD" || res.statusCode === 304;
-  if (!tellsOfAnother && res.hasHeader("content-length")) res.setHeader("content-length", length);
+  if (!tellsOfAnother(res, res.statusCode) && res.hasHeader("content-length")) res.setHeader("content-length", length);
 }
 
 /** Status and headers of a result, or of a stream's metadata. What has no value is left out. */

@@ -83,3 +83,8 @@ function guarded(headers: OutgoingHttpHeaders | OutgoingHttpHeader[]): OutgoingH
   }
   return kept;
 }
+
+/** HEAD and 304 are answered without a body, and may tell the length of another one (RFC 9110, 8.6). */
+export function tellsOfAnother(res: ServerResponse, status: number): boolean {
+  return res.req.method === "HEAD" || status === 304;
+}

@@ -1,0 +1,13 @@
+import LongestFirst from "./longest-first.ts";
+
+/** How tests run that need nothing but Node, in `npm test` and in the tier of long ones. */
+export const NODE_TESTS = {
+  globalSetup: ["test/helpers/build.ts"],
+  reporters: ["default", "./test/helpers/closing-line.ts"],
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  // Two workers: integration tests start processes of their own, and timing must not drown.
+  maxWorkers: 2,
+  sequence: { sequencer: LongestFirst },
+  pool: "forks" as const,
+};
