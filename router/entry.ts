@@ -108,7 +108,7 @@ export class FunctionEntry {
 
   finish(running: Running, access: Omit<Access, "function">): void {
     this.#running.delete(running);
-    this.limiter.ended(access.status >= 500);
+    if (isAnswer(access)) this.limiter.ended(access.status >= 500);
     this.#shared.metrics.done(this.fn.name, access.status, access.start, access.overheadMs, access.totalMs);
     this.#shared.accessLog?.add({ function: this.fn.name, ...access });
   }
@@ -180,4 +180,9 @@ export class FunctionEntry {
       this.#schedule();
     });
   }
+}
+
+/** Whether the end of an invocation says how the function answers: one that came to no instance, or whose client has left, says only that it failed. */
+function isAnswer({ status, revision }: Pick<Access, "status" | "revision">): boolean {
+  return status >= 500 || (revision !== "" && status !== 499);
 }

@@ -1,3 +1,5 @@
+import type { LoadFailure } from "../pool-manager/client/contract.ts";
+
 /** Every error that the router itself answers with: HTTP status, and what to do. Documented in docs/errors.md. */
 export const ROUTER_ERRORS = {
   PATH_INVALID: [404, "invoke /function/NAME or /function/NAME/path"],
@@ -57,6 +59,14 @@ const FOR_STRANGERS: Partial<Record<RouterErrorCode, string>> = {
   RESPONSE_INVALID: "the function's response cannot be passed on",
   POOL_BLOCKED: "no instance became free, and no other can come at present",
 };
+
+/**
+ * What whoever waits is told of a failure that is not of his own invocation: the words of a crash are those of another
+ * caller's invocation. Those of a load are of the code alone.
+ */
+export function wordsForOthers(name: string, { reason, message }: Pick<LoadFailure, "reason" | "message">): string {
+  return reason === "crash" ? `the process of ${name} has ended again and again soon after its load, and is started again later` : message;
+}
 
 export function isForStrangers(code: RouterErrorCode): boolean {
   return FOR_STRANGERS[code] === undefined;

@@ -1,6 +1,6 @@
 import type { Endpoint, FunctionDemand, LoadFailure, TableFunction } from "../pool-manager/client/contract.ts";
 import type { Refusal } from "../runtime-images/protocol/headers.ts";
-import { FAILURE_CODES, RouterError, type RouterErrorCode } from "./errors.ts";
+import { FAILURE_CODES, RouterError, type RouterErrorCode, wordsForOthers } from "./errors.ts";
 import { Pace } from "./pace.ts";
 import { pick } from "./pick.ts";
 import { Queue, type Waiter } from "./queue.ts";
@@ -235,9 +235,10 @@ export class Limiter {
   }
 
   /** No instance can be had: the function's own error is the answer, until another try is due. */
-  #fail({ reason, message, retryAfterMs }: LoadFailure): void {
+  #fail(failure: LoadFailure): void {
     if (this.#fn.endpoints.length > 0) return;
-    const code = FAILURE_CODES[reason];
+    const { reason, retryAfterMs } = failure;
+    const [code, message] = [FAILURE_CODES[reason], wordsForOthers(this.#fn.name, failure)];
     this.#failure = { code, message, until: this.#now() + retryAfterMs };
     this.rejectAll(() => new RouterError(code, message, retryAfterMs));
   }

@@ -96,7 +96,7 @@ export interface FunctionDemand {
   inFlight: number;
   /** Milliseconds that the oldest waiting invocation has waited. */
   oldestWaitMs: number;
-  /** Invocations of this revision that this router has seen to end, ever. */
+  /** Invocations of this revision that this router has seen to be answered or to fail, ever. */
   ended: number;
   /** … those of them that ended with a status of 500 or more. */
   failed: number;

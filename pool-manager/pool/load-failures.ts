@@ -33,12 +33,12 @@ export class LoadFailures {
     return true;
   }
 
-  /** An instance has crashed after it had loaded; null: further ones are not delayed by that. */
+  /** An instance has crashed after it had loaded; null: nobody is turned away for that. */
   crashed(functionUid: string, revision: string, crashed: Crashed, now: number): CrashLoop | null {
     return this.#crashes.crashed(`${functionUid}/${revision}`, crashed, now);
   }
 
-  /** The revision's crash loop, while no instance of it is started; null: there is none. */
+  /** The revision's crash loop, while it turns invocations away; null: there is none. */
   crashLoop(functionUid: string, revision: string, now: number): CrashLoop | null {
     return this.#crashes.current(`${functionUid}/${revision}`, now);
   }
@@ -58,12 +58,12 @@ export class LoadFailures {
     this.#crashes.retain(isKept);
   }
 
-  /** 0 when the revision has never failed to load, and does not crash. After a crash loop's delay it is started for its minScale too. */
+  /** 0 when the revision has never failed to load, and does not crash. After a crash's delay it is started for its minScale too. */
   blockedUntil(functionUid: string, revision: string, now: number): number {
     // It is asked for each revision in each round.
     if (this.#failed.size === 0 && this.#crashes.isEmpty) return 0;
     const failed = this.#failed.get(`${functionUid}/${revision}`)?.until ?? 0;
-    return Math.max(failed, this.crashLoop(functionUid, revision, now)?.until ?? 0);
+    return Math.max(failed, this.#crashes.blockedUntil(`${functionUid}/${revision}`, now));
   }
 
   /** Why it did not load the last time; null: it has since, or was not tried. */

@@ -4,6 +4,7 @@ import { type Instance, isAdopted, type ObstacleKind } from "../platform/platfor
 import type { Executor } from "./executor.ts";
 import type { LoadFailures } from "./load-failures.ts";
 import type { ReconcilerOptions } from "./options.ts";
+import type { Outcomes } from "./outcomes.ts";
 
 /** What stands in an instance's way is told when it has for this long. Milliseconds. */
 const OBSTACLE_MS = 5000;
@@ -13,6 +14,7 @@ export class Notices {
   readonly #options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
+  readonly #outcomes: Pick<Outcomes, "of">;
   readonly #publish: (change: TableChange) => void;
   /** Echo state of each instance as it was last noticed. */
   readonly #noticed = new Map<string, string>();
@@ -27,11 +29,13 @@ export class Notices {
     options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">,
     executor: Executor,
     failures: LoadFailures,
+    outcomes: Pick<Outcomes, "of">,
     publish: (change: TableChange) => void,
   ) {
     this.#options = options;
     this.#executor = executor;
     this.#failures = failures;
+    this.#outcomes = outcomes;
     this.#publish = publish;
   }
 
@@ -111,15 +115,17 @@ export class Notices {
     this.#publish({ type: "failed", instanceUid: uid, failure });
   }
 
-  /** Where no revision is named its code is not at fault: the platform has restarted the runtime, or it has served others well. */
+  /** An error that names no revision is none of its code: the platform has restarted the runtime, or the process has served others well. */
   #crashed({ uid, pool, echo }: Instance, error: LoadError, now: number): void {
     const { onEvent } = this.#options;
-    const { message, revision } = error;
-    const functionUid = echo?.functionUid ?? null;
+    const { message } = error;
+    const { functionUid = null, revision = null } = echo ?? {};
     onEvent({ type: "instance.crashed", pool, instance: uid, function: functionUid, message });
     if (functionUid === null || revision === null) return;
     const loadedAt = this.#loadedAt.has(uid) ? (this.#loadedAt.get(uid) ?? null) : now;
-    const loop = this.#failures.crashed(functionUid, revision, { instanceUid: uid, loadedAt, error }, now);
+    const { ended, failed } = this.#outcomes.of(functionUid, revision);
+    const crashed = { instanceUid: uid, loadedAt, hasAnswered: error.revision === null, answered: ended - failed, error };
+    const loop = this.#failures.crashed(functionUid, revision, crashed, now);
     if (!loop) return;
     onEvent({ type: "revision.crash-loop", function: functionUid, revision, crashes: loop.crashes, delayMs: loop.until - now, message });
   }

@@ -56,7 +56,7 @@ export class Reconciler implements PoolManagerLink {
     );
     this.#publisher = new Publisher(options, this.#executor, this.#failures, this.#demand);
     this.reports = new Reports(options, this.#executor, this.#failures);
-    this.#notices = new Notices(options, this.#executor, this.#failures, (change) => this.#publisher.tell(change));
+    this.#notices = new Notices(options, this.#executor, this.#failures, this.#outcomes, (change) => this.#publisher.tell(change));
     const { functions, clock, onEvent } = options;
     this.trials = new Trials({
       clock,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { TableFunction } from "../../pool-manager/client/contract.ts";
-import { CrashLoops } from "../../pool-manager/pool/crash-loops.ts";
+import { CrashLoops, type Evidence, verdictOf } from "../../pool-manager/pool/crash-loops.ts";
 import { Rest } from "../helpers/rest.ts";
 
 const error = { reason: "crash" as const, message: "no database", revision: "r1" };
@@ -11,11 +11,58 @@ function delays(loops: CrashLoops, ran: readonly number[]): number[] {
   return ran.map((ms) => {
     const loadedAt = now + 10;
     now = loadedAt + ms;
-    const delay = (loops.crashed("f/r1", { instanceUid: "i", loadedAt, error }, now)?.until ?? now) - now;
+    const delay = (loops.crashed("f/r1", { instanceUid: "i", loadedAt, hasAnswered: false, answered: 0, error }, now)?.until ?? now) - now;
     now += delay;
     return delay;
   });
 }
+
+const SOON: Evidence = { ranMs: 59_999, answeredSince: false, answeredEver: false, crashes: 1 };
+const proven = (crashes: number): Evidence => ({ ...SOON, answeredEver: true, crashes });
+
+test.each<[string, Evidence, string]>([
+  ["after a minute", { ...SOON, ranMs: 60_000, crashes: 9 }, "none"],
+  ["of an instance that served before the pool manager came", { ...SOON, ranMs: null, crashes: 9 }, "none"],
+  ["the first in a row", SOON, "none"],
+  ["the second in a row", { ...SOON, crashes: 2 }, "code 10"],
+  ["the seventh in a row", { ...SOON, crashes: 7 }, "code 300"],
+  ["after an answer", { ...SOON, answeredSince: true, answeredEver: true, crashes: 1 }, "request"],
+  ["the fifth in a row of a revision that has answered before", proven(5), "request"],
+  ["the sixth in a row of a revision that has answered before", proven(6), "code 10"],
+  ["the seventh in a row of a revision that has answered before", proven(7), "code 20"],
+])("a crash %s", (_what, evidence, expected) => {
+  const verdict = verdictOf(evidence);
+  expect(verdict.kind === "code" ? `code ${verdict.delayMs / 1000}` : verdict.kind).toBe(expected);
+});
+
+/** Crashes that follow each other as quickly as they may, each 100 ms after a load; when each was, in seconds, and whether anybody was turned away for it. */
+function crashes(count: number, answeredBefore: (index: number) => number, hasAnswered = false): { at: number[]; loops: number } {
+  const loops = new CrashLoops();
+  const at: number[] = [];
+  let [now, turnedAway] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    now = Math.max(now, loops.blockedUntil("f/r1", now)) + 1;
+    const loop = loops.crashed("f/r1", { instanceUid: "i", loadedAt: now, hasAnswered, answered: answeredBefore(i), error }, now + 100);
+    now += 100;
+    at.push(Math.round(now / 1000));
+    if (loop && loops.current("f/r1", now)) turnedAway += 1;
+  }
+  return { at, loops: turnedAway };
+}
+
+test("requests that end instances of a revision that answers others turn nobody away, and are replaced five at once and then one in five seconds", () => {
+  const answers = crashes(9, (i) => i + 1);
+  expect(answers).toEqual({ at: [0, 0, 0, 0, 0, 1, 5, 10, 15].map((s) => expect.closeTo(s, -0.5)), loops: 0 });
+  expect(crashes(40, (i) => i + 1).at.at(-1)).toBeGreaterThan(150);
+  // What its instance has answered is evidence where no router has told of it yet.
+  expect(crashes(40, () => 0, true).loops).toBe(0);
+});
+
+test("a revision that has answered, and then crashes at every request, gets into the loop after five", () => {
+  const { at, loops } = crashes(8, () => 100);
+  expect(loops).toBe(3);
+  expect((at[7] ?? 0) - (at[6] ?? 0)).toBe(20);
+});
 
 const MINUTE = 60_000;
 
@@ -29,7 +76,7 @@ test.each([
 
 test("instances that were loaded before a crash are of the same round, and those that were there before the pool manager count never", () => {
   const loops = new CrashLoops();
-  const crash = (instanceUid: string, loadedAt: number | null, now: number) => loops.crashed("f/r1", { instanceUid, loadedAt, error }, now)?.crashes ?? 0;
+  const crash = (instanceUid: string, loadedAt: number | null, now: number) => loops.crashed("f/r1", { instanceUid, loadedAt, hasAnswered: false, answered: 0, error }, now)?.crashes ?? 0;
   expect([crash("a", 0, 100), crash("b", 10, 110), crash("c", 20, 120)]).toEqual([0, 0, 0]);
   expect([crash("d", 150, 200), crash("e", 160, 210), crash("f", null, 220)]).toEqual([2, 0, 0]);
 });
@@ -90,4 +137,28 @@ test("an instance that crashes after long service is replaced at once, and so ar
     expect(rest.states().warm).toBe(20);
   }
   expect(rest.events.filter(({ type }) => type === "revision.crash-loop")).toEqual([]);
+});
+
+test("a function whose instances answer between the requests that end them turns nobody away, and stays up", async () => {
+  const { rest, starts, table } = await looping();
+  const from = starts.length;
+  const begun = rest.time.now();
+  let ended = 0;
+  const answer = () => {
+    const key = rest.functions.list()[0]?.uid ?? "";
+    const counted = { ended: ++ended, failed: 0, countedMs: rest.time.now() - begun };
+    const functions = [{ key, revision: "r2", waiting: 0, inFlight: 0, oldestWaitMs: 0, ...counted, instances: [] }];
+    rest.report("a", {}, { functions });
+    rest.time.after(100, answer);
+  };
+  answer();
+  const failures: unknown[] = [];
+  for (let s = 0; s < 60; s++) {
+    await rest.pass(1000);
+    if (table()?.failure) failures.push(table()?.failure);
+  }
+  expect(failures).toEqual([]);
+  expect(rest.events.filter(({ type }) => type === "revision.crash-loop")).toEqual([]);
+  expect(starts.length - from).toBeGreaterThan(10);
+  expect(starts.length - from).toBeLessThan(25);
 });

@@ -128,6 +128,17 @@ test("an invocation that an instance turns away after the table has told that th
   expect(made.demand().waiting).toBe(0);
 });
 
+test("whoever waits while the process of a function keeps crashing is not told the words of another caller's crash", () => {
+  const made = limiter("f", []);
+  const [one, late] = [waiter(), waiter()];
+  made.acquire(one);
+  const failure = { reason: "crash" as const, message: "Error: alice@example.test has no card", instanceUid: "i", retryAfterMs: 500 };
+  made.update({ ...functionOf("f"), failure });
+  made.acquire(late);
+  const message = "the process of f has ended again and again soon after its load, and is started again later";
+  for (const { error } of [one, late]) expect(error).toMatchObject({ code: "FUNCTION_CRASHED", message, retryAfterMs: expect.any(Number) });
+});
+
 test("whoever has waited in vain is told why no instance can come, where that is known", () => {
   const answer = (blocked: string | null) => {
     let now = 0;
