@@ -3,9 +3,9 @@ import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type 
 import { expiry } from "../pool-manager/client/expiry.ts";
 import { HOP_HEADER, type Refusal } from "../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "./access-log.ts";
-import type { Exchange } from "./client/exchange.ts";
 import type { DemandReporter } from "./demand.ts";
 import { RouterError, type RouterErrorCode } from "./errors.ts";
+import type { Beliefs } from "./headers.ts";
 import { Limiter, type RestReason } from "./limiter.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import type { Waiter } from "./queue.ts";
@@ -21,7 +21,7 @@ export interface Running {
 }
 
 /** What the revisions at a router share. */
-export interface Shared {
+export interface Shared extends Beliefs {
   readonly upstreams: Upstreams;
   readonly metrics: RouterMetrics;
   readonly reporter: DemandReporter;
@@ -30,8 +30,6 @@ export interface Shared {
   readonly ownKey: string | null;
   readonly accessLog: AccessLog | null;
   readonly exposeErrors: boolean;
-  /** Whether the sender of a request is believed what it says of its client's: another router, or a proxy that was named. */
-  trusts(exchange: Exchange): boolean;
   /** The slots of a function's revisions. */
   limitersOf(uid: string): Iterable<Limiter>;
   /** Nothing of that name is left. */
@@ -74,7 +72,9 @@ export class FunctionEntry {
     return ownKey === null ? [HOP_HEADER, self] : [HOP_HEADER, self, API_KEY_HEADER, ownKey];
   }
 
-  readonly trusts = (exchange: Exchange): boolean => this.#shared.trusts(exchange);
+  get beliefs(): Beliefs {
+    return this.#shared;
+  }
 
   get active(): number {
     return this.#running.size;

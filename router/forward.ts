@@ -101,8 +101,8 @@ export class Forward implements Running, WireHandler {
 
   #send(): void {
     const [exchange, body] = [this.#exchange, this.#body];
-    const { fn, introduction, upstreams, trusts } = this.#entry;
-    const headers = hopHeaders(exchange, [...introduction, REVISION_HEADER, fn.revision, CALL_ID_HEADER, this.#callId], trusts);
+    const { fn, introduction, upstreams, beliefs } = this.#entry;
+    const headers = hopHeaders(exchange, [...introduction, REVISION_HEADER, fn.revision, CALL_ID_HEADER, this.#callId], beliefs);
     const head = requestHead(exchange, exchange.url, headers, body);
     const { wires } = upstreams.get(this.#owner);
     wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade, maxHead: MAX_PEER_HEAD }, this);

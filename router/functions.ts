@@ -76,11 +76,21 @@ export class Functions implements Shared {
     this.reporter.start();
   }
 
-  /** Without keys anybody may say that it is a router; only routers know their ids. */
+  /** Another router, or a proxy that was named. */
   trusts(exchange: Exchange): boolean {
+    return this.#isRouter(exchange) || this.#proxies.has(exchange.remoteAddress);
+  }
+
+  /** Another router has left in the list what it believes. */
+  believed(exchange: Exchange, list: string): string {
+    if (this.#isRouter(exchange)) return list;
+    return this.#proxies.has(exchange.remoteAddress) ? this.#proxies.believed(list) : "";
+  }
+
+  /** Without keys anybody may say that it is a router; only routers know their ids. */
+  #isRouter(exchange: Exchange): boolean {
     const hop = exchange.header(HOP_HEADER);
-    if (hop !== undefined && (this.#keys !== null || this.#peers.has(hop))) return true;
-    return this.#proxies.has(exchange.remoteAddress);
+    return hop !== undefined && (this.#keys !== null || this.#peers.has(hop));
   }
 
   /** What has the next invocation of this function. */

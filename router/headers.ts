@@ -36,8 +36,12 @@ export function callIdOf(exchange: Exchange): string {
   return `${callPrefix}-${callCount.toString(36)}`;
 }
 
-/** Whether the sender of a request is believed what it says of its client's. Asked only where it says something. */
-type Trusts = (exchange: Exchange) => boolean;
+/** What is believed of what a sender says of its client's request. Asked only where it says something. */
+export interface Beliefs {
+  trusts(exchange: Exchange): boolean;
+  /** The part of its `x-forwarded-for` that is. */
+  believed(exchange: Exchange, list: string): string;
+}
 
 interface Invoked {
   functionUid: string;
@@ -48,19 +52,18 @@ interface Invoked {
 }
 
 /** The client's headers as the instance gets them, after what the platform says. */
-export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix }: Invoked, trusts: Trusts): string[] {
+export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix }: Invoked, beliefs: Beliefs): string[] {
   const { revision, key } = endpoint;
   const headers = [FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId];
   if (key !== null) headers.push(KEY_HEADER, key);
-  const { forwardedFor, claims, passed } = sortHeaders(exchange);
-  const believed = claims.length > 0 && trusts(exchange) ? claims : [];
-  return headers.concat(forwardedFor, publicUrlHeaders(believed, exchange.host, prefix), passed);
+  const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs);
+  return headers.concat(forwardedFor, publicUrlHeaders(claims, exchange.host, prefix), passed);
 }
 
 /** The client's headers as another router gets them, which tells the function its public URL itself. */
-export function hopHeaders(exchange: Exchange, headers: readonly string[], trusts: Trusts): string[] {
-  const { forwardedFor, claims, passed } = sortHeaders(exchange);
-  return headers.concat(forwardedFor, claims.length > 0 && trusts(exchange) ? claims : [], passed);
+export function hopHeaders(exchange: Exchange, headers: readonly string[], beliefs: Beliefs): string[] {
+  const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs);
+  return headers.concat(forwardedFor, claims, passed);
 }
 
 /**
@@ -80,9 +83,9 @@ function framing({ method, upgrade }: Exchange, body: RequestBody): string {
 }
 
 interface Sorted {
-  /** The one header of that name. */
+  /** The one header of that name: what is believed of it, and the sender's address. */
   forwardedFor: string[];
-  /** What the sender says of its client's request. */
+  /** What the sender says of its client's request, where it is believed. */
   claims: string[];
   passed: string[];
 }
@@ -91,7 +94,8 @@ interface Sorted {
  * What goes on of a client's headers: no hop-by-hop ones, nothing that only the platform may say, none that `Connection`
  * names. What it names takes nothing away from what the platform says.
  */
-function sortHeaders({ rawHeaders, remoteAddress }: Exchange): Sorted {
+function sortHeaders(exchange: Exchange, beliefs: Beliefs): Sorted {
+  const { rawHeaders, remoteAddress } = exchange;
   let forwarded = "";
   let named: Set<string> | null = null;
   const claims: string[] = [];
@@ -104,7 +108,12 @@ function sortHeaders({ rawHeaders, remoteAddress }: Exchange): Sorted {
     else if (isClaim(lower)) claims.push(name, value);
     else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && !lower.startsWith(BERTH_PREFIX)) passed.push(name, value);
   }
-  return { forwardedFor: ["x-forwarded-for", joined(forwarded, remoteAddress)], claims, passed: named ? withoutNamed(passed, named) : passed };
+  const believed = forwarded === "" ? "" : beliefs.believed(exchange, forwarded);
+  return {
+    forwardedFor: ["x-forwarded-for", joined(believed, remoteAddress)],
+    claims: claims.length > 0 && beliefs.trusts(exchange) ? claims : [],
+    passed: named ? withoutNamed(passed, named) : passed,
+  };
 }
 
 /** Another router's headers as the client gets them: what it said of the invocation is meant for the client. */

@@ -181,7 +181,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#patience = new Patience(fn, reservation, (what) => this.#timedOut(what));
     const [exchange, body] = [this.#exchange, this.#body];
     const { path, prefix } = this.#route;
-    const headers = upstreamHeaders(exchange, { functionUid: fn.uid, endpoint, callId: this.callId, prefix }, this.#entry.trusts);
+    const headers = upstreamHeaders(exchange, { functionUid: fn.uid, endpoint, callId: this.callId, prefix }, this.#entry.beliefs);
     const head = requestHead(exchange, path, headers, body);
     const { wires } = this.#entry.upstreams.get(endpoint);
     wires.send({ head, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade }, this);

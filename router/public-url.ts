@@ -2,7 +2,7 @@ const PROTO = "x-forwarded-proto";
 const HOST = "x-forwarded-host";
 const PREFIX = "x-forwarded-prefix";
 
-/** What a sender says of its client's request; `x-forwarded-for` is a list that tells by itself who has added to it. */
+/** What a sender says of its client's request; of `x-forwarded-for`, which is a list, the router believes a part. */
 export function isClaim(name: string): boolean {
   return (name.startsWith("x-forwarded-") && name !== "x-forwarded-for") || name === "forwarded" || name === "x-real-ip";
 }

@@ -28,6 +28,17 @@ export class Trust {
     }
   }
 
+  /**
+   * What is believed of an `x-forwarded-for` that a trusted proxy has sent: from its end, the addresses of trusted proxies
+   * and the one that the last of these has seen. What stands before that is the client's word.
+   */
+  believed(list: string): string {
+    const entries = list.split(",").map((entry) => entry.trim());
+    let from = entries.length - 1;
+    while (from > 0 && this.has(entries[from] ?? "")) from -= 1;
+    return entries.slice(Math.max(from, 0)).join(", ");
+  }
+
   /** IPv4 addresses in IPv6 notation, as sockets that take both have them, count as what they stand for. */
   has(address: string): boolean {
     const version = isIP(address);

@@ -46,7 +46,7 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
   };
 }
 
-/** The client, as the first router has seen it. */
+/** The client: the first router leaves nothing before it in the list but what it believes of its proxies. */
 export function sourceOf({ headers }: IncomingMessage): string {
   return String(headers["x-forwarded-for"] ?? "")
     .split(",")[0]

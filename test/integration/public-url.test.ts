@@ -63,7 +63,7 @@ test("a function at a host of its own has no prefix, and the authority of a whol
 });
 
 test("what a client says of it is not passed on, and does not take away what the router says", async () => {
-  expect(await told(alone, "/function/f/", [...CLAIMS, ...OTHERS])).toEqual({ url: OWN, ...NONE, for: "9.9.9.9, 127.0.0.1" });
+  expect(await told(alone, "/function/f/", [...CLAIMS, ...OTHERS])).toEqual({ url: OWN, ...NONE });
   expect((await told(alone, "/function/f/", ["Connection: x-forwarded-proto, x-forwarded-host, x-forwarded-prefix", ...CLAIMS])).url).toEqual(OWN);
   expect((await told(alone, "/x", CLAIMS, "f.fn.test")).url).toEqual(["http", "f.fn.test", undefined, undefined]);
   expect((await told(alone, "/function/f/", ["x-berth-hop: deadbeef", ...CLAIMS])).url).toEqual(OWN);
@@ -75,6 +75,18 @@ test("what a trusted proxy says is passed on, and what it leaves out is the rout
   expect([all.forwarded, all.real]).toEqual(["host=shop.example;proto=https", "9.9.9.9"]);
   expect((await told(behindProxy, "/function/f/", ["X-Forwarded-Proto: https"])).url).toEqual(["https", "public.test:8080", "/function/f", undefined]);
   expect((await told(behindProxy, "/x", ["X-Forwarded-Prefix: /shop"], "f.fn.test")).url).toEqual(["http", "f.fn.test", "/shop", undefined]);
+});
+
+test.each<[string, string[], string]>([
+  ["what the proxy has seen", ["X-Forwarded-For: 9.9.9.9"], "9.9.9.9, 127.0.0.1"],
+  ["not what its client said", ["X-Forwarded-For: 1.1.1.1, 9.9.9.9"], "9.9.9.9, 127.0.0.1"],
+  ["in several lines", ["X-Forwarded-For: 1.1.1.1", "x-forwarded-for: 9.9.9.9, 10.1.2.3"], "9.9.9.9, 10.1.2.3, 127.0.0.1"],
+  ["of trusted proxies alone", ["X-Forwarded-For: 10.0.0.1,10.0.0.2"], "10.0.0.1, 10.0.0.2, 127.0.0.1"],
+  ["no address", ["X-Forwarded-For: 1.1.1.1, unknown"], "unknown, 127.0.0.1"],
+  ["nothing", ["X-Forwarded-For: "], "127.0.0.1"],
+])("of a trusted proxy's x-forwarded-for the function gets %s", async (_what, lines, expected) => {
+  expect((await told(behindProxy, "/function/f/", lines)).for).toBe(expected);
+  expect((await told(alone, "/function/f/", lines)).for).toBe("127.0.0.1");
 });
 
 test("of a body that streams, and of one on a connection that node:http reads, it is the same", async () => {
@@ -90,6 +102,9 @@ test("an invocation that one router passes on to another is told what the first 
     expect((await told(router, "/function/f/")).url).toEqual(OWN);
   }
   expect(seen.slice(before).filter((headers) => headers["x-forwarded-for"] === "127.0.0.1, 127.0.0.1")).toHaveLength(2);
+  const lists: (string | undefined)[] = [];
+  for (const router of pair) lists.push((await told(router, "/function/f/", ["x-forwarded-for: 1.1.1.1, 9.9.9.9"])).for);
+  expect(lists.sort()).toEqual(["9.9.9.9, 127.0.0.1", "9.9.9.9, 127.0.0.1, 127.0.0.1"]);
 });
 
 test("what a router does not believe reaches no other router", async () => {
@@ -97,6 +112,7 @@ test("what a router does not believe reaches no other router", async () => {
   const unbelieving = [await startRouted(functions), await startRouted(functions)];
   for (const { tell } of unbelieving) tell({ type: "routers", routers: unbelieving.map(({ self }) => self) });
   for (const router of unbelieving) expect((await told(router, "/function/f/", CLAIMS)).url).toEqual(OWN);
+  for (const router of unbelieving) expect((await told(router, "/function/f/", ["x-forwarded-for: 9.9.9.9"])).for).not.toContain("9.9.9.9");
   // A client that knows no router's id cannot speak as one.
   for (const router of unbelieving) expect((await told(router, "/function/f/", ["x-berth-hop: 00000000", ...CLAIMS])).url).toEqual(OWN);
   await Promise.all(unbelieving.map((router) => router.close()));
