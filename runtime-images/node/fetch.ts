@@ -32,7 +32,7 @@ export function fetchHandle(target: unknown, from: { functionName: string; env: 
   const handler: FetchHandler = owner.fetch ? owner.fetch.bind(owner) : (target as FetchHandler);
   const callback = async (request: Request): Promise<Response> => {
     const call = currentCall.getStore() as Call;
-    return toSend(await handler(request, from.env, contextOf(call, from.functionName)));
+    return toSend(await handler(request, from.env, contextOf(call, from.functionName)), call);
   };
   const listener = getRequestListener(owner.fetch ? callback : hinting(callback), { errorHandler, autoCleanupIncoming: false });
   return (req, res, call) => {
@@ -72,12 +72,30 @@ function contextOf(call: Call, functionName: string): FetchContext {
 }
 
 /** Takes what a handler returned as a response that can be sent. Throws where it is none. */
-function toSend(returned: unknown): Response {
+function toSend(returned: unknown, call: Call): Response {
   // A response that was made lazily is sent as it is: each question to it would make Node's object.
-  if (returned instanceof Response && Object.getPrototypeOf(returned) !== NativeResponse.prototype) return returned;
+  const lazy = returned instanceof Response && lazyPartsOf(returned);
+  if (lazy) return unread(returned, lazy[1]);
   if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
   if (returned.type === "error") throw new TypeError("fetch() returned Response.error()");
-  return relayed(returned);
+  return relayed(unread(returned, returned.body), call);
+}
+
+/** The response, whose body has to be whole: it would be sent without what was read of it. */
+function unread(response: Response, body: unknown): Response {
+  if (!(body instanceof ReadableStream) || (!body.locked && !Readable.isDisturbed(body as unknown as Readable))) return response;
+  const [what, how] = ["fetch() returned a Response whose body has been read already, or is being read", "read that of response.clone()"];
+  throw new TypeError(`${what}: ${how}, or return a new Response with what was read`);
+}
+
+/** Where a response that was made lazily keeps its parts, until somebody asks for one that makes Node's object. */
+let parts: symbol | undefined;
+
+/** Status, body and headers; null: it is Node's own, or has become it. */
+function lazyPartsOf(response: Response): readonly unknown[] | null {
+  parts ??= Object.getOwnPropertySymbols(new Response("")).find(({ description }) => description === "cache");
+  const kept = parts && (response as unknown as { [key: symbol]: unknown })[parts];
+  return Array.isArray(kept) ? kept : null;
 }
 
 /** Responses of libraries that bring their own fetch (undici, node-fetch) are of other classes, and have the same fields. */
@@ -90,29 +108,41 @@ function isResponse(value: unknown): value is Response {
  * A response that some `fetch()` gave has been decoded: its coding and its length are those of bytes that are gone. The
  * bodies of node-fetch are Node's streams.
  */
-function relayed(response: Response): Response {
+function relayed(response: Response, call: Call): Response {
   const isDecoded = Boolean(response.url) && response.headers.has("content-encoding");
-  if (!isDecoded && response instanceof NativeResponse) return response;
+  if (!isDecoded && response instanceof NativeResponse && !response.body) return response;
   const { status, statusText } = response;
   const headers = new Headers([...response.headers]);
   if (isDecoded) for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-  return new NativeResponse(streamOf(response.body), { status, statusText, headers });
+  return new NativeResponse(streamOf(response.body, call), { status, statusText, headers });
 }
 
-/** Node's own stream of a body: it takes no other class for one, and some are Node's streams with the methods of both. */
-function streamOf(body: unknown): ReadableStream | null {
-  if (body === null || body instanceof ReadableStream) return body;
+/**
+ * Node's own stream of a body: it takes no other class for one, and some are Node's streams with the methods of both. An
+ * error before the head has left is answered as the function's.
+ */
+function streamOf(body: unknown, call: Call): ReadableStream | null {
+  if (body === null) return body;
   const stream = body as Partial<ReadableStream<Uint8Array>>;
-  if (typeof stream.getReader !== "function") return Readable.toWeb(body as Readable) as NodeReadableStream as ReadableStream;
-  const reader = (stream as ReadableStream<Uint8Array>).getReader();
-  return new ReadableStream({
-    pull: async (controller) => {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
+  const source = typeof stream.getReader === "function" ? (stream as ReadableStream<Uint8Array>) : (Readable.toWeb(body as Readable) as NodeReadableStream);
+  const reader = source.getReader();
+  return new ReadableStream(
+    {
+      pull: async (controller) => {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          if (call.res.headersSent) throw error;
+          answerError(call, error);
+          controller.close();
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
     },
-    cancel: (reason) => reader.cancel(reason),
-  });
+    { highWaterMark: 0 },
+  );
 }
 
 function typeOf(value: unknown): string {

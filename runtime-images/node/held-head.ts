@@ -14,6 +14,9 @@ export function holdHead(res: ServerResponse, fail: (error: unknown) => void): v
     if (!held) return !failed;
     const { status, headers } = held;
     held = null;
+    // The error of a body has been answered instead.
+    if (res.headersSent) failed = true;
+    if (failed) return false;
     const isFixed = length !== null && !tellsOfAnother(res, status);
     try {
       writeHead.call(res, status, headers && isFixed ? fitted(headers, length) : headers);

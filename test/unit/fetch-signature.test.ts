@@ -8,6 +8,9 @@ import { type FetchContext, fetchHandle } from "../../runtime-images/node/fetch.
 import { until } from "../helpers/berth.ts";
 import { platformHeaders, Served } from "../helpers/signature.ts";
 
+/** What `fetch()` gives, before the adapter puts a class of its own in its place. */
+const NativeResponse = globalThis.Response;
+
 const closing: (() => void)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
@@ -121,6 +124,48 @@ describe("a response", () => {
     const { error } = JSON.parse(String(answer.body));
     expect([answer.status, error.code, platformHeaders(answer)]).toEqual([500, "FUNCTION_ERROR", ["x-berth-error"]]);
     expect(error.message).toContain(message);
+    await until(async () => served.settled === 1, "the invocation has settled");
+  });
+
+  const fetched = () => fetch("data:text/plain,hello");
+  const streamed = () => new ReadableStream({ start: (controller) => controller.close() });
+  const reading = async (response: Response) => {
+    await response.text();
+    return response;
+  };
+  const locking = (response: Response) => {
+    response.body?.getReader();
+    return response;
+  };
+  test.each<[string, () => unknown]>([
+    ["its own text", () => reading(new Response("hello"))],
+    ["what was fetched", async () => reading(await fetched())],
+    ["a stream", () => reading(new Response(streamed()))],
+    ["a text that somebody reads", () => locking(new Response("hello"))],
+    ["what was fetched, and somebody reads", async () => locking(await fetched())],
+    ["a stream that somebody reads", () => locking(new Response(streamed()))],
+    ["the body of another that was read", async () => new Response((await reading(await fetched())).body)],
+    ["the body of another that somebody reads", async () => new Response(locking(await fetched()).body, { headers: { "x-a": "1" } })],
+  ])("cannot have a body that was read before: %s", async (_what, handler) => {
+    const served = await serve(handler);
+    for (const method of ["GET", "HEAD"]) {
+      const answer = await served.ask("/", { method });
+      expect([answer.status, platformHeaders(answer)]).toEqual([500, ["x-berth-error"]]);
+      if (method === "HEAD") continue;
+      const { error } = JSON.parse(String(answer.body));
+      expect(error).toEqual({ code: "FUNCTION_ERROR", message: expect.stringMatching(/^fetch\(\) returned a Response whose body .* response\.clone\(\)/) });
+    }
+    await until(async () => served.settled === 2, "the invocations have settled");
+  });
+
+  test.each<[string, (body: ReadableStream) => Response]>([
+    ["was fetched", (body) => new NativeResponse(body)],
+    ["was asked for its body", (body) => [new Response(body)].filter((response) => response.body)[0] as Response],
+  ])("that %s, and whose stream fails before its first byte, is the function's error", async (_what, responseOf) => {
+    const served = await serve(() => responseOf(new ReadableStream({ pull: () => Promise.reject(new Error("no upstream")) })));
+    const answer = await served.ask("/");
+    expect([answer.status, platformHeaders(answer)]).toEqual([500, ["x-berth-error"]]);
+    expect(JSON.parse(String(answer.body)).error).toEqual({ code: "FUNCTION_ERROR", message: expect.stringContaining("no upstream") });
     await until(async () => served.settled === 1, "the invocation has settled");
   });
 
