@@ -93,10 +93,12 @@ class Worker {
     this.#leaveWhenUnused();
   }
 
-  /** An error that no code has caught. What else runs may end first. */
+  /** An error that no code has caught. What else runs may end first. A response that refuses a second head is as it was, and so is all else. */
   uncaught(error: unknown): void {
     logError(error);
-    currentCall.getStore()?.crashed(summaryOf(error));
+    const call = currentCall.getStore();
+    call?.crashed(summaryOf(error));
+    if (call && (error as NodeJS.ErrnoException | null | undefined)?.code === "ERR_HTTP_HEADERS_SENT") return;
     this.#ail(summaryOf(error), !this.#served);
   }
 

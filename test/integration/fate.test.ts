@@ -52,6 +52,9 @@ const NEIGHBOURS = `
     "/body": (req) => { let body = ""; req.on("data", (piece) => { body += piece; }).on("end", () => JSON.parse(body)); },
     "/answered": (req, res) => { res.end("answered"); setTimeout(() => { throw new Error("afterwards"); }, 20); },
     "/twice": (req, res) => { res.end("once"); res.write("more"); res.end("again"); },
+    "/answered-twice": async (req, res) => { res.end("once"); void Promise.resolve().then(() => res.setHeader("a", "b")); },
+    "/answered-late": (req, res) => { res.end("once"); setTimeout(() => res.writeHead(200).end("again"), 10); },
+    "/half-twice": (req, res) => { res.write("half"); setTimeout(() => res.setHeader("a", "b"), 10); },
     "/destroyed": (req, res) => { req.socket.destroy(); },
     "/prototype": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); throw new Error("lost prototype"); },
     "/patched": (req, res) => { const proto = require("node:http").ServerResponse.prototype; proto.end = () => { throw new Error("patched"); }; throw new Error("patches"); },
@@ -125,6 +128,21 @@ describe("what a handler does to its own response", () => {
       expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(text)]);
     });
     expect(slow).toEqual([200, "slow"]);
+  });
+
+  test("a second answer is logged, and ends neither its process nor others' invocations", async () => {
+    const slow = await beside("again", async () => {
+      const before = await warmInstance("again");
+      for (const path of ["/answered-twice", "/answered-late"]) expect(await (await berth.invoke("again", {}, path)).text()).toBe("once");
+      // One that has only begun would never end.
+      const half = await berth.invoke("again", {}, "/half-twice");
+      await expect(half.text()).rejects.toThrow();
+      const logged = async () => JSON.stringify(await berth.api.get("/v1/functions/again/logs")).split("ERR_HTTP_HEADERS_SENT").length - 1;
+      await until(async () => (await logged()) >= 3, "all three are logged");
+      expect(await warmInstance("again")).toBe(before);
+    });
+    expect(slow).toEqual([200, "slow"]);
+    expect((await berth.api.get<{ problems: string[] }>("/v1/functions/again")).problems).toEqual([]);
   });
 
   test("what it patches in node:http does not keep the platform from answering", async () => {
