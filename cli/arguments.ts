@@ -5,7 +5,7 @@ import { parseNetwork } from "../router/trust.ts";
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max) {
+    if (text.trim() === "" || !Number.isInteger(value) || value < min || value > max) {
       throw new InvalidArgumentError(`"${text}" is not an integer between ${min} and ${max}.`);
     }
     return value;

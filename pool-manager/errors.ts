@@ -4,6 +4,7 @@ export const MANAGER_ERRORS = {
   MANIFEST_INVALID: [400, "correct the field; the schema is at /v1/schemas/function"],
   TRAFFIC_INVALID: [400, "name revisions of the function, and shares that are 100 percent together at most"],
   BODY_INVALID: [400, "send a JSON body that matches the schema at /docs"],
+  PARAMETER_INVALID: [400, "correct the parameter that is named; /docs lists those of each path"],
   BODY_TOO_LARGE: [413, "send a smaller body: fewer or shorter variables and secrets; files go into the code"],
   REQUEST_INVALID: [400, "send a request that HTTP allows, to a path that /docs lists, with percent-encoding where a path needs it"],
   CODE_INVALID: [400, "upload a tar of plain files with an index.mjs, index.cjs or index.js at its top"],

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
 import type { Api } from "../api.ts";
-import { listed } from "../arguments.ts";
+import { integer, listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { printList, printOne } from "../output.ts";
 import type { FunctionView } from "./function-view.ts";
@@ -50,7 +50,7 @@ export function functionCommands(program: Command): void {
       .option("--timeout <duration>", "how long one invocation may run, such as 30s")
       .option("--load-timeout <duration>", "how long the code may take to load")
       .option("--concurrency <n>", "simultaneous invocations per instance", whole)
-      .option("--canary <percent>", "the new revision gets this share of the invocations beside the active one", whole)
+      .option("--canary <percent>", "the new revision gets this share of the invocations beside the active one", integer(0, 100))
       .option("--rollout <steps>", "how new revisions take over: after each step so many instances, or a share, such as 1,25%,50%; off: at once")
       .option("--rollout-interval <duration>", "how long each step is watched before the next")
       .option("--rollout-parallel <n>", "most instances that change at a time", whole)

@@ -138,6 +138,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
       const { uid } = functions.get(request.params.name);
       const { follow, call, since } = request.query;
       const from = since === undefined ? undefined : sinceMs(since, Date.now());
+      if (from === null) throw new ManagerError("PARAMETER_INVALID", `since: must be a day that there is, and is ${JSON.stringify(since)}`, "since");
       const { tail = from === undefined ? 100 : 1000 } = request.query;
       const items = logs.tail(uid, tail, call, from);
       if (!follow) return { items };

@@ -4,14 +4,15 @@ import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
 import { faultOf } from "../functions/field-fault.ts";
 
-/** Checks requests against their schemas. Bodies are taken as they are; numbers and booleans of a query or path arrive as text. Errors are `BODY_INVALID` with the field. */
+/** Checks requests against their schemas. Bodies are taken as they are; numbers and booleans of a query or path arrive as text. Errors are `BODY_INVALID` with the field, or `PARAMETER_INVALID` with the parameter. */
 export const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = Compile(schema);
   return (value: unknown) => {
     const read = httpPart === "body" ? value : valuesOf(schema, value);
     if (check.Check(read)) return { value: read };
-    const { field, message } = faultOf(check.Errors(read), schema, read);
-    return { error: new ManagerError("BODY_INVALID", `${field || httpPart || "request"}: ${message}`, field || undefined) };
+    const isBody = httpPart === "body";
+    const { field, message } = faultOf(check.Errors(read), schema, read, isBody ? "field" : "parameter");
+    return { error: new ManagerError(isBody ? "BODY_INVALID" : "PARAMETER_INVALID", `${field || httpPart || "request"}: ${message}`, field || undefined) };
   };
 };
 

@@ -60,13 +60,13 @@ const TEXTS: Record<string, string> = {
 
 /**
  * What is wrong with the first wrong field of `input`. `errors`: what a validator reports of it, not empty.
- * Values below `secrets` are not repeated.
+ * Values below `secrets` are not repeated. `noun`: what an unknown name would be.
  */
-export function faultOf(errors: readonly SchemaError[], schema: object, input: unknown): FieldFault {
+export function faultOf(errors: readonly SchemaError[], schema: object, input: unknown, noun = "field"): FieldFault {
   const [first] = errors;
   if (!first) return { field: "", message: "is not valid" };
   const unknown = ["boolean", "additionalProperties"].includes(first.keyword) && errors.find(({ keyword }) => keyword === "additionalProperties");
-  if (unknown) return unknownName(unknown, schema);
+  if (unknown) return unknownName(unknown, schema, noun);
   const path = segments(first.instancePath);
   const value = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], input);
   const place = path.reduce<Schema | undefined>(inside, schema);
@@ -75,7 +75,7 @@ export function faultOf(errors: readonly SchemaError[], schema: object, input: u
 
 function messageOf({ keyword, params, message = "is not valid" }: SchemaError, place: Schema | undefined, value: unknown, secret: boolean): string {
   const { limit, requiredProperties } = params as { limit?: number; requiredProperties?: string[] };
-  if (keyword === "maxLength") return `must have at most ${limit} characters`;
+  if (keyword === "maxLength") return `must have at most ${limit} characters, and has ${String(value).length}`;
   if (keyword === "maxProperties" || keyword === "maxItems") return `must have at most ${limit} entries`;
   if (keyword === "required") return `${requiredProperties?.[0] ?? "a field"} is missing`;
   const wanted = place && expected(place);
@@ -83,7 +83,7 @@ function messageOf({ keyword, params, message = "is not valid" }: SchemaError, p
 }
 
 /** A name that the schema does not have, at the place where it stands. */
-function unknownName({ instancePath, params }: SchemaError, schema: object): FieldFault {
+function unknownName({ instancePath, params }: SchemaError, schema: object, noun: string): FieldFault {
   const path = segments(instancePath);
   const [name = ""] = (params as { additionalProperties?: string[] }).additionalProperties ?? [];
   const place = path.reduce<Schema | undefined>(inside, schema);
@@ -94,7 +94,7 @@ function unknownName({ instancePath, params }: SchemaError, schema: object): Fie
   const known = Object.keys(object?.properties ?? {});
   const meant = nearest(name, known);
   const hint = meant ? `did you mean ${meant}?` : `there is ${known.join(", ")}`;
-  return { field, message: `unknown field ${name.slice(0, 80)}; ${hint}` };
+  return { field, message: `unknown ${noun} ${name.slice(0, 80)}; ${hint}` };
 }
 
 /** What a value has to be, in words. */

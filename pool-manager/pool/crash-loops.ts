@@ -86,21 +86,24 @@ export class CrashLoops {
 
   /** The loop that this crash is part of; null: nobody is turned away for it. */
   crashed(key: string, crashed: Crashed, now: number): CrashLoop | null {
-    const { instanceUid, loadedAt, hasAnswered, answered, error } = crashed;
-    const ranMs = loadedAt === null ? null : now - loadedAt;
-    if (ranMs === null || ranMs >= WELL_MS) this.#rows.delete(key);
-    if (ranMs === null || ranMs >= SOON_MS || loadedAt === null) return null;
+    const ranMs = now - (crashed.loadedAt ?? Number.NEGATIVE_INFINITY);
+    if (ranMs >= WELL_MS) this.#rows.delete(key);
+    if (crashed.loadedAt === null || ranMs >= SOON_MS) return null;
     const known = this.#rows.get(key);
-    if (known && loadedAt <= known.at) return null;
+    if (known && crashed.loadedAt <= known.at) return null;
+    const row = this.#next(known, crashed, ranMs, now);
+    this.#rows.set(key, row);
+    return row.kind === "code" ? row : null;
+  }
+
+  #next(known: Row | undefined, { instanceUid, hasAnswered, answered, error }: Crashed, ranMs: number, now: number): Row {
     const isOver = known === undefined || now - Math.max(known.at, known.until) >= WELL_MS;
     const answeredSince = hasAnswered || answered > (known?.answered ?? 0);
     const crashes = isOver || answeredSince ? 1 : known.crashes + 1;
     const verdict = verdictOf({ ranMs, answeredSince, answeredEver: hasAnswered || answered > 0, crashes });
     const pacedTo = Math.max(known?.pacedTo ?? now, now) + (verdict.kind === "request" ? INTERVAL_MS : 0);
     const until = verdict.kind === "code" ? now + verdict.delayMs : Math.max(now, pacedTo - BURST * INTERVAL_MS);
-    const row = { error, instanceUid, crashes, at: now, until, kind: verdict.kind, answered, pacedTo };
-    this.#rows.set(key, row);
-    return verdict.kind === "code" ? row : null;
+    return { error, instanceUid, crashes, at: now, until, kind: verdict.kind, answered, pacedTo };
   }
 
   /** The loop whose delay is not over; null: nobody is turned away. */

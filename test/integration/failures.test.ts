@@ -123,6 +123,16 @@ describe("a function that fails while it runs", () => {
     await berth.api.call("DELETE", "/v1/functions/looping");
   });
 
+  test("requests that end its process, also some in a row, turn nobody else away", async () => {
+    await berth.deploy("poisoned", "export default (req, res) => (req.url === '/poison' ? process.exit(3) : res.end('ok'));");
+    for (const path of ["/ok", "/poison", "/ok", "/poison", "/poison", "/poison", "/ok"]) {
+      const response = await berth.invoke("poisoned", {}, path);
+      expect([path, response.status]).toEqual([path, path === "/ok" ? 200 : 502]);
+      await response.text();
+    }
+    expect(await problemsOf("poisoned")).toBe("");
+  });
+
   test("the first invocation of an instance has its timeout from when the code has loaded, however long that takes", async () => {
     const code = "await new Promise((loaded) => setTimeout(loaded, 900)); export default async (req, res) => req.url === '/ok' ? res.end('ok') : undefined;";
     await berth.deploy("patient", code, { timeout: "400ms", loadTimeout: "20s" });

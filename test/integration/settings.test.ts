@@ -76,14 +76,17 @@ describe("the API", () => {
   });
 
   test.each([
-    ["folow=true", "BODY_INVALID folow: unknown field folow; did you mean follow?"],
-    ["tail=1001", "BODY_INVALID tail: must be an integer from 0 to 1000, and is the number 1001"],
-    ["tail=many", 'BODY_INVALID tail: must be an integer from 0 to 1000, and is the string "many"'],
+    ["folow=true", "PARAMETER_INVALID folow: unknown parameter folow; did you mean follow?"],
+    ["tail=1001", "PARAMETER_INVALID tail: must be an integer from 0 to 1000, and is the number 1001"],
+    ["tail=many", 'PARAMETER_INVALID tail: must be an integer from 0 to 1000, and is the string "many"'],
     [
       "since=yesterday",
-      'BODY_INVALID since: must be a duration such as "10m" (ms, s, m or h), or a time such as "2026-01-31T12:00:00Z", and is the string "yesterday"',
+      'PARAMETER_INVALID since: must be a duration such as "10m" (ms, s, m or h), or a time such as "2026-01-31T12:00:00Z", and is the string "yesterday"',
     ],
     ["since=10d", 'and is the string "10d"'],
+    ["since=2026-02-31", 'PARAMETER_INVALID since: must be a day that there is, and is "2026-02-31"'],
+    [`call=${"x".repeat(201)}`, "PARAMETER_INVALID call: must have at most 200 characters, and has 201"],
+    ["since=1h&since=2h", "PARAMETER_INVALID since: must be a duration"],
     ["since=2026-13-01", 'and is the string "2026-13-01"'],
     ["since=2026-01-01T25:00Z", 'and is the string "2026-01-01T25:00Z"'],
   ])("logs refuse ?%s", async (query, message) => {
@@ -182,6 +185,11 @@ describe("berth deploy", () => {
     expect(await deploy("--max", "7")).toContain("outcome stays at r1; changed: maxScale");
     expect(await deploy("-e", "V=B", "--canary", "20")).toContain("r2 gets 20 percent of the invocations of outcome beside r1");
     expect((await run("rollback", "outcome")).stderr).toContain("outcome is at r2");
+    // What is wrong is refused, whether anything changes or not.
+    for (const percent of ["200", "101", "-1", "", "many"]) {
+      const refused = await run("deploy", "outcome", `--canary=${percent}`);
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/--canary.* is not an integer between 0 and 100/)]);
+    }
   });
 
   test("names the option that was meant", async () => {

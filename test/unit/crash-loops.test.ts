@@ -76,7 +76,8 @@ test.each([
 
 test("instances that were loaded before a crash are of the same round, and those that were there before the pool manager count never", () => {
   const loops = new CrashLoops();
-  const crash = (instanceUid: string, loadedAt: number | null, now: number) => loops.crashed("f/r1", { instanceUid, loadedAt, hasAnswered: false, answered: 0, error }, now)?.crashes ?? 0;
+  const crash = (instanceUid: string, loadedAt: number | null, now: number) =>
+    loops.crashed("f/r1", { instanceUid, loadedAt, hasAnswered: false, answered: 0, error }, now)?.crashes ?? 0;
   expect([crash("a", 0, 100), crash("b", 10, 110), crash("c", 20, 120)]).toEqual([0, 0, 0]);
   expect([crash("d", 150, 200), crash("e", 160, 210), crash("f", null, 220)]).toEqual([2, 0, 0]);
 });
