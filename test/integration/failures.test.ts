@@ -108,7 +108,7 @@ describe("a function that fails while it runs", () => {
     await until(async () => !(await berth.instances()).some((instance) => instance.uid === before?.uid), "the old instance is gone");
   });
 
-  test("one that ends by itself soon after each load is started a few times only, and those who ask for it get its words at once", async () => {
+  test("one that ends by itself soon after each load is started a few times only, and those who ask for it are told at once", async () => {
     await berth.deploy("looping", "setTimeout(() => process.abort(), 150); export default { fetch: () => new Response('up') };", { minScale: 1 });
     await until(async () => (await problemsOf("looping")).includes("crashes"), "it is known to crash");
     expect(await problemsOf("looping")).toMatch(/^r1 crashes soon after it has loaded, 2 times in a row; the next start is in \d+ s: /);
