@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { type Call, currentCall } from "./call.ts";
 
 const CALL = Symbol("call");
@@ -31,6 +32,20 @@ export function bindEvents(emitter: IncomingMessage | ServerResponse, call: Call
 export function bindSocket(socket: EventEmitter, call: Call): void {
   const { emit } = socket;
   socket.emit = (...args: Parameters<Emit>) => emitIn(call, emit, socket, args);
+}
+
+/**
+ * A function does not end a connection to a router once it has answered: another client's invocation may be on its way
+ * over it. Express does so where code throws after its answer. What node:http ends itself, it ends.
+ */
+export function keepConnection(socket: Socket): void {
+  const { destroy } = socket;
+  socket.destroy = (error?: Error) => {
+    const res = currentCall.getStore()?.res;
+    const isAnswered = res?.req.socket === socket && res.writableEnded && res.shouldKeepAlive;
+    const isWhole = error === undefined && !socket.readableEnded && !socket.writableEnded;
+    return isAnswered && isWhole ? socket : destroy.call(socket, error);
+  };
 }
 
 function emitIn(call: Call, emit: Emit, emitter: EventEmitter, args: Parameters<Emit>): boolean {

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
 import { admitRequest } from "./admit.ts";
 import { type Call, callIdOf, currentCall } from "./call.ts";
-import { followCalls } from "./call-events.ts";
+import { followCalls, keepConnection } from "./call-events.ts";
 import { logError, stackOf, summaryOf } from "./describe.ts";
 import type { FromWorker, ToWorker } from "./ipc.ts";
 import { defineAwslambda } from "./lambda-stream.ts";
@@ -51,6 +51,7 @@ class Worker {
     this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
+      keepConnection(socket);
       this.#connections += 1;
       clearTimeout(this.#leaving);
       socket.on("close", () => {
@@ -111,7 +112,7 @@ class Worker {
     setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
     // From here on only what the function does keeps the process.
     this.#server.close();
-    this.#server.closeAllConnections();
+    currentCall.exit(() => this.#server.closeAllConnections());
     process.channel?.unref();
     this.terminate();
   }

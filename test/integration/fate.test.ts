@@ -54,6 +54,7 @@ const NEIGHBOURS = `
     "/twice": (req, res) => { res.end("once"); res.write("more"); res.end("again"); },
     "/answered-twice": async (req, res) => { res.end("once"); void Promise.resolve().then(() => res.setHeader("a", "b")); },
     "/answered-late": (req, res) => { res.end("once"); setTimeout(() => res.writeHead(200).end("again"), 10); },
+    "/hung-up": (req, res) => { res.end("once"); req.socket.destroy(); },
     "/half-twice": (req, res) => { res.write("half"); setTimeout(() => res.setHeader("a", "b"), 10); },
     "/destroyed": (req, res) => { req.socket.destroy(); },
     "/prototype": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); throw new Error("lost prototype"); },
@@ -128,6 +129,14 @@ describe("what a handler does to its own response", () => {
       expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(text)]);
     });
     expect(slow).toEqual([200, "slow"]);
+  });
+
+  test("a connection that it ends after its answer takes no other invocation with it", async () => {
+    await berth.deploy("hangs-up", NEIGHBOURS);
+    for (let i = 0; i < 40; i++) {
+      const response = await berth.invoke("hangs-up", {}, "/hung-up");
+      expect([response.status, await response.text()]).toEqual([200, "once"]);
+    }
   });
 
   test("a second answer is logged, and ends neither its process nor others' invocations", async () => {
