@@ -12,7 +12,11 @@ const LONGEST = [
   "manage",
   "settings",
   "failures",
+  "continuity",
+  "rewriting-webhook",
   "simulation.test",
+  "edited-updates",
+  "kubelet-faults",
 ];
 
 export default class LongestFirst extends BaseSequencer {
