@@ -55,6 +55,7 @@ export class VirtualTimers {
   /** While timers run, a delay of zero is one of a millisecond: two timers cannot keep time from passing. */
   #isRunning = false;
   readonly #heap = new Heap();
+  readonly #clearReal = clearTimeout;
   readonly #real = Object.fromEntries(NAMES.map((name) => [name, globalThis[name]]));
 
   /** Takes the place of the real ones until `uninstall`. */
@@ -65,7 +66,7 @@ export class VirtualTimers {
         this.#add(kind, () => work(...args), ms);
     const clear = (timer: unknown) => {
       if (timer instanceof VirtualTimer) timer.turn = null;
-      else this.#real.clearTimeout?.(timer as never);
+      else this.#clearReal(timer as NodeJS.Timeout);
     };
     Object.assign(globalThis, {
       setTimeout: add("timeout"),
