@@ -1,4 +1,4 @@
-import { lookedTime } from "./looked-time.ts";
+import { type LookedTime, lookedTime } from "./looked-time.ts";
 
 /** Time and scheduling, so that a simulation can own them. */
 export interface Clock {
@@ -10,15 +10,22 @@ export interface Clock {
   soon(fn: () => void): void;
 }
 
-const looked = lookedTime(() => performance.now());
+/** A clock of this process. */
+type ProcessClock = Clock & Pick<LookedTime, "onGap">;
 
 /** Its `now` leaves out time in which this process stood still; its timers do not, and whoever they wake looks at `now`. */
-export const realClock: Clock & Pick<typeof looked, "onGap"> = {
-  now: looked.now,
-  onGap: looked.onGap,
-  after(ms, fn) {
-    const timer = setTimeout(fn, ms);
-    return () => clearTimeout(timer);
-  },
-  soon: (fn) => void setImmediate(fn),
-};
+export function processClock(): ProcessClock {
+  const { now, onGap } = lookedTime(() => performance.now());
+  return {
+    now,
+    onGap,
+    after(ms, fn) {
+      const timer = setTimeout(fn, ms);
+      return () => clearTimeout(timer);
+    },
+    soon: (fn) => void setImmediate(fn),
+  };
+}
+
+/** The one that all parts of a pool manager share. */
+export const realClock: ProcessClock = processClock();

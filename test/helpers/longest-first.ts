@@ -12,7 +12,11 @@ const LONGEST = [
   "manage",
   "settings",
   "failures",
+  "continuity",
+  "rewriting-webhook",
   "simulation.test",
+  "edited-updates",
+  "kubelet-faults",
 ];
 
 export default class LongestFirst extends BaseSequencer {
@@ -21,6 +25,7 @@ export default class LongestFirst extends BaseSequencer {
       const at = LONGEST.findIndex((name) => moduleId.includes(name));
       return at < 0 ? LONGEST.length : at;
     };
-    return [...files].sort((a, b) => rank(a) - rank(b));
+    // A process that is shared ends with the first file of another project.
+    return [...files].sort((a, b) => a.project.name.localeCompare(b.project.name) || rank(a) - rank(b));
   }
 }

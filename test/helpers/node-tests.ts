@@ -1,5 +1,8 @@
 import LongestFirst from "./longest-first.ts";
 
+/** A sequencer that is named here would take precedence. */
+const isShuffled = process.argv.some((argument) => argument.startsWith("--sequence.shuffle"));
+
 /** How tests run that need nothing but Node, in `npm test` and in the tier of long ones. */
 export const NODE_TESTS = {
   globalSetup: ["test/helpers/build.ts"],
@@ -8,6 +11,6 @@ export const NODE_TESTS = {
   hookTimeout: 30_000,
   // Two workers: integration tests start processes of their own, and timing must not drown.
   maxWorkers: 2,
-  sequence: { sequencer: LongestFirst },
+  sequence: isShuffled ? {} : { sequencer: LongestFirst },
   pool: "forks" as const,
 };

@@ -6,7 +6,7 @@ import type { KruisePlatform } from "../../pool-manager/platform/kruise/kruise.t
 import { Leadership } from "../../pool-manager/platform/kruise/leadership.ts";
 import { highestTerm } from "../../pool-manager/platform/kruise/terms.ts";
 import type { PreparedCode } from "../../pool-manager/platform/platform.ts";
-import { realClock } from "../../pool-manager/pool/clock.ts";
+import { processClock } from "../../pool-manager/pool/clock.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import type { PoolSpec } from "../../pool-manager/pool/state.ts";
@@ -67,7 +67,7 @@ export class MemoryManager {
       functions: this.functions,
       pools: { list: () => [pool] },
       layer: code.blob,
-      clock: realClock,
+      clock: processClock(),
       pace: defaultPace({ kind: "kruise", loadPath: "inline" } as never),
       term,
       onEvent,

@@ -1,6 +1,7 @@
 import { createRequire, syncBuiltinESMExports } from "node:module";
-import { vi } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { random } from "../../bench/driver.ts";
+import { VirtualTimers } from "./virtual-timers.ts";
 
 /** What `import … from "node:timers/promises"` shows, once it was synchronized. */
 const promises = createRequire(import.meta.url)("node:timers/promises") as { setTimeout: typeof virtualSleep };
@@ -16,17 +17,17 @@ const LIMIT_MS = 30 * 24 * 3_600_000;
  */
 export class VirtualTime {
   readonly random: () => number;
+  readonly #timers = new VirtualTimers();
   #running = false;
+  #ended = false;
   /** The first error that a timer's work has thrown, past all promises. */
   #thrown: unknown = null;
   #restoreRandom: () => void;
 
   private constructor(seed: number) {
     this.random = random(seed);
-    vi.useFakeTimers({
-      now: Date.UTC(2026, 0, 1),
-      toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "clearImmediate", "Date", "performance"],
-    });
+    vi.useFakeTimers({ now: Date.UTC(2026, 0, 1), toFake: ["Date", "performance"] });
+    this.#timers.install();
     promises.setTimeout = virtualSleep;
     syncBuiltinESMExports();
     const spy = vi.spyOn(Math, "random").mockImplementation(this.random);
@@ -41,6 +42,8 @@ export class VirtualTime {
   /** Runs `body` in virtual time from its first moment to its end. */
   static async run<T>(seed: number, body: (time: VirtualTime) => Promise<T>): Promise<T> {
     const time = VirtualTime.begin(seed);
+    // A test that was given up, and whose body goes on, would drive the clocks of the next one.
+    onTestFinished(() => time.#giveBack());
     const ran = await time.until(body(time)).then(
       (result) => ({ result }),
       (error: unknown) => ({ error }),
@@ -52,12 +55,19 @@ export class VirtualTime {
 
   /** Throws what a timer's work has thrown meanwhile. */
   end(): void {
+    this.#giveBack();
+    if (this.#thrown) throw this.#thrown;
+  }
+
+  #giveBack(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#running = false;
     this.#restoreRandom();
+    this.#timers.uninstall();
     vi.useRealTimers();
     promises.setTimeout = realSleep;
     syncBuiltinESMExports();
-    if (this.#thrown) throw this.#thrown;
   }
 
   now(): number {
@@ -109,14 +119,22 @@ export class VirtualTime {
     const limit = this.now() + LIMIT_MS;
     while (true) {
       await new Promise<void>((resolve) => turn(resolve));
-      if (isOver()) return;
+      if (isOver() || this.#ended) return;
       if (this.now() > limit) throw new Error("virtual time has run out: what is waited for never happens");
       try {
-        vi.advanceTimersToNextTimer();
+        this.#advanceToNextTimer();
       } catch (error) {
         this.#thrown ??= error;
       }
     }
+  }
+
+  #advanceToNextTimer(): void {
+    const at = this.#timers.next();
+    if (at === null) return;
+    vi.advanceTimersByTime(at - this.#timers.now);
+    this.#timers.now = at;
+    this.#timers.runDue();
   }
 }
 

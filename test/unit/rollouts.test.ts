@@ -3,7 +3,7 @@ import { ManagerError } from "../../pool-manager/errors.ts";
 import type { FunctionRecord } from "../../pool-manager/functions/function.ts";
 import { begin } from "../../pool-manager/functions/rollout.ts";
 import { Attempts } from "../../pool-manager/pool/attempts.ts";
-import { realClock } from "../../pool-manager/pool/clock.ts";
+import { processClock } from "../../pool-manager/pool/clock.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { Rollouts } from "../../pool-manager/pool/rollouts.ts";
 
@@ -30,9 +30,10 @@ beforeEach(() => {
     if (failure) throw failure;
     record = { ...from, ...change };
   };
-  attempts = new Attempts({ clock: realClock, onEvent });
+  const clock = processClock();
+  attempts = new Attempts({ clock, onEvent });
   const rolling = () => (record.rollout?.state === "rolling" ? [record] : []);
-  rollouts = new Rollouts({ functions: { rolling, progress }, look: () => seen() as never, clock: realClock, onEvent, attempts });
+  rollouts = new Rollouts({ functions: { rolling, progress }, look: () => seen() as never, clock, onEvent, attempts });
   rollouts.start();
 });
 afterEach(() => {

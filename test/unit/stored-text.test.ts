@@ -1,22 +1,17 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import * as fs from "node:fs/promises";
+import type * as fs from "node:fs/promises";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import * as yaml from "yaml";
 import { FileStore } from "../../pool-manager/functions/file-store.ts";
 import type { FunctionRecord } from "../../pool-manager/functions/function.ts";
 import { parseManifest } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 
-vi.mock("yaml", async (original) => {
-  const actual = await original<typeof yaml>();
-  return { ...actual, parse: vi.fn(actual.parse) };
-});
-vi.mock("node:fs/promises", async (original) => {
-  const actual = await original<typeof fs>();
-  return { ...actual, readFile: vi.fn(actual.readFile) };
-});
+/** What `import … from "node:fs/promises"` shows, once it was synchronized. */
+const files = createRequire(import.meta.url)("node:fs/promises") as typeof fs;
 
 const FUNCTIONS = 40;
 
@@ -34,7 +29,6 @@ beforeEach(async () => {
     await registry.deploy(`f${i}`, () => parseManifest({ env: { TEXT: `é\u2028"#: ${i}\n- ` } }, ["node"]), { layer: "layer", entry: "index.mjs" });
   }
   written = [...registry.list()];
-  vi.clearAllMocks();
 });
 
 async function loaded(): Promise<FunctionRecord[]> {
@@ -43,8 +37,12 @@ async function loaded(): Promise<FunctionRecord[]> {
 }
 
 test("what was written is read without a parser of YAML", async () => {
+  const parse = vi.spyOn(yaml.Parser.prototype, "parse");
+  onTestFinished(() => parse.mockRestore());
   expect(await loaded()).toEqual(written);
-  expect(yaml.parse).not.toHaveBeenCalled();
+  expect(parse).not.toHaveBeenCalled();
+  yaml.parse("a: 1");
+  expect(parse).toHaveBeenCalledOnce();
 });
 
 test("it is YAML all the same, and what is there in YAML's own style is read and written on", async () => {
@@ -58,15 +56,20 @@ test("it is YAML all the same, and what is there in YAML's own style is read and
 });
 
 test("files are read some at a time: a start needs few descriptors, however many functions there are", async () => {
-  const actual = await vi.importActual<typeof fs>("node:fs/promises");
+  const { readFile } = files;
   let open = 0;
   let most = 0;
-  vi.mocked(fs.readFile).mockImplementation((async (path: string) => {
+  const spy = vi.spyOn(files, "readFile").mockImplementation((async (path: string) => {
     most = Math.max(most, ++open);
-    return actual.readFile(path).finally(() => (open -= 1));
-  }) as typeof fs.readFile);
+    return readFile(path).finally(() => (open -= 1));
+  }) as typeof readFile);
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    spy.mockRestore();
+    syncBuiltinESMExports();
+  });
   await loaded();
-  expect(fs.readFile).toHaveBeenCalledTimes(FUNCTIONS);
+  expect(spy).toHaveBeenCalledTimes(FUNCTIONS);
   expect(most).toBeLessThanOrEqual(32);
 });
 
