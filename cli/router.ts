@@ -9,6 +9,7 @@ import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contrac
 import { TableSnapshots } from "../pool-manager/client/snapshot.ts";
 import { SnapshotLink } from "../pool-manager/client/snapshot-link.ts";
 import { type Router, startRouter } from "../router/start.ts";
+import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
 import { type RouterOptions, routerConfig } from "./router-options.ts";
 
@@ -68,7 +69,7 @@ async function startAdmin({ registry, unready }: Router, { host, adminPort }: Ro
       res.writeHead(path === "/readyz" || path === "/healthz" ? 200 : 404).end();
     }
   });
-  server.listen(adminPort, host);
+  server.listen(adminPort, listenHost(host));
   await once(server, "listening").catch((error) => {
     throw portError(error, "--admin-port", adminPort);
   });

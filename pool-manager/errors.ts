@@ -28,6 +28,10 @@ export const MANAGER_ERRORS = {
   ROLLOUT_OVER: [409, "berth rollout status NAME shows the last one; one begins when a revision is deployed to a function with a rollout policy"],
   SECRETS_LOST: [409, "give their values again with secrets, or take them away: null in a PATCH, --unset NAME; on a cluster secretRef brings them back"],
   FIELD_OWNED: [409, "change it where it is declared: kubectl get functions.berth.dev NAME -o yaml --show-managed-fields tells by whom"],
+  FUNCTION_ENDING: [
+    409,
+    "wait until it is gone and deploy again, or end what holds it: kubectl get functions.berth.dev NAME -o yaml shows its metadata.finalizers",
+  ],
   RECORD_TOO_LARGE: [
     413,
     "give it fewer or shorter variables, secrets and files: Kubernetes keeps at most 1 MiB of secret values for a function's revisions together; files go into the code",

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { httpUrl } from "../pool-manager/client/address.ts";
 import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contract.ts";
+import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
 import { Functions } from "./functions.ts";
@@ -40,7 +41,7 @@ export async function startRouter(
   const standing = new Standing({ table: functions.table, say });
   const server = new RouterServer(config, functions, standing);
   metrics.unheard(() => functions.table.unheardMs);
-  server.http.listen(config.port, config.host);
+  server.http.listen(config.port, listenHost(config.host));
   await once(server.http, "listening");
   const { port } = server.http.address() as AddressInfo;
   functions.follow(connect({ id, host: config.advertise, port }));

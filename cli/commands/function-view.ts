@@ -18,6 +18,8 @@ export interface FunctionView {
   secrets: string[];
   split: Record<string, number>;
   instances: { warm: number; starting: number };
+  /** What holds it while it is being deleted; null: it is not. */
+  ending: string[] | null;
   /** What is in the function's way, in words. */
   problems: string[];
   newRevision?: boolean;

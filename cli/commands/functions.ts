@@ -84,7 +84,7 @@ export function functionCommands(program: Command): void {
       const columns = [
         { title: "NAME", value: (fn: FunctionView) => fn.name },
         { title: "RUNTIME", value: (fn: FunctionView) => fn.runtime },
-        { title: "REVISION", value: (fn: FunctionView) => fn.revision },
+        { title: "REVISION", value: (fn: FunctionView) => (fn.ending ? `${fn.revision} (ending)` : fn.revision) },
         { title: "WARM", value: (fn: FunctionView) => fn.instances.warm },
         { title: "SCALE", value: (fn: FunctionView) => `${fn.minScale}–${fn.maxScale}` },
         { title: "CONCURRENCY", value: (fn: FunctionView) => fn.concurrency },

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { listenHost } from "../../runtime-images/protocol/listen-host.ts";
 import { ManagerError } from "../errors.ts";
 import { refuseBroken } from "./broken.ts";
 
@@ -44,7 +45,7 @@ export class Front {
   /** Rejects with EADDRINUSE and the like. */
   static async listen(host: string, port: number, handler: RequestListener): Promise<Front> {
     const server = createServer({ requestTimeout: REQUEST_MS, requireHostHeader: false });
-    server.listen(port, host);
+    server.listen(port, listenHost(host));
     await once(server, "listening");
     return new Front(server, handler);
   }

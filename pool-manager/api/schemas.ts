@@ -126,6 +126,9 @@ export const FunctionView = Type.Object({
   rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null: at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
+  ending: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description: "What holds a function whose resource somebody has deleted, such as finalizers: it is served until they are gone; null: it is not being deleted.",
+  }),
   problems: Type.Array(Type.String(), { description: "What is in the function's way, in words; empty: nothing is known to be." }),
   revisions: Type.Array(Type.String()),
 });

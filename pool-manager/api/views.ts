@@ -6,9 +6,10 @@ import { percentOf } from "../functions/rollout.ts";
 import type { ApiContext } from "./context.ts";
 
 /** A function as the API shows it. */
-export function viewFunction(record: FunctionRecord, { routerUrl, countInstances, problemsOfFunction }: ApiContext) {
+export function viewFunction(record: FunctionRecord, { functions, routerUrl, countInstances, problemsOfFunction }: ApiContext) {
   const active = activeRevision(record);
   const url = routerUrl();
+  const ending = functions.endingOf(record.name);
   return {
     name: record.name,
     uid: record.uid,
@@ -22,9 +23,14 @@ export function viewFunction(record: FunctionRecord, { routerUrl, countInstances
     aliases: record.traffic.aliases,
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
-    problems: problemsOfFunction(record),
+    ending,
+    problems: [...endingInWords(ending), ...problemsOfFunction(record)],
     revisions: record.revisions.map((revision) => revision.id),
   };
+}
+
+function endingInWords(ending: readonly string[] | null): string[] {
+  return ending ? [`is ending: its resource was deleted, and is held by ${ending.join(", ")}; until it is gone the function is served`] : [];
 }
 
 /** Throws `ROLLOUT_OVER` where there was none. */

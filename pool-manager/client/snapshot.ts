@@ -3,13 +3,20 @@ import type { PoolManagerLink, RouterPeer, TableFunction } from "./contract.ts";
 import type { SavedTable } from "./parse.ts";
 import { RedisConnector } from "./redis-connector.ts";
 
-/** The table is written at most this often. Milliseconds. */
+/** A small table is written at most this often. Milliseconds. */
 const SAVE_EVERY_MS = 200;
+/** A large one of a fleet that changes all the time is at most this old, and what a write takes. Milliseconds. */
+const MAX_PAUSE_MS = 5000;
+/** Writes of it take at most a twentieth of the time, and so many bytes of the network. */
+const PAUSE_PER_WRITE = 20;
+const BYTES_PER_MS = 2000;
 const COMMAND_MS = 500;
 /** A connection on which an answer is missing for this long is made anew: its other end may be gone. Milliseconds. */
 const SILENT_MS = 2000;
-/** It is written again after this, changed or not: Redis may have been flushed. Milliseconds. */
-const SAVE_AGAIN_MS = 2000;
+/** Whether it is still there is asked after this: Redis may have been flushed. Milliseconds. */
+const LOOK_EVERY_MS = 2000;
+/** It is written again after this, changed or not: what is there may be damaged. Milliseconds. */
+const SAVE_AGAIN_MS = 60_000;
 
 /**
  * The last table in Redis, for routers that start while no pool manager answers, and the leader's own address, for those
@@ -39,21 +46,56 @@ export class TableSnapshots {
   /** Follows the table and keeps it written, with the `url` of the manage API that it comes from. Returns the end of it. */
   keep(link: PoolManagerLink, routers: () => RouterPeer[], url: string): () => void {
     let timer: NodeJS.Timeout | null = null;
-    const save = () => {
+    let isOver = false;
+    let notBefore = 0;
+    let saved: { routers: string; at: number } | null = null;
+    const save = async () => {
+      const began = performance.now();
+      const table: SavedTable = { functions: functionsOf(link), routers: routers() };
+      const text = JSON.stringify(table);
+      saved = { routers: JSON.stringify(table.routers), at: began };
+      await this.#redis.mset(this.#key, text, this.#managerKey, url).catch(() => {
+        saved = null;
+      });
+      const ended = performance.now();
+      notBefore = ended + pauseAfter({ bytes: text.length, tookMs: ended - began });
       timer = null;
-      const saved: SavedTable = { functions: functionsOf(link), routers: routers() };
-      this.#redis.mset(this.#key, JSON.stringify(saved), this.#managerKey, url).catch(() => later());
     };
+    // A change that comes during a write is in none.
+    let isDue = false;
     const later = () => {
-      timer ??= setTimeout(save, SAVE_EVERY_MS);
+      isDue = true;
+      timer ??= setTimeout(
+        async () => {
+          isDue = false;
+          await save();
+          if ((isDue || saved === null) && !isOver) later();
+        },
+        Math.max(SAVE_EVERY_MS, notBefore - performance.now()),
+      );
+    };
+    const look = async () => {
+      const isSame = saved !== null && saved.routers === JSON.stringify(routers()) && performance.now() - saved.at < SAVE_AGAIN_MS;
+      if ((!isSame || !(await this.#isThere(url))) && !isOver) later();
     };
     const unsubscribe = link.subscribe(later);
-    const again = setInterval(later, SAVE_AGAIN_MS);
+    const looking = setInterval(() => void look(), LOOK_EVERY_MS);
     return () => {
-      clearInterval(again);
+      isOver = true;
+      clearInterval(looking);
       if (timer) clearTimeout(timer);
       unsubscribe();
     };
+  }
+
+  /** False: nothing was written there, or by another pool manager, or nobody answers. */
+  async #isThere(url: string): Promise<boolean> {
+    try {
+      const [count, manager] = await Promise.all([this.#redis.exists(this.#key), this.#redis.get(this.#managerKey)]);
+      return count === 1 && manager === url;
+    } catch {
+      return false;
+    }
   }
 
   /** As it was written, by whatever version or program. */
@@ -78,4 +120,12 @@ function functionsOf(link: PoolManagerLink): TableFunction[] {
     if (change.type === "snapshot") ({ functions } = change);
   })();
   return functions;
+}
+
+/**
+ * How long the table is not written after a write, in milliseconds: 5.4 MB, as of 10,000 functions with an instance each,
+ * would be 27 MB a second, and take up most of the leader's time.
+ */
+export function pauseAfter({ bytes, tookMs }: { bytes: number; tookMs: number }): number {
+  return Math.min(MAX_PAUSE_MS, Math.max(SAVE_EVERY_MS, tookMs * PAUSE_PER_WRITE, bytes / BYTES_PER_MS));
 }

@@ -141,6 +141,8 @@ export interface FunctionStore {
   /** A rollout got on: nobody has declared anything else. */
   progress(record: FunctionRecord, secrets: Secrets): Promise<void>;
   remove(record: FunctionRecord): Promise<void>;
+  /** What holds a function that somebody has deleted past the API, until when it is served; null: nobody has. */
+  endingOf?(name: string): string[] | null;
 }
 
 /** Kept for rollback. */

@@ -109,6 +109,11 @@ export class FunctionRegistry {
     return this.#byName.get(name)?.record;
   }
 
+  /** What holds a function that is being deleted; null: it is not. */
+  endingOf(name: string): string[] | null {
+    return this.#store.endingOf?.(name) ?? null;
+  }
+
   get(name: string): FunctionRecord {
     return this.#held(name).record;
   }

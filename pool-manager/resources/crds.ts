@@ -62,11 +62,11 @@ const CONDITIONS = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
-/** A former leader writes a lower term than is there. A term that cannot be true (`believable`) fences nobody off: it would for ever. */
+/** A former leader writes a lower term than is there. The last term, and what cannot be one (`believable`), fences nobody off: it would for ever, also the hand that takes it back. */
 const FENCED = {
   "x-kubernetes-validations": [
     {
-      rule: `!has(oldSelf.term) || oldSelf.term > ${MAX_TERM} || (has(self.term) && self.term >= oldSelf.term)`,
+      rule: `!has(oldSelf.term) || oldSelf.term >= ${MAX_TERM} || (has(self.term) && self.term >= oldSelf.term)`,
       message: "an older leader's write",
     },
   ],

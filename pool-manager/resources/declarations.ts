@@ -2,7 +2,7 @@ import { ManagerError } from "../errors.ts";
 import type { CodeRef, Declaration, FunctionRecord } from "../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../functions/manifest.ts";
 import type { FormerFunctions } from "./former-functions.ts";
-import { type FunctionResource, type FunctionSpec, ownedFields, specOf, toApply, trafficOf } from "./function-resource.ts";
+import { type FunctionResource, type FunctionSpec, holdersOf, ownedFields, specOf, toApply, trafficOf } from "./function-resource.ts";
 import type { FunctionSecrets } from "./function-secrets.ts";
 import { FIELD_MANAGER, type ResourceClient } from "./resource-client.ts";
 
@@ -53,10 +53,12 @@ export class Declarations {
   async declare(record: FunctionRecord): Promise<FunctionResource> {
     const { client } = this.#options;
     const current = client.cache.get(record.name);
+    refuseEnding(current);
     const wanted = specOf(record);
     if (!current) return client.apply(record.name, wanted);
     const owned = ownedFields(current, FIELD_MANAGER);
     const applied = await client.apply(record.name, toApply(wanted, current.spec, owned, await this.#isCode(current.spec, wanted)));
+    refuseEnding(applied);
     const left = toApply(wanted, applied.spec, new Set(), await this.#isCode(applied.spec, wanted));
     const fields = Object.keys(left).join(", ");
     if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by somebody else, in the resource of ${record.name}`, Object.keys(left)[0]);
@@ -93,4 +95,12 @@ export class Declarations {
     this.#taken.set(functionName, secret.version);
     return secret.values;
   }
+}
+
+/** Throws `FUNCTION_ENDING`: what is written to a resource that is being deleted goes with it. */
+function refuseEnding(resource: FunctionResource | undefined): void {
+  const holders = resource && holdersOf(resource);
+  if (!holders) return;
+  const message = `${resource.metadata.name} is being deleted, held by ${holders.join(", ")}, and served until it is gone: what is deployed now would go with it`;
+  throw new ManagerError("FUNCTION_ENDING", message);
 }

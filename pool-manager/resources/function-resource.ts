@@ -144,3 +144,9 @@ function defaultOf(field: string): unknown {
 function hasAny(values: object): boolean {
   return Object.keys(values).length > 0;
 }
+
+/** Finalizers that hold a resource whose deletion was asked for; null: nobody has. */
+export function holdersOf({ metadata: { deletionTimestamp, finalizers } }: FunctionResource): string[] | null {
+  if (deletionTimestamp === undefined) return null;
+  return finalizers?.length ? finalizers : ["the API server"];
+}

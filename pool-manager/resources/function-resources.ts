@@ -14,7 +14,7 @@ import { withCondition } from "./conditions.ts";
 import { Declarations } from "./declarations.ts";
 import { Definition } from "./definition.ts";
 import { FormerFunctions } from "./former-functions.ts";
-import { type FunctionResource, type FunctionStatus, recordOf } from "./function-resource.ts";
+import { type FunctionResource, type FunctionStatus, holdersOf, recordOf } from "./function-resource.ts";
 import { FunctionSecrets } from "./function-secrets.ts";
 import { inForce, type Readiness, reported, withRecord } from "./function-status.ts";
 import { Intake } from "./intake.ts";
@@ -186,6 +186,11 @@ export class FunctionResources implements FunctionStore {
     return this.#client.cache.get(name)?.metadata.uid ?? null;
   }
 
+  endingOf(name: string): string[] | null {
+    const resource = this.#client.cache.get(name);
+    return resource ? holdersOf(resource) : null;
+  }
+
   progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
     const { name } = record;
     return this.#write(name, async () => {
@@ -214,7 +219,9 @@ export class FunctionResources implements FunctionStore {
     const known = this.#known.get(name);
     this.#known.delete(name);
     try {
-      if (resource) await this.#client.delete(resource);
+      const held = resource && (await this.#client.delete(resource));
+      // A resource that finalizers hold is there at the next start too: without the record it is no function.
+      if (held) await this.#client.updateStatus(held, ({ conditions }) => ({ conditions })).catch(() => {});
       this.#lost.settled(name);
       this.#declarations.forget(name);
       this.#keeper.forget(name);

@@ -128,10 +128,15 @@ export class ResourceClient<T extends WithStatus> {
     return given;
   }
 
-  async delete({ metadata: { name, uid } }: T): Promise<void> {
-    await this.#kube.delete(`${this.#path}/${name}`, { preconditions: { uid } }, "function").catch((error: KubeError) => {
+  /** Returns the resource where finalizers hold it; null: it is gone. */
+  async delete({ metadata: { name, uid } }: T): Promise<T | null> {
+    const left = await this.#kube.delete<Partial<T> | null>(`${this.#path}/${name}`, { preconditions: { uid } }, "function").catch((error: KubeError) => {
       if (error.status !== 404) throw error;
+      return null;
     });
+    if (!left?.metadata?.deletionTimestamp) return null;
+    this.cache.learn(left as T);
+    return left as T;
   }
 
   close(): void {

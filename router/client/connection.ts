@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { peerAddress } from "../../runtime-images/protocol/listen-host.ts";
 import { KEPT_BYTES } from "./body.ts";
 import { DirectExchange } from "./direct-exchange.ts";
 import type { Exchange } from "./exchange.ts";
@@ -47,7 +48,7 @@ export class ClientConnection {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#remoteAddress = socket.remoteAddress ?? "";
+    this.#remoteAddress = peerAddress(socket.remoteAddress);
     socket.setNoDelay(true);
     socket.setTimeout(IDLE_MS);
     socket.on("data", this.#take).on("drain", this.#drained).on("timeout", this.#timedOut);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { peerAddress } from "../../runtime-images/protocol/listen-host.ts";
 import type { Running } from "../entry.ts";
 import { RouterError } from "../errors.ts";
 import { sendError } from "../send-error.ts";
@@ -38,7 +39,7 @@ export class NodeExchange implements Exchange {
   }
 
   get remoteAddress(): string {
-    return this.#req.socket.remoteAddress ?? "";
+    return peerAddress(this.#req.socket.remoteAddress);
   }
 
   header(name: string): string | undefined {

@@ -60,7 +60,7 @@ export class Control {
     });
   }
 
-  async listenTls(address: { host: string; port: number }, identity: Identity, leaderKey: KeyObject): Promise<void> {
+  async listenTls(address: { host: string | undefined; port: number }, identity: Identity, leaderKey: KeyObject): Promise<void> {
     this.#leaderKey = leaderKey;
     // Embedded instances need no TLS, and loading it takes a tenth of their supervisor's start.
     const { createServer: createTlsServer } = await import("node:https");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
 import { unpackLayer } from "../protocol/layer.ts";
 import { INSTANCE_VARIABLE, killLeftBehind } from "../protocol/left-behind.ts";
+import { listenHost } from "../protocol/listen-host.ts";
 import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
 import { importPublicKey } from "../protocol/signature.ts";
 import { awaitCode } from "./arrival.ts";
@@ -55,7 +56,7 @@ class Supervisor implements Controlled {
     const identity = createIdentity();
     process.stdout.write(`${CONTROL_READY} ${identity.fingerprint}\n`);
     this.#boot();
-    void this.#control.listenTls({ host: this.#host, port: CONTROL_PORT }, identity, importPublicKey(leaderKey));
+    void this.#control.listenTls({ host: listenHost(this.#host), port: CONTROL_PORT }, identity, importPublicKey(leaderKey));
   }
 
   #boot(): void {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../protocol/admission.ts";
+import { listenHost, ownHost } from "../protocol/listen-host.ts";
 import { admitRequest } from "./admit.ts";
 import { type Call, callIdOf, currentCall } from "./call.ts";
 import { followCalls, keepConnection } from "./call-events.ts";
@@ -62,9 +63,9 @@ class Worker {
   }
 
   listen(host: string): void {
-    this.#server.listen(0, host, 1024, () => {
+    this.#server.listen(0, listenHost(host), 1024, () => {
       const { port } = this.#server.address() as AddressInfo;
-      if (process.env.BERTH_REHEARSAL) void this.#rehearse(host, port, process.env.BERTH_REHEARSAL);
+      if (process.env.BERTH_REHEARSAL) void this.#rehearse(ownHost(host), port, process.env.BERTH_REHEARSAL);
       else this.#ready(port);
     });
   }

@@ -47,6 +47,13 @@ export class ResourceServer implements Pick<Kube, "namespace" | "get" | "create"
     for (const watch of watches) this.#watches.add(watch);
   }
 
+  /** Somebody takes the finalizers away: what was deleted goes. */
+  letGo(path: string): void {
+    const { metadata, ...rest } = this.#at(path);
+    this.#put(path, { ...rest, metadata: { ...metadata, finalizers: [] } });
+    if (metadata.deletionTimestamp) this.#remove(path);
+  }
+
   /** All watches have to list anew. */
   expire(): void {
     for (const { line } of [...this.#watches]) line(JSON.stringify({ type: "ERROR", object: { metadata: {}, code: 410 } }));
@@ -86,8 +93,9 @@ export class ResourceServer implements Pick<Kube, "namespace" | "get" | "create"
 
   async delete<T>(path: string): Answer<T> {
     this.#check("DELETE", path);
-    this.#at(path);
-    return this.#remove(path) as T;
+    const { metadata, ...rest } = this.#at(path);
+    if (!metadata.finalizers?.length) return { kind: "Status", status: "Success", last: this.#remove(path) } as T;
+    return structuredClone(this.#put(path, { ...rest, metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } })) as T;
   }
 
   stream(path: string, _query: Record<string, string>, line: (text: string) => void, onEnd: (error: KubeError | null) => void): () => void {

@@ -16,6 +16,8 @@ export class MemoryCluster {
   readonly faults = new Faults();
   readonly #transports = new Set<MemoryTransport>();
   readonly namespace: string;
+  /** What the API server's clock is ahead of its clients'. Milliseconds. */
+  aheadMs = 0;
 
   constructor(namespace = "berth") {
     this.namespace = namespace;
@@ -26,7 +28,8 @@ export class MemoryCluster {
   /** A client's connection; faults and policies know it by its name. */
   connect(client: string, namespace = this.namespace): Kube {
     const { least, most } = LATENCY_MS;
-    const transport = new MemoryTransport({ api: this.api, faults: this.faults, latency: () => least + Math.random() * (most - least) }, client);
+    const latency = () => least + Math.random() * (most - least);
+    const transport = new MemoryTransport({ api: this.api, faults: this.faults, latency, aheadMs: () => this.aheadMs }, client);
     this.#transports.add(transport);
     return Kube.over(transport, namespace);
   }

@@ -2,6 +2,7 @@ import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts
 import { type Answer, type Call, errorOf, type Transport, unreachable } from "../../pool-manager/platform/kruise/transport.ts";
 import type { Api, ApiAnswer, ApiRequest } from "./api.ts";
 import { type Effect, type Faults, isAt, type Where } from "./faults.ts";
+import { timestamp } from "./object.ts";
 import type { Watch } from "./watches.ts";
 
 export interface Wire {
@@ -9,6 +10,8 @@ export interface Wire {
   faults: Faults;
   /** Of one way between client and API server. Milliseconds. */
   latency(): number;
+  /** What the API server's clock is ahead of everybody else's. Milliseconds. */
+  aheadMs?(): number;
 }
 
 interface Stream {
@@ -54,7 +57,7 @@ export class MemoryTransport implements Transport {
         arrived: (effects) => {
           const answer = answerOf(effects, () => this.#wire.api.handle(withStale(request, effects)));
           const lateMs = effects.reduce((sum, effect) => sum + (effect.kind === "late" ? effect.ms : 0), this.#wire.latency());
-          if (!effects.some(({ kind }) => kind === "lose")) setTimeout(() => settle(() => resolve(toAnswer(answer))), lateMs);
+          if (!effects.some(({ kind }) => kind === "lose")) setTimeout(() => settle(() => resolve(this.#dated(toAnswer(answer)))), lateMs);
         },
         refused: (error) => fail(error),
       });
@@ -88,7 +91,7 @@ export class MemoryTransport implements Transport {
         if (refusal)
           return this.#later(stream, () => stream.end(errorOf(toAnswer({ status: refusal.code, body: refusal.status(), retryAfter: refusal.retryAfter }))));
         const line = (type: string, object: object) => {
-          const text = JSON.stringify({ type, object });
+          const text = this.#shifted(JSON.stringify({ type, object }));
           this.#later(stream, () => over || onLine(text));
         };
         const refused = (answer: ApiAnswer) => this.#later(stream, () => stream.end(errorOf(toAnswer(answer))));
@@ -135,6 +138,17 @@ export class MemoryTransport implements Transport {
       if (isRefused) refused(unreachable(new Error("connect ECONNREFUSED")));
       else arrived(effects);
     }, delay);
+  }
+
+  #dated(answer: Answer): Answer {
+    const date = new Date(Date.now() + (this.#wire.aheadMs?.() ?? 0)).toUTCString();
+    return { ...answer, body: Buffer.from(this.#shifted(answer.body.toString("utf8"))), date };
+  }
+
+  /** Times as the API server's clock has them. */
+  #shifted(text: string): string {
+    const aheadMs = this.#wire.aheadMs?.() ?? 0;
+    return aheadMs === 0 ? text : text.replace(/"\d{4}-\d\d-\d\dT[\d:]{8}Z"/g, (stamp) => JSON.stringify(timestamp(Date.parse(JSON.parse(stamp)) + aheadMs)));
   }
 
   #later(stream: Stream, effect: () => void): void {

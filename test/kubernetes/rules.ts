@@ -17,8 +17,9 @@ const RULES: Readonly<Record<string, { check: Check; ofTransition: boolean }>> =
     check: (self, before) => !("runtime" in self && "runtime" in (before ?? {})) || self.runtime === before?.runtime,
     ofTransition: true,
   },
-  "!has(oldSelf.term) || oldSelf.term > 1000000000 || (has(self.term) && self.term >= oldSelf.term)": {
-    check: (self, before) => !("term" in (before ?? {})) || number(before?.term) > 1e9 || ("term" in self && number(self.term) >= number(before?.term)),
+  "!has(oldSelf.term) || oldSelf.term >= 999999999 || (has(self.term) && self.term >= oldSelf.term)": {
+    check: (self, before) =>
+      !("term" in (before ?? {})) || number(before?.term) >= 999_999_999 || ("term" in self && number(self.term) >= number(before?.term)),
     ofTransition: true,
   },
 };

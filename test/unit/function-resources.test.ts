@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ManagerError } from "../../pool-manager/errors.ts";
-import type { InForce } from "../../pool-manager/functions/manifest.ts";
+import { type InForce, parseManifest } from "../../pool-manager/functions/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { buildImage, digestOf } from "../../pool-manager/images/oci.ts";
 import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
@@ -94,6 +94,69 @@ test("what is declared is taken in, and ends with the deletion of its resource",
   await server.delete(`${PATH}/a`);
   await soon();
   expect([names(), registry.endOf("unknown"), notices]).toEqual([["b"], null, []]);
+});
+
+describe("a function whose resource was deleted, and is held by finalizers", () => {
+  const hold = (name: string) => server.patch(`${PATH}/${name}`, "merge", { metadata: { finalizers: ["argocd.argoproj.io/x"] } });
+  const deploy = (name: string) => registry.deploy(name, () => parseManifest({ concurrency: 2 }, ["node"]), { layer: LAYER, entry: "index.mjs" });
+
+  beforeEach(async () => {
+    await hold("a");
+    await server.delete(`${PATH}/a`);
+    await soon();
+  });
+
+  test("is served until it is gone, also by the next leader, and says what holds it", async () => {
+    expect([names(), registry.endingOf("a"), registry.endingOf("b")]).toEqual([["a", "b"], ["argocd.argoproj.io/x"], null]);
+    await start();
+    expect(names()).toEqual(["a", "b"]);
+    server.letGo(`${PATH}/a`);
+    await soon();
+    expect([names(), registry.endingOf("a")]).toEqual([["b"], null]);
+  });
+
+  test("takes nothing in that would go with it, and keeps what it has", async () => {
+    const before = structuredClone(resource("a")?.spec);
+    const { uid } = registry.get("a");
+    for (const change of [() => deploy("a"), () => registry.setTraffic("a", { aliases: { live: "r1" } })])
+      await expect(change()).rejects.toMatchObject({ code: "FUNCTION_ENDING", status: 409, message: expect.stringContaining("argocd.argoproj.io/x") });
+    expect([resource("a")?.spec, registry.get("a").uid]).toEqual([before, uid]);
+    server.letGo(`${PATH}/a`);
+    await soon();
+    await declare("a");
+    await soon();
+    expect([names(), registry.get("a").uid === uid]).toEqual([["a", "b"], false]);
+  });
+
+  test("is over once it is deleted by the API too, for the next leader as well, and its name is taken until it is gone", async () => {
+    await registry.remove("a");
+    await start();
+    expect(names()).toEqual(["b"]);
+    server.letGo(`${PATH}/a`);
+    await soon();
+    expect([names(), notices]).toEqual([["b"], []]);
+  });
+
+  test("is noticed by the answer where its deletion was not heard of yet", async () => {
+    await hold("b");
+    server.silently(() => void server.delete(`${PATH}/b`));
+    await expect(registry.setTraffic("b", { aliases: { live: "r1" } })).rejects.toMatchObject({ code: "FUNCTION_ENDING" });
+  });
+});
+
+test("a function that the API deletes while finalizers hold its resource is over, and another one of its name waits until it is gone", async () => {
+  await server.patch(`${PATH}/a`, "merge", { metadata: { finalizers: ["x/y"] } });
+  await soon();
+  await registry.remove("a");
+  await soon();
+  const again = () => registry.deploy("a", () => parseManifest({}, ["node"]), { layer: LAYER, entry: "index.mjs" });
+  await expect(again()).rejects.toMatchObject({ code: "FUNCTION_ENDING" });
+  expect(names()).toEqual(["b"]);
+  server.letGo(`${PATH}/a`);
+  await soon();
+  await again();
+  await soon();
+  expect([names(), accepted("a")?.status]).toEqual([["a", "b"], "True"]);
 });
 
 describe("the end of a resource is no evidence", () => {

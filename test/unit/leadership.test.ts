@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
 import { Leadership } from "../../pool-manager/platform/kruise/leadership.ts";
-import type { Lease } from "../../pool-manager/platform/kruise/lease.ts";
+import { believable, type Lease, MAX_TERM } from "../../pool-manager/platform/kruise/lease.ts";
 import { LeaseServer, type Weather } from "../helpers/lease-api.ts";
 
 beforeEach(() => {
@@ -266,6 +266,88 @@ describe("a Lease that somebody has edited", () => {
   });
 });
 
+describe("the last term, typed by somebody", () => {
+  test("into the Lease: nobody takes it, since no term is above, until somebody takes it back", async () => {
+    const { namespace, a } = await led();
+    a.kill();
+    namespace.server.edit({ leaseTransitions: MAX_TERM });
+    const b = new Manager(namespace, "b");
+    await pass(60_000);
+    expect([b.leadership, b.isUp, b.troubles]).toEqual([null, true, [expect.stringMatching(/^the Lease berth of namespace ns carries the last term/)]]);
+    namespace.server.edit({ leaseTransitions: 7 });
+    await pass(20_000);
+    expect([b.certain, b.troubles.at(-1), namespace.terms]).toEqual([true, null, [1, 8]]);
+  });
+
+  test("or the one before it: it is led in once", async () => {
+    const { namespace, a } = await led();
+    a.kill();
+    namespace.server.edit({ leaseTransitions: MAX_TERM - 1 });
+    const b = new Manager(namespace, "b");
+    await pass(10_000);
+    expect(b.leadership?.term).toBe(MAX_TERM);
+    b.kill();
+    const c = new Manager(namespace, "c");
+    await pass(60_000);
+    expect([c.leadership, namespace.terms]).toEqual([null, [1, MAX_TERM]]);
+  });
+
+  test("while there is a leader, which puts it right: a standby that has seen it leads above that one's term", async () => {
+    const { namespace, a } = await led();
+    const b = new Manager(namespace, "b");
+    await pass(1000);
+    for (let i = 0; i < 10; i++) {
+      namespace.server.edit({ leaseTransitions: MAX_TERM });
+      await pass(700);
+    }
+    await pass(3000);
+    a.kill();
+    await pass(10_000);
+    expect([b.leadership?.term, namespace.terms]).toEqual([2, [1, 2]]);
+  });
+
+  test("onto something that the leader writes: it goes on, since nobody could follow, and says so until that is taken back", async () => {
+    const { namespace, a } = await led();
+    namespace.carried = MAX_TERM;
+    a.leadership?.challenge();
+    await pass(100_000);
+    expect([a.certain, a.lost, a.troubles]).toEqual([true, null, [expect.stringContaining("set it back to 1")]]);
+    namespace.carried = 1;
+    await pass(40_000);
+    expect([a.certain, a.troubles.at(-1)]).toEqual([true, null]);
+  });
+});
+
+// The admission policy compares what is one to nine digits: each of these, and nothing else, may fence a leader off.
+test.each<[unknown, number]>([
+  ["7", 7],
+  ["007", 7],
+  ["999999999", MAX_TERM],
+  [7, 7],
+  ["1000000000", 0],
+  [1_000_000_000, 0],
+  ["1e9", 0],
+  ["1e3", 0],
+  ["0x10", 0],
+  [" 7", 0],
+  ["7\n", 0],
+  ["-1", 0],
+  [-1, 0],
+  ["1.0", 0],
+  [1.5, 0],
+  ["٣", 0],
+  ["", 0],
+  ["NaN", 0],
+  [Number.NaN, 0],
+  ["9007199254740993", 0],
+  [true, 0],
+  [[5], 0],
+  [null, 0],
+  [undefined, 0],
+])("a term of %j is believed as %j", (typed, term) => {
+  expect(believable(typed)).toBe(term);
+});
+
 describe("a standby", () => {
   test("takes over from one that is gone after the Lease's time, and at once from one that lets go", async () => {
     const { namespace, a } = await led();
@@ -416,7 +498,7 @@ describe("any interleaving of two or three managers, edits, deletions and outage
   const spec = fc.record(
     {
       holderIdentity: fc.constantFrom("", "somebody", "m0", "m1"),
-      leaseTransitions: fc.constantFrom(0, 1, 3, 2_000_000_000),
+      leaseTransitions: fc.constantFrom(0, 1, 3, MAX_TERM + 1, 2_000_000_000),
       leaseDurationSeconds: fc.constantFrom(0, 1, 600),
       renewTime: fc.constantFrom("1970-01-01T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z"),
     },

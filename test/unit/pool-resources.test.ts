@@ -49,6 +49,16 @@ test("a pool's resource that somebody deletes is written again as it was, and th
   expect(notices.map(({ topic }) => topic)).toEqual(["missing", "restored"]);
 });
 
+test("what is set while its resource is deleted and held by finalizers is not lost with it", async () => {
+  await server.patch(PATH, "merge", { metadata: { finalizers: ["foregroundDeletion"] } });
+  await server.delete(PATH);
+  await report(4);
+  await pools.set("node", { size: 7 }, true);
+  server.letGo(PATH);
+  await report(8);
+  expect([pools.get("node").size, resource()?.spec.size, resource()?.status?.size, resource()?.metadata.deletionTimestamp]).toEqual([7, 7, 7, undefined]);
+});
+
 test("so it is when the definition was deleted, as soon as there is one again, with pauses that grow", async () => {
   server.undefine("pools");
   const create = vi.spyOn(server, "create");

@@ -11,8 +11,7 @@ import { routerConfig } from "../helpers/router-config.ts";
 
 /** Where the time of day is meant: it is compared with what others have written, or told to somebody. */
 const TIME_OF_DAY: Record<string, string> = {
-  "pool-manager/platform/kruise/warnings.ts": "age of Events, by the time that is written in them",
-  "pool-manager/platform/kruise/members.ts": "age of pods, by the time that is written in them",
+  "pool-manager/platform/kruise/kube.ts": "until the API server has told its own",
   "pool-manager/platform/kruise/leadership.ts": "beside the monotonic clock, which stands still while the machine sleeps",
   "pool-manager/api/functions.ts": "log lines since a time that a person names",
   "router/headers.ts": "a part of ids",

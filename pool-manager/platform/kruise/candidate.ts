@@ -1,10 +1,12 @@
 import { KubeError } from "./kube-error.ts";
-import { type Holder, holderOf, type Lease, type LeaseClient, LOOK_EVERY_MS, termOf, URL_ANNOTATION } from "./lease.ts";
+import { type Holder, holderOf, LEASE, type Lease, type LeaseClient, LOOK_EVERY_MS, MAX_TERM, termOf, URL_ANNOTATION } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 import { MAX_RETRY_AFTER_MS, pause, prospectOf } from "./patience.ts";
 
 /** Refusals that last this long are meant. Milliseconds. */
 const REFUSED_MS = 10_000;
+/** No term is left: everything is read again after this, within which a Lease counts as watched. Milliseconds. */
+const USED_UP_MS = 2000;
 /** Answers that are missing for this long are told. Milliseconds. */
 const SILENT_MS = 3000;
 
@@ -35,7 +37,7 @@ export class Candidate {
   readonly #holder: Holder;
   readonly #options: CandidateOptions;
   readonly #watch = new LeaseWatch();
-  /** The highest term that was seen. */
+  /** The highest term that was seen and that another one can follow. */
   #seen = 0;
   /** The term of a take whose answer was lost: it may have been done. 0: none. */
   #unanswered = 0;
@@ -68,7 +70,7 @@ export class Candidate {
 
   async #look(): Promise<Taken | null> {
     const lease = await this.#client.obtain(this.#seen);
-    this.#seen = Math.max(this.#seen, termOf(lease));
+    this.#saw(termOf(lease));
     const taken = this.#isFree(lease) ? await this.#claim(lease) : null;
     this.#answered();
     if (!taken) this.#options.onLeader(holderOf(lease) || null, lease.metadata.annotations?.[URL_ANNOTATION] ?? null);
@@ -83,8 +85,10 @@ export class Candidate {
 
   /** Null: somebody else was faster. */
   async #claim(lease: Lease): Promise<Taken | null> {
-    this.#seen = Math.max(this.#seen, await this.#options.highestTerm());
+    const carried = await this.#options.highestTerm();
     this.#options.stop.throwIfAborted();
+    this.#saw(carried);
+    if (Math.max(carried, termOf(lease), this.#unanswered) >= MAX_TERM) throw this.#noneAbove(carried);
     const term = Math.max(this.#seen, this.#unanswered) + 1;
     const sentAt = performance.now();
     try {
@@ -96,6 +100,18 @@ export class Candidate {
       if (prospectOf(error) === "passing") this.#unanswered = term;
       throw error;
     }
+  }
+
+  /** The last term is not kept in mind: somebody who has typed it can take it back. */
+  #saw(term: number): void {
+    if (term < MAX_TERM) this.#seen = Math.max(this.#seen, term);
+  }
+
+  /** Passes when somebody takes it back. */
+  #noneAbove(carried: number): KubeError {
+    const where = carried >= MAX_TERM ? "a pod, CloneSet, Function or Pool" : `the Lease ${LEASE}`;
+    const message = `${where} of namespace ${this.#client.namespace} carries the last term, ${MAX_TERM}, and nobody can lead in a later one: somebody has typed it; set it to the term before it`;
+    return new KubeError(0, "NoTermLeft", message, USED_UP_MS);
   }
 
   #answered(): void {

@@ -98,7 +98,7 @@ async function read(res: IncomingMessage): Promise<Answer> {
   } catch (error) {
     throw unreachable(error as Error);
   }
-  return { status: res.statusCode ?? 0, body: Buffer.concat(chunks), retryAfter: res.headers["retry-after"] };
+  return { status: res.statusCode ?? 0, body: Buffer.concat(chunks), retryAfter: res.headers["retry-after"], date: res.headers.date };
 }
 
 function eachLine(res: IncomingMessage, onLine: (line: string) => void, end: (error: KubeError | null) => void): void {

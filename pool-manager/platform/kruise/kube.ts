@@ -38,6 +38,8 @@ export class Kube {
   onOutrun: () => void = () => {};
   /** False: nothing may be written, except to the Lease itself. */
   mayWrite: () => boolean = () => true;
+  /** What has to be added to the monotonic clock, as the last answer told it; null: none has. Milliseconds. */
+  #serverOffsetMs: number | null = null;
 
   private constructor(transport: Transport, server: URL, namespace: string) {
     this.#transport = transport;
@@ -96,6 +98,14 @@ export class Kube {
     return this.#transport.stream({ method: "GET", path, query, timeoutMs: TIMEOUT_MS }, onLine, onEnd);
   }
 
+  /**
+   * The time of day by the API server's clock, which has written what objects say of times: this machine's may be wrong by
+   * minutes. It is good to a second, after an answer. Milliseconds.
+   */
+  serverTime(): number {
+    return this.#serverOffsetMs === null ? Date.now() : performance.now() + this.#serverOffsetMs;
+  }
+
   close(): void {
     this.#transport.close();
   }
@@ -126,6 +136,8 @@ export class Kube {
 
   async #call(request: Request): Promise<Buffer> {
     const answer = await this.#transport.send({ timeoutMs: TIMEOUT_MS, ...request });
+    const told = Date.parse(answer.date ?? "");
+    if (!Number.isNaN(told)) this.#serverOffsetMs = told - performance.now();
     if (answer.status < 200 || answer.status >= 300) throw errorOf(answer);
     return answer.body;
   }

@@ -1,6 +1,6 @@
 import { Candidate, type CandidateOptions, type Taken } from "./candidate.ts";
 import type { KubeError } from "./kube-error.ts";
-import { CERTAIN_MS, type Holder, holderOf, LEASE, type Lease, type LeaseApi, LeaseClient, LOOK_EVERY_MS, RENEW_EVERY_MS, termOf } from "./lease.ts";
+import { CERTAIN_MS, type Holder, holderOf, LEASE, type Lease, type LeaseApi, LeaseClient, LOOK_EVERY_MS, MAX_TERM, RENEW_EVERY_MS, termOf } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
 /** A look at all terms reads every pod, CloneSet and resource: the next one comes after this. */
@@ -57,6 +57,7 @@ export class Leadership implements Lead {
   #renewing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #isTold = false;
+  #isLastTermTold = false;
   #over = false;
 
   private constructor(options: LeadershipOptions, client: LeaseClient, holder: Holder, { lease, term, sentAt }: Taken) {
@@ -178,13 +179,24 @@ export class Leadership implements Lead {
     return this.#watch.saw(lease, performance.now()) ? this.#unlessOutrun() : "wait";
   }
 
-  /** Nobody else needs to lead for that: a term that was raised by hand fences every write off, and the next leader is above it. */
+  /**
+   * Nobody else needs to lead for that: a term that was raised by hand fences every write off, and the next leader is above
+   * it. No leader is above the last one: after it nobody would lead, so the leadership goes on beside what carries it.
+   */
   async #isOutrun(): Promise<boolean> {
+    // Asked again until somebody has taken it back.
+    if (this.#isLastTermTold) this.challenge();
     if (!this.#isChallenged) return false;
     this.#isChallenged = false;
     // A look that fails is repeated with the next refusal.
     const term = await this.#options.highestTerm().catch(() => 0);
-    return term > this.term;
+    const isLast = term >= MAX_TERM && this.term < MAX_TERM;
+    if (isLast !== this.#isLastTermTold && term > 0) {
+      this.#isLastTermTold = isLast;
+      const told = `something of namespace ${this.#client.namespace} carries the last term, ${MAX_TERM}, and refuses every write: somebody has typed it; set it back to ${this.term}`;
+      this.#options.onTrouble(isLast ? told : null);
+    }
+    return term > this.term && !isLast;
   }
 
   /** The next leader need not wait until the Lease is old. */

@@ -15,8 +15,12 @@ export const RENEW_EVERY_MS = 1200;
 export const LOOK_EVERY_MS = 400;
 export const TIMEOUT_MS = 2000;
 
-/** The greatest `leaseTransitions` that is believed: Kubernetes keeps 32 bits, and a hand may have typed anything. */
-export const MAX_TERM = 1_000_000_000;
+/**
+ * The last term. A greater number is no term: no leader has ever written one, and a hand may have typed anything. Nobody
+ * leads after the last one, since a later term would not be believed, and would be used twice. Nine digits: as many as the
+ * admission policy compares.
+ */
+export const MAX_TERM = 999_999_999;
 
 export interface Lease {
   metadata: { name?: string; uid?: string; resourceVersion: string; annotations?: Record<string, string>; [field: string]: unknown };
@@ -105,10 +109,10 @@ export function termOf(lease: Lease): number {
   return believable(lease.spec?.leaseTransitions);
 }
 
-/** A term as something carries it; 0: none, or one that cannot be true. */
+/** A term as something carries it, as a number or in digits; 0: none, or one that cannot be true. What the admission policy compares is believed, and nothing else. */
 export function believable(term: unknown): number {
-  const value = Number(term ?? 0);
-  return Number.isInteger(value) && value > 0 && value <= MAX_TERM ? value : 0;
+  const value = typeof term === "string" && /^[0-9]{1,9}$/.test(term) ? Number(term) : term;
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_TERM ? value : 0;
 }
 
 /** Its leader has let go of it, and nobody has touched it since. */

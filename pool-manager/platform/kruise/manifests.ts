@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ALL_ADDRESSES } from "../../../runtime-images/protocol/listen-host.ts";
 import { CONTROL_PORT } from "../../../runtime-images/protocol/messages.ts";
 import { RUN_AS } from "../../images/runtime-image.ts";
 import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
@@ -80,7 +81,7 @@ function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSetti
   const env = [
     { name: "BERTH_INSTANCE_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
     { name: "BERTH_INSTANCE_DIR", value: `${MOUNT}/run` },
-    { name: "BERTH_HOST", value: "0.0.0.0" },
+    { name: "BERTH_HOST", value: ALL_ADDRESSES },
     { name: "BERTH_LEADER_KEY", value: leaderKey },
   ];
   return {

@@ -152,7 +152,7 @@ export class Members {
     const { pods, template } = this.#options;
     const now = this.#options.now();
     // A pod that the first listing shows is at least a moment older than this pool manager, whatever the clocks say.
-    const ageMs = pods.synced ? 0 : Math.max(1, Date.now() - Date.parse(pod.metadata.creationTimestamp));
+    const ageMs = pods.synced ? 0 : Math.max(1, this.#options.kube.serverTime() - Date.parse(pod.metadata.creationTimestamp));
     const seen = sighted(firstSight(now), pod, now);
     const isCurrent = isOfTemplate(pod, template);
     const known: Known = {

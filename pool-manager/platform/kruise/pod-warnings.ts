@@ -14,12 +14,12 @@ interface Known {
 
 /** What keeps pods from starting that only their Events tell: a volume of a Secret that is missing, a sandbox that fails. */
 export class PodWarnings {
-  readonly #kube: Pick<Kube, "namespace" | "get">;
+  readonly #kube: Pick<Kube, "namespace" | "get" | "serverTime">;
   readonly #now: () => number;
   readonly #known = new Map<string, Known>();
   #reading = 0;
 
-  constructor(kube: Pick<Kube, "namespace" | "get">, now: () => number) {
+  constructor(kube: Pick<Kube, "namespace" | "get" | "serverTime">, now: () => number) {
     this.#kube = kube;
     this.#now = now;
   }

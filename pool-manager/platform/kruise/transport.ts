@@ -15,6 +15,8 @@ export interface Answer {
   body: Buffer;
   /** The header of that name, as it came. Seconds. */
   retryAfter?: string | undefined;
+  /** As it came: the time of day by the API server's clock. */
+  date?: string | undefined;
 }
 
 /** What sends a request to the API server: HTTPS, or in tests an API in memory. */
