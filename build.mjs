@@ -15,9 +15,9 @@ await Promise.all([
   build({
     ...common,
     entryPoints: {
-      supervisor: "runtime-images/node/supervisor.ts",
-      worker: "runtime-images/node/worker.ts",
-      compile: "runtime-images/node/compile.ts",
+      supervisor: "runtime-images/node/supervisor/supervisor.ts",
+      worker: "runtime-images/node/worker/worker.ts",
+      compile: "runtime-images/node/worker/compile.ts",
     },
     outdir: "runtime-images/node/dist",
     outExtension: { ".js": ".cjs" },

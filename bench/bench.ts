@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
-import type { ClusterSize } from "./cluster.ts";
-import type { CrowdsSize } from "./crowds.ts";
+import type { ClusterSize } from "./cluster/cluster.ts";
+import type { CrowdsSize } from "./crowds/crowds.ts";
 import { plot } from "./plot.ts";
 import { machine, printScenarios, type Scenario, stolen } from "./report.ts";
-import type { RouterSize } from "./router.ts";
+import type { RouterSize } from "./router/router.ts";
 import { burst, cold, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
 import type { SignaturesSize } from "./signatures.ts";
 
@@ -58,7 +58,7 @@ const scenarios: Scenario[] = [];
 stolen();
 let memory: Memory | undefined;
 if (positionals[0] === "router") {
-  const { routerScenarios } = await import("./router.ts");
+  const { routerScenarios } = await import("./router/router.ts");
   scenarios.push(...(await routerScenarios(values.quick ? ROUTER_QUICK : ROUTER_FULL, progress)));
 } else if (positionals[0] === "fairness") {
   const { fairness } = await import("./fairness.ts");
@@ -67,14 +67,14 @@ if (positionals[0] === "router") {
   const { signatures } = await import("./signatures.ts");
   scenarios.push(...(await signatures(values.quick ? SIGNATURES_QUICK : SIGNATURES_FULL, progress)));
 } else if (positionals[0] === "crowds") {
-  const { crowds } = await import("./crowds.ts");
+  const { crowds } = await import("./crowds/crowds.ts");
   scenarios.push(...(await crowds(values.quick ? CROWDS_QUICK : CROWDS_FULL, progress)));
 } else if (positionals[0] === "memory") {
   const { memoryGrowth } = await import("./memory.ts");
   scenarios.push(...(await memoryGrowth(values.quick ? 20_000 : 1_000_000, progress)));
 } else if (values.platform === "kruise") {
   const clusterSize = values.quick ? CLUSTER_QUICK : CLUSTER_FULL;
-  const { clusterBursts, clusterScenarios } = await import("./cluster.ts");
+  const { clusterBursts, clusterScenarios } = await import("./cluster/cluster.ts");
   if (chosen.includes("starts")) scenarios.push(...(await clusterScenarios(clusterSize, progress)));
   if (chosen.includes("burst")) scenarios.push(...(await clusterBursts(clusterSize, progress)));
 } else {

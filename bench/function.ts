@@ -1,4 +1,4 @@
-import type { Api } from "../cli/api.ts";
+import type { Api } from "../cli/manage-client.ts";
 import { latencies, openLoop } from "./driver.ts";
 import { type Scenario, scenarioOf } from "./report.ts";
 

@@ -1,7 +1,7 @@
 import { connect, createServer } from "node:net";
 import type { TableFunction } from "../pool-manager/client/contract.ts";
-import { router, tableServer } from "./fronts.ts";
 import type { Scenario } from "./report.ts";
+import { router, tableServer } from "./router/fronts.ts";
 import type { Progress } from "./scenarios.ts";
 import { privateMb } from "./subject.ts";
 

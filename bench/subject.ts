@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Api } from "../cli/api.ts";
-import type { InstanceRow } from "../pool-manager/api/schemas.ts";
+import { Api } from "../cli/manage-client.ts";
+import type { InstanceRow } from "../pool-manager/api/routes/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
 import { type Footprint, processCpuUs } from "./report.ts";
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env -S node --
 import { Command, CommanderError, Option } from "commander";
-import { integer } from "./arguments.ts";
 import { functionCommands } from "./commands/functions.ts";
 import { imageCommands } from "./commands/images.ts";
 import { invokeCommands } from "./commands/invoke.ts";
@@ -11,11 +10,12 @@ import { rolloutCommands } from "./commands/rollout.ts";
 import { statusCommands } from "./commands/status.ts";
 import { trafficCommands } from "./commands/traffic.ts";
 import { EXIT, report } from "./errors.ts";
-import { withListenerOptions } from "./listener-options.ts";
-import { withPlatformOptions } from "./platform-options.ts";
-import { packageVersion } from "./root.ts";
+import { integer } from "./options/arguments.ts";
+import { withListenerOptions } from "./options/listener-options.ts";
+import { withPlatformOptions } from "./options/platform-options.ts";
+import { withRouterOptions } from "./options/router-options.ts";
+import { packageVersion } from "./package-root.ts";
 import type { RouterCommandOptions } from "./router.ts";
-import { withRouterOptions } from "./router-options.ts";
 import type { ManagerOptions, UpOptions } from "./up.ts";
 
 const program = new Command("berth")

@@ -1,9 +1,9 @@
 import { type Buffer, isUtf8 } from "node:buffer";
 import * as http from "node:http";
 import * as https from "node:https";
-import { connectionError } from "./connection.ts";
+import { connectionError } from "./connection-error.ts";
 import { CliError, EXIT } from "./errors.ts";
-import { packageVersion } from "./root.ts";
+import { packageVersion } from "./package-root.ts";
 
 /** What is to be sent to a function. */
 export interface Invocation {

@@ -11,7 +11,7 @@ import { SnapshotLink } from "../pool-manager/client/snapshot-link.ts";
 import { type Router, startRouter } from "../router/start.ts";
 import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
-import { type RouterOptions, routerConfig } from "./router-options.ts";
+import { type RouterOptions, routerConfig } from "./options/router-options.ts";
 
 export interface RouterCommandOptions extends RouterOptions {
   adminPort: number;

@@ -3,18 +3,18 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
-import { StateDirError } from "../pool-manager/functions/lock.ts";
 import type { RetentionLimits } from "../pool-manager/functions/retention.ts";
 import { RegistryError } from "../pool-manager/images/registry.ts";
-import { KubeError } from "../pool-manager/platform/kruise/kube-error.ts";
+import { KubeError } from "../pool-manager/kubernetes/error.ts";
 import { type PoolManager, startPoolManager } from "../pool-manager/start.ts";
+import { StateDirError } from "../pool-manager/stores/files/state-dir-lock.ts";
 import { type Router, startRouter } from "../router/start.ts";
-import { Api } from "./api.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
-import { keysOf, type ListenerOptions } from "./listener-options.ts";
-import { type PlatformOptions, platformConfig } from "./platform-options.ts";
-import { packageRoot, packageVersion } from "./root.ts";
-import { type RouterOptions, routerConfig } from "./router-options.ts";
+import { Api } from "./manage-client.ts";
+import { keysOf, type ListenerOptions } from "./options/listener-options.ts";
+import { type PlatformOptions, platformConfig } from "./options/platform-options.ts";
+import { type RouterOptions, routerConfig } from "./options/router-options.ts";
+import { packageRoot, packageVersion } from "./package-root.ts";
 
 export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   apiPort: number;
@@ -159,7 +159,7 @@ function stopAtOnce(message: string): void {
 async function deployExample(api: Api): Promise<void> {
   if ((await countOf(api)) > 0) return;
   // Images have no bundler, and this runs where somebody develops.
-  const { bundle } = await import("./bundle.ts");
+  const { bundle } = await import("./bundle/bundle.ts");
   const code = await api.upload(await bundle(join(packageRoot(), "examples/hello")));
   await api.call("PUT", "/v1/functions/hello", { code });
 }

@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from "node:os";
 import type { ApiKeys } from "./client/api-keys.ts";
 import type { RetentionLimits } from "./functions/retention.ts";
 import type { PlatformConfig } from "./platform/create.ts";
-import type { Pace, PoolSpec } from "./pool/state.ts";
+import type { Pace, PoolSpec } from "./pool/decide/world.ts";
 
 export interface ManagerConfig {
   /** Everything that survives a restart lies here. */

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObstacleKind } from "./platform/platform.ts";
+import type { World } from "./pool/decide/world.ts";
 import type { PoolEvent } from "./pool/events.ts";
-import type { World } from "./pool/state.ts";
 
 const OBSTACLES: readonly ObstacleKind[] = ["pending", "blocked", "unreachable", "ended", "stuck"];
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];

@@ -1,34 +1,34 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
-import { Front, starting } from "./api/front.ts";
-import { RouterLinks } from "./api/link.ts";
+import { Front, starting } from "./api/listener.ts";
+import { RouterLinks } from "./api/routes/router-links.ts";
 import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
+import { Undo } from "./async/cleanup-stack.ts";
+import { realClock } from "./async/clock.ts";
 import { hostPort, httpUrl } from "./client/address.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
-import { Collection } from "./collection.ts";
+import { Collection } from "./code-collector.ts";
+import { Preparation } from "./code-preparer.ts";
 import { capacityOf, defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
-import { StateDirLock } from "./functions/lock.ts";
 import { FunctionLogs } from "./functions/logs.ts";
 import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
 import { Retention } from "./functions/retention.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
+import { KubeError } from "./kubernetes/error.ts";
+import { patiently } from "./kubernetes/retry.ts";
 import { ManagerMetrics } from "./metrics.ts";
 import { createPlatform } from "./platform/create.ts";
-import { KubeError } from "./platform/kruise/kube-error.ts";
-import { patiently } from "./platform/kruise/patience.ts";
-import { realClock } from "./pool/clock.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { Pools } from "./pool/pools.ts";
 import { Reconciler } from "./pool/reconciler.ts";
-import { Preparation } from "./preparation.ts";
 import { StartDeadline } from "./start-deadline.ts";
-import { fileStores, resourceStores } from "./stores.ts";
-import { Undo } from "./undo.ts";
+import { StateDirLock } from "./stores/files/state-dir-lock.ts";
+import { fileStores, resourceStores } from "./stores/stores.ts";
 
 export interface PoolManager {
   /** Address of the manage API. */

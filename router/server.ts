@@ -1,14 +1,14 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { ClientConnection } from "./client/connection.ts";
-import type { Exchange } from "./client/exchange.ts";
-import { MAX_HEAD_BYTES } from "./client/limits.ts";
-import { NodeServer } from "./client/node-server.ts";
-import type { WholeRequest } from "./client/request-head.ts";
 import type { RouterConfig } from "./config.ts";
-import type { Functions } from "./functions.ts";
-import { route } from "./route.ts";
-import type { Standing } from "./standing.ts";
+import { ClientConnection } from "./downstream/connection.ts";
+import type { Exchange } from "./downstream/exchange.ts";
+import { MAX_HEAD_BYTES } from "./downstream/limits.ts";
+import { NodeServer } from "./downstream/node-server.ts";
+import type { WholeRequest } from "./downstream/request-head.ts";
+import { route } from "./proxy/handler.ts";
+import type { Standing } from "./routing/readiness.ts";
+import type { Functions } from "./routing/served-revisions.ts";
 
 /** The invocation listener. */
 export class RouterServer {

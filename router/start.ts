@@ -7,10 +7,10 @@ import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contrac
 import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
-import { Functions } from "./functions.ts";
 import { RouterMetrics } from "./metrics.ts";
+import { Standing } from "./routing/readiness.ts";
+import { Functions } from "./routing/served-revisions.ts";
 import { RouterServer } from "./server.ts";
-import { Standing } from "./standing.ts";
 
 export interface Router {
   url: string;

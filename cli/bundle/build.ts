@@ -3,10 +3,10 @@ import type { BuildFailure, Message } from "esbuild";
 import { type Compiled, compile } from "./compile.ts";
 import { describeMessage } from "./errors.ts";
 import { includedFiles } from "./include.ts";
-import { modulesPlugin } from "./modules.ts";
-import { type Externals, namedPackages, packagesPlugin } from "./packages.ts";
-import { EXTENSIONS, type Format } from "./prelude.ts";
-import type { BundledFiles } from "./references.ts";
+import { modulesPlugin } from "./modules/modules.ts";
+import { type Externals, namedPackages, packagesPlugin } from "./modules/packages.ts";
+import { EXTENSIONS, type Format } from "./modules/prelude.ts";
+import type { BundledFiles } from "./modules/references.ts";
 import type { Source } from "./source.ts";
 
 export interface BundleOptions {

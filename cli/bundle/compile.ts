@@ -1,7 +1,7 @@
 import type { SourceMapPayload } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Loader, type Message, type Plugin } from "esbuild";
-import { type Format, PLACEHOLDER } from "./prelude.ts";
+import { type Format, PLACEHOLDER } from "./modules/prelude.ts";
 
 /** A module and all that it imports, as one file that begins with `PLACEHOLDER`. */
 export interface Compiled {

@@ -1,6 +1,6 @@
 import type { BuildFailure, Message } from "esbuild";
 import { CliError } from "../errors.ts";
-import { packageName } from "./packages.ts";
+import { packageName } from "./modules/packages.ts";
 
 /** The first error of esbuild as the command tells it, with the way to fix an error of its kind. */
 export function bundleError(error: unknown, from: string): CliError {

@@ -1,5 +1,5 @@
 import { build } from "esbuild";
-import type { Format } from "./prelude.ts";
+import type { Format } from "./modules/prelude.ts";
 
 /**
  * The format that a module is written in: by its syntax and, like Node, by its extension and package.json. One that

@@ -6,9 +6,9 @@ import { type LayerFile, programMode } from "../../pool-manager/images/layer.ts"
 import { MAP_SUFFIX } from "../../runtime-images/protocol/layer.ts";
 import type { Built } from "./build.ts";
 import type { Compiled } from "./compile.ts";
-import { packageFiles } from "./package-files.ts";
-import { Places, withExtension } from "./places.ts";
-import { EXTENSIONS, type Format, modulesIn, PLACEHOLDER, prelude } from "./prelude.ts";
+import { packageFiles } from "./modules/package-files.ts";
+import { Places, withExtension } from "./modules/places.ts";
+import { EXTENSIONS, type Format, modulesIn, PLACEHOLDER, prelude } from "./modules/prelude.ts";
 import type { Source } from "./source.ts";
 
 /** The files of the deployed code, each at its place. */

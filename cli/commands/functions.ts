@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
-import type { Api } from "../api.ts";
-import { integer, listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
+import type { Api } from "../manage-client.ts";
+import { integer, listed } from "../options/arguments.ts";
+import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
-import type { FunctionView } from "./function-view.ts";
-import { globals } from "./globals.ts";
-import { type ManifestFile, readManifest } from "./manifest-file.ts";
-import { released, type Wait, waitOptions } from "./release.ts";
-import { type VariableOptions, variablesOf, withVariableOptions } from "./variables.ts";
+import type { FunctionView } from "./deploy/function-view.ts";
+import { type ManifestFile, readManifest } from "./deploy/manifest-file.ts";
+import { released, type Wait, waitOptions } from "./deploy/release.ts";
+import { type VariableOptions, variablesOf, withVariableOptions } from "./deploy/variables.ts";
 import { whole } from "./whole.ts";
 
 interface DeployOptions extends VariableOptions {
@@ -64,7 +64,7 @@ export function functionCommands(program: Command): void {
     if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
     const beside = filesBeside(options, file);
     if (options.from) {
-      const { bundle } = await import("../bundle.ts");
+      const { bundle } = await import("../bundle/bundle.ts");
       manifest.code = await api.upload(await bundle(options.from, { ...beside, say }));
     }
     const result = await released(api, name, { manifest, before, canary: options.canary, wait: options.wait, say });

@@ -1,10 +1,10 @@
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { CliError, EXIT } from "../errors.ts";
+import { globals } from "../options/globals.ts";
+import { type RegistryOptions, withRegistryOptions } from "../options/platform-options.ts";
 import { printData } from "../output.ts";
-import { type RegistryOptions, withRegistryOptions } from "../platform-options.ts";
-import { packageRoot } from "../root.ts";
-import { globals } from "./globals.ts";
+import { packageRoot } from "../package-root.ts";
 
 interface ImagesOptions extends RegistryOptions {
   cacheDir: string;

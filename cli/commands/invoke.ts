@@ -3,12 +3,12 @@ import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
-import type { Api } from "../api.ts";
-import { integer, listed } from "../arguments.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { send } from "../invocation.ts";
+import type { Api } from "../manage-client.ts";
+import { integer, listed } from "../options/arguments.ts";
+import { globals } from "../options/globals.ts";
 import { printData, say } from "../output.ts";
-import { globals } from "./globals.ts";
 
 interface InvokeOptions {
   data?: string[];

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { newKey, ROLES, type Role } from "../../pool-manager/client/api-keys.ts";
+import { globals } from "../options/globals.ts";
 import { printData } from "../output.ts";
-import { globals } from "./globals.ts";
 
 /** key. */
 export function keyCommands(program: Command): void {

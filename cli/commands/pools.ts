@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { CliError, EXIT } from "../errors.ts";
+import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
-import { globals } from "./globals.ts";
 import { whole } from "./whole.ts";
 
 interface PoolView {

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { CliError, EXIT } from "../errors.ts";
-import { globals } from "./globals.ts";
+import { globals } from "../options/globals.ts";
 
 interface UnprotectOptions {
   kubeconfig?: string;
@@ -26,8 +26,8 @@ export function protectionCommands(program: Command): void {
 
 async function unprotectNamespace(kubeconfig: string | null, namespace: string): Promise<string[]> {
   const [{ Kube }, { unprotect }] = await Promise.all([
-    import("../../pool-manager/platform/kruise/kube.ts"),
-    import("../../pool-manager/platform/kruise/unprotect.ts"),
+    import("../../pool-manager/kubernetes/client.ts"),
+    import("../../pool-manager/platform/kruise/disruption/unprotect.ts"),
   ]);
   const kube = await Kube.connect(kubeconfig, namespace);
   try {

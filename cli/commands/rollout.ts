@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Static } from "typebox";
-import type { RolloutView } from "../../pool-manager/api/schemas.ts";
-import { duration } from "../arguments.ts";
+import type { RolloutView } from "../../pool-manager/api/routes/schemas.ts";
 import { CliError } from "../errors.ts";
+import { duration } from "../options/arguments.ts";
+import { globals } from "../options/globals.ts";
 import { printOne } from "../output.ts";
-import { globals } from "./globals.ts";
 
 type Rollout = Static<typeof RolloutView>;
 

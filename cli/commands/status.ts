@@ -1,12 +1,12 @@
 import { freemem } from "node:os";
 import type { Command } from "commander";
 import pc from "picocolors";
-import type { Api } from "../api.ts";
 import { CliError, EXIT } from "../errors.ts";
+import type { Api } from "../manage-client.ts";
+import { globals } from "../options/globals.ts";
+import { type PlatformOptions, platformConfig, withPlatformOptions } from "../options/platform-options.ts";
 import { printData, printList } from "../output.ts";
-import { type PlatformOptions, platformConfig, withPlatformOptions } from "../platform-options.ts";
-import { packageVersion } from "../root.ts";
-import { globals } from "./globals.ts";
+import { packageVersion } from "../package-root.ts";
 
 interface Status {
   version: string;

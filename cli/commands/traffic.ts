@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { globals } from "../options/globals.ts";
 import { printOne } from "../output.ts";
-import { globals } from "./globals.ts";
 
 interface TrafficOptions {
   active?: string;

@@ -5,11 +5,11 @@ import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
+import type { InstanceView } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";
+import type { LoadVerdict } from "../pool/load-trials.ts";
 import type { Pools } from "../pool/pools.ts";
-import type { InstanceView } from "../pool/state.ts";
-import type { LoadVerdict } from "../pool/trials.ts";
-import type { RouterLinks } from "./link.ts";
+import type { RouterLinks } from "./routes/router-links.ts";
 
 /** What the routes work on. */
 export interface ApiContext {

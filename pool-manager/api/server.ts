@@ -3,14 +3,14 @@ import swaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from "fastify";
 import type { Logger } from "pino";
 import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.ts";
+import { guard } from "./browser-guard.ts";
 import type { ApiContext } from "./context.ts";
 import { documented, withOptionalBodies } from "./document.ts";
-import { codeRoutes, functionRoutes } from "./functions.ts";
-import { guard } from "./guard.ts";
-import { loadRoutes } from "./loads.ts";
-import { PathMethods } from "./methods.ts";
-import { poolRoutes } from "./pools.ts";
-import { releaseRoutes } from "./releases.ts";
+import { PathMethods } from "./path-methods.ts";
+import { codeRoutes, functionRoutes } from "./routes/functions.ts";
+import { loadRoutes } from "./routes/loads.ts";
+import { poolRoutes } from "./routes/pools.ts";
+import { releaseRoutes } from "./routes/releases.ts";
 import { validatorOf } from "./validate.ts";
 
 /** Longest message of an error, in characters: what was sent is quoted in it. */

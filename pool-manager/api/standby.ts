@@ -5,7 +5,7 @@ import type { Registry } from "prom-client";
 import { isHttpUrl } from "../client/address.ts";
 import type { ApiKeys } from "../client/api-keys.ts";
 import { ManagerError, type ManagerErrorCode } from "../errors.ts";
-import { guard } from "./guard.ts";
+import { guard } from "./browser-guard.ts";
 
 /** Marks a request that a standby has passed on: whoever gets it leads, or nobody is asked any more. */
 const PASSED = "x-berth-standby";

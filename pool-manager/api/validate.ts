@@ -2,7 +2,7 @@ import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
-import { faultOf } from "../functions/field-fault.ts";
+import { faultOf } from "../functions/manifest/field-fault.ts";
 
 /** Checks requests against their schemas. Bodies are taken as they are; numbers and booleans of a query or path arrive as text. Errors are `BODY_INVALID` with the field, or `PARAMETER_INVALID` with the parameter. */
 export const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {

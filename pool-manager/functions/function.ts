@@ -1,5 +1,5 @@
 import type { LoadSettings } from "../../runtime-images/protocol/messages.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest/manifest.ts";
 
 /** Code that a revision is made of, as the image store knows it. */
 export interface CodeRef {

@@ -13,7 +13,8 @@ import {
   type Traffic,
 } from "./function.ts";
 import { activated, rollbackTarget, wentBack } from "./history.ts";
-import type { InForce, Manifest } from "./manifest.ts";
+import type { InForce, Manifest } from "./manifest/manifest.ts";
+import { refuseLost } from "./manifest/variables.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import {
   atOnce,
@@ -33,7 +34,6 @@ import {
   scalingOf,
 } from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
-import { refuseLost } from "./variables.ts";
 
 const MAX_FUNCTIONS = 10_000;
 /** Why a rollout that a user has undone did not go on. */

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
 import { ManagerError } from "../errors.ts";
-import { formatDuration } from "./duration.ts";
 import {
   activeRevision,
   type CodeRef,
@@ -14,7 +13,8 @@ import {
   servedRevisions,
 } from "./function.ts";
 import { rollbackTarget } from "./history.ts";
-import type { Manifest } from "./manifest.ts";
+import { formatDuration } from "./manifest/duration.ts";
+import type { Manifest } from "./manifest/manifest.ts";
 import { begin, isRolling } from "./rollout.ts";
 
 /** What a partial change starts from: the revision that takes over, else the active one. */

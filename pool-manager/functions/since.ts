@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "./manifest/duration.ts";
 
 /**
  * The time that "10m" (ago), or a date and time of ISO 8601, means; in milliseconds of the wall clock, as is `now`. `text`

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
-import { faultOf, PATTERNS } from "./field-fault.ts";
+import { faultOf, PATTERNS } from "./manifest/field-fault.ts";
 import type { TrafficChange } from "./registry.ts";
 
 const Percent = Type.Integer({ minimum: 0, maximum: 100 });

@@ -5,7 +5,7 @@ import { BEAT_HEADER, BEATS_QUERY, type BeatLine, type ControlLine, type LoadAns
 import { SIGNATURE_HEADER, signRequest } from "../../runtime-images/protocol/signature.ts";
 import { pinnedAgent } from "./pinned-agent.ts";
 import { PlatformError } from "./platform.ts";
-import { silences, type Watched } from "./silences.ts";
+import { silences, type Watched } from "./silence-detector.ts";
 
 /** The event stream's connection, and that of an order for which none is open yet. Milliseconds. */
 const FOLLOW_MS = 2000;

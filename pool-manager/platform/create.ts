@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
+import type { Kube } from "../kubernetes/client.ts";
 import type { Connected, KruiseConfig } from "./kruise/connect.ts";
-import type { Kube } from "./kruise/kube.ts";
 import { instanceDir } from "./local/instance-dir.ts";
 import { LocalPlatform } from "./local/local.ts";
 import type { Platform } from "./platform.ts";
@@ -52,8 +52,8 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
   if (config.kind === "kruise") {
     const { connectKruise } = await import("./kruise/connect.ts");
     const entryProgram = join(root, ENTRY_PROGRAM);
-    const { Leadership } = await import("./kruise/leadership.ts");
-    const { highestTerm } = await import("./kruise/terms.ts");
+    const { Leadership } = await import("./kruise/leader-election/leader-election.ts");
+    const { highestTerm } = await import("./kruise/leader-election/terms.ts");
     const { blob, url, onLeader, onLost, onTrouble, onApiWrite: onWrite, onApiWriteFailed: onWriteFailed, stop } = sources;
     const holder = `${hostname()}-${randomBytes(4).toString("hex")}`;
     const told = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };

@@ -1,7 +1,7 @@
 import type { StartKind } from "../client/contract.ts";
 import type { LoadPath, ObstacleKind } from "../platform/platform.ts";
-import type { PlatformAction } from "./incidents.ts";
-import type { RemoveReason } from "./state.ts";
+import type { PlatformAction } from "./act/incidents.ts";
+import type { RemoveReason } from "./decide/world.ts";
 
 /** What happened in the pools; streamed at /v1/events, counted in metrics, checked by the simulation. */
 export type PoolEvent =

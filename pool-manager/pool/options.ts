@@ -1,8 +1,8 @@
+import type { Clock } from "../async/clock.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Clock } from "./clock.ts";
+import type { Pace, PoolSpec } from "./decide/world.ts";
 import type { PoolEventListener } from "./events.ts";
-import type { Pace, PoolSpec } from "./state.ts";
 
 /** What the reconciler works with. */
 export interface ReconcilerOptions {

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { ManagerError } from "../errors.ts";
-import type { PoolSpec } from "./state.ts";
+import type { PoolSpec } from "./decide/world.ts";
 
 /** Most instances of a pool that is accepted. */
 const MAX_INSTANCES = 5000;

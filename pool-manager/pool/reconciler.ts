@@ -1,21 +1,21 @@
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
 import { servedRevisions } from "../functions/function.ts";
-import { decide } from "./decide.ts";
-import { Demand } from "./demand.ts";
-import { Doubts } from "./doubt.ts";
-import { Executor } from "./executor.ts";
-import { LoadFailures } from "./load-failures.ts";
-import { MissedRouters } from "./missed-routers.ts";
-import { Notices } from "./notices.ts";
-import { type Knowledge, unknownFunctions, viewInstance } from "./observe.ts";
+import { Executor } from "./act/executor.ts";
+import { decide } from "./decide/decide.ts";
+import type { PoolSpec, World } from "./decide/world.ts";
+import { Trials } from "./load-trials.ts";
+import { Demand } from "./observe/demand.ts";
+import { Outcomes } from "./observe/invocation-outcomes.ts";
+import { LoadFailures } from "./observe/load-failures.ts";
+import { Doubts } from "./observe/plausibility.ts";
+import { Specs } from "./observe/revision-targets.ts";
+import { type Knowledge, unknownFunctions, viewInstance } from "./observe/world-builder.ts";
 import type { ReconcilerOptions } from "./options.ts";
-import { Outcomes } from "./outcomes.ts";
-import { Publisher } from "./publisher.ts";
-import { Reports } from "./reports.ts";
-import { Rollouts } from "./rollouts.ts";
-import { Specs } from "./specs.ts";
-import type { PoolSpec, World } from "./state.ts";
-import { Trials } from "./trials.ts";
+import { Notices } from "./publish/instance-events.ts";
+import { MissedRouters } from "./publish/missed-routers.ts";
+import { Reports } from "./publish/pool-view.ts";
+import { Publisher } from "./publish/table-publisher.ts";
+import { Rollouts } from "./rollout-driver.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;

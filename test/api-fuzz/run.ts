@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Api } from "../../cli/api.ts";
+import { Api } from "../../cli/manage-client.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
 import { until } from "../helpers/berth.ts";
 import { type BerthProcess, berthProcess } from "../helpers/routers.ts";

@@ -2,10 +2,10 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { definitions, RESOURCES } from "../../pool-manager/resources/crds.ts";
-import { DEFINITIONS } from "../../pool-manager/resources/definition.ts";
-import type { FunctionResource, FunctionSpec } from "../../pool-manager/resources/function-resource.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { definitions, RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import { DEFINITIONS } from "../../pool-manager/stores/kubernetes/definitions/definition-watch.ts";
+import type { FunctionResource, FunctionSpec } from "../../pool-manager/stores/kubernetes/function-resource.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 

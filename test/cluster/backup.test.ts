@@ -1,7 +1,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { RESOURCES } from "../../pool-manager/resources/crds.ts";
-import type { FunctionResource } from "../../pool-manager/resources/function-resource.ts";
+import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import type { FunctionResource } from "../../pool-manager/stores/kubernetes/function-resource.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 import { apiserver, controllers, etcd, kruise, kubelet, scheduler } from "./daemons.ts";

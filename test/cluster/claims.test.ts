@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { packLayer } from "../../pool-manager/images/layer.ts";
-import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import type { Instance, Platform, PlatformError } from "../../pool-manager/platform/platform.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";

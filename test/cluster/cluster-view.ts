@@ -1,5 +1,5 @@
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import { CLONESETS, type CloneSet, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { CLONESETS, type CloneSet, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { clusterConfig } from "./subject.ts";
 
 /** A namespace as the API server shows it, past all caches of ours. */

@@ -1,5 +1,5 @@
 import { existsSync, rmSync } from "node:fs";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
 import { buildPrograms } from "./build.ts";
 import { addNode, PAUSE_IMAGE, removeNode, writeConfigs, writeKubeconfig } from "./configs.ts";
 import { killContainers } from "./containers.ts";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { bundle } from "../../cli/bundle.ts";
+import { bundle } from "../../cli/bundle/bundle.ts";
 import { defaultPace } from "../../pool-manager/config.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
 import { BERTH, berthProcess } from "../helpers/routers.ts";

@@ -1,7 +1,7 @@
 import { afterAll } from "vitest";
 import { packLayer } from "../../pool-manager/images/layer.ts";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import type { Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { platformContract } from "../platform-contract/contract.ts";
 import { clusterConfig, connect, deleteNamespace, freshNamespace, MemoryImages } from "./subject.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
 import { at, type ClusterNode, containerdDir, containerdSocket, KUBECONFIG, NODE, NODE_IP, PORT, REGISTRY, REGISTRY_OF_PODS, SERVICE_CIDR } from "./layout.ts";
 import type { Daemon } from "./processes.ts";
 import { BIN } from "./programs.ts";

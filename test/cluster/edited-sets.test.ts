@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { CloneSet } from "../../pool-manager/platform/kruise/objects.ts";
+import type { CloneSet } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 import { SteadyLoad } from "./steady-load.ts";

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
-import { type CloneSet, LABEL } from "../../pool-manager/platform/kruise/objects.ts";
+import { type CloneSet, LABEL } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 import { apiserver, kruise, kubelet, registry } from "./daemons.ts";

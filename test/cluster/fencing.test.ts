@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { ANNOTATION, CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { ANNOTATION, CLONESETS } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { until } from "../helpers/berth.ts";
 import { apiserver } from "./daemons.ts";
 import { applyManifest, manifestsOf, pathOf, renderChart } from "./manifest.ts";

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { RegistryClient } from "../../pool-manager/images/registry.ts";
 import { buildIdleImage, buildRuntimeImage, pushImage, writeRootfs } from "../../pool-manager/images/runtime-image.ts";
-import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import { CLONESETS } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 import { CACHE_DIR, clusterConfig, ENTRY_PROGRAM } from "./subject.ts";

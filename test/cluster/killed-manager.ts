@@ -1,7 +1,7 @@
 /** A pool manager that dies, as by SIGKILL, at a named step of its first claim: node killed-manager.ts NAMESPACE STATE_DIR STEP */
 import { startTemporary } from "../../cli/up.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
 import { ControlClient } from "../../pool-manager/platform/control-client.ts";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
 import { TestBerth } from "../helpers/berth.ts";
 import { clusterOptions } from "./subject.ts";
 

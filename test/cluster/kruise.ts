@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
+import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { moduleDir } from "./build.ts";
 import { until } from "./processes.ts";
 import { MODULE, VERSIONS } from "./programs.ts";

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
-import { Api } from "../../cli/api.ts";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { ANNOTATION } from "../../pool-manager/platform/kruise/objects.ts";
-import { RESOURCES } from "../../pool-manager/resources/crds.ts";
-import type { FunctionResource } from "../../pool-manager/resources/function-resource.ts";
+import { Api } from "../../cli/manage-client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { ANNOTATION } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import type { FunctionResource } from "../../pool-manager/stores/kubernetes/function-resource.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
 import { berthProcess } from "../helpers/routers.ts";
 import { ClusterView } from "./cluster-view.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Api } from "../../cli/api.ts";
-import type { KubeObject } from "../../pool-manager/platform/kruise/objects.ts";
-import { RESOURCES } from "../../pool-manager/resources/crds.ts";
+import { Api } from "../../cli/manage-client.ts";
+import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
 import { berthProcess } from "../helpers/routers.ts";
 import { ClusterView } from "./cluster-view.ts";

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
-import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import type { Kube } from "../../pool-manager/kubernetes/client.ts";
 import { BIN } from "./programs.ts";
 
 const RENDER_MS = 30_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Pod } from "../../pool-manager/platform/kruise/objects.ts";
-import type { PoolResource } from "../../pool-manager/resources/pool-resources.ts";
+import type { Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import type { PoolResource } from "../../pool-manager/stores/kubernetes/pool-resources.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 

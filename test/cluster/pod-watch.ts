@@ -1,5 +1,5 @@
-import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
-import { Reflector } from "../../pool-manager/platform/kruise/reflector.ts";
+import { Reflector } from "../../pool-manager/kubernetes/informer.ts";
+import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 /** Every pod of a namespace's instances from now on, past all pool managers: which there have been, which ended, and how many at once. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { CLONESETS } from "../../pool-manager/platform/kruise/objects.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { CLONESETS } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 

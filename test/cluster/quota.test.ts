@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { until } from "../helpers/berth.ts";
 import { type Manifest, manifestsOf, renderChart } from "./manifest.ts";
 import { clusterConfig, freshNamespace } from "./subject.ts";

@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { deleteNamespace } from "../../bench/namespace.ts";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { CLONESETS, LABEL } from "../../pool-manager/platform/kruise/objects.ts";
-import { DELETE_PROTECTION } from "../../pool-manager/platform/kruise/protection.ts";
-import { poolSetNameOf } from "../../pool-manager/platform/kruise/template.ts";
+import { deleteNamespace } from "../../bench/cluster/namespace.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { DELETE_PROTECTION } from "../../pool-manager/platform/kruise/disruption/budgets.ts";
+import { CLONESETS, LABEL } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import { poolSetNameOf } from "../../pool-manager/platform/kruise/objects/template.ts";
 import { until } from "../helpers/berth.ts";
 import { clusterConfig, freshNamespace } from "./subject.ts";
 

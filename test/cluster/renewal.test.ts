@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 import { SteadyLoad } from "./steady-load.ts";

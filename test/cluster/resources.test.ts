@@ -2,12 +2,12 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Api } from "../../cli/api.ts";
 import type { CliError } from "../../cli/errors.ts";
-import type { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import { RESOURCES } from "../../pool-manager/resources/crds.ts";
-import type { FunctionResource } from "../../pool-manager/resources/function-resource.ts";
-import type { PoolResource } from "../../pool-manager/resources/pool-resources.ts";
+import { Api } from "../../cli/manage-client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import type { FunctionResource } from "../../pool-manager/stores/kubernetes/function-resource.ts";
+import type { PoolResource } from "../../pool-manager/stores/kubernetes/pool-resources.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { UpOptions } from "../../cli/up.ts";
-import { ANNOTATION, type CloneSet, LABEL } from "../../pool-manager/platform/kruise/objects.ts";
-import { RESOURCES } from "../../pool-manager/resources/crds.ts";
-import type { FunctionResource } from "../../pool-manager/resources/function-resource.ts";
+import { ANNOTATION, type CloneSet, LABEL } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import type { FunctionResource } from "../../pool-manager/stores/kubernetes/function-resource.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 

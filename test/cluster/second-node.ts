@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
 import { addNode, removeNode } from "./configs.ts";
 import { killContainers } from "./containers.ts";
 import { nodeDaemons } from "./daemons.ts";

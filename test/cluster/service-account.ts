@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
 import { NODE_IP, PORT } from "./layout.ts";
 
 /** The API as a service account of the namespace of `admin` uses it, with a token of ten minutes. */

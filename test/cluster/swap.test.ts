@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { UpOptions } from "../../cli/up.ts";
-import type { ContainerStatus, Pod } from "../../pool-manager/platform/kruise/objects.ts";
+import type { ContainerStatus, Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROUTER_HEADER, type TableChange } from "../../pool-manager/client/contract.ts";
 import { ControlClient } from "../../pool-manager/platform/control-client.ts";
-import { ANNOTATION } from "../../pool-manager/platform/kruise/objects.ts";
+import { ANNOTATION } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { CONTROL_PORT } from "../../runtime-images/protocol/messages.ts";
 import { until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";

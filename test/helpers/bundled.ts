@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { BundleOptions } from "../../cli/bundle/build.ts";
-import { bundle } from "../../cli/bundle.ts";
+import { bundle } from "../../cli/bundle/bundle.ts";
 import type { FromWorker, ToWorker } from "../../runtime-images/node/ipc.ts";
 import { unpackLayer } from "../../runtime-images/protocol/layer.ts";
 

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { check } from "../soak/checker.ts";
+import { check } from "../soak/checks/checker.ts";
 import type { Balance, HistoryRecord } from "../soak/history.ts";
 
 export const ROUTER = "http://127.0.0.1:1";

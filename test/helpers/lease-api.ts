@@ -1,6 +1,6 @@
-import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import type { LeaseApi } from "../../pool-manager/platform/kruise/lease.ts";
-import { type Lease, RELEASED_ANNOTATION } from "../../pool-manager/platform/kruise/lease.ts";
+import { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import type { LeaseApi } from "../../pool-manager/platform/kruise/leader-election/lease.ts";
+import { type Lease, RELEASED_ANNOTATION } from "../../pool-manager/platform/kruise/leader-election/lease.ts";
 
 /** What becomes of a request: it is refused, lost on its way, or its answer is. */
 export type Weather = "fine" | "refused" | "lost" | "unanswered" | "forbidden" | "throttled" | "broken";

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { Chunks } from "../../router/wire/chunks.ts";
+import { Chunks } from "../../router/upstream/chunked-body.ts";
 
 export interface Recorded {
   method: string;

@@ -1,7 +1,7 @@
-import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import type { KubeObject } from "../../pool-manager/platform/kruise/objects.ts";
-import { DEFINITIONS } from "../../pool-manager/resources/definition.ts";
+import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import { DEFINITIONS } from "../../pool-manager/stores/kubernetes/definitions/definition-watch.ts";
 
 type Stored = KubeObject & { spec?: object; status?: object };
 type Answer<T> = Promise<T>;

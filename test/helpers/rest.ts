@@ -1,12 +1,12 @@
+import { lookedTime } from "../../pool-manager/async/awake-time.ts";
+import type { Clock } from "../../pool-manager/async/clock.ts";
 import type { DemandReport, TableFunction } from "../../pool-manager/client/contract.ts";
-import { parseManifest } from "../../pool-manager/functions/manifest.ts";
+import { parseManifest } from "../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
-import { FakePlatform } from "../../pool-manager/platform/fake.ts";
 import type { Instance, Observation } from "../../pool-manager/platform/platform.ts";
-import type { Clock } from "../../pool-manager/pool/clock.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
-import { lookedTime } from "../../pool-manager/pool/looked-time.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
+import { FakePlatform } from "../fakes/fake-platform.ts";
 import { memoryStore } from "../simulation/simulation.ts";
 import { VirtualTime } from "../simulation/time.ts";
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Handle, invokerOf } from "../../runtime-images/node/invoker.ts";
-import { guardResponses, InvocationResponse } from "../../runtime-images/node/response.ts";
+import { type Handle, invokerOf } from "../../runtime-images/node/invocation/invoker.ts";
+import { guardResponses, InvocationResponse } from "../../runtime-images/node/invocation/response.ts";
 import { BERTH_PREFIX } from "../../runtime-images/protocol/headers.ts";
 
 export interface Answer {

@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
-import { FileStore } from "../../pool-manager/functions/file-store.ts";
-import { type FileOps, realFiles } from "../../pool-manager/functions/files.ts";
-import type { Manifest } from "../../pool-manager/functions/manifest.ts";
-import { PoolFiles } from "../../pool-manager/functions/pool-files.ts";
+import type { Manifest } from "../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { manifestOf } from "../../pool-manager/functions/revisions.ts";
 import { Pools } from "../../pool-manager/pool/pools.ts";
+import { type FileOps, realFiles } from "../../pool-manager/stores/files/file-set.ts";
+import { FileStore } from "../../pool-manager/stores/files/function-files.ts";
+import { PoolFiles } from "../../pool-manager/stores/files/pool-files.ts";
 
 /**
  * `node store-script STATE_DIR N`: changes functions and pools, prints the state after each change, and is

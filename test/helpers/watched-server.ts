@@ -1,6 +1,6 @@
-import type { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import { KubeError } from "../../pool-manager/platform/kruise/kube-error.ts";
-import type { KubeObject } from "../../pool-manager/platform/kruise/objects.ts";
+import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
 
 interface Watch {
   line(text: string): void;

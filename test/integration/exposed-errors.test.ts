@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { routerConfig } from "../../cli/router-options.ts";
+import { routerConfig } from "../../cli/options/router-options.ts";
 import { newKey } from "../../pool-manager/client/api-keys.ts";
 import { TestBerth, until } from "../helpers/berth.ts";
 

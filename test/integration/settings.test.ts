@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Api } from "../../cli/api.ts";
+import { Api } from "../../cli/manage-client.ts";
 import { ECHO, TestBerth, until } from "../helpers/berth.ts";
 import { runCommand } from "../helpers/command.ts";
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Api } from "../../cli/api.ts";
+import { Api } from "../../cli/manage-client.ts";
 import { Standby } from "../../pool-manager/api/standby.ts";
 import { sleep } from "../helpers/berth.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { bundle } from "../../cli/bundle.ts";
+import { bundle } from "../../cli/bundle/bundle.ts";
 import { PATIENCE, TestBerth, until } from "../helpers/berth.ts";
 import { sendRaw } from "../helpers/raw-http.ts";
 

@@ -1,10 +1,10 @@
-import { Kube } from "../../pool-manager/platform/kruise/kube.ts";
-import { errorOf } from "../../pool-manager/platform/kruise/transport.ts";
-import { Api } from "./api.ts";
-import { Faults, type Where } from "./faults.ts";
-import { GarbageCollector } from "./garbage-collector.ts";
-import { MemoryTransport } from "./memory-transport.ts";
-import { Store } from "./store.ts";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { errorOf } from "../../pool-manager/kubernetes/transport.ts";
+import { Api } from "./api/api.ts";
+import { Faults, type Where } from "./api/faults.ts";
+import { GarbageCollector } from "./api/garbage-collector.ts";
+import { MemoryTransport } from "./api/memory-transport.ts";
+import { Store } from "./api/store.ts";
 
 /** Of one way between client and API server. Milliseconds. */
 const LATENCY_MS = { least: 0.3, most: 3 };

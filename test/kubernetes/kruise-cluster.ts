@@ -1,7 +1,7 @@
-import { CloneSetController } from "./cloneset-controller.ts";
 import { MemoryCluster } from "./cluster.ts";
-import { installKruiseWebhooks } from "./kruise-webhooks.ts";
-import { Kubelet } from "./kubelet.ts";
+import { CloneSetController } from "./controllers/cloneset-controller.ts";
+import { installKruiseWebhooks } from "./controllers/kruise-webhooks.ts";
+import { Kubelet } from "./controllers/kubelet.ts";
 
 /** A cluster in memory as Berth needs one: API, Kruise, and a node whose pods boot instances. */
 export class KruiseCluster extends MemoryCluster {

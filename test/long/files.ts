@@ -3,7 +3,7 @@ export const ALONE = ["test/integration/framing.test.ts"];
 /** Many rounds under load, every mutant, and waits in real time. */
 export const TOGETHER = [
   "test/simulation/mutants.test.ts",
-  "test/unit/store-crash.test.ts",
+  "test/unit/pool-manager/stores/files/store-crash.test.ts",
   "test/integration/{damaged-state,deploy-loads,fate,lifecycle,paced-rollout,rollout,scale}.test.ts",
 ];
 /** What takes longer than a newcomer waits for: `npm test` leaves these out. */

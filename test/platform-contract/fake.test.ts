@@ -1,4 +1,4 @@
-import { FakePlatform } from "../../pool-manager/platform/fake.ts";
+import { FakePlatform } from "../fakes/fake-platform.ts";
 import { platformContract } from "./contract.ts";
 
 platformContract("fake", async () => {

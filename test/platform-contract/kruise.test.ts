@@ -1,8 +1,8 @@
 import { afterEach, beforeEach } from "vitest";
+import { MemoryCode } from "../kubernetes/berth/memory-code.ts";
+import { MemoryRegistry } from "../kubernetes/berth/memory-registry.ts";
+import { memoryPlatform, soleLead } from "../kubernetes/berth/platform.ts";
 import { KruiseCluster } from "../kubernetes/kruise-cluster.ts";
-import { MemoryCode } from "../kubernetes/memory-code.ts";
-import { MemoryRegistry } from "../kubernetes/memory-registry.ts";
-import { memoryPlatform, soleLead } from "../kubernetes/platform.ts";
 import { VirtualTime } from "../kubernetes/virtual-time.ts";
 import { platformContract } from "./contract.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { random } from "../../bench/driver.ts";
-import { bundle } from "../../cli/bundle.ts";
+import { bundle } from "../../cli/bundle/bundle.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { Fleet, type RouterProcess } from "../helpers/routers.ts";
 

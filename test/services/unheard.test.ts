@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { UNHEARD_MS } from "../../router/standing.ts";
+import { UNHEARD_MS } from "../../router/routing/readiness.ts";
 import { until } from "../helpers/berth.ts";
 import { Fleet, type RouterProcess } from "../helpers/routers.ts";
 

@@ -1,11 +1,11 @@
 import { DEMAND_EXPIRY_MS, type FunctionDemand } from "../../pool-manager/client/contract.ts";
 import type { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
-import type { FakePlatform, FakeWorker } from "../../pool-manager/platform/fake.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
+import type { PoolSpec, RemoveReason } from "../../pool-manager/pool/decide/world.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
-import type { PoolSpec, RemoveReason } from "../../pool-manager/pool/state.ts";
-import type { Limiter } from "../../router/limiter.ts";
+import type { Limiter } from "../../router/limiter/limiter.ts";
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
+import type { FakePlatform, FakeWorker } from "../fakes/fake-platform.ts";
 import type { SimInvocation, SimRouter } from "./router.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { parseManifest } from "../../pool-manager/functions/manifest.ts";
+import { parseManifest } from "../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
-import { FakePlatform } from "../../pool-manager/platform/fake.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
+import { FakePlatform } from "../fakes/fake-platform.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
 import { memoryStore } from "./simulation.ts";

@@ -1,12 +1,12 @@
 import { activeRevision, type FunctionStore } from "../../pool-manager/functions/function.ts";
-import { parseManifest } from "../../pool-manager/functions/manifest.ts";
+import { parseManifest } from "../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { isRolling } from "../../pool-manager/functions/rollout.ts";
-import { FakePlatform } from "../../pool-manager/platform/fake.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
+import type { PoolSpec } from "../../pool-manager/pool/decide/world.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
-import type { PoolSpec } from "../../pool-manager/pool/state.ts";
+import { FakePlatform } from "../fakes/fake-platform.ts";
 import { Invariants, START_TIMEOUT_MS } from "./invariants.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";

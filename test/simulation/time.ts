@@ -1,5 +1,5 @@
 import { random } from "../../bench/driver.ts";
-import type { Clock } from "../../pool-manager/pool/clock.ts";
+import type { Clock } from "../../pool-manager/async/clock.ts";
 
 interface Event {
   at: number;

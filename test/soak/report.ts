@@ -1,5 +1,5 @@
-import { growth } from "./check-balance.ts";
-import type { Verdict } from "./checker.ts";
+import { growth } from "./checks/check-balance.ts";
+import type { Verdict } from "./checks/checker.ts";
 import type { HistoryRecord } from "./history.ts";
 
 export interface Report {

@@ -1,13 +1,13 @@
-import { Api } from "../../cli/api.ts";
-import { ActCounts, Lane, pause } from "./act.ts";
-import { Embedded } from "./embedded.ts";
-import { FunctionActs } from "./function-acts.ts";
-import { SoakFunction } from "./functions.ts";
+import { Api } from "../../cli/manage-client.ts";
+import { ActCounts, Lane, pause } from "./acts/act.ts";
+import { FunctionActs } from "./acts/function-acts.ts";
 import type { Balance, History } from "./history.ts";
-import { type Installation, POOL_SIZE } from "./installation.ts";
-import { Load } from "./load.ts";
-import { RunCounter } from "./run-counter.ts";
-import { instancesAt, Watch } from "./watch.ts";
+import { SoakFunction } from "./load/functions.ts";
+import { Load } from "./load/load.ts";
+import { RunCounter } from "./load/run-counter.ts";
+import { Embedded } from "./subject/embedded.ts";
+import { type Installation, POOL_SIZE } from "./subject/installation.ts";
+import { instancesAt, Watch } from "./subject/watch.ts";
 
 /** Invocations per second, and functions: what the cluster of one machine can hold. */
 const SIZE = { local: { rate: 15, functions: 5 }, kruise: { rate: 8, functions: 4 } } as const;
@@ -45,7 +45,9 @@ export class Soak {
   async start(): Promise<void> {
     const { platform, history, random } = this.#options;
     this.#installation =
-      platform === "local" ? await Embedded.start(history, random.faults) : await (await import("./on-cluster.ts")).OnCluster.start(history, random.faults);
+      platform === "local"
+        ? await Embedded.start(history, random.faults)
+        : await (await import("./subject/on-cluster.ts")).OnCluster.start(history, random.faults);
     await this.#counter.listen(this.#installation.host);
   }
 

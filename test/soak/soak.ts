@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { random } from "../../bench/driver.ts";
-import { check } from "./checker.ts";
+import { check } from "./checks/checker.ts";
 import { History } from "./history.ts";
 import { print, report } from "./report.ts";
 import { Soak } from "./run.ts";

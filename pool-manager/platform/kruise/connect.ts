@@ -2,18 +2,18 @@ import { join } from "node:path";
 import { RegistryClient } from "../../images/registry.ts";
 import { credentialsFor } from "../../images/registry-auth.ts";
 import { buildIdleImage, buildRuntimeImage, nodeProgram, pushImage } from "../../images/runtime-image.ts";
+import { Kube, type WritePurpose } from "../../kubernetes/client.ts";
+import { KubeError } from "../../kubernetes/error.ts";
+import { type Patience, patiently, pause } from "../../kubernetes/retry.ts";
+import { tellKubernetesVersion } from "../../kubernetes/version.ts";
 import { CodeDir } from "../code-dir.ts";
-import { type CheckResult, checkCluster, kruiseServed, kruiseVersion } from "./checks.ts";
-import { CodeRegistry } from "./code-registry.ts";
-import { InlineCode } from "./inline-code.ts";
-import { keepKeys, loadKeys, presentKeys } from "./keys.ts";
+import { type CheckResult, checkCluster, kruiseServed, kruiseVersion } from "./cluster-checks.ts";
+import { keepKeys, loadKeys, presentKeys } from "./cluster-keys.ts";
+import { CodeRegistry } from "./code/code-registry.ts";
+import { InlineCode } from "./code/inline-archive.ts";
+import { Protection } from "./disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
-import { Kube, type WritePurpose } from "./kube.ts";
-import { KubeError } from "./kube-error.ts";
-import { tellKubernetesVersion } from "./kubernetes-version.ts";
-import type { Lead } from "./leadership.ts";
-import { type Patience, patiently, pause } from "./patience.ts";
-import { Protection } from "./protection.ts";
+import type { Lead } from "./leader-election/leader-election.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {

@@ -1,5 +1,5 @@
-import type { Kube } from "./kube.ts";
-import type { KubeError } from "./kube-error.ts";
+import type { Kube } from "../../kubernetes/client.ts";
+import type { KubeError } from "../../kubernetes/error.ts";
 
 /** OpenKruise versions that the test suite has run with, the oldest first. */
 export const TESTED_KRUISE = ["1.8.3", "1.9.1"] as const;

@@ -1,7 +1,10 @@
 import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { Repeated } from "../../async/periodic-task.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { tagOf } from "../../images/runtime-image.ts";
-import { Repeated } from "../../repeated.ts";
+import type { Kube } from "../../kubernetes/client.ts";
+import { isRefusal, KubeError } from "../../kubernetes/error.ts";
+import { Reflector } from "../../kubernetes/informer.ts";
 import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
@@ -19,26 +22,33 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
-import { Availability } from "./availability.ts";
-import { functionOfSet, isBerths, isBerthsSet, poolOfSet } from "./belonging.ts";
-import { CloneSets } from "./clonesets.ts";
-import type { CodeRegistry } from "./code-registry.ts";
-import type { InlineCode } from "./inline-code.ts";
-import type { OpenControl } from "./instance-link.ts";
-import { type Dropped, droppedFrom } from "./kept.ts";
-import type { ClusterKeys } from "./keys.ts";
-import type { Kube } from "./kube.ts";
-import { isRefusal, KubeError } from "./kube-error.ts";
-import type { Lead } from "./leadership.ts";
-import { claimPatch, functionSet, functionSetName, type PodSettings, poolSet, poolSetName, revisionPatch, swapPatch, templateOf } from "./manifests.ts";
-import { type Member, Members } from "./members.ts";
-import { Nodes } from "./nodes.ts";
-import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects.ts";
-import type { Protection } from "./protection.ts";
-import { Reflector } from "./reflector.ts";
-import { endingOf } from "./set-ending.ts";
-import type { PodTemplate } from "./template.ts";
-import { TemplateKeeper } from "./template-keeper.ts";
+import { CloneSets } from "./clonesets/clonesets.ts";
+import { endingOf } from "./clonesets/ending.ts";
+import {
+  claimPatch,
+  functionSet,
+  functionSetName,
+  type PodSettings,
+  poolSet,
+  poolSetName,
+  revisionPatch,
+  swapPatch,
+  templateOf,
+} from "./clonesets/manifests.ts";
+import { TemplateKeeper } from "./clonesets/template-keeper.ts";
+import type { ClusterKeys } from "./cluster-keys.ts";
+import type { CodeRegistry } from "./code/code-registry.ts";
+import type { InlineCode } from "./code/inline-archive.ts";
+import { Availability } from "./disruption/availability.ts";
+import type { Protection } from "./disruption/budgets.ts";
+import type { Lead } from "./leader-election/leader-election.ts";
+import { type Dropped, droppedFrom } from "./objects/dropped-metadata.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects/objects.ts";
+import { functionOfSet, isBerths, isBerthsSet, poolOfSet } from "./objects/pod-owner.ts";
+import type { PodTemplate } from "./objects/template.ts";
+import { Nodes } from "./pods/nodes.ts";
+import type { OpenControl } from "./pods/pod-connection.ts";
+import { type Member, Members } from "./pods/pod-instances.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;

@@ -1,5 +1,5 @@
-import type { WritePurpose } from "./kube.ts";
-import type { KubeError } from "./kube-error.ts";
+import type { WritePurpose } from "../../kubernetes/client.ts";
+import type { KubeError } from "../../kubernetes/error.ts";
 
 /** Writes in the background, by what they do: they are tried again, and nobody who waits for them tells that they fail. */
 const BACKGROUND: Partial<Record<WritePurpose, string>> = {

@@ -23,7 +23,7 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
-import { LeftBehind } from "./left-behind.ts";
+import { LeftBehind } from "./leftover-processes.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 export interface LocalOptions {

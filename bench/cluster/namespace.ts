@@ -1,0 +1,32 @@
+import { randomBytes } from "node:crypto";
+import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
+import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
+
+/** Its pods have ended by then. Milliseconds. */
+const GONE_MS = 120_000;
+const LOOK_MS = 500;
+
+export function freshNamespace(): string {
+  return `berth-bench-${randomBytes(4).toString("hex")}`;
+}
+
+/** Deletes it, and waits until its pods have ended: they would compete with what is measured next. Rejects where it does not go. */
+export async function deleteNamespace(namespace: string): Promise<void> {
+  const kube = await Kube.connect(null, namespace);
+  try {
+    await unprotect(kube);
+    await kube.delete(`/api/v1/namespaces/${namespace}`);
+    for (const deadline = Date.now() + GONE_MS; Date.now() < deadline; ) {
+      const gone = await kube.get(`/api/v1/namespaces/${namespace}`).then(
+        () => false,
+        (error: KubeError) => error.status === 404,
+      );
+      if (gone) return;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    throw new Error(`namespace ${namespace} is still terminating after ${GONE_MS / 1000} s`);
+  } finally {
+    kube.close();
+  }
+}

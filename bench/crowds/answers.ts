@@ -1,0 +1,31 @@
+import type { Outcome } from "../driver.ts";
+import type { Footprint } from "../report.ts";
+
+/** Counts outcomes by status and error code. */
+export class Answers {
+  readonly counts: Record<string, number> = {};
+  /** An error is neither an answer of the function nor a refusal that says when to come again. */
+  errors = 0;
+
+  /** Returns true if the function itself answered. */
+  add({ status, body, error }: Outcome): boolean {
+    const isRefused = status === 429 || status === 503 || status === 504;
+    const what = status < 400 ? (error ?? String(status)) : `${status} ${codeOf(body)}`;
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+    if (error !== null && !isRefused) this.errors += 1;
+    return error === null;
+  }
+}
+
+function codeOf(body: string): string {
+  try {
+    return (JSON.parse(body) as { error: { code: string } }).error.code;
+  } catch {
+    return "without a code";
+  }
+}
+
+/** Memory before and after. */
+export function inWords(memory: readonly Footprint[]): string {
+  return `private memory ${memory.map(({ privateMb }) => privateMb).join(" → ")} MB, PSS ${memory.map(({ pssMb }) => pssMb).join(" → ")} MB`;
+}

@@ -1,0 +1,52 @@
+import { CliError } from "../../errors.ts";
+import type { Api } from "../../manage-client.ts";
+
+/** A request waits so long at most; after each one the command says what it waits for. */
+const ASK_MS = 10_000;
+const AGAIN_MS = 300;
+/** A pool manager that ends takes its waiting requests with it; the next one is asked again. */
+const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
+/** A restart or a handover takes no longer. */
+const LOST_MS = 30_000;
+
+interface Loaded {
+  loaded: boolean;
+  problems: string[];
+}
+
+/**
+ * Waits until an instance has loaded the revision; gives the function as it is then. Rejects with `LOAD_FAILED` where it
+ * does not load, and with `LOAD_PENDING` where no instance has come to do so within `waitMs`.
+ */
+export async function loaded<T>(api: Api, name: string, revision: string, { waitMs, say }: { waitMs: number; say(text: string): void }): Promise<T> {
+  const path = `/v1/functions/${encodeURIComponent(name)}/revisions/${encodeURIComponent(revision)}/load`;
+  const deadline = performance.now() + waitMs;
+  let problems: string[] = [];
+  let answeredAt = performance.now();
+  while (performance.now() < deadline) {
+    const askMs = Math.ceil(Math.min(ASK_MS, Math.max(0, deadline - performance.now())));
+    const view = await asked(api, `${path}?wait=${askMs}ms`, answeredAt + LOST_MS);
+    if (!view) continue;
+    if (view.loaded) return view as T;
+    answeredAt = performance.now();
+    problems = view.problems;
+    if (answeredAt < deadline) say(`${name}: waiting for an instance that loads ${revision}${problems.map((problem) => `; ${problem}`).join("")}`);
+  }
+  const why = problems.length > 0 ? `: ${problems.join("; ")}` : "";
+  throw new CliError(
+    "LOAD_PENDING",
+    `no instance has loaded ${revision} of ${name} within ${Math.round(waitMs / 1000)} s${why}`,
+    `make room in its pool (berth pool get), wait longer with --wait, or have it take over at once with --no-wait; berth get ${name} tells whether it has loaded since`,
+  );
+}
+
+/** Null: the pool manager has ended, and another one is expected until `until`. */
+async function asked(api: Api, path: string, until: number): Promise<Loaded | null> {
+  try {
+    return (await api.call("POST", path)) as Loaded;
+  } catch (error) {
+    if (!LOST.has((error as CliError).code) || performance.now() >= until) throw error;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    return null;
+  }
+}

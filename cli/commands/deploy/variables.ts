@@ -1,0 +1,121 @@
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { type Command, InvalidArgumentError } from "commander";
+import { CliError, EXIT } from "../../errors.ts";
+import { listed } from "../../options/arguments.ts";
+
+type Values = Record<string, string>;
+type Changes = Record<string, string | null>;
+
+export interface VariableOptions {
+  env: Values;
+  envFile: Values;
+  secret: Values;
+  unset: string[];
+}
+
+/** Names of the variables and secrets that a function has. */
+export interface Present {
+  env: readonly string[];
+  secrets: readonly string[];
+}
+
+export interface VariableChange {
+  env?: Changes;
+  secrets?: Changes;
+  /** What disappears, in words. */
+  notes: string[];
+}
+
+/** -e, --env-file, --secret, --unset. */
+export function withVariableOptions(command: Command): Command {
+  return command
+    .option("-e, --env <K=V>", "environment variable (repeatable); others stay", keyValue, {})
+    .option("--env-file <file>", "environment variables of a file in dotenv format (repeatable); -e comes before it, others stay", readEnvFile, {})
+    .option("--secret <K=V>", "secret variable (repeatable); others stay; K alone takes it from your environment", secretValue, {})
+    .option("--unset <name>", "take a variable or secret away (repeatable)", listed, []);
+}
+
+/**
+ * What a deployment changes of a function's variables, as a JSON Merge Patch. A manifest that declares `env` says which
+ * variables there are: others go. Its `secrets`, and what options say, are added to those that there are.
+ */
+export function variablesOf(options: VariableOptions, declared: Record<string, unknown>, present: Present | null): VariableChange {
+  const env = merged("env", declared.env, { ...options.envFile, ...options.env });
+  const secrets = merged("secrets", declared.secrets, options.secret);
+  const notes: string[] = [];
+  for (const name of declared.env === undefined ? [] : (present?.env ?? [])) {
+    if (Object.hasOwn(env, name) || options.unset.includes(name)) continue;
+    env[name] = null;
+    notes.push(`the variable ${name} is taken away: the manifest declares env without it`);
+  }
+  for (const name of options.unset) notes.push(...unset(name, options, { env, secrets }, present));
+  const changes = Object.entries({ env: given(env, present), secrets: given(secrets, present) });
+  return { ...Object.fromEntries(changes.filter(([, change]) => change !== undefined)), notes };
+}
+
+/** Takes a name away but where an option gives it anew, and says so: `--unset S -e S=1` makes a variable of a secret. */
+function unset(name: string, options: VariableOptions, { env, secrets }: { env: Changes; secrets: Changes }, present: Present | null): string[] {
+  const [asVariable, asSecret] = [Object.hasOwn({ ...options.envFile, ...options.env }, name), Object.hasOwn(options.secret, name)];
+  if (!asVariable) env[name] = null;
+  if (!asSecret) secrets[name] = null;
+  if (asVariable || asSecret) return [];
+  if (present?.env.includes(name)) return [`the variable ${name} is taken away`];
+  return [present?.secrets.includes(name) ? `the secret ${name} is taken away` : `${name} was not set`];
+}
+
+/** A new function (`present` is null) has nothing that could be taken away. */
+function given(changes: Changes, present: Present | null): Changes | undefined {
+  const entries = Object.entries(changes).filter(([, value]) => present !== null || value !== null);
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+}
+
+function merged(field: "env" | "secrets", declared: unknown, given: Values): Changes {
+  const changes: Changes = Object.create(null) as Changes;
+  for (const [name, value] of [...Object.entries(mapOf(field, declared)), ...Object.entries(given)]) changes[name] = value;
+  return changes;
+}
+
+function mapOf(field: string, declared: unknown): Values {
+  if (declared === undefined || declared === null) return {};
+  if (typeof declared !== "object" || Array.isArray(declared)) throw invalid(field, "must be an object: names and their values");
+  for (const [name, value] of Object.entries(declared)) {
+    if (value === null) throw invalid(`${field}.${name}`, 'has no value: write "" for an empty one');
+  }
+  return declared as Values;
+}
+
+function invalid(field: string, message: string): CliError {
+  return new CliError("MANIFEST_INVALID", `${field}: ${message}`, "correct the field in the manifest", EXIT.usage);
+}
+
+function keyValue(text: string, known: Values): Values {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError(`"${text}" is not K=V.`);
+  return { ...known, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** A secret on the command line shows in process listings; its name alone takes it from the environment. */
+function secretValue(text: string, known: Values): Values {
+  const value = process.env[text];
+  return !text.includes("=") && value !== undefined ? { ...known, [text]: value } : keyValue(text, known);
+}
+
+/** Node's parser leaves out what it does not understand: such lines are told. */
+function readEnvFile(path: string, known: Values): Values {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+  } catch (error) {
+    throw new CliError("ENV_FILE_INVALID", (error as Error).message, "name a readable file with --env-file", EXIT.usage);
+  }
+  const values = parseEnv(text) as Values;
+  // What is no assignment may be a later line of a quoted value, and end it.
+  const lines = text.split(/\r?\n/).map((line) => line.trim().replace(/["'`]$/, ""));
+  const lost = lines.find((line) => line !== "" && !/[#=]/.test(line) && !Object.values(values).some((value) => value.includes(line)));
+  const odd = Object.keys(values).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  const wrong = lost ?? odd?.trim();
+  if (wrong !== undefined)
+    throw new CliError("ENV_FILE_INVALID", `${path}: ${JSON.stringify(wrong)} is not NAME=VALUE`, "use letters, digits and _ in names", EXIT.usage);
+  return { ...known, ...values };
+}

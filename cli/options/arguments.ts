@@ -1,0 +1,41 @@
+import { InvalidArgumentError } from "commander";
+import { parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
+import { parseNetwork } from "../../router/downstream/trusted-proxies.ts";
+
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`"${text}" is not an integer between ${min} and ${max}.`);
+    }
+    return value;
+  };
+}
+
+/** Parses an option that takes a duration, of so many milliseconds at least. */
+export function duration(leastMs: number): (text: string) => number {
+  return (text) => {
+    const ms = parseDuration(text);
+    if (ms === null || ms < leastMs) throw new InvalidArgumentError(`"${text}" is not a duration such as 5m.`);
+    return ms;
+  };
+}
+
+/** Collects a repeatable option's texts. */
+export function listed(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** Collects addresses and networks, one or several an option. */
+export function networks(text: string, before: readonly string[] = []): string[] {
+  const given = text.split(",").map((network) => network.trim());
+  const wrong = given.find((network) => parseNetwork(network) === null);
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no address and no network such as 10.0.0.0/8.`);
+  return [...before, ...given];
+}
+
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError(`"${text}" is not a number from 0 to 1.`);
+  return value;
+}

@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import type { PlatformConfig } from "../../pool-manager/platform/create.ts";
+import { CliError, EXIT } from "../errors.ts";
+
+/** The registry that nodes pull from. */
+export interface RegistryOptions {
+  registry?: string;
+  registryVia?: string;
+  insecureRegistry?: boolean;
+}
+
+/** Where instances run, as the options of `up` and `doctor` say it. */
+export interface PlatformOptions extends RegistryOptions {
+  platform: "local" | "kruise";
+  kubeconfig?: string;
+  namespace: string;
+  runtimeImage?: string;
+  idleImage?: string;
+  pullSecret?: string;
+  anyKruiseVersion?: boolean;
+  loadPath: "inline" | "image";
+  instanceMemory: string;
+  instanceDisk: string;
+}
+
+export function withRegistryOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--registry <host[:port][/prefix]>", "registry that nodes pull from").env("BERTH_REGISTRY"))
+    .addOption(
+      new Option("--registry-via <host[:port]>", "address that this machine reaches the registry at, where it is another one").env("BERTH_REGISTRY_VIA"),
+    )
+    .addOption(new Option("--insecure-registry", "plain HTTP to a registry that is not on this machine").env("BERTH_INSECURE_REGISTRY"));
+}
+
+/** The options and their environment twins; defaults are those of one machine without a cluster. */
+export function withPlatformOptions(command: Command): Command {
+  return withRegistryOptions(command)
+    .addOption(new Option("--platform <kind>", "where instances run").env("BERTH_PLATFORM").choices(["local", "kruise"]).default("local"))
+    .addOption(new Option("--kubeconfig <file>", "cluster to use; by default KUBECONFIG, then ~/.kube/config").env("BERTH_KUBECONFIG"))
+    .addOption(new Option("-n, --namespace <name>", "namespace of the cluster").env("BERTH_NAMESPACE").default("berth"))
+    .addOption(new Option("--runtime-image <reference>", "instances' image, already pushed (berth images); with --idle-image").env("BERTH_RUNTIME_IMAGE"))
+    .addOption(new Option("--idle-image <reference>", "image of instances without a function, already pushed").env("BERTH_IDLE_IMAGE"))
+    .addOption(new Option("--pull-secret <name>", "Secret with which nodes pull").env("BERTH_PULL_SECRET"))
+    .addOption(new Option("--any-kruise-version", "accept an OpenKruise that Berth was not tested with").env("BERTH_ANY_KRUISE_VERSION"))
+    .addOption(
+      new Option("--load-path <path>", "how code gets to instances of a cluster").env("BERTH_LOAD_PATH").choices(["inline", "image"]).default("inline"),
+    )
+    .addOption(new Option("--instance-memory <quantity>", "most memory of an instance of a cluster").env("BERTH_INSTANCE_MEMORY").default("256Mi"))
+    .addOption(
+      new Option("--instance-disk <quantity>", "most that an instance of a cluster may take of its node's disk").env("BERTH_INSTANCE_DISK").default("1Gi"),
+    );
+}
+
+/** Throws `REGISTRY_MISSING`. */
+export function platformConfig(options: PlatformOptions, stateDir: string): PlatformConfig {
+  if (options.platform === "local") return { kind: "local" };
+  if (!options.registry) {
+    throw new CliError("REGISTRY_MISSING", "a cluster's nodes pull code from a registry", "name it with --registry or BERTH_REGISTRY", EXIT.usage);
+  }
+  return {
+    kind: "kruise",
+    kubeconfig: options.kubeconfig ?? null,
+    namespace: options.namespace,
+    registry: options.registry,
+    registryVia: options.registryVia ?? null,
+    images: options.runtimeImage && options.idleImage ? { runtime: options.runtimeImage, idle: options.idleImage } : null,
+    insecureRegistry: options.insecureRegistry ?? false,
+    pullSecret: options.pullSecret ?? null,
+    anyKruise: options.anyKruiseVersion ?? false,
+    loadPath: options.loadPath,
+    memory: options.instanceMemory,
+    disk: options.instanceDisk,
+    cacheDir: process.env.BERTH_CACHE_DIR ?? resolve(stateDir, "cache"),
+  };
+}

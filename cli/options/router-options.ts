@@ -1,0 +1,65 @@
+import { type Command, Option } from "commander";
+import type { RouterConfig } from "../../router/config.ts";
+import { integer, networks, share } from "./arguments.ts";
+import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
+
+/** Of every router, in the pool manager's process or in one of its own. */
+export interface RouterOptions extends ListenerOptions {
+  routerPort: number;
+  maxBody: number;
+  /** Functions are also reached at `NAME.domain`. */
+  domain?: string;
+  /** Addresses and networks of proxies before it. */
+  trustProxy?: string[];
+  /** Share of invocations that are logged, 0 to 1. */
+  accessLog?: number;
+  /** Left out: on loopback. */
+  exposeErrors?: boolean;
+}
+
+export function withRouterOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--router-port <port>", "port for invocations; 0: any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)))
+    .addOption(
+      new Option("--max-body <bytes>", "largest request body")
+        .env("BERTH_MAX_BODY")
+        .default(16 * 1024 * 1024)
+        .argParser(integer(0, 2 ** 40)),
+    )
+    .addOption(new Option("--domain <name>", "functions are also reached at NAME.<name> by their Host header").env("BERTH_DOMAIN"))
+    .addOption(
+      new Option(
+        "--trust-proxy <network>",
+        "proxies that are believed the scheme, host and prefix of their clients' URLs: addresses or networks such as 10.0.0.0/8, separated by commas",
+      )
+        .env("BERTH_TRUST_PROXY")
+        .argParser(networks),
+    )
+    .addOption(
+      new Option("--access-log <share>", "share of the invocations, 0 to 1, that is written to standard output as JSON lines")
+        .env("BERTH_ACCESS_LOG")
+        .default(0)
+        .argParser(share),
+    )
+    .option("--expose-errors", "callers see messages and stacks of functions' errors; by default where only this machine can connect")
+    .option("--no-expose-errors", "callers see a code and a sentence; the rest is in the logs");
+}
+
+/** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
+export function routerConfig(options: RouterOptions, ownKey: string | null, unreadyMs: number, drainMs: number): RouterConfig {
+  const { host, advertise, routerPort, maxBody, domain, trustProxy, accessLog } = options;
+  return {
+    host,
+    port: routerPort,
+    advertise: advertise ?? host,
+    keys: keysOf(options),
+    ownKey,
+    domain: domain ?? null,
+    trustedProxies: trustProxy ?? [],
+    maxBodyBytes: maxBody,
+    accessShare: accessLog ?? 0,
+    exposeErrors: options.exposeErrors ?? isLoopback(host),
+    unreadyMs,
+    drainMs,
+  };
+}

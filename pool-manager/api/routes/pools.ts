@@ -1,0 +1,119 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import { Registry } from "prom-client";
+import { Type } from "typebox";
+import { ManagerError } from "../../errors.ts";
+import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
+import { PoolFields } from "../../pool/pools.ts";
+import { standsStill } from "../../pool/publish/problems.ts";
+import type { ApiContext } from "../context.ts";
+import { openStream } from "../sse.ts";
+import * as schemas from "./schemas.ts";
+
+const MAX_EVENT_STREAMS = 32;
+
+const PoolBody = Type.Object(
+  { ...PoolFields.properties, force: Type.Optional(Type.Boolean({ description: "Sizes beyond what this machine's memory holds are taken too." })) },
+  { additionalProperties: false },
+);
+
+/** `/v1/pools…`, `/v1/instances`, `/v1/events`, `/v1/status` and what monitoring asks for. */
+export function poolRoutes(instance: FastifyInstance, context: ApiContext): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const { pools } = context;
+  const view = (pool: PoolSpec) => {
+    const { views, now } = context.instances();
+    const obstructed = views
+      .filter((instance) => standsStill(instance, now))
+      .flatMap(({ obstacle, pool: name }) => (obstacle && name === pool.name ? obstacle.kind : []));
+    return { ...viewPool(pool, views), doubt: context.doubtOf(pool.name), obstructed: countBy(obstructed), problems: context.problemsOf(pool.name) };
+  };
+
+  app.get("/v1/pools", { schema: { tags: ["pools"], summary: "List pools", response: { 200: schemas.PoolList } } }, async () => ({
+    items: pools.list().map(view),
+  }));
+
+  const one = { params: schemas.NameParams, response: { 200: schemas.PoolView, default: schemas.ErrorBody } };
+  app.get("/v1/pools/:name", { schema: { tags: ["pools"], summary: "One pool", ...one } }, async (request) => view(pools.get(request.params.name)));
+
+  for (const method of ["PUT", "PATCH"] as const) {
+    app.route({
+      method,
+      url: "/v1/pools/:name",
+      schema: { tags: ["pools"], summary: "Size a pool: what is left out stays as it is", body: PoolBody, ...one },
+      handler: async (request) => {
+        const { force, ...change } = request.body;
+        return view(await pools.set(request.params.name, change, force));
+      },
+    });
+  }
+
+  app.get("/v1/instances", { schema: { tags: ["instances"], summary: "List instances", response: { 200: schemas.InstanceList } } }, async () => {
+    // A list that lacks instances which only have not been found yet would say that they are gone.
+    if (!context.ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
+    const { views, addressOf, now } = context.instances();
+    return { items: views.map((instance) => viewInstance(instance, addressOf(instance.uid), now, context)) };
+  });
+
+  let streams = 0;
+  const events = { tags: ["instances"], summary: "What happens in the pools, as server-sent events", response: { 200: schemas.EventStream } };
+  app.get("/v1/events", { schema: events }, async (request, reply) => {
+    if (streams >= MAX_EVENT_STREAMS) throw new ManagerError("TOO_MANY_STREAMS", "too many event streams are open");
+    streams += 1;
+    const send = openStream(request, reply, () => {
+      streams -= 1;
+      stop();
+    });
+    const stop = context.onEvent(send);
+    return reply;
+  });
+
+  app.get("/v1/status", { schema: { tags: ["status"], summary: "Version, and where to invoke", response: { 200: schemas.StatusView } } }, async () => ({
+    version: context.version,
+    platform: context.platform,
+    router: context.routerUrl(),
+    runtimes: [...context.runtimes],
+    functions: context.functions.list().length,
+    ready: context.ready(),
+    node: process.version,
+  }));
+
+  app.get("/healthz", { schema: { tags: ["status"], summary: "The process is alive" } }, async () => ({ ok: true }));
+  app.get("/readyz", { schema: { tags: ["status"], summary: "It can manage and serve" } }, async () => {
+    if (!context.ready()) throw new ManagerError("NOT_READY", "still starting");
+    return { ok: true };
+  });
+  app.get("/metrics", { schema: { tags: ["status"], summary: "Prometheus metrics" } }, async (_request, reply) => {
+    const { registries } = await context.metrics();
+    return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await Registry.merge(registries).metrics());
+  });
+}
+
+function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
+  const own = instances.filter((instance) => instance.pool === pool.name);
+  const { name, runtime, size, max, budget, partition, paused } = pool;
+  return { name, runtime, size, max, budget, partition, paused, instances: countBy(own.map(({ state }) => state)) };
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+function viewInstance(instance: InstanceView, address: string | null, now: number, context: ApiContext) {
+  const { uid, pool, state, functionUid, revision, epoch, inFlight, removing, obstacle } = instance;
+  return {
+    uid,
+    pool,
+    state: removing ? "draining" : state,
+    function: functionUid && (context.functions.byUid(functionUid)?.name ?? null),
+    revision,
+    epoch,
+    address,
+    inFlight,
+    obstacle: obstacle?.kind ?? null,
+    ageMs: Math.round(now - instance.createdAt),
+    idleMs: inFlight > 0 ? 0 : Math.round(now - instance.lastUsedAt),
+  };
+}

@@ -1,0 +1,187 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { HOST_PATTERN } from "../../client/address.ts";
+import {
+  CONFIRM_MS,
+  type DemandReport,
+  LINK_ALIVE_MS,
+  LINK_SILENT_MS,
+  type Mark,
+  type PoolManagerLink,
+  type RouterPeer,
+  type TableChange,
+} from "../../client/contract.ts";
+import { ManagerError } from "../../errors.ts";
+import { DemandBody } from "./demand-schema.ts";
+
+/** A router that is this far behind is cut off; it comes back for a snapshot. Bytes. */
+const MAX_BEHIND = 16 * 1024 * 1024;
+const MAX_REPORT_BYTES = 16 * 1024 * 1024;
+
+const FollowQuery = Type.Object({
+  router: Type.String({ minLength: 1, maxLength: 64 }),
+  host: Type.String({ maxLength: 253, pattern: HOST_PATTERN }),
+  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  leaving: Type.Optional(Type.Boolean()),
+});
+
+interface Follower {
+  peer: RouterPeer;
+  stream: ServerResponse;
+  heardAt: number;
+  leaving: boolean;
+  /** The last mark that it has confirmed. */
+  mark: number;
+}
+
+/** Most addresses at which the last router is remembered. */
+const MAX_ADDRESSES = 10_000;
+
+/** What is told of routers. */
+export interface RouterAudience extends PoolManagerLink {
+  /** The router's process has ended for good. */
+  routerEnded(id: string): void;
+}
+
+/** `GET /v1/table` streams the table to a router as JSON lines, `POST /v1/demand` takes its reports and signs of life. */
+export class RouterLinks {
+  readonly #link: RouterAudience;
+  readonly #ready: () => boolean;
+  readonly #now: () => number;
+  readonly #followers = new Set<Follower>();
+  readonly #timer: NodeJS.Timeout;
+  /** Which router was last at each address. */
+  readonly #residents = new Map<string, string>();
+  /** Looks whether everybody has confirmed. */
+  readonly #waiting = new Set<() => void>();
+  #mark = 0;
+
+  /**
+   * `ready`: whether the table is complete; a router that got less would forget what it serves. `now` in milliseconds:
+   * time that this process missed is no silence of routers.
+   */
+  constructor(link: RouterAudience, ready: () => boolean, now: () => number = () => performance.now()) {
+    this.#link = link;
+    this.#ready = ready;
+    this.#now = now;
+    // What came while this process was held up is read first, between the timers and this.
+    this.#timer = setInterval(() => setImmediate(() => this.#beat()), LINK_ALIVE_MS);
+  }
+
+  routes(app: FastifyInstance): void {
+    app.get<{ Querystring: Static<typeof FollowQuery> }>("/v1/table", { schema: { hide: true, querystring: FollowQuery } }, (request, reply) => {
+      if (!this.#ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
+      reply.hijack();
+      const { router: id, host, port, leaving = false } = request.query;
+      this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: this.#now(), leaving, mark: 0 });
+    });
+    app.post<{ Body: DemandReport }>("/v1/demand", { schema: { hide: true, body: DemandBody }, bodyLimit: MAX_REPORT_BYTES }, async (request, reply) => {
+      const report = request.body;
+      for (const follower of this.#followers) if (follower.peer.id === report.router) this.#heard(follower, report);
+      this.#link.report(report);
+      return reply.status(204).send();
+    });
+  }
+
+  /** Resolves when each router that follows has applied what was published before, or after `CONFIRM_MS`. */
+  confirmed(): Promise<void> {
+    if (this.#followers.size === 0) return Promise.resolve();
+    const mark = ++this.#mark;
+    for (const { stream } of this.#followers) send(stream, { type: "mark", mark });
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve();
+      };
+      const look = () => [...this.#followers].every((follower) => follower.mark >= mark) && end();
+      const timer = setTimeout(end, CONFIRM_MS);
+      this.#waiting.add(look);
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const { stream } of this.#followers) stream.destroy();
+  }
+
+  #follow(follower: Follower): void {
+    const { stream } = follower;
+    stream.socket?.setNoDelay(true);
+    stream.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+    const unsubscribe = this.#link.subscribe((change) => send(stream, change));
+    // Its snapshot has all that a mark asks for.
+    follower.mark = this.#mark;
+    this.#followers.add(follower);
+    this.#movesIn(follower.peer);
+    this.#publish();
+    stream.on("error", () => {});
+    stream.on("close", () => {
+      unsubscribe();
+      if (this.#followers.delete(follower)) this.#publish();
+      if (this.#residents.get(addressOf(follower.peer)) !== follower.peer.id) this.#ended(follower.peer.id);
+      this.#look();
+    });
+  }
+
+  /** Whoever was at that address before has ended: no two routers have one at a time. */
+  #movesIn(peer: RouterPeer): void {
+    const address = addressOf(peer);
+    const former = this.#residents.get(address);
+    this.#residents.delete(address);
+    this.#residents.set(address, peer.id);
+    for (const oldest of this.#residents.keys()) {
+      if (this.#residents.size <= MAX_ADDRESSES) break;
+      this.#residents.delete(oldest);
+    }
+    if (former !== undefined && former !== peer.id) this.#ended(former);
+  }
+
+  /** As long as its stream is open it may live, whatever the addresses say. */
+  #ended(id: string): void {
+    if (![...this.#followers].some(({ peer }) => peer.id === id)) this.#link.routerEnded(id);
+  }
+
+  #heard(follower: Follower, { leaving, mark }: DemandReport): void {
+    follower.heardAt = this.#now();
+    if (mark !== undefined) {
+      follower.mark = mark;
+      this.#look();
+    }
+    if (!leaving || follower.leaving) return;
+    follower.leaving = true;
+    this.#publish();
+  }
+
+  /** Live routers that mean to stay. */
+  get peers(): RouterPeer[] {
+    return [...this.#followers].filter(({ leaving }) => !leaving).map(({ peer }) => peer);
+  }
+
+  #look(): void {
+    for (const look of this.#waiting) look();
+  }
+
+  #publish(): void {
+    const routers = this.peers;
+    for (const { stream } of this.#followers) send(stream, { type: "routers", routers });
+  }
+
+  /** A router that has fallen silent counts no longer: others take over what it owns. */
+  #beat(): void {
+    for (const { stream, heardAt } of this.#followers) {
+      if (this.#now() - heardAt > LINK_SILENT_MS) stream.destroy();
+      else stream.write("\n");
+    }
+  }
+}
+
+function send(stream: ServerResponse, change: TableChange | Mark): void {
+  stream.write(`${JSON.stringify(change)}\n`);
+  if (stream.writableLength > MAX_BEHIND) stream.destroy();
+}
+
+function addressOf({ host, port }: RouterPeer): string {
+  return `${host}:${port}`;
+}

@@ -1,0 +1,52 @@
+import { ManagerError } from "../../errors.ts";
+
+/** Names that would change the process rather than the function. */
+const RESERVED = /^(NODE_OPTIONS|LD_PRELOAD|LD_LIBRARY_PATH|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|BERTH_.*)$/;
+
+/** Names that Node, libuv and OpenSSL look at only when a process starts: an instance has started before it gets its function. */
+const READ_AT_START = new Set([
+  "NODE_COMPILE_CACHE",
+  "NODE_COMPILE_CACHE_PORTABLE",
+  "NODE_DEBUG",
+  "NODE_DEBUG_NATIVE",
+  "NODE_DISABLE_COMPILE_CACHE",
+  "NODE_EXTRA_CA_CERTS",
+  "NODE_ICU_DATA",
+  "NODE_NO_WARNINGS",
+  "NODE_PATH",
+  "NODE_PENDING_DEPRECATION",
+  "NODE_PRESERVE_SYMLINKS",
+  "NODE_PRESERVE_SYMLINKS_MAIN",
+  "NODE_REDIRECT_WARNINGS",
+  "NODE_SKIP_PLATFORM_CHECK",
+  "NODE_USE_ENV_PROXY",
+  "NODE_USE_SYSTEM_CA",
+  "NODE_V8_COVERAGE",
+  "OPENSSL_CONF",
+  "UV_USE_IO_URING",
+]);
+
+const INSTEAD: Record<string, string> = {
+  NODE_EXTRA_CA_CERTS: "; give the certificates to the client in code, as the option ca",
+  NODE_PATH: "; bundled code needs no search path",
+};
+
+/** Why a function cannot have a variable of this name; null: it can. */
+export function refusal(name: string): string | null {
+  if (READ_AT_START.has(name)) {
+    return `is read only when a process starts, and instances start before they get a function: it would have no effect${INSTEAD[name] ?? ""}`;
+  }
+  return RESERVED.test(name) ? "is reserved: it would change the instance's process, not the function" : null;
+}
+
+/** Variables after a change (RFC 7386): those that it leaves out stay, null takes one away, and null for the whole all of them. */
+export function merged(kept: Record<string, string>, change: Record<string, string | null> | null | undefined): Record<string, string> {
+  if (change === null) return {};
+  const all = Object.entries({ ...kept, ...change });
+  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== null));
+}
+
+/** Throws `SECRETS_LOST` where a function would keep secrets whose values are lost, and silently do without them. */
+export function refuseLost(functionName: string, lost: readonly string[]): void {
+  if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${functionName} are lost: ${lost.join(", ")}`, "secrets");
+}

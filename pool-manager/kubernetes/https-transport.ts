@@ -1,0 +1,115 @@
+import type { IncomingMessage } from "node:http";
+import { Agent, type RequestOptions, request } from "node:https";
+import type { KubeConfig } from "@kubernetes/client-node";
+import { KubeError } from "./error.ts";
+import { type Answer, type Call, errorOf, type Transport, tooLate, unreachable } from "./transport.ts";
+
+/** Connections to the API server: more requests wait. */
+const MAX_SOCKETS = 32;
+/** The Lease has connections of its own: reading logs of nodes that hang may take all the others, and must not cost the leadership. */
+const LEASES = "/apis/coordination.k8s.io/";
+const LEASE_SOCKETS = 4;
+const MAX_LINE = 16 * 1024 * 1024;
+
+/** Over keep-alive agents, with the credentials of a kubeconfig; streams have a connection of their own. */
+export class HttpsTransport implements Transport {
+  readonly #config: KubeConfig;
+  readonly #server: URL;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: "lifo" });
+  readonly #leaseAgent = new Agent({ keepAlive: true, maxSockets: LEASE_SOCKETS, scheduling: "lifo" });
+
+  constructor(config: KubeConfig, server: URL) {
+    this.#config = config;
+    this.#server = server;
+  }
+
+  async send(call: Call): Promise<Answer> {
+    const res = await this.#open(call, call.path.startsWith(LEASES) ? this.#leaseAgent : this.#agent);
+    // An answer that begins and does not end would be waited for without a bound.
+    const timer = setTimeout(() => res.destroy(tooLate(call)), call.timeoutMs);
+    return read(res).finally(() => clearTimeout(timer));
+  }
+
+  stream(call: Call, onLine: (line: string) => void, onEnd: (error: KubeError | null) => void): () => void {
+    let ended = false;
+    let abort = () => {};
+    const end = (error: KubeError | null) => {
+      if (ended) return;
+      ended = true;
+      abort();
+      onEnd(error);
+    };
+    void this.#open(call, new Agent({ maxSockets: 1 }))
+      .then(async (res) => {
+        abort = () => res.destroy();
+        if (ended) return abort();
+        if (isSuccess(res)) eachLine(res, onLine, end);
+        else end(errorOf(await read(res)));
+      })
+      .catch((error) => end(unreachable(error as Error)));
+    return () => end(null);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+    this.#leaseAgent.destroy();
+  }
+
+  /** Resolves with the answer's head. */
+  async #open(call: Call, agent: Agent): Promise<IncomingMessage> {
+    const { method, path, query, body, contentType, timeoutMs } = call;
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const options: RequestOptions = {};
+    await this.#config.applyToHTTPSOptions(options as never);
+    const search = query ? `?${new URLSearchParams(query)}` : "";
+    const headers: Record<string, string | number> = { ...(options.headers as Record<string, string>), accept: "application/json", "user-agent": "berth" };
+    if (payload && contentType) Object.assign(headers, { "content-type": contentType, "content-length": payload.length });
+    const { hostname, port, pathname } = this.#server;
+    // An address of IPv6 is in brackets within a URL alone.
+    const host = hostname.replace(/^\[|\]$/g, "");
+    const target = { host, port: port || 443, path: pathname.replace(/\/$/, "") + path + search, method };
+    return new Promise((resolve, reject) => {
+      const req = request({ ...options, ...target, headers, agent }, (res) => {
+        clearTimeout(timer);
+        resolve(res);
+      });
+      const timer = setTimeout(() => {
+        // One that still waits for a connection emits its error only when it gets one.
+        reject(tooLate(call));
+        req.destroy();
+      }, timeoutMs);
+      req.on("error", (error) => {
+        clearTimeout(timer);
+        reject(unreachable(error));
+      });
+      req.end(payload);
+    });
+  }
+}
+
+function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 300;
+}
+
+async function read(res: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of res) chunks.push(chunk as Buffer);
+  } catch (error) {
+    throw unreachable(error as Error);
+  }
+  return { status: res.statusCode ?? 0, body: Buffer.concat(chunks), retryAfter: res.headers["retry-after"], date: res.headers.date };
+}
+
+function eachLine(res: IncomingMessage, onLine: (line: string) => void, end: (error: KubeError | null) => void): void {
+  let rest = "";
+  res.setEncoding("utf8").on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    if (rest.length > MAX_LINE) return end(new KubeError(0, "TooLong", "a line of the stream is too long"));
+    for (const line of lines) if (line) onLine(line);
+  });
+  res.on("end", () => end(null));
+  res.on("close", () => end(null));
+  res.on("error", (error) => end(unreachable(error)));
+}

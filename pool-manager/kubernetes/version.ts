@@ -1,0 +1,35 @@
+import type { Kube } from "./client.ts";
+import { type Patience, patiently } from "./retry.ts";
+
+/** Minor versions of Kubernetes 1 between which the test suite has run, both included. */
+const OLDEST_MINOR = 30;
+const NEWEST_MINOR = 37;
+
+/** How long it is asked for at a start. */
+const BOUND_MS = 2000;
+
+export interface KubernetesVersion {
+  /** As the API server says it, such as v1.34.4 or v1.31.2-eks-7f9249a. */
+  version: string;
+  /** What is to be told of it; null: it is one that Berth was tested with. */
+  warning: string | null;
+}
+
+/** Any version is accepted: what Berth uses of Kubernetes is older than all of these. Rejects with `KubeError`. */
+export async function kubernetesVersion(kube: Pick<Kube, "get">): Promise<KubernetesVersion> {
+  const { gitVersion } = await kube.get<{ gitVersion: string }>("/version");
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
+  const isTested = major === "1" && Number(minor) >= OLDEST_MINOR && Number(minor) <= NEWEST_MINOR;
+  const tested = `Berth was tested with 1.${OLDEST_MINOR} to 1.${NEWEST_MINOR}`;
+  return { version: gitVersion, warning: isTested ? null : `Kubernetes is ${gitVersion}; ${tested}` };
+}
+
+/** Tells, once, of a version that Berth was not tested with or that cannot be read. Neither ends a start; rejects only when that is told to stop. */
+export async function tellKubernetesVersion(kube: Pick<Kube, "get">, { stop, onTrouble }: Patience): Promise<void> {
+  const quietly: Patience = { stop, onTrouble: () => {}, boundMs: BOUND_MS };
+  const { warning } = await patiently(() => kubernetesVersion(kube), quietly).catch(({ message }: Error) => {
+    stop.throwIfAborted();
+    return { warning: `the version of Kubernetes is unknown: ${message}` };
+  });
+  if (warning) onTrouble(warning);
+}

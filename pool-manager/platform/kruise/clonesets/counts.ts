@@ -1,0 +1,64 @@
+import { type CloneSet, hasEnded, ownerOf, type Pod } from "../objects/objects.ts";
+import { poolOfSet } from "../objects/pod-owner.ts";
+
+/** Pods that count for a CloneSet: owned, not ended, not being deleted. */
+export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
+  return [...pods].filter((pod) => ownerOf(pod) === set.metadata.uid && isLive(pod));
+}
+
+/** Pods by pool as Kruise counts them. */
+export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const set of sets) {
+    const pool = poolOfSet(set);
+    counts.set(pool, (counts.get(pool) ?? 0) + (set.status?.replicas ?? 0));
+  }
+  return counts;
+}
+
+/** Pods that Kruise counts for a CloneSet and that are not among the live ones. It may only be late with its count. */
+export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
+  return Math.max(0, (status?.replicas ?? 0) - live.length);
+}
+
+/** Kruise has stopped at `maxUnavailable`, which Berth lowers as soon as it asks for no more: that is no reason of its own. */
+const OWN_LIMIT = /^scaleUp is limited because of scaleStrategy\.maxUnavailable/;
+
+/** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
+export function failedScaleOf(set: CloneSet): string | null {
+  const { metadata, status } = set;
+  if (isComplete(set) || (status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return null;
+  const condition = status?.conditions?.find(({ type, status }) => type === "FailedScale" && status === "True");
+  const message = condition && (condition.message ?? condition.reason ?? "FailedScale");
+  return message && !isOwnLimit(message) ? withoutNames(message, metadata.name) : null;
+}
+
+/** Kruise has made all pods that it was asked for, and knows of no later wish. */
+export function isComplete({ metadata, spec, status }: CloneSet): boolean {
+  return (status?.observedGeneration ?? -1) >= (metadata.generation ?? 0) && (status?.replicas ?? 0) >= spec.replicas;
+}
+
+/** Kruise has taken in the latest change: `updateRevision` is that of the present template. */
+export function isObserved({ metadata, status }: CloneSet): boolean {
+  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+}
+
+export function isOwnLimit(message: string): boolean {
+  return OWN_LIMIT.test(message);
+}
+
+/** Each try would have made a pod of another name: the reason is the same. Kruise adds the whole pod. */
+export function withoutNames(message: string, set: string): string {
+  return message
+    .replace(/^failed to create pod: /, "")
+    .replace(/, pod: \{".*$/s, "")
+    .replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
+}
+
+export function isReady({ status }: Pod): boolean {
+  return status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}
+
+function isLive(pod: Pod): boolean {
+  return !pod.metadata.deletionTimestamp && !hasEnded(pod);
+}

@@ -1,0 +1,47 @@
+import { type JsonPatch, pointer } from "../../../kubernetes/json-patch.ts";
+import { type CloneSet, LABEL, type Pod } from "../objects/objects.ts";
+import { functionOfSet, poolOfSet } from "../objects/pod-owner.ts";
+import { isObserved, unseenPods } from "./counts.ts";
+import { noPods, partitionChange, poolPartition, strategyChanges } from "./update-strategy.ts";
+
+/**
+ * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
+ * count pods that are not seen here, because a listing or a watch lacks them. They count too, else Kruise would delete
+ * as many pods of its choice.
+ *
+ * | field                        | is to be                                                         |
+ * |------------------------------|------------------------------------------------------------------|
+ * | scaleStrategy.maxUnavailable | 0: it creates pods only while we ask for some                    |
+ * | replicas (of a function)     | the live pods that are not to be deleted, and those not seen     |
+ * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
+ * |                              | unless one is to be deleted: Kruise holds that back then         |
+ * | labels                       | as they were made                                                |
+ * | updateStrategy               | as `UPDATE_STRATEGY` says: Kruise itself updates no pod          |
+ * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
+ * | partition (of a pool)        | as `poolPartition` says                                          |
+ */
+export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
+  const { replicas, scaleStrategy } = set.spec;
+  const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
+  const leave = live.filter(({ metadata }) => leaving.has(metadata.name)).length;
+  const stay = live.length - leave + unseenPods(set, live);
+  const functionUid = functionOfSet(set);
+  const ofFunction = functionUid !== null;
+  const exactly = ofFunction || leave > 0;
+  const patch: JsonPatch = [...labelsOf(set, { [LABEL.pool]: poolOfSet(set), ...(ofFunction && { [LABEL.function]: functionUid }) }), ...noPods(set)];
+  if (replicas < stay || (exactly && replicas > stay)) {
+    patch.push({ op: "test", path: "/spec/replicas", value: replicas }, { op: "replace", path: "/spec/replicas", value: stay });
+  }
+  patch.push(...strategyChanges(set), ...(ofFunction ? [] : partitionChange(set, poolPartition(set))));
+  if (ofFunction && live.length > 0 && isObserved(set)) {
+    const left = live.filter(({ metadata }) => metadata.labels?.["controller-revision-hash"] !== set.status?.updateRevision).length;
+    const partition = left === live.length ? "100%" : left;
+    patch.push(...partitionChange(set, partition));
+  }
+  return patch;
+}
+
+function labelsOf({ metadata: { labels } }: CloneSet, wanted: Record<string, string>): JsonPatch {
+  const off = Object.entries(wanted).filter(([name, value]) => value !== "" && labels?.[name] !== value);
+  return off.map(([name, value]) => ({ op: "add", path: `/metadata/labels/${pointer(name)}`, value }));
+}

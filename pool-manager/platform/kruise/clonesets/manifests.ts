@@ -1,0 +1,195 @@
+import { createHash } from "node:crypto";
+import { ALL_ADDRESSES } from "../../../../runtime-images/protocol/listen-host.ts";
+import { CONTROL_PORT } from "../../../../runtime-images/protocol/messages.ts";
+import { RUN_AS } from "../../../images/runtime-image.ts";
+import { DELETE_PROTECTION, PROTECTED } from "../disruption/budgets.ts";
+import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
+import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
+import { UPDATE_STRATEGY } from "./update-strategy.ts";
+
+/** What pods of a runtime are made of. */
+export interface PodSettings {
+  runtimeImage: string;
+  idleImage: string;
+  /** Public key of the leader, as instances know it. */
+  leaderKey: string;
+  memory: string;
+  /** Most that an instance may take of its node's disk; one that takes more is evicted. */
+  disk: string;
+  /** Secret with which nodes pull; null: none is needed. */
+  pullSecret: string | null;
+}
+
+const VOLUME = "berth";
+const MOUNT = "/berth";
+/** The programs in the images are built for these. */
+const NODES = { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
+/** The supervisor ends two seconds after SIGTERM. */
+const GRACE_SECONDS = 5;
+/** Every image is named by its digest: a node that has it asks no registry, which may be away. Kruise's default is Always (measured with 1.9.1). */
+const imagePullPolicy = "IfNotPresent";
+
+export function templateOf(settings: PodSettings): PodTemplate {
+  const spec = JSON.stringify(podSpec(settings, settings.idleImage));
+  return { hash: createHash("sha256").update(spec).digest("hex").slice(0, 8), runtimeImage: settings.runtimeImage };
+}
+
+export function poolSetName(pool: string, settings: PodSettings): string {
+  return poolSetNameOf(pool, templateOf(settings).hash);
+}
+
+export function functionSetName(functionUid: string): string {
+  return `fn-${functionUid.toLowerCase()}`;
+}
+
+export function poolSet(pool: string, settings: PodSettings): object {
+  const { hash } = templateOf(settings);
+  return cloneSet(poolSetNameOf(pool, hash), { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage), { [LABEL.template]: hash });
+}
+
+/** Never creates a pod of its own accord (maxUnavailable 0), nor updates one (`UPDATE_STRATEGY`): both is ours. */
+export function functionSet(functionUid: string, pool: string, settings: PodSettings, codeImage: string): object {
+  const labels = { [LABEL.pool]: pool, [LABEL.function]: functionUid };
+  return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage), {}, { [LABEL.template]: templateOf(settings).hash });
+}
+
+function cloneSet(
+  name: string,
+  labels: Record<string, string>,
+  spec: object,
+  podLabels: Record<string, string> = {},
+  setLabels: Record<string, string> = {},
+): object {
+  return {
+    apiVersion: "apps.kruise.io/v1alpha1",
+    kind: "CloneSet",
+    metadata: { name, labels: { ...labels, ...setLabels, ...DELETE_PROTECTION }, annotations: { [ANNOTATION.term]: "0" } },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: { [LABEL.set]: name } },
+      revisionHistoryLimit: 1000,
+      scaleStrategy: { maxUnavailable: 0, podsToDelete: [] },
+      updateStrategy: { ...UPDATE_STRATEGY, partition: "100%" },
+      template: { metadata: { labels: { ...labels, ...podLabels, [LABEL.set]: name } }, spec },
+    },
+  };
+}
+
+function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSettings, codeImage: string): object {
+  const mounts = [{ name: VOLUME, mountPath: MOUNT }];
+  const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
+  const env = [
+    { name: "BERTH_INSTANCE_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
+    { name: "BERTH_INSTANCE_DIR", value: `${MOUNT}/run` },
+    { name: "BERTH_HOST", value: ALL_ADDRESSES },
+    { name: "BERTH_LEADER_KEY", value: leaderKey },
+  ];
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    nodeSelector: NODES,
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    securityContext: { runAsNonRoot: true, runAsUser: RUN_AS, runAsGroup: RUN_AS, fsGroup: RUN_AS, seccompProfile: { type: "RuntimeDefault" } },
+    ...(pullSecret && { imagePullSecrets: [{ name: pullSecret }] }),
+    volumes: [{ name: VOLUME, emptyDir: { sizeLimit: disk } }],
+    containers: [
+      {
+        name: RUNTIME_CONTAINER,
+        image: runtimeImage,
+        imagePullPolicy,
+        env,
+        ports: [{ name: "control", containerPort: CONTROL_PORT }],
+        resources: { requests: { cpu: "10m", memory: "48Mi" }, limits: { memory } },
+        volumeMounts: mounts,
+        securityContext: confined,
+      },
+      {
+        name: CODE_CONTAINER,
+        image: codeImage,
+        imagePullPolicy,
+        resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: "64Mi" } },
+        volumeMounts: mounts,
+        securityContext: confined,
+      },
+    ],
+  };
+}
+
+export interface Claim {
+  functionUid: string;
+  revision: string;
+  /** Reference by a tag that this pod has not run yet, and digest. */
+  image: string;
+  /** A pod whose code container has it already is not swapped. */
+  digest: string;
+  term: number;
+  fingerprint: string;
+  /** Hash of the template that the pod was made of, where that is the present one; null: another, or unknown. */
+  template: string | null;
+}
+
+/** Swaps the code image of a pod that is the function's already: at once, before Kruise has taken in the new template. */
+export function swapPatch(pod: Pod, claim: Claim): object {
+  const { uid, resourceVersion } = pod.metadata;
+  return { metadata: { uid, resourceVersion, annotations: annotationsOf(claim) }, ...imageOf(pod, claim) };
+}
+
+/** The pod counts for the revision of the CloneSet's template, or for one before it; Kruise goes by this and not by the image. */
+export function revisionPatch(pod: Pod, set: CloneSet, isReleased: boolean, term: number): object {
+  const { uid, resourceVersion } = pod.metadata;
+  return { metadata: { uid, resourceVersion, labels: revisionLabels(set, isReleased), annotations: { [ANNOTATION.term]: String(term) } } };
+}
+
+/**
+ * Moves a pod to a function's CloneSet and swaps its code image, in one strategic-merge PATCH that fails when the pod
+ * has changed meanwhile (measured: Kruise takes it over with nothing else).
+ */
+export function claimPatch(pod: Pod, set: CloneSet, isReleased: boolean, claim: Claim): object {
+  const owner: OwnerReference = {
+    apiVersion: "apps.kruise.io/v1alpha1",
+    kind: "CloneSet",
+    name: set.metadata.name,
+    uid: set.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+  return {
+    metadata: {
+      uid: pod.metadata.uid,
+      resourceVersion: pod.metadata.resourceVersion,
+      ownerReferences: [{ $patch: "replace" }, owner],
+      labels: {
+        [LABEL.function]: claim.functionUid,
+        [LABEL.set]: set.metadata.name,
+        ...(claim.template && { [LABEL.template]: claim.template }),
+        ...revisionLabels(set, isReleased),
+      },
+      annotations: { ...annotationsOf(claim), ...PROTECTED },
+    },
+    ...imageOf(pod, claim),
+  };
+}
+
+/** Once a release is over nothing is left to follow it: a pod that did not count for it would make it seem to go on. */
+function revisionLabels({ spec, status }: CloneSet, isReleased: boolean): Record<string, string> {
+  const isOver = spec.updateStrategy?.partition === 0;
+  const hash = (isReleased || isOver ? status?.updateRevision : status?.currentRevision) ?? "";
+  return { "controller-revision-hash": hash, "pod-template-hash": hash.split("-").at(-1) ?? "" };
+}
+
+function annotationsOf(claim: Claim): Record<string, string> {
+  return {
+    [ANNOTATION.revision]: claim.revision,
+    [ANNOTATION.image]: claim.digest,
+    [ANNOTATION.term]: String(claim.term),
+    [ANNOTATION.fingerprint]: claim.fingerprint,
+  };
+}
+
+function imageOf(pod: Pod, { digest, image }: Claim): object {
+  return runs(pod, digest) ? {} : { spec: { containers: [{ name: CODE_CONTAINER, image }] } };
+}
+
+function runs(pod: Pod, digest: string): boolean {
+  return pod.spec.containers.some(({ name, image }) => name === CODE_CONTAINER && image.endsWith(`@${digest}`));
+}

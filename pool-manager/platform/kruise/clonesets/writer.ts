@@ -1,0 +1,91 @@
+import type { Kube, WritePurpose } from "../../../kubernetes/client.ts";
+import { KubeError } from "../../../kubernetes/error.ts";
+import type { Reflector } from "../../../kubernetes/informer.ts";
+import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
+import { CLONESETS, type CloneSet } from "../objects/objects.ts";
+import { setPatch } from "./patches.ts";
+
+/** A CloneSet's controller has taken in a change by then. Milliseconds. */
+const OBSERVED_MS = 5000;
+
+/** Tries of a write that others' writes to the CloneSet come in between. */
+const ATTEMPTS = 5;
+
+/** Writes to CloneSets, one after the other for each, with what is true of it taken in where a write meets something else. */
+export class SetWriter {
+  readonly #kube: Kube;
+  readonly #sets: Reflector<CloneSet>;
+  readonly #term: number;
+  readonly #queues = new Map<string, Promise<unknown>>();
+  /** Where the API server has them. */
+  readonly path: string;
+
+  constructor(kube: Kube, sets: Reflector<CloneSet>, term: number) {
+    this.#kube = kube;
+    this.#sets = sets;
+    this.#term = term;
+    this.path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
+  }
+
+  /** Throws `NotFound`. */
+  known(name: string): CloneSet {
+    const set = this.#sets.get(name);
+    if (!set) throw new KubeError(404, "NotFound", `there is no CloneSet ${name}`);
+    return set;
+  }
+
+  exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(name) ?? Promise.resolve();
+    const result = before.then(work, work);
+    const settled = result.catch(() => {});
+    this.#queues.set(name, settled);
+    void settled.then(() => this.#queues.get(name) === settled && this.#queues.delete(name));
+    return result;
+  }
+
+  /** Somebody else may write to the set, such as another pool manager: what is true then decides the next try. */
+  async unlessChanged(name: string, write: (set: CloneSet) => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await write(this.known(name));
+      } catch (error) {
+        if ((error as KubeError).status !== 409 || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Waits until Kruise has taken in the change of this generation (0: the latest), and knows the template's revision. */
+  async observed(name: string, generation: number): Promise<CloneSet> {
+    for (const deadline = performance.now() + OBSERVED_MS; performance.now() < deadline; ) {
+      const set = this.#sets.get(name);
+      const wanted = generation || (set?.metadata.generation ?? 0);
+      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
+  }
+
+  setReplicas(set: CloneSet, replicas: number, more: JsonPatch, purpose: WritePurpose): Promise<void> {
+    const patch: JsonPatch = [
+      { op: "test", path: "/spec/replicas", value: set.spec.replicas },
+      { op: "replace", path: "/spec/replicas", value: replicas },
+      ...more,
+    ];
+    return this.patch(set.metadata.name, patch, purpose);
+  }
+
+  async patch(name: string, change: JsonPatch, purpose: WritePurpose): Promise<void> {
+    const before = this.known(name);
+    try {
+      this.#sets.learn(await this.#kube.patch<CloneSet>(`${this.path}/${name}`, "json", setPatch(before, change, this.#term), purpose));
+    } catch (error) {
+      if ((error as KubeError).status !== 422) throw error;
+      const now = await this.#kube.get<CloneSet>(`${this.path}/${name}`);
+      this.#sets.found(now);
+      // It is as it was: what is written is refused. A pod to delete that is gone has changed all the same.
+      if (now.metadata.resourceVersion === before.metadata.resourceVersion && purpose !== "remove") throw error;
+      // A failed test: somebody has changed it. What is true now decides the next try.
+      throw new KubeError(409, "Conflict", `CloneSet ${name} has changed: ${(error as Error).message}`);
+    }
+  }
+}

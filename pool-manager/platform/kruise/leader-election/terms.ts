@@ -1,0 +1,52 @@
+import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeError } from "../../../kubernetes/error.ts";
+import { ANNOTATION, CLONESETS, LABEL, type Metadata } from "../objects/objects.ts";
+import { believable } from "./lease.ts";
+
+/** Objects that are read at once. */
+const PAGE = "500";
+const RESOURCES = "/apis/berth.dev/v1alpha1";
+
+interface Carrier {
+  metadata: Pick<Metadata, "annotations">;
+  status?: { term?: unknown };
+}
+
+interface Page {
+  metadata?: { continue?: string };
+  items: Carrier[];
+}
+
+/**
+ * The highest term that anything in the namespace carries, whatever has become of the Lease; 0: none. Reads all of it: a
+ * listing that breaks off is an error, and one that expired between two pages is begun anew by whoever asks again.
+ */
+export async function highestTerm(kube: Pick<Kube, "namespace" | "get">): Promise<number> {
+  const labelled = { labelSelector: LABEL.pool };
+  const terms = await Promise.all([
+    highestOf(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelled),
+    highestOf(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, labelled),
+    highestOf(kube, `${RESOURCES}/namespaces/${kube.namespace}/functions`),
+    highestOf(kube, `${RESOURCES}/namespaces/${kube.namespace}/pools`),
+  ]);
+  return Math.max(...terms);
+}
+
+async function highestOf(kube: Pick<Kube, "get">, path: string, query: Record<string, string> = {}): Promise<number> {
+  let highest = 0;
+  let token = "";
+  do {
+    const page = await kube.get<Page>(path, { ...query, limit: PAGE, ...(token && { continue: token }) }).catch((error: KubeError) => {
+      // A kind that the cluster does not know carries nothing.
+      if (error.status === 404) return { items: [] } as Page;
+      throw error;
+    });
+    for (const item of page.items) highest = Math.max(highest, termIn(item));
+    token = page.metadata?.continue ?? "";
+  } while (token);
+  return highest;
+}
+
+function termIn({ metadata, status }: Carrier): number {
+  return Math.max(believable(metadata.annotations?.[ANNOTATION.term]), believable(status?.term));
+}

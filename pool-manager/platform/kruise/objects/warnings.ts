@@ -1,0 +1,60 @@
+import type { Kube } from "../../../kubernetes/client.ts";
+import { isOwnLimit, withoutNames } from "../clonesets/counts.ts";
+import type { KubeObject } from "./objects.ts";
+
+/** Warnings that are older than this say nothing about what was asked for now. Milliseconds. */
+const RECENT_MS = 60_000;
+/** The kubelet repeats what keeps a pod from starting after pauses of up to two minutes. Milliseconds. */
+export const KUBELET_RECENT_MS = 150_000;
+
+/**
+ * Reasons of Events that say what keeps something from starting. Others, such as the kubelet's MissingClusterDNS and Kruise's
+ * FailedDelete, are complaints that keep nothing from it; the kubelet's come with each try.
+ */
+const FAILURE = /^(Failed(?!Delete)|Err|BackOff|Inspect|InvalidImage|NetworkNotReady|Unhealthy|Evicted|Preempt)/;
+
+/** Whoever writes an Event dates it; the API server says when it was made. */
+interface RecordedEvent {
+  type?: string;
+  reason?: string;
+  message?: string;
+  firstTimestamp?: string | null;
+  lastTimestamp?: string | null;
+  eventTime?: string | null;
+  series?: { lastObservedTime?: string | null } | null;
+  metadata: { creationTimestamp: string };
+}
+
+/**
+ * The latest failure that Kubernetes has recorded of a CloneSet or pod, such as a quota that was exceeded, or else the latest
+ * warning; null: none lately, or events cannot be read. Kruise leaves some refusals out of its conditions (LimitRanges, measured with 1.8.3).
+ */
+export async function lastWarning(
+  kube: Pick<Kube, "namespace" | "get" | "serverTime">,
+  { metadata: { uid, name } }: KubeObject,
+  recentMs = RECENT_MS,
+): Promise<string | null> {
+  const path = `/api/v1/namespaces/${kube.namespace}/events`;
+  const list = await kube.get<{ items: RecordedEvent[] }>(path, { fieldSelector: `involvedObject.uid=${uid},type=Warning`, limit: "500" }).catch(() => null);
+  if (!list) return null;
+  const times = list.items.map((event) => ({
+    message: event.message ?? "",
+    isFailure: FAILURE.test(event.reason ?? ""),
+    at: lastSeen(event),
+  }));
+  const now = kube.serverTime();
+  const recent = times
+    .filter(({ at, message }) => now - at < recentMs && !isOwnLimit(message))
+    .sort((a, b) => Number(b.isFailure) - Number(a.isFailure) || b.at - a.at);
+  return recent[0]?.message ? withoutNames(recent[0].message, name) : null;
+}
+
+/**
+ * When it happened last, by the API server's clock: a kubelet's or a controller's may be wrong by minutes, but what it
+ * measures between the first time and the last is right.
+ */
+function lastSeen({ firstTimestamp, lastTimestamp, eventTime, series, metadata }: RecordedEvent): number {
+  const first = Date.parse(firstTimestamp ?? eventTime ?? "");
+  const last = Date.parse(series?.lastObservedTime ?? lastTimestamp ?? "");
+  return Date.parse(metadata.creationTimestamp) + (Math.max(0, last - first) || 0);
+}

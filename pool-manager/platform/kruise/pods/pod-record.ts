@@ -1,0 +1,102 @@
+import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
+import type { Binding, Instance, Obstacle } from "../../platform.ts";
+import { ANNOTATION, CODE_CONTAINER, ownerOf, type Pod } from "../objects/objects.ts";
+import type { Belonging } from "../objects/pod-owner.ts";
+import type { Sightings } from "./obstacle.ts";
+
+/** A swap that has not ended by then is told as failed. Milliseconds. */
+export const SWAP_DEADLINE_MS = 60_000;
+
+/** Reasons for which a container waits that do not pass by themselves. */
+const STUCK = new Set([
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "InvalidImageName",
+  "ErrImageNeverPull",
+  "CreateContainerConfigError",
+  "CreateContainerError",
+  "CrashLoopBackOff",
+]);
+
+/** What we know of an instance beside its pod. */
+export interface Known {
+  echo: Echo | null;
+  readyAt: number | null;
+  createdAt: number;
+  seen: Sightings;
+  /** It was made of the present template of its pool. */
+  isCurrent: boolean;
+  /** Owner (uid) that was told to delete it; null: none. A claim on its way may have moved the pod to another one since. */
+  askedOf: string | null;
+  key: string | null;
+  /** Counts the changes of what Berth decides by. */
+  version: number;
+  /** When the image that it is bound with was asked for; null: it runs, or none was. Milliseconds on the platform's clock. */
+  swapSince: number | null;
+  /** The swap has not ended by its deadline. */
+  overdue: boolean;
+}
+
+/** What a claim or a deletion is decided by: a status that the kubelet writes changes the pod's version, but none of this. */
+export function substanceOf({ metadata, spec }: Pod): string {
+  const { ownerReferences, labels, annotations, deletionTimestamp } = metadata;
+  const ours = (values: Record<string, string> = {}) => Object.entries(values).filter(([name]) => name.startsWith("berth.dev/"));
+  return JSON.stringify([
+    ownerReferences?.map(({ uid }) => uid),
+    ours(labels),
+    ours(annotations),
+    deletionTimestamp,
+    spec.containers.map(({ image }) => image),
+  ]);
+}
+
+/** What is seen of an instance beside its pod. */
+export interface Seen extends Belonging {
+  replace: Instance["replace"];
+  obstacle: Obstacle | null;
+}
+
+/** An instance as its pod, and what it says of itself, show it. */
+export function recordOf(pod: Pod, known: Known, { pool, functionUid, isCounted, replace, obstacle }: Seen): Instance {
+  const { metadata, status } = pod;
+  const ended = obstacle?.kind === "ended" ? obstacle.message : null;
+  return {
+    uid: metadata.uid,
+    pool,
+    host: status.podIP ?? "",
+    key: known.key,
+    resourceVersion: String(known.version),
+    echo: known.echo && ended !== null ? endedEcho(known.echo, ended) : known.echo,
+    binding: functionUid === null ? null : bindingOf(pod, functionUid),
+    createdAt: known.createdAt,
+    seenAt: known.seen.seenAt,
+    runningSince: known.seen.runningSince,
+    readyAt: known.readyAt,
+    removing: (known.askedOf !== null && known.askedOf === (ownerOf(pod) ?? "")) || metadata.deletionTimestamp !== undefined,
+    isCounted,
+    replace,
+    trouble: troubleOf(pod) ?? (known.overdue ? `the swapped image has not run within ${SWAP_DEADLINE_MS / 1000} s` : null),
+    obstacle,
+  };
+}
+
+function endedEcho(echo: Echo, message: string): Echo {
+  return { ...echo, state: "failed", loaded: false, error: { reason: "crash", message, revision: echo.revision } };
+}
+
+/** The code container runs the image that the pod was bound with. */
+export function hasSwapped({ metadata, status }: Pod): boolean {
+  const code = status.containerStatuses?.find(({ name }) => name === CODE_CONTAINER);
+  const digest = metadata.annotations?.[ANNOTATION.image];
+  return code?.state?.running !== undefined && digest !== undefined && (code.imageID ?? "").endsWith(digest);
+}
+
+function bindingOf({ metadata }: Pod, functionUid: string): Binding {
+  return { functionUid, revision: metadata.annotations?.[ANNOTATION.revision] ?? "" };
+}
+
+function troubleOf({ status }: Pod): string | null {
+  const code = status.containerStatuses?.find(({ name }) => name === CODE_CONTAINER);
+  const { reason = "", message = "" } = code?.state?.waiting ?? {};
+  return STUCK.has(reason) ? `${reason}: ${message}` : null;
+}

@@ -1,0 +1,77 @@
+import { movedAt } from "../../functions/rollout.ts";
+import type { Plan } from "./plan.ts";
+import { wantedInstances } from "./wanted-instances.ts";
+import type { FunctionSpec } from "./world.ts";
+
+/** Warm instances of a revision that is not served any more take the active one in place. */
+export function reload(plan: Plan): void {
+  for (const instance of plan.usable()) {
+    const spec = plan.specOf(instance.functionUid, instance.revision);
+    if (!spec || instance.state !== "warm" || instance.revision === spec.revision) continue;
+    if (plan.isBlocked(spec) || !plan.spend()) continue;
+    plan.order(instance, spec, "warm");
+  }
+}
+
+/** A fresh instance that the platform records as a function's, such as one that replaced another there, becomes that. */
+export function adopt(plan: Plan): void {
+  for (const instance of plan.usable()) {
+    const spec = plan.specOf(instance.boundTo, instance.boundRevision);
+    if (!spec || instance.state !== "prewarmed" || plan.isBlocked(spec)) continue;
+    plan.order(instance, spec, "cold");
+    plan.of(spec).add(instance);
+  }
+}
+
+/** In a rollout the new revision gets its share of the instances in place: the least busy first, then the longest settled. */
+export function takeOver(plan: Plan): void {
+  for (const spec of plan.rolling.values()) {
+    const active = plan.functions.get(spec.uid);
+    if (!spec.takesOver || !active || plan.isBlocked(spec)) continue;
+    const { percent, parallel } = spec.takesOver;
+    const [own, left] = [plan.of(spec), plan.of(active)];
+    const goal = movedAt(percent, own.size + left.size);
+    const ready = [...left].filter(({ state }) => state === "warm").sort((a, b) => a.inFlight - b.inFlight || a.specializedAt - b.specializedAt);
+    let changing = [...own].filter(({ state }) => state === "specializing").length;
+    for (const instance of ready) {
+      if (own.size >= goal || changing >= parallel || !plan.spend()) break;
+      plan.order(instance, spec, "warm");
+      left.delete(instance);
+      own.add(instance);
+      changing += 1;
+    }
+  }
+}
+
+/** Instances that a revision is still to get in place. */
+export function toCome(plan: Plan, spec: FunctionSpec): number {
+  const active = plan.functions.get(spec.uid);
+  if (!spec.takesOver || !active) return 0;
+  const own = plan.of(spec).size;
+  return Math.max(0, movedAt(spec.takesOver.percent, own + plan.of(active).size) - own);
+}
+
+/** Functions' stale instances, one of each at a time: first a fresh one beside it, and when that serves, it goes. */
+export function renew(plan: Plan): void {
+  const { renewal, world, alive } = plan;
+  if (!alive.some(renewal.isStale)) return;
+  let left = renewal.parallel;
+  for (const spec of plan.served.values()) {
+    const own = [...plan.of(spec)];
+    const stale = own.find((instance) => renewal.isStale(instance) && instance.state === "warm");
+    if (!stale || left === 0 || plan.isBlocked(spec)) continue;
+    left -= 1;
+    const serving = own.filter((instance) => instance.state === "warm" && !plan.isOrdered(instance)).length;
+    // Instances that a silent router may use count as needed.
+    const keep = Math.max(1, wantedInstances(spec, world.demand.get(spec.key), 0), own.filter(({ unsure }) => unsure).length);
+    if (serving > keep) plan.remove(stale, "replaced", spec.timeoutMs);
+    else if (serving === own.length) double(plan, spec);
+  }
+}
+
+function double(plan: Plan, spec: FunctionSpec): void {
+  const fresh = plan.free().find(({ replace }) => replace === null);
+  if (!fresh) return;
+  plan.order(fresh, spec, "prewarmed");
+  plan.of(spec).add(fresh);
+}

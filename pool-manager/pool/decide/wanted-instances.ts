@@ -1,0 +1,21 @@
+import type { DemandView, FunctionSpec } from "./world.ts";
+
+/** A last instance that would carry less than this share of its concurrency is not started at once. */
+const SLACK = 0.1;
+/** … unless an invocation has waited this long and no instance is on its way. Milliseconds. */
+const SLACK_MS = 200;
+
+/**
+ * Instances that a function should have.
+ *
+ * ceil((waiting + inFlight) / concurrency) within minScale and maxScale, except that a few invocations
+ * beyond a full instance (101 at concurrency 100) wait for its slots rather than start another one.
+ */
+export function wantedInstances(spec: FunctionSpec, demand: DemandView | undefined, onTheirWay: number): number {
+  const units = demand ? (demand.waiting + demand.inFlight) / spec.concurrency : 0;
+  const whole = Math.floor(units);
+  const rest = units - whole;
+  const patient = whole > 0 && rest <= SLACK && (onTheirWay > 0 || (demand?.oldestWaitMs ?? 0) < SLACK_MS);
+  const wanted = rest > 0 && !patient ? whole + 1 : whole;
+  return Math.min(Math.max(wanted, spec.minScale), spec.maxScale);
+}

@@ -1,0 +1,128 @@
+import type { Clock } from "../async/clock.ts";
+import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
+import { isRolling, percentOf } from "../functions/rollout.ts";
+import type { Reports } from "./publish/pool-view.ts";
+
+const LOOK_MS = 50;
+/** A trial stays open so long after its last waiter: whoever asks again right away goes on with it. Milliseconds. */
+const GRACE_MS = 2000;
+/** Most that wait at a time. */
+const MAX_WAITERS = 1000;
+
+/** What has come of a revision's load. `superseded`: nobody can invoke it any more. */
+export type LoadVerdict = { state: "loaded" | "waiting" | "superseded" } | { state: "failed"; message: string };
+
+type Readiness = ReturnType<Reports["readiness"]>;
+
+export interface TrialsOptions {
+  clock: Clock;
+  recordOf(functionUid: string): FunctionRecord | undefined;
+  readiness(): Readiness;
+  /** A trial begins: earlier failures delay it no more. */
+  begun(functionUid: string, revision: string): void;
+}
+
+interface Waiter {
+  functionUid: string;
+  revision: string;
+  until: number;
+  resolve(verdict: LoadVerdict): void;
+}
+
+/**
+ * Revisions that somebody wants to see loaded once, before anybody invokes them. While a trial is open, its revision
+ * gets an instance as if an invocation waited for it. Trials are not stored: whoever waits asks the next leader again.
+ */
+export class Trials {
+  readonly #options: TrialsOptions;
+  /** When each one ends, by function and revision. */
+  readonly #open = new Map<string, number>();
+  readonly #waiters = new Set<Waiter>();
+  #cancel: (() => void) | null = null;
+
+  constructor(options: TrialsOptions) {
+    this.#options = options;
+  }
+
+  isOpen(functionUid: string, revision: string, now: number): boolean {
+    // It is asked for each revision in each round.
+    if (this.#open.size === 0) return false;
+    return (this.#open.get(keyOf(functionUid, revision)) ?? 0) > now;
+  }
+
+  /** Uids of the functions that have a trial open. */
+  functions(now: number): string[] {
+    return [...this.#open].flatMap(([key, until]) => (until > now ? [key.slice(0, key.lastIndexOf("/"))] : []));
+  }
+
+  /** What has come of the load after `waitMs` at most; null: too many wait already. */
+  wait(functionUid: string, revision: string, waitMs: number): Promise<LoadVerdict> | null {
+    if (this.#waiters.size >= MAX_WAITERS) return null;
+    const now = this.#options.clock.now();
+    for (const [key, until] of this.#open) if (until <= now) this.#open.delete(key);
+    const record = this.#options.recordOf(functionUid);
+    // A revision that takes over gets its first instance by the rollout itself.
+    if (record && !takesOver(record, revision) && isServed(record, revision)) this.#begin(functionUid, revision, now + waitMs + GRACE_MS);
+    return new Promise((resolve) => {
+      this.#waiters.add({ functionUid, revision, until: now + waitMs, resolve });
+      this.#look();
+    });
+  }
+
+  /** Nothing has come of those that wait. */
+  close(): void {
+    this.#cancel?.();
+    for (const { resolve } of this.#waiters) resolve({ state: "waiting" });
+    this.#waiters.clear();
+  }
+
+  #begin(functionUid: string, revision: string, until: number): void {
+    const key = keyOf(functionUid, revision);
+    if (!this.#open.has(key)) this.#options.begun(functionUid, revision);
+    this.#open.set(key, Math.max(until, this.#open.get(key) ?? 0));
+  }
+
+  #look(): void {
+    const { clock, recordOf, readiness } = this.#options;
+    this.#cancel?.();
+    this.#cancel = null;
+    const ready = readiness();
+    for (const waiter of this.#waiters) {
+      const { functionUid, revision, until, resolve } = waiter;
+      const record = recordOf(functionUid);
+      const verdict: LoadVerdict = record ? verdictOf(record, revision, ready) : { state: "superseded" };
+      if (verdict.state === "waiting" && clock.now() < until) continue;
+      this.#waiters.delete(waiter);
+      if (verdict.state !== "waiting") this.#open.delete(keyOf(functionUid, revision));
+      resolve(verdict);
+    }
+    if (this.#waiters.size > 0) this.#cancel = clock.after(LOOK_MS, () => this.#look());
+  }
+}
+
+/** Of a revision that takes over the rollout says how it gets on, of another one its instances do. */
+export function verdictOf(record: FunctionRecord, revision: string, ready: Readiness): LoadVerdict {
+  const { uid, rollout } = record;
+  if (rollout?.to === revision && (rollout.state === "stopped" || rollout.state === "undone")) {
+    return { state: "failed", message: rollout.reason ?? `the rollout of ${revision} was ${rollout.state}` };
+  }
+  if (!isServed(record, revision)) return { state: "superseded" };
+  if (takesOver(record, revision) && rollout?.state === "rolling") {
+    return { state: !rollout.onceLoaded && percentOf(record, rollout) > 0 ? "loaded" : "waiting" };
+  }
+  const { status, message } = ready(uid, revision);
+  if (status === "False") return { state: "failed", message };
+  return { state: status === "True" ? "loaded" : "waiting" };
+}
+
+function takesOver({ rollout }: FunctionRecord, revision: string): boolean {
+  return isRolling(rollout) && rollout.to === revision;
+}
+
+function isServed(record: FunctionRecord, revision: string): boolean {
+  return servedRevisions(record).some(({ id }) => id === revision);
+}
+
+function keyOf(functionUid: string, revision: string): string {
+  return `${functionUid}/${revision}`;
+}

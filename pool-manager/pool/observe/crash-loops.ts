@@ -1,0 +1,128 @@
+import type { LoadError } from "../../../runtime-images/protocol/messages.ts";
+
+/** A crash within this time of the load is a sign that the code brings it about by itself. Milliseconds. */
+const SOON_MS = 60_000;
+/** An instance that has served for so long has shown that its code runs; so has a revision that has not crashed for so long. Milliseconds. */
+const WELL_MS = 600_000;
+/** The first delay of a loop; each further crash doubles it. Milliseconds. */
+const FIRST_DELAY_MS = 10_000;
+const LONGEST_DELAY_MS = 300_000;
+/** Crashes in a row without a delay: of a revision that has never answered, and of one that has. */
+const FREE_CRASHES = { unproven: 1, proven: 5 };
+/** Rounds of a revision that answers between its crashes: this many are replaced at once, and then one in each interval. */
+const BURST = 5;
+const INTERVAL_MS = 5000;
+
+export interface CrashLoop {
+  error: LoadError;
+  instanceUid: string;
+  /** Crashes soon after a load, in a row and without an answer in between: those of instances that were loaded before the last one are the same round. */
+  crashes: number;
+  /** When the last one was. */
+  at: number;
+  /** No instance is started before; not above `at`: at once. */
+  until: number;
+}
+
+/** An instance that has crashed. */
+export interface Crashed {
+  instanceUid: string;
+  /** When its code had loaded; null: it served already when this pool manager came, for as long as nobody knows. */
+  loadedAt: number | null;
+  /** It has itself answered an invocation well since. */
+  hasAnswered: boolean;
+  /** Invocations of its revision that have ended well so far, at any instance and as far as is known. */
+  answered: number;
+  error: LoadError;
+}
+
+export interface Evidence {
+  /** Since the code had loaded; null: nobody knows. */
+  ranMs: number | null;
+  /** An invocation of the revision has ended well since its last crash. */
+  answeredSince: boolean;
+  /** … or ever. */
+  answeredEver: boolean;
+  /** Crashes in a row, this one included; an answer in between begins the row again. */
+  crashes: number;
+}
+
+/**
+ * Whose doing a crash is, and how long the revision is not started for it.
+ *
+ * | ran      | answered since the last crash | ever | in a row  | verdict | why                                                        |
+ * |----------|-------------------------------|------|-----------|---------|------------------------------------------------------------|
+ * | a minute |                               |      |           | none    | the instance's long service bounds how often it is replaced |
+ * | less     | yes                           |      |           | request | instances that load do answer: one request ended this one  |
+ * | less     | no                            | yes  | up to 5   | request | requests like that may come one after the other            |
+ * | less     | no                            | yes  | above 5   | code    | nothing is answered any more, whatever is asked            |
+ * | less     | no                            | no   | the first | none    | a single invocation may have been the reason               |
+ * | less     | no                            | no   | above 1   | code    | it crashes by itself                                       |
+ *
+ * `request`: replacements are paced, and whoever comes meanwhile waits. `code`: a delay that doubles from 10 s to 5 min, in
+ * which invocations are turned away.
+ */
+export function verdictOf({ ranMs, answeredSince, answeredEver, crashes }: Evidence): { kind: "none" | "request" } | { kind: "code"; delayMs: number } {
+  if (ranMs === null || ranMs >= SOON_MS) return { kind: "none" };
+  if (answeredSince) return { kind: "request" };
+  const over = crashes - (answeredEver ? FREE_CRASHES.proven : FREE_CRASHES.unproven);
+  if (over > 0) return { kind: "code", delayMs: Math.min(FIRST_DELAY_MS * 2 ** (over - 1), LONGEST_DELAY_MS) };
+  return { kind: answeredEver ? "request" : "none" };
+}
+
+interface Row extends CrashLoop {
+  kind: "none" | "request" | "code";
+  answered: number;
+  /** The time at which a burst of replacements would be whole again. */
+  pacedTo: number;
+}
+
+/**
+ * Revisions whose instances crash soon after they have loaded, as Kubernetes' CrashLoopBackOff has it, unless they answer
+ * in between. After 10 min without a crash the count begins again. `now` in milliseconds.
+ */
+export class CrashLoops {
+  readonly #rows = new Map<string, Row>();
+
+  /** The loop that this crash is part of; null: nobody is turned away for it. */
+  crashed(key: string, crashed: Crashed, now: number): CrashLoop | null {
+    const ranMs = now - (crashed.loadedAt ?? Number.NEGATIVE_INFINITY);
+    if (ranMs >= WELL_MS) this.#rows.delete(key);
+    if (crashed.loadedAt === null || ranMs >= SOON_MS) return null;
+    const known = this.#rows.get(key);
+    if (known && crashed.loadedAt <= known.at) return null;
+    const row = this.#next(known, crashed, ranMs, now);
+    this.#rows.set(key, row);
+    return row.kind === "code" ? row : null;
+  }
+
+  #next(known: Row | undefined, { instanceUid, hasAnswered, answered, error }: Crashed, ranMs: number, now: number): Row {
+    const isOver = known === undefined || now - Math.max(known.at, known.until) >= WELL_MS;
+    const answeredSince = hasAnswered || answered > (known?.answered ?? 0);
+    const crashes = isOver || answeredSince ? 1 : known.crashes + 1;
+    const verdict = verdictOf({ ranMs, answeredSince, answeredEver: hasAnswered || answered > 0, crashes });
+    const pacedTo = Math.max(known?.pacedTo ?? now, now) + (verdict.kind === "request" ? INTERVAL_MS : 0);
+    const until = verdict.kind === "code" ? now + verdict.delayMs : Math.max(now, pacedTo - BURST * INTERVAL_MS);
+    return { error, instanceUid, crashes, at: now, until, kind: verdict.kind, answered, pacedTo };
+  }
+
+  /** The loop whose delay is not over; null: nobody is turned away. */
+  current(key: string, now: number): CrashLoop | null {
+    const row = this.#rows.get(key);
+    return row?.kind === "code" && row.until > now ? row : null;
+  }
+
+  /** No instance is started before; 0: at once. Only in a loop is anybody turned away meanwhile. */
+  blockedUntil(key: string, now: number): number {
+    const until = this.#rows.get(key)?.until ?? 0;
+    return until > now ? until : 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#rows.size === 0;
+  }
+
+  retain(isKept: (key: string) => boolean): void {
+    for (const key of this.#rows.keys()) if (!isKept(key)) this.#rows.delete(key);
+  }
+}

@@ -1,0 +1,89 @@
+import type { DemandReport } from "../../client/contract.ts";
+
+export interface Counts {
+  ended: number;
+  failed: number;
+}
+
+interface Last extends Counts {
+  functionUid: string;
+  revision: string;
+  seq: number;
+}
+
+const NONE: Counts = { ended: 0, failed: 0 };
+
+/** Most (router, revision) pairs that are kept. */
+const MAX_LAST = 100_000;
+
+/**
+ * How invocations of each revision have ended since this pool manager leads, over all routers: they report running totals
+ * of their own. What a router had counted before is where its count begins, and no evidence of what happens now.
+ */
+export class Outcomes {
+  readonly #since: number;
+  readonly #last = new Map<string, Last>();
+  /** Of `#last`, by function. */
+  readonly #ids = new Map<string, Set<string>>();
+  /** By function, then by revision: what is over is looked for in one function at a time. */
+  readonly #sums = new Map<string, Map<string, Counts>>();
+
+  /** `since`: when this pool manager began to lead. */
+  constructor(since: number) {
+    this.#since = since;
+  }
+
+  hear({ router, seq, functions }: DemandReport, now: number): void {
+    for (const { key, revision, ended, failed, countedMs } of functions) {
+      const id = `${router}/${key}/${revision}`;
+      const last = this.#last.get(id);
+      if (last && last.seq >= seq) continue;
+      const functionUid = key.split("@")[0] ?? "";
+      this.#remember(id, { functionUid, revision, ended, failed, seq });
+      if (!last && !(countedMs !== undefined && now - countedMs >= this.#since)) continue;
+      // A router that serves a revision anew begins again.
+      const since = last && last.ended <= ended ? last : NONE;
+      this.#add(functionUid, revision, { ended: ended - since.ended, failed: failed - since.failed });
+    }
+  }
+
+  #add(functionUid: string, revision: string, { ended, failed }: Counts): void {
+    const own = this.#sums.get(functionUid) ?? new Map<string, Counts>();
+    const sum = own.get(revision) ?? NONE;
+    this.#sums.set(functionUid, own.set(revision, { ended: sum.ended + ended, failed: sum.failed + failed }));
+  }
+
+  of(functionUid: string, revision: string): Counts {
+    return this.#sums.get(functionUid)?.get(revision) ?? NONE;
+  }
+
+  /** Drops what is known of a function's revisions that are not served any more. A router's count stays however long it is silent: it goes on there. */
+  retain(functionUid: string, served: ReadonlySet<string>): void {
+    const own = this.#sums.get(functionUid);
+    for (const revision of own?.keys() ?? []) if (!served.has(revision)) own?.delete(revision);
+    if (own?.size === 0) this.#sums.delete(functionUid);
+    for (const id of this.#ids.get(functionUid) ?? []) {
+      if (!served.has(this.#last.get(id)?.revision ?? "")) this.#drop(id);
+    }
+  }
+
+  #drop(id: string): void {
+    const functionUid = this.#last.get(id)?.functionUid ?? "";
+    const own = this.#ids.get(functionUid);
+    own?.delete(id);
+    if (own?.size === 0) this.#ids.delete(functionUid);
+    this.#last.delete(id);
+  }
+
+  /** Where there are too many, those that were heard longest ago are forgotten. */
+  #remember(id: string, last: Last): void {
+    this.#last.delete(id);
+    this.#last.set(id, last);
+    const own = this.#ids.get(last.functionUid) ?? new Set<string>();
+    this.#ids.set(last.functionUid, own.add(id));
+    for (const oldest of this.#last.keys()) {
+      if (this.#last.size <= MAX_LAST) break;
+      this.#drop(oldest);
+    }
+  }
+}

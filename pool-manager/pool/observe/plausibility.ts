@@ -1,0 +1,84 @@
+import { holdsPlace, type Instance } from "../../platform/platform.ts";
+import type { PoolSpec } from "../decide/world.ts";
+
+/** A pool that was doubted is believed again when nothing odd was seen for so long. Milliseconds. */
+export const DOUBT_MS = 30_000;
+/** Two views of the platform may differ for so long. Milliseconds. */
+const LAG_MS = 3000;
+
+/** One look at a pool. */
+interface Look {
+  instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "isCounted" | "obstacle">>;
+  /** Instances by pool as the platform's own controllers count them, where they do. */
+  counted: ReadonlyMap<string, number> | undefined;
+  /** Deletion was decided by us. */
+  isLeaving(uid: string): boolean;
+  /** Instances that were asked for and were not seen before this look, by pool. */
+  expected: ReadonlyMap<string, number>;
+  now: number;
+}
+
+interface State {
+  uids: Map<string, { ended: boolean }>;
+  /** When instances vanished or appeared for which there is no reason. */
+  vanished: number[];
+  appeared: number[];
+  /** Since when the controllers have counted otherwise; null: they agree. */
+  differsSince: number | null;
+  doubtedAt: number;
+  reason: string;
+}
+
+/**
+ * Whether what is observed of a pool can be true. An observation that is wrong (a cache that came back empty, a listing
+ * of half of the pods, foreign pods with our labels) looks like any other; what gives it away is that more changes at
+ * once than anybody has asked for. More than a pool's budget allows us in a window, nobody else is believed either.
+ */
+export class Doubts {
+  readonly #pools = new Map<string, State>();
+
+  /** Takes in a look at everything; returns why a pool is doubted, by its name. */
+  look(pools: readonly PoolSpec[], look: Look): Map<string, string> {
+    const doubted = new Map<string, string>();
+    for (const pool of pools) {
+      const reason = this.#lookAt(pool, look);
+      if (reason) doubted.set(pool.name, reason);
+    }
+    return doubted;
+  }
+
+  #lookAt({ name, budget }: PoolSpec, { instances, counted, isLeaving, expected, now }: Look): string | null {
+    const own = [...instances].filter(([, { pool }]) => pool === name);
+    const uids = new Map(own.map(([uid, instance]) => [uid, { ended: isLeaving(uid) || hasEnded(instance) }]));
+    const state = this.#pools.get(name);
+    if (!state) {
+      this.#pools.set(name, { uids, vanished: [], appeared: [], differsSince: null, doubtedAt: Number.NEGATIVE_INFINITY, reason: "" });
+      return null;
+    }
+    const gone = [...state.uids].filter(([uid, { ended }]) => !uids.has(uid) && !ended && !isLeaving(uid)).length;
+    const fresh = [...uids.keys()].filter((uid) => !state.uids.has(uid)).length;
+    const recent = (times: number[], more: number) => [...times.filter((at) => now - at < budget.windowMs), ...Array<number>(Math.max(0, more)).fill(now)];
+    state.uids = uids;
+    state.vanished = recent(state.vanished, gone);
+    state.appeared = recent(state.appeared, fresh - (expected.get(name) ?? 0));
+    // Controllers count neither what is being deleted nor what has ended, nor what nobody owns.
+    const staying = own.filter(([, instance]) => instance.isCounted && !instance.removing && holdsPlace(instance)).length;
+    const count = counted ? (counted.get(name) ?? 0) : staying;
+    const differs = Math.abs(count - staying) > budget.actions;
+    state.differsSince = differs ? (state.differsSince ?? now) : null;
+    const reason = oddity(state, count, staying, budget.actions, now);
+    if (reason) Object.assign(state, { doubtedAt: now, reason });
+    return now - state.doubtedAt < DOUBT_MS ? state.reason : null;
+  }
+}
+
+function oddity({ vanished, appeared, differsSince }: State, counted: number, listed: number, most: number, now: number): string | null {
+  if (vanished.length > most) return `${vanished.length} instances vanished at once, and nobody has removed them`;
+  if (appeared.length > most) return `${appeared.length} instances appeared at once, and nobody has asked for them`;
+  if (differsSince !== null && now - differsSince > LAG_MS) return `${listed} instances are listed, and ${counted} are counted by their controllers`;
+  return null;
+}
+
+function hasEnded({ echo, removing, obstacle }: Pick<Instance, "echo" | "removing" | "obstacle">): boolean {
+  return removing || obstacle?.kind === "ended" || echo?.state === "failed" || echo?.state === "gone" || echo?.state === "draining";
+}

@@ -1,0 +1,49 @@
+import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
+import type { FunctionRegistry } from "../../functions/registry.ts";
+import type { DemandView, FunctionSpec, InstanceView } from "../decide/world.ts";
+import type { Trials } from "../load-trials.ts";
+import type { LoadFailures } from "./load-failures.ts";
+import { specOf } from "./world-builder.ts";
+
+interface SpecsOptions {
+  functions: Pick<FunctionRegistry, "byUid" | "wanting">;
+  failures: LoadFailures;
+  trials: Trials;
+}
+
+/** What a round looks at of functions. Most have no instance and nobody asks for them: a round costs nothing for those, however many there are. */
+export class Specs {
+  readonly #options: SpecsOptions;
+  /** What each record wants when none of its revisions fails. */
+  readonly #served = new WeakMap<FunctionRecord, readonly FunctionSpec[]>();
+
+  constructor(options: SpecsOptions) {
+    this.#options = options;
+  }
+
+  /** Served revisions of functions that have instances, that are asked for or tried, or that want instances though nobody asks; by name. */
+  of(instances: readonly InstanceView[], demand: ReadonlyMap<string, DemandView>, now: number): FunctionSpec[] {
+    const { functions, trials } = this.#options;
+    const records = new Set(functions.wanting());
+    const add = (uid: string | null) => {
+      const record = uid === null ? undefined : functions.byUid(uid);
+      if (record) records.add(record);
+    };
+    for (const { functionUid, boundTo } of instances) for (const uid of [functionUid, boundTo]) add(uid);
+    for (const key of demand.keys()) add(key.split("@")[0] ?? null);
+    for (const uid of trials.functions(now)) add(uid);
+    return [...records].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((record) => this.#specsOf(record, now));
+  }
+
+  /** A record is never changed, but replaced: most of what a round looks at is as it was in the one before. */
+  #specsOf(record: FunctionRecord, now: number): readonly FunctionSpec[] {
+    const { failures, trials } = this.#options;
+    const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => specOf(record, revision, 0));
+    this.#served.set(record, specs);
+    return specs.map((spec) => {
+      const blockedUntil = failures.blockedUntil(record.uid, spec.revision, now);
+      const tried = trials.isOpen(record.uid, spec.revision, now) ? { minScale: Math.max(spec.minScale, 1), isAwaited: true } : null;
+      return blockedUntil === 0 && !tried ? spec : { ...spec, blockedUntil, ...tried };
+    });
+  }
+}

@@ -1,0 +1,108 @@
+import { type FunctionRecord, type Revision, servedKey } from "../../functions/function.ts";
+import type { FunctionEnd } from "../../functions/retention.ts";
+import { isRolling, movedAt, paceOf, percentOf } from "../../functions/rollout.ts";
+import { type Instance, isAdopted } from "../../platform/platform.ts";
+import type { FunctionSpec, InstanceView } from "../decide/world.ts";
+import type { Use } from "./demand.ts";
+import type { Expectations } from "./expectations.ts";
+import { UNKNOWN_MS } from "./router-presence.ts";
+
+/** What is known of instances beside the platform's own record. */
+export interface Knowledge {
+  now: number;
+  expectations: Expectations;
+  uses: ReadonlyMap<string, Use>;
+  /** `never`: nobody has been heard yet; `deaf`: nobody is any more, and nothing says that all are over. */
+  routers: "heard" | "never" | "deaf";
+  suspects: ReadonlyMap<string, string>;
+  isLeaving(uid: string): boolean;
+  isRefused(uid: string): boolean;
+  isBinding(uid: string): boolean;
+  isSilent(uid: string): boolean;
+  specializedAt(uid: string): number;
+}
+
+/** One instance with its echo, its use, and our own writes that it does not show yet. */
+export function viewInstance(instance: Instance, known: Knowledge): InstanceView {
+  const { uid } = instance;
+  const specializedAt = known.specializedAt(uid);
+  const use = known.uses.get(uid) ?? { inFlight: 0, lastUsedAt: 0, unsure: false };
+  const view: InstanceView = {
+    uid,
+    pool: instance.pool,
+    resourceVersion: instance.resourceVersion,
+    ...saidByItself(instance),
+    boundTo: instance.binding?.functionUid ?? null,
+    boundRevision: instance.binding?.revision ?? null,
+    binding: known.isBinding(uid),
+    createdAt: instance.createdAt,
+    seenAt: instance.seenAt,
+    runningSince: instance.runningSince,
+    readyAt: instance.readyAt ?? instance.seenAt,
+    specializedAt,
+    lastUsedAt: Math.max(use.lastUsedAt, specializedAt, instance.seenAt),
+    inFlight: use.inFlight,
+    unsure: use.unsure || nobodyKnows(instance, known),
+    suspect: known.isSilent(uid) || (instance.echo !== null && known.suspects.get(uid) === instance.echo.bootId),
+    obstacle: instance.obstacle,
+    replace: instance.replace,
+    removing: instance.removing || (known.isLeaving(uid) && !known.isRefused(uid)),
+    refused: known.isRefused(uid),
+    deleting: instance.removing,
+  };
+  const claim = known.expectations.claim(uid);
+  const unseen = claim && claim.epoch > view.epoch && (view.state === "prewarmed" || view.state === "warm");
+  return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
+}
+
+/** No router is heard that could tell whether it is in use. One that we found here may have been used before we came. */
+function nobodyKnows(instance: Instance, { routers, now }: Knowledge): boolean {
+  return routers === "deaf" || (routers === "never" && isAdopted(instance) && now - instance.seenAt <= UNKNOWN_MS);
+}
+
+function saidByItself({ echo, obstacle }: Instance): Pick<InstanceView, "bootId" | "epoch" | "state" | "functionUid" | "revision"> {
+  if (!echo) return { bootId: "", epoch: 0, state: obstacle?.kind === "ended" ? "failed" : "starting", functionUid: null, revision: null };
+  const { bootId, epoch, state, functionUid, revision } = echo;
+  return { bootId, epoch, state, functionUid, revision };
+}
+
+/** Functions that instances belong to and that are not known. That they are not known is no sign that they were deleted. */
+export function unknownFunctions(
+  instances: Iterable<Instance>,
+  functions: { byUid(uid: string): FunctionRecord | undefined; endOf(uid: string): FunctionEnd | null },
+): Map<string, FunctionEnd | "unproven"> {
+  const owners = new Set([...instances].flatMap(({ echo, binding }) => echo?.functionUid ?? binding?.functionUid ?? []));
+  const unknown = [...owners].filter((uid) => !functions.byUid(uid));
+  return new Map(unknown.map((uid) => [uid, functions.endOf(uid) ?? "unproven"]));
+}
+
+/**
+ * Of a served revision. Instances are kept warm for the active one, and in a rollout for the one that takes over as its
+ * share says, but at least one until it is known to load. `maxScale` is each one's own.
+ */
+export function specOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): FunctionSpec {
+  const { minScale, maxScale, idleTimeoutMs } = record.scaling;
+  const active = id === record.active;
+  const { rollout } = record;
+  const pace = paceOf(record);
+  const rolling = isRolling(rollout) && pace ? rollout : null;
+  // A share that it had before is no step of a rollout.
+  const percent = rolling && !rolling.onceLoaded ? percentOf(record, rolling) : 0;
+  const moved = rolling ? movedAt(percent, minScale) : 0;
+  const takesOver = rolling?.to === id && pace ? { percent, parallel: pace.parallel } : null;
+  return {
+    key: servedKey(record, id),
+    uid: record.uid,
+    active,
+    pool: record.runtime,
+    revision: id,
+    concurrency: settings.concurrency,
+    timeoutMs: settings.timeoutMs,
+    minScale: active ? minScale - moved : takesOver ? Math.max(moved, rolling?.watching ? 0 : 1) : 0,
+    maxScale,
+    idleTimeoutMs,
+    blockedUntil,
+    takesOver,
+    isAwaited: takesOver?.percent === 0,
+  };
+}

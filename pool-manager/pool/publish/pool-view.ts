@@ -1,0 +1,94 @@
+import type { Echo } from "../../../runtime-images/protocol/messages.ts";
+import type { Clock } from "../../async/clock.ts";
+import type { FunctionRecord } from "../../functions/function.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Executor } from "../act/executor.ts";
+import type { Outcomes } from "../observe/invocation-outcomes.ts";
+import type { LoadFailures } from "../observe/load-failures.ts";
+import { unknownFunctions } from "../observe/world-builder.ts";
+import type { ReconcilerOptions } from "../options.ts";
+import { crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
+
+/** What the pool manager shows of functions and pools, in the API and in their resources; reading it changes nothing. */
+export class Reports {
+  readonly #platform: Platform;
+  readonly #functions: ReconcilerOptions["functions"];
+  readonly #clock: Clock;
+  readonly #executor: Executor;
+  readonly #failures: LoadFailures;
+
+  constructor({ platform, clock, functions }: Pick<ReconcilerOptions, "platform" | "clock" | "functions">, executor: Executor, failures: LoadFailures) {
+    this.#platform = platform;
+    this.#functions = functions;
+    this.#clock = clock;
+    this.#executor = executor;
+    this.#failures = failures;
+  }
+
+  /** What is in a pool's way, in words; empty: nothing is known to be. */
+  problemsOf(pool: string): string[] {
+    const observation = this.#platform.observe();
+    const own = [...observation.instances.values()].filter((instance) => instance.pool === pool);
+    const strangers = strangersInWords(own, unknownFunctions(own, this.#functions));
+    return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...strangers];
+  }
+
+  /** What is in a function's way, in words; empty: nothing is known to be. */
+  problemsOfFunction({ uid, active, runtime }: FunctionRecord): string[] {
+    const now = this.#clock.now();
+    const failure = this.#failures.last(uid, active);
+    const loop = this.#failures.crashLoop(uid, active, now);
+    const own = [...this.#platform.observe().instances.values()].filter(({ echo, binding }) => (echo?.functionUid ?? binding?.functionUid) === uid);
+    const troubled = own.find(({ trouble }) => trouble !== null);
+    return [
+      ...(failure ? [`${active} does not load: ${failure}`] : []),
+      ...(loop ? [`${active} ${crashLoopInWords(loop, now)}`] : []),
+      ...this.#executor.incidents.ofFunction(uid).map(inWords),
+      ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
+      ...obstaclesInWords(own, now),
+      // What its pool lacks concerns a function that has nothing else.
+      ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(runtime).map((problem) => `pool ${runtime}: ${problem}`)),
+    ];
+  }
+
+  /** States of a function's instances, for display. */
+  statesOf(functionUid: string): string[] {
+    const { instances } = this.#platform.observe();
+    const own = [...instances.values()].filter((instance) => instance.echo?.functionUid === functionUid);
+    return own.filter(({ uid }) => !this.#executor.isLeaving(uid)).map(({ echo }) => echo?.state ?? "starting");
+  }
+
+  /** Whether a revision's code loads, as far as is known now; in the words of a Kubernetes condition. */
+  readiness(): (functionUid: string, revision: string) => { status: "True" | "False" | "Unknown"; reason: string; message: string } {
+    const { instances } = this.#platform.observe();
+    const now = this.#clock.now();
+    const loaded = new Set([...instances.values()].flatMap(({ echo }) => (echo?.loaded ? [`${echo.functionUid} ${echo.revision}`] : [])));
+    return (functionUid, revision) => {
+      const failure = this.#failures.last(functionUid, revision);
+      if (failure) return { status: "False", reason: "LoadFailed", message: failure };
+      const loop = this.#failures.crashLoop(functionUid, revision, now);
+      if (loop) return { status: "False", reason: "CrashLoopBackOff", message: loop.error.message };
+      if (loaded.has(`${functionUid} ${revision}`)) return { status: "True", reason: "Loaded", message: `${revision} is loaded` };
+      return { status: "Unknown", reason: "Idle", message: `no instance has ${revision} loaded` };
+    };
+  }
+
+  /** What a rollout's next step is decided by; null: the instances are not completely known. */
+  rolloutOf({ uid, active }: FunctionRecord, to: string, outcomes: Outcomes) {
+    const { synced, instances } = this.#platform.observe();
+    if (!synced) return null;
+    const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
+    const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
+    const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
+    return {
+      total: serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
+      ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,
+      failure: this.#failures.last(uid, to) ?? this.#failures.crashLoop(uid, to, this.#clock.now())?.error.message ?? stuck?.trouble ?? null,
+      ...outcomes.of(uid, to),
+    };
+  }
+}
+
+function isServing(echo: Echo | null): boolean {
+  return echo?.state === "warm" || echo?.state === "specializing";
+}

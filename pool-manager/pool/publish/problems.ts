@@ -1,0 +1,73 @@
+import type { Instance, Observation, ObstacleKind } from "../../platform/platform.ts";
+import type { Incident } from "../act/incidents.ts";
+import { isUnbound } from "../decide/pool-sizing.ts";
+import type { InstanceView } from "../decide/world.ts";
+import type { CrashLoop } from "../observe/crash-loops.ts";
+
+/** Follow "1 instance" or "4 instances". */
+const WORDS: Record<ObstacleKind, [one: string, several: string]> = {
+  pending: ["is waiting for a node", "are waiting for a node"],
+  blocked: ["is not started by its node", "are not started by their nodes"],
+  unreachable: ["is out of reach", "are out of reach"],
+  ended: ["has ended and is still there", "have ended and are still there"],
+  stuck: ["is not deleted in time", "are not deleted in time"],
+};
+
+/** An instance that has stood still for this long is not about to come. Milliseconds. */
+const STANDS_STILL_MS = 3000;
+
+/**
+ * Why no further instance of a pool can come: what was asked for is refused, or stands still. Null while one is free or
+ * on its way, and where nothing is known to be in the way.
+ */
+export function blockedBy(instances: readonly InstanceView[], refusal: string | null, incidents: readonly Incident[], now: number): string | null {
+  const unbound = instances.filter((instance) => !instance.removing && isUnbound(instance));
+  // Where instances end before they have run, one that is on its way does not promise anything.
+  const ending = incidents.find(({ action }) => action === "start");
+  const comes = (instance: InstanceView) => !standsStill(instance, now) && (!ending || instance.state !== "starting");
+  if (unbound.some(comes)) return null;
+  const failed = incidents.find(({ action }) => action === "scale");
+  return refusal ?? failed?.message ?? ending?.message ?? unbound[0]?.obstacle?.message ?? null;
+}
+
+/** Every start is obstructed for a moment. */
+export function standsStill({ obstacle }: Pick<Instance, "obstacle">, now: number): boolean {
+  return obstacle !== null && now - obstacle.since > STANDS_STILL_MS;
+}
+
+/** What is in a pool's way, in words: refused and failing actions, and instances that cannot serve, with one's reason. */
+export function problemsOf(pool: string, { instances, refusals }: Observation, incidents: readonly Incident[], now: number): string[] {
+  const refusal = refusals?.().get(pool);
+  const failing = incidents.filter(({ message }) => message !== refusal);
+  const own = [...instances.values()].filter((instance) => instance.pool === pool);
+  return [...(refusal ? [`no more instances are created: ${refusal}`] : []), ...new Set(failing.map(inWords)), ...obstaclesInWords(own, now)];
+}
+
+/** Instances whose function nobody declares, and of whose end nothing is known: they are kept for the present, and count. */
+export function strangersInWords(instances: readonly Instance[], unknown: ReadonlyMap<string, unknown>): string[] {
+  const kept = instances.filter(({ echo, binding }) => unknown.get(echo?.functionUid ?? binding?.functionUid ?? "") === "unproven");
+  const [first] = kept;
+  if (!first) return [];
+  const uid = first.echo?.functionUid ?? first.binding?.functionUid;
+  const [who, it] = kept.length === 1 ? ["1 instance belongs", "it is"] : [`${kept.length} instances belong`, "they are"];
+  return [`${who} to a function that is not declared, such as ${first.uid} to ${uid}: ${it} kept for a day, in case the declaration comes back`];
+}
+
+export function inWords({ action, message }: Incident): string {
+  return `${action} fails: ${message}`;
+}
+
+/** Follows the revision's name. */
+export function crashLoopInWords({ crashes, until, error }: CrashLoop, now: number): string {
+  return `crashes soon after it has loaded, ${crashes} times in a row; the next start is in ${Math.ceil((until - now) / 1000)} s: ${error.message}`;
+}
+
+export function obstaclesInWords(instances: readonly Instance[], now: number): string[] {
+  return (Object.keys(WORDS) as ObstacleKind[]).flatMap((kind) => {
+    const met = instances.filter((instance) => instance.obstacle?.kind === kind && standsStill(instance, now));
+    const [first] = met;
+    if (!first) return [];
+    const [one, several] = WORDS[kind];
+    return [`${met.length} ${met.length === 1 ? `instance ${one}` : `instances ${several}`}, such as ${first.uid}: ${first.obstacle?.message}`];
+  });
+}

@@ -1,0 +1,46 @@
+import type { TableChange, TableFunction } from "../../client/contract.ts";
+
+type Listener = (change: TableChange) => void;
+
+/** The table as it was last published, and the routers that follow it. */
+export class TableFeed {
+  readonly #functions = new Map<string, { value: TableFunction; text: string }>();
+  /** Keys of each function's entries, by its uid. */
+  readonly #keys = new Map<string, Set<string>>();
+  readonly #listeners = new Set<Listener>();
+
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    listener({ type: "snapshot", functions: [...this.#functions.values()].map((entry) => entry.value) });
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Publishes a function where it differs from what was published before. */
+  upsert(value: TableFunction): void {
+    const text = JSON.stringify(value);
+    if (this.#functions.get(value.key)?.text === text) return;
+    this.#functions.set(value.key, { value, text });
+    const own = this.#keys.get(value.uid);
+    if (own) own.add(value.key);
+    else this.#keys.set(value.uid, new Set([value.key]));
+    this.publish({ type: "upsert", function: value });
+  }
+
+  /** Of a function only these entries are left. Returns those that are gone. */
+  retain(uid: string, keys: ReadonlySet<string>): string[] {
+    const own = this.#keys.get(uid) ?? new Set<string>();
+    const gone = [...own].filter((key) => !keys.has(key));
+    for (const key of gone) {
+      const name = this.#functions.get(key)?.value.name ?? "";
+      this.#functions.delete(key);
+      own.delete(key);
+      this.publish({ type: "remove", key, name });
+    }
+    if (own.size === 0) this.#keys.delete(uid);
+    return gone;
+  }
+
+  publish(change: TableChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}

@@ -1,0 +1,89 @@
+import type { TableChange } from "../../client/contract.ts";
+import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
+import type { Executor } from "../act/executor.ts";
+import type { World } from "../decide/world.ts";
+import type { Demand } from "../observe/demand.ts";
+import type { LoadFailures } from "../observe/load-failures.ts";
+import type { ReconcilerOptions } from "../options.ts";
+import { blockedBy } from "./problems.ts";
+import { tableFunction } from "./table-entry.ts";
+import { TableFeed } from "./table-feed.ts";
+
+/** Derives the routers' table from what instances say of themselves, and tells each change of it. */
+export class Publisher {
+  readonly #options: Pick<ReconcilerOptions, "platform" | "functions" | "clock">;
+  readonly #executor: Executor;
+  readonly #failures: LoadFailures;
+  readonly #demand: Demand;
+  readonly #feed = new TableFeed();
+  /** Why pools cannot have further instances, by name. */
+  #blocked: ReadonlyMap<string, string> = new Map();
+  #open = false;
+
+  constructor(options: Pick<ReconcilerOptions, "platform" | "functions" | "clock">, executor: Executor, failures: LoadFailures, demand: Demand) {
+    this.#options = options;
+    this.#executor = executor;
+    this.#failures = failures;
+    this.#demand = demand;
+  }
+
+  /** Publishes everything for the first time. Before, a router would take what an incomplete view lacks as gone. */
+  open(): void {
+    this.#open = true;
+    for (const record of this.#options.functions.list()) this.publish(record);
+  }
+
+  subscribe(listener: (change: TableChange) => void): () => void {
+    return this.#feed.subscribe(listener);
+  }
+
+  tell(change: TableChange): void {
+    this.#feed.publish(change);
+  }
+
+  publishUid(functionUid: string): void {
+    const record = this.#options.functions.byUid(functionUid);
+    if (record) this.publish(record);
+  }
+
+  publish(record: FunctionRecord): void {
+    if (!this.#open) return;
+    const { platform, clock } = this.#options;
+    const serving = [...platform.observe().instances.values()].filter(
+      (instance) => instance.echo?.functionUid === record.uid && !instance.removing && !this.#executor.isLeaving(instance.uid),
+    );
+    const startOf = (uid: string) => this.#executor.starts.of(uid);
+    const served = servedRevisions(record).map((revision) => {
+      const failure = this.#failures.current(record.uid, revision.id, clock.now());
+      const blocked = this.#blocked.get(record.runtime) ?? null;
+      return tableFunction(record, revision, serving, startOf, { failure, blocked, expectedStartMs: this.#executor.starts.expectedMs });
+    });
+    // The active one last: what its split names is there by then.
+    for (const entry of served.reverse()) this.#feed.upsert(entry);
+    this.retain(
+      record.uid,
+      served.map(({ key }) => key),
+    );
+  }
+
+  /** Of a function only these entries are left. */
+  retain(functionUid: string, keys: readonly string[]): void {
+    const gone = this.#feed.retain(functionUid, new Set(keys));
+    if (gone.length > 0) this.#demand.drop(gone);
+  }
+
+  /** Routers answer in these words those whose wait for an instance was in vain. */
+  tellBlocked({ instances, pools, now }: World): void {
+    const refusals = this.#options.platform.observe().refusals?.();
+    const before = this.#blocked;
+    const reasons = pools.map(({ name }) => {
+      const own = instances.filter(({ pool }) => pool === name);
+      return [name, blockedBy(own, refusals?.get(name) ?? null, this.#executor.incidents.of(name), now)] as const;
+    });
+    this.#blocked = new Map(reasons.flatMap(([name, reason]) => (reason === null ? [] : [[name, reason] as const])));
+    for (const [name, reason] of reasons) {
+      if ((before.get(name) ?? null) === reason) continue;
+      for (const record of this.#options.functions.list()) if (record.runtime === name) this.publish(record);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import type { Clock } from "../async/clock.ts";
+import type { FunctionRecord, RolloutPolicy } from "../functions/function.ts";
+import type { FunctionRegistry } from "../functions/registry.ts";
+import { advance, type Evidence, paceOf, type Rolling } from "../functions/rollout.ts";
+import { type Attempts, doubled } from "./act/attempts.ts";
+import type { PoolEventListener } from "./events.ts";
+import type { Counts } from "./observe/invocation-outcomes.ts";
+
+const LOOK_MS = 100;
+/** What could not be stored is tried again after this, then after longer and longer. Milliseconds. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 15_000;
+
+export interface RolloutsOptions {
+  functions: Pick<FunctionRegistry, "rolling" | "progress">;
+  /** What is seen of a revision that takes over; null: not everything is known at present. */
+  look(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
+  clock: Clock;
+  onEvent: PoolEventListener;
+  attempts: Attempts;
+}
+
+/** Since when a rollout is where it is, on this pool manager's own clock: another leader watches a step anew. */
+interface Held {
+  mark: string;
+  since: number;
+  step: string;
+  /** Counts when the step began. */
+  base: Counts;
+}
+
+/** Has rollouts get on, a step after the other, and stops those that go wrong. */
+export class Rollouts {
+  readonly #options: RolloutsOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #writing = new Set<string>();
+  /** Records that could not be written on, and when that is tried again; what somebody has changed since is not held up. */
+  readonly #paused = new Map<string, { record: FunctionRecord; until: number }>();
+  #cancel: () => void = () => {};
+
+  constructor(options: RolloutsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#cancel = this.#options.clock.after(LOOK_MS, () => {
+      this.#look();
+      this.start();
+    });
+  }
+
+  close(): void {
+    this.#cancel();
+  }
+
+  #look(): void {
+    const rolling = this.#options.functions.rolling();
+    const uids = new Set(rolling.map(({ uid }) => uid));
+    for (const of of [this.#held, this.#paused]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
+    for (const record of rolling) {
+      const pace = paceOf(record);
+      if (!pace || this.#writing.has(record.uid) || this.#isPaused(record)) continue;
+      this.#writing.add(record.uid);
+      void this.#advance(record, record.rollout as Rolling, pace).finally(() => this.#writing.delete(record.uid));
+    }
+  }
+
+  #isPaused(record: FunctionRecord): boolean {
+    const paused = this.#paused.get(record.uid);
+    return paused !== undefined && paused.record === record && this.#options.clock.now() < paused.until;
+  }
+
+  /** Never rejects. */
+  async #advance(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<void> {
+    const { clock, attempts } = this.#options;
+    const subject = { action: "rollout", pool: record.runtime, functionUid: record.uid } as const;
+    try {
+      if (!(await this.#step(record, rollout, policy))) return;
+      this.#paused.delete(record.uid);
+    } catch (error) {
+      attempts.failed(subject, error);
+      const pauseMs = doubled(FIRST_PAUSE_MS, attempts.incidents.failures(subject), LONGEST_PAUSE_MS);
+      this.#paused.set(record.uid, { record, until: clock.now() + pauseMs });
+    }
+  }
+
+  /** False: it is where it is to be. */
+  async #step(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<boolean> {
+    const { look, functions, clock, onEvent, attempts } = this.#options;
+    const { uid, runtime } = record;
+    const seen = look(record, rollout.to);
+    if (!seen) return false;
+    const { since, base } = this.#hold(record, rollout, seen);
+    const evidence = { ...seen, ended: seen.ended - base.ended, failed: seen.failed - base.failed, heldMs: clock.now() - since };
+    const change = advance(record, policy, evidence);
+    if (!change) return false;
+    await functions.progress(record, change);
+    attempts.succeeded({ action: "rollout", pool: runtime, functionUid: uid });
+    const { state, reason } = change.rollout as NonNullable<typeof change.rollout>;
+    if (state === "stopped") onEvent({ type: "rollout.stopped", function: uid, revision: rollout.to, message: reason ?? "" });
+    if (state === "complete") onEvent({ type: "rollout.complete", function: uid, revision: rollout.to });
+    return true;
+  }
+
+  #hold({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): Held {
+    const known = this.#held.get(uid);
+    const ofStep = `${to}/${step}`;
+    const mark = `${ofStep}/${watching}/${state}/${traffic.split[to]}`;
+    if (known?.mark === mark) return known;
+    const base = known?.step === ofStep ? known.base : { ended, failed };
+    const held = { mark, since: this.#options.clock.now(), step: ofStep, base };
+    this.#held.set(uid, held);
+    return held;
+  }
+}

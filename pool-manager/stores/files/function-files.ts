@@ -1,0 +1,107 @@
+import { join } from "node:path";
+import { ManagerError } from "../../errors.ts";
+import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "../../functions/function.ts";
+import { formerHistory } from "../../functions/history.ts";
+import { isSecrets, isWhole } from "../../functions/stored-record.ts";
+import { type FileOps, FileSet, realFiles } from "./file-set.ts";
+import type { SetAside } from "./set-aside.ts";
+import { readStored, writeStored } from "./stored-text.ts";
+
+/**
+ * One file a function in `functions/`, its secrets in `secrets/` with mode 0600.
+ * Secrets are written before the function that names them and removed after it, so that a crash in
+ * between leaves secrets without a function, which the next start removes, and never the reverse.
+ */
+export class FileStore implements FunctionStore {
+  readonly #functions: FileSet;
+  readonly #secrets: FileSet;
+
+  /** Files of secrets that there are, or may be. */
+  readonly #kept = new Set<string>();
+
+  /** What could not be taken in. */
+  readonly damaged: SetAside[] = [];
+
+  constructor(stateDir: string, ops: FileOps = realFiles) {
+    this.#functions = new FileSet(join(stateDir, "functions"), 0o600, ops);
+    this.#secrets = new FileSet(join(stateDir, "secrets"), 0o600, ops);
+  }
+
+  async load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]> {
+    const secrets = await this.#secrets.readAll((_name, text) => readSecrets(text));
+    for (const file of secrets.found.keys()) this.#kept.add(file);
+    const uids = new Set<string>();
+    const functions = await this.#functions.readAll((name, text) => {
+      const record = readRecord(name, text);
+      if (uids.has(record.uid)) throw new Error(`another function has its uid ${record.uid}`);
+      uids.add(record.uid);
+      return record;
+    });
+    this.damaged.push(...secrets.damaged, ...functions.damaged);
+    // Those of a function that was set aside have to be there when somebody mends its file.
+    const orphans = [...secrets.found.keys()].filter((file) => !uids.has(file.replace(/\.json$/, "")));
+    for (const orphan of orphans) {
+      if (functions.damaged.length === 0) await this.#secrets.remove(orphan);
+      else this.damaged.push(await this.#secrets.setAside(orphan, "its function could not be read"));
+    }
+    return [...functions.found.values()].map((record) => ({ record, secrets: secrets.found.get(`${record.uid}.json`) ?? {} }));
+  }
+
+  async save(record: FunctionRecord, secrets: Secrets): Promise<void> {
+    const file = `${record.uid}.json`;
+    const any = record.revisions.some((revision) => revision.secretNames.length > 0);
+    await durably(async () => {
+      if (any) await this.#keep(file, secrets);
+      await this.#functions.write(`${record.name}.yaml`, writeStored(record));
+      if (!any) await this.#drop(file);
+    });
+  }
+
+  progress(record: FunctionRecord, secrets: Secrets): Promise<void> {
+    return this.save(record, secrets);
+  }
+
+  async remove(record: FunctionRecord): Promise<void> {
+    await durably(async () => {
+      await this.#functions.remove(`${record.name}.yaml`);
+      await this.#drop(`${record.uid}.json`);
+    });
+  }
+
+  async #keep(file: string, secrets: Secrets): Promise<void> {
+    this.#kept.add(file);
+    await this.#secrets.write(file, JSON.stringify(secrets));
+  }
+
+  /** Most functions have none: nothing is written for those. */
+  async #drop(file: string): Promise<void> {
+    if (!this.#kept.has(file)) return;
+    await this.#secrets.remove(file);
+    this.#kept.delete(file);
+  }
+}
+
+/** Fields that an older Berth did not write are as it had them. Throws where it is no function. */
+function readRecord(name: string, text: string): FunctionRecord {
+  const stored = readStored(text);
+  if (!isWhole(stored)) throw new Error("it is not a function");
+  const record = stored as unknown as FunctionRecord;
+  if (`${record.name}.yaml` !== name) throw new Error(`it is the function ${JSON.stringify(record.name)}`);
+  const { traffic = NO_TRAFFIC, latest = record.active, rolloutPolicy = null, rollout = null, history = formerHistory(record) } = record;
+  return { ...record, traffic, latest, rolloutPolicy, rollout, history };
+}
+
+/** Throws where they are no secrets. */
+function readSecrets(text: string): Secrets {
+  const secrets: unknown = JSON.parse(text);
+  if (!isSecrets(secrets)) throw new Error("these are no secrets");
+  return secrets;
+}
+
+export async function durably(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw new ManagerError("STORE_FAILED", `could not be stored: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import type { PoolSpec } from "../../pool/decide/world.ts";
+import { type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../../pool/pools.ts";
+import { type FileOps, FileSet, realFiles } from "./file-set.ts";
+import { durably } from "./function-files.ts";
+import type { SetAside } from "./set-aside.ts";
+import { readStored, writeStored } from "./stored-text.ts";
+
+const schema = Compile(Type.Object({ ...PoolFields.properties, name: Type.String(), forced: Type.Optional(Type.Boolean()) }));
+
+/** One file a pool below `pools/`. */
+export class PoolFiles implements PoolStore {
+  readonly #files: FileSet;
+
+  /** What could not be taken in. */
+  readonly damaged: SetAside[] = [];
+
+  constructor(stateDir: string, ops: FileOps = realFiles) {
+    this.#files = new FileSet(join(stateDir, "pools"), 0o600, ops);
+  }
+
+  async load(): Promise<Map<string, StoredPool>> {
+    const { found, damaged } = await this.#files.readAll(readPool);
+    this.damaged.push(...damaged);
+    return new Map([...found.values()].map(({ name, set, forced }) => [name, { set, held: null, forced }]));
+  }
+
+  save(pool: PoolSpec, _change: PoolChange, forced: boolean): Promise<void> {
+    return durably(() => this.#files.write(`${pool.name}.yaml`, writeStored(forced ? { ...pool, forced } : pool)));
+  }
+}
+
+/** Throws where it is no pool. */
+function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
+  const stored = readStored(text);
+  if (!schema.Check(stored)) throw new Error("it is not a pool");
+  const { name, size, max, budget, partition, paused, forced = false } = stored;
+  if (`${name}.yaml` !== file) throw new Error(`it is the pool ${JSON.stringify(name)}`);
+  if (size !== undefined && max !== undefined && size > max) throw new Error(`its size ${size} is above its max ${max}`);
+  return { name, set: { size, max, budget, partition, paused } as PoolChange, forced };
+}

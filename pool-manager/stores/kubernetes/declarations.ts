@@ -1,0 +1,106 @@
+import { ManagerError } from "../../errors.ts";
+import type { CodeRef, Declaration, FunctionRecord } from "../../functions/function.ts";
+import { checkName, type Manifest, parseManifest } from "../../functions/manifest/manifest.ts";
+import type { FormerFunctions } from "./former-functions.ts";
+import { type FunctionResource, type FunctionSpec, holdersOf, ownedFields, specOf, toApply, trafficOf } from "./function-resource.ts";
+import { FIELD_MANAGER, type ResourceClient } from "./resource-client.ts";
+import type { FunctionSecrets } from "./secrets/function-secrets.ts";
+
+export interface DeclarationsOptions {
+  client: Pick<ResourceClient<FunctionResource>, "apply" | "cache">;
+  secrets: Pick<FunctionSecrets, "read">;
+  former: Pick<FormerFunctions, "of">;
+  runtimes: readonly string[];
+  /** Code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
+  code(digest: string): Promise<CodeRef>;
+  /** Stores the files of a small function as code. */
+  upload(files: Record<string, string>): Promise<CodeRef>;
+  /** Whether this state of the resource has not been taken in. */
+  isPending(resource: FunctionResource): boolean;
+}
+
+/** What the specs of resources declare: read as the registry takes it in, and written for what the API deploys. */
+export class Declarations {
+  readonly #options: DeclarationsOptions;
+  /** State of its Secret that each function has. */
+  readonly #taken = new Map<string, string>();
+
+  constructor(options: DeclarationsOptions) {
+    this.#options = options;
+  }
+
+  of({ metadata, spec }: FunctionResource): Declaration {
+    const { code, traffic: _, secretRef, ...manifest } = spec;
+    const { code: known, upload, runtimes, client, former, isPending } = this.#options;
+    return {
+      name: checkName(metadata.name),
+      ...trafficOf(spec),
+      version: metadata.generation ?? 0,
+      isPending: () => {
+        const now = client.cache.get(metadata.name);
+        return now?.metadata.uid === metadata.uid && isPending(now);
+      },
+      manifest: async (kept): Promise<Manifest> => {
+        const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
+        return parseManifest({ ...manifest, secrets }, runtimes);
+      },
+      code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
+      former: () => former.of(metadata.name),
+    };
+  }
+
+  /** Says in the API's name what the record says; other managers' fields stay, or refuse it. */
+  async declare(record: FunctionRecord): Promise<FunctionResource> {
+    const { client } = this.#options;
+    const current = client.cache.get(record.name);
+    refuseEnding(current);
+    const wanted = specOf(record);
+    if (!current) return client.apply(record.name, wanted);
+    const owned = ownedFields(current, FIELD_MANAGER);
+    const applied = await client.apply(record.name, toApply(wanted, current.spec, owned, await this.#isCode(current.spec, wanted)));
+    refuseEnding(applied);
+    const left = toApply(wanted, applied.spec, new Set(), await this.#isCode(applied.spec, wanted));
+    const fields = Object.keys(left).join(", ");
+    if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by somebody else, in the resource of ${record.name}`, Object.keys(left)[0]);
+    return applied;
+  }
+
+  /** State of its Secret that a function has. */
+  secretOf(name: string): string | undefined {
+    return this.#taken.get(name) ?? this.#options.client.cache.get(name)?.status?.secret;
+  }
+
+  /** Functions by the Secret that they name. */
+  references(): Map<string, string[]> {
+    const references = new Map<string, string[]>();
+    for (const { metadata, spec } of this.#options.client.cache.all()) {
+      if (spec.secretRef) references.set(spec.secretRef, [...(references.get(spec.secretRef) ?? []), metadata.name]);
+    }
+    return references;
+  }
+
+  /** The function is no more. */
+  forget(name: string): void {
+    this.#taken.delete(name);
+  }
+
+  async #isCode({ code }: FunctionSpec, wanted: FunctionSpec): Promise<boolean> {
+    if (code?.digest) return code.digest === wanted.code?.digest;
+    return code?.files !== undefined && (await this.#options.upload(code.files)).layer === wanted.code?.digest;
+  }
+
+  async #readSecret(functionName: string, name: string): Promise<Record<string, string>> {
+    const secret = await this.#options.secrets.read(name);
+    if (!secret) throw new ManagerError("SECRET_NOT_FOUND", `secretRef: there is no Secret ${name}`, "secretRef");
+    this.#taken.set(functionName, secret.version);
+    return secret.values;
+  }
+}
+
+/** Throws `FUNCTION_ENDING`: what is written to a resource that is being deleted goes with it. */
+function refuseEnding(resource: FunctionResource | undefined): void {
+  const holders = resource && holdersOf(resource);
+  if (!holders) return;
+  const message = `${resource.metadata.name} is being deleted, held by ${holders.join(", ")}, and served until it is gone: what is deployed now would go with it`;
+  throw new ManagerError("FUNCTION_ENDING", message);
+}

@@ -1,0 +1,250 @@
+import { ManifestSchema } from "../../../functions/manifest/manifest.ts";
+import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
+import { PoolFields } from "../../../pool/pools.ts";
+
+/** API group and version of Berth's custom resources. */
+export const GROUP = "berth.dev";
+export const VERSION = "v1alpha1";
+/** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
+export const DEFINITION_VERSION = 6;
+export const VERSION_ANNOTATION = "berth.dev/definition-version";
+export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
+
+type Schema = Record<string, unknown>;
+
+const percent = { type: "integer", minimum: 0, maximum: 100 };
+const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({ type: "object", properties, ...more });
+const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
+
+const CODE = object(
+  {
+    digest: text("Code that was uploaded with POST /v1/code, or that another revision has.", { pattern: "^sha256:[0-9a-f]{64}$" }),
+    files: {
+      type: "object",
+      description: "The code itself, for small functions: text by file name. One of index.mjs, index.cjs, index.js is loaded; dependencies have to be bundled.",
+      additionalProperties: { type: "string", maxLength: 262_144 },
+      maxProperties: 32,
+    },
+  },
+  { "x-kubernetes-validations": [{ rule: "has(self.digest) != has(self.files)", message: "give digest or files, and not both" }] },
+);
+
+const TRAFFIC = object({
+  active: text("Revision that gets what the split leaves; left out: the one that this manifest gives.", { pattern: "^r[0-9]+$" }),
+  split: {
+    type: "object",
+    description: "Percent of the invocations by revision, 100 together at most.",
+    additionalProperties: percent,
+    maxProperties: 10,
+  },
+  aliases: {
+    type: "object",
+    description: "Revision by alias, which is invoked as NAME@ALIAS.",
+    additionalProperties: { type: "string", pattern: "^r[0-9]+$" },
+    maxProperties: 10,
+  },
+});
+
+const CONDITIONS = {
+  type: "array",
+  items: object(
+    {
+      type: { type: "string" },
+      status: { type: "string", enum: ["True", "False", "Unknown"] },
+      reason: { type: "string" },
+      message: { type: "string" },
+      observedGeneration: { type: "integer" },
+      lastTransitionTime: { type: "string", format: "date-time" },
+    },
+    { required: ["type", "status", "reason", "message", "lastTransitionTime"] },
+  ),
+  "x-kubernetes-list-type": "map",
+  "x-kubernetes-list-map-keys": ["type"],
+};
+
+/** A former leader writes a lower term than is there. The last term, and what cannot be one (`believable`), fences nobody off: it would for ever, also the hand that takes it back. */
+const FENCED = {
+  "x-kubernetes-validations": [
+    {
+      rule: `!has(oldSelf.term) || oldSelf.term >= ${MAX_TERM} || (has(self.term) && self.term >= oldSelf.term)`,
+      message: "an older leader's write",
+    },
+  ],
+};
+
+const open = { "x-kubernetes-preserve-unknown-fields": true };
+const FUNCTION_STATUS = object(
+  {
+    observedGeneration: { type: "integer" },
+    term: { type: "integer", description: "Leadership term of the last write." },
+    uid: text("What instances know the function by."),
+    runtime: { type: "string" },
+    active: text("Revision that gets what the split leaves."),
+    latest: text("Revision that the manifest gives."),
+    nextRevision: { type: "integer" },
+    warm: { type: "integer", description: "Instances that have its code loaded." },
+    secret: text("State of the Secret that it names, as it was taken in."),
+    traffic: { type: "object", ...open },
+    scaling: { type: "object", ...open },
+    rolloutPolicy: { type: "object", nullable: true, ...open },
+    rollout: object(
+      {
+        from: { type: "string" },
+        to: { type: "string" },
+        step: { type: "integer", description: "Index into spec.rollout.steps; behind them, it gets everything." },
+        watching: { type: "boolean", description: "The step's share and instances are reached." },
+        state: { type: "string", enum: ["rolling", "paused", "undone", "stopped", "complete"] },
+        reason: { type: "string", nullable: true },
+        startedAt: { type: "string", format: "date-time" },
+        onceLoaded: { type: "boolean", description: "It takes over at once when an instance has it loaded." },
+      },
+      { nullable: true },
+    ),
+    history: { type: "array", items: { type: "string" }, description: "Revisions in the order in which they became the active one." },
+    revisions: { type: "array", items: { type: "object", ...open } },
+    conditions: CONDITIONS,
+  },
+  FENCED,
+);
+
+const POOL_STATUS = object(
+  {
+    observedGeneration: { type: "integer" },
+    term: { type: "integer" },
+    size: { type: "integer", description: "Instances kept free." },
+    max: { type: "integer", description: "Most instances." },
+    replicas: { type: "integer", description: "Instances that are free." },
+    instances: { type: "integer", description: "All instances." },
+    selector: { type: "string" },
+    conditions: CONDITIONS,
+  },
+  FENCED,
+);
+
+/** What the manifest of the API, of `berth.yaml` and of the custom resource have in common, as a structural schema. */
+function manifestProperties(): Record<string, Schema> {
+  const { secrets: _, ...rest } = ManifestSchema.properties as unknown as Record<string, Schema>;
+  return Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, structural(schema)]));
+}
+
+/** JSON Schema as CustomResourceDefinitions may have it. Defaults are Berth's, not stored: whoever sets a field owns it. */
+export function structural({ default: fallback, ...schema }: Schema): Schema {
+  const description = [schema.description, fallback === undefined || typeof fallback === "object" ? "" : `Default: ${fallback}.`].filter(Boolean).join(" ");
+  const { anyOf, patternProperties, properties } = schema as {
+    anyOf?: Schema[];
+    patternProperties?: Record<string, Schema>;
+    properties?: Record<string, Schema>;
+  };
+  if (anyOf?.some(({ type }) => type === "null")) return { ...structural({ ...anyOf[0], description }), nullable: true };
+  if (anyOf?.every((one) => "const" in one)) return { type: "string", description, enum: anyOf.map((one) => one.const) };
+  if (anyOf) {
+    const pattern = anyOf.find((one) => one.pattern)?.pattern;
+    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };
+  }
+  if (schema.items) return { ...schema, description, items: structural(schema.items as Schema) };
+  if (patternProperties) {
+    const [[, value] = ["", {}]] = Object.entries(patternProperties);
+    return { type: "object", description, additionalProperties: structural(value), maxProperties: schema.maxProperties };
+  }
+  if (properties) {
+    const inner = Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, structural(one)]));
+    return { type: "object", description, properties: inner, ...(schema.required ? { required: schema.required } : {}) };
+  }
+  return { ...schema, description };
+}
+
+const column = (name: string, type: string, jsonPath: string, priority = 0) => ({ name, type, jsonPath, ...(priority && { priority }) });
+const accepted = column("Accepted", "string", '.status.conditions[?(@.type=="Accepted")].status');
+const age = column("Age", "date", ".metadata.creationTimestamp");
+
+interface Kind {
+  kind: string;
+  plural: string;
+  singular: string;
+  spec: Schema;
+  status: Schema;
+  columns: object[];
+  scale?: object;
+}
+
+function definition({ kind, plural, singular, spec, status, columns, scale }: Kind): object {
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: {
+      name: `${plural}.${GROUP}`,
+      // Kruise refuses to delete it while there is any: with it all of them would go.
+      labels: { "policy.kruise.io/delete-protection": "Cascading" },
+      annotations: { [VERSION_ANNOTATION]: String(DEFINITION_VERSION) },
+    },
+    spec: {
+      group: GROUP,
+      scope: "Namespaced",
+      names: { kind, plural, singular, listKind: `${kind}List`, categories: ["berth"] },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: "object", required: ["spec"], properties: { spec, status } } },
+          subresources: { status: {}, ...(scale && { scale }) },
+          additionalPrinterColumns: columns,
+        },
+      ],
+    },
+  };
+}
+
+/** The CustomResourceDefinitions, in the order in which they are to be installed. */
+export function definitions(): object[] {
+  const spec = object(
+    {
+      ...manifestProperties(),
+      secretRef: text("Secret whose keys are environment variables of the function; read when a revision is made.", { maxLength: 253 }),
+      code: CODE,
+      traffic: TRAFFIC,
+    },
+    {
+      required: ["code"],
+      "x-kubernetes-validations": [
+        { rule: "!has(self.minScale) || !has(self.maxScale) || self.minScale <= self.maxScale", message: "minScale is above maxScale" },
+        { rule: "!has(self.runtime) || !has(oldSelf.runtime) || self.runtime == oldSelf.runtime", message: "runtime: delete the function first" },
+      ],
+    },
+  );
+  const pool = object({ runtime: text("Runtime of its instances."), ...(structural(PoolFields as unknown as Schema).properties as Record<string, Schema>) });
+  return [
+    definition({
+      kind: "Function",
+      plural: "functions",
+      singular: "function",
+      spec,
+      status: FUNCTION_STATUS,
+      columns: [
+        column("Revision", "string", ".status.active"),
+        column("Latest", "string", ".status.latest", 1),
+        column("Warm", "integer", ".status.warm"),
+        accepted,
+        column("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
+        age,
+      ],
+    }),
+    definition({
+      kind: "Pool",
+      plural: "pools",
+      singular: "pool",
+      spec: pool,
+      status: POOL_STATUS,
+      columns: [
+        column("Size", "integer", ".status.size"),
+        column("Free", "integer", ".status.replicas"),
+        column("Instances", "integer", ".status.instances"),
+        column("Max", "integer", ".status.max"),
+        column("Paused", "boolean", ".spec.paused"),
+        accepted,
+        age,
+      ],
+      scale: { specReplicasPath: ".spec.size", statusReplicasPath: ".status.replicas", labelSelectorPath: ".status.selector" },
+    }),
+  ];
+}

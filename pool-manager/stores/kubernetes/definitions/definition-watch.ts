@@ -1,0 +1,101 @@
+import type { KubeError } from "../../../kubernetes/error.ts";
+import type { Metadata } from "../../../platform/kruise/objects/objects.ts";
+import type { KubeApi } from "../resource-client.ts";
+import { GROUP, RESOURCES, VERSION } from "./crds.ts";
+
+export const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/** Where the definition itself may not be read, the kind has to be served over this time, looked at so many times. */
+const LOOKS = 3;
+const BETWEEN_LOOKS_MS = 2500;
+/** What the API server answers to something that is no resource of the kind, where it would accept one. */
+const INVALID = 422;
+
+interface DefinitionObject {
+  metadata: Pick<Metadata, "uid" | "deletionTimestamp">;
+  status?: { conditions?: { type: string; status: string }[] };
+}
+
+/**
+ * The CustomResourceDefinition of a kind. With it all of its resources are deleted, so that their deletions say nothing
+ * about what anybody wants of them: only while the same definition stands is a deletion meant.
+ */
+export class Definition {
+  readonly #kube: KubeApi;
+  readonly #plural: string;
+  readonly #kind: string;
+  #uid: string | null = null;
+
+  /** `plural` as in paths, `kind` as in objects. */
+  constructor(kube: KubeApi, plural: string, kind: string) {
+    this.#kube = kube;
+    this.#plural = plural;
+    this.#kind = kind;
+  }
+
+  /** From now on this one is the definition that has to stand. */
+  async remember(): Promise<void> {
+    const found = await this.#read();
+    if (found !== "unreadable" && found !== "gone") this.#uid = found.metadata.uid;
+  }
+
+  /** Whether the definition is the one that was remembered, and neither it nor the namespace is being deleted. Rejects where the API server cannot say. */
+  async stands(): Promise<boolean> {
+    if (await this.#namespaceEnds()) return false;
+    const found = await this.#read();
+    if (found === "gone") return false;
+    if (found === "unreadable") return this.#servedThroughout();
+    if (isEnding(found)) return false;
+    if (this.#uid === null) return this.#servedThroughout();
+    return found.metadata.uid === this.#uid;
+  }
+
+  async #read(): Promise<DefinitionObject | "gone" | "unreadable"> {
+    try {
+      return await this.#kube.get<DefinitionObject>(`${DEFINITIONS}/${this.#plural}.${GROUP}`);
+    } catch (error) {
+      const { status } = error as KubeError;
+      if (status === 404) return "gone";
+      if (status === 403 || status === 401) return "unreadable";
+      throw error;
+    }
+  }
+
+  async #namespaceEnds(): Promise<boolean> {
+    try {
+      const { metadata } = await this.#kube.get<{ metadata: Metadata }>(`/api/v1/namespaces/${this.#kube.namespace}`);
+      return metadata.deletionTimestamp !== undefined;
+    } catch (error) {
+      const { status } = error as KubeError;
+      if (status === 404) return true;
+      if (status === 403) return false;
+      throw error;
+    }
+  }
+
+  async #servedThroughout(): Promise<boolean> {
+    for (let look = 1; ; look++) {
+      if (!(await this.#accepts())) return false;
+      if (look === LOOKS) return true;
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
+    }
+  }
+
+  /** A definition that is being deleted still lists, and refuses creations before it looks at them: this one is never valid. */
+  async #accepts(): Promise<boolean> {
+    const path = `${RESOURCES}/namespaces/${this.#kube.namespace}/${this.#plural}`;
+    const probe = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name: "_probe" } };
+    try {
+      await this.#kube.create(path, probe, "other");
+      return false;
+    } catch (error) {
+      const { status } = error as KubeError;
+      if (status === 0 || status >= 500 || status === 429) throw error;
+      return status === INVALID;
+    }
+  }
+}
+
+function isEnding({ metadata, status }: DefinitionObject): boolean {
+  return metadata.deletionTimestamp !== undefined || (status?.conditions ?? []).some(({ type, status: is }) => type === "Terminating" && is === "True");
+}

@@ -1,0 +1,152 @@
+import { isDeepStrictEqual } from "node:util";
+import { type FunctionRecord, NO_TRAFFIC, type Revision, type Rollout, type RolloutPolicy, type Scaling, type Traffic } from "../../functions/function.ts";
+import { formerHistory } from "../../functions/history.ts";
+import { formatDuration, parseDuration } from "../../functions/manifest/duration.ts";
+import { DEFAULTS, ROLLOUT } from "../../functions/manifest/manifest.ts";
+import { settingsOf } from "../../functions/revisions.ts";
+import { isWhole } from "../../functions/stored-record.ts";
+import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
+import type { Condition } from "./status/conditions.ts";
+
+/** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */
+export interface FunctionSpec {
+  code?: { digest?: string; files?: Record<string, string> };
+  traffic?: { active?: string; split?: Record<string, number>; aliases?: Record<string, string> };
+  secretRef?: string;
+  [field: string]: unknown;
+}
+
+/** What the pool manager has made of it: the function's record. */
+export interface FunctionStatus {
+  observedGeneration?: number;
+  term?: number;
+  uid?: string;
+  runtime?: string;
+  active?: string;
+  latest?: string;
+  nextRevision?: number;
+  warm?: number;
+  /** State of the Secret that it names, as it was taken in. */
+  secret?: string;
+  traffic?: Traffic;
+  scaling?: Scaling;
+  rolloutPolicy?: RolloutPolicy | null;
+  rollout?: Rollout | null;
+  history?: string[];
+  revisions?: Revision[];
+  conditions?: Condition[];
+}
+
+export interface FunctionResource extends KubeObject {
+  spec: FunctionSpec;
+  status?: FunctionStatus;
+}
+
+type Whole = FunctionStatus & Required<Pick<FunctionStatus, "uid" | "active" | "scaling" | "revisions">>;
+
+const DURATIONS = new Set(["timeout", "loadTimeout", "idleTimeout", "queueTimeout"]);
+
+/** The record that a resource's status holds; null: none yet, or half of one. */
+export function recordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
+  if (!isWhole(status)) return null;
+  const { uid, runtime = "node", active, latest = active, nextRevision = 1, traffic, scaling, revisions } = status as Whole;
+  const { rolloutPolicy = null, rollout = null, history = formerHistory({ active, revisions }) } = status as Whole;
+  return {
+    uid,
+    name: metadata.name,
+    runtime,
+    createdAt: metadata.creationTimestamp,
+    active,
+    latest,
+    traffic: { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {} },
+    // No number is given twice, whatever somebody has written there.
+    nextRevision: Math.max(nextRevision, ...revisions.map(({ id }) => Number(id.slice(1)) + 1)),
+    scaling,
+    rolloutPolicy,
+    rollout,
+    history,
+    revisions,
+  };
+}
+
+/** The same as a status. */
+export function statusOf({ name: _, createdAt: __, ...status }: FunctionRecord): FunctionStatus {
+  return status;
+}
+
+/** The spec that says what this record is: what is as by default is left out. */
+export function specOf(record: FunctionRecord): FunctionSpec {
+  const revision = record.revisions.find(({ id }) => id === record.latest);
+  if (!revision) throw new Error(`function ${record.name} has no revision ${record.latest}`);
+  const all = settingsOf(record, revision);
+  const set = Object.entries(all).filter(([name, value]) => !isDeepStrictEqual(comparable(name, value), comparable(name, defaultOf(name))));
+  // How far a rollout has got is no declaration, nor that it was ended: `latest` is what is meant to be.
+  const byRollout = record.rollout !== null && record.rollout.to === record.latest;
+  const { aliases } = record.traffic;
+  const split = byRollout ? {} : record.traffic.split;
+  const active = byRollout || record.active === record.latest ? undefined : record.active;
+  const traffic = { ...(active && { active }), ...(hasAny(split) && { split }), ...(hasAny(aliases) && { aliases }) };
+  return { ...Object.fromEntries(set), code: { digest: revision.layer }, ...(hasAny(traffic) && { traffic }) };
+}
+
+/**
+ * What the API has to apply (server-side) so that a resource's spec says `wanted`: the fields that differ, and those
+ * that it applied before, for what it leaves out goes back to what others say. `isCode`: the resource's code is the wanted one.
+ */
+export function toApply(wanted: FunctionSpec, current: FunctionSpec, owned: ReadonlySet<string>, isCode: boolean): FunctionSpec {
+  const fields = new Set([...Object.keys(wanted), ...Object.keys(current)]);
+  fields.delete("secretRef");
+  const applied: FunctionSpec = {};
+  for (const field of fields) {
+    if (owned.has(field) ? field in wanted : !says(field, wanted, current, isCode)) applied[field] = wanted[field] ?? backTo(field);
+  }
+  return applied;
+}
+
+/** Whether the current spec has the wanted value of a field already. */
+function says(field: string, wanted: FunctionSpec, current: FunctionSpec, isCode: boolean): boolean {
+  if (field === "code") return isCode;
+  if (field === "traffic") return isDeepStrictEqual(trafficOf(wanted), trafficOf(current));
+  return isDeepStrictEqual(comparable(field, wanted[field] ?? defaultOf(field)), comparable(field, current[field] ?? defaultOf(field)));
+}
+
+/** Somebody else has set it: the default has to be said. */
+function backTo(field: string): unknown {
+  return field === "traffic" ? {} : defaultOf(field);
+}
+
+export function trafficOf({ traffic }: FunctionSpec): { active: string | null; traffic: Traffic } {
+  const { active = null, split, aliases } = traffic ?? {};
+  return { active, traffic: { split: { ...(split ?? NO_TRAFFIC.split) }, aliases: { ...(aliases ?? NO_TRAFFIC.aliases) } } };
+}
+
+/** Top-level fields of the spec that a field manager has applied. */
+export function ownedFields({ metadata }: FunctionResource, manager: string): Set<string> {
+  const entry = metadata.managedFields?.find((one) => one.manager === manager && one.operation === "Apply");
+  const spec = (entry?.fieldsV1 as { "f:spec"?: Record<string, unknown> } | undefined)?.["f:spec"] ?? {};
+  return new Set(Object.keys(spec).map((key) => key.replace(/^f:/, "")));
+}
+
+function comparable(field: string, value: unknown): unknown {
+  if (field === "rollout" && value) {
+    const { interval = ROLLOUT.intervalMs / 1000, ...rest } = value as { interval?: string | number };
+    return { ...ROLLOUT, ...rest, intervalMs: parseDuration(interval) };
+  }
+  if (DURATIONS.has(field) && (typeof value === "string" || typeof value === "number")) return parseDuration(value);
+  return value ?? null;
+}
+
+function defaultOf(field: string): unknown {
+  const values: Record<string, unknown> = { ...DEFAULTS };
+  return DURATIONS.has(field) ? formatDuration(values[`${field}Ms`] as number) : values[field];
+}
+
+function hasAny(values: object): boolean {
+  return Object.keys(values).length > 0;
+}
+
+/** Finalizers that hold a resource whose deletion was asked for; null: nobody has. */
+export function holdersOf({ metadata: { deletionTimestamp, finalizers } }: FunctionResource): string[] | null {
+  if (deletionTimestamp === undefined) return null;
+  return finalizers?.length ? finalizers : ["the API server"];
+}

@@ -1,0 +1,210 @@
+import { ManagerError } from "../../errors.ts";
+import type { KubeError } from "../../kubernetes/error.ts";
+import type { Change } from "../../kubernetes/informer.ts";
+import { type KubeObject, LABEL } from "../../platform/kruise/objects/objects.ts";
+import type { PoolSpec } from "../../pool/decide/world.ts";
+import type { PoolChange, PoolStore, StoredPool } from "../../pool/pools.ts";
+import { ownedFields } from "./function-resource.ts";
+import { dropped, missing, type StoreNotice } from "./notices.ts";
+import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
+import { type Condition, withCondition } from "./status/conditions.ts";
+
+export interface PoolResource extends KubeObject {
+  spec: PoolChange & { runtime?: string };
+  status?: {
+    observedGeneration?: number;
+    term?: number;
+    size?: number;
+    max?: number;
+    replicas?: number;
+    instances?: number;
+    selector?: string;
+    conditions?: Condition[];
+  };
+}
+
+/** How a pool is. */
+export interface PoolReport {
+  /** Instances that can take a function in now. */
+  free: number;
+  instances: number;
+  /** What is in its way, in words. */
+  problems: readonly string[];
+}
+
+const AGAIN_MS = 2000;
+const MAX_MESSAGE = 1024;
+/** A resource that cannot be written again now is tried after this, then after longer and longer. Milliseconds. */
+const FIRST_PAUSE_MS = 2000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** A resource that is not there. */
+interface Lost {
+  /** As it is to be. */
+  object: PoolResource;
+  /** False: there has been none yet. */
+  wasThere: boolean;
+  /** When it is written. */
+  at: number;
+  pauseMs: number;
+  /** Why it could not be. */
+  error?: KubeError;
+}
+
+/** Pools as custom resources: their specs are what somebody has set, their status what is in force. */
+export class PoolResources implements PoolStore {
+  readonly #client: ResourceClient<PoolResource>;
+  readonly #notice: (notice: StoreNotice) => void;
+  #declared: ((name: string, change: PoolChange) => PoolSpec) | null = null;
+  readonly #term: number;
+  readonly #lost = new Map<string, Lost>();
+
+  constructor(kube: KubeApi, term: number, notice: (notice: StoreNotice) => void) {
+    this.#client = new ResourceClient<PoolResource>(kube, "Pool", "pools", term, (change) => this.#changed(change));
+    this.#notice = notice;
+    this.#term = term;
+    this.#client.onDropped = (fields) => notice({ topic: "dropped", kind: "Pool", count: fields.length, message: dropped("Pool", fields) });
+  }
+
+  /** Rejects where a pool cannot be listed, or carries a later term. */
+  async load(): Promise<Map<string, StoredPool>> {
+    await this.#client.cache.start();
+    for (const resource of [...this.#client.cache.all()]) {
+      // From here on an admission policy refuses what former leaders still write. Where that cannot be written now, `report` does it, and fails until then.
+      await this.#client
+        .updateStatus(resource, (status) => status)
+        .catch((error: KubeError) => {
+          if (error.reason === "Fenced") throw error;
+        });
+    }
+    return new Map([...this.#client.cache.all()].map((resource) => [resource.metadata.name, storedIn(resource)]));
+  }
+
+  /** Makes the resources of pools that nobody has declared, and begins to tell what is declared past the API. */
+  async follow(pools: readonly PoolSpec[], declared: (name: string, change: PoolChange) => PoolSpec): Promise<void> {
+    this.#declared = declared;
+    for (const { name, runtime } of pools) {
+      if (this.#client.cache.get(name)) continue;
+      // What is not set is as by default: nobody owns it until somebody says it.
+      const object = { metadata: { name }, spec: { runtime } } as PoolResource;
+      this.#lost.set(name, { object, at: performance.now(), pauseMs: FIRST_PAUSE_MS, wasThere: false });
+      // What cannot be written now `report` writes, and fails until then.
+      await this.#rewrite(name).catch(() => {});
+    }
+    for (const resource of this.#client.cache.all()) this.#take(resource);
+  }
+
+  async save(pool: PoolSpec, change: PoolChange): Promise<void> {
+    const { name, runtime } = pool;
+    try {
+      const current = this.#client.cache.get(name);
+      const owned = current ? ownedFields(current, FIELD_MANAGER) : new Set<string>();
+      const kept = Object.entries(current?.spec ?? {}).filter(([field]) => owned.has(field));
+      const next = Object.entries(changeOf(change)).filter(([field, value]) => owned.has(field) || value !== current?.spec[field as keyof PoolChange]);
+      const spec = { ...Object.fromEntries(kept), ...Object.fromEntries(next) };
+      const resource = await this.#client.apply(name, current ? spec : { runtime, ...spec });
+      await this.#accept(resource, pool);
+    } catch (error) {
+      throw storeError(`pool ${name}`, error);
+    }
+  }
+
+  /** Writes how many instances a pool has and what is in its way, where that has changed. */
+  async report({ name, size, max }: PoolSpec, { free, instances, problems }: PoolReport): Promise<void> {
+    await this.#rewrite(name);
+    const resource = this.#client.cache.get(name);
+    if (!resource) return;
+    const obstructed = obstructedBy(problems);
+    const told = resource.status?.conditions?.find(({ type }) => type === obstructed.type);
+    const next = { size, max, replicas: free, instances, selector: `${LABEL.pool}=${name},!${LABEL.function}` };
+    const isTold = told?.status === obstructed.status && told.message === obstructed.message && resource.status?.term === this.#term;
+    if (isTold && Object.entries(next).every(([field, value]) => resource.status?.[field as keyof typeof next] === value)) return;
+    await this.#client.updateStatus(resource, (before) => ({ ...before, ...next, conditions: withCondition(before.conditions, obstructed) }));
+  }
+
+  /** Uid of a pool's resource; null: it has none at present. */
+  uidOf(name: string): string | null {
+    return this.#client.cache.get(name)?.metadata.uid ?? null;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #changed({ type, object }: Change<PoolResource>): void {
+    const { name } = object.metadata;
+    // A pool whose resource is deleted keeps its size until another one is declared: nothing follows from absence.
+    if (type !== "present") {
+      if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, pauseMs: FIRST_PAUSE_MS, wasThere: true });
+      return;
+    }
+    this.#lost.delete(name);
+    this.#take(object);
+  }
+
+  /** A pool has a resource, whoever took it away: it says how large the pool is. */
+  async #rewrite(name: string): Promise<void> {
+    const lost = this.#lost.get(name);
+    if (!lost) return;
+    if (performance.now() >= lost.at) return this.#write(name, lost);
+    if (lost.error) throw lost.error;
+  }
+
+  async #write(name: string, lost: Lost): Promise<void> {
+    const isFirst = lost.wasThere && lost.pauseMs === FIRST_PAUSE_MS;
+    lost.pauseMs = Math.min(lost.pauseMs * 2, LONGEST_PAUSE_MS);
+    lost.at = performance.now() + lost.pauseMs;
+    if (isFirst) this.#notice({ topic: "missing", kind: "Pool", count: this.#lost.size, message: missing("pools", this.#lost.size, "resources were deleted") });
+    try {
+      const found = await this.#client.find(name);
+      if (found) this.#client.cache.found(found);
+      else if (lost.wasThere) await this.#client.recreate(lost.object);
+      else this.#client.cache.learn(await this.#client.create(name, lost.object.spec));
+    } catch (error) {
+      lost.error = error as KubeError;
+      throw error;
+    }
+    this.#lost.delete(name);
+    if (lost.wasThere && this.#lost.size === 0) this.#notice({ topic: "restored", kind: "Pool", count: 0, message: missing("pools", 0, "") });
+  }
+
+  #take(resource: PoolResource): void {
+    const { name, generation, uid } = resource.metadata;
+    const known = this.#client.cache.get(name);
+    if (!this.#declared || resource.status?.observedGeneration === generation || known?.metadata.uid !== uid) return;
+    const again = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), AGAIN_MS).unref();
+    try {
+      if (!isOfItsName(resource))
+        throw new ManagerError("POOL_INVALID", `runtime: the pool of ${resource.spec.runtime} is named ${resource.spec.runtime}`, "runtime");
+      const pool = this.#declared(name, changeOf(resource.spec));
+      this.#accept(resource, pool).catch(again);
+    } catch (error) {
+      if (error instanceof ManagerError) this.#client.refuse(resource, error).catch(again);
+      else throw error;
+    }
+  }
+
+  #accept(resource: PoolResource, { size, max }: PoolSpec): Promise<PoolResource> {
+    return this.#client.accept(resource, resource.metadata.generation ?? 0, "Sized", `size ${size}, max ${max}`, () => ({ size, max }));
+  }
+}
+
+/** The status says what was in force last: it holds where somebody has declared meanwhile what is not valid. */
+function storedIn(resource: PoolResource): StoredPool {
+  const { size, max } = resource.status ?? {};
+  return { set: isOfItsName(resource) ? changeOf(resource.spec) : null, held: changeOf({ size, max } as PoolChange) };
+}
+
+function isOfItsName({ metadata, spec }: PoolResource): boolean {
+  return spec.runtime === undefined || spec.runtime === metadata.name;
+}
+
+function changeOf({ size, max, budget, partition, paused }: PoolChange): PoolChange {
+  const said = Object.entries({ size, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(said) as PoolChange;
+}
+
+function obstructedBy(problems: readonly string[]): Omit<Condition, "lastTransitionTime"> {
+  if (problems.length === 0) return { type: "Obstructed", status: "False", reason: "Free", message: "nothing is known to be in its way" };
+  return { type: "Obstructed", status: "True", reason: "Problems", message: problems.join("; ").slice(0, MAX_MESSAGE) };
+}

@@ -1,0 +1,190 @@
+import { ManagerError } from "../../errors.ts";
+import type { Kube } from "../../kubernetes/client.ts";
+import { KubeError } from "../../kubernetes/error.ts";
+import { type Change, Reflector } from "../../kubernetes/informer.ts";
+import { believable } from "../../platform/kruise/leader-election/lease.ts";
+import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
+import { GROUP, RESOURCES, VERSION } from "./definitions/crds.ts";
+import { type Condition, withCondition } from "./status/conditions.ts";
+
+/** Field manager of what the manage API declares; other managers' fields are theirs. */
+export const FIELD_MANAGER = "berth-api";
+const ATTEMPTS = 6;
+
+/** What the stores need of the Kubernetes API. */
+export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun" | "onListing">>;
+
+interface WithStatus extends KubeObject {
+  status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
+}
+
+/** The custom resources of one kind: a cache, writes to their specs by server-side apply, and to their status with a fence. */
+export class ResourceClient<T extends WithStatus> {
+  readonly #kube: KubeApi;
+  readonly #kind: string;
+  readonly #path: string;
+  readonly #term: number;
+  readonly cache: Reflector<T>;
+  /** Called when what the server keeps of a status lacks these fields, once for each change of them; none: it keeps them all. */
+  onDropped: (fields: readonly string[]) => void = () => {};
+  /** Fields that the server has not kept of the last status. */
+  dropped: readonly string[] = [];
+
+  /** `plural` as in paths, `kind` as in objects; `term` of the leadership is written with each status. */
+  constructor(kube: KubeApi, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
+    this.#kube = kube;
+    this.#kind = kind;
+    this.#path = `${RESOURCES}/namespaces/${kube.namespace}/${plural}`;
+    this.#term = term;
+    this.cache = new Reflector<T>(kube, this.#path, "", onChange);
+  }
+
+  /** Says these fields in the API's name. Rejects with 409 where they are somebody else's, 422 where the schema refuses them. */
+  async apply(name: string, spec: object): Promise<T> {
+    const body = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name }, spec };
+    const applied = await this.#kube.patch<T>(`${this.#path}/${name}`, "apply", body, "function", { fieldManager: FIELD_MANAGER, force: "false" });
+    this.cache.learn(applied);
+    return applied;
+  }
+
+  /** Changes the status as it is by then. Rejects where the resource is gone, or a later leader has written to it. */
+  async updateStatus(resource: T, change: (status: NonNullable<T["status"]>) => object): Promise<T> {
+    const { name, uid } = resource.metadata;
+    let current = this.#newest(resource);
+    for (let attempt = 1; ; attempt++) {
+      if (!this.isOurs(current)) {
+        this.#kube.onOutrun?.();
+        throw new KubeError(409, "Fenced", `${this.#kind} ${name} was written by a later leader`);
+      }
+      try {
+        const status = { ...change((current.status ?? {}) as NonNullable<T["status"]>), term: this.#term };
+        const updated = await this.#kube.replace<T>(`${this.#path}/${name}/status`, { ...current, status });
+        this.cache.learn(updated);
+        this.#compare(status, updated.status ?? {});
+        return updated;
+      } catch (error) {
+        if ((error as KubeError).status !== 409 || attempt === ATTEMPTS) throw error;
+        current = await this.get(name);
+        if (current.metadata.uid !== uid) throw new KubeError(404, "NotFound", `${this.#kind} ${name} is another one by now`);
+      }
+    }
+  }
+
+  /** This state of the declaration is in force; `more` goes into the status with it. */
+  accept(resource: T, generation: number, reason: string, message: string, more: (status: T["status"]) => object): Promise<T> {
+    return this.#judge(resource, { type: "Accepted", status: "True", reason, message, observedGeneration: generation }, more);
+  }
+
+  /** This state of the declaration is not valid; what was in force stays. */
+  refuse(resource: T, { code, message, fix }: ManagerError): Promise<T> {
+    const observedGeneration = resource.metadata.generation ?? 0;
+    return this.#judge(resource, { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration }, () => ({}));
+  }
+
+  /** It cannot be taken in now, and is looked at again; what was in force stays. Written only where it says something new. */
+  async hold(resource: T, { code, message, fix }: Pick<ManagerError, "code" | "message" | "fix">): Promise<void> {
+    const observedGeneration = resource.metadata.generation ?? 0;
+    const verdict = { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration } as const;
+    const known = this.#newest(resource).status?.conditions?.find(({ type }) => type === "Accepted");
+    if (known?.reason === code && known.message === verdict.message && known.observedGeneration === observedGeneration) return;
+    await this.updateStatus(resource, (status) => ({ ...status, conditions: withCondition(status.conditions, verdict) }));
+  }
+
+  /** No later leader has written to it. */
+  isOurs({ status }: T): boolean {
+    return believable(status?.term) <= this.#term;
+  }
+
+  get(name: string): Promise<T> {
+    return this.#kube.get<T>(`${this.#path}/${name}`);
+  }
+
+  /** The same, with null where there is none. */
+  async find(name: string): Promise<T | null> {
+    return this.get(name).catch((error: KubeError) => {
+      if (error.status === 404) return null;
+      throw error;
+    });
+  }
+
+  create(name: string, spec: object, metadata: object = {}): Promise<T> {
+    const body = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { ...metadata, name }, spec };
+    return this.#kube.create<T>(this.#path, body, "function");
+  }
+
+  /** Writes a resource again that is not there any more: as it was, and whose it was. */
+  async recreate({ metadata, spec }: T & { spec: object }): Promise<T> {
+    const { name, labels, annotations, managedFields } = metadata;
+    const made = await this.create(name, spec, { labels, annotations });
+    const kept = managedFields?.filter(({ subresource }) => !subresource);
+    // A creation makes everything its creator's. Who said what is worth less than that it is said: a refusal changes nothing.
+    const given = await this.#kube
+      .patch<T>(`${this.#path}/${name}`, "merge", { metadata: { uid: made.metadata.uid, managedFields: kept } }, "function")
+      .catch((error: KubeError) => {
+        if (error.status >= 400 && error.status < 500) return made;
+        throw error;
+      });
+    this.cache.learn(given);
+    return given;
+  }
+
+  /** Returns the resource where finalizers hold it; null: it is gone. */
+  async delete({ metadata: { name, uid } }: T): Promise<T | null> {
+    const left = await this.#kube.delete<Partial<T> | null>(`${this.#path}/${name}`, { preconditions: { uid } }, "function").catch((error: KubeError) => {
+      if (error.status !== 404) throw error;
+      return null;
+    });
+    if (!left?.metadata?.deletionTimestamp) return null;
+    this.cache.learn(left as T);
+    return left as T;
+  }
+
+  close(): void {
+    this.cache.close();
+  }
+
+  #judge(resource: T, verdict: Omit<Condition, "lastTransitionTime">, more: (status: T["status"]) => object): Promise<T> {
+    const { observedGeneration } = verdict;
+    return this.updateStatus(resource, (status) => {
+      const next: WithStatus["status"] = { ...status, ...more(status) };
+      return { ...next, observedGeneration, conditions: withCondition(next.conditions, verdict) };
+    });
+  }
+
+  /** A definition of another version drops what it does not know, without a word. */
+  #compare(sent: object, kept: object): void {
+    const fields = droppedFields(sent, kept);
+    if (fields.join(" ") === this.dropped.join(" ")) return;
+    this.dropped = fields;
+    this.onDropped(fields);
+  }
+
+  #newest(resource: T): T {
+    const known = this.cache.get(resource.metadata.name);
+    return known && known.metadata.uid === resource.metadata.uid ? known : resource;
+  }
+}
+
+/** Paths of what was sent and is not there; what was sent as null or undefined need not be. */
+export function droppedFields(sent: unknown, kept: unknown, path = ""): string[] {
+  if (sent === null || sent === undefined) return [];
+  if (kept === null || kept === undefined) return [path];
+  if (typeof sent !== "object" || typeof kept !== "object") return [];
+  const found = Object.entries(sent).flatMap(([key, value]) => {
+    const name = Array.isArray(sent) ? "[]" : `${path && "."}${key}`;
+    return droppedFields(value, (kept as Record<string, unknown>)[key], path + name);
+  });
+  return [...new Set(found)].sort();
+}
+
+/** How the API server says that a Secret, a ConfigMap or a request is larger than it takes. */
+const TOO_LONG = /Too long: |[Rr]equest entity too large|trying to send message larger than max/;
+
+/** What the API's user is told of a failed write; `what` names the resource. */
+export function storeError(what: string, error: unknown): ManagerError {
+  if (error instanceof ManagerError) return error;
+  const { status, message } = error as KubeError;
+  if (TOO_LONG.test(message)) return new ManagerError("RECORD_TOO_LARGE", `${what} cannot be stored: ${message}`);
+  if (status === 409 || status === 422) return new ManagerError("FIELD_OWNED", `the resource of ${what} refuses it: ${message}`);
+  return new ManagerError("STORE_FAILED", `could not be stored: ${message}`);
+}

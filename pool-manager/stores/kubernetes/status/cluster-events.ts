@@ -1,0 +1,152 @@
+import type { Kube } from "../../../kubernetes/client.ts";
+import type { PoolEvent } from "../../../pool/events.ts";
+import { GROUP, VERSION } from "../definitions/crds.ts";
+import { Unwritten } from "../unwritten.ts";
+
+/** One object gets one Event of a reason within this time; what else happened meanwhile is counted in the next. Milliseconds. */
+const EVERY_MS = 60_000;
+/** Events on their way to the API server; more than these are left out. */
+const MAX_PENDING = 20;
+const MAX_SUBJECTS = 2000;
+const MAX_MESSAGE = 1024;
+
+/** What an Event is about. */
+export interface Subject {
+  kind: "Function" | "Pool";
+  name: string;
+}
+
+interface Told extends Subject {
+  type: "Normal" | "Warning";
+  reason: string;
+  message: string;
+}
+
+/** The Event that tells what happened in a pool; null: it is everyday. */
+export function toldBy(event: PoolEvent): Told | null {
+  const of = (fn: string | null): Subject => (fn ? { kind: "Function", name: fn } : { kind: "Pool", name: "pool" in event ? event.pool : "" });
+  const warning = (subject: Subject, reason: string, message: string): Told => ({ ...subject, type: "Warning", reason, message });
+  switch (event.type) {
+    case "action.failed":
+      return warning(of(event.function), "ActionFailed", `${event.action}: ${event.message}`);
+    case "action.recovered":
+      return { ...of(event.function), type: "Normal", reason: "ActionRecovered", message: `${event.action} has succeeded after ${event.failures} failures` };
+    case "instance.obstructed":
+      return warning(of(event.function), "InstanceObstructed", `${event.instance} is ${event.obstacle}: ${event.message}`);
+    case "instance.crashed":
+      return warning(of(event.function), "InstanceCrashed", `${event.instance}: ${event.message}`);
+    case "instance.load-failed":
+      return warning(of(event.function), "LoadFailed", `${event.revision}: ${event.message}`);
+    case "revision.crash-loop":
+      return warning(of(event.function), "CrashLoopBackOff", `${event.revision}: the next start is in ${event.delayMs / 1000} s: ${event.message}`);
+    case "instance.swap-failed":
+      return warning(of(event.function), "SwapFailed", `${event.instance}: ${event.message}`);
+    case "observation.doubted":
+      return warning(of(null), "ObservationDoubted", event.message);
+    case "budget.exhausted":
+      return warning(of(null), "BudgetExhausted", "the budget of deletions and in-place changes holds further ones back");
+    case "rollout.stopped":
+      return warning(of(event.function), "RolloutStopped", `${event.revision}: ${event.message}`);
+    case "rollout.complete":
+      return { ...of(event.function), type: "Normal", reason: "RolloutComplete", message: `${event.revision} has all invocations` };
+    case "instance.removing":
+      return UNASKED.has(event.reason) ? warning(of(event.function), "InstanceRemoved", `${event.instance}: ${event.reason}`) : null;
+    default:
+      return null;
+  }
+}
+
+/** Nobody has asked for these removals. */
+const UNASKED = new Set(["failed", "suspect", "start-timeout", "unreachable", "orphaned", "misbound"]);
+
+export interface ClusterEventsOptions {
+  kube: Pick<Kube, "create" | "namespace">;
+  /** Uid of the resource that an Event is about; null: there is none, and nobody would find the Event. */
+  uidOf(subject: Subject): string | null;
+  now(): number;
+  /** Told of each write; resolves when it has ended, however. */
+  watch(write: Promise<unknown>): Promise<void>;
+}
+
+/**
+ * Kubernetes Events of Functions and Pools: `kubectl describe` shows what Berth's own events say. One that cannot be
+ * written now is written later: a failure is told once, also where it lasts.
+ */
+export class ClusterEvents {
+  readonly #options: ClusterEventsOptions;
+  /** When each object last got an Event of each reason, and what has been left out since. */
+  readonly #last = new Map<string, { at: number; left: number }>();
+  readonly #unwritten: Unwritten<object>;
+  #pending = 0;
+
+  constructor(options: ClusterEventsOptions) {
+    this.#options = options;
+    this.#unwritten = new Unwritten((body) => this.#write(body));
+  }
+
+  tell(event: PoolEvent): void {
+    const told = toldBy(event);
+    const uid = told && this.#options.uidOf(told);
+    if (!told || !uid) return;
+    const key = `${told.kind} ${told.name} ${told.reason}`;
+    const last = this.#last.get(key);
+    const now = this.#options.now();
+    if ((last && now - last.at < EVERY_MS) || this.#pending >= MAX_PENDING) {
+      this.#remember(key, { at: last?.at ?? now - EVERY_MS, left: (last?.left ?? 0) + 1 });
+      return;
+    }
+    this.#remember(key, { at: now, left: 0 });
+    this.#pending += 1;
+    const message = last?.left ? `${told.message} (and ${last.left} more of its kind before)` : told.message;
+    this.#unwritten.drop(key);
+    void this.#send(key, this.#bodyOf({ ...told, message }, uid));
+  }
+
+  /** Nothing is written any more. */
+  close(): void {
+    this.#unwritten.close();
+  }
+
+  async #send(key: string, body: object): Promise<void> {
+    try {
+      await this.#write(body);
+    } catch (error) {
+      // `watch` has told it.
+      this.#unwritten.keep(key, body, error);
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+
+  #write(body: object): Promise<unknown> {
+    const { kube, watch } = this.#options;
+    const write = kube.create(`/api/v1/namespaces/${kube.namespace}/events`, body, "event");
+    void watch(write);
+    return write;
+  }
+
+  #remember(key: string, entry: { at: number; left: number }): void {
+    this.#last.delete(key);
+    this.#last.set(key, entry);
+    for (const oldest of this.#last.keys()) {
+      if (this.#last.size <= MAX_SUBJECTS) break;
+      this.#last.delete(oldest);
+    }
+  }
+
+  #bodyOf({ kind, name, type, reason, message }: Told, uid: string): object {
+    const { namespace } = this.#options.kube;
+    const time = `${new Date().toISOString().slice(0, 19)}Z`;
+    return {
+      metadata: { generateName: `${name.slice(0, 40)}.` },
+      involvedObject: { apiVersion: `${GROUP}/${VERSION}`, kind, name, namespace, uid },
+      type,
+      reason,
+      message: message.slice(0, MAX_MESSAGE),
+      source: { component: "berth" },
+      firstTimestamp: time,
+      lastTimestamp: time,
+      count: 1,
+    };
+  }
+}

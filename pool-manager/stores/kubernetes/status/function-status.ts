@@ -1,0 +1,74 @@
+import { isDeepStrictEqual } from "node:util";
+import type { FunctionRecord } from "../../../functions/function.ts";
+import { isRolling, percentOf } from "../../../functions/rollout.ts";
+import { type FunctionResource, type FunctionStatus, recordOf, statusOf } from "../function-resource.ts";
+import { dropped } from "../notices.ts";
+import { type Condition, withCondition } from "./conditions.ts";
+
+type Verdict = Omit<Condition, "lastTransitionTime">;
+export type Readiness = Omit<Verdict, "type">;
+
+/** The status with everything that the record says; `secret`: the state of the Secret that was taken in. */
+export function withRecord(status: FunctionStatus | undefined, record: FunctionRecord, secret = status?.secret): FunctionStatus {
+  return { ...statusOf(record), ...(secret && { secret }), conditions: withCondition(status?.conditions, rolledOut(record)) };
+}
+
+/** Fields in which a resource's status says something else than the record. */
+export function differences(record: FunctionRecord, resource: FunctionResource): string[] {
+  const seen = recordOf(resource);
+  const said: FunctionStatus = seen ? statusOf(seen) : (resource.status ?? {});
+  const fields = Object.entries(statusOf(record)) as [keyof FunctionStatus, unknown][];
+  return fields.filter(([field, value]) => !isDeepStrictEqual(bare(value), bare(said[field]))).map(([field]) => field);
+}
+
+/** What an API server may leave out says nothing. */
+function bare(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(bare);
+  if (typeof value !== "object" || value === null) return value ?? undefined;
+  return Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (one === null || one === undefined ? [] : [[key, bare(one)]])));
+}
+
+/** How the function fares, in conditions; null: they say so already. Code that has loaded once counts as ready without an instance too. */
+export function reported(conditions: readonly Condition[] = [], active: string, now: Readiness, lost: readonly string[]): Verdict[] | null {
+  const known = conditions.find(({ type }) => type === "Ready");
+  const hasLoaded = now.status === "Unknown" && known?.status === "True" && known.message.startsWith(`${active} `);
+  const ready = { ...(hasLoaded ? known : now), type: "Ready" };
+  const stored = storedAs(lost);
+  const before = conditions.find(({ type }) => type === "Stored");
+  const next = [ready, ...(before || lost.length > 0 ? [stored] : [])];
+  return next.every((verdict) =>
+    isSame(
+      conditions.find(({ type }) => type === verdict.type),
+      verdict,
+    ),
+  )
+    ? null
+    : next;
+}
+
+/** Whether the definition keeps what is written. */
+function storedAs(lost: readonly string[]): Verdict {
+  const is = lost.length === 0 ? ({ status: "True", reason: "Whole" } as const) : ({ status: "False", reason: "OldDefinition" } as const);
+  return { type: "Stored", ...is, message: dropped("Function", lost) };
+}
+
+function isSame(known: Condition | undefined, next: Verdict): boolean {
+  return known?.status === next.status && known.reason === next.reason && known.message === next.message;
+}
+
+/** Whether what was deployed last has all invocations. */
+function rolledOut({ active, rollout, traffic }: FunctionRecord): Verdict {
+  const condition = { type: "RolledOut", status: "False" } as const;
+  if (!rollout) return { ...condition, status: "True", reason: "AtOnce", message: `${active} is active` };
+  if (rollout.state === "complete") return { ...condition, status: "True", reason: "Complete", message: `${rollout.to} is active` };
+  if (!isRolling(rollout)) return { ...condition, reason: rollout.state === "undone" ? "Undone" : "Stopped", message: rollout.reason ?? "" };
+  const reason = rollout.state === "paused" ? "Paused" : "Rolling";
+  return { ...condition, reason, message: `${rollout.to} has ${percentOf({ traffic }, rollout)} percent of the invocations` };
+}
+
+/** Which revision is in force, for the condition that says that the declaration is. */
+export function inForce({ active, latest, rollout }: FunctionRecord): string {
+  if (active === latest) return `${active} is active`;
+  if (rollout?.to === latest) return `${active} is active; status.rollout tells how ${latest} takes over`;
+  return `${active} is active (spec.traffic.active); ${latest} gets what its share says`;
+}

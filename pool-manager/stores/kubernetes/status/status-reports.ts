@@ -1,0 +1,81 @@
+import pLimit from "p-limit";
+import { Repeated } from "../../../async/periodic-task.ts";
+import type { FunctionRegistry } from "../../../functions/registry.ts";
+import { isFree } from "../../../pool/decide/plan.ts";
+import type { Pools } from "../../../pool/pools.ts";
+import type { Reconciler } from "../../../pool/reconciler.ts";
+import type { FunctionResources } from "../function-resources.ts";
+import type { PoolResources } from "../pool-resources.ts";
+import type { Failures } from "../write-failures.ts";
+
+/** What is shown of functions and pools in their resources is at most this old. Milliseconds. */
+const REPORT_EVERY_MS = 2000;
+/** A webhook may take seconds for each write. */
+const WRITES_AT_ONCE = 8;
+
+export interface StatusSources {
+  registry: FunctionRegistry;
+  pools: Pools;
+  reconciler: Pick<Reconciler, "view" | "reports">;
+  /** Where they are shown. */
+  resources: { functions: Pick<FunctionResources, "report">; pools: Pick<PoolResources, "report"> };
+  failures: Failures;
+  /** Told why nothing is shown of functions or pools, once for each change of the reason, and null when something is again. */
+  onTrouble(kind: "Function" | "Pool", message: string | null): void;
+}
+
+/** Shows how functions and pools are in their resources. What cannot be written now is written the next time; slow writes of functions hold up no pool. */
+export class StatusReports {
+  readonly #rounds: Repeated[];
+
+  constructor(sources: StatusSources) {
+    const { onTrouble } = sources;
+    this.#rounds = [
+      new Repeated(
+        () => reportFunctions(sources),
+        REPORT_EVERY_MS,
+        (message) => onTrouble("Function", message),
+      ),
+      new Repeated(
+        () => reportPools(sources),
+        REPORT_EVERY_MS,
+        (message) => onTrouble("Pool", message),
+      ),
+    ];
+  }
+
+  start(): void {
+    for (const round of this.#rounds) round.start();
+  }
+
+  close(): void {
+    for (const round of this.#rounds) round.close();
+  }
+}
+
+async function reportFunctions({ registry, reconciler, resources, failures }: StatusSources): Promise<void> {
+  const { instances, synced } = reconciler.view();
+  if (!synced) return;
+  const warm = new Map<string | null, number>();
+  for (const { functionUid, state, removing } of instances) {
+    if (state === "warm" && !removing) warm.set(functionUid, (warm.get(functionUid) ?? 0) + 1);
+  }
+  const readiness = reconciler.reports.readiness();
+  const atOnce = pLimit(WRITES_AT_ONCE);
+  const writes = registry.list().map(({ uid, name, active }) => {
+    const write = () => resources.functions.report(name, warm.get(uid) ?? 0, readiness(uid, active));
+    return atOnce(() => failures.of("Function", `the status of ${name} is not written`, write()));
+  });
+  await Promise.all(writes);
+}
+
+async function reportPools({ pools, reconciler, resources, failures }: StatusSources): Promise<void> {
+  const { instances, synced } = reconciler.view();
+  if (!synced) return;
+  const writes = pools.list().map((pool) => {
+    const own = instances.filter((instance) => instance.pool === pool.name);
+    const now = { free: own.filter(isFree).length, instances: own.length, problems: reconciler.reports.problemsOf(pool.name) };
+    return failures.of("Pool", `the resource of ${pool.name} is not written`, resources.pools.report(pool, now));
+  });
+  await Promise.all(writes);
+}

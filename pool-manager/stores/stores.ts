@@ -1,0 +1,124 @@
+import type { Logger } from "pino";
+import type { FunctionStore } from "../functions/function.ts";
+import type { FunctionRegistry } from "../functions/registry.ts";
+import type { Collector } from "../functions/retention.ts";
+import type { CodeImages } from "../images/code-images.ts";
+import { packLayer } from "../images/layer.ts";
+import type { Kube } from "../kubernetes/client.ts";
+import { type Patience, patiently } from "../kubernetes/retry.ts";
+import type { PoolEvent } from "../pool/events.ts";
+import type { PoolStore, Pools } from "../pool/pools.ts";
+import type { Reconciler } from "../pool/reconciler.ts";
+import { FileStore } from "./files/function-files.ts";
+import { PoolFiles } from "./files/pool-files.ts";
+import { inWords, type SetAside } from "./files/set-aside.ts";
+import { installDefinitions } from "./kubernetes/definitions/install.ts";
+import { FunctionResources } from "./kubernetes/function-resources.ts";
+import type { StoreNotice } from "./kubernetes/notices.ts";
+import { PoolResources } from "./kubernetes/pool-resources.ts";
+import { ClusterEvents } from "./kubernetes/status/cluster-events.ts";
+import { StatusReports } from "./kubernetes/status/status-reports.ts";
+import { Failures } from "./kubernetes/write-failures.ts";
+
+/** Where functions and pools are kept: files of the state directory, or custom resources of the cluster. */
+export interface Stores {
+  functions: FunctionStore;
+  pools: PoolStore;
+  /** Begins to take in what is declared past the API, and to show how things are. */
+  follow(functions: FunctionRegistry, pools: Pools, reconciler: Reconciler): Promise<void>;
+  /** Layers that somebody declares and that no revision has yet. */
+  declared(): ReadonlySet<string>;
+  /** What is stored beside functions that are not among these goes when the collector allows it. */
+  retain(functions: ReadonlySet<string>, collector: Collector): void;
+  /** Told of what somebody should know; before it is set, the log alone is. */
+  onNotice: (notice: StoreNotice) => void;
+  /** Something happened in a pool: where resources have Events, theirs tell it. */
+  tell(event: PoolEvent): void;
+  close(): void;
+}
+
+export function fileStores(stateDir: string, log: Logger): Stores {
+  const functions = new FileStore(stateDir);
+  const pools = new PoolFiles(stateDir);
+  const tell = (kind: "Function" | "Pool", damaged: readonly SetAside[]) => {
+    for (const one of damaged) {
+      const told: StoreNotice = { topic: "damaged", kind, count: 1, message: inWords(one) };
+      log.error(told);
+      stores.onNotice(told);
+    }
+  };
+  const stores: Stores = {
+    functions,
+    pools,
+    async follow() {
+      tell("Function", functions.damaged);
+      tell("Pool", pools.damaged);
+    },
+    declared: () => new Set(),
+    retain: () => {},
+    onNotice: () => {},
+    tell: () => {},
+    close: () => {},
+  };
+  return stores;
+}
+
+export interface ResourceSources {
+  kube: Kube;
+  term: number;
+  runtimes: readonly string[];
+  images: CodeImages;
+  /** Code that a revision has. */
+  known: FunctionRegistry["codeByDigest"];
+  /** Bytes of a blob or manifest. */
+  blob(digest: string): Promise<Uint8Array>;
+  log: Logger;
+  /** For what the first look at the resources needs of the API server. */
+  patience: Patience;
+}
+
+export async function resourceStores({ kube, term, runtimes, images, known, blob, log, patience }: ResourceSources): Promise<Stores> {
+  await installDefinitions(kube, (message) => log.warn(message));
+  const upload = async (files: Record<string, string>) => {
+    const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
+    return (await images.upload(tar)).ref;
+  };
+  const code = async (digest: string) => known(digest) ?? (await images.find(digest));
+  const notice = (told: StoreNotice) => {
+    log.warn(told);
+    stores.onNotice(told);
+  };
+  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => patiently(work, patience) });
+  const pools = new PoolResources(kube, term, notice);
+  const failures = new Failures(notice);
+  const events = new ClusterEvents({
+    kube,
+    uidOf: ({ kind: of, name }) => (of === "Pool" ? pools.uidOf(name) : functions.uidOf(name)),
+    now: () => performance.now(),
+    watch: (write) => failures.of("Pool", "Kubernetes Events are not written", write),
+  });
+  let reports: StatusReports | null = null;
+  const stores: Stores = {
+    functions,
+    pools,
+    onNotice: () => {},
+    tell: (event) => events.tell(event),
+    declared: () => functions.declared(),
+    retain: (uids, collector) => void failures.of("Function", "secrets are not removed", functions.retain(uids, collector)),
+    async follow(registry, all, reconciler) {
+      await pools.follow(all.list(), (name, change) => all.declare(name, change));
+      functions.follow({ declared: (declaration) => registry.declare(declaration), withdrawn: (name) => registry.withdraw(name) });
+      const onTrouble = (kind: "Function" | "Pool", message: string | null) =>
+        notice({ topic: "failing", kind, count: message ? 1 : 0, message: `nothing is shown in resources: ${message ?? "no longer so"}` });
+      reports = new StatusReports({ registry, pools: all, reconciler, resources: { functions, pools }, failures, onTrouble });
+      reports.start();
+    },
+    close() {
+      reports?.close();
+      events.close();
+      functions.close();
+      pools.close();
+    },
+  };
+  return stores;
+}

@@ -1,0 +1,192 @@
+import type { Socket } from "node:net";
+import { peerAddress } from "../../runtime-images/protocol/listen-host.ts";
+import { KEPT_BYTES } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
+import { DirectExchange } from "./http1-exchange.ts";
+import { hasHead, parseWhole, type WholeRequest } from "./request-head.ts";
+
+/** A connection without a request ends. Milliseconds; told to clients with each response. */
+export const IDLE_MS = 65_000;
+/** What a client may send ahead of its turn; then it is not read. Bytes. */
+const AHEAD_BYTES = 64 * 1024;
+
+/** The rest of a head that has begun is waited for this long. Milliseconds. */
+const HEAD_MS = 100;
+/** A WebSocket on which nothing comes or goes ends. Milliseconds. */
+const TUNNEL_IDLE_MS = 600_000;
+
+export interface ConnectionOptions {
+  /** Bytes. */
+  maxHead: number;
+  maxBody: number;
+  /** Connections end with their next response. */
+  isLeaving(): boolean;
+  serve(exchange: Exchange): void;
+  /** Takes over a connection with all that was not served yet. */
+  handOver(): void;
+  gone(): void;
+}
+
+/**
+ * A client's connection while its requests are whole and plain; with the first other one node:http takes it over.
+ * It exists beside node:http because most requests are plain, and reading and answering them through a general server
+ * costs more than the rest of their way.
+ */
+export class ClientConnection {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #remoteAddress: string;
+  #ahead: Buffer | null = null;
+  #current: DirectExchange | null = null;
+  #serving = false;
+  #closing = false;
+  #paused = false;
+  #wait: NodeJS.Timeout | null = null;
+  /** The rest of a head has not come in time. */
+  #waited = false;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#remoteAddress = peerAddress(socket.remoteAddress);
+    socket.setNoDelay(true);
+    socket.setTimeout(IDLE_MS);
+    socket.on("data", this.#take).on("drain", this.#drained).on("timeout", this.#timedOut);
+    socket.on("end", this.#ended).on("error", this.#gone).on("close", this.#gone);
+  }
+
+  get isIdle(): boolean {
+    return this.#current === null;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #take = (bytes: Buffer): void => {
+    if (this.#closing) return;
+    this.#ahead = this.#ahead ? Buffer.concat([this.#ahead, bytes]) : bytes;
+    this.#next();
+  };
+
+  /** Serves what is there. A client that does not read its responses gets no further ones. */
+  #next(): void {
+    if (this.#serving) return;
+    this.#serving = true;
+    while (this.#current === null && this.#ahead !== null && !this.#closing && !this.#socket.writableNeedDrain) {
+      const { maxHead, maxBody } = this.#options;
+      const request = parseWhole(this.#ahead, maxHead, Math.min(maxBody, KEPT_BYTES));
+      if (!request && this.#waitsForMore(this.#ahead)) break;
+      if (!request) return this.#handOver();
+      this.#ahead = request.size < this.#ahead.length ? this.#ahead.subarray(request.size) : null;
+      if (this.#wait) this.#endWait();
+      this.#serve(request);
+    }
+    this.#serving = false;
+    this.#readOn();
+  }
+
+  /** Serves a request that was read elsewhere, and then what comes behind it: `rest` is here already. */
+  begin(request: WholeRequest, rest: Buffer): void {
+    if (rest.length > 0) this.#ahead = rest;
+    this.#serve(request);
+    // It was node:http that read from it before.
+    this.#socket.resume();
+  }
+
+  #serve(request: WholeRequest): void {
+    const { isLeaving, serve } = this.#options;
+    const exchange = new DirectExchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
+    this.#current = exchange;
+    serve(exchange);
+  }
+
+  /** A head in two packets is worth a moment; after that its bounds are node:http's. */
+  #waitsForMore(bytes: Buffer): boolean {
+    const more = !this.#waited && bytes.length < this.#options.maxHead && !hasHead(bytes);
+    if (more) this.#wait ??= setTimeout(() => this.#giveUp(), HEAD_MS);
+    return more;
+  }
+
+  #giveUp(): void {
+    this.#waited = true;
+    this.#next();
+  }
+
+  #readOn(): void {
+    const full = this.#ahead !== null && this.#ahead.length > AHEAD_BYTES;
+    if (full === this.#paused) return;
+    this.#paused = full;
+    if (full) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  ended(closes: boolean): void {
+    const exchange = this.#current;
+    this.#current = null;
+    exchange?.closed();
+    if (closes) {
+      this.#closing = true;
+      this.#socket.destroySoon();
+      return;
+    }
+    this.#next();
+  }
+
+  /** Bytes go both ways as they come; the end of one side is the end of the other. */
+  join(upstream: Socket): void {
+    const socket = this.#socket;
+    socket.off("data", this.#take).off("drain", this.#drained).off("timeout", this.#timedOut).off("end", this.#ended);
+    if (this.#ahead) upstream.write(this.#ahead);
+    this.#ahead = null;
+    for (const [one, other] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      one.setTimeout(TUNNEL_IDLE_MS, () => one.destroy());
+      one.on("error", () => one.destroy()).on("close", () => other.destroySoon());
+      one.pipe(other);
+    }
+  }
+
+  readonly #drained = (): void => {
+    if (this.#current) this.#current.resume?.();
+    else this.#next();
+  };
+
+  readonly #timedOut = (): void => {
+    if (this.#current === null) this.#socket.destroy();
+  };
+
+  /** A client that closes its half is taken for gone, as by nginx; what was written before still goes out. */
+  readonly #ended = (): void => {
+    if (!this.#closing) this.#gone();
+  };
+
+  readonly #gone = (): void => {
+    this.#endWait();
+    this.#socket.destroy();
+    const exchange = this.#current;
+    this.#current = null;
+    exchange?.closed();
+    this.#options.gone();
+  };
+
+  #endWait(): void {
+    if (this.#wait) clearTimeout(this.#wait);
+    this.#wait = null;
+  }
+
+  #handOver(): void {
+    const socket = this.#socket;
+    this.#endWait();
+    socket.off("data", this.#take).off("drain", this.#drained).off("timeout", this.#timedOut);
+    socket.off("end", this.#ended).off("error", this.#gone).off("close", this.#gone);
+    socket.setTimeout(0);
+    socket.pause();
+    if (this.#ahead) socket.unshift(this.#ahead);
+    this.#options.gone();
+    this.#options.handOver();
+    socket.resume();
+  }
+}

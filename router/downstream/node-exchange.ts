@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { peerAddress } from "../../runtime-images/protocol/listen-host.ts";
+import { RouterError } from "../errors.ts";
+import type { Running } from "../routing/served-revision.ts";
+import { Body, collect, KEPT_BYTES } from "./body.ts";
+import { sendError } from "./error-response.ts";
+import type { Exchange, RequestBody } from "./exchange.ts";
+import { fieldOf } from "./http1-exchange.ts";
+import { targetOf } from "./request-check.ts";
+
+/** How long the rest of a body that nobody wants is read and dropped. Milliseconds. */
+const LINGER_MS = 500;
+
+/** A request that node:http has read, and its response. */
+export class NodeExchange implements Exchange {
+  readonly url: string;
+  readonly host: string;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  /** A WebSocket's connection is not node:http's any more. */
+  readonly upgrade = false;
+  /** Until the head has left or the body's first piece has taken it along. */
+  #headWaits = false;
+
+  constructor(req: IncomingMessage, res: ServerResponse) {
+    const { host, url } = targetOf(req);
+    this.host = host;
+    this.url = url;
+    this.#req = req;
+    this.#res = res;
+  }
+
+  get method(): string {
+    return this.#req.method ?? "";
+  }
+
+  get rawHeaders(): readonly string[] {
+    return this.#req.rawHeaders;
+  }
+
+  get remoteAddress(): string {
+    return peerAddress(this.#req.socket.remoteAddress);
+  }
+
+  header(name: string): string | undefined {
+    return fieldOf(this.#req.rawHeaders, name);
+  }
+
+  takeBody(maxBytes: number, begin: (body: RequestBody) => Running): void {
+    const length = this.header("content-length");
+    if (!this.#hasBody || length === "0") return void begin(null);
+    const bytes = length === undefined ? null : Number(length);
+    if (bytes !== null && bytes > maxBytes) return sendError(this, sizeError(maxBytes));
+    if (bytes !== null && bytes <= KEPT_BYTES) {
+      const tooSlow = () => sendError(this, new RouterError("BODY_TOO_SLOW", "the body did not come on"));
+      return collect(this.#req, bytes, (body) => void begin(body), tooSlow);
+    }
+    let running: Running | null = null;
+    const body = new Body(this.#req, bytes, maxBytes, () => running?.end(sizeError(maxBytes)));
+    running = begin(body);
+  }
+
+  onClose(listener: () => void): void {
+    this.#res.on("close", listener);
+  }
+
+  inform(status: number, headers: readonly string[]): void {
+    // Before its turn node:http would put it behind the response's head.
+    if (status !== 103 || this.#req.httpVersionMinor === 0 || !this.#res.socket) return;
+    const hints: Record<string, string[]> = {};
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = (headers[i] as string).toLowerCase();
+      hints[name] = [...(hints[name] ?? []), headers[i + 1] as string];
+    }
+    if (hints.link) this.#res.writeEarlyHints(hints);
+  }
+
+  join(): void {
+    this.#res.destroy();
+  }
+
+  writeHead(status: number, text: string, headers: readonly string[], resume: () => void): void {
+    this.#res.writeHead(status, text, headers as string[]);
+    this.#res.on("drain", resume);
+    this.#headWaits = true;
+    // A head may come long before its body (server-sent events).
+    setImmediate(() => {
+      if (this.#headWaits) this.#res.flushHeaders();
+    });
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#headWaits = false;
+    return this.#res.write(chunk);
+  }
+
+  end(): void {
+    this.#headWaits = false;
+    this.#res.end();
+  }
+
+  answer(status: number, headers: readonly string[], body: string): void {
+    const length = ["content-length", String(Buffer.byteLength(body))];
+    if (this.#req.complete || !this.#hasBody) {
+      this.#res.writeHead(status, [...headers, ...length]);
+      this.#res.end(body);
+    } else this.#answerUnread(status, [...headers, ...length, "connection", "close"], body);
+  }
+
+  destroy(): void {
+    this.#res.destroy();
+  }
+
+  get #hasBody(): boolean {
+    return this.header("content-length") !== undefined || this.header("transfer-encoding") !== undefined;
+  }
+
+  /**
+   * The client still sends. The connection cannot be used again, but closing it at once would reset it, and
+   * the client could lose the answer with it (RFC 9112, 9.6): it gets the answer now and the end a little later.
+   */
+  #answerUnread(status: number, headers: string[], body: string): void {
+    this.#res.writeHead(status, headers);
+    this.#res.write(body);
+    const timer = setTimeout(() => this.#res.end(), LINGER_MS);
+    this.#req.on("end", () => {
+      clearTimeout(timer);
+      this.#res.end();
+    });
+    this.#req.resume();
+  }
+}
+
+function sizeError(maxBytes: number): RouterError {
+  return new RouterError("BODY_TOO_LARGE", `the body is larger than ${maxBytes} bytes`);
+}

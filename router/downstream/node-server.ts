@@ -1,0 +1,180 @@
+import { createServer, IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { RouterError } from "../errors.ts";
+import { IDLE_MS } from "./connection.ts";
+import { sendError } from "./error-response.ts";
+import type { Exchange } from "./exchange.ts";
+import { DirectExchange } from "./http1-exchange.ts";
+import { HOP_BYTES, HOP_HEADERS, MAX_HEAD_BYTES, MAX_HEADERS } from "./limits.ts";
+import { NodeExchange } from "./node-exchange.ts";
+import { refusalOf, targetOf } from "./request-check.ts";
+import type { WholeRequest } from "./request-head.ts";
+
+/** A head that is not complete by then ends its connection; looked at as often. Milliseconds. */
+const HEAD_MS = 20_000;
+const LOOK_MS = 2000;
+/** A client that has been silent for so long is asked by the kernel whether it is there: an event stream to one that is gone would hold its slot. Milliseconds. */
+const KEEPALIVE_MS = 15_000;
+/** A connection that ends with an answer is read for so long: one that is closed over unread bytes is reset, and the answer may be lost. Milliseconds. */
+const LINGER_MS = 500;
+
+export interface NodeServerOptions {
+  /** Connections end with their next response. */
+  isLeaving(): boolean;
+  serve(exchange: Exchange): void;
+  /** Takes over a connection whose next request opens a WebSocket, with what came behind its head. */
+  handBack(request: WholeRequest, socket: Socket, rest: Buffer): void;
+}
+
+interface Latest {
+  req: IncomingMessage;
+  res: ServerResponse;
+}
+
+/** node:http, for the requests that are not plain: whatever it refuses is answered as the router's other errors are. */
+export class NodeServer {
+  readonly http: Server;
+  readonly #options: NodeServerOptions;
+  /** The request that was accepted last on each connection. */
+  readonly #latest = new WeakMap<Socket, Latest>();
+  /** Connections that end with an error of the router's: nothing that follows on them is a request. */
+  readonly #ending = new WeakSet<Socket>();
+
+  constructor(options: NodeServerOptions) {
+    this.#options = options;
+    this.http = createServer({
+      IncomingMessage: Incoming,
+      keepAliveTimeout: IDLE_MS,
+      headersTimeout: HEAD_MS,
+      requestTimeout: 0,
+      connectionsCheckingInterval: LOOK_MS,
+      // Both bounds are looked at again: node:http would cut off headers beyond its own without a word.
+      maxHeaderSize: MAX_HEAD_BYTES + HOP_BYTES,
+      requireHostHeader: false,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+    });
+    this.http.maxHeadersCount = MAX_HEADERS + HOP_HEADERS + 1;
+    this.http.on("request", (req, res) => this.#request(req, res, refusalOf(req)));
+    this.http.on("checkContinue", (req, res) => {
+      const refused = refusalOf(req);
+      if (!refused) inviteBody(res);
+      this.#request(req, res, refused);
+    });
+    this.http.on("checkExpectation", (req, res) => {
+      this.#request(
+        req,
+        res,
+        new RouterError("EXPECTATION_UNKNOWN", `the expectation ${JSON.stringify(String(req.headers.expect).slice(0, 80))} is not known`),
+      );
+    });
+    this.http.on("upgrade", (req, socket, rest) => this.#upgrade(req, socket as Socket, rest));
+    this.http.on("connect", (_req, socket) => {
+      this.#refuse(socket as Socket, new RouterError("METHOD_NOT_ALLOWED", "this is no proxy: CONNECT is not served"));
+    });
+    this.http.on("clientError", (error, socket) => this.#unreadable(error, socket as Socket));
+  }
+
+  #request(req: IncomingMessage, res: ServerResponse, refused: RouterError | null): void {
+    const { socket } = req;
+    // What nobody reads would hold up the connection.
+    if (this.#ending.has(socket)) return void req.resume();
+    if (refused) {
+      req.resume();
+      return this.#endInTurn(socket, refused);
+    }
+    this.#latest.set(socket, { req, res });
+    // Clients with connections of their own go elsewhere with their next request.
+    if (this.#options.isLeaving()) res.shouldKeepAlive = false;
+    this.#options.serve(new NodeExchange(req, res));
+  }
+
+  #upgrade(req: IncomingMessage, socket: Socket, rest: Buffer): void {
+    const { host, url } = targetOf(req);
+    const close = /\bclose\b/i.test(req.headers.connection ?? "");
+    const request = { method: "GET", url, host, rawHeaders: req.rawHeaders, body: null, close, upgrade: true, size: 0 };
+    const refused = refusalOf(req);
+    if (refused) return this.#endInTurn(socket, refused);
+    this.#inTurn(socket, () => {
+      // It is for node:http's own timeouts, and would end a tunnel.
+      socket.removeAllListeners("timeout");
+      this.#options.handBack(request, socket, rest);
+    });
+  }
+
+  #unreadable(error: NodeJS.ErrnoException & { reason?: string }, socket: Socket): void {
+    if (this.#ending.has(socket)) return;
+    if (!socket.writable) return void socket.destroy();
+    const latest = this.#latest.get(socket);
+    // What is wrong belongs to a request whose body still comes, or else to one after all that were read.
+    if (latest && !latest.req.complete) this.#endUnread(latest.res, socket, reasonOf(error));
+    else this.#endInTurn(socket, reasonOf(error));
+  }
+
+  /** The rest of a request's body cannot be read: the error is its response where it has none yet. */
+  #endUnread(res: ServerResponse, socket: Socket, error: RouterError): void {
+    this.#ending.add(socket);
+    const end = () => (res.headersSent ? void socket.destroySoon() : this.#refuse(socket, error));
+    if (res.socket || res.closed) end();
+    // The responses to earlier requests come first; one that is ready by then is written before the next turn.
+    else res.once("socket", () => setImmediate(end));
+  }
+
+  #endInTurn(socket: Socket, error: RouterError): void {
+    this.#ending.add(socket);
+    this.#inTurn(socket, () => this.#refuse(socket, error));
+  }
+
+  /** Calls `next` when the requests before have had their responses. */
+  #inTurn(socket: Socket, next: () => void): void {
+    const res = this.#latest.get(socket)?.res;
+    if (!res || res.closed) return next();
+    res.on("close", () => socket.destroyed || next());
+  }
+
+  /** Writes an error as the next response, and ends the connection. */
+  #refuse(socket: Socket, error: RouterError): void {
+    const request = { method: "", url: "", host: "", rawHeaders: [], body: null, close: true, upgrade: false, size: 0 };
+    const ended = () => {
+      socket.end();
+      const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+      socket.on("close", () => clearTimeout(timer)).on("error", () => {});
+      socket.resume();
+    };
+    sendError(new DirectExchange(request, socket, "", true, { ended, join: () => {} }), error);
+  }
+}
+
+/** Only a request for a WebSocket takes its connection away from node:http: any other upgrade is an ordinary request (RFC 9110, 7.8). */
+class Incoming extends IncomingMessage {
+  // Not a field of this class: node:http's constructor sets `upgrade` before there were any.
+  declare asked: boolean | null;
+
+  set upgrade(asked: boolean | null) {
+    this.asked = asked;
+  }
+
+  get upgrade(): boolean {
+    return this.asked === true && (this.method === "CONNECT" || this.#opensWebSocket);
+  }
+
+  get #opensWebSocket(): boolean {
+    const { upgrade = "", "content-length": length = "0", "transfer-encoding": coding } = this.headers;
+    const isPlain = this.method === "GET" && this.httpVersion === "1.1" && coding === undefined && Number(length) === 0;
+    return isPlain && upgrade.split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket");
+  }
+}
+
+/** 100 is written when it is the response's turn: node:http would put one that comes earlier behind the response's head. */
+function inviteBody(res: ServerResponse): void {
+  if (res.socket) res.writeContinue();
+  else res.once("socket", () => res.headersSent || res.writeContinue());
+}
+
+function reasonOf({ code, reason, message }: NodeJS.ErrnoException & { reason?: string }): RouterError {
+  if (code === "HPE_HEADER_OVERFLOW") return new RouterError("HEAD_TOO_LARGE", `the request line and the headers are more than ${MAX_HEAD_BYTES} bytes`);
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new RouterError("HEAD_TOO_SLOW", `the head was not complete within ${HEAD_MS} ms`);
+  if (code === "HPE_PAUSED_H2_UPGRADE") return new RouterError("REQUEST_INVALID", "HTTP/2 is not spoken here");
+  return new RouterError("REQUEST_INVALID", `the request cannot be read: ${reason ?? message}`);
+}

@@ -1,0 +1,56 @@
+import type { Endpoint } from "../../pool-manager/client/contract.ts";
+
+/**
+ * What a router knows of one instance. Slots are counted by instance, not by endpoint: while a new
+ * revision takes over, invocations on the old worker still count.
+ */
+export interface Slot {
+  readonly instanceUid: string;
+  /** Null once the instance gets no new invocations; it stays until its last one has ended. */
+  endpoint: Endpoint | null;
+  inFlight: number;
+  /** Not picked before: it refused or could not be reached. */
+  blockedUntil: number;
+  /** When an invocation last began or ended, or when it appeared. */
+  usedAt: number;
+  /** When its endpoint appeared: who waited before that has had a start. */
+  since: number;
+  /** Its code is known to run: the table says so, or it has answered an invocation, which may be known here sooner. */
+  loaded: boolean;
+  /** Where what is in flight here counts from now on. */
+  moved: { release(slot: Slot): void; slot: Slot } | null;
+}
+
+/** A slot taken on an instance. Exactly one `release` counts. */
+export class Reservation {
+  readonly slot: Slot;
+  readonly endpoint: Endpoint;
+  readonly #onRelease: (slot: Slot) => void;
+  #held = true;
+
+  constructor(slot: Slot, endpoint: Endpoint, onRelease: (slot: Slot) => void) {
+    this.slot = slot;
+    this.endpoint = endpoint;
+    this.#onRelease = onRelease;
+  }
+
+  get loaded(): boolean {
+    return this.endpoint.loaded || (this.#current && this.slot.loaded);
+  }
+
+  /** The function has answered. */
+  answered(): void {
+    if (this.#current) this.slot.loaded = true;
+  }
+
+  get #current(): boolean {
+    const now = this.slot.endpoint;
+    return now !== null && now.epoch === this.endpoint.epoch && now.bootId === this.endpoint.bootId;
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#onRelease(this.slot);
+  }
+}

@@ -1,0 +1,77 @@
+import { API_KEY_HEADER, type ApiKeys } from "../../pool-manager/client/api-keys.ts";
+import { HOP_HEADER } from "../../runtime-images/protocol/headers.ts";
+import type { RouterConfig } from "../config.ts";
+import { sendError } from "../downstream/error-response.ts";
+import type { Exchange, RequestBody } from "../downstream/exchange.ts";
+import { RouterError } from "../errors.ts";
+import type { FunctionEntry, Running } from "../routing/served-revision.ts";
+import type { Functions } from "../routing/served-revisions.ts";
+import { Forward } from "./forward.ts";
+import { Invocation } from "./invocation.ts";
+import { type Route, routeOf } from "./target.ts";
+
+/** Brings a request to its function: `ANY /function/{name}[/path]`, or `ANY` at its host; else health, or an error. */
+export function route(exchange: Exchange, functions: Functions, config: RouterConfig, unready: string | null): void {
+  const { domain, keys } = config;
+  const found = routeOf(exchange, domain);
+  if (!found) return other(exchange, unready);
+  const refused = keys && refusal(exchange, keys);
+  if (refused) return sendError(exchange, refused);
+  if (serve(exchange, functions, found, config)) return;
+  const { table, held } = functions;
+  const answer = () => sendError(exchange, notFound(functions, found));
+  const again = () => serve(exchange, functions, found, config) || answer();
+  if (!table.ready || table.fresh || !held.hold(exchange, again)) answer();
+}
+
+function serve(exchange: Exchange, functions: Functions, found: Route, { maxBodyBytes }: RouterConfig): boolean {
+  const entry = choose(functions, found, exchange);
+  if (entry) invoke(entry, exchange, found, maxBodyBytes);
+  return entry !== undefined;
+}
+
+/** A bearer token would be the function's own, and would reach it. Only routers may pass invocations on: the owner of a function's slots serves them without another look. */
+function refusal(exchange: Exchange, keys: ApiKeys): RouterError | null {
+  const roles = keys.rolesOf(exchange.header(API_KEY_HEADER));
+  if (!roles) return new RouterError("KEY_MISSING", "this router wants a key, and none that it knows was presented");
+  const role = exchange.header(HOP_HEADER) === undefined ? "invoke" : "route";
+  return roles.has(role) ? null : new RouterError("KEY_REFUSED", `this key has not the role ${role}`);
+}
+
+function choose(functions: Functions, { name, version }: Route, exchange: Exchange): FunctionEntry | undefined {
+  if (version === null) return functions.next(name);
+  const entry = functions.version(name, version);
+  // The router that has passed it on has chosen by another table: the choice is made again.
+  return entry ?? (exchange.header(HOP_HEADER) === undefined ? undefined : functions.next(name));
+}
+
+function notFound(functions: Functions, { name, version }: Route): RouterError {
+  const { ready, fresh } = functions.table;
+  if (!fresh) return new RouterError("NOT_READY", ready ? "the router does not hear of changes, and may not know it yet" : "the router has no table yet", 1000);
+  const shown = JSON.stringify(name.slice(0, 80));
+  if (version === null || !functions.has(name)) return new RouterError("FUNCTION_NOT_FOUND", `there is no function ${shown}`);
+  return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} takes invocations`);
+}
+
+function invoke(entry: FunctionEntry, exchange: Exchange, route: Route, maxBytes: number): void {
+  const arrivedAt = performance.now();
+  const serve = (body: RequestBody): Running => {
+    const invocation = new Invocation(entry, exchange, route, body, arrivedAt);
+    entry.limiter.acquire(invocation);
+    return invocation;
+  };
+  const { owner } = entry;
+  // Passed on once: whoever has it then serves it, and the instance's own cap decides.
+  if (owner === null || exchange.header(HOP_HEADER) !== undefined) exchange.takeBody(maxBytes, serve);
+  else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, exchange, body, serve));
+}
+
+function other(exchange: Exchange, unready: string | null): void {
+  const { url } = exchange;
+  const path = url.split("?")[0];
+  if (path === "/healthz") return exchange.answer(200, TEXT, "ok\n");
+  if (path === "/readyz") return unready === null ? exchange.answer(200, TEXT, "ready\n") : exchange.answer(503, TEXT, `${unready}\n`);
+  sendError(exchange, new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`));
+}
+
+const TEXT = ["content-type", "text/plain"];

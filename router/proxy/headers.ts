@@ -1,0 +1,172 @@
+import type { Endpoint } from "../../pool-manager/client/contract.ts";
+import { BERTH_PREFIX, CALL_ID_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
+import type { Exchange, RequestBody } from "../downstream/exchange.ts";
+import { isClaim, publicUrlHeaders } from "./public-url.ts";
+
+/** Headers that concern one connection only (RFC 9110, 7.6.1). */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+]);
+
+/** Headers of a client that never go on as they are: the router says itself what they say. */
+const REWRITTEN = new Set(["host", "content-length", CALL_ID_HEADER]);
+
+/** Methods whose requests say that they have no body (RFC 9110, 8.6). */
+const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
+
+const CALL_ID = /^[\x21-\x7e]{1,128}$/;
+let callPrefix = "";
+let callCount = 0;
+
+/** The client's call id where it is a plain token, else a new one. */
+export function callIdOf(exchange: Exchange): string {
+  const given = exchange.header(CALL_ID_HEADER);
+  if (given !== undefined && CALL_ID.test(given)) return given;
+  if (callCount % 1_000_000 === 0) callPrefix = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
+  callCount += 1;
+  return `${callPrefix}-${callCount.toString(36)}`;
+}
+
+/** What is believed of what a sender says of its client's request. Asked only where it says something. */
+export interface Beliefs {
+  trusts(exchange: Exchange): boolean;
+  /** The part of its `x-forwarded-for` that is. */
+  believed(exchange: Exchange, list: string): string;
+}
+
+interface Invoked {
+  functionUid: string;
+  endpoint: Endpoint;
+  callId: string;
+  /** Part of the public path that the function does not see. */
+  prefix: string;
+}
+
+/** The client's headers as the instance gets them, after what the platform says. */
+export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix }: Invoked, beliefs: Beliefs): string[] {
+  const { revision, key } = endpoint;
+  const headers = [FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId];
+  if (key !== null) headers.push(KEY_HEADER, key);
+  const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs);
+  return headers.concat(forwardedFor, publicUrlHeaders(claims, exchange.host, prefix), passed);
+}
+
+/** The client's headers as another router gets them, which tells the function its public URL itself. */
+export function hopHeaders(exchange: Exchange, headers: readonly string[], beliefs: Beliefs): string[] {
+  const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs);
+  return headers.concat(forwardedFor, claims, passed);
+}
+
+/**
+ * Request line and headers, as bytes on the wire: the client's parser has checked every part of it. What tells where the
+ * request ends comes from the body that is at hand, never from a header of the client's.
+ */
+export function requestHead(exchange: Exchange, path: string, headers: readonly string[], body: RequestBody): string {
+  let head = `${exchange.method} ${path} HTTP/1.1\r\nhost: ${exchange.host}\r\n${framing(exchange, body)}`;
+  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  return `${head}\r\n`;
+}
+
+function framing({ method, upgrade }: Exchange, body: RequestBody): string {
+  if (upgrade) return "connection: upgrade\r\nupgrade: websocket\r\n";
+  if (body === null) return WITH_BODY.has(method) ? "content-length: 0\r\n" : "";
+  return body.length === null ? "transfer-encoding: chunked\r\n" : `content-length: ${body.length}\r\n`;
+}
+
+interface Sorted {
+  /** The one header of that name: what is believed of it, and the sender's address. */
+  forwardedFor: string[];
+  /** What the sender says of its client's request, where it is believed. */
+  claims: string[];
+  passed: string[];
+}
+
+/**
+ * What goes on of a client's headers: no hop-by-hop ones, nothing that only the platform may say, none that `Connection`
+ * names. What it names takes nothing away from what the platform says.
+ */
+function sortHeaders(exchange: Exchange, beliefs: Beliefs): Sorted {
+  const { rawHeaders, remoteAddress } = exchange;
+  let forwarded = "";
+  let named: Set<string> | null = null;
+  const claims: string[] = [];
+  const passed: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
+    const lower = name.toLowerCase();
+    if (lower === "connection") named = addNames(named, value);
+    else if (lower === "x-forwarded-for") forwarded = joined(forwarded, value);
+    else if (isClaim(lower)) claims.push(name, value);
+    else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && !lower.startsWith(BERTH_PREFIX)) passed.push(name, value);
+  }
+  const believed = forwarded === "" ? "" : beliefs.believed(exchange, forwarded);
+  return {
+    forwardedFor: ["x-forwarded-for", joined(believed, remoteAddress)],
+    claims: claims.length > 0 && beliefs.trusts(exchange) ? claims : [],
+    passed: named ? withoutNamed(passed, named) : passed,
+  };
+}
+
+/** Another router's headers as the client gets them: what it said of the invocation is meant for the client. */
+export function peerHeaders(raw: readonly string[]): string[] {
+  const headers: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    if (!HOP_BY_HOP.has(name.toLowerCase())) headers.push(name, raw[i + 1] as string);
+  }
+  return headers;
+}
+
+/** The instance's headers as the client gets them, and what it said to the platform. */
+export function clientHeaders(raw: readonly string[]): { headers: string[]; berth: Map<string, string> | null } {
+  const headers: string[] = [];
+  let berth: Map<string, string> | null = null;
+  let named: Set<string> | null = null;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    const lower = name.toLowerCase();
+    const value = raw[i + 1] as string;
+    if (lower === "connection") named = addNames(named, value);
+    if (lower.startsWith(BERTH_PREFIX)) berth = (berth ?? new Map()).set(lower, value);
+    else if (!HOP_BY_HOP.has(lower)) headers.push(name, value);
+  }
+  return { headers: named ? withoutNamed(headers, named) : headers, berth };
+}
+
+/** Where the time of an invocation went, in milliseconds, for the client's `server-timing`. */
+export function serverTiming({ queue, claim, load, run }: { queue: number; claim: number; load: number; run: number }): string {
+  return `queue;dur=${ms(queue)}, claim;dur=${ms(claim)}, load;dur=${ms(load)}, run;dur=${ms(run)}`;
+}
+
+function ms(value: number): string {
+  return Math.max(0, value).toFixed(2);
+}
+
+function joined(list: string, value: string): string {
+  if (list === "" || value === "") return list || value;
+  return `${list}, ${value}`;
+}
+
+function addNames(names: Set<string> | null, value: string): Set<string> | null {
+  if (value === "keep-alive" || value === "close") return names;
+  const all = names ?? new Set();
+  for (const name of value.split(",")) all.add(name.trim().toLowerCase());
+  return all;
+}
+
+function withoutNamed(headers: readonly string[], named: Set<string>): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!named.has((headers[i] as string).toLowerCase())) kept.push(headers[i] as string, headers[i + 1] as string);
+  }
+  return kept;
+}

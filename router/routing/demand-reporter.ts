@@ -1,0 +1,112 @@
+import { DEMAND_EXPIRY_MS, DEMAND_REPEAT_MS, type DemandReport, type FunctionDemand, type Suspect } from "../../pool-manager/client/contract.ts";
+
+/** Reports are at least this far apart. Milliseconds. */
+const MIN_GAP_MS = 10;
+/** What changes nothing for the decisions, such as one invocation more on an instance with free slots, waits this long. Milliseconds. */
+const LAZY_MS = 200;
+
+interface Source {
+  key: string;
+  demand(): FunctionDemand;
+}
+
+/**
+ * Tells the pool manager what invocations need: on change, at most every 10 ms, what is not urgent within 200 ms, and
+ * again each second, so that a lost report heals. What has neither instances nor demand is repeated once: most functions
+ * are idle, and what is told of no more the pool manager forgets.
+ */
+export class DemandReporter {
+  readonly #router: string;
+  readonly #report: (report: DemandReport) => void;
+  readonly #now: () => number;
+  readonly #after: (ms: number, fn: () => void) => () => void;
+  readonly #sources = new Map<string, Source>();
+  readonly #dirty = new Set<string>();
+  /** Told of with the next repetition. */
+  readonly #repeated = new Set<string>();
+  readonly #suspects = new Map<string, Suspect & { at: number }>();
+  #seq = 0;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #cancelGap: (() => void) | null = null;
+  #gapIsShort = false;
+  #cancelRepeat: () => void = () => {};
+
+  constructor(router: string, report: (report: DemandReport) => void, now: () => number, after: (ms: number, fn: () => void) => () => void) {
+    this.#router = router;
+    this.#report = report;
+    this.#now = now;
+    this.#after = after;
+  }
+
+  start(): void {
+    this.#cancelRepeat = this.#after(DEMAND_REPEAT_MS, () => {
+      for (const key of this.#repeated) this.#dirty.add(key);
+      this.#send(true);
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancelRepeat();
+    this.#cancelGap?.();
+  }
+
+  add(source: Source): void {
+    this.#sources.set(source.key, source);
+    this.again(source.key);
+  }
+
+  /** Its instances may be others. */
+  again(key: string): void {
+    this.#repeated.add(key);
+  }
+
+  delete(key: string): void {
+    this.#sources.delete(key);
+    this.#dirty.delete(key);
+    this.#repeated.delete(key);
+  }
+
+  /** `urgent`: more or fewer instances are wanted. */
+  changed(key: string, urgent: boolean): void {
+    this.#dirty.add(key);
+    this.#repeated.add(key);
+    if (this.#cancelGap && (!urgent || this.#gapIsShort)) return;
+    const wait = this.#lastAt + (urgent ? MIN_GAP_MS : LAZY_MS) - this.#now();
+    this.#cancelGap?.();
+    this.#cancelGap = null;
+    if (wait <= 0) return this.#send();
+    this.#gapIsShort = urgent;
+    this.#cancelGap = this.#after(wait, () => this.#send());
+  }
+
+  /** An instance did not answer in time, or could not be reached. */
+  suspect(suspect: Suspect): void {
+    this.#suspects.set(suspect.uid, { ...suspect, at: this.#now() });
+    this.#send();
+  }
+
+  /** A repetition is sent also where there is nothing to tell: who is not heard for long is taken for ended. */
+  #send(isRepetition = false): void {
+    this.#cancelGap?.();
+    this.#cancelGap = null;
+    this.#lastAt = this.#now();
+    const functions: FunctionDemand[] = [];
+    for (const key of this.#dirty) {
+      const source = this.#sources.get(key);
+      if (!source) continue;
+      const demand = source.demand();
+      functions.push(demand);
+      if (isRepetition && isIdle(demand)) this.#repeated.delete(key);
+    }
+    this.#dirty.clear();
+    for (const [uid, { at }] of this.#suspects) if (this.#lastAt - at > DEMAND_EXPIRY_MS) this.#suspects.delete(uid);
+    const suspects = [...this.#suspects.values()].map(({ uid, bootId, reason }) => ({ uid, bootId, reason }));
+    if (functions.length === 0 && suspects.length === 0 && !isRepetition) return;
+    this.#report({ router: this.#router, seq: ++this.#seq, functions, suspects });
+  }
+}
+
+function isIdle({ waiting, inFlight, instances }: FunctionDemand): boolean {
+  return waiting === 0 && inFlight === 0 && instances.length === 0;
+}

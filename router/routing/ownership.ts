@@ -1,0 +1,57 @@
+import type { RouterPeer } from "../../pool-manager/client/contract.ts";
+
+/**
+ * The live routers. Each function's slots belong to one of them, so that its invocations wait in one queue and no
+ * instance idles while some wait elsewhere; the others pass theirs on, one hop. The instance's own cap guards the
+ * moments in which two believe that they own it.
+ */
+export class Peers {
+  readonly #self: string;
+  #routers: readonly RouterPeer[] = [];
+
+  constructor(self: string) {
+    this.#self = self;
+  }
+
+  /** Returns those that have gone. */
+  set(routers: readonly RouterPeer[]): RouterPeer[] {
+    const listed = new Set(routers.map(({ id }) => id));
+    const gone = this.#routers.filter(({ id }) => !listed.has(id));
+    this.#routers = routers;
+    return gone;
+  }
+
+  has(id: string): boolean {
+    return this.#routers.some((router) => router.id === id);
+  }
+
+  /** Who owns the slots of this key; null: this router. */
+  ownerOf(key: string): RouterPeer | null {
+    if (!this.has(this.#self)) return null;
+    const owner = highest(key, this.#routers);
+    return owner === null || owner.id === this.#self ? null : owner;
+  }
+}
+
+/** Highest random weight (Thaler and Ravishankar, 1998): a router that leaves or comes moves only its own share. */
+function highest(key: string, routers: readonly RouterPeer[]): RouterPeer | null {
+  let best: RouterPeer | null = null;
+  let bestWeight = -1;
+  for (const router of routers) {
+    const weight = hash(`${key}/${router.id}`);
+    if (weight > bestWeight || (weight === bestWeight && best !== null && router.id > best.id)) {
+      best = router;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}
+
+/** FNV-1a, 32 bits, and a final mix: ids that differ in one character differ in all bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}

@@ -1,0 +1,188 @@
+import { API_KEY_HEADER } from "../../pool-manager/client/api-keys.ts";
+import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../../pool-manager/client/contract.ts";
+import { expiry } from "../../pool-manager/client/expiry.ts";
+import { HOP_HEADER, type Refusal } from "../../runtime-images/protocol/headers.ts";
+import type { Access, AccessLog } from "../access-log.ts";
+import { RouterError, type RouterErrorCode } from "../errors.ts";
+import { Limiter, type RestReason } from "../limiter/limiter.ts";
+import type { Waiter } from "../limiter/queue.ts";
+import type { RouterMetrics } from "../metrics.ts";
+import type { Beliefs } from "../proxy/headers.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
+import type { DemandReporter } from "./demand-reporter.ts";
+import type { Table } from "./table.ts";
+import { Split } from "./traffic-split.ts";
+
+/** An invocation under way: served here, or passed on. */
+export interface Running {
+  /** What it belonged to is no longer served by itself; this one takes its place. */
+  reroute(entry: FunctionEntry): void;
+  end(error: RouterError): void;
+}
+
+/** What the revisions at a router share. */
+export interface Shared extends Beliefs {
+  readonly upstreams: Upstreams;
+  readonly metrics: RouterMetrics;
+  readonly reporter: DemandReporter;
+  readonly table: Table;
+  readonly self: string;
+  readonly ownKey: string | null;
+  readonly accessLog: AccessLog | null;
+  readonly exposeErrors: boolean;
+  /** The slots of a function's revisions. */
+  limitersOf(uid: string): Iterable<Limiter>;
+  /** Nothing of that name is left. */
+  forget(name: string): void;
+}
+
+/** A served revision of a function at this router. */
+export class FunctionEntry {
+  readonly limiter: Limiter;
+  readonly upstreams: Upstreams;
+  readonly #shared: Shared;
+  /** The router that has its slots; null: this one. */
+  owner: RouterPeer | null = null;
+  /** Of the function's invocations, where this is the active revision. */
+  split: Split;
+  readonly #running = new Set<Running>();
+  #waiting = 0;
+  #cancelLook: (() => void) | null = null;
+  #lookAt = Number.POSITIVE_INFINITY;
+
+  constructor(fn: TableFunction, shared: Shared) {
+    this.#shared = shared;
+    this.split = new Split(fn.split);
+    this.upstreams = shared.upstreams;
+    this.limiter = new Limiter(
+      fn,
+      () => performance.now(),
+      (urgent) => this.#demandChanged(urgent),
+      () => shared.limitersOf(fn.uid),
+    );
+  }
+
+  get fn(): TableFunction {
+    return this.limiter.function;
+  }
+
+  /** What another router learns of the one that passes an invocation on. */
+  get introduction(): string[] {
+    const { self, ownKey } = this.#shared;
+    return ownKey === null ? [HOP_HEADER, self] : [HOP_HEADER, self, API_KEY_HEADER, ownKey];
+  }
+
+  get beliefs(): Beliefs {
+    return this.#shared;
+  }
+
+  get active(): number {
+    return this.#running.size;
+  }
+
+  get exposesErrors(): boolean {
+    return this.#shared.exposeErrors;
+  }
+
+  update(fn: TableFunction): void {
+    this.split = this.split.with(fn.split);
+    this.limiter.update(fn);
+    this.#schedule();
+  }
+
+  /** An instance is left alone for a while; who waits is looked at again when that is over. */
+  rest(instanceUid: string, reason: RestReason): void {
+    this.limiter.rest(instanceUid, reason);
+    this.#schedule();
+  }
+
+  /** An instance has refused an invocation, which waits again. */
+  turnedAway(waiter: Waiter, instanceUid: string, why: Refusal): void {
+    this.limiter.turnedAway(waiter, instanceUid, why);
+    this.#schedule();
+  }
+
+  begin(running: Running): void {
+    this.#running.add(running);
+  }
+
+  finish(running: Running, access: Omit<Access, "function">): void {
+    this.#running.delete(running);
+    if (isAnswer(access)) this.limiter.ended(access.status >= 500);
+    this.#shared.metrics.done(this.fn.name, access.status, access.start, access.overheadMs, access.totalMs);
+    this.#shared.accessLog?.add({ function: this.fn.name, ...access });
+  }
+
+  /** Another router has answered it, or this one serves it after all. */
+  forwarded(running: Running): void {
+    this.#running.delete(running);
+    this.#shared.metrics.forwarded();
+  }
+
+  failed(code: RouterErrorCode): void {
+    this.#shared.metrics.error(this.fn.name, code);
+  }
+
+  retried(): void {
+    this.#shared.metrics.retry();
+  }
+
+  suspect(suspect: Suspect): void {
+    this.#shared.reporter.suspect(suspect);
+  }
+
+  failureOf(instanceUid: string, listener: (failure: LoadFailure) => void): () => void {
+    return this.#shared.table.failureOf(instanceUid, listener);
+  }
+
+  endAll(error: () => RouterError): void {
+    for (const running of [...this.#running]) running.end(error());
+    this.#cancelLook?.();
+  }
+
+  /** The revision has become the active one, or is not served any more: what waits goes on with the function's other invocations. */
+  succeeded(successor: FunctionEntry): void {
+    successor.limiter.adopt(this.limiter);
+    for (const running of [...this.#running]) {
+      this.#running.delete(running);
+      running.reroute(successor);
+    }
+    this.#cancelLook?.();
+  }
+
+  /** Waiting invocations end now, running ones get two seconds. */
+  deleted(): void {
+    this.limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", `the function ${this.fn.name} was deleted`));
+    expiry(DELETE_GRACE_MS, () => {
+      this.endAll(() => new RouterError("FUNCTION_DELETED", `the function ${this.fn.name} was deleted`));
+      this.#shared.forget(this.fn.name);
+    });
+  }
+
+  #demandChanged(urgent: boolean): void {
+    this.#shared.reporter.changed(this.fn.key, urgent);
+    const { waiting } = this.limiter;
+    if (waiting === this.#waiting) return;
+    this.#waiting = waiting;
+    this.#shared.metrics.queue(this.fn.name, waiting);
+    this.#schedule();
+  }
+
+  /** Wakes the queue when its head's time is up, or a resting instance may be asked again. */
+  #schedule(): void {
+    const look = this.limiter.nextLook();
+    if (look === null || look >= this.#lookAt) return;
+    this.#cancelLook?.();
+    this.#lookAt = look;
+    this.#cancelLook = expiry(Math.max(0, look - performance.now()) + 0.5, () => {
+      this.#lookAt = Number.POSITIVE_INFINITY;
+      this.limiter.look();
+      this.#schedule();
+    });
+  }
+}
+
+/** Whether the end of an invocation says how the function answers: one that came to no instance, or whose client has left, says only that it failed. */
+function isAnswer({ status, revision }: Pick<Access, "status" | "revision">): boolean {
+  return status >= 500 || (revision !== "" && status !== 499);
+}

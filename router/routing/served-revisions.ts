@@ -1,0 +1,181 @@
+import type { ApiKeys } from "../../pool-manager/client/api-keys.ts";
+import type { PoolManagerLink, RouterPeer, TableFunction } from "../../pool-manager/client/contract.ts";
+import { expiry } from "../../pool-manager/client/expiry.ts";
+import { HOP_HEADER } from "../../runtime-images/protocol/headers.ts";
+import type { AccessLog } from "../access-log.ts";
+import type { RouterConfig } from "../config.ts";
+import type { Exchange } from "../downstream/exchange.ts";
+import { Trust } from "../downstream/trusted-proxies.ts";
+import { RouterError } from "../errors.ts";
+import type { Limiter } from "../limiter/limiter.ts";
+import type { RouterMetrics } from "../metrics.ts";
+import { Upstreams } from "../upstream/upstreams.ts";
+import { DemandReporter } from "./demand-reporter.ts";
+import { Peers } from "./ownership.ts";
+import { Held } from "./pending-lookups.ts";
+import { FunctionEntry, type Shared } from "./served-revision.ts";
+import { Table } from "./table.ts";
+
+/** Every function that this router can invoke, with its slots and its running invocations. */
+export class Functions implements Shared {
+  readonly upstreams = new Upstreams();
+  readonly metrics: RouterMetrics;
+  readonly reporter: DemandReporter;
+  readonly table: Table;
+  readonly held = new Held();
+  /** Its id. */
+  readonly self: string;
+  readonly #peers: Peers;
+  readonly #byName = new Map<string, FunctionEntry>();
+  readonly #byUid = new Map<string, Set<FunctionEntry>>();
+  #unsubscribe: () => void = () => {};
+
+  #link: PoolManagerLink | null = null;
+
+  /** Null: none is kept. */
+  readonly accessLog: AccessLog | null;
+
+  /** What other routers are shown; null: nothing. */
+  readonly ownKey: string | null;
+
+  readonly exposeErrors: boolean;
+
+  readonly #keys: ApiKeys | null;
+  readonly #proxies: Trust;
+
+  constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, config: RouterConfig) {
+    this.ownKey = config.ownKey;
+    this.exposeErrors = config.exposeErrors;
+    this.#keys = config.keys;
+    this.#proxies = new Trust(config.trustedProxies);
+    this.accessLog = accessLog;
+    this.self = routerId;
+    this.#peers = new Peers(routerId);
+    this.metrics = metrics;
+    this.reporter = new DemandReporter(
+      routerId,
+      (report) => this.#link?.report(report),
+      () => performance.now(),
+      expiry,
+    );
+    this.table = new Table({
+      upsert: (fn) => this.#upsert(fn),
+      removed: (_key, name) => this.#removed(name),
+      endpointGone: (endpoint) => this.upstreams.close(endpoint),
+    });
+  }
+
+  /** Begins to follow the table and to report demand. */
+  follow(link: PoolManagerLink): void {
+    this.#link = link;
+    this.#unsubscribe = link.subscribe((change) => {
+      if (change.type === "routers") this.#routers(change.routers);
+      else this.table.apply(change);
+      if (change.type === "snapshot") this.held.release();
+    });
+    this.reporter.start();
+  }
+
+  /** Another router, or a proxy that was named. */
+  trusts(exchange: Exchange): boolean {
+    return this.#isRouter(exchange) || this.#proxies.has(exchange.remoteAddress);
+  }
+
+  /** Another router has left in the list what it believes. */
+  believed(exchange: Exchange, list: string): string {
+    if (this.#isRouter(exchange)) return list;
+    return this.#proxies.has(exchange.remoteAddress) ? this.#proxies.believed(list) : "";
+  }
+
+  /** Without keys anybody may say that it is a router; only routers know their ids. */
+  #isRouter(exchange: Exchange): boolean {
+    const hop = exchange.header(HOP_HEADER);
+    return hop !== undefined && (this.#keys !== null || this.#peers.has(hop));
+  }
+
+  /** What has the next invocation of this function. */
+  next(name: string): FunctionEntry | undefined {
+    const entry = this.#byName.get(name);
+    const revision = entry?.split.next() ?? null;
+    return revision === null ? entry : (this.#byName.get(`${name}@${revision}`) ?? entry);
+  }
+
+  /** A revision of a function, by its id or an alias. */
+  version(name: string, version: string): FunctionEntry | undefined {
+    const entry = this.#byName.get(name);
+    if (!entry) return undefined;
+    const revision = Object.hasOwn(entry.fn.aliases, version) ? entry.fn.aliases[version] : version;
+    return revision === entry.fn.revision ? entry : this.#byName.get(`${name}@${revision}`);
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /** Invocations under way, over all functions. */
+  get active(): number {
+    let sum = 0;
+    for (const entry of this.#byName.values()) sum += entry.active;
+    return sum;
+  }
+
+  /** Its slots go to other routers; what is under way here goes on. */
+  leave(): void {
+    this.#link?.leave();
+  }
+
+  /** Ends what is still under way. */
+  close(): void {
+    this.#unsubscribe();
+    this.reporter.stop();
+    for (const entry of this.#byName.values()) entry.endAll(() => new RouterError("SHUTTING_DOWN", "the router stops", 1000));
+    this.upstreams.destroy();
+  }
+
+  #routers(routers: readonly RouterPeer[]): void {
+    for (const gone of this.#peers.set(routers)) this.upstreams.close(gone);
+    for (const entry of this.#byName.values()) entry.owner = this.#ownerOf(entry.fn);
+  }
+
+  /** All revisions of a function have one owner: their instances change from one to another. */
+  #ownerOf({ uid }: TableFunction): RouterPeer | null {
+    return this.#peers.ownerOf(uid);
+  }
+
+  *limitersOf(uid: string): Iterable<Limiter> {
+    for (const { limiter } of this.#byUid.get(uid) ?? []) yield limiter;
+  }
+
+  #upsert(fn: TableFunction): void {
+    const known = this.#byName.get(fn.name);
+    if (known) {
+      known.update(fn);
+      return this.reporter.again(fn.key);
+    }
+    const entry = new FunctionEntry(fn, this);
+    entry.owner = this.#ownerOf(fn);
+    this.#byName.set(fn.name, entry);
+    this.#byUid.set(fn.uid, (this.#byUid.get(fn.uid) ?? new Set()).add(entry));
+    this.reporter.add({ key: fn.key, demand: () => entry.limiter.demand() });
+    entry.update(fn);
+  }
+
+  #removed(name: string): void {
+    const entry = this.#byName.get(name);
+    if (!entry) return;
+    this.#byName.delete(name);
+    const { uid } = entry.fn;
+    const revisions = this.#byUid.get(uid);
+    if (revisions?.delete(entry) && revisions.size === 0) this.#byUid.delete(uid);
+    this.reporter.delete(entry.fn.key);
+    const successor = entry.fn.key === entry.fn.uid ? undefined : this.#byName.get(name.slice(0, name.indexOf("@")));
+    if (!successor) return entry.deleted();
+    entry.succeeded(successor);
+    this.forget(name);
+  }
+
+  /** Its series end, unless another function has the name by now. */
+  forget(name: string): void {
+    if (!this.has(name)) this.metrics.forget(name);
+  }
+}

@@ -1,0 +1,127 @@
+import type { Endpoint, LoadFailure, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
+
+/** Failures that are remembered for invocations whose connection broke just now. */
+const MAX_FAILURES = 500;
+/** An older one says nothing of a connection that breaks now: an instance goes on where a new revision of its function did not load. Milliseconds. */
+const FAILURE_AGE_MS = 2000;
+
+export interface TableEvents {
+  upsert(fn: TableFunction): void;
+  removed(key: string, name: string): void;
+  endpointGone(endpoint: Endpoint): void;
+}
+
+/** Instances by function, as the pool manager publishes them; keeps serving when that falls silent. */
+export class Table {
+  readonly #byName = new Map<string, TableFunction>();
+  readonly #failures = new Map<string, { failure: LoadFailure; at: number }>();
+  readonly #waiting = new Map<string, Set<(failure: LoadFailure) => void>>();
+  readonly #events: TableEvents;
+  readonly #now: () => number;
+  #ready = false;
+  #fresh = false;
+  /** Since when it is not fresh. */
+  #lostAt: number;
+  #lostReason = "";
+
+  /** `now` in milliseconds. */
+  constructor(events: TableEvents, now: () => number = () => performance.now()) {
+    this.#events = events;
+    this.#now = now;
+    this.#lostAt = now();
+  }
+
+  /** True once the first table has arrived. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Changes are heard of as they happen. */
+  get fresh(): boolean {
+    return this.#fresh;
+  }
+
+  /** Milliseconds without word from the pool manager; 0: changes are heard of as they happen. */
+  get unheardMs(): number {
+    return this.#fresh ? 0 : this.#now() - this.#lostAt;
+  }
+
+  /** Why nothing is heard. */
+  get lostReason(): string {
+    return this.#lostReason;
+  }
+
+  *endpoints(): Iterable<Endpoint> {
+    for (const { endpoints } of this.#byName.values()) yield* endpoints;
+  }
+
+  apply(change: Exclude<TableChange, { type: "routers" }>): void {
+    if (change.type === "upsert") this.#upsert(change.function);
+    else if (change.type === "remove") this.#remove(change.key, change.name);
+    else if (change.type === "lost") this.#lost(change.reason);
+    else if (change.type === "failed") this.#failed(change.instanceUid, change.failure);
+    else if (change.type === "snapshot") this.#snapshot(change.functions);
+  }
+
+  /** Why an instance failed: now, or when it becomes known. Returns the end of the waiting. */
+  failureOf(instanceUid: string, listener: (failure: LoadFailure) => void): () => void {
+    const known = this.#failures.get(instanceUid);
+    if (known && this.#now() - known.at <= FAILURE_AGE_MS) {
+      listener(known.failure);
+      return () => {};
+    }
+    const waiting = this.#waiting.get(instanceUid) ?? new Set();
+    waiting.add(listener);
+    this.#waiting.set(instanceUid, waiting);
+    return () => {
+      waiting.delete(listener);
+      if (waiting.size === 0) this.#waiting.delete(instanceUid);
+    };
+  }
+
+  #snapshot(functions: readonly TableFunction[]): void {
+    const keys = new Set(functions.map((fn) => fn.key));
+    for (const known of [...this.#byName.values()]) if (!keys.has(known.key)) this.#remove(known.key, known.name);
+    for (const fn of functions) this.#upsert(fn);
+    this.#ready = true;
+    this.#fresh = true;
+  }
+
+  #lost(reason: string): void {
+    if (this.#fresh) this.#lostAt = this.#now();
+    this.#fresh = false;
+    this.#lostReason = reason;
+  }
+
+  #upsert(fn: TableFunction): void {
+    const before = this.#byName.get(fn.name);
+    if (before && before.key !== fn.key) this.#remove(before.key, before.name);
+    this.#byName.set(fn.name, fn);
+    this.#events.upsert(fn);
+    if (before) this.#dropped(before.endpoints, fn.endpoints);
+  }
+
+  #remove(key: string, name: string): void {
+    const known = this.#byName.get(name);
+    if (known?.key !== key) return;
+    this.#byName.delete(name);
+    this.#events.removed(key, name);
+    this.#dropped(known.endpoints, []);
+  }
+
+  #dropped(before: readonly Endpoint[], after: readonly Endpoint[]): void {
+    const kept = new Set(after.map(({ host, port }) => `${host}:${port}`));
+    for (const endpoint of before) if (!kept.has(`${endpoint.host}:${endpoint.port}`)) this.#events.endpointGone(endpoint);
+  }
+
+  #failed(instanceUid: string, failure: LoadFailure): void {
+    this.#failures.delete(instanceUid);
+    this.#failures.set(instanceUid, { failure, at: this.#now() });
+    for (const [oldest] of this.#failures) {
+      if (this.#failures.size <= MAX_FAILURES) break;
+      this.#failures.delete(oldest);
+    }
+    for (const listener of this.#waiting.get(instanceUid) ?? []) listener(failure);
+    this.#waiting.delete(instanceUid);
+  }
+}

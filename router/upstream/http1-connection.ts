@@ -1,0 +1,219 @@
+import { connect, type Socket } from "node:net";
+import { expiry } from "../../pool-manager/client/expiry.ts";
+import { type BodySource, BodyWriter } from "./body-writer.ts";
+import { Chunks } from "./chunked-body.ts";
+import { parseHead, type ResponseHead, ResponseInvalidError } from "./response-head.ts";
+
+/** An instance that cannot be reached by then is not there: one packet may be lost, and is sent again after a second. Milliseconds. */
+export const CONNECT_MS = 1200;
+/** The kernel asks a peer that has been silent for so long whether it is there, and ends the connection when it is not. Milliseconds. */
+export const KEEPALIVE_MS = 1000;
+/** Longest head of an instance's response, and of the same passed on by another router. Bytes. */
+const MAX_RESPONSE_HEAD = 64 * 1024;
+export const MAX_PEER_HEAD = MAX_RESPONSE_HEAD + 4096;
+const HEAD_END = Buffer.from("\r\n\r\n");
+/** A body up to this size is sent in one write with its head. Bytes. */
+const JOINED = 16 * 1024;
+
+/** What becomes of a request. */
+export interface WireHandler {
+  /** It is about to be written; from here on it may have run. */
+  onConnect(abort: (reason?: Error) => void): void;
+  /** Also of responses that precede the response (1xx). */
+  onHeaders(status: number, headers: readonly string[], resume: () => void, statusText: string): boolean;
+  /** An upgrade was asked for and granted: the connection is the handler's; `first` came with the answer. */
+  onJoin(statusText: string, headers: readonly string[], socket: Socket, first: Buffer): void;
+  /** False: no more until `resume`. */
+  onData(chunk: Buffer): boolean;
+  onComplete(): void;
+  onError(error: Error): void;
+}
+
+/** Request line and headers, ended by an empty line; and the body in the framing that they announce. */
+export interface WireRequest {
+  head: string;
+  body: Buffer | BodySource | null;
+  /** HEAD: whatever its headers say, the response has no body. */
+  isHead: boolean;
+  /** It asks for another protocol. */
+  upgrade: boolean;
+  /** Longest head that a response may have: `MAX_RESPONSE_HEAD` where it is left out. Bytes. */
+  maxHead?: number;
+}
+
+/**
+ * One connection to an instance, for one request at a time whose framing is known. A general client would cost an
+ * invocation more than the rest of its path, and would have rules of its own about heads and framing.
+ */
+export class Wire {
+  readonly #socket: Socket;
+  readonly #idle: (wire: Wire) => void;
+  readonly #gone: (wire: Wire, joined?: Socket) => void;
+  #connected = false;
+  /** Its response is complete, and the connection goes on. */
+  #free = false;
+  #handler: WireHandler | null = null;
+  #request: WireRequest | null = null;
+  #writer: BodyWriter | null = null;
+  #head: ResponseHead | null = null;
+  #chunks: Chunks | null = null;
+  #left = 0;
+  #partial: Buffer | null = null;
+  /** What was read when it was looked at last; -1: nothing was under way then. Bytes. */
+  #seen = -1;
+
+  /** `idle` is called when it may take another request, `gone` when it never will again: it has ended, or its connection was `joined`. */
+  constructor(host: string, port: number, idle: (wire: Wire) => void, gone: (wire: Wire, joined?: Socket) => void) {
+    this.#idle = idle;
+    this.#gone = gone;
+    const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
+    this.#socket = socket;
+    const endTimer = expiry(CONNECT_MS, () => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)));
+    socket.once("connect", () => {
+      endTimer();
+      this.#connected = true;
+      if (this.#request) this.#write(this.#request);
+    });
+    let reason: Error | null = null;
+    socket.on("data", (bytes: Buffer) => this.#read(bytes));
+    socket.on("error", (error) => {
+      reason = error;
+    });
+    socket.on("close", () => {
+      endTimer();
+      this.#writer?.stop();
+      gone(this);
+      if (this.#head?.framing.kind === "until-end" && reason === null) this.#complete();
+      else this.#fail(reason ?? new Error("the instance closed the connection"));
+    });
+  }
+
+  send(request: WireRequest, handler: WireHandler): void {
+    this.#handler = handler;
+    this.#request = request;
+    if (this.#connected) this.#write(request);
+  }
+
+  /** Whether a request has waited since the last look, and nothing was heard of it. */
+  look(): boolean {
+    const seen = this.#handler && this.#connected ? this.#socket.bytesRead : -1;
+    const isQuiet = seen >= 0 && seen === this.#seen;
+    this.#seen = seen;
+    return isQuiet;
+  }
+
+  /** Ends now; what is under way fails. */
+  destroy(reason?: Error): void {
+    this.#socket.destroy(reason);
+  }
+
+  #write({ head, body }: WireRequest): void {
+    this.#handler?.onConnect((reason) => this.#socket.destroy(reason));
+    if (this.#socket.destroyed) return;
+    if (body === null) this.#socket.write(head, "latin1");
+    else if (!Buffer.isBuffer(body)) {
+      this.#socket.write(head, "latin1");
+      this.#writer = new BodyWriter(this.#socket, body);
+    } else if (body.length <= JOINED) this.#socket.write(head + body.toString("latin1"), "latin1");
+    else {
+      this.#socket.write(head, "latin1");
+      this.#socket.write(body);
+    }
+  }
+
+  #read(bytes: Buffer): void {
+    try {
+      for (let rest: Buffer | null = bytes; rest !== null && rest.length > 0; ) rest = this.#head ? this.#readBody(rest) : this.#readHead(rest);
+      // Only now: bytes beyond the response would be taken for the start of the next.
+      if (this.#free) this.#idle(this);
+      this.#free = false;
+    } catch (error) {
+      this.#socket.destroy(error as Error);
+    }
+  }
+
+  #readHead(bytes: Buffer): Buffer | null {
+    const request = this.#request;
+    if (!this.#handler || !request) throw new Error("the instance has sent something that nobody asked for");
+    const all: Buffer = this.#partial ? Buffer.concat([this.#partial, bytes]) : bytes;
+    const end = all.indexOf(HEAD_END);
+    const { isHead, maxHead = MAX_RESPONSE_HEAD } = request;
+    if ((end < 0 ? all.length : end) > maxHead) throw new ResponseInvalidError(`a head longer than ${maxHead} bytes`);
+    if (end < 0) {
+      this.#partial = all;
+      return null;
+    }
+    this.#partial = null;
+    const head = parseHead(all.toString("latin1", 0, end), isHead);
+    const rest = all.subarray(end + HEAD_END.length);
+    if (head.status === 101) return this.#switch(head, rest);
+    if (head.status < 200) {
+      this.#handler.onHeaders(head.status, head.headers, this.#resume, head.statusText);
+      return rest;
+    }
+    this.#head = head;
+    this.#left = head.framing.kind === "length" ? head.framing.bytes : 0;
+    this.#chunks = head.framing.kind === "chunked" ? new Chunks() : null;
+    this.#handler.onHeaders(head.status, head.headers, this.#resume, head.statusText);
+    if (head.framing.kind === "none") this.#complete();
+    return rest;
+  }
+
+  #switch({ statusText, headers }: ResponseHead, first: Buffer): null {
+    if (!this.#request?.upgrade) throw new ResponseInvalidError("another protocol, which nobody asked for");
+    const handler = this.#handler as WireHandler;
+    this.#handler = null;
+    this.#socket.removeAllListeners();
+    this.#gone(this, this.#socket);
+    handler.onJoin(statusText, headers, this.#socket, first);
+    return null;
+  }
+
+  #readBody(bytes: Buffer): Buffer | null {
+    const { kind } = (this.#head as ResponseHead).framing;
+    if (kind === "until-end") {
+      this.#deliver(bytes);
+      return null;
+    }
+    if (this.#chunks) {
+      const used = this.#chunks.read(bytes, (piece) => this.#deliver(piece));
+      if (this.#chunks.done) this.#complete();
+      return bytes.subarray(used);
+    }
+    const piece = bytes.length > this.#left ? bytes.subarray(0, this.#left) : bytes;
+    this.#left -= piece.length;
+    this.#deliver(piece);
+    if (this.#left === 0) this.#complete();
+    return bytes.subarray(piece.length);
+  }
+
+  #deliver(piece: Buffer): void {
+    if (this.#handler?.onData(piece) === false) this.#socket.pause();
+  }
+
+  readonly #resume = (): void => {
+    this.#socket.resume();
+  };
+
+  #complete(): void {
+    const handler = this.#handler;
+    // After the rest of a body that is not sent any more, nothing else can be.
+    const keepAlive = (this.#head?.keepAlive ?? false) && (this.#writer?.done ?? true);
+    this.#handler = null;
+    this.#request = null;
+    this.#writer?.stop();
+    this.#writer = null;
+    this.#head = null;
+    this.#chunks = null;
+    this.#socket.resume();
+    handler?.onComplete();
+    this.#free = keepAlive;
+    if (!keepAlive) this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    const handler = this.#handler;
+    this.#handler = null;
+    handler?.onError(error);
+  }
+}

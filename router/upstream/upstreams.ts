@@ -1,0 +1,107 @@
+import type { Endpoint } from "../../pool-manager/client/contract.ts";
+import { Wires } from "./connection-pool.ts";
+import { PeerLostError, Probe } from "./peer-probe.ts";
+
+/** How often what is under way is looked at. Milliseconds. */
+const LOOK_MS = 1000;
+
+type Address = Pick<Endpoint, "host" | "port">;
+
+/** Connections to one address: of an instance, or of another router. */
+class Upstream {
+  readonly wires: Wires;
+  /** Its endpoint is no longer there: only who was sent to it before still is. */
+  closing = false;
+  readonly #address: Address;
+  readonly #probe: Probe;
+
+  constructor(address: Address) {
+    const { host, port } = address;
+    this.#address = address;
+    this.wires = new Wires(host, port);
+    this.#probe = new Probe(host, port);
+  }
+
+  get unused(): boolean {
+    return this.wires.unused;
+  }
+
+  /** Ends what is under way where nothing answers any more. */
+  look(): void {
+    if (!this.wires.look()) return this.#probe.rest();
+    if (this.#probe.look(this.closing)) this.#lost();
+  }
+
+  close(): void {
+    this.closing = true;
+    this.wires.close();
+  }
+
+  destroy(): void {
+    this.#probe.rest();
+    this.wires.destroy();
+  }
+
+  #lost(): void {
+    const { host, port } = this.#address;
+    const error = new PeerLostError(host, port);
+    this.#probe.rest();
+    this.wires.lost(error);
+  }
+}
+
+/** Keep-alive connections of each endpoint: kept while it is there, closed by us first when it leaves. */
+export class Upstreams {
+  readonly #byAddress = new Map<string, Upstream>();
+  /** The same by the very object, so that an invocation makes no key. */
+  readonly #known = new WeakMap<Address, Upstream>();
+  /** Those that get nothing new, and still have something under way. */
+  readonly #leaving = new Set<Upstream>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** Looks every `lookMs` whether peers are there for which something waits in silence. */
+  constructor(lookMs = LOOK_MS) {
+    // What came while this process was held up is read first, between the timers and this.
+    this.#timer = setInterval(() => setImmediate(() => this.#look()), lookMs).unref();
+  }
+
+  /** Of an endpoint, or of another router. */
+  get(address: Address): Upstream {
+    const known = this.#known.get(address);
+    if (known) {
+      if (known.closing) this.#leaving.add(known);
+      return known;
+    }
+    const key = `${address.host}:${address.port}`;
+    const upstream = this.#byAddress.get(key) ?? new Upstream(address);
+    this.#byAddress.set(key, upstream);
+    this.#known.set(address, upstream);
+    return upstream;
+  }
+
+  /** Lets the invocations on it finish, then closes its connections. */
+  close(address: Address): void {
+    const key = `${address.host}:${address.port}`;
+    const upstream = this.#byAddress.get(key);
+    if (!upstream) return;
+    this.#byAddress.delete(key);
+    upstream.close();
+    if (!upstream.unused) this.#leaving.add(upstream);
+  }
+
+  destroy(): void {
+    clearInterval(this.#timer);
+    const all = [...this.#byAddress.values(), ...this.#leaving];
+    this.#byAddress.clear();
+    this.#leaving.clear();
+    for (const upstream of all) upstream.destroy();
+  }
+
+  #look(): void {
+    for (const upstream of this.#byAddress.values()) upstream.look();
+    for (const upstream of this.#leaving) {
+      upstream.look();
+      if (upstream.unused) this.#leaving.delete(upstream);
+    }
+  }
+}

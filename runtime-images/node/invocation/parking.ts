@@ -1,0 +1,57 @@
+import type { IncomingMessage } from "node:http";
+import type { Admission } from "../../protocol/admission.ts";
+import { type InvocationResponse, parkedFor, refuse } from "./response.ts";
+
+/** A request, the response to it where it is not run, and what runs it. */
+export interface Exchange {
+  req: IncomingMessage;
+  res: InvocationResponse;
+  run: () => void;
+}
+
+interface Parked extends Exchange {
+  since: number;
+  deadline: NodeJS.Timeout;
+}
+
+/** A request waits so long for a load order that never comes. */
+const SPARE_PARK_MS = 15_000;
+
+/** Requests that a worker holds unread until its code has loaded, or its admission has changed otherwise. */
+export class Parking {
+  readonly #admission: Admission;
+  readonly #parked = new Set<Parked>();
+
+  constructor(admission: Admission) {
+    this.#admission = admission;
+  }
+
+  park(exchange: Exchange): void {
+    const deadline = setTimeout(() => this.#giveUp(parked), SPARE_PARK_MS);
+    const parked: Parked = { ...exchange, since: performance.now(), deadline };
+    this.#parked.add(parked);
+    exchange.res.on("close", () => {
+      if (this.#take(parked)) this.#admission.unpark();
+    });
+  }
+
+  /** Calls `again` with each request that has waited; none waits any more, but where `again` parks it. */
+  release(again: (exchange: Exchange) => void): void {
+    for (const exchange of [...this.#parked]) {
+      this.#take(exchange);
+      parkedFor(exchange.res, performance.now() - exchange.since);
+      again(exchange);
+    }
+  }
+
+  #giveUp(exchange: Parked): void {
+    if (this.#admission.assigned || !this.#take(exchange)) return;
+    this.#admission.unpark();
+    refuse(exchange.res, "stale");
+  }
+
+  #take(exchange: Parked): boolean {
+    clearTimeout(exchange.deadline);
+    return this.#parked.delete(exchange);
+  }
+}

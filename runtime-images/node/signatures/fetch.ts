@@ -1,0 +1,150 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
+import { getRequestListener } from "@hono/node-server";
+import { type Call, currentCall } from "../invocation/call.ts";
+import { logError } from "../invocation/describe.ts";
+import { holdHead } from "../invocation/held-head.ts";
+import { answerError, type Handle } from "../invocation/invoker.ts";
+import { platformError } from "../invocation/response.ts";
+import { withOtherSignature } from "./other-signature.ts";
+
+export interface FetchContext {
+  callId: string;
+  functionName: string;
+  /** Work that goes on after the response; a failure is logged. */
+  waitUntil(promise: Promise<unknown>): void;
+  /** Handlers that were written for Workers call it; a handler that throws is answered with 500 all the same. */
+  passThroughOnException(): void;
+}
+
+type FetchHandler = (request: Request, env: Record<string, string>, ctx: FetchContext) => unknown;
+
+/** Node's own class: what `fetch()` returns, whatever stands in its place for functions. */
+const NativeResponse = globalThis.Response;
+
+/**
+ * `export default { fetch(request, env, ctx) }`; a bare default function is called alike. Request and Response are made
+ * by @hono/node-server, which creates Node's objects only for what a handler asks of them.
+ */
+export function fetchHandle(target: unknown, from: { functionName: string; env: Record<string, string> }): Handle {
+  const owner = target as { fetch?: FetchHandler };
+  const handler: FetchHandler = owner.fetch ? owner.fetch.bind(owner) : (target as FetchHandler);
+  const callback = async (request: Request): Promise<Response> => {
+    const call = currentCall.getStore() as Call;
+    return toSend(await handler(request, from.env, contextOf(call, from.functionName)), call);
+  };
+  const listener = getRequestListener(owner.fetch ? callback : hinting(callback), { errorHandler, autoCleanupIncoming: false });
+  return (req, res, call) => {
+    holdHead(res, (error) => answerError(call, error));
+    return listener(req as IncomingMessage, res as ServerResponse);
+  };
+}
+
+/** A function alone may be meant for another signature. */
+function hinting(callback: (request: Request) => Promise<Response>): typeof callback {
+  return async (request) => {
+    try {
+      return await callback(request);
+    } catch (error) {
+      throw withOtherSignature(error);
+    }
+  };
+}
+
+/** The listener's callback has thrown, or the request makes no URL. */
+function errorHandler(error: unknown): void {
+  const call = currentCall.getStore() as Call;
+  if ((error as Error | undefined)?.name === "RequestError") platformError(call.res, 400, "REQUEST_INVALID", (error as Error).message);
+  else answerError(call, error);
+}
+
+function contextOf(call: Call, functionName: string): FetchContext {
+  return {
+    callId: call.id,
+    functionName,
+    waitUntil: (promise) => {
+      call.background ??= [];
+      call.background.push(Promise.resolve(promise).catch((error) => logError(error, "waitUntil: ")));
+    },
+    passThroughOnException: () => {},
+  };
+}
+
+/** Takes what a handler returned as a response that can be sent. Throws where it is none. */
+function toSend(returned: unknown, call: Call): Response {
+  // A response that was made lazily is sent as it is: each question to it would make Node's object.
+  const lazy = returned instanceof Response && lazyPartsOf(returned);
+  if (lazy) return unread(returned, lazy[1]);
+  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
+  if (returned.type === "error") throw new TypeError("fetch() returned Response.error()");
+  return relayed(unread(returned, returned.body), call);
+}
+
+/** The response, whose body has to be whole: it would be sent without what was read of it. */
+function unread(response: Response, body: unknown): Response {
+  if (!(body instanceof ReadableStream) || (!body.locked && !Readable.isDisturbed(body as unknown as Readable))) return response;
+  const [what, how] = ["fetch() returned a Response whose body has been read already, or is being read", "read that of response.clone()"];
+  throw new TypeError(`${what}: ${how}, or return a new Response with what was read`);
+}
+
+/** Where a response that was made lazily keeps its parts, until somebody asks for one that makes Node's object. */
+let parts: symbol | undefined;
+
+/** Status, body and headers; null: it is Node's own, or has become it. */
+function lazyPartsOf(response: Response): readonly unknown[] | null {
+  parts ??= Object.getOwnPropertySymbols(new Response("")).find(({ description }) => description === "cache");
+  const kept = parts && (response as unknown as { [key: symbol]: unknown })[parts];
+  return Array.isArray(kept) ? kept : null;
+}
+
+/** Responses of libraries that bring their own fetch (undici, node-fetch) are of other classes, and have the same fields. */
+function isResponse(value: unknown): value is Response {
+  const { status, headers, body } = (value ?? {}) as Partial<Response>;
+  return typeof status === "number" && typeof headers?.get === "function" && body !== undefined;
+}
+
+/**
+ * A response that some `fetch()` gave has been decoded: its coding and its length are those of bytes that are gone. The
+ * bodies of node-fetch are Node's streams.
+ */
+function relayed(response: Response, call: Call): Response {
+  const isDecoded = Boolean(response.url) && response.headers.has("content-encoding");
+  if (!isDecoded && response instanceof NativeResponse && !response.body) return response;
+  const { status, statusText } = response;
+  const headers = new Headers([...response.headers]);
+  if (isDecoded) for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+  return new NativeResponse(streamOf(response.body, call), { status, statusText, headers });
+}
+
+/**
+ * Node's own stream of a body: it takes no other class for one, and some are Node's streams with the methods of both. An
+ * error before the head has left is answered as the function's.
+ */
+function streamOf(body: unknown, call: Call): ReadableStream | null {
+  if (body === null) return body;
+  const stream = body as Partial<ReadableStream<Uint8Array>>;
+  const source = typeof stream.getReader === "function" ? (stream as ReadableStream<Uint8Array>) : (Readable.toWeb(body as Readable) as NodeReadableStream);
+  const reader = source.getReader();
+  return new ReadableStream(
+    {
+      pull: async (controller) => {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          if (call.res.headersSent) throw error;
+          answerError(call, error);
+          controller.close();
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}

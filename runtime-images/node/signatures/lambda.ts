@@ -1,0 +1,63 @@
+import { readBody } from "../invocation/body.ts";
+import type { Handle } from "../invocation/invoker.ts";
+import type { LoadedFrom } from "../ipc.ts";
+import { toEvent } from "./lambda-event.ts";
+import { toEventV1 } from "./lambda-event-v1.ts";
+import { send, sendV1 } from "./lambda-response.ts";
+import { streamed } from "./lambda-stream.ts";
+import { withOtherSignature } from "./other-signature.ts";
+
+type Callback = (error: unknown, result?: unknown) => void;
+type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => unknown;
+
+/** How requests and results are told: API Gateway's payload formats 1.0 and 2.0. */
+const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
+
+/** `exports.handler = async (event, context) => …`, or what `awslambda.streamifyResponse` has made of a handler. */
+export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
+  const handler = target as LambdaHandler;
+  const stream = streamed(target);
+  const { toEvent, send } = FORMATS[format];
+  const contextOf = contexts(from);
+  return async (req, res, { id }) => {
+    const event = toEvent(req, await readBody(req), id);
+    const context = contextOf(id);
+    if (stream) return stream(event, res, context);
+    const result = await call(handler, event, context).catch((error) => {
+      throw withOtherSignature(error);
+    });
+    send(result, res);
+  };
+}
+
+/** Makes the contexts that Lambda's runtime for Node gives a handler. */
+function contexts({ functionName, revision, settings }: LoadedFrom): (callId: string) => unknown {
+  // Asked once: Node reads files of the kernel for it, which takes as long as all the rest of an invocation.
+  const memoryLimitInMB = String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024);
+  return (callId) => {
+    const deadline = performance.now() + settings.timeoutMs;
+    return {
+      callbackWaitsForEmptyEventLoop: true,
+      functionName,
+      functionVersion: revision,
+      invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${functionName}`,
+      memoryLimitInMB,
+      awsRequestId: callId,
+      logGroupName: `/aws/lambda/${functionName}`,
+      logStreamName: revision,
+      getRemainingTimeInMillis: () => Math.max(0, Math.round(deadline - performance.now())),
+    };
+  };
+}
+
+function call(handler: LambdaHandler, event: unknown, context: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const callback: Callback = (error, result) => (error ? reject(error) : resolve(result));
+    const returned = handler(event, context, callback);
+    if (isThenable(returned) || handler.length < 3) resolve(returned);
+  });
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Instance } from "../../protocol/instance.ts";
+import { unpackLayer } from "../../protocol/layer.ts";
+import { INSTANCE_VARIABLE, killLeftBehind } from "../../protocol/left-behind.ts";
+import { listenHost } from "../../protocol/listen-host.ts";
+import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../../protocol/messages.ts";
+import { importPublicKey } from "../../protocol/signature.ts";
+import type { FromWorker } from "../ipc.ts";
+import { writeRehearsal } from "../rehearsal.ts";
+import { awaitCode } from "./arrival.ts";
+import { createIdentity } from "./certificate.ts";
+import { Control, type Controlled } from "./control.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+/** A worker of an older revision has this long to finish. Milliseconds. */
+const RETIRE_MS = 30_000;
+
+/** A function whose invocations do not end hears SIGTERM so long before its process is killed. */
+const TERM_MS = 1000;
+
+/** Runs no user code: it stays responsive whatever the function does. */
+class Supervisor implements Controlled {
+  readonly #instance: Instance;
+  readonly #dir: string;
+  readonly #control: Control;
+  readonly #processes = new Map<number, WorkerProcess>();
+  readonly uid: string;
+  readonly #host: string;
+  #loadDeadline: NodeJS.Timeout | null = null;
+  #endWaiting: () => void = () => {};
+  /** Where workers' output goes; undefined: to our own standard output. */
+  #onOutput: ((line: string) => void) | undefined;
+
+  constructor(uid: string, dir: string, host: string) {
+    this.uid = uid;
+    this.#host = host;
+    this.#instance = new Instance(uid, randomUUID());
+    this.#dir = dir;
+    this.#control = new Control(this);
+  }
+
+  /** Embedded: control over a Unix socket. */
+  start(controlPath: string): void {
+    this.#boot();
+    this.#control.listen(controlPath, () => process.stdout.write(`${CONTROL_READY}\n`));
+  }
+
+  /** In a pod: control over TLS. The leader reads the fingerprint from the container's log, written before any user code runs. */
+  startTls(leaderKey: string): void {
+    this.#onOutput = (line) => {
+      process.stdout.write(`${line}\n`);
+      this.#control.log(line);
+    };
+    const identity = createIdentity();
+    process.stdout.write(`${CONTROL_READY} ${identity.fingerprint}\n`);
+    this.#boot();
+    void this.#control.listenTls({ host: listenHost(this.#host), port: CONTROL_PORT }, identity, importPublicKey(leaderKey));
+  }
+
+  #boot(): void {
+    mkdirSync(join(this.#dir, "home"), { recursive: true });
+    const booted = join(this.#dir, "booted");
+    if (existsSync(booted)) {
+      // The runtime container was restarted: files of an earlier life may lie about, so no function is let in.
+      this.#instance.fail({ reason: "crash", message: "the runtime was restarted (out of memory?)", revision: null });
+      return;
+    }
+    writeFileSync(booted, "");
+    // The worker first: it boots while the rest of the supervisor is set up.
+    this.#startWorker(this.#instance.addSpare(), writeRehearsal(this.#dir));
+  }
+
+  echo(): Echo {
+    return this.#instance.echo();
+  }
+
+  load(order: LoadOrder, code: Buffer): LoadAnswer {
+    const { answer, assignment } = this.#instance.accept(order);
+    if (!assignment) return answer;
+    const id = assignment.workerId;
+    if (assignment.start) this.#startWorker(id);
+    this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
+    const dir = join(this.#dir, "functions", String(answer.echo.epoch));
+    const { source, settings } = order;
+    if (source.kind === "volume") this.#sendLoad(id, order, join(source.path, settings.entry));
+    else if (source.kind === "image") this.#endWaiting = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
+    // Unpacking waits for the answer: whoever gets it can send the invocation meanwhile.
+    else setImmediate(() => this.#unpack(id, order, code, dir));
+    this.#control.publish();
+    return answer;
+  }
+
+  drain(deadlineMs: number): void {
+    for (const id of this.#instance.drain()) this.#retire(id, deadlineMs);
+    this.#control.publish();
+    this.#endWhenEmpty();
+  }
+
+  #unpack(id: number, order: LoadOrder, code: Buffer, dir: string): void {
+    try {
+      unpackLayer(code, dir);
+      this.#sendLoad(id, order, join(dir, FUNCTION_ROOT, order.settings.entry));
+    } catch (error) {
+      this.#loadFailed(id, "load", `the code could not be unpacked: ${(error as Error).message}`);
+    }
+  }
+
+  #sendLoad(id: number, order: LoadOrder, file: string): void {
+    const { functionUid, functionName, revision, settings, env, key } = order;
+    this.#processes.get(id)?.send({ type: "load", functionUid, functionName, revision, file, settings, env, key });
+  }
+
+  #startWorker(id: number, rehearsal?: string): void {
+    const worker = new WorkerProcess({ uid: this.uid, dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput }, (message) =>
+      this.#onMessage(id, message),
+    );
+    worker.onExit((how) => this.#onExit(id, how));
+    this.#processes.set(id, worker);
+  }
+
+  #onMessage(id: number, message: FromWorker): void {
+    if (message.type === "ready") {
+      this.#instance.workerReady(id, message.port);
+    } else if (message.type === "loaded") {
+      this.#loaded(id);
+    } else if (message.type === "loadFailed") {
+      this.#loadFailed(id, "load", message.message);
+      return;
+    } else if (message.type === "ailing") {
+      for (const old of this.#instance.ail(id, clip(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
+    } else {
+      const revision = message.codeAtFault ? this.echo().revision : null;
+      this.#instance.fail({ reason: "crash", message: clip(message.message), revision });
+    }
+    this.#control.publish();
+  }
+
+  #loaded(id: number): void {
+    this.#clearDeadline();
+    const retired = this.#instance.loaded(id);
+    for (const old of retired) this.#retire(old, RETIRE_MS);
+    const { epoch } = this.echo();
+    if (epoch > 2) rmSync(join(this.#dir, "functions", String(epoch - 2)), { recursive: true, force: true });
+  }
+
+  #loadTimedOut(id: number, ms: number): void {
+    this.#loadFailed(id, "timeout", `the code did not load within ${ms} ms (loadTimeout)`);
+    this.#processes.get(id)?.kill();
+  }
+
+  #loadFailed(id: number, reason: "load" | "timeout", message: string): void {
+    this.#clearDeadline();
+    this.#instance.loadFailed(id, reason, clip(message));
+    this.#control.publish();
+    // Time for the worker to answer the requests it had parked.
+    setTimeout(() => this.#processes.get(id)?.kill(), 200);
+  }
+
+  #retire(id: number, deadlineMs: number): void {
+    const worker = this.#processes.get(id);
+    if (!worker) return;
+    worker.send({ type: "drain" });
+    setTimeout(() => worker.send({ type: "terminate" }), deadlineMs - Math.min(TERM_MS, deadlineMs / 2)).unref();
+    setTimeout(() => worker.kill(), deadlineMs).unref();
+  }
+
+  #onExit(id: number, how: string): void {
+    this.#processes.delete(id);
+    const before = this.echo().state;
+    this.#instance.workerExited(id, how);
+    if (before === "specializing" && this.echo().state !== "specializing") this.#clearDeadline();
+    this.#control.publish();
+    this.#endWhenEmpty();
+  }
+
+  #endWhenEmpty(): void {
+    if (this.echo().state !== "draining" || this.#processes.size > 0) return;
+    this.#instance.gone();
+    this.#control.publish();
+    setTimeout(() => process.exit(0), 20);
+  }
+
+  #clearDeadline(): void {
+    if (this.#loadDeadline) clearTimeout(this.#loadDeadline);
+    this.#loadDeadline = null;
+    this.#endWaiting();
+  }
+}
+
+function clip(text: string): string {
+  return text.length > MAX_ERROR_CHARS ? `${text.slice(0, MAX_ERROR_CHARS)}…` : text;
+}
+
+/** Embedded, stdin is a pipe that the manager holds: its end is the manager's death, however it died. */
+function dieWithManager(): void {
+  const killGroup = () => {
+    killLeftBehind(new Set([supervisor.uid]));
+    process.kill(0, "SIGKILL");
+  };
+  process.stdin.on("end", killGroup).on("error", killGroup).resume();
+}
+
+const { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath, BERTH_LEADER_KEY: leaderKey, BERTH_HOST: host } = process.env;
+if (!uid || !dir || !(controlPath || leaderKey)) {
+  process.stderr.write("supervisor: BERTH_INSTANCE_UID, BERTH_INSTANCE_DIR and BERTH_CONTROL or BERTH_LEADER_KEY are required\n");
+  process.exit(2);
+}
+if (process.env.BERTH_DIE_WITH_STDIN === "1") dieWithManager();
+const supervisor = new Supervisor(uid, dir, host ?? "127.0.0.1");
+process.on("SIGTERM", () => supervisor.drain(2000));
+process.on("SIGINT", () => {});
+if (leaderKey) supervisor.startTls(leaderKey);
+else if (controlPath) supervisor.start(controlPath);

@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { INSTANCE_VARIABLE } from "../../protocol/left-behind.ts";
+import { eachLine } from "../../protocol/lines.ts";
+import type { FromWorker, ToWorker } from "../ipc.ts";
+
+/** Variables of the supervisor that a worker starts with; a function's own arrive with its load order. */
+const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
+
+/** vm.SourceTextModule takes code caches of ES modules; it is behind a flag that warns. */
+const WORKER_FLAGS = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
+
+export interface WorkerOptions {
+  /** Of its instance. */
+  uid: string;
+  dir: string;
+  /** Address that it listens on. */
+  host: string;
+  /** Path of the function that a spare worker rehearses with. */
+  rehearsal: string | undefined;
+  /** Takes each line of its output; without it, output goes where ours goes. */
+  onOutput: ((line: string) => void) | undefined;
+}
+
+/** One worker as a child process; messages sent before it listens are kept by the channel. */
+export class WorkerProcess {
+  readonly #child: ChildProcess;
+  #exit: (how: string) => void = () => {};
+
+  constructor({ uid, dir, host, rehearsal, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
+    const env: Record<string, string> = {
+      HOME: join(dir, "home"),
+      TMPDIR: join(dir, "home"),
+      NODE_ENV: "production",
+      BERTH_HOST: host,
+      [INSTANCE_VARIABLE]: uid,
+    };
+    if (rehearsal) env.BERTH_REHEARSAL = rehearsal;
+    for (const name of INHERITED) {
+      const value = process.env[name];
+      if (value !== undefined) env[name] = value;
+    }
+    this.#child = spawn(process.execPath, [...WORKER_FLAGS, join(__dirname, "worker.cjs")], {
+      cwd: join(dir, "home"),
+      env,
+      stdio: onOutput ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "inherit", "inherit", "ipc"],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream && onOutput) eachLine(stream, onOutput);
+    this.#child.on("message", (message) => onMessage(message as FromWorker));
+    this.#child.on("error", (error) => this.#exit(`the worker could not start: ${error.message}`));
+    this.#child.on("exit", (code, signal) => this.#exit(describeExit(code, signal)));
+  }
+
+  onExit(callback: (how: string) => void): void {
+    this.#exit = callback;
+  }
+
+  send(message: ToWorker): void {
+    if (this.#child.connected) this.#child.send(message);
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal === "SIGABRT") return "the function's process aborted (out of memory?)";
+  if (signal) return `the function's process was ended by ${signal}`;
+  return `the function's process exited with code ${code}`;
+}

@@ -1,0 +1,252 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { Admission, type Admit } from "../../protocol/admission.ts";
+import { listenHost, ownHost } from "../../protocol/listen-host.ts";
+import { admitRequest } from "../invocation/admit.ts";
+import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
+import { followCalls, keepConnection } from "../invocation/call-events.ts";
+import { logError, stackOf, summaryOf } from "../invocation/describe.ts";
+import { captureOutput, flushOutput } from "../invocation/output.ts";
+import { type Exchange, Parking } from "../invocation/parking.ts";
+import { guardResponses, InvocationResponse, platformError, refuse } from "../invocation/response.ts";
+import { runInvocation } from "../invocation/run.ts";
+import { runUpgrade } from "../invocation/upgrade.ts";
+import type { FromWorker, ToWorker } from "../ipc.ts";
+import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
+import { defineAwslambda } from "../signatures/lambda-stream.ts";
+import { type Loaded, loadFunction } from "./load.ts";
+import { onUncaught } from "./uncaught.ts";
+
+/** A draining worker turns requests away until none has come for so long: a router that has not heard of the drain may still open a connection. */
+const LEAVE_MS = 300;
+
+/** A function that listens for SIGTERM has this long to put its things in order. */
+const TERM_GRACE_MS = 2000;
+
+/** Serves one function: the request check runs here, before user code and before the body is read. */
+class Worker {
+  readonly #admission = new Admission();
+  readonly #parking = new Parking(this.#admission);
+  readonly #server: Server<typeof IncomingMessage, typeof InvocationResponse>;
+  #function: Loaded | null = null;
+  #loadError = "";
+  #draining = false;
+  /** An error has left the process in a state that nobody knows: it ends when nothing runs, whoever is connected. */
+  #ailing = false;
+  /** An invocation has ended well: what fails afterwards is not the code as such. */
+  #served = false;
+  #leaving: NodeJS.Timeout | undefined;
+  #left = false;
+  #terminated = false;
+  #connections = 0;
+  #timeoutMs = 0;
+  #key: string | null = null;
+  #rehearsal: Loaded | null = null;
+
+  constructor() {
+    // The router owns the connections and closes them first; nothing here may end one early.
+    const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
+    this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
+    // Bounded by size alone: node:http drops headers beyond a count without a word, those of the platform too.
+    this.#server.maxHeadersCount = 0;
+    this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
+    this.#server.on("connection", (socket) => {
+      socket.setNoDelay(true);
+      keepConnection(socket);
+      this.#connections += 1;
+      clearTimeout(this.#leaving);
+      socket.on("close", () => {
+        this.#connections -= 1;
+        this.#leaveWhenUnused();
+      });
+    });
+  }
+
+  listen(host: string): void {
+    this.#server.listen(0, listenHost(host), 1024, () => {
+      const { port } = this.#server.address() as AddressInfo;
+      if (process.env.BERTH_REHEARSAL) void this.#rehearse(ownHost(host), port, process.env.BERTH_REHEARSAL);
+      else this.#ready(port);
+    });
+  }
+
+  async load(order: Extract<ToWorker, { type: "load" }>): Promise<void> {
+    const { functionUid, revision, settings } = order;
+    this.#admission.assign(functionUid, revision, settings.concurrency);
+    this.#timeoutMs = settings.timeoutMs;
+    this.#key = order.key;
+    try {
+      Object.assign(process.env, order.env);
+      this.#function = await loadFunction(order);
+      this.#admission.loaded();
+      tell({ type: "loaded" });
+    } catch (error) {
+      this.#loadError = stackOf(error);
+      this.#admission.failed();
+      tell({ type: "loadFailed", message: this.#loadError });
+    }
+    this.#unpark();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#admission.drain();
+    this.#unpark();
+    this.#leaveWhenUnused();
+  }
+
+  /** An error that no code has caught. What else runs may end first. A response that refuses a second head is as it was, and so is all else. */
+  uncaught(error: unknown): void {
+    logError(error);
+    const call = currentCall.getStore();
+    call?.crashed(summaryOf(error));
+    if (call && (error as NodeJS.ErrnoException | null | undefined)?.code === "ERR_HTTP_HEADERS_SENT") return;
+    this.#ail(summaryOf(error), !this.#served);
+  }
+
+  /** Ends the process, after the function's own listeners for SIGTERM where it has any. */
+  leave(code = 0): void {
+    // The ends of the connections that this closes lead here again.
+    if (this.#left) return;
+    this.#left = true;
+    if (process.listenerCount("SIGTERM") === 0) process.exit(code);
+    setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
+    // From here on only what the function does keeps the process.
+    this.#server.close();
+    currentCall.exit(() => this.#server.closeAllConnections());
+    process.channel?.unref();
+    this.terminate();
+  }
+
+  /** Tells the function once that its process is about to end. */
+  terminate(): void {
+    if (this.#terminated) return;
+    this.#terminated = true;
+    process.emit("SIGTERM", "SIGTERM");
+  }
+
+  /** Takes no further invocation, and ends when those that run have ended: their timeout bounds that. */
+  #ail(message: string, codeAtFault: boolean): void {
+    if (this.#ailing) return;
+    this.#ailing = true;
+    if (this.#admission.running === 0) return void tell({ type: "crashed", message, codeAtFault }, () => this.leave(1));
+    tell({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
+    setTimeout(() => this.leave(1), this.#timeoutMs).unref();
+    this.drain();
+  }
+
+  /**
+   * First uses are slow in a new process: module loader, fetch's classes and HTTP path compile lazily,
+   * tens of milliseconds together. A spare worker pays that in advance: it loads a function of ours the
+   * way it will load the user's, and invokes it once. Until then only the worker itself knows its port.
+   */
+  async #rehearse(host: string, port: number, file: string): Promise<void> {
+    this.#rehearsal = await loadFunction(rehearsalOrder(file));
+    await requestItself(host, port);
+    this.#rehearsal = null;
+    this.#ready(port);
+  }
+
+  #ready(port: number): void {
+    delete process.env.BERTH_REHEARSAL;
+    tell({ type: "ready", port });
+  }
+
+  #request(req: IncomingMessage, res: InvocationResponse): void {
+    if (this.#rehearsal) void this.#rehearsal.invoke(req, { id: REHEARSAL_CALL, res, background: null, crashed: () => {} });
+    else this.#act(this.#check(req), { req, res, run: () => this.#run(req, res) });
+  }
+
+  /** Only routers' requests for a WebSocket come with `Upgrade`. */
+  #upgradeRequest(req: IncomingMessage, socket: Socket, head: Buffer): void {
+    const res = new InvocationResponse(req);
+    res.shouldKeepAlive = false;
+    res.assignSocket(socket);
+    res.on("finish", () => socket.destroySoon());
+    socket.on("error", () => socket.destroy());
+    const run = () => {
+      res.detachSocket(socket);
+      this.#upgrade(req, res, socket, head);
+    };
+    this.#act(this.#check(req), { req, res, run });
+  }
+
+  #check(req: IncomingMessage, parked = false): Admit {
+    return admitRequest(req, { admission: this.#admission, key: this.#key, parked });
+  }
+
+  #act(admit: Admit, exchange: Exchange): void {
+    const { res } = exchange;
+    if ("run" in admit) exchange.run();
+    else if ("park" in admit) this.#parking.park(exchange);
+    else if ("refuse" in admit) refuse(res, admit.refuse);
+    else platformError(res, 502, "FUNCTION_LOAD_FAILED", this.#loadError);
+  }
+
+  #run(req: IncomingMessage, res: InvocationResponse): void {
+    const { invoke } = this.#function as Loaded;
+    const done = (well: boolean) => {
+      this.#served ||= well;
+      this.#finish();
+    };
+    runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done, outlived: (message) => this.#ail(message, false) });
+  }
+
+  /** The connection is the function's until it ends, and counts as one invocation. */
+  #upgrade(req: IncomingMessage, res: InvocationResponse, socket: Socket, head: Buffer): void {
+    const call: Call = { id: callIdOf(req), res, background: null, crashed: () => socket.destroy() };
+    socket.on("close", () => {
+      flushOutput(call);
+      this.#finish();
+    });
+    runUpgrade((this.#function as Loaded).upgrade, req, call, socket, head);
+  }
+
+  #finish(): void {
+    this.#admission.finish();
+    this.#leaveWhenUnused();
+  }
+
+  #unpark(): void {
+    this.#parking.release((exchange) => {
+      const admit = this.#check(exchange.req, true);
+      // For the router loadTimeout ends here, and timeout begins.
+      if ("run" in admit) exchange.res.writeProcessing();
+      this.#act(admit, exchange);
+    });
+  }
+
+  get #isUnused(): boolean {
+    return this.#draining && this.#admission.running === 0 && (this.#connections === 0 || this.#ailing);
+  }
+
+  /** A draining worker leaves when its connections are gone; closing them is the router's part. */
+  #leaveWhenUnused(): void {
+    clearTimeout(this.#leaving);
+    if (!this.#isUnused) return;
+    // The exit resets what waits to be accepted: connections are taken in right before it, and it is given up for any.
+    const leave = () => this.#isUnused && this.leave();
+    this.#leaving = setTimeout(() => setImmediate(leave), LEAVE_MS);
+  }
+}
+
+/** Calls `sent` once the message has left, or will not any more. */
+function tell(message: FromWorker, sent?: () => void): void {
+  if (!sent) return void process.send?.(message);
+  setTimeout(sent, 100);
+  process.send?.(message, sent);
+}
+
+captureOutput();
+guardResponses();
+followCalls();
+defineAwslambda();
+process.on("disconnect", () => process.exit(0));
+const worker = new Worker();
+onUncaught((error) => worker.uncaught(error));
+process.on("message", (message: ToWorker) => {
+  if (message.type === "drain") worker.drain();
+  else if (message.type === "terminate") worker.terminate();
+  else void worker.load(message);
+});
+worker.listen(process.env.BERTH_HOST ?? "127.0.0.1");

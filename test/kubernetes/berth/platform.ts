@@ -1,0 +1,66 @@
+import type { Kube } from "../../../pool-manager/kubernetes/client.ts";
+import type { CodeDir } from "../../../pool-manager/platform/code-dir.ts";
+import { loadKeys } from "../../../pool-manager/platform/kruise/cluster-keys.ts";
+import { CodeRegistry } from "../../../pool-manager/platform/kruise/code/code-registry.ts";
+import { InlineCode } from "../../../pool-manager/platform/kruise/code/inline-archive.ts";
+import { Protection } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
+import { KruisePlatform, type PodLoadPath } from "../../../pool-manager/platform/kruise/kruise.ts";
+import type { Lead } from "../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
+import type { KruiseCluster } from "../kruise-cluster.ts";
+import type { MemoryCode } from "./memory-code.ts";
+import type { MemoryRegistry } from "./memory-registry.ts";
+
+export interface MemoryPlatformOptions {
+  cluster: KruiseCluster;
+  registry: MemoryRegistry;
+  code: MemoryCode;
+  kube: Kube;
+  lead: Lead;
+  loadPath?: PodLoadPath;
+  runtimeImage?: string;
+  onTrouble?: (step: string, message: string | null) => void;
+}
+
+/** Nothing is compiled: that is a process of its own. */
+const NO_COMPILER = { open: () => {}, compile: () => {}, compiled: async () => null, retain: () => {} } as unknown as CodeDir;
+
+/** The real adapter on a cluster in memory, as `connectKruise` makes it. */
+export async function memoryPlatform({
+  cluster,
+  registry,
+  code,
+  kube,
+  lead,
+  loadPath = "inline",
+  runtimeImage = "runtime:1",
+  onTrouble = () => {},
+}: MemoryPlatformOptions): Promise<KruisePlatform> {
+  const { keys } = await loadKeys(kube);
+  kube.mayWrite = lead.certain;
+  const protection = new Protection(kube, () => {});
+  const release = () => {
+    protection.close();
+    return lead.release();
+  };
+  const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
+  const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", disk: "1Gi", pullSecret: null };
+  const inline = new InlineCode(NO_COMPILER);
+  return new KruisePlatform({
+    kube,
+    keys,
+    lead: { ...lead, release },
+    pods,
+    code: codes,
+    inline,
+    loadPath,
+    protection,
+    onTrouble,
+    now: () => performance.now(),
+    openControl: cluster.kubelet.network.open,
+  });
+}
+
+/** A leadership that nobody contests. */
+export function soleLead(term = 1): Lead {
+  return { term, certain: () => true, challenge: () => {}, release: async () => {} };
+}

@@ -1,0 +1,299 @@
+import { badRequest, internalError } from "../api/api-error.ts";
+import type { MemoryCluster } from "../cluster.ts";
+import { type ApiObject, type Fields, timestamp, valueAt } from "../objects/object.ts";
+import { MemoryInstance } from "./instance.ts";
+import { PodNetwork } from "./pod-network.ts";
+import { hasEnded } from "./pod-rules.ts";
+
+/** Milliseconds that things take on a node. */
+const WATCH_MS = [1, 4] as const;
+const SCHEDULE_MS = [2, 15] as const;
+const START_MS = [300, 800] as const;
+const SWAP_MS = [100, 200] as const;
+/** A container that has ended is started again after this. */
+const RESTART_MS = 400;
+/** The kubelet tells a change of its pods after this at most. */
+const RELIST_MS = [50, 900] as const;
+
+const RUNTIME = "runtime";
+
+interface Running {
+  uid: string;
+  name: string;
+  namespace: string;
+  host: string;
+  instance: MemoryInstance;
+  restarts: Record<string, number>;
+  /** Containers that run, by the image that they run. */
+  images: Record<string, string>;
+  isEnding: boolean;
+  /** Of lives before this one, as the log files of the node have them. */
+  log: string[];
+}
+
+/** Scheduler and kubelet of one node: pods get an address, and an instance that boots in their runtime container. */
+export class Kubelet {
+  readonly network = new PodNetwork();
+  readonly node: string;
+  readonly #cluster: MemoryCluster;
+  readonly #running = new Map<string, Running>();
+  readonly #seen = new Set<string>();
+  #addresses = 1;
+  /** Told of each instance that begins to boot. */
+  onInstance: (instance: MemoryInstance) => void = () => {};
+  /** False: the API server cannot ask it for logs. */
+  isReachable = true;
+  /** It stands still: nothing starts, ends, or is told. */
+  frozen = false;
+  /** Lines that something else writes to the log before the runtime does. */
+  firstLines: readonly string[] = [];
+
+  constructor(cluster: MemoryCluster, node = "node-1") {
+    this.#cluster = cluster;
+    this.node = node;
+    const labels = { "kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
+    cluster.make("/api/v1/nodes", { metadata: { name: node, labels }, spec: {} });
+    cluster.api.log = (pod, query) => this.#log(pod, query);
+    const look = ({ metadata }: ApiObject) =>
+      this.#after(WATCH_MS, () => {
+        const pod = this.#find(metadata.uid);
+        if (pod) this.#look(pod);
+        else this.#gone(metadata.uid);
+      });
+    cluster.store.listen({
+      changed: ({ resource, object }) => {
+        if (resource === "/pods") look(object);
+        else if (resource === "/nodes") for (const pod of cluster.store.list("/pods")) look(pod);
+      },
+      restored: () => {
+        for (const uid of this.#running.keys()) if (!this.#find(uid)) this.#after(WATCH_MS, () => this.#gone(uid));
+        for (const pod of cluster.store.list("/pods")) look(pod);
+      },
+    });
+  }
+
+  instanceOf(uid: string): MemoryInstance | undefined {
+    return this.#running.get(uid)?.instance;
+  }
+
+  hostOf(uid: string): string | undefined {
+    return this.#running.get(uid)?.host;
+  }
+
+  /** Instances that live, by the uid of their pod. */
+  instances(): Map<string, MemoryInstance> {
+    return new Map([...this.#running].map(([uid, { instance }]) => [uid, instance]));
+  }
+
+  /** The log is rotated: what was written so far cannot be read any more. */
+  rotateLog(uid: string): void {
+    const running = this.#running.get(uid);
+    if (!running) return;
+    running.log = [];
+    running.instance.output.length = 0;
+  }
+
+  /** The node was restarted: all processes are gone, and pods come back under other addresses. */
+  reboot(): void {
+    for (const running of this.#running.values()) {
+      this.network.detach(running.host);
+      running.host = this.#address();
+      running.instance.end();
+    }
+  }
+
+  #look(pod: ApiObject): void {
+    const { uid, deletionTimestamp } = pod.metadata;
+    if (hasEnded(pod) && this.#running.has(uid)) return this.#stop(uid);
+    if (deletionTimestamp) return this.#terminate(uid);
+    if (valueAt(pod, ["spec", "nodeName"]) === this.node) return this.#swap(pod);
+    if (valueAt(pod, ["spec", "nodeName"]) || this.#seen.has(uid) || !this.#takes(pod)) return;
+    this.#seen.add(uid);
+    this.#after(SCHEDULE_MS, () => {
+      const current = this.#find(uid);
+      this.#seen.delete(uid);
+      if (!current || current.metadata.deletionTimestamp || !this.#takes(current)) return;
+      this.#write({ ...current, spec: { ...(current.spec as Fields), nodeName: this.node } });
+      this.#after(START_MS, () => this.#start(uid));
+    });
+  }
+
+  /** The node is there, takes pods, and has the labels that the pod asks for. */
+  #takes(pod: ApiObject): boolean {
+    const node = this.#cluster.store.get("/nodes", null, this.node);
+    const wanted = (valueAt(pod, ["spec", "nodeSelector"]) ?? {}) as Record<string, string>;
+    const takes = node !== undefined && valueAt(node, ["spec", "unschedulable"]) !== true && !hasEnded(pod);
+    return takes && Object.entries(wanted).every(([label, value]) => node.metadata.labels?.[label] === value);
+  }
+
+  #start(uid: string): void {
+    const pod = this.#find(uid);
+    if (!pod || pod.metadata.deletionTimestamp || this.#running.has(uid)) return;
+    const { name, namespace = "" } = pod.metadata;
+    const images = Object.fromEntries(containersOf(pod).map((container) => [container.name, container.image]));
+    const restarts = Object.fromEntries(Object.keys(images).map((container) => [container, 0]));
+    const running: Running = {
+      uid,
+      name,
+      namespace,
+      host: this.#address(),
+      instance: this.#boot(uid, false),
+      restarts,
+      images,
+      isEnding: false,
+      log: [...this.firstLines],
+    };
+    this.#running.set(uid, running);
+    this.network.attach(running.host, running.instance);
+    this.onInstance(running.instance);
+    this.#tell(running);
+  }
+
+  #boot(uid: string, again: boolean): MemoryInstance {
+    return new MemoryInstance(uid, again, { exited: () => this.#exited(uid) });
+  }
+
+  /** The runtime container has ended: it is started again, unless its pod is to end. */
+  #exited(uid: string): void {
+    const running = this.#running.get(uid);
+    if (!running) return;
+    this.network.detach(running.host);
+    if (running.isEnding) return;
+    this.#after([RESTART_MS, RESTART_MS], () => {
+      if (running.isEnding || this.#running.get(uid) !== running) return;
+      running.restarts[RUNTIME] = (running.restarts[RUNTIME] ?? 0) + 1;
+      running.instance = this.#boot(uid, true);
+      running.log = [];
+      this.network.attach(running.host, running.instance);
+      this.onInstance(running.instance);
+      this.#tell(running);
+    });
+  }
+
+  /** Containers whose image has changed are started anew with it. */
+  #swap(pod: ApiObject): void {
+    const running = this.#running.get(pod.metadata.uid);
+    for (const { name, image } of running ? containersOf(pod) : []) {
+      if (!running || running.images[name] === image) continue;
+      running.images[name] = image;
+      this.#after(SWAP_MS, () => {
+        if (running.images[name] !== image || running.isEnding) return;
+        running.restarts[name] = (running.restarts[name] ?? 0) + 1;
+        if (name === RUNTIME) running.instance.end();
+        this.#tell(running);
+      });
+    }
+  }
+
+  #terminate(uid: string): void {
+    const running = this.#running.get(uid);
+    const pod = this.#find(uid);
+    if (!running) {
+      // It has not begun to run, or has ended: there is nothing to wait for.
+      if (pod && valueAt(pod, ["spec", "nodeName"]) === this.node) this.#after(RELIST_MS, () => this.#remove(uid));
+      return;
+    }
+    if (running.isEnding) return;
+    running.isEnding = true;
+    running.instance.terminate();
+    const ended = () => {
+      if (!running.instance.ended) return this.#after([50, 50], ended);
+      this.#running.delete(uid);
+      this.#remove(uid);
+    };
+    ended();
+  }
+
+  /** The object goes when nothing runs any more, and when nobody's finalizer holds it. */
+  #remove(uid: string): void {
+    const pod = this.#find(uid);
+    if (!pod) return;
+    if (!pod.metadata.finalizers?.length) {
+      this.#cluster.store.remove("/pods", pod.metadata.namespace ?? null, pod.metadata.name);
+      return;
+    }
+    this.#write({ ...pod, metadata: { ...pod.metadata, deletionGracePeriodSeconds: 0 }, status: { ...(pod.status as Fields), phase: "Succeeded" } });
+  }
+
+  /** Somebody else has said that it has ended: an eviction, or its deadline. */
+  #stop(uid: string): void {
+    const running = this.#running.get(uid);
+    if (!running) return;
+    running.isEnding = true;
+    running.instance.end();
+    this.#running.delete(uid);
+  }
+
+  /** The object was deleted without waiting for us. */
+  #gone(uid: string): void {
+    this.#seen.delete(uid);
+    const running = this.#running.get(uid);
+    if (!running) return;
+    running.isEnding = true;
+    this.#running.delete(uid);
+    running.instance.end();
+    this.network.detach(running.host);
+  }
+
+  /** The status follows what runs, some time later. */
+  #tell(running: Running): void {
+    this.#after(RELIST_MS, () => {
+      const pod = this.#find(running.uid);
+      if (!pod || hasEnded(pod) || this.#running.get(running.uid) !== running) return;
+      this.#write({ ...pod, status: { ...(pod.status as Fields), ...statusOf(running) } });
+    });
+  }
+
+  #log(pod: ApiObject, query: Readonly<Record<string, string>>): string {
+    if (!valueAt(pod, ["spec", "nodeName"])) return "";
+    if (!this.isReachable) throw internalError(`Get "https://${this.node}:10250/containerLogs": dial tcp: i/o timeout`);
+    const running = this.#running.get(pod.metadata.uid);
+    const container = query.container ?? RUNTIME;
+    if (!running) throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ContainerCreating`);
+    const lines = container === RUNTIME ? [...running.log, ...running.instance.output] : [];
+    const text = lines.map((line) => `${line}\n`).join("");
+    return query.limitBytes ? text.slice(0, Number(query.limitBytes)) : text;
+  }
+
+  #find(uid: string): ApiObject | undefined {
+    return this.#cluster.store.list("/pods").find(({ metadata }) => metadata.uid === uid);
+  }
+
+  #write(pod: ApiObject): void {
+    this.#cluster.store.put("/pods", pod);
+  }
+
+  #address(): string {
+    const number = this.#addresses++;
+    return `10.244.${Math.floor(number / 250)}.${(number % 250) + 1}`;
+  }
+
+  /** A kubelet that stands still does it when it goes on. */
+  #after([from, to]: readonly [number, number], work: () => void): void {
+    const run = () => (this.frozen ? setTimeout(run, 100) : work());
+    setTimeout(run, from + Math.random() * (to - from));
+  }
+}
+
+function containersOf(pod: ApiObject): { name: string; image: string }[] {
+  return (valueAt(pod, ["spec", "containers"]) ?? []) as { name: string; image: string }[];
+}
+
+function statusOf({ host, images, restarts }: Running): Fields {
+  const now = timestamp();
+  const condition = (type: string) => ({ type, status: "True", lastTransitionTime: now });
+  return {
+    phase: "Running",
+    podIP: host,
+    podIPs: [{ ip: host }],
+    conditions: ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition),
+    containerStatuses: Object.entries(images).map(([name, image]) => ({
+      name,
+      image: image.replace(/@.*/, ""),
+      imageID: image,
+      ready: true,
+      restartCount: restarts[name] ?? 0,
+      state: { running: { startedAt: now } },
+    })),
+  };
+}

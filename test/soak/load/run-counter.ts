@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { History } from "../history.ts";
+
+interface Run {
+  run: string;
+  id: string;
+  function: string;
+  tag: string;
+  instance: string;
+}
+
+/** Names of runs that may be told a second time, because the first answer did not arrive. */
+const KNOWN = 10_000;
+
+/** Where functions tell that they run: what an invocation's answer says of it is not believed. */
+export class RunCounter {
+  readonly #server: Server;
+  readonly #history: History;
+  readonly #known = new Set<string>();
+  #url = "";
+
+  constructor(history: History) {
+    this.#history = history;
+    this.#server = createServer((request, response) => {
+      let body = "";
+      request.setEncoding("utf8").on("data", (text: string) => {
+        body += text;
+      });
+      request.on("end", () => {
+        this.#count(JSON.parse(body) as Run);
+        response.end();
+      });
+    });
+  }
+
+  /** `host`: an address that functions reach. */
+  async listen(host: string): Promise<void> {
+    this.#server.listen(0, host);
+    await once(this.#server, "listening");
+    const { port } = this.#server.address() as { port: number };
+    this.#url = `http://${host}:${port}`;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  #count({ run, id, function: name, tag, instance }: Run): void {
+    if (this.#known.has(run)) return;
+    this.#known.add(run);
+    for (const oldest of this.#known) {
+      if (this.#known.size <= KNOWN) break;
+      this.#known.delete(oldest);
+    }
+    this.#history.add({ type: "run", id, function: name, tag, instance });
+  }
+}

@@ -1,0 +1,25 @@
+import { relative } from "node:path";
+import { expect, test } from "vitest";
+import { findSource } from "../../../../cli/bundle/source.ts";
+import { directoryOf } from "../../../helpers/bundled.ts";
+
+const entryOf = (files: Record<string, string>) => {
+  const dir = directoryOf(files);
+  const { base, entry } = findSource(dir);
+  return [relative(dir, base), relative(dir, entry)];
+};
+
+const KINDS = [".ts", ".tsx", ".mts", ".cts", ".mjs", ".js", ".jsx", ".cjs"];
+
+test.each(KINDS.flatMap((kind) => [`index${kind}`, `src/index${kind}`]))("%s is the entry module of its directory", (name) => {
+  expect(entryOf({ [name]: "", "other.ts": "" })).toEqual(["", name]);
+});
+
+test("what package.json names comes first, then what lies at the top", () => {
+  expect(entryOf({ "package.json": '{"main": "app.mjs"}', "app.mjs": "", "index.ts": "" })).toEqual(["", "app.mjs"]);
+  expect(entryOf({ "package.json": '{"main": "dist/gone.js"}', "index.cjs": "", "src/index.ts": "" })).toEqual(["", "index.cjs"]);
+});
+
+test("a directory without one is told what it may be called", () => {
+  expect(() => entryOf({ "main.ts": "" })).toThrow("has no entry module");
+});

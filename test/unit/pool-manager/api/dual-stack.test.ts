@@ -1,0 +1,69 @@
+import { once } from "node:events";
+import { createServer, get, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
+import { expect, test } from "vitest";
+import { Front } from "../../../../pool-manager/api/listener.ts";
+import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
+import { startRouter } from "../../../../router/start.ts";
+import { listenHost, ownHost, peerAddress } from "../../../../runtime-images/protocol/listen-host.ts";
+import { routerConfig } from "../../../helpers/router-config.ts";
+
+const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));
+/** Where a listener at "::" is reached: networks of both families, or of IPv4 alone where there is no other. */
+const LOOPBACKS = HAS_IPV6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
+
+function ask(host: string, port: number, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ host, port, path, agent: false }, async (res: IncomingMessage) => {
+      let text = "";
+      for await (const chunk of res) text += chunk;
+      resolve(text);
+    }).on("error", reject);
+  });
+}
+
+test("a router that listens at :: is reached by both families, reaches instances of both, and passes plain addresses on", async () => {
+  const instance = createServer((req, res) => res.end(req.headers["x-forwarded-for"])).listen(0, listenHost("::"));
+  await once(instance, "listening");
+  const { port } = instance.address() as AddressInfo;
+  const bounds = { concurrency: 4, timeoutMs: 5000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 5000, expectedStartMs: 1 };
+  const functions = LOOPBACKS.map((host, i): TableFunction => {
+    const endpoint = { instanceUid: `i${i}`, bootId: "b", epoch: 1, host, port, key: null, revision: "r", loaded: true, start: "warm", claimMs: 0 } as const;
+    const name = `f${i}`;
+    return { key: name, uid: name, name, revision: "r", split: [], aliases: {}, ...bounds, endpoints: [endpoint], failure: null, blocked: null };
+  });
+  const router = await startRouter(routerConfig({ host: "::" }), () => ({
+    subscribe: (listener) => {
+      listener({ type: "snapshot", functions });
+      return () => {};
+    },
+    report: () => {},
+    leave: () => {},
+  }));
+  const at = Number(new URL(router.url).port);
+  for (const host of LOOPBACKS) for (const { name } of functions) expect([host, name, await ask(host, at, `/function/${name}`)]).toEqual([host, name, host]);
+  await router.close();
+  instance.closeAllConnections();
+  instance.close();
+});
+
+test("a manage API that listens at :: is reached by both families", async () => {
+  const front = await Front.listen("::", 0, (_req, res) => void res.end("here"));
+  for (const host of LOOPBACKS) expect(await ask(host, front.port, "/")).toBe("here");
+  await front.close();
+});
+
+test.each([
+  ["::ffff:10.0.0.1", "10.0.0.1"],
+  ["10.0.0.1", "10.0.0.1"],
+  ["fd00::1", "fd00::1"],
+  ["::ffff:0:1", "::ffff:0:1"],
+  ["::1", "::1"],
+])("the peer %s is written as %s", (address, written) => {
+  expect(peerAddress(address)).toBe(written);
+});
+
+test("what listens at :: is reached by itself on every kind of network, and what has another address at that", () => {
+  expect([listenHost("::"), ownHost("::"), listenHost("127.0.0.1"), ownHost("127.0.0.1")]).toEqual([undefined, "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+});

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { lookedTime } from "../../../../pool-manager/async/awake-time.ts";
+
+/** A process whose time passes by hand: `run` with ticks, `stop` without. */
+function process(): { now: () => number; run: (ms: number) => void; stop: (ms: number) => void; gaps: number[] } {
+  let at = 1000;
+  let look = () => {};
+  const time = lookedTime(
+    () => at,
+    (tick) => {
+      look = tick;
+    },
+  );
+  const gaps: number[] = [];
+  time.onGap((ms) => gaps.push(ms));
+  time.now();
+  const run = (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 500) {
+      at += 500;
+      look();
+    }
+  };
+  const stop = (ms: number) => {
+    at += ms;
+  };
+  return { now: time.now, run, stop, gaps };
+}
+
+test("time in which the process stood still is left out for good, from the first reading on, whoever reads first", async () => {
+  const { now, run, stop, gaps } = process();
+  run(10_000);
+  const before = now();
+  stop(600_000);
+  expect(now() - before).toBe(500);
+  run(10_000);
+  expect(now() - before).toBe(10_500);
+  stop(60_000);
+  run(500);
+  expect(now() - before).toBe(11_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(gaps).toEqual([599_500, 60_000]);
+});
+
+test("readings that are only somewhat late are time like any other, and time never runs backwards", () => {
+  const { now, run, stop, gaps } = process();
+  const before = now();
+  run(2000);
+  stop(2400);
+  expect([now() - before, gaps]).toEqual([4400, []]);
+  stop(2501);
+  expect(now() - before).toBe(4900);
+});

@@ -1,0 +1,39 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ApiKeys, KeyFileError, newKey, presentedKey } from "../../../../pool-manager/client/api-keys.ts";
+
+const file = (text: string) => {
+  const path = join(mkdtempSync(join(tmpdir(), "berth-keys-")), "keys");
+  writeFileSync(path, text);
+  return path;
+};
+
+test("a key has the roles of its line, another one none, and the file holds no key", () => {
+  const ada = newKey("ada", ["invoke", "manage"]);
+  const bob = newKey("bob", ["invoke"]);
+  const text = `# who may do what\n\n${ada.line}\n${bob.line}\n`;
+  const keys = new ApiKeys(file(text));
+  expect([...(keys.rolesOf(ada.key) ?? [])]).toEqual(["invoke", "manage"]);
+  expect([...(keys.rolesOf(bob.key) ?? [])]).toEqual(["invoke"]);
+  for (const wrong of [undefined, "", ada.key.slice(0, -1), bob.line, newKey("eve", ["manage"]).key]) expect(keys.rolesOf(wrong)).toBeNull();
+  expect(text).not.toContain(ada.key.slice(6));
+});
+
+test.each([
+  ["", "the key file has no key"],
+  ["ada manage", "line 1"],
+  [`ok invoke sha256:${"a".repeat(64)}\nada root sha256:${"0".repeat(64)}`, "line 2"],
+  ["ada manage sha256:ABC", "line 1"],
+])("a file that is none is refused: %j", (text, why) => {
+  expect(() => new ApiKeys(file(text))).toThrow(KeyFileError);
+  expect(() => new ApiKeys(file(text))).toThrow(why);
+});
+
+test("a key is presented as a bearer token or in a header of its own, which comes first", () => {
+  expect(presentedKey("Bearer k", undefined)).toBe("k");
+  expect(presentedKey("bearer k", "own")).toBe("own");
+  expect(presentedKey("Basic k", undefined)).toBeUndefined();
+  expect(presentedKey(undefined, undefined)).toBeUndefined();
+});

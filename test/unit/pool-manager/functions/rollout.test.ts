@@ -1,0 +1,294 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type FunctionRecord, MAX_REVISIONS, type Revision, type Rollout, type RolloutPolicy } from "../../../../pool-manager/functions/function.ts";
+import { activated, formerHistory, rollbackTarget, wentBack } from "../../../../pool-manager/functions/history.ts";
+import { atOnce, declared, deployed, retained } from "../../../../pool-manager/functions/revisions.ts";
+import { advance, begin, type Evidence, end, movedAt, paceOf, STALLED_MS, targetOf } from "../../../../pool-manager/functions/rollout.ts";
+import { type Counts, Outcomes } from "../../../../pool-manager/pool/observe/invocation-outcomes.ts";
+
+const policy: RolloutPolicy = { steps: [1, "50%"], intervalMs: 1000, parallel: 2, maxErrors: 5 };
+const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
+  uid: "u",
+  name: "f",
+  runtime: "node",
+  createdAt: "",
+  active: "r1",
+  latest: "r2",
+  traffic: { split: {}, aliases: { a: "r1" } },
+  nextRevision: 3,
+  scaling: { minScale: 0, maxScale: 20, idleTimeoutMs: 300_000, queueDepth: 1000, queueTimeoutMs: 30_000 },
+  rolloutPolicy: policy,
+  rollout: null,
+  history: [],
+  revisions: [],
+  ...change,
+});
+const seen = (change: Partial<Evidence> = {}): Evidence => ({ total: 10, ready: 1, failure: null, ended: 0, failed: 0, heldMs: 0, ...change });
+const begun = () => ({ ...record(), ...begin(record(), "r2") });
+
+describe("a rollout of ten instances by 1, 50 %, all, two at a time", () => {
+  test("gives shares that the instances carry, watches each step, and ends with the new revision active", () => {
+    let now = begun();
+    const path: string[] = [];
+    const look = (ready: number, heldMs = 0) => {
+      now = { ...now, ...advance(now, policy, seen({ ready, heldMs })) };
+      path.push(`${now.traffic.split.r2 ?? "-"}${now.rollout?.watching ? " watched" : ""}`);
+    };
+    look(0);
+    look(1);
+    look(1);
+    look(1, 999);
+    look(1, 1000);
+    look(1);
+    look(2);
+    look(3);
+    look(5);
+    look(5);
+    look(5, 1000);
+    look(5);
+    look(7);
+    look(9);
+    look(9);
+    look(10);
+    expect(now.rollout).toMatchObject({ step: 2, watching: true, state: "rolling" });
+    look(10, 1000);
+    expect(path).toEqual("0,10,10 watched,10 watched,10,30,30,50,50 watched,50 watched,50,70,90,100,100,100 watched,-".split(","));
+    expect(now).toMatchObject({ active: "r2", traffic: { split: {}, aliases: { a: "r1" } }, rollout: { state: "complete" } });
+  });
+
+  test("a function without an instance gets one, and then the share at once", () => {
+    expect(advance(begun(), policy, seen({ total: 0, ready: 0 }))).toBeNull();
+    expect(advance(begun(), { ...policy, steps: ["10%"] }, seen({ total: 1, ready: 1 }))?.traffic.split).toEqual({ r2: 10 });
+  });
+
+  test("stops and gives everything back when it does not load, fails too often, or gets nowhere", () => {
+    const watched = { ...begun(), ...{ rollout: { ...begun().rollout, watching: true } } } as FunctionRecord;
+    const states = [
+      advance(begun(), policy, seen({ failure: "SyntaxError" })),
+      advance(watched, policy, seen({ ended: 20, failed: 2 })),
+      advance(watched, policy, seen({ ended: 1, failed: 1, heldMs: 1000 })),
+      advance(begun(), policy, seen({ ready: 0, heldMs: STALLED_MS + 1 })),
+      advance(
+        { ...watched, rollout: { ...(watched.rollout as NonNullable<typeof watched.rollout>), state: "paused" } },
+        policy,
+        seen({ ended: 20, failed: 20 }),
+      ),
+    ];
+    expect(states.map((one) => [one?.active, one?.traffic.split, one?.rollout?.state])).toEqual(Array(5).fill(["r1", {}, "stopped"]));
+    expect(states.map((one) => one?.rollout?.reason)).toEqual([
+      "SyntaxError",
+      "2 of 20 invocations of r2 failed (maxErrors 5 percent)",
+      "1 of 1 invocations of r2 failed (maxErrors 5 percent)",
+      "no instance became ready for r2 within 10 minutes",
+      "20 of 20 invocations of r2 failed (maxErrors 5 percent)",
+    ]);
+    // A few do not tell while it is still watched, and 5 percent are allowed.
+    expect(advance(watched, policy, seen({ ended: 19, failed: 19, heldMs: 999 }))).toBeNull();
+    expect(advance(watched, policy, seen({ ended: 20, failed: 1, heldMs: 999 }))).toBeNull();
+  });
+
+  test("a paused one stays where it is", () => {
+    const { rollout, ...rest } = begun();
+    expect(
+      advance({ ...rest, rollout: { ...(rollout as NonNullable<typeof rollout>), state: "paused" } }, policy, seen({ heldMs: 10 * STALLED_MS })),
+    ).toBeNull();
+  });
+
+  test("whatever is seen: the share never falls, and goes beyond what is loaded by no more than `parallel` instances", () => {
+    const step = fc.record({ total: fc.integer({ min: 0, max: 12 }), readyPercent: fc.integer({ min: 0, max: 100 }), heldMs: fc.constantFrom(0, 1000) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 4 }), (steps, parallel) => {
+        let now: FunctionRecord = begun();
+        for (const { total, readyPercent, heldMs } of steps) {
+          const ready = Math.floor((total * readyPercent) / 100);
+          const before = now.traffic.split.r2 ?? 100;
+          now = { ...now, ...advance(now, { ...policy, parallel }, seen({ total, ready, heldMs })) };
+          const after = now.traffic.split.r2 ?? 100;
+          expect(after).toBeGreaterThanOrEqual(before);
+          if (after > before) expect(movedAt(after, total)).toBeLessThanOrEqual(Math.max(ready + parallel, movedAt(before, total) + 1));
+        }
+      }),
+    );
+  });
+});
+
+test("shares and instances of a step", () => {
+  expect([targetOf(policy, 0, 10), targetOf(policy, 0, 1), targetOf(policy, 1, 3), targetOf(policy, 2, 3)]).toEqual([10, 100, 50, 100]);
+  expect([movedAt(10, 10), movedAt(1, 10), movedAt(99, 10), movedAt(50, 1), movedAt(0, 0), movedAt(100, 3)]).toEqual([1, 1, 9, 0, 0, 3]);
+});
+
+describe("a deployed revision", () => {
+  test("takes over step by step where the function has a policy, and at once where not", () => {
+    expect(deployed(record(), "r2")).toMatchObject({ active: "r1", traffic: { split: { r2: 0 } }, rollout: { from: "r1", to: "r2", state: "rolling" } });
+    expect(deployed(record({ rolloutPolicy: null }), "r2")).toEqual({ ...atOnce(record(), "r2"), active: "r2" });
+    expect(deployed(record(), "r2", { canary: 30 })).toMatchObject({ active: "r1", traffic: { split: { r2: 30 } }, rollout: null });
+  });
+
+  test("that is to be loaded first takes over when it is, and then wholly where the function has no policy", () => {
+    const plain = record({ rolloutPolicy: null });
+    const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };
+    expect(waits).toMatchObject({ active: "r1", traffic: { split: { r2: 0 } }, rollout: { to: "r2", state: "rolling", onceLoaded: true } });
+    const pace = paceOf(waits) as RolloutPolicy;
+    expect(advance(waits, pace, seen({ ready: 0 }))).toBeNull();
+    expect(advance(waits, pace, seen({ ready: 1 }))).toMatchObject({ active: "r2", traffic: { split: {} }, rollout: { state: "complete" } });
+    expect(advance(waits, pace, seen({ ready: 0, failure: "SyntaxError" }))).toMatchObject({
+      active: "r1",
+      rollout: { state: "stopped", reason: "SyntaxError" },
+    });
+    expect(deployed(record(), "r2", { onceLoaded: true }).rollout).toEqual({ ...begun().rollout, startedAt: expect.any(String) });
+  });
+
+  test("that waits to be loaded takes no canary its share before it is, and none at all when it is not", () => {
+    const shared = record({ rolloutPolicy: null, traffic: { split: { r3: 20 }, aliases: {} } });
+    const waits = { ...shared, ...deployed(shared, "r2", { onceLoaded: true }) };
+    expect(waits.traffic.split).toEqual({ r2: 0, r3: 20 });
+    const pace = paceOf(waits) as RolloutPolicy;
+    expect(advance(waits, pace, seen({ ready: 0, failure: "SyntaxError" }))?.traffic.split).toEqual({ r3: 20 });
+    expect(advance(waits, pace, seen({ ready: 1 }))?.traffic.split).toEqual({});
+    const canary = { ...shared, ...deployed(shared, "r3", { onceLoaded: true }) };
+    expect(canary.traffic.split).toEqual({ r3: 20 });
+    expect(end(canary, canary.rollout as Rollout, "stopped", "").traffic.split).toEqual({ r3: 20 });
+  });
+
+  test("that waits to be loaded waits on when settings change, and takes over at once where that is said", () => {
+    const plain = record({ rolloutPolicy: null });
+    const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };
+    expect(deployed(waits, "r2")).toMatchObject({ active: "r1", rollout: waits.rollout });
+    expect(deployed(waits, "r2", { onceLoaded: false })).toMatchObject({ active: "r2", rollout: null });
+    expect(deployed(waits, "r1", { onceLoaded: true })).toMatchObject({ active: "r1", traffic: { split: {} }, rollout: null });
+    const stopped = { ...waits, traffic: record().traffic, rollout: { ...(waits.rollout as Rollout), state: "stopped" as const } };
+    expect(deployed(stopped, "r2", { onceLoaded: true }).rollout?.state).toBe("rolling");
+  });
+
+  test("that is on its way stays there when only settings change; the old one deployed again ends it; a third one begins anew", () => {
+    const half = { ...begun(), traffic: { split: { r2: 50 }, aliases: {} } };
+    expect(deployed(half, "r2")).toMatchObject({ active: "r1", traffic: { split: { r2: 50 } }, rollout: half.rollout });
+    expect(deployed(half, "r1")).toMatchObject({ active: "r1", traffic: { split: {} }, rollout: null });
+    expect(deployed(half, "r3")).toMatchObject({ active: "r1", traffic: { split: { r3: 0 } }, rollout: { to: "r3", step: 0 } });
+  });
+
+  test("that is on its way takes over at once when the policy is taken away", () => {
+    expect(deployed({ ...begun(), rolloutPolicy: null }, "r2")).toMatchObject({ active: "r2", traffic: { split: {} }, rollout: null });
+  });
+
+  test("that was stopped is tried again when it is deployed, and not when its declaration is only seen again", () => {
+    const now = begun();
+    const stopped = { ...now, ...end(now, now.rollout as NonNullable<typeof now.rollout>, "stopped", "why") };
+    const same = { active: null, traffic: { split: {}, aliases: {} } };
+    expect(deployed(stopped, "r2")).toMatchObject({ rollout: { state: "rolling" } });
+    expect(declared(stopped, "r2", same)).toMatchObject({ active: "r1", rollout: { state: "stopped" } });
+    expect(declared(record(), "r2", same)).toMatchObject({ active: "r1", rollout: { state: "rolling" } });
+    expect(declared(now, "r2", { ...same, active: "r2" })).toMatchObject({ active: "r2", rollout: null });
+  });
+});
+
+describe("a rollback goes", () => {
+  const revision = (id: string, activatedAt?: string | null) => ({ id, createdAt: "1", activatedAt }) as Revision;
+  const revisions = ["r1", "r2", "r3", "r4"].map((id) => revision(id, "1"));
+  const deploy = (now: FunctionRecord, id: string) => activated({ ...now, active: id }, now.active, "2");
+  const rollback = (now: FunctionRecord, to = rollbackTarget(now)?.id) =>
+    to === undefined ? now : activated({ ...now, active: to, history: wentBack(now.history, to) }, now.active, "3");
+  /** Ids are deployed, `<` goes back, `<r1` to that one; what was active after each. */
+  const active = (...steps: string[]) => {
+    let now = record({ active: "", revisions });
+    return steps.map((step) => {
+      now = step.startsWith("<") ? rollback(now, step.slice(1) || undefined) : deploy(now, step);
+      return now.active;
+    });
+  };
+
+  test.each([
+    ["to what was active before", ["r1", "r2", "<"], ["r1", "r2", "r1"]],
+    ["to what was active before old content was deployed again", ["r1", "r2", "r1", "<"], ["r1", "r2", "r1", "r2"]],
+    ["past nothing, though a third revision lies between", ["r1", "r2", "r3", "r1", "<"], ["r1", "r2", "r3", "r1", "r3"]],
+    ["further back each time, and not forth again", ["r1", "r2", "r1", "r3", "<", "<", "<", "<"], ["r1", "r2", "r1", "r3", "r1", "r2", "r1", "r1"]],
+    ["further back from a named revision", ["r1", "r2", "r3", "<r2", "<", "<"], ["r1", "r2", "r3", "r2", "r1", "r1"]],
+    ["back from a named revision that had never been active", ["r1", "r2", "<r4", "<"], ["r1", "r2", "r4", "r2"]],
+    ["past what was gone back from", ["r1", "r2", "r3", "<", "r4", "<"], ["r1", "r2", "r3", "r2", "r4", "r2"]],
+  ])("%s", (_what, steps, expected) => {
+    expect(active(...steps)).toEqual(expected);
+  });
+
+  test("past a revision that is kept no more", () => {
+    expect(rollbackTarget(record({ active: "r3", history: ["r1", "r9", "r3"], revisions }))?.id).toBe("r1");
+    expect(rollbackTarget(record({ active: "r1", history: ["r1"], revisions }))).toBeUndefined();
+  });
+
+  test("by what an older Berth has noted: when each revision was active last, or nothing", () => {
+    const target = (now: string, ...before: Revision[]) => {
+      const old = { active: now, revisions: before };
+      return rollbackTarget({ ...old, history: formerHistory(old) })?.id;
+    };
+    expect(target("r3", revision("r1", "2"), revision("r2", "3"), revision("r3", "4"))).toBe("r2");
+    expect(target("r2", revision("r1", "2"), revision("r2", "5"), revision("r3", "4"))).toBe("r1");
+    expect(target("r1", revision("r1", "2"), revision("r2", "1"))).toBeUndefined();
+    expect(target("r4", revision("r1", "3"), revision("r2", "2"), revision("r3", null), revision("r4", "4"))).toBe("r1");
+    expect(target("r3", revision("r1"), revision("r2"), revision("r3"))).toBe("r2");
+  });
+
+  test("to one that is kept, however many follow that were never active", () => {
+    const never = Array.from({ length: MAX_REVISIONS + 3 }, (_, n) => revision(`r${n + 3}`, null));
+    const last = `r${MAX_REVISIONS + 6}`;
+    const kept = retained(
+      record({
+        active: last,
+        latest: last,
+        traffic: { split: {}, aliases: {} },
+        history: ["r1", "r2", last],
+        revisions: [revision("r1", "2"), revision("r2", "3"), ...never, revision(last, "4")],
+      }),
+    );
+    expect(kept).toHaveLength(MAX_REVISIONS + 1);
+    expect(kept[0]?.id).toBe("r2");
+  });
+
+  test("as far as a bounded history goes", () => {
+    let now = record({ active: "", revisions });
+    for (let n = 0; n < 500; n++) now = deploy(now, n % 2 ? "r2" : "r1");
+    expect([now.history.length, rollbackTarget(now)?.id]).toEqual([50, "r1"]);
+  });
+});
+
+/** What a pool manager that leads from 1000 on hears; times in milliseconds. */
+function heard(): { outcomes: Outcomes; hear: (router: string, counts: Counts, countedMs?: number) => void } {
+  const outcomes = new Outcomes(1000);
+  let now = 2000;
+  const hear = (router: string, counts: Counts, countedMs?: number) => {
+    const entry = { key: "u@r2", revision: "r2", waiting: 0, inFlight: 0, oldestWaitMs: 0, instances: [], ...counts };
+    now += 1;
+    outcomes.hear({ router, seq: now, functions: [{ ...entry, ...(countedMs !== undefined && { countedMs }) }], suspects: [] }, now);
+  };
+  return { outcomes, hear };
+}
+
+test("what a router counted before this pool manager led is no evidence, unless it began to count only since", () => {
+  const { outcomes, hear } = heard();
+  hear("before", { ended: 1000, failed: 100 }, 50_000);
+  hear("former version", { ended: 1000, failed: 100 });
+  expect(outcomes.of("u", "r2")).toEqual({ ended: 0, failed: 0 });
+  hear("since", { ended: 1, failed: 1 }, 100);
+  hear("before", { ended: 1002, failed: 101 }, 51_000);
+  expect(outcomes.of("u", "r2")).toEqual({ ended: 3, failed: 2 });
+});
+
+test("a router that was silent for long is not counted twice, as long as the revision is served", () => {
+  const { outcomes, hear } = heard();
+  hear("a", { ended: 50, failed: 5 }, 500);
+  outcomes.retain("u", new Set(["r1", "r2"]));
+  hear("a", { ended: 51, failed: 5 }, 500_000);
+  expect(outcomes.of("u", "r2")).toEqual({ ended: 51, failed: 5 });
+});
+
+test("outcomes are summed over routers, also over one that begins again", () => {
+  const { outcomes, hear: hearOf } = heard();
+  const hear = (router: string, counts: Counts) => hearOf(router, counts, 0);
+  hear("a", { ended: 5, failed: 1 });
+  hear("b", { ended: 2, failed: 0 });
+  hear("a", { ended: 9, failed: 1 });
+  hear("a", { ended: 3, failed: 2 });
+  expect(outcomes.of("u", "r2")).toEqual({ ended: 14, failed: 3 });
+  outcomes.retain("other", new Set());
+  expect(outcomes.of("u", "r2").ended).toBe(14);
+  outcomes.retain("u", new Set());
+  expect(outcomes.of("u", "r2")).toEqual({ ended: 0, failed: 0 });
+});

@@ -1,0 +1,197 @@
+import { describe, expect, test } from "vitest";
+import { failedScaleOf } from "../../../../../../pool-manager/platform/kruise/clonesets/counts.ts";
+import { correctionOf } from "../../../../../../pool-manager/platform/kruise/clonesets/drift.ts";
+import { claimPatch, functionSet, poolSet, poolSetName } from "../../../../../../pool-manager/platform/kruise/clonesets/manifests.ts";
+import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
+import { firstSight, obstacleOf, sighted } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
+import { hasSwapped, recordOf, substanceOf } from "../../../../../../pool-manager/platform/kruise/pods/pod-record.ts";
+
+const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
+
+function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:1@sha256:00"): Pod {
+  return {
+    metadata: { name, uid: `uid-${name}`, resourceVersion: "7", creationTimestamp: "2026-01-01T00:00:00Z", labels: {}, ...change },
+    spec: {
+      containers: [
+        { name: "runtime", image: "r:1" },
+        { name: "code", image },
+      ],
+    },
+    status: { phase: "Running", podIP: "10.0.0.1" },
+  };
+}
+
+const OF_FUNCTION = { "berth.dev/pool": "node", "berth.dev/function": "f1" };
+const OF_POOL = { "berth.dev/pool": "node" };
+
+function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = OF_FUNCTION, counted?: number, isPool = labels === OF_POOL): CloneSet {
+  const base = (isPool ? poolSet("node", settings) : functionSet("f1", "node", settings, "c:1")) as CloneSet;
+  return {
+    ...base,
+    metadata: { ...base.metadata, uid: "set", resourceVersion: "1", creationTimestamp: "", labels },
+    spec: { ...base.spec, ...spec, updateStrategy: { ...base.spec.updateStrategy, ...spec.updateStrategy } },
+    status: { updateRevision: "fn-f1-abc", currentRevision: "fn-f1-old", ...(counted !== undefined && { replicas: counted }) },
+  };
+}
+
+const current = { labels: { "controller-revision-hash": "fn-f1-abc" } };
+const old = { labels: { "controller-revision-hash": "fn-f1-old" } };
+
+describe("corrections of a CloneSet", () => {
+  test.each([
+    ["counts right", set({ replicas: 2 }), [pod("a", old), pod("b", old)], []],
+    ["has one pod of two released", set({ replicas: 2 }), [pod("a", old), pod("b", current)], ["add /spec/updateStrategy/partition 1"]],
+    ["follows its release", set({ replicas: 2, updateStrategy: { partition: 1 } }), [pod("a", old), pod("b", current)], []],
+    ["has lost a pod", set({ replicas: 2 }), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
+    ["is short of replicas", set({ replicas: 0 }), [pod("a", old)], ["test /spec/replicas 0", "replace /spec/replicas 1"]],
+    ["has a pod on its way out", set({ replicas: 1, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }), [pod("a", old), pod("b", old)], []],
+    ["was left creating", set({ replicas: 1, scaleStrategy: { maxUnavailable: 3 } }), [pod("a", old)], ["add /spec/scaleStrategy/maxUnavailable 0"]],
+    [
+      "was made by an earlier version, and not paused",
+      set({ replicas: 1, updateStrategy: { paused: false } }),
+      [pod("a", old)],
+      ["replace /spec/updateStrategy/paused true"],
+    ],
+    [
+      "is a pool's with another partition",
+      set({ replicas: 1, updateStrategy: { partition: 1 } }, OF_POOL),
+      [pod("a")],
+      ["add /spec/updateStrategy/partition 100%"],
+    ],
+    ["is a pool's that has to make pods of the template as it is", set({ replicas: 1, updateStrategy: { partition: 0 } }, OF_POOL), [pod("a")], []],
+    ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
+    ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [pod("a", old)], []],
+    ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
+    [
+      "has lost its labels, or has others",
+      set({ replicas: 0, updateStrategy: { partition: 0 } }, { "berth.dev/pool": "other" }),
+      [],
+      ["add /metadata/labels/berth.dev~1pool node", "add /metadata/labels/berth.dev~1function f1"],
+    ],
+    ["is a pool's with claims taken from it", set({ replicas: 3 }, OF_POOL), [pod("a")], []],
+    [
+      "is such a pool's, with a pod that is to go",
+      set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, OF_POOL),
+      [pod("a"), pod("b")],
+      ["test /spec/replicas 3", "replace /spec/replicas 1"],
+    ],
+  ])("one that %s", (_what, cloneSet, live, wanted) => {
+    expect(correctionOf(cloneSet, live).map(({ op, path, value }) => `${op} ${path} ${value}`)).toEqual(wanted);
+  });
+});
+
+describe("a claim", () => {
+  const claim = { functionUid: "f1", revision: "r1", image: "reg/code:tag@sha256:11", digest: "sha256:11", term: 3, fingerprint: "AA", template: null };
+
+  test("carries the version that it was decided on, and swaps the image", () => {
+    const patch = claimPatch(pod("a"), set({}), true, claim) as { metadata: Record<string, unknown>; spec?: unknown };
+    expect(patch.metadata).toMatchObject({
+      uid: "uid-a",
+      resourceVersion: "7",
+      labels: { "controller-revision-hash": "fn-f1-abc", "pod-template-hash": "abc" },
+    });
+    expect(patch.spec).toEqual({ containers: [{ name: "code", image: "reg/code:tag@sha256:11" }] });
+  });
+
+  test("counts for what is being released, or for what was before; once that is over, for what it is", () => {
+    const hash = (isReleased: boolean, partition: number | string) => {
+      const claimed = claimPatch(pod("a"), set({ updateStrategy: { partition } }), isReleased, claim) as { metadata: { labels: Record<string, string> } };
+      return claimed.metadata.labels["controller-revision-hash"];
+    };
+    expect([hash(true, 1), hash(false, 1), hash(false, "100%"), hash(false, 0)]).toEqual(["fn-f1-abc", "fn-f1-old", "fn-f1-old", "fn-f1-abc"]);
+  });
+
+  test("does not swap to the image that the pod has already", () => {
+    expect(claimPatch(pod("a", {}, "reg/code:other@sha256:11"), set({}), true, claim)).not.toHaveProperty("spec");
+  });
+});
+
+describe("the record of a pod", () => {
+  const seen = { ...firstSight(0), scheduledSince: 0, runningSince: 0, unconnectedSince: null };
+  const known = { echo: null, readyAt: null, createdAt: 0, seen, isCurrent: true, askedOf: null, key: null, version: 1, swapSince: null, overdue: false };
+
+  const free = { pool: "node", functionUid: null, isCounted: true, replace: null, obstacle: null };
+
+  test("changes its substance with owner, labels, images and deletion, and not with its status", () => {
+    const a = pod("a");
+    expect(substanceOf({ ...a, status: { phase: "Pending" }, metadata: { ...a.metadata, resourceVersion: "8" } })).toBe(substanceOf(a));
+    expect(substanceOf(pod("a", { labels: { "berth.dev/function": "f" } }))).not.toBe(substanceOf(a));
+    expect(substanceOf(pod("a", {}, "other"))).not.toBe(substanceOf(a));
+    expect(substanceOf(pod("a", { deletionTimestamp: "now" }))).not.toBe(substanceOf(a));
+  });
+
+  test("has swapped once the code container runs the image that was asked for, and is in trouble past the deadline", () => {
+    const bound = pod("a", { annotations: { "berth.dev/image": "sha256:11" } });
+    const running = (imageID: string) => ({
+      ...bound,
+      status: { containerStatuses: [{ name: "code", image: "", imageID, restartCount: 0, state: { running: {} } }] },
+    });
+    expect([hasSwapped(running("reg/code@sha256:11")), hasSwapped(running("reg/code@sha256:22")), hasSwapped(bound)]).toEqual([true, false, false]);
+    expect(recordOf(bound, { ...known, overdue: true }, free).trouble).toMatch(/has not run within 60 s/);
+  });
+
+  test("is being removed by the owner that was told to, and no longer once a claim has moved it to another", () => {
+    const owned = (uid: string) =>
+      pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
+    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
+    expect([removing("pool"), removing("fn")]).toEqual([true, false]);
+  });
+
+  test("says why the code container cannot run, and fails with the pod", () => {
+    const waiting = {
+      ...pod("a"),
+      status: { containerStatuses: [{ name: "code", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }] },
+    };
+    expect(recordOf(waiting, known, free).trouble).toBe("ErrImagePull: gone");
+    const echo = {
+      uid: "uid-a",
+      bootId: "b",
+      state: "warm" as const,
+      functionUid: "f",
+      revision: "r1",
+      epoch: 1,
+      version: 1,
+      port: 1,
+      loaded: true,
+      error: null,
+    };
+    const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
+    const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, null, 10);
+    expect(recordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
+      state: "failed",
+      loaded: false,
+      error: { message: "the pod has ended: Evicted" },
+    });
+  });
+});
+
+test("a pool's CloneSet is another one for another runtime image", () => {
+  expect(poolSetName("node", settings)).not.toBe(poolSetName("node", { ...settings, runtimeImage: "r:2" }));
+});
+
+test("instances run where their programs do, and take no more of a node than they may", () => {
+  const { spec } = (poolSet("node", { ...settings, disk: "3Gi" }) as { spec: { template: { spec: Record<string, unknown> } } }).spec.template;
+  expect(spec.nodeSelector).toEqual({ "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" });
+  expect(spec.volumes).toEqual([{ name: "berth", emptyDir: { sizeLimit: "3Gi" } }]);
+});
+
+describe("why Kruise creates no pods", () => {
+  const condition = (message: string, replicas = 2): CloneSet => ({
+    ...set({ replicas }, OF_POOL),
+    metadata: { ...set({}, OF_POOL).metadata, name: "pool-node-1", generation: 1 },
+    status: { observedGeneration: 1, conditions: [{ type: "FailedScale", status: "True", message }] },
+  });
+
+  test.each([
+    ["exceeded quota: few, requested: pods=1", "exceeded quota: few, requested: pods=1"],
+    ["scaleUp is limited because of scaleStrategy.maxUnavailable, limit: 0", null],
+    [
+      'failed to create pod: admission webhook "a.b" denied the request: no, pod: {"metadata":{"name":"pool-node-1-abcde"}}',
+      'admission webhook "a.b" denied the request: no',
+    ],
+    ['pods "pool-node-1-abcde" is forbidden', 'pods "pool-node-1-…" is forbidden'],
+  ])("%s", (message, told) => {
+    expect(failedScaleOf(condition(message))).toBe(told);
+    expect(failedScaleOf(condition(message, 0))).toBeNull();
+  });
+});

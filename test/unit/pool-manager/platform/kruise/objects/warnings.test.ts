@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { Kube } from "../../../../../../pool-manager/kubernetes/client.ts";
+import { lastWarning } from "../../../../../../pool-manager/platform/kruise/objects/warnings.ts";
+import { startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
+import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
+import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
+
+const pod = { metadata: { uid: "pod-1", name: "pool-node-a1", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" } };
+
+interface Warning {
+  reason: string;
+  message: string;
+  agoMs: number;
+}
+
+const NOW = Date.parse("2026-01-01T12:00:00Z");
+const at = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+const kubernetes = (items: object[], serverTime = NOW) => ({ namespace: "test", get: async <T>() => ({ items }) as T, serverTime: () => serverTime });
+
+/** Kubernetes with these warnings of the pod; times of Events are whole seconds. */
+function withWarnings(...warnings: Warning[]) {
+  const items = warnings.map(({ reason, message, agoMs }) => {
+    const lastTimestamp = at(NOW - agoMs);
+    return { type: "Warning", reason, message, lastTimestamp, metadata: { creationTimestamp: lastTimestamp } };
+  });
+  return kubernetes(items);
+}
+
+const dns = { reason: "MissingClusterDNS", message: "kubelet does not have ClusterDNS IP configured" };
+const sandbox = { reason: "FailedCreatePodSandBox", message: "open /dev/null: is a directory" };
+
+describe("the warning that is told of a pod that does not start", () => {
+  test("is the failure, where the kubelet complains of something else each time that it tries", async () => {
+    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 9000 }, { ...dns, agoMs: 1000 }), pod)).toBe(sandbox.message);
+    expect(await lastWarning(withWarnings({ ...dns, agoMs: 9000 }, { ...sandbox, agoMs: 9000 }), pod)).toBe(sandbox.message);
+  });
+
+  test("is the latest failure of several", async () => {
+    const mount = { reason: "FailedMount", message: "secret is missing" };
+    expect(await lastWarning(withWarnings({ ...mount, agoMs: 5000 }, { ...sandbox, agoMs: 9000 }), pod)).toBe(mount.message);
+    const backOff = { reason: "BackOff", message: "Back-off pulling image" };
+    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 9000 }, { ...backOff, agoMs: 2000 }), pod)).toBe(backOff.message);
+  });
+
+  test("is a complaint where there is no failure lately", async () => {
+    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 90_000 }, { ...dns, agoMs: 1000 }), pod)).toBe(dns.message);
+  });
+
+  test("is not a deletion that failed, where something failed to be made", async () => {
+    const deletion = { reason: "FailedDelete", message: "denied by a budget" };
+    const creation = { reason: "FailedCreate", message: "exceeded quota" };
+    expect(await lastWarning(withWarnings({ ...creation, agoMs: 9000 }, { ...deletion, agoMs: 1000 }), pod)).toBe(creation.message);
+  });
+
+  test("is none where all are old, or Events cannot be read", async () => {
+    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 90_000 }), pod)).toBeNull();
+    expect(await lastWarning({ ...kubernetes([]), get: () => Promise.reject(new Error("403")) }, pod)).toBeNull();
+  });
+});
+
+describe("how long ago it was, whatever clocks say", () => {
+  const MINUTES = 60_000;
+  /** An Event whose writer's clock is `aheadMs` ahead of the API server's; made so long ago, and repeated last so long ago. */
+  const event = (aheadMs: number, madeMs: number, repeatedMs: number) => ({
+    ...sandbox,
+    firstTimestamp: at(NOW - madeMs + aheadMs),
+    lastTimestamp: at(NOW - repeatedMs + aheadMs),
+    metadata: { creationTimestamp: at(NOW - madeMs) },
+  });
+  const series = (aheadMs: number, madeMs: number, repeatedMs: number) => {
+    const { firstTimestamp, lastTimestamp, ...rest } = event(aheadMs, madeMs, repeatedMs);
+    const micro = (time: string) => time.replace("Z", ".000000Z");
+    return { ...rest, firstTimestamp: null, lastTimestamp: null, eventTime: micro(firstTimestamp), series: { lastObservedTime: micro(lastTimestamp) } };
+  };
+
+  test.each([
+    ["a fresh one", 5000, 5000, true],
+    ["one that was repeated lately", 30 * MINUTES, 5000, true],
+    ["an old one", 30 * MINUTES, 2 * MINUTES, false],
+  ])("%s", async (_what, madeMs, repeatedMs, isTold) => {
+    for (const aheadMs of [0, 10 * MINUTES, -10 * MINUTES])
+      for (const made of [event, series])
+        expect([aheadMs, await lastWarning(kubernetes([made(aheadMs, madeMs, repeatedMs)]), pod)]).toEqual([aheadMs, isTold ? sandbox.message : null]);
+  });
+
+  test("an Event that says no times of its own is as old as the API server has it", async () => {
+    const bare = (agoMs: number) => kubernetes([{ ...sandbox, metadata: { creationTimestamp: at(NOW - agoMs) } }]);
+    expect([await lastWarning(bare(5000), pod), await lastWarning(bare(2 * MINUTES), pod)]).toEqual([sandbox.message, null]);
+  });
+});
+
+describe("a pool manager whose clock is not the API server's", () => {
+  test.each([-600_000, 0, 600_000])("knows the age of pods that it finds: the API server is %d ms ahead", (aheadMs) =>
+    VirtualTime.run(1, async (time) => {
+      const cluster = new KruiseCluster();
+      cluster.aheadMs = aheadMs;
+      const former = await startedPlatform(cluster);
+      await former.fill(time, 1);
+      await former.platform.close();
+      const { platform, instances } = await startedPlatform(cluster);
+      const [age] = instances().map(({ createdAt }) => performance.now() - createdAt);
+      // What the API server dates is whole seconds.
+      expect(age).toBeGreaterThan(0);
+      expect(age).toBeLessThan(10_000);
+      await platform.close();
+    }),
+  );
+
+  test("goes by its own until the API server has said its", () => {
+    const kube = Kube.over({ send: () => Promise.reject(new Error()), stream: () => () => {}, close: () => {} }, "test");
+    expect(Math.abs(kube.serverTime() - Date.now())).toBeLessThan(1000);
+  });
+});

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { Silences } from "../../../../pool-manager/platform/silence-detector.ts";
+
+function clock() {
+  let now = 1000;
+  const silences = new Silences(() => now);
+  const silent: string[] = [];
+  const pass = (ms: number) => {
+    now += ms;
+    silences.look();
+  };
+  return { silences, silent, pass, stall: (ms: number) => (now += ms) };
+}
+
+test("a stream on which nothing comes is told of once, when its limit has passed; one that is heard is not", () => {
+  const { silences, silent, pass } = clock();
+  silences.watch(4000, () => silent.push("quiet"));
+  const live = silences.watch(4000, () => silent.push("live"));
+  for (let i = 0; i < 7; i++) {
+    pass(500);
+    live.heard();
+  }
+  expect(silent).toEqual([]);
+  pass(500);
+  expect(silent).toEqual(["quiet"]);
+  live.heard();
+  pass(3999);
+  expect(silent).toEqual(["quiet"]);
+  pass(1);
+  expect(silent).toEqual(["quiet", "live"]);
+  expect(silences.size).toBe(0);
+});
+
+test("one that has ended is not told of", () => {
+  const { silences, silent, pass } = clock();
+  silences.watch(4000, () => silent.push("ended")).end();
+  pass(10_000);
+  expect(silent).toEqual([]);
+});
+
+test("a process that was held up has not listened: its streams are not quiet until it has looked", () => {
+  const { silences, silent, pass, stall } = clock();
+  const stream = silences.watch(4000, () => silent.push("stream"));
+  pass(500);
+  stall(60_000);
+  expect(stream.quietMs).toBe(500);
+  stream.heard();
+  pass(0);
+  expect([stream.quietMs, silent]).toEqual([0, []]);
+  pass(1500);
+  expect(stream.quietMs).toBe(1500);
+});

@@ -1,0 +1,74 @@
+import { expect, test, vi } from "vitest";
+import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
+import { Rest } from "../../../../helpers/rest.ts";
+
+const CROWD = 300;
+
+/** At rest, with many functions that nobody has ever invoked. */
+async function crowded(): Promise<Rest> {
+  const rest = await Rest.reach();
+  for (let i = 0; i < CROWD; i++) await rest.functions.deploy(`idle-${i}`, () => parseManifest({}, ["node"]), { layer: "one", entry: "index.mjs" });
+  await rest.pass(1000);
+  return rest;
+}
+
+const looked = (rest: Rest) => {
+  const names = rest.reconciler.view().functions.map(({ uid, revision }) => `${rest.functions.byUid(uid)?.name} ${revision}`);
+  return names.sort();
+};
+
+test("a round looks at functions with instances alone, however many others there are, and a deployment lists none of those", async () => {
+  const rest = await crowded();
+  const list = vi.spyOn(rest.functions, "list");
+  expect(looked(rest)).toEqual(["f r1"]);
+  await rest.functions.deploy("idle-7", () => parseManifest({}, ["node"]), { layer: "two", entry: "index.mjs" });
+  await rest.pass(2000);
+  expect(list).not.toHaveBeenCalled();
+});
+
+test("it looks at one that is asked for, tried, kept warm or rolled out, and no longer than that", async () => {
+  const rest = await crowded();
+  const uidOf = (name: string) => rest.functions.get(name).uid;
+  const entry = { key: uidOf("idle-1"), revision: "r1", waiting: 0, inFlight: 0, oldestWaitMs: 0, ended: 0, failed: 0, instances: [] };
+  rest.reconciler.report({ router: "a", seq: 100, functions: [{ ...entry, waiting: 1 }], suspects: [] });
+  expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
+  // Of what is idle routers tell too, at least once.
+  const idle = Array.from({ length: 50 }, (_, i) => ({ ...entry, key: uidOf(`idle-${100 + i}`) }));
+  rest.reconciler.report({ router: "a", seq: 101, functions: idle, suspects: [] });
+  expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
+  const verdict = rest.reconciler.trials.wait(uidOf("idle-2"), "r1", 5000);
+  expect(looked(rest)).toEqual(["f r1", "idle-1 r1", "idle-2 r1"]);
+  await rest.pass(3500);
+  expect(await verdict).toEqual({ state: "loaded" });
+  // Both have got their instance.
+  expect(looked(rest)).toEqual(["f r1", "idle-1 r1", "idle-2 r1"]);
+
+  const deploy = (change: object, layer: string) => rest.functions.deploy("idle-3", () => parseManifest(change, ["node"]), { layer, entry: "index.mjs" });
+  await deploy({ minScale: 1 }, "one");
+  expect(looked(rest)).toContain("idle-3 r1");
+  await rest.pass(1000);
+  expect(rest.states().warm).toBe(23);
+});
+
+test("a function is no longer kept in mind when nothing keeps it warm and its rollout is over", async () => {
+  const rest = await crowded();
+  const deploy = (change: object, layer: string) => rest.functions.deploy("idle-3", () => parseManifest(change, ["node"]), { layer, entry: "index.mjs" });
+  const wanting = () => rest.functions.wanting().map(({ name }) => name);
+  expect(wanting()).toEqual(["f"]);
+  await deploy({ minScale: 1 }, "one");
+  expect(wanting()).toEqual(["f", "idle-3"]);
+  await deploy({ rollout: { steps: ["50%"], interval: "10s" } }, "two");
+  expect([wanting(), rest.functions.rolling().map(({ name }) => name)]).toEqual([["f", "idle-3"], ["idle-3"]]);
+  await rest.functions.steer("idle-3", "undo");
+  expect([wanting(), rest.functions.rolling()]).toEqual([["f"], []]);
+  await rest.functions.remove("f");
+  expect(wanting()).toEqual([]);
+});
+
+test("code is looked for among all functions once, when the one that had it last has it no more", async () => {
+  const rest = await crowded();
+  await rest.functions.remove(`idle-${CROWD - 1}`);
+  const list = vi.spyOn(rest.functions, "list");
+  for (let times = 0; times < 3; times++) expect(rest.functions.codeByDigest("one")).toEqual({ layer: "one", entry: "index.mjs" });
+  expect(list).toHaveBeenCalledTimes(1);
+});

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import type { FunctionRecord, Revision } from "../../../../../pool-manager/functions/function.ts";
+import { structural } from "../../../../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import { ownedFields, recordOf, specOf, statusOf, toApply } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
+import { withCondition } from "../../../../../pool-manager/stores/kubernetes/status/conditions.ts";
+
+const revision = (id: string, concurrency: number): Revision => ({
+  id,
+  hash: id,
+  createdAt: "2026-01-01T00:00:00Z",
+  layer: `sha256:${id}`,
+  image: `sha256:image-${id}`,
+  settings: { entry: "index.mjs", handler: null, signature: null, concurrency, timeoutMs: 30_000 },
+  loadTimeoutMs: 10_000,
+  env: {},
+  secretNames: [],
+  activatedAt: null,
+});
+const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
+  uid: "u",
+  name: "f",
+  runtime: "node",
+  createdAt: "2026-01-01T00:00:00Z",
+  active: "r2",
+  latest: "r2",
+  traffic: { split: {}, aliases: {} },
+  nextRevision: 3,
+  scaling: { minScale: 0, maxScale: 20, idleTimeoutMs: 300_000, queueDepth: 1000, queueTimeoutMs: 30_000 },
+  rolloutPolicy: null,
+  rollout: null,
+  history: ["r1", "r2"],
+  revisions: [revision("r1", 100), revision("r2", 7)],
+  ...change,
+});
+const metadata = { name: "f", uid: "u", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" };
+
+describe("a function's record as a resource", () => {
+  test("the status holds all of it", () => {
+    const whole = record({ traffic: { split: { r1: 5 }, aliases: { old: "r1" } } });
+    expect(recordOf({ metadata, spec: {}, status: statusOf(whole) })).toEqual(whole);
+    expect(recordOf({ metadata, spec: {}, status: { observedGeneration: 1 } })).toBeNull();
+  });
+
+  test("half of it is none, and no number is given twice", () => {
+    const stored = (change: object) => recordOf({ metadata, spec: {}, status: { ...statusOf(record()), ...change } });
+    expect(stored({ revisions: [{ id: "r2" }] })).toBeNull();
+    expect(stored({ scaling: { minScale: 0 } })).toBeNull();
+    expect(stored({ active: "r9" })).toBeNull();
+    // An older Berth did not note when a revision became active.
+    expect(stored({ revisions: [revision("r1", 1), revision("r2", 1)].map(({ activatedAt: _, ...rest }) => rest) })).not.toBeNull();
+    // Nor in which order revisions did; the definition of an older Berth prunes it.
+    expect(stored({ history: undefined, revisions: [{ ...revision("r1", 1), activatedAt: "2026-01-01T00:00:00Z" }, revision("r2", 1)] })?.history).toEqual([
+      "r1",
+      "r2",
+    ]);
+    expect(stored({ nextRevision: 1 })?.nextRevision).toBe(3);
+  });
+
+  test("the spec says what was deployed last, without defaults, and which revision is active where that is another", () => {
+    expect(specOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
+    expect(specOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });
+    expect(specOf(record({ latest: "r1", active: "r1" }))).toEqual({ code: { digest: "sha256:r1" } });
+  });
+});
+
+describe("what the API applies", () => {
+  const wanted = { concurrency: 7, code: { digest: "d" } };
+  test.each([
+    ["nothing that is said already, in other words too", wanted, { concurrency: 7, timeout: 30, code: { files: {} } }, [], true, {}],
+    ["what differs", wanted, { concurrency: 8, code: { digest: "c" } }, [], false, wanted],
+    [
+      "the default, where somebody else has said something",
+      { code: { digest: "d" } },
+      { concurrency: 8, code: { digest: "d" } },
+      [],
+      true,
+      { concurrency: 100 },
+    ],
+    [
+      "not any more what it has said itself and is as by default",
+      { code: { digest: "d" } },
+      { concurrency: 8, code: { digest: "d" } },
+      ["concurrency"],
+      true,
+      {},
+    ],
+    ["again what it has said, changed or not", wanted, wanted, ["concurrency", "code"], true, wanted],
+    ["no traffic, where its own is over", wanted, { ...wanted, traffic: { active: "r1" } }, ["traffic"], true, {}],
+    ["no secretRef: that is not its own", wanted, { ...wanted, secretRef: "s" }, [], true, {}],
+  ] as const)("is %s", (_, target, current, owned, isCode, applied) => {
+    expect(toApply(target, current, new Set<string>(owned), isCode)).toEqual(applied);
+  });
+
+  test("its own fields are those that it has applied", () => {
+    const fieldsV1 = { "f:spec": { "f:concurrency": {}, "f:code": { "f:digest": {} } } };
+    const managedFields = [
+      { manager: "berth-api", operation: "Apply", fieldsV1 },
+      { manager: "kubectl", operation: "Apply", fieldsV1: { "f:spec": { "f:env": {} } } },
+    ];
+    expect([...ownedFields({ metadata: { ...metadata, managedFields }, spec: {} }, "berth-api")]).toEqual(["concurrency", "code"]);
+  });
+});
+
+test("a condition's time changes with its status alone", () => {
+  const old = { type: "Accepted", status: "True", reason: "a", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" } as const;
+  const [same] = withCondition([old], { type: "Accepted", status: "True", reason: "b", message: "" });
+  expect(same).toMatchObject({ reason: "b", lastTransitionTime: old.lastTransitionTime });
+  const [other] = withCondition([old], { type: "Accepted", status: "False", reason: "b", message: "" });
+  expect(other?.lastTransitionTime).not.toBe(old.lastTransitionTime);
+});
+
+test("a JSON Schema becomes one that definitions may have", () => {
+  expect(structural({ anyOf: [{ const: "a" }, { const: "b" }], description: "x" })).toEqual({ type: "string", description: "x", enum: ["a", "b"] });
+  expect(structural({ type: "integer", minimum: 1, default: 5, description: "x." })).toEqual({ type: "integer", minimum: 1, description: "x. Default: 5." });
+});

@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Pools } from "../../../../../pool-manager/pool/pools.ts";
+import { RESOURCES } from "../../../../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import type { StoreNotice } from "../../../../../pool-manager/stores/kubernetes/notices.ts";
+import { type PoolResource, PoolResources } from "../../../../../pool-manager/stores/kubernetes/pool-resources.ts";
+import { ResourceServer } from "../../../../helpers/resource-server.ts";
+
+const PATH = `${RESOURCES}/namespaces/n/pools/node`;
+const NODE = { name: "node", runtime: "node", size: 1, max: 20, budget: { actions: 1, windowMs: 1000 }, partition: 0, paused: false };
+
+let server: ResourceServer;
+let store: PoolResources;
+let pools: Pools;
+let notices: StoreNotice[];
+/** When reports were rejected. Seconds. */
+const failures: number[] = [];
+
+/** As the pool manager reports, every two seconds. */
+async function report(seconds: number): Promise<void> {
+  for (let at = 0; at < seconds; at += 2) {
+    await store.report(pools.get("node"), { free: 0, instances: 0, problems: [] }).catch(() => failures.push(at));
+    await vi.advanceTimersByTimeAsync(2000);
+  }
+}
+
+const resource = () => server.objects.get(PATH) as PoolResource | undefined;
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  server = new ResourceServer();
+  notices = [];
+  store = new PoolResources(server, 1, (notice) => notices.push(notice));
+  pools = new Pools(store, () => {});
+  await pools.load([NODE]);
+  await store.follow(pools.list(), (name, change) => pools.declare(name, change));
+  await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3 } });
+  await report(4);
+});
+afterEach(() => {
+  store.close();
+  vi.useRealTimers();
+});
+
+test("a pool's resource that somebody deletes is written again as it was, and the pool keeps its size meanwhile", async () => {
+  expect(pools.get("node").size).toBe(3);
+  await server.delete(PATH);
+  await report(6);
+  expect([pools.get("node").size, resource()?.spec.size, resource()?.status?.size]).toEqual([3, 3, 3]);
+  expect(notices.map(({ topic }) => topic)).toEqual(["missing", "restored"]);
+});
+
+test("what is set while its resource is deleted and held by finalizers is not lost with it", async () => {
+  await server.patch(PATH, "merge", { metadata: { finalizers: ["foregroundDeletion"] } });
+  await server.delete(PATH);
+  await report(4);
+  await pools.set("node", { size: 7 }, true);
+  server.letGo(PATH);
+  await report(8);
+  expect([pools.get("node").size, resource()?.spec.size, resource()?.status?.size, resource()?.metadata.deletionTimestamp]).toEqual([7, 7, 7, undefined]);
+});
+
+test("so it is when the definition was deleted, as soon as there is one again, with pauses that grow", async () => {
+  server.undefine("pools");
+  const create = vi.spyOn(server, "create");
+  await report(120);
+  expect(create.mock.calls.length).toBeLessThan(8);
+  server.define("pools");
+  await report(70);
+  expect([pools.get("node").size, resource()?.spec.size, notices.map(({ topic }) => topic)]).toEqual([3, 3, ["missing", "restored"]]);
+  await server.patch(PATH, "apply", { metadata: {}, spec: { size: 5 } });
+  await report(4);
+  expect(pools.get("node").size).toBe(5);
+});
+
+test.each([
+  ["resources there", true],
+  ["none there", false],
+])("a start needs no write to them, with %s: reports fail until it may be written", async (_what, areThere) => {
+  store.close();
+  if (!areThere) await server.delete(PATH);
+  for (const what of ["PUT /apis", "POST /apis"]) server.refusals.set(what, 500);
+  notices = [];
+  failures.length = 0;
+  store = new PoolResources(server, 2, (notice) => notices.push(notice));
+  pools = new Pools(store, () => {});
+  await pools.load([NODE]);
+  await store.follow(pools.list(), (name, change) => pools.declare(name, change));
+  await report(10);
+  expect([pools.get("node").size, resource()?.status?.term, failures.length > 1]).toEqual(areThere ? [3, 1, true] : [1, undefined, true]);
+  server.refusals.clear();
+  await report(40);
+  expect([resource()?.status?.term, resource()?.status?.replicas, notices]).toEqual([2, 0, []]);
+});
+
+describe("after a start", () => {
+  /** A pool manager begins, after somebody has changed the pool while none was there. */
+  async function restart(spec: object): Promise<void> {
+    store.close();
+    const found = resource() as PoolResource;
+    await server.patch(PATH, "merge", { metadata: {}, spec });
+    expect(resource()?.metadata.generation).toBe((found.metadata.generation ?? 0) + 1);
+    await again();
+  }
+  async function again(): Promise<void> {
+    store.close();
+    store = new PoolResources(server, 2, (notice) => notices.push(notice));
+    pools = new Pools(store, () => {});
+    await pools.load([NODE]);
+    atStart = pools.get("node");
+    await store.follow(pools.list(), (name, change) => pools.declare(name, change));
+    await report(4);
+  }
+  let atStart: { size: number; max: number };
+  const inForce = () => [atStart, pools.get("node"), resource()?.status].map((pool) => [pool?.size, pool?.max]);
+  const accepted = () => resource()?.status?.conditions?.find(({ type }) => type === "Accepted");
+
+  test("a pool is as large as it was before: a size above the default maximum raises it", async () => {
+    await server.patch(PATH, "apply", { metadata: {}, spec: { size: 200 } });
+    await report(4);
+    expect([pools.get("node").size, pools.get("node").max]).toEqual([200, 200]);
+    await again();
+    expect(inForce()).toEqual(Array(3).fill([200, 200]));
+  });
+
+  test.each([
+    ["a size above the maximum", { size: 50, max: 10 }],
+    ["a budget of nothing", { size: 4, budget: { actions: 0, windowMs: 1000 } }],
+    ["another runtime", { size: 7, runtime: "python" }],
+  ])("%s is refused, and what was in force holds", async (_what, spec) => {
+    await restart(spec);
+    expect(inForce()).toEqual(Array(3).fill([3, 20]));
+    expect(accepted()).toMatchObject({ status: "False", reason: "POOL_INVALID" });
+    await again();
+    expect([inForce()[0], accepted()?.status]).toEqual([[3, 20], "False"]);
+    await server.patch(PATH, "merge", { metadata: {}, spec: { size: 2, max: 12, budget: { actions: 1, windowMs: 1000 }, runtime: "node" } });
+    await report(4);
+    expect(inForce()[1]).toEqual([2, 12]);
+  });
+
+  test("what was never in force is as by default", async () => {
+    const found = resource() as PoolResource;
+    server.objects.set(PATH, { ...found, spec: { size: 50, max: 10 }, status: {} });
+    await again();
+    expect(inForce()).toEqual(Array(3).fill([1, 20]));
+  });
+});
+
+test("a file that holds what is not valid ends a start, which says so", async () => {
+  const files = { load: async () => new Map([["node", { set: { size: 50, max: 10 }, held: null }]]), save: async () => {} };
+  const load = new Pools(files, () => {}).load([NODE]);
+  await expect(load).rejects.toMatchObject({ code: "POOL_INVALID", message: "the pool node, as it is stored: size: 50 is not between 0 and max 10" });
+});
+
+test("a resource that carries a later term ends a start", async () => {
+  store.close();
+  store = new PoolResources(server, 0, () => {});
+  await expect(store.load()).rejects.toMatchObject({ reason: "Fenced" });
+});

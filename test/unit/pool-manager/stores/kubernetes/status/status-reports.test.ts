@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { StoreNotice } from "../../../../../../pool-manager/stores/kubernetes/notices.ts";
+import { StatusReports, type StatusSources } from "../../../../../../pool-manager/stores/kubernetes/status/status-reports.ts";
+import { Failures } from "../../../../../../pool-manager/stores/kubernetes/write-failures.ts";
+
+const NAMES = Array.from({ length: 40 }, (_, i) => `f${i}`);
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** What is reported, where each write of a function takes so long. */
+function reporting(writeMs: number) {
+  const reported = { functions: [] as string[], pools: 0, most: 0 };
+  const notices: StoreNotice[] = [];
+  let running = 0;
+  const write = async (name: string) => {
+    running += 1;
+    reported.most = Math.max(reported.most, running);
+    await new Promise((resolve) => setTimeout(resolve, writeMs));
+    running -= 1;
+    reported.functions.push(name);
+    if (name === "f7") throw new Error("denied");
+  };
+  const reports = new StatusReports({
+    registry: { list: () => NAMES.map((name) => ({ uid: name, name, active: "r1" })) },
+    pools: { list: () => [{ name: "node" }] },
+    reconciler: { view: () => ({ instances: [], synced: true }), reports: { readiness: () => () => ({}), problemsOf: () => [] } },
+    resources: {
+      functions: { report: write },
+      pools: {
+        report: async () => {
+          reported.pools += 1;
+        },
+      },
+    },
+    failures: new Failures((notice) => notices.push(notice)),
+    onTrouble: () => {},
+  } as unknown as StatusSources);
+  reports.start();
+  return { reported, notices, reports };
+}
+
+test("slow writes of functions hold up neither pools nor, for long, one another", async () => {
+  const { reported, reports } = reporting(10_000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(reported.pools).toBeGreaterThanOrEqual(29);
+  expect(new Set(reported.functions).size).toBe(NAMES.length);
+  expect(reported.most).toBe(8);
+  reports.close();
+});
+
+test("a write that fails is told once, and keeps no other from being made", async () => {
+  const { reported, notices, reports } = reporting(10);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(new Set(reported.functions).size).toBe(NAMES.length);
+  expect(notices.map(({ message }) => message)).toEqual(["the status of f7 is not written: denied"]);
+  reports.close();
+});

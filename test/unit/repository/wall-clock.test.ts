@@ -1,0 +1,57 @@
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import type { TableFunction } from "../../../pool-manager/client/contract.ts";
+import { startRouter } from "../../../router/start.ts";
+import { sleep } from "../../helpers/berth.ts";
+import { routerConfig } from "../../helpers/router-config.ts";
+
+/** Where the time of day is meant: it is compared with what others have written, or told to somebody. */
+const TIME_OF_DAY: Record<string, string> = {
+  "pool-manager/kubernetes/client.ts": "until the API server has told its own",
+  "pool-manager/platform/kruise/leader-election/leader-election.ts": "beside the monotonic clock, which stands still while the machine sleeps",
+  "pool-manager/api/routes/functions.ts": "log lines since a time that a person names",
+  "router/proxy/headers.ts": "a part of ids",
+  "runtime-images/node/signatures/lambda-event.ts": "timeEpoch of API Gateway's events",
+};
+
+afterEach(() => vi.restoreAllMocks());
+
+test("durations and deadlines are measured with performance.now(): the time of day can be set while something waits", () => {
+  const parts = ["pool-manager", "router", "runtime-images", "cli"];
+  const sources = parts.flatMap((part) => readdirSync(part, { recursive: true, encoding: "utf8" }).map((name) => join(part, name)));
+  const own = sources.filter((path) => path.endsWith(".ts"));
+  expect(own.length).toBeGreaterThan(100);
+  const asking = own.filter((path) => /Date\.now\b|new Date\(\)\.(getTime|valueOf)|\+new Date\b/.test(readFileSync(path, "utf8")));
+  expect(asking.sort()).toEqual(Object.keys(TIME_OF_DAY).sort());
+});
+
+test("a router that stops gives running invocations their time also when the clock is set forward", async () => {
+  const instance = createServer((_req, res) => void setTimeout(() => res.end("whole"), 300)).listen(0, "127.0.0.1");
+  await once(instance, "listening");
+  const { port } = instance.address() as AddressInfo;
+  const address = { host: "127.0.0.1", port, key: null, revision: "r", loaded: true, start: "warm", claimMs: 0 } as const;
+  const bounds = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 60_000, expectedStartMs: 1 };
+  const endpoints = [{ instanceUid: "i", bootId: "b", epoch: 1, ...address }];
+  const fn: TableFunction = { key: "f", uid: "f", name: "f", revision: "r", split: [], aliases: {}, ...bounds, endpoints, failure: null, blocked: null };
+  const router = await startRouter(routerConfig({ drainMs: 30_000 }), () => ({
+    subscribe: (listener) => {
+      listener({ type: "snapshot", functions: [fn] });
+      return () => {};
+    },
+    report: () => {},
+    leave: () => {},
+  }));
+  const answer = fetch(`${router.url}/function/f`).then((response) => response.text());
+  await once(instance, "request");
+  const closed = router.close();
+  await sleep(50);
+  const { now } = Date;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + 3_600_000);
+  expect(await answer).toBe("whole");
+  await closed;
+  instance.close();
+});

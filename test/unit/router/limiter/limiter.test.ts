@@ -1,0 +1,196 @@
+import { expect, test } from "vitest";
+import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
+import type { RouterError } from "../../../../router/errors.ts";
+import { Limiter } from "../../../../router/limiter/limiter.ts";
+import type { Waiter } from "../../../../router/limiter/queue.ts";
+import type { Reservation } from "../../../../router/limiter/slot.ts";
+
+const endpoint = (instanceUid: string): Endpoint => {
+  const address = { host: "127.0.0.1", port: 1, key: null };
+  return { instanceUid, bootId: "b", epoch: 1, ...address, revision: "r2", loaded: true, start: "warm", claimMs: 0 };
+};
+
+const functionOf = (key: string, ...instances: string[]): TableFunction => {
+  const bounds = { concurrency: 1, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 1000, expectedStartMs: 1 };
+  return { key, uid: "f", name: key, revision: "r2", split: [], aliases: {}, ...bounds, endpoints: instances.map(endpoint), failure: null, blocked: null };
+};
+
+function limiter(key: string, instances: string[], siblings: () => Limiter[] = () => []): Limiter {
+  const fn = functionOf(key, ...instances);
+  const made = new Limiter(
+    fn,
+    () => 0,
+    () => {},
+    siblings,
+  );
+  made.update(fn);
+  return made;
+}
+
+function waiter(): Waiter & { reservation: Reservation | null; error: RouterError | null } {
+  return {
+    arrivedAt: 0,
+    reservation: null,
+    error: null,
+    granted(reservation) {
+      this.reservation = reservation;
+    },
+    rejected(error) {
+      this.error = error;
+    },
+  };
+}
+
+// I7
+test("what is in flight counts at the limiter that takes the instances over, and its end wakes who waits there", () => {
+  const before = limiter("f@r2", ["i"]);
+  const first = waiter();
+  before.acquire(first);
+  const after = limiter("f", ["i"]);
+  after.adopt(before);
+  expect(after.demand()).toMatchObject({ inFlight: 1, instances: [{ uid: "i", inFlight: 1 }] });
+  const second = waiter();
+  after.acquire(second);
+  expect(second.reservation).toBeNull();
+  first.reservation?.release();
+  expect(second.reservation).not.toBeNull();
+  expect(after.demand()).toMatchObject({ inFlight: 1, waiting: 0 });
+});
+
+test("code that has answered is known to run before the table says so, until the instance takes other code", () => {
+  const made = limiter("f", ["i"]);
+  const listed = (epoch: number): TableFunction => ({ ...made.function, endpoints: [{ ...endpoint("i"), epoch, loaded: false }] });
+  const taken = () => {
+    const one = waiter();
+    made.acquire(one);
+    if (!one.reservation) throw new Error("no slot");
+    return one.reservation;
+  };
+  made.update(listed(2));
+  const first = taken();
+  expect(first.loaded).toBe(false);
+  first.answered();
+  first.release();
+  made.update(listed(2));
+  const second = taken();
+  expect(second.loaded).toBe(true);
+  made.update(listed(3));
+  second.answered();
+  second.release();
+  expect(taken().loaded).toBe(false);
+});
+
+test("an instance that is not listed there counts until its invocation has ended", () => {
+  const before = limiter("f@r2", ["gone"]);
+  const first = waiter();
+  before.acquire(first);
+  const after = limiter("f", ["i"]);
+  after.adopt(before);
+  expect(after.demand()).toMatchObject({ inFlight: 1 });
+  first.reservation?.release();
+  expect(after.demand()).toMatchObject({ inFlight: 0, instances: [{ uid: "i" }] });
+});
+
+test("an instance that changes its revision takes along what is in flight on it, there and back", () => {
+  const all: Limiter[] = [];
+  const [old, next] = [limiter("f", ["i"], () => all), limiter("f@r2", [], () => all)];
+  all.push(old, next);
+  const [first, second, third] = [waiter(), waiter(), waiter()];
+  old.acquire(first);
+  next.acquire(second);
+  next.update(functionOf("f@r2", "i"));
+  expect(second.reservation).toBeNull();
+  expect([old.demand().inFlight, next.demand().inFlight]).toEqual([0, 1]);
+  old.acquire(third);
+  expect(third.reservation).toBeNull();
+  old.update(functionOf("f"));
+  first.reservation?.release();
+  expect(second.reservation?.slot.instanceUid).toBe("i");
+  // It goes back while that runs.
+  old.update(functionOf("f", "i"));
+  next.update(functionOf("f@r2"));
+  expect(third.reservation).toBeNull();
+  second.reservation?.release();
+  expect(third.reservation?.slot.instanceUid).toBe("i");
+  third.reservation?.release();
+  expect([old.demand().inFlight, next.demand().inFlight]).toEqual([0, 0]);
+});
+
+test("an invocation that an instance turns away after the table has told that the code does not load gets that answer", () => {
+  const made = limiter("f", ["i"]);
+  const one = waiter();
+  made.acquire(one);
+  const failure = { reason: "load" as const, message: "bad config", instanceUid: "i", retryAfterMs: 500 };
+  made.update({ ...functionOf("f"), failure });
+  one.reservation?.release();
+  made.requeue(one);
+  expect(one.error).toMatchObject({ code: "FUNCTION_LOAD_FAILED", message: "bad config" });
+  expect(made.demand().waiting).toBe(0);
+});
+
+test("whoever waits while the process of a function keeps crashing is not told the words of another caller's crash", () => {
+  const made = limiter("f", []);
+  const [one, late] = [waiter(), waiter()];
+  made.acquire(one);
+  const failure = { reason: "crash" as const, message: "Error: alice@example.test has no card", instanceUid: "i", retryAfterMs: 500 };
+  made.update({ ...functionOf("f"), failure });
+  made.acquire(late);
+  const message = "the process of f has ended again and again soon after its load, and is started again later";
+  for (const { error } of [one, late]) expect(error).toMatchObject({ code: "FUNCTION_CRASHED", message, retryAfterMs: expect.any(Number) });
+});
+
+test("whoever has waited in vain is told why no instance can come, where that is known", () => {
+  const answer = (blocked: string | null) => {
+    let now = 0;
+    const fn = { ...functionOf("f"), blocked };
+    const limiter = new Limiter(
+      fn,
+      () => now,
+      () => {},
+    );
+    const waits = waiter();
+    limiter.acquire(waits);
+    now = fn.queueTimeoutMs;
+    limiter.look();
+    return [waits.error?.code, waits.error?.status, waits.error?.message];
+  };
+  expect(answer(null)).toEqual(["QUEUE_TIMEOUT", 504, "no instance of f was free within 1000 ms (queueTimeout)"]);
+  expect(answer("exceeded quota: q")).toEqual([
+    "POOL_BLOCKED",
+    503,
+    "no instance of f was free within 1000 ms (queueTimeout), and no other can come: exceeded quota: q",
+  ]);
+});
+
+test("an invocation that an instance takes for another's goes elsewhere or waits, and others are still sent there", () => {
+  let now = 0;
+  const fn = { ...functionOf("f", "i", "j"), concurrency: 2 };
+  const made = new Limiter(
+    fn,
+    () => now,
+    () => {},
+    () => [],
+  );
+  made.update(fn);
+  const lone = waiter();
+  made.acquire(lone);
+  const [at, other] = lone.reservation?.endpoint.instanceUid === "i" ? ["i", "j"] : ["j", "i"];
+  made.turnedAway(lone, at, "stale");
+  lone.reservation?.release();
+  lone.reservation = null;
+  made.acquire(lone);
+  expect((lone.reservation as Reservation | null)?.endpoint.instanceUid).toBe(other);
+  made.turnedAway(lone, other, "stale");
+  (lone.reservation as Reservation | null)?.release();
+  lone.reservation = null;
+  made.acquire(lone);
+  expect(lone.reservation).toBeNull();
+  // It waits, and holds up nobody behind it.
+  const later = [waiter(), waiter(), waiter(), waiter()];
+  for (const one of later) made.acquire(one);
+  expect(later.map(({ reservation }) => reservation !== null)).toEqual([true, true, true, true]);
+  later[0]?.reservation?.release();
+  now = 1001;
+  made.look();
+  expect(lone.reservation).not.toBeNull();
+});

@@ -1,0 +1,126 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
+import { retryAfterSeconds } from "../../../../router/downstream/error-response.ts";
+import { RouterError } from "../../../../router/errors.ts";
+import { Limiter } from "../../../../router/limiter/limiter.ts";
+import type { Waiter } from "../../../../router/limiter/queue.ts";
+import type { Reservation } from "../../../../router/limiter/slot.ts";
+
+const bounds = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 5, queueTimeoutMs: 30_000, expectedStartMs: 200 };
+const function_: TableFunction = {
+  ...{ key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, failure: null, blocked: null, endpoints: [] },
+  ...bounds,
+};
+const serving = (...uids: string[]): TableFunction => ({
+  ...function_,
+  endpoints: uids.map((instanceUid) => {
+    const address = { host: "127.0.0.1", port: 1, key: null };
+    return { instanceUid, bootId: "b", epoch: 1, ...address, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
+  }),
+});
+
+let now: number;
+let limiter: Limiter;
+let running: Reservation[];
+let refused: RouterError[];
+
+beforeEach(() => {
+  [now, running, refused] = [1_000_000, [], []];
+  limiter = new Limiter(
+    function_,
+    () => now,
+    () => {},
+  );
+});
+
+function invoke(): void {
+  const waiter: Waiter = { arrivedAt: now, granted: (reservation) => running.push(reservation), rejected: (error) => refused.push(error) };
+  limiter.acquire(waiter);
+}
+
+/** The one that runs longest ends after this time. */
+function endAfter(ms: number): void {
+  now += ms;
+  running.shift()?.release();
+}
+
+/** Seconds that the last refusal names. */
+const named = () => retryAfterSeconds(refused.at(-1) as RouterError);
+
+describe("who finds the queue full is told when it will have been served", () => {
+  beforeEach(() => limiter.update(serving("i")));
+
+  test("slow invocations: as many of them as are before it", () => {
+    for (let i = 0; i < 6; i++) invoke();
+    for (let i = 0; i < 3; i++) {
+      endAfter(4000);
+      invoke();
+    }
+    invoke();
+    expect([refused.map(({ code }) => code), named()]).toEqual([["QUEUE_FULL"], 24]);
+  });
+
+  test("two instances halve that, fast ones come to the least, and idle time before does not count", () => {
+    limiter.update(serving("i", "j"));
+    invoke();
+    endAfter(4000);
+    now += 3_600_000;
+    for (let i = 0; i < 7; i++) invoke();
+    for (let i = 0; i < 80; i++) {
+      endAfter(2000);
+      invoke();
+    }
+    invoke();
+    expect(named()).toBe(12);
+    for (let i = 0; i < 40; i++) {
+      endAfter(5);
+      invoke();
+    }
+    invoke();
+    expect(named()).toBe(1);
+  });
+
+  test("nothing has ended yet: what runs may take as long again, each of them", () => {
+    for (let i = 0; i < 6; i++) invoke();
+    now += 3000;
+    invoke();
+    expect(named()).toBe(18);
+  });
+
+  test("a function that has come to a standstill: at most until all who wait have gone", () => {
+    for (let i = 0; i < 6; i++) invoke();
+    now += 20_000;
+    invoke();
+    expect(named()).toBe(30);
+  });
+});
+
+describe("where no instance is there", () => {
+  test("an expected start, and as long again as the first one has waited where that was longer", () => {
+    limiter.update(function_);
+    for (let i = 0; i < 6; i++) invoke();
+    expect(named()).toBe(1);
+    now += 7000;
+    invoke();
+    expect(named()).toBe(7);
+    now += 23_000;
+    limiter.look();
+    expect([refused.at(-1)?.code, named()]).toEqual(["QUEUE_TIMEOUT", 30]);
+  });
+});
+
+describe("who has waited too long is told when those behind it will have been served", () => {
+  test("in front of invocations that take longer than the queue lasts", () => {
+    limiter.update(serving("i"));
+    invoke();
+    invoke();
+    now += 30_000;
+    limiter.look();
+    expect([refused[0]?.code, named()]).toEqual(["QUEUE_TIMEOUT", 30]);
+  });
+});
+
+test("errors after which trying again helps nobody name no time", () => {
+  const seconds = (code: "FUNCTION_DELETED" | "INSTANCE_UNAVAILABLE" | "FUNCTION_ERROR") => retryAfterSeconds(new RouterError(code, ""));
+  expect([seconds("INSTANCE_UNAVAILABLE"), seconds("FUNCTION_DELETED"), seconds("FUNCTION_ERROR")]).toEqual([1, null, null]);
+});
