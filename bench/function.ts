@@ -1,4 +1,4 @@
-import type { Api } from "../cli/manage-client.ts";
+import type { ManageClient } from "../cli/manage-client.ts";
 import { latencies, openLoop } from "./driver.ts";
 import { type Scenario, scenarioOf } from "./report.ts";
 
@@ -16,7 +16,7 @@ const START_RATE = 2;
  * Measures a deployed function where it runs: `starts` new functions with its code, settings and
  * environment (secrets stay where they are), one invocation each; then warm invocations at a rate.
  */
-export async function benchFunction(api: Api, router: string, name: string, wanted: FunctionBench): Promise<Scenario[]> {
+export async function benchFunction(api: ManageClient, router: string, name: string, wanted: FunctionBench): Promise<Scenario[]> {
   const copies = await copiesOf(api, name, wanted.starts);
   const byKind = new Map([
     ["prewarmed", latencies()],
@@ -56,7 +56,7 @@ async function warm(shot: { url: string; body: string | undefined }, { rate, sec
   return scenarioOf("warm", count, errors, times);
 }
 
-async function copiesOf(api: Api, name: string, count: number): Promise<string[]> {
+async function copiesOf(api: ManageClient, name: string, count: number): Promise<string[]> {
   const path = `/v1/functions/${encodeURIComponent(name)}`;
   const original = await api.get<Record<string, unknown>>(path);
   const { items } = await api.get<{ items: { active: boolean; code: string }[] }>(`${path}/revisions`);

@@ -11,8 +11,8 @@ const AHEAD = 8;
 const REQUEST = "GET /function/hello HTTP/1.1\r\nhost: bench\r\n\r\n";
 const BODY = "the end of an answer";
 /** Memory goes up and down with the collection of garbage: the median of as many looks, this far apart in milliseconds. */
-const LOOKS = 40;
-const LOOK_MS = 250;
+const CHECKS = 40;
+const CHECK_INTERVAL_MS = 250;
 
 /** The router's private memory after `first` invocations and after ten times as many, beside an instance that costs next to nothing. */
 export async function memoryGrowth(first: number, progress: Progress): Promise<Scenario[]> {
@@ -90,13 +90,13 @@ class Load {
   }
 }
 
-async function median(look: () => number): Promise<number> {
+async function median(check: () => number): Promise<number> {
   const found: number[] = [];
-  for (let i = 0; i < LOOKS; i++) {
-    found.push(look());
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  for (let i = 0; i < CHECKS; i++) {
+    found.push(check());
+    await new Promise((resolve) => setTimeout(resolve, CHECK_INTERVAL_MS));
   }
-  return found.sort((a, b) => a - b)[LOOKS / 2] as number;
+  return found.sort((a, b) => a - b)[CHECKS / 2] as number;
 }
 
 function hello(port: number): TableFunction {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Api } from "../cli/manage-client.ts";
+import { ManageClient } from "../cli/manage-client.ts";
 import type { InstanceRow } from "../pool-manager/api/routes/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
 import { type Footprint, processCpuUs } from "./report.ts";
@@ -16,7 +16,7 @@ interface SubjectOptions {
 
 /** A Berth in a process of its own, as users run it. */
 export class Subject {
-  readonly api: Api;
+  readonly api: ManageClient;
   readonly invokeUrl: string;
   readonly #child: ChildProcess;
   readonly #options: SubjectOptions;
@@ -25,7 +25,7 @@ export class Subject {
     this.#child = child;
     this.#options = options;
     this.invokeUrl = invokeUrl;
-    this.api = new Api(manageUrl);
+    this.api = new ManageClient(manageUrl);
   }
 
   /** `flags`: further options of `berth up`. */

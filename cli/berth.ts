@@ -108,7 +108,7 @@ keyCommands(program);
 imageCommands(program);
 protectionCommands(program);
 
-/** A command that has failed ends within this, whatever socket or timer it has left behind. Milliseconds. */
+/** A command that has failed ends within this, whatever socket or timer it has left behind. */
 const END_MS = 1000;
 
 async function main(): Promise<void> {

@@ -3,9 +3,9 @@ import { connectionError } from "./connection-error.ts";
 import { CliError, EXIT } from "./errors.ts";
 
 const TIMEOUT_MS = 60_000;
-/** Pool managers take over from each other within ten seconds. Milliseconds. */
+/** Pool managers take over from each other within ten seconds. */
 const HANDOVER_MS = 12_000;
-const AGAIN_MS = 300;
+const RETRY_MS = 300;
 /** Whoever says this has done nothing of what was asked. */
 const UNDONE = new Set(["NO_LEADER", "NOT_READY"]);
 
@@ -14,7 +14,7 @@ interface ApiErrorBody {
 }
 
 /** The manage API as the commands use it. Every failure is a `CliError`. */
-export class Api {
+export class ManageClient {
   readonly url: string;
   readonly #key: string | null;
 
@@ -69,7 +69,7 @@ export class Api {
       } catch (error) {
         const { code } = error as CliError;
         if (!(UNDONE.has(code) || (code === "CONNECTION_LOST" && method === "GET")) || performance.now() >= deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
   }

@@ -21,7 +21,7 @@ export interface RouterCommandOptions extends RouterOptions {
   unready: number;
 }
 
-/** Running invocations get this long when it stops. Milliseconds. */
+/** Running invocations get this long when it stops. */
 const DRAIN_MS = 30_000;
 
 /** The command: a router of the pool manager at `managerUrl`; runs until it is told to stop. */

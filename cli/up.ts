@@ -10,7 +10,7 @@ import { type PoolManager, startPoolManager } from "../pool-manager/start.ts";
 import { StateDirError } from "../pool-manager/stores/files/state-dir-lock.ts";
 import { type Router, startRouter } from "../router/start.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
-import { Api } from "./manage-client.ts";
+import { ManageClient } from "./manage-client.ts";
 import { keysOf, type ListenerOptions } from "./options/listener-options.ts";
 import { type PlatformOptions, platformConfig } from "./options/platform-options.ts";
 import { type RouterOptions, routerConfig } from "./options/router-options.ts";
@@ -37,9 +37,9 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
 export type UpOptions = ManagerOptions & RouterOptions;
 
 const HOUR_MS = 3_600_000;
-/** Running invocations get this long when berth stops. Milliseconds. */
+/** Running invocations get this long when berth stops. */
 const DRAIN_MS = 10_000;
-/** A pool that is not ready by then does not hold up the start. Milliseconds. */
+/** A pool that is not ready by then does not hold up the start. */
 const PREWARM_MS = 20_000;
 /** Functions of which none is suggested. */
 const MANY = 100;
@@ -100,7 +100,7 @@ export async function up(options: ManagerOptions, routerOptions: RouterOptions |
 /** Says that it is ready, and what to try. Who has no key of a keyed listener cannot ask it anything. */
 async function greet(berth: Berth, options: ManagerOptions, key: string | null): Promise<void> {
   const mayAsk = !options.apiKeys || key !== null;
-  const api = new Api(berth.manageUrl, key);
+  const api = new ManageClient(berth.manageUrl, key);
   if (options.example && mayAsk) await deployExample(api);
   if (mayAsk) await prewarmed(api);
   const invoke = berth.invokeUrl ? `invoke ${berth.invokeUrl} ` : "";
@@ -115,13 +115,13 @@ async function greet(berth: Berth, options: ManagerOptions, key: string | null):
 }
 
 /** A function that the first curl may be for. Who has many knows their names, and a list of them all would hold up the first invocations. */
-async function nameToTry(api: Api): Promise<string | undefined> {
+async function nameToTry(api: ManageClient): Promise<string | undefined> {
   if ((await countOf(api)) > MANY) return undefined;
   const { items } = await api.get<{ items: { name: string }[] }>("/v1/functions");
   return items.find((item) => item.name === "hello")?.name ?? items[0]?.name;
 }
 
-async function countOf(api: Api): Promise<number> {
+async function countOf(api: ManageClient): Promise<number> {
   return (await api.get<{ functions: number }>("/v1/status")).functions;
 }
 
@@ -156,7 +156,7 @@ function stopAtOnce(message: string): void {
 }
 
 /** The first function, so that the first curl has something to greet. */
-async function deployExample(api: Api): Promise<void> {
+async function deployExample(api: ManageClient): Promise<void> {
   if ((await countOf(api)) > 0) return;
   // Images have no bundler, and this runs where somebody develops.
   const { bundle } = await import("./bundle/bundle.ts");
@@ -164,7 +164,7 @@ async function deployExample(api: Api): Promise<void> {
   await api.call("PUT", "/v1/functions/hello", { code });
 }
 
-async function prewarmed(api: Api): Promise<void> {
+async function prewarmed(api: ManageClient): Promise<void> {
   const deadline = performance.now() + PREWARM_MS;
   while (performance.now() < deadline) {
     const { items } = await api.get<{ items: { size: number; instances: Record<string, number> }[] }>("/v1/pools");

@@ -7,16 +7,16 @@ import type { Platform } from "./platform/platform.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import type { Stores } from "./stores/stores.ts";
 
-/** What a change has made superfluous is looked for this long after it. Milliseconds. */
+/** What a change has made superfluous is looked for this long after it. */
 const AFTER_CHANGE_MS = 200;
 /** A sweep looks at everything there is, and deployments wait for it: it may take this share of the time. */
 const SHARE = 1 / 20;
-/** While a pool is paused nothing is removed; looked at again after this. Milliseconds. */
+/** While a pool is paused nothing is removed; looked at again after this. */
 const PAUSED_MS = 5000;
-/** Most things go by time, not by a change. Milliseconds. */
+/** Most things go by time, not by a change. */
 const SWEEP_MS = 60_000;
 
-export interface CollectionOptions {
+export interface CodeCollectorOptions {
   functions: FunctionRegistry;
   images: CodeImages;
   platform: Pick<Platform, "retainCode">;
@@ -28,8 +28,8 @@ export interface CollectionOptions {
 }
 
 /** Removes code and records that nothing needs, wherever they lie, as the functions' retention allows; each removal is told. */
-export class Collection implements Collector {
-  readonly #options: CollectionOptions;
+export class CodeCollector implements Collector {
+  readonly #options: CodeCollectorOptions;
   #timer: NodeJS.Timeout | null = null;
   #due = Number.POSITIVE_INFINITY;
   #trouble = "";
@@ -37,7 +37,7 @@ export class Collection implements Collector {
   #restUntil = 0;
   #state: "new" | "started" | "closed" = "new";
 
-  constructor(options: CollectionOptions) {
+  constructor(options: CodeCollectorOptions) {
     this.#options = options;
   }
 

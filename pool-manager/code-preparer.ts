@@ -8,7 +8,7 @@ import type { Platform, PreparedCode } from "./platform/platform.ts";
 /** Functions of a start whose code is read at a time: each holds descriptors, and its layers in memory. */
 const AT_ONCE = 8;
 
-export interface PreparationOptions {
+export interface CodePreparerOptions {
   functions: Pick<FunctionRegistry, "byUid">;
   /** Bytes of a function layer. */
   layer(digest: string): Promise<Uint8Array>;
@@ -17,11 +17,11 @@ export interface PreparationOptions {
 }
 
 /** Gives the platform the code of functions before anybody invokes them. */
-export class Preparation {
-  readonly #options: PreparationOptions;
+export class CodePreparer {
+  readonly #options: CodePreparerOptions;
   #closed = false;
 
-  constructor(options: PreparationOptions) {
+  constructor(options: CodePreparerOptions) {
     this.#options = options;
   }
 

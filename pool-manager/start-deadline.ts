@@ -1,4 +1,4 @@
-/** Who leads and has not begun to serve by then lets another one try. Milliseconds. */
+/** Who leads and has not begun to serve by then lets another one try. */
 const SERVE_MS = 60_000;
 
 /** Bounds what a start may take from when it leads: a leader that serves nobody would keep all others from leading. */

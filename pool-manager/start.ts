@@ -1,17 +1,17 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
-import { Front, starting } from "./api/listener.ts";
+import { ApiListener, starting } from "./api/listener.ts";
 import { RouterLinks } from "./api/routes/router-links.ts";
 import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
-import { Undo } from "./async/cleanup-stack.ts";
+import { CleanupStack } from "./async/cleanup-stack.ts";
 import { realClock } from "./async/clock.ts";
 import { hostPort, httpUrl } from "./client/address.ts";
 import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
-import { Collection } from "./code-collector.ts";
-import { Preparation } from "./code-preparer.ts";
+import { CodeCollector } from "./code-collector.ts";
+import { CodePreparer } from "./code-preparer.ts";
 import { capacityOf, defaultPace, defaultPools, type ManagerConfig } from "./config.ts";
 import { ManagerError } from "./errors.ts";
 import { FunctionLogs } from "./functions/logs.ts";
@@ -20,7 +20,7 @@ import { Retention } from "./functions/retention.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
 import { KubeError } from "./kubernetes/error.ts";
-import { patiently } from "./kubernetes/retry.ts";
+import { withRetries } from "./kubernetes/retry.ts";
 import { ManagerMetrics } from "./metrics.ts";
 import { createPlatform } from "./platform/create.ts";
 import type { PoolEvent } from "./pool/events.ts";
@@ -82,12 +82,12 @@ export async function startPoolManager(config: ManagerConfig, root: string, log:
 async function startOnce(config: ManagerConfig, root: string, log: Logger, stop: AbortSignal): Promise<PoolManager> {
   const lock = await StateDirLock.acquire(config.stateDir);
   const metrics = new ManagerMetrics();
-  const undo = new Undo((error) => log.error({ err: error }, "the pool manager could not be ended in order"));
+  const undo = new CleanupStack((error) => log.error({ err: error }, "the pool manager could not be ended in order"));
   undo.add(() => lock.release());
   try {
     const standby = config.platform.kind === "kruise" ? await openStandby(metrics, config, log) : null;
     if (standby) undo.add(() => standby.app.close());
-    const front = await Front.listen(config.host, config.port, standby ? (req, res) => standby.app.routing(req, res) : starting);
+    const front = await ApiListener.listen(config.host, config.port, standby ? (req, res) => standby.app.routing(req, res) : starting);
     undo.add(() => front.close());
     const deadline = new StartDeadline(stop);
     return await deadline.bound(lead(config, root, log, { metrics, standby, front, undo, deadline }));
@@ -109,8 +109,8 @@ interface Prepared {
   metrics: ManagerMetrics;
   /** Null: nobody else could lead. */
   standby: Standby | null;
-  front: Front;
-  undo: Undo;
+  front: ApiListener;
+  undo: CleanupStack;
   deadline: StartDeadline;
 }
 
@@ -160,7 +160,7 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   const patience = (step: string) => ({ stop, onTrouble: (message: string | null) => onTrouble(step, message) });
   const blob = (digest: string) => layout.get(digest);
   const stores = cluster
-    ? await patiently(
+    ? await withRetries(
         () => resourceStores({ kube: cluster.kube, term, runtimes, images, known, blob, log, patience: patience("resources") }),
         patience("definitions"),
       )
@@ -204,8 +204,8 @@ async function lead(config: ManagerConfig, root: string, log: Logger, { metrics,
   });
 
   const isPaused = () => pools.list().some(({ paused }) => paused);
-  const collection = new Collection({ functions, images, platform, stores, isPaused, onEvent: emit, log });
-  const preparation = new Preparation({ functions, layer: (digest) => images.layer(digest), platform, log });
+  const collection = new CodeCollector({ functions, images, platform, stores, isPaused, onEvent: emit, log });
+  const preparation = new CodePreparer({ functions, layer: (digest) => images.layer(digest), platform, log });
   function changed(uid: string, name: string): void {
     const record = functions.byUid(uid);
     if (record) {

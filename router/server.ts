@@ -6,21 +6,21 @@ import type { Exchange } from "./downstream/exchange.ts";
 import { MAX_HEAD_BYTES } from "./downstream/limits.ts";
 import { NodeServer } from "./downstream/node-server.ts";
 import type { WholeRequest } from "./downstream/request-head.ts";
-import { route } from "./proxy/handler.ts";
-import type { Standing } from "./routing/readiness.ts";
-import type { Functions } from "./routing/served-revisions.ts";
+import { handleRequest } from "./proxy/handler.ts";
+import type { RouterReadiness } from "./routing/readiness.ts";
+import type { ServedRevisions } from "./routing/served-revisions.ts";
 
 /** The invocation listener. */
 export class RouterServer {
   readonly http: Server;
   readonly #config: RouterConfig;
-  readonly #functions: Functions;
-  readonly #standing: Standing;
+  readonly #functions: ServedRevisions;
+  readonly #standing: RouterReadiness;
   readonly #connections = new Set<ClientConnection>();
   readonly #handOver: ((socket: Socket) => void)[];
   #leaving = false;
 
-  constructor(config: RouterConfig, functions: Functions, standing: Standing) {
+  constructor(config: RouterConfig, functions: ServedRevisions, standing: RouterReadiness) {
     this.#config = config;
     this.#functions = functions;
     this.#standing = standing;
@@ -59,7 +59,7 @@ export class RouterServer {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  readonly #serve = (exchange: Exchange): void => route(exchange, this.#functions, this.#config, this.unready);
+  readonly #serve = (exchange: Exchange): void => handleRequest(exchange, this.#functions, this.#config, this.unready);
 
   #connect(socket: Socket): ClientConnection {
     const connection = new ClientConnection(socket, {

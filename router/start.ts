@@ -8,8 +8,8 @@ import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
 import { RouterMetrics } from "./metrics.ts";
-import { Standing } from "./routing/readiness.ts";
-import { Functions } from "./routing/served-revisions.ts";
+import { RouterReadiness } from "./routing/readiness.ts";
+import { ServedRevisions } from "./routing/served-revisions.ts";
 import { RouterServer } from "./server.ts";
 
 export interface Router {
@@ -37,8 +37,8 @@ export async function startRouter(
   const id = randomBytes(4).toString("hex");
   const { accessShare } = config;
   const accessLog = accessShare > 0 ? new AccessLog(accessShare, (line) => process.stdout.write(line)) : null;
-  const functions = new Functions(id, metrics, accessLog, config);
-  const standing = new Standing({ table: functions.table, say });
+  const functions = new ServedRevisions(id, metrics, accessLog, config);
+  const standing = new RouterReadiness({ table: functions.table, say });
   const server = new RouterServer(config, functions, standing);
   metrics.unheard(() => functions.table.unheardMs);
   server.http.listen(config.port, listenHost(config.host));

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
 
-/** Its pods have ended by then. Milliseconds. */
+/** Its pods have ended by then. */
 const GONE_MS = 120_000;
-const LOOK_MS = 500;
+const CHECK_INTERVAL_MS = 500;
 
 export function freshNamespace(): string {
   return `berth-bench-${randomBytes(4).toString("hex")}`;
@@ -13,7 +13,7 @@ export function freshNamespace(): string {
 
 /** Deletes it, and waits until its pods have ended: they would compete with what is measured next. Rejects where it does not go. */
 export async function deleteNamespace(namespace: string): Promise<void> {
-  const kube = await Kube.connect(null, namespace);
+  const kube = await KubeClient.connect(null, namespace);
   try {
     await unprotect(kube);
     await kube.delete(`/api/v1/namespaces/${namespace}`);
@@ -23,7 +23,7 @@ export async function deleteNamespace(namespace: string): Promise<void> {
         (error: KubeError) => error.status === 404,
       );
       if (gone) return;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, CHECK_INTERVAL_MS));
     }
     throw new Error(`namespace ${namespace} is still terminating after ${GONE_MS / 1000} s`);
   } finally {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { CodeImages } from "../../pool-manager/images/code-images.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../pool-manager/images/layout.ts";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { functionSetName } from "../../pool-manager/platform/kruise/clonesets/manifests.ts";
 import { connectKruise } from "../../pool-manager/platform/kruise/connect.ts";
 import type { KruisePlatform } from "../../pool-manager/platform/kruise/kruise.ts";
@@ -28,7 +28,7 @@ interface Released {
  */
 export class RecreateSubject {
   readonly #platform: KruisePlatform;
-  readonly #kube: Kube;
+  readonly #kube: KubeClient;
   readonly #images: CodeImages;
   readonly #dir: string;
   readonly #term: number;
@@ -36,7 +36,7 @@ export class RecreateSubject {
   #known = "";
   #released: Released | null = null;
 
-  private constructor(platform: KruisePlatform, kube: Kube, images: CodeImages, dir: string, term: number) {
+  private constructor(platform: KruisePlatform, kube: KubeClient, images: CodeImages, dir: string, term: number) {
     this.#platform = platform;
     this.#kube = kube;
     this.#images = images;
@@ -79,7 +79,7 @@ export class RecreateSubject {
       },
     );
     await platform.start();
-    const subject = new RecreateSubject(platform, await Kube.connect(null, namespace), images, dir, lead.term);
+    const subject = new RecreateSubject(platform, await KubeClient.connect(null, namespace), images, dir, lead.term);
     await subject.release('export default { fetch: () => new Response("first") };', "first");
     return subject;
   }

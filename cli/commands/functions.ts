@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
 import { CliError, EXIT } from "../errors.ts";
-import type { Api } from "../manage-client.ts";
+import type { ManageClient } from "../manage-client.ts";
 import { integer, listed } from "../options/arguments.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
@@ -137,7 +137,7 @@ export function functionCommands(program: Command): void {
 }
 
 /** The function as it is deployed, and with the variables of a revision that is taking over; null: it is not. */
-async function present(api: Api, name: string): Promise<FunctionView | null> {
+async function present(api: ManageClient, name: string): Promise<FunctionView | null> {
   const path = `/v1/functions/${encodeURIComponent(name)}`;
   const view = await api.get<FunctionView>(path).catch((error: CliError) => {
     if (error.code === "FUNCTION_NOT_FOUND") return null;

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import pc from "picocolors";
 import { CliError, EXIT } from "../errors.ts";
 import { send } from "../invocation.ts";
-import type { Api } from "../manage-client.ts";
+import type { ManageClient } from "../manage-client.ts";
 import { integer, listed } from "../options/arguments.ts";
 import { globals } from "../options/globals.ts";
 import { printData, say } from "../output.ts";
@@ -70,7 +70,7 @@ export function invokeCommands(program: Command): void {
     });
 }
 
-async function invoke(api: Api, name: string, options: InvokeOptions, verbose: boolean): Promise<void> {
+async function invoke(api: ManageClient, name: string, options: InvokeOptions, verbose: boolean): Promise<void> {
   const router = options.router ?? (await api.get<{ router: string | null }>("/v1/status")).router;
   if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router of its own", "name one with --router or BERTH_ROUTER", EXIT.error);
   const body = options.data ? readData(options.data) : null;

@@ -25,11 +25,11 @@ export function protectionCommands(program: Command): void {
 }
 
 async function unprotectNamespace(kubeconfig: string | null, namespace: string): Promise<string[]> {
-  const [{ Kube }, { unprotect }] = await Promise.all([
+  const [{ KubeClient }, { unprotect }] = await Promise.all([
     import("../../pool-manager/kubernetes/client.ts"),
     import("../../pool-manager/platform/kruise/disruption/unprotect.ts"),
   ]);
-  const kube = await Kube.connect(kubeconfig, namespace);
+  const kube = await KubeClient.connect(kubeconfig, namespace);
   try {
     return await unprotect(kube);
   } finally {

@@ -9,7 +9,7 @@ import { printOne } from "../output.ts";
 
 type Rollout = Static<typeof RolloutView>;
 
-const LOOK_EVERY_MS = 250;
+const CHECK_INTERVAL_MS = 250;
 
 const VERBS = {
   pause: "hold a rollout up where it is",
@@ -30,7 +30,7 @@ export function rolloutCommands(program: Command): void {
       const deadline = performance.now() + (wait === true ? 600_000 : (wait ?? 0));
       let view = await api.get<Rollout>(path);
       while (isOpen(view) && performance.now() < deadline) {
-        await sleep(LOOK_EVERY_MS);
+        await sleep(CHECK_INTERVAL_MS);
         view = await api.get<Rollout>(path);
       }
       printOne(view, format);

@@ -2,7 +2,7 @@ import { freemem } from "node:os";
 import type { Command } from "commander";
 import pc from "picocolors";
 import { CliError, EXIT } from "../errors.ts";
-import type { Api } from "../manage-client.ts";
+import type { ManageClient } from "../manage-client.ts";
 import { globals } from "../options/globals.ts";
 import { type PlatformOptions, platformConfig, withPlatformOptions } from "../options/platform-options.ts";
 import { printData, printList } from "../output.ts";
@@ -107,7 +107,7 @@ function machineChecks(): Check[] {
 }
 
 /** `onCluster`: looked at before Berth runs there as well, and routers may run apart from it. */
-async function serverChecks(api: Api, onCluster: boolean): Promise<Check[]> {
+async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Check[]> {
   let status: Status;
   try {
     status = await api.get<Status>("/v1/status");

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { Api } from "../manage-client.ts";
+import { ManageClient } from "../manage-client.ts";
 import { type Format, say } from "../output.ts";
 
 export interface Globals {
@@ -12,7 +12,7 @@ export interface Globals {
 }
 
 /** What every command gets: the API, the format, and a voice that `--quiet` silences. */
-export function globals(command: Command): { api: Api; format: Format; say: (text: string) => void; verbose: boolean } {
+export function globals(command: Command): { api: ManageClient; format: Format; say: (text: string) => void; verbose: boolean } {
   const { url, key, output, quiet, verbose } = command.optsWithGlobals<Globals>();
-  return { api: new Api(url, key ?? null), format: output, say: quiet ? () => {} : say, verbose: verbose === true };
+  return { api: new ManageClient(url, key ?? null), format: output, say: quiet ? () => {} : say, verbose: verbose === true };
 }

@@ -6,7 +6,6 @@ import { ManagerError } from "../errors.ts";
 import { refuseBroken } from "./malformed-requests.ts";
 
 const REQUEST_MS = 120_000;
-/** Milliseconds. */
 const LINGER_MS = 300;
 
 /** What is answered before anybody else answers. */
@@ -22,7 +21,7 @@ function refusing(code: "NOT_READY" | "NO_LEADER", why: string): RequestListener
 }
 
 /** The listener of the manage API: who answers there changes when this pool manager begins to lead. */
-export class Front {
+export class ApiListener {
   readonly #server: Server;
   readonly port: number;
   #handler: RequestListener;
@@ -43,11 +42,11 @@ export class Front {
   }
 
   /** Rejects with EADDRINUSE and the like. */
-  static async listen(host: string, port: number, handler: RequestListener): Promise<Front> {
+  static async listen(host: string, port: number, handler: RequestListener): Promise<ApiListener> {
     const server = createServer({ requestTimeout: REQUEST_MS, requireHostHeader: false });
     server.listen(port, listenHost(host));
     await once(server, "listening");
-    return new Front(server, handler);
+    return new ApiListener(server, handler);
   }
 
   /** Has another one answer. What is being answered gets a moment; then it ends, streams above all: they would go on with somebody else's. */

@@ -9,9 +9,9 @@ import { guard } from "./browser-guard.ts";
 
 /** Marks a request that a standby has passed on: whoever gets it leads, or nobody is asked any more. */
 const PASSED = "x-berth-standby";
-/** The table's stream has a sign of life each second; nothing else of the API takes as long. Milliseconds. */
+/** The table's stream has a sign of life each second; nothing else of the API takes as long. */
 const SILENT_MS = 60_000;
-/** A pod that is gone answers no connection, and refuses none. Milliseconds. */
+/** A pod that is gone answers no connection, and refuses none. */
 const CONNECT_MS = 1000;
 /** Nothing has been sent yet. */
 const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);

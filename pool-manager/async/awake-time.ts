@@ -1,9 +1,9 @@
-/** The time is read at least this often. Milliseconds. */
+/** The time is read at least this often. */
 const TICK_MS = 500;
-/** A reading that comes this much later than the tick tells of a gap. Milliseconds. */
+/** A reading that comes this much later than the tick tells of a gap. */
 const LATE_MS = 2000;
 
-export interface LookedTime {
+export interface AwakeTime {
   /** Milliseconds. */
   now(): number;
   /** `listener` is told of each gap, after the work in which it was noticed; at most one listens. */
@@ -15,7 +15,7 @@ export interface LookedTime {
  * time that it missed is left out for good. What it has not heard of meanwhile was not silent; an age is the time in which
  * something could have been noticed. Each reading notices a gap, not only the tick: a timer that is overdue may run first.
  */
-export function lookedTime(read: () => number, tick: (look: () => void, ms: number) => void = ticking): LookedTime {
+export function awakeTime(read: () => number, tick: (check: () => void, ms: number) => void = ticking): AwakeTime {
   let last: number | null = null;
   let missed = 0;
   let told: (ms: number) => void = () => {};
@@ -39,6 +39,6 @@ export function lookedTime(read: () => number, tick: (look: () => void, ms: numb
 }
 
 /** It keeps no process alive. */
-function ticking(look: () => void, ms: number): void {
-  setInterval(look, ms).unref();
+function ticking(check: () => void, ms: number): void {
+  setInterval(check, ms).unref();
 }

@@ -5,7 +5,7 @@ interface Batch {
 }
 
 /** Wishes of the same name that come within a short time are granted, or fail, together. */
-export class Batches {
+export class Batcher {
   readonly #everyMs: number;
   readonly #grant: (name: string, count: number) => Promise<void>;
   readonly #batches = new Map<string, Batch>();

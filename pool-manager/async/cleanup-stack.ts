@@ -1,8 +1,8 @@
-/** A step that takes longer is left behind: what hangs must keep neither the Lease nor the process. Milliseconds. */
+/** A step that takes longer is left behind: what hangs must keep neither the Lease nor the process. */
 const STEP_MS = 10_000;
 
 /** What has been opened, and is to be ended again in the reverse order. */
-export class Undo {
+export class CleanupStack {
   readonly #onError: (error: Error) => void;
   #steps: (() => unknown)[] = [];
   #isDone = false;

@@ -1,4 +1,4 @@
-import { type LookedTime, lookedTime } from "./awake-time.ts";
+import { type AwakeTime, awakeTime } from "./awake-time.ts";
 
 /** Time and scheduling, so that a simulation can own them. */
 export interface Clock {
@@ -11,11 +11,11 @@ export interface Clock {
 }
 
 /** A clock of this process. */
-type ProcessClock = Clock & Pick<LookedTime, "onGap">;
+type ProcessClock = Clock & Pick<AwakeTime, "onGap">;
 
 /** Its `now` leaves out time in which this process stood still; its timers do not, and whoever they wake looks at `now`. */
 export function processClock(): ProcessClock {
-  const { now, onGap } = lookedTime(() => performance.now());
+  const { now, onGap } = awakeTime(() => performance.now());
   return {
     now,
     onGap,

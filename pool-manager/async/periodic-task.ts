@@ -1,5 +1,5 @@
 /** Work that is done again and again, with a pause between. A round that fails is told once, and the end of that too; it ends nothing. */
-export class Repeated {
+export class PeriodicTask {
   readonly #work: () => Promise<void>;
   readonly #everyMs: number;
   readonly #onTrouble: (message: string | null) => void;

@@ -1,5 +1,5 @@
 /** Work of two kinds: any number of shared ones at once, or one exclusive one. Those that wait go in the order of their arrival. */
-export class SharedLock {
+export class ReadWriteLock {
   #shared = 0;
   #exclusive = false;
   readonly #waiting: { exclusive: boolean; start: () => void }[] = [];

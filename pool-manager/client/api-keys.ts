@@ -15,8 +15,8 @@ export type Role = (typeof ROLES)[number];
 /** Header of a client's key where `authorization` is the function's own. */
 export const API_KEY_HEADER = "x-berth-api-key";
 
-/** A file is looked at again after this: a Secret that is mounted changes without a restart. Milliseconds. */
-const LOOK_EVERY_MS = 5000;
+/** A file is looked at again after this: a Secret that is mounted changes without a restart. */
+const CHECK_INTERVAL_MS = 5000;
 const LINE = /^(\S+)\s+(\S+)\s+sha256:([0-9a-f]{64})$/;
 /** Keys whose roles are remembered, so that nothing is hashed for each invocation. */
 const MAX_REMEMBERED = 1000;
@@ -34,19 +34,19 @@ export class ApiKeys {
   readonly #path: string;
   #roles: ReadonlyMap<string, ReadonlySet<Role>> = new Map();
   #mark = "";
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  #checkedAt = Number.NEGATIVE_INFINITY;
   readonly #remembered = new Map<string, ReadonlySet<Role> | null>();
 
   /** Throws `KeyFileError` where the file cannot be read, or a line is not one. */
   constructor(path: string) {
     this.#path = path;
-    this.#look();
+    this.#check();
   }
 
   /** Null: nobody has this key. */
   rolesOf(key: string | undefined): ReadonlySet<Role> | null {
     if (!key) return null;
-    this.#lookAgain();
+    this.#recheck();
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
@@ -56,18 +56,18 @@ export class ApiKeys {
   }
 
   /** A file that has become unreadable changes nothing: nobody is locked out by a half-written one. */
-  #lookAgain(): void {
+  #recheck(): void {
     const now = performance.now();
-    if (now - this.#lookedAt < LOOK_EVERY_MS) return;
-    this.#lookedAt = now;
+    if (now - this.#checkedAt < CHECK_INTERVAL_MS) return;
+    this.#checkedAt = now;
     try {
-      this.#look();
+      this.#check();
     } catch (error) {
       if (!(error instanceof KeyFileError)) throw error;
     }
   }
 
-  #look(): void {
+  #check(): void {
     try {
       const { mtimeMs, ino, size } = statSync(this.#path);
       const mark = `${mtimeMs} ${ino} ${size}`;

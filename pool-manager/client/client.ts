@@ -8,9 +8,9 @@ import type { ReachableLink } from "./snapshot-link.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
-/** Unheard for this long, another address is asked too: a pool manager that takes over from one that stopped is found sooner. Milliseconds. */
+/** Unheard for this long, another address is asked too: a pool manager that takes over from one that stopped is found sooner. */
 const ELSEWHERE_AFTER_MS = 2000;
-/** An address of a pod that is gone answers no connection, and refuses none; the Service then leads to another pod. Milliseconds. */
+/** An address of a pod that is gone answers no connection, and refuses none; the Service then leads to another pod. */
 const CONNECT_MS = 1000;
 const CONNECT_OTHER_MS = 300;
 /** Reports under way at once; further ones are dropped, since the next ones say the same. */
@@ -129,7 +129,7 @@ export class ManagerClient implements ReachableLink {
     req.on("error", (error) => {
       if (!req.destroyed) this.#reason = error.message;
     });
-    req.on("close", () => this.#again());
+    req.on("close", () => this.#retryLater());
     const connectMs = elsewhere === null ? CONNECT_MS : CONNECT_OTHER_MS;
     req.on("socket", (socket) => {
       const connected = expiry(connectMs, () => this.#drop(req, `no connection within ${connectMs} ms`));
@@ -184,7 +184,7 @@ export class ManagerClient implements ReachableLink {
     req.destroy();
   }
 
-  #again(): void {
+  #retryLater(): void {
     if (this.#closed) return;
     for (const listener of this.#listeners) listener({ type: "lost", reason: this.#reason });
     this.#timer = setTimeout(() => this.#open(), this.#pauseMs * (0.5 + Math.random()));

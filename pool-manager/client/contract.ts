@@ -140,14 +140,14 @@ export interface PoolManagerLink {
   leave(): void;
 }
 
-/** Signs of life of either side are this far apart; a side that hears none for `LINK_SILENT_MS` gives the other up. Milliseconds. */
+/** Signs of life of either side are this far apart; a side that hears none for `LINK_SILENT_MS` gives the other up. */
 export const LINK_ALIVE_MS = 1000;
 export const LINK_SILENT_MS = 3000;
 
-/** Longest that an answer of the manage API waits for routers to confirm a change; a router that is later only knows it later. Milliseconds. */
+/** Longest that an answer of the manage API waits for routers to confirm a change; a router that is later only knows it later. */
 export const CONFIRM_MS = 1000;
 
-/** Invocations that run on a deleted function, or on an instance that has to go, get this long. Milliseconds. */
+/** Invocations that run on a deleted function, or on an instance that has to go, get this long. */
 export const DELETE_GRACE_MS = 2000;
 
 /** Milliseconds between two repetitions of an unchanged demand report, and until one expires. */

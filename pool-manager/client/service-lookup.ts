@@ -2,9 +2,9 @@ import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 
-/** A name server that has not answered by then is passed over where the variable is there. Milliseconds. */
+/** A name server that has not answered by then is passed over where the variable is there. */
 const PATIENCE_MS = 250;
-/** So long an answer that came too late counts for the next connection. Milliseconds. */
+/** So long an answer that came too late counts for the next connection. */
 const LATE_COUNTS_MS = 10_000;
 
 type Resolve = (name: string) => Promise<LookupAddress[]>;

@@ -3,7 +3,7 @@ import type { PoolManagerLink, TableChange } from "./contract.ts";
 import { parseSaved, type SavedTable, TableError } from "./parse.ts";
 import type { TableSnapshots } from "./snapshot.ts";
 
-/** A router that has no table by then asks Redis, and again until it has one. Milliseconds. */
+/** A router that has no table by then asks Redis, and again until it has one. */
 const ASK_AFTER_MS = 500;
 
 /** A pool manager's link that can be told of a second address. */

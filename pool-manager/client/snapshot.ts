@@ -3,19 +3,19 @@ import type { PoolManagerLink, RouterPeer, TableFunction } from "./contract.ts";
 import type { SavedTable } from "./parse.ts";
 import { RedisConnector } from "./redis-connector.ts";
 
-/** A small table is written at most this often. Milliseconds. */
+/** A small table is written at most this often. */
 const SAVE_EVERY_MS = 200;
-/** A large one of a fleet that changes all the time is at most this old, and what a write takes. Milliseconds. */
+/** A large one of a fleet that changes all the time is at most this old, and what a write takes. */
 const MAX_PAUSE_MS = 5000;
 /** Writes of it take at most a twentieth of the time, and so many bytes of the network. */
 const PAUSE_PER_WRITE = 20;
 const BYTES_PER_MS = 2000;
 const COMMAND_MS = 500;
-/** A connection on which an answer is missing for this long is made anew: its other end may be gone. Milliseconds. */
+/** A connection on which an answer is missing for this long is made anew: its other end may be gone. */
 const SILENT_MS = 2000;
-/** Whether it is still there is asked after this: Redis may have been flushed. Milliseconds. */
-const LOOK_EVERY_MS = 2000;
-/** It is written again after this, changed or not: what is there may be damaged. Milliseconds. */
+/** Whether it is still there is asked after this: Redis may have been flushed. */
+const CHECK_INTERVAL_MS = 2000;
+/** It is written again after this, changed or not: what is there may be damaged. */
 const SAVE_AGAIN_MS = 60_000;
 
 /**
@@ -74,12 +74,12 @@ export class TableSnapshots {
         Math.max(SAVE_EVERY_MS, notBefore - performance.now()),
       );
     };
-    const look = async () => {
+    const check = async () => {
       const isSame = saved !== null && saved.routers === JSON.stringify(routers()) && performance.now() - saved.at < SAVE_AGAIN_MS;
       if ((!isSame || !(await this.#isThere(url))) && !isOver) later();
     };
     const unsubscribe = link.subscribe(later);
-    const looking = setInterval(() => void look(), LOOK_EVERY_MS);
+    const looking = setInterval(() => void check(), CHECK_INTERVAL_MS);
     return () => {
       isOver = true;
       clearInterval(looking);

@@ -50,7 +50,7 @@ export interface Deployed {
 
 export type TrafficChange = { active?: string | undefined } & Partial<Traffic>;
 
-interface Held {
+interface StoredFunction {
   record: FunctionRecord;
   secrets: Secrets;
   /** Number of the latest revision that was found of a function whose record was lost. */
@@ -65,8 +65,8 @@ export class FunctionRegistry {
   readonly #store: FunctionStore;
   readonly #buildImage: BuildImage;
   readonly #changed: (uid: string, name: string) => void;
-  readonly #byName = new Map<string, Held>();
-  readonly #byUid = new Map<string, Held>();
+  readonly #byName = new Map<string, StoredFunction>();
+  readonly #byUid = new Map<string, StoredFunction>();
   /** By uid: they are looked for again and again, and most functions are not among them. */
   readonly #wanting = new Map<string, FunctionRecord>();
   /** In order. */
@@ -87,7 +87,7 @@ export class FunctionRegistry {
   }
 
   async load(): Promise<void> {
-    for (const held of await this.#store.load()) this.#hold(held);
+    for (const stored of await this.#store.load()) this.#remember(stored);
   }
 
   /** Sorted by name. */
@@ -115,7 +115,7 @@ export class FunctionRegistry {
   }
 
   get(name: string): FunctionRecord {
-    return this.#held(name).record;
+    return this.#storedOf(name).record;
   }
 
   /** Code that some revision has already; another function may be deployed with it. */
@@ -142,10 +142,10 @@ export class FunctionRegistry {
 
   /** What keeps a served revision from being started, whatever its instances do; empty: nothing. */
   problemsOf(uid: string): string[] {
-    const held = this.#byUid.get(uid);
-    if (!held) return [];
-    return servedRevisions(held.record).flatMap((revision) => {
-      const lost = lostSecrets(revision, held.secrets[revision.id]);
+    const stored = this.#byUid.get(uid);
+    if (!stored) return [];
+    return servedRevisions(stored.record).flatMap((revision) => {
+      const lost = lostSecrets(revision, stored.secrets[revision.id]);
       return lost.length > 0 ? [`${revision.id} cannot be started: ${lostInWords(lost)}`] : [];
     });
   }
@@ -158,11 +158,11 @@ export class FunctionRegistry {
   deploy(name: string, make: (current?: InForce) => Manifest, code?: CodeRef, placing: Placing = {}): Promise<Deployed> {
     return this.exclusively(async () => {
       const existing = this.#byName.get(name);
-      if (!existing && !code) this.#held(name);
+      if (!existing && !code) this.#storedOf(name);
       const manifest = make(existing && inForce(existing));
-      const held = existing ?? this.#create(name, manifest);
-      const ref = code ?? codeOf(baseRevision(held.record));
-      return this.#put(held, manifest, ref, (record, revision) => deployed(record, revision, placing));
+      const stored = existing ?? this.#create(name, manifest);
+      const ref = code ?? codeOf(baseRevision(stored.record));
+      return this.#put(stored, manifest, ref, (record, revision) => deployed(record, revision, placing));
     });
   }
 
@@ -172,49 +172,49 @@ export class FunctionRegistry {
       if (!declaration.isPending()) return;
       const existing = this.#byName.get(declaration.name);
       const code = await declaration.code();
-      const { held, manifest } = existing
-        ? { held: existing, manifest: await declaration.manifest(() => secretsOf(existing)) }
+      const { stored, manifest } = existing
+        ? { stored: existing, manifest: await declaration.manifest(() => secretsOf(existing)) }
         : ((await this.#recovered(declaration, code)) ?? (await this.#begun(declaration)));
-      await this.#put(held, manifest, code, (record, revision) => declared(record, revision, declaration), declaration);
+      await this.#put(stored, manifest, code, (record, revision) => declared(record, revision, declaration), declaration);
     });
   }
 
-  async #begun(declaration: Declaration): Promise<{ held: Held; manifest: Manifest }> {
+  async #begun(declaration: Declaration): Promise<{ stored: StoredFunction; manifest: Manifest }> {
     const manifest = await declaration.manifest(() => ({}));
-    return { held: this.#create(declaration.name, manifest), manifest };
+    return { stored: this.#create(declaration.name, manifest), manifest };
   }
 
   /**
    * A declaration without a record that says exactly what a former revision was made of is that function: its instances
    * serve on, as the revision that they have loaded.
    */
-  async #recovered(declaration: Declaration, code: CodeRef): Promise<{ held: Held; manifest: Manifest } | null> {
+  async #recovered(declaration: Declaration, code: CodeRef): Promise<{ stored: StoredFunction; manifest: Manifest } | null> {
     for (const former of await declaration.former()) {
       if (this.#byUid.has(former.uid) || this.retention.isOver(former.uid)) continue;
       const manifest = await declaration.manifest(() => former.secrets);
       if (identityOf(former.uid, hashOf(manifest, code)) !== former.identity) continue;
-      return { held: { ...this.#create(declaration.name, manifest, former), continues: former.highest }, manifest };
+      return { stored: { ...this.#create(declaration.name, manifest, former), continues: former.highest }, manifest };
     }
     return null;
   }
 
   /** Gives a function this manifest and code, as a new revision where it has none like it; `place` says which is invoked then. */
   async #put(
-    held: Held,
+    stored: StoredFunction,
     manifest: Manifest,
     ref: CodeRef,
     place: (record: FunctionRecord, revision: string) => Placed,
     declaration?: Declaration,
   ): Promise<Deployed> {
     const hash = hashOf(manifest, ref);
-    const same = held.record.revisions.find((revision) => revision.hash === hash);
-    const revision = same ?? (await this.#revise(held.record, manifest, ref, hash));
-    const changed: FunctionRecord = { ...held.record, latest: revision.id, scaling: scalingOf(manifest), rolloutPolicy: manifest.rollout };
+    const same = stored.record.revisions.find((revision) => revision.hash === hash);
+    const revision = same ?? (await this.#revise(stored.record, manifest, ref, hash));
+    const changed: FunctionRecord = { ...stored.record, latest: revision.id, scaling: scalingOf(manifest), rolloutPolicy: manifest.rollout };
     const record = { ...changed, ...place(changed, revision.id) };
-    const secrets = { ...held.secrets };
+    const secrets = { ...stored.secrets };
     if (!same) {
       // Of revisions that nothing is left of some instance may still have the number.
-      record.nextRevision = held.continues === undefined ? record.nextRevision + 1 : held.continues + 1 + MAX_REVISIONS;
+      record.nextRevision = stored.continues === undefined ? record.nextRevision + 1 : stored.continues + 1 + MAX_REVISIONS;
       record.revisions = [...record.revisions, revision];
     }
     // Also of a revision that there is: its values may be lost, and these are the same.
@@ -227,7 +227,7 @@ export class FunctionRegistry {
   /** Makes an older revision active: the named one, or the one that was before; or one that is about to be replaced stays. */
   rollback(name: string, to?: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
-      const { record, secrets } = this.#held(name);
+      const { record, secrets } = this.#storedOf(name);
       if (!to && isRolling(record.rollout)) return this.#moveOn({ ...record, ...end(record, record.rollout, "undone", BY_HAND) });
       const target = to ? record.revisions.find((revision) => revision.id === to) : rollbackTarget(record);
       if (!target && to) throw new ManagerError("REVISION_NOT_FOUND", `${name} has no revision ${to}`, "revision");
@@ -239,7 +239,7 @@ export class FunctionRegistry {
   /** Shares invocations out; what is left out stays as it is, except that another active revision ends the split. */
   setTraffic(name: string, { active, split, aliases }: TrafficChange): Promise<FunctionRecord> {
     return this.exclusively(async () => {
-      const { record, secrets } = this.#held(name);
+      const { record, secrets } = this.#storedOf(name);
       if (isRolling(record.rollout) && (active !== undefined || split)) {
         throw new ManagerError("ROLLOUT_RUNNING", `${record.rollout.to} is taking over from ${record.rollout.from}, and its share with it`);
       }
@@ -254,7 +254,7 @@ export class FunctionRegistry {
   /** Holds a rollout up, lets it go on, or has the old revision return. Throws `ROLLOUT_OVER`. */
   steer(name: string, verb: "pause" | "resume" | "undo"): Promise<FunctionRecord> {
     return this.exclusively(async () => {
-      const { record } = this.#held(name);
+      const { record } = this.#storedOf(name);
       const { rollout } = record;
       if (!isRolling(rollout))
         throw new ManagerError("ROLLOUT_OVER", rollout ? `the rollout of ${rollout.to} is ${rollout.state}` : `${name} has had no rollout`);
@@ -281,17 +281,17 @@ export class FunctionRegistry {
   }
 
   async #moveOn(moved: FunctionRecord): Promise<FunctionRecord> {
-    const { record: before, secrets } = this.#held(moved.name);
+    const { record: before, secrets } = this.#storedOf(moved.name);
     const record = activated(moved, before.active, new Date().toISOString());
     await this.#store.progress(record, secrets);
-    this.#hold({ record, secrets });
+    this.#remember({ record, secrets });
     this.#changed(record.uid, record.name);
     return record;
   }
 
   remove(name: string): Promise<FunctionRecord> {
     return this.exclusively(async () => {
-      const { record } = this.#held(name);
+      const { record } = this.#storedOf(name);
       await this.#store.remove(record);
       return this.#drop(record);
     });
@@ -300,8 +300,8 @@ export class FunctionRegistry {
   /** It is gone from the store. */
   withdraw(name: string): Promise<void> {
     return this.exclusively(async () => {
-      const held = this.#byName.get(name);
-      if (held) this.#drop(held.record);
+      const stored = this.#byName.get(name);
+      if (stored) this.#drop(stored.record);
     });
   }
 
@@ -316,7 +316,7 @@ export class FunctionRegistry {
     return record;
   }
 
-  #create(name: string, manifest: Manifest, former?: Former): Held {
+  #create(name: string, manifest: Manifest, former?: Former): StoredFunction {
     if (this.#byName.size >= MAX_FUNCTIONS) {
       throw new ManagerError("TOO_MANY_FUNCTIONS", `${MAX_FUNCTIONS} functions are deployed already`);
     }
@@ -341,27 +341,27 @@ export class FunctionRegistry {
     await this.#store.save(record, own, declaration);
     const superseded = (this.#byName.get(changed.name)?.record.revisions ?? []).filter(({ id }) => !kept.has(id));
     this.retention.end(contentOf(superseded), `a newer revision of ${record.name} took its place`);
-    this.#hold({ record, secrets: own });
+    this.#remember({ record, secrets: own });
     this.#changed(record.uid, record.name);
     return record;
   }
 
-  #hold(held: Held): void {
-    const { name } = held.record;
+  #remember(stored: StoredFunction): void {
+    const { name } = stored.record;
     if (!this.#byName.has(name)) this.#names.splice(placeOf(name, this.#names), 0, name);
     this.#list = null;
-    for (const { layer } of held.record.revisions) this.#byLayer.set(layer, held.record.uid);
-    this.#byName.set(held.record.name, held);
-    this.#byUid.set(held.record.uid, held);
-    const { uid, scaling, rollout } = held.record;
-    if (scaling.minScale > 0 || isRolling(rollout)) this.#wanting.set(uid, held.record);
+    for (const { layer } of stored.record.revisions) this.#byLayer.set(layer, stored.record.uid);
+    this.#byName.set(stored.record.name, stored);
+    this.#byUid.set(stored.record.uid, stored);
+    const { uid, scaling, rollout } = stored.record;
+    if (scaling.minScale > 0 || isRolling(rollout)) this.#wanting.set(uid, stored.record);
     else this.#wanting.delete(uid);
   }
 
-  #held(name: string): Held {
-    const held = this.#byName.get(name);
-    if (!held) throw new ManagerError("FUNCTION_NOT_FOUND", `there is no function ${JSON.stringify(name)}`, "name");
-    return held;
+  #storedOf(name: string): StoredFunction {
+    const stored = this.#byName.get(name);
+    if (!stored) throw new ManagerError("FUNCTION_NOT_FOUND", `there is no function ${JSON.stringify(name)}`, "name");
+    return stored;
   }
 
   /** Runs `work` while no function changes. */
@@ -392,14 +392,14 @@ function lostInWords(names: readonly string[]): string {
   return `the values of its secrets are lost (${names.join(", ")}): deploy it again with them`;
 }
 
-function inForce({ record, secrets }: Held): InForce {
+function inForce({ record, secrets }: StoredFunction): InForce {
   const base = baseRevision(record);
   const values = secrets[base.id] ?? {};
   return { ...manifestOf(record, { ...values }), name: record.name, lostSecrets: lostSecrets(base, values) };
 }
 
 /** Values of the secrets in force. Throws `SECRETS_LOST`. */
-function secretsOf({ record, secrets }: Held): Record<string, string> {
+function secretsOf({ record, secrets }: StoredFunction): Record<string, string> {
   const base = baseRevision(record);
   refuseLost(record.name, lostSecrets(base, secrets[base.id]));
   return { ...secrets[base.id] };

@@ -25,7 +25,7 @@ export interface Collector {
   end(ids: Iterable<string>, reason: string): void;
 }
 
-/** What nobody has asked about for this long is forgotten: it is not there any more. Milliseconds. */
+/** What nobody has asked about for this long is forgotten: it is not there any more. */
 const FORGET_MS = 7_200_000;
 /** Ends that are remembered. */
 const MAX_ENDS = 50_000;

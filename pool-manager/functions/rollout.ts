@@ -2,7 +2,7 @@ import { type FunctionRecord, type Revision, type Rollout, type RolloutPolicy, s
 
 /** So few invocations tell nothing while a step is still being watched. */
 const MIN_SAMPLE = 20;
-/** A step whose instances do not come within this time is given up. Milliseconds. */
+/** A step whose instances do not come within this time is given up. */
 export const STALLED_MS = 600_000;
 
 /** What is seen of a rollout. */

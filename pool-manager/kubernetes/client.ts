@@ -1,7 +1,7 @@
 import { isOutrun, KubeError } from "./error.ts";
 import { errorOf, type Transport } from "./transport.ts";
 
-/** A request that the API server has not answered by then has failed: a hung webhook would hold it for 10 s. Milliseconds. */
+/** A request that the API server has not answered by then has failed: a hung webhook would hold it for 10 s. */
 const TIMEOUT_MS = 5000;
 /** Characters of a strange answer that are told. */
 const MAX_QUOTED = 160;
@@ -24,7 +24,7 @@ interface Request {
  * The Kubernetes API over one keep-alive agent: addresses and credentials come from @kubernetes/client-node,
  * whose own calls open a TLS connection each (measured 4.5 ms against 0.8).
  */
-export class Kube {
+export class KubeClient {
   readonly #transport: Transport;
   readonly server: URL;
   readonly namespace: string;
@@ -48,7 +48,7 @@ export class Kube {
   }
 
   /** Reads the kubeconfig file, or KUBECONFIG, or ~/.kube/config, or the pod's service account. Throws when there is none. */
-  static async connect(kubeconfig: string | null, namespace: string): Promise<Kube> {
+  static async connect(kubeconfig: string | null, namespace: string): Promise<KubeClient> {
     const [{ KubeConfig }, { HttpsTransport }] = await Promise.all([import("@kubernetes/client-node"), import("./https-transport.ts")]);
     const config = new KubeConfig();
     if (kubeconfig) config.loadFromFile(kubeconfig);
@@ -56,12 +56,12 @@ export class Kube {
     const cluster = config.getCurrentCluster();
     if (!cluster) throw new KubeError(0, "NoCluster", "the kubeconfig names no cluster for its current context");
     const server = new URL(cluster.server);
-    return new Kube(new HttpsTransport(config, server), server, namespace);
+    return new KubeClient(new HttpsTransport(config, server), server, namespace);
   }
 
   /** The API server that this transport leads to. */
-  static over(transport: Transport, namespace: string, server = "https://api.invalid"): Kube {
-    return new Kube(transport, new URL(server), namespace);
+  static over(transport: Transport, namespace: string, server = "https://api.invalid"): KubeClient {
+    return new KubeClient(transport, new URL(server), namespace);
   }
 
   get<T>(path: string, query?: Record<string, string>, timeoutMs = TIMEOUT_MS): Promise<T> {

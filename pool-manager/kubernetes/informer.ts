@@ -1,24 +1,24 @@
 import type { KubeObject } from "../platform/kruise/objects/objects.ts";
-import type { Kube } from "./client.ts";
+import type { KubeClient } from "./client.ts";
 import { KubeError } from "./error.ts";
 import { type Change, isBefore, ObjectCache } from "./object-cache.ts";
-import { patiently } from "./retry.ts";
-import { Freshness } from "./staleness.ts";
+import { withRetries } from "./retry.ts";
+import { StalenessReport } from "./staleness.ts";
 import { eventOf, isVersion } from "./watch-event.ts";
 
 export type { Change } from "./object-cache.ts";
 
 const PAGE = "500";
 const LIST_TIMEOUT_MS = 30_000;
-/** The server ends a watch after this. Seconds. */
+/** The server ends a watch after this. */
 const WATCH_SECONDS = 40;
-/** One that has not been ended by then is dead. Seconds. */
+/** One that has not been ended by then is dead. */
 const GRACE_SECONDS = 5;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
-/** A watch that ends sooner, with nothing heard, is opened again after a pause. Milliseconds. */
+/** A watch that ends sooner, with nothing heard, is opened again after a pause. */
 const SHORT_WATCH_MS = 1000;
-/** A watch that is refused, or not answered, has ended by then. Milliseconds. */
+/** A watch that is refused, or not answered, has ended by then. */
 const STEADY_MS = 6000;
 /** Everything is listed anew after this even where nothing seems wrong: what was missed for whatever reason is mended. */
 const RELIST_MS = 300_000;
@@ -29,7 +29,7 @@ interface List<T> {
 }
 
 /** What a reflector needs of the Kubernetes API. */
-type Source = Pick<Kube, "get" | "stream"> & Partial<Pick<Kube, "onListing">>;
+type Source = Pick<KubeClient, "get" | "stream"> & Partial<Pick<KubeClient, "onListing">>;
 
 /** What has to follow the end of a watch. */
 type Next = "watch" | "list";
@@ -39,7 +39,7 @@ type Next = "watch" | "list";
  * after a look whether the server's history still reaches that far; whatever the server refuses or reports as an error
  * is followed by a new listing, and so are five minutes. What it knew stays until a listing or an event says otherwise.
  */
-export class Reflector<T extends KubeObject> {
+export class Informer<T extends KubeObject> {
   readonly #kube: Source;
   readonly #path: string;
   readonly #selector: string;
@@ -58,7 +58,7 @@ export class Reflector<T extends KubeObject> {
   #isUseless = false;
   #pauseMs = FIRST_PAUSE_MS;
   readonly #closing = new AbortController();
-  readonly #freshness: Freshness;
+  readonly #staleness: StalenessReport;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
   /** Which of the selected objects are kept; one that no longer is counts as deleted. */
   accepts: (object: T) => boolean = () => true;
@@ -71,7 +71,7 @@ export class Reflector<T extends KubeObject> {
     this.#path = path;
     this.#selector = selector;
     this.#cache = new ObjectCache<T>(onChange);
-    this.#freshness = new Freshness((message) => kube.onListing?.(path.slice(path.lastIndexOf("/") + 1), message));
+    this.#staleness = new StalenessReport((message) => kube.onListing?.(path.slice(path.lastIndexOf("/") + 1), message));
   }
 
   /**
@@ -79,9 +79,9 @@ export class Reflector<T extends KubeObject> {
    * resource, and where rights are missing for longer than a moment.
    */
   start(): Promise<void> {
-    return patiently(() => this.startAtOnce(), {
+    return withRetries(() => this.startAtOnce(), {
       stop: this.#closing.signal,
-      onTrouble: (message) => message !== null && this.#freshness.failed(message, true),
+      onTrouble: (message) => message !== null && this.#staleness.failed(message, true),
     });
   }
 
@@ -133,7 +133,7 @@ export class Reflector<T extends KubeObject> {
       this.#cache.replace(items, version, anew);
       this.#version = version;
       this.#next = "watch";
-      if (!this.#synced) this.#freshness.renewed();
+      if (!this.#synced) this.#staleness.renewed();
       this.#synced = true;
       this.#firstSync?.resolve();
       this.#firstSync = null;
@@ -146,18 +146,18 @@ export class Reflector<T extends KubeObject> {
         return;
       }
       this.#failed(error as Error);
-      this.#again(() => void this.#list());
+      this.#retryLater(() => void this.#list());
     }
   }
 
   #failed({ message }: Error): void {
-    this.#freshness.failed(`${message}; it is tried again`, !this.#synced);
+    this.#staleness.failed(`${message}; it is tried again`, !this.#synced);
   }
 
   /** A watch tells what happens. */
   #isSteady(): void {
     this.#pauseMs = FIRST_PAUSE_MS;
-    this.#freshness.renewed();
+    this.#staleness.renewed();
   }
 
   async #pages(): Promise<{ items: T[]; version: string }> {
@@ -200,8 +200,8 @@ export class Reflector<T extends KubeObject> {
       else this.#watch();
     } catch (error) {
       this.#failed(error as Error);
-      if ((error as KubeError).status > 0) this.#again(() => void this.#list());
-      else this.#again(() => void this.#resume());
+      if ((error as KubeError).status > 0) this.#retryLater(() => void this.#list());
+      else this.#retryLater(() => void this.#resume());
     }
   }
 
@@ -243,7 +243,7 @@ export class Reflector<T extends KubeObject> {
     this.#isUseless = false;
     if (failure) this.#failed(failure);
     const pause = failure !== null || isShort;
-    if (pause) this.#again(go);
+    if (pause) this.#retryLater(go);
     else go();
   }
 
@@ -278,7 +278,7 @@ export class Reflector<T extends KubeObject> {
     this.#give("list");
   }
 
-  #again(what: () => void): void {
+  #retryLater(what: () => void): void {
     if (this.#closed) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = setTimeout(what, this.#pauseMs * (0.5 + Math.random()));

@@ -2,12 +2,12 @@ import type { KubeError } from "./error.ts";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
-/** What was written is written again after this: somebody may have undone it. Milliseconds. */
-const AGAIN_MS = 300_000;
+/** What was written is written again after this: somebody may have undone it. */
+const REWRITE_MS = 300_000;
 
 /** A write that nothing waits for: it is tried until it succeeds, in growing pauses, and made again now and then. */
-export class KeptWrite {
-  readonly #againMs: number;
+export class PersistentWrite {
+  readonly #rewriteMs: number;
   readonly #write: () => Promise<unknown>;
   readonly #onTrouble: (message: string | null) => void;
   #pauseMs = FIRST_PAUSE_MS;
@@ -19,15 +19,15 @@ export class KeptWrite {
   #isOutdated = false;
 
   /** `onTrouble` is told once that it fails, and null once it has succeeded after that. */
-  constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void, againMs = AGAIN_MS) {
-    this.#againMs = againMs;
+  constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void, rewriteMs = REWRITE_MS) {
+    this.#rewriteMs = rewriteMs;
     this.#write = write;
     this.#onTrouble = onTrouble;
     void this.#try();
   }
 
   /** There is something else to write: it is written at once, or after the write that is under way; one that fails keeps its pauses. */
-  again(): void {
+  rewrite(): void {
     if (this.#closed) return;
     if (this.#isWriting) this.#isOutdated = true;
     else if (this.#pauseMs === FIRST_PAUSE_MS) void this.#try();
@@ -49,7 +49,7 @@ export class KeptWrite {
     if (this.#closed) return;
     this.#tell(failure);
     if (!failure && this.#isOutdated) return this.#try();
-    const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : this.#againMs;
+    const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : this.#rewriteMs;
     this.#pauseMs = failure ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
     this.#timer = setTimeout(() => void this.#try(), pauseMs).unref();
   }

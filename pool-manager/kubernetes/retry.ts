@@ -1,19 +1,19 @@
 import { RegistryError } from "../images/registry.ts";
 import { KubeError } from "./error.ts";
 
-/** How long a start goes on asking where the cluster only cannot answer now. Milliseconds. */
+/** How long a start goes on asking where the cluster only cannot answer now. */
 const BOUND_MS = 20_000;
-/** A refusal of rights may be a moment's: an API server that has just begun has not read them yet. Milliseconds. */
+/** A refusal of rights may be a moment's: an API server that has just begun has not read them yet. */
 export const FORBIDDEN_MS = 5000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 2000;
-/** No longer than this is waited because the API server asks for it. Milliseconds. */
+/** No longer than this is waited because the API server asks for it. */
 export const MAX_RETRY_AFTER_MS = 5000;
 
 /** How an error is to be taken: it passes, it may pass within moments, or it stays. */
-export type Prospect = "passing" | "perhaps" | "final";
+export type Outlook = "passing" | "perhaps" | "final";
 
-export function prospectOf(error: unknown): Prospect {
+export function outlookOf(error: unknown): Outlook {
   if (!(error instanceof KubeError || error instanceof RegistryError)) return "final";
   const { status } = error;
   // Right after its start an API server may not serve yet what others have defined.
@@ -22,7 +22,7 @@ export function prospectOf(error: unknown): Prospect {
   return status === 401 || status === 403 ? "perhaps" : "final";
 }
 
-export interface Patience {
+export interface RetryOptions {
   /** Ends it with its reason. */
   stop: AbortSignal;
   /** Told once what is tried again, and null when that is over. */
@@ -32,7 +32,7 @@ export interface Patience {
 }
 
 /** Does what only needs the cluster to answer again, with growing pauses, within a bound. Rejects with the last error, which then says how long it was tried. */
-export async function patiently<T>(work: () => Promise<T>, { stop, onTrouble, boundMs = BOUND_MS }: Patience): Promise<T> {
+export async function withRetries<T>(work: () => Promise<T>, { stop, onTrouble, boundMs = BOUND_MS }: RetryOptions): Promise<T> {
   const tries = new Tries(boundMs);
   for (;;) {
     stop.throwIfAborted();
@@ -62,7 +62,7 @@ class Tries {
 
   /** When to try again, in milliseconds. Throws the error where it does not pass, or not within the bound. */
   next(error: unknown): number {
-    const prospect = prospectOf(error);
+    const prospect = outlookOf(error);
     if (prospect === "final") throw error;
     const now = performance.now();
     this.#refusedAt = prospect === "perhaps" ? (this.#refusedAt ?? now) : null;

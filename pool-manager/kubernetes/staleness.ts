@@ -1,8 +1,8 @@
-/** What is not up to date for less than this is no news: an API server may be starting anew. Milliseconds. */
+/** What is not up to date for less than this is no news: an API server may be starting anew. */
 const TOLD_AFTER_MS = 20_000;
 
 /** Tells that what is known of the objects of one kind gets out of date, once, and once that it is up to date again. */
-export class Freshness {
+export class StalenessReport {
   readonly #tell: (message: string | null) => void;
   #failingSince: number | null = null;
   #isTold = false;

@@ -1,5 +1,5 @@
-import type { Kube } from "./client.ts";
-import { type Patience, patiently } from "./retry.ts";
+import type { KubeClient } from "./client.ts";
+import { type RetryOptions, withRetries } from "./retry.ts";
 
 /** Minor versions of Kubernetes 1 between which the test suite has run, both included. */
 const OLDEST_MINOR = 30;
@@ -16,7 +16,7 @@ export interface KubernetesVersion {
 }
 
 /** Any version is accepted: what Berth uses of Kubernetes is older than all of these. Rejects with `KubeError`. */
-export async function kubernetesVersion(kube: Pick<Kube, "get">): Promise<KubernetesVersion> {
+export async function kubernetesVersion(kube: Pick<KubeClient, "get">): Promise<KubernetesVersion> {
   const { gitVersion } = await kube.get<{ gitVersion: string }>("/version");
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
   const isTested = major === "1" && Number(minor) >= OLDEST_MINOR && Number(minor) <= NEWEST_MINOR;
@@ -25,9 +25,9 @@ export async function kubernetesVersion(kube: Pick<Kube, "get">): Promise<Kubern
 }
 
 /** Tells, once, of a version that Berth was not tested with or that cannot be read. Neither ends a start; rejects only when that is told to stop. */
-export async function tellKubernetesVersion(kube: Pick<Kube, "get">, { stop, onTrouble }: Patience): Promise<void> {
-  const quietly: Patience = { stop, onTrouble: () => {}, boundMs: BOUND_MS };
-  const { warning } = await patiently(() => kubernetesVersion(kube), quietly).catch(({ message }: Error) => {
+export async function tellKubernetesVersion(kube: Pick<KubeClient, "get">, { stop, onTrouble }: RetryOptions): Promise<void> {
+  const quietly: RetryOptions = { stop, onTrouble: () => {}, boundMs: BOUND_MS };
+  const { warning } = await withRetries(() => kubernetesVersion(kube), quietly).catch(({ message }: Error) => {
     stop.throwIfAborted();
     return { warning: `the version of Kubernetes is unknown: ${message}` };
   });

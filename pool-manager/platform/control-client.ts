@@ -5,9 +5,9 @@ import { BEAT_HEADER, BEATS_QUERY, type BeatLine, type ControlLine, type LoadAns
 import { SIGNATURE_HEADER, signRequest } from "../../runtime-images/protocol/signature.ts";
 import { pinnedAgent } from "./pinned-agent.ts";
 import { PlatformError } from "./platform.ts";
-import { silences, type Watched } from "./silence-detector.ts";
+import { silenceDetector, type WatchedStream } from "./silence-detector.ts";
 
-/** The event stream's connection, and that of an order for which none is open yet. Milliseconds. */
+/** The event stream's connection, and that of an order for which none is open yet. */
 const FOLLOW_MS = 2000;
 export const ORDER_MS = 1000;
 /**
@@ -16,13 +16,13 @@ export const ORDER_MS = 1000;
  */
 const POD_ANSWER_MS = 2000;
 const SOCKET_ANSWER_MS = 5000;
-/** An instance whose beats come meanwhile is busy, not gone: it may take that long. Milliseconds. */
+/** An instance whose beats come meanwhile is busy, not gone: it may take that long. */
 const BUSY_MS = 6000;
-/** One that has been silent for almost as long when the order begins has at least that long. Milliseconds. */
+/** One that has been silent for almost as long when the order begins has at least that long. */
 const LEAST_MS = 250;
 /** An instance that has said that it beats is gone when so many beats have not come. */
 const BEATS_MISSED = 4;
-/** No runtime beats more rarely. Milliseconds. */
+/** No runtime beats more rarely. */
 const RAREST_BEAT_MS = 60_000;
 
 /** Where an instance's control API is: a Unix socket, or a TLS port whose certificate is pinned. */
@@ -35,7 +35,7 @@ export class ControlClient {
   readonly #answerMs: number;
   #events: IncomingMessage | null = null;
   /** Of the event stream; null: there is none, or the instance sends no beats. */
-  #beats: Watched | null = null;
+  #beats: WatchedStream | null = null;
   #closed = false;
 
   constructor(address: ControlAddress) {
@@ -101,7 +101,7 @@ export class ControlClient {
     const everyMs = Number(res.headers[BEAT_HEADER] ?? 0);
     if (!(everyMs > 0 && everyMs <= RAREST_BEAT_MS)) return;
     const limitMs = BEATS_MISSED * everyMs;
-    const beats = silences().watch(limitMs, () => onSilent(new Error(`silent for ${limitMs / 1000} s`)));
+    const beats = silenceDetector().watch(limitMs, () => onSilent(new Error(`silent for ${limitMs / 1000} s`)));
     this.#beats = beats;
     res.on("data", () => beats.heard());
     res.on("close", () => {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
-import type { Kube } from "../kubernetes/client.ts";
+import type { KubeClient } from "../kubernetes/client.ts";
 import type { Connected, KruiseConfig } from "./kruise/connect.ts";
 import { instanceDir } from "./local/instance-dir.ts";
 import { LocalPlatform } from "./local/local.ts";
@@ -52,13 +52,13 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
   if (config.kind === "kruise") {
     const { connectKruise } = await import("./kruise/connect.ts");
     const entryProgram = join(root, ENTRY_PROGRAM);
-    const { Leadership } = await import("./kruise/leader-election/leader-election.ts");
+    const { LeaderElection } = await import("./kruise/leader-election/leader-election.ts");
     const { highestTerm } = await import("./kruise/leader-election/terms.ts");
     const { blob, url, onLeader, onLost, onTrouble, onApiWrite: onWrite, onApiWriteFailed: onWriteFailed, stop } = sources;
     const holder = `${hostname()}-${randomBytes(4).toString("hex")}`;
     const told = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };
-    const lead = (kube: Kube, isFirst: () => boolean) =>
-      Leadership.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...told, stop });
+    const lead = (kube: KubeClient, isFirst: () => boolean) =>
+      LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...told, stop });
     const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
     const { platform, kube, code } = connected;
     return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };

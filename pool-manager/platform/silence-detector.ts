@@ -1,8 +1,8 @@
-/** How often the streams are looked at. Milliseconds. */
-const LOOK_MS = 500;
+/** How often the streams are looked at. */
+const CHECK_INTERVAL_MS = 500;
 
 /** A stream on which something should come again and again. */
-export interface Watched {
+export interface WatchedStream {
   /** Something has come. */
   heard(): void;
   /**
@@ -23,15 +23,15 @@ interface Entry {
 }
 
 /** Streams whose silence means that their peer is gone or cut off: no end of a connection tells of that. */
-export class Silences {
+export class SilenceDetector {
   readonly #now: () => number;
   readonly #entries = new Set<Entry>();
-  #lookedAt: number;
+  #checkedAt: number;
 
   /** `now` in milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
-    this.#lookedAt = now();
+    this.#checkedAt = now();
   }
 
   get size(): number {
@@ -39,10 +39,10 @@ export class Silences {
   }
 
   /** `onSilent` is called once when nothing has come for `limitMs`; after that the stream is not looked at again. */
-  watch(limitMs: number, onSilent: () => void): Watched {
+  watch(limitMs: number, onSilent: () => void): WatchedStream {
     const entry: Entry = { heardAt: this.#now(), limitMs, onSilent };
     this.#entries.add(entry);
-    const quietMs = () => Math.max(0, this.#lookedAt - entry.heardAt);
+    const quietMs = () => Math.max(0, this.#checkedAt - entry.heardAt);
     const sinceHeardMs = () => this.#now() - entry.heardAt;
     return {
       heard: () => {
@@ -58,24 +58,24 @@ export class Silences {
     };
   }
 
-  look(): void {
-    this.#lookedAt = this.#now();
+  check(): void {
+    this.#checkedAt = this.#now();
     for (const entry of [...this.#entries]) {
-      if (this.#lookedAt - entry.heardAt < entry.limitMs) continue;
+      if (this.#checkedAt - entry.heardAt < entry.limitMs) continue;
       this.#entries.delete(entry);
       entry.onSilent();
     }
   }
 }
 
-let shared: Silences | null = null;
+let shared: SilenceDetector | null = null;
 
 /** Those of this process: one timer for all streams. */
-export function silences(): Silences {
+export function silenceDetector(): SilenceDetector {
   if (shared) return shared;
-  const all = new Silences(() => performance.now());
+  const all = new SilenceDetector(() => performance.now());
   // What came while this process was held up is read first, between the timers and this: it is no silence of the peers.
-  setInterval(() => setImmediate(() => all.look()), LOOK_MS).unref();
+  setInterval(() => setImmediate(() => all.check()), CHECK_INTERVAL_MS).unref();
   shared = all;
   return all;
 }

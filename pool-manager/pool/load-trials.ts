@@ -1,10 +1,10 @@
 import type { Clock } from "../async/clock.ts";
 import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
 import { isRolling, percentOf } from "../functions/rollout.ts";
-import type { Reports } from "./publish/pool-view.ts";
+import type { PoolView } from "./publish/pool-view.ts";
 
-const LOOK_MS = 50;
-/** A trial stays open so long after its last waiter: whoever asks again right away goes on with it. Milliseconds. */
+const CHECK_INTERVAL_MS = 50;
+/** A trial stays open so long after its last waiter: whoever asks again right away goes on with it. */
 const GRACE_MS = 2000;
 /** Most that wait at a time. */
 const MAX_WAITERS = 1000;
@@ -12,9 +12,9 @@ const MAX_WAITERS = 1000;
 /** What has come of a revision's load. `superseded`: nobody can invoke it any more. */
 export type LoadVerdict = { state: "loaded" | "waiting" | "superseded" } | { state: "failed"; message: string };
 
-type Readiness = ReturnType<Reports["readiness"]>;
+type Readiness = ReturnType<PoolView["readiness"]>;
 
-export interface TrialsOptions {
+export interface LoadTrialsOptions {
   clock: Clock;
   recordOf(functionUid: string): FunctionRecord | undefined;
   readiness(): Readiness;
@@ -33,14 +33,14 @@ interface Waiter {
  * Revisions that somebody wants to see loaded once, before anybody invokes them. While a trial is open, its revision
  * gets an instance as if an invocation waited for it. Trials are not stored: whoever waits asks the next leader again.
  */
-export class Trials {
-  readonly #options: TrialsOptions;
+export class LoadTrials {
+  readonly #options: LoadTrialsOptions;
   /** When each one ends, by function and revision. */
   readonly #open = new Map<string, number>();
   readonly #waiters = new Set<Waiter>();
   #cancel: (() => void) | null = null;
 
-  constructor(options: TrialsOptions) {
+  constructor(options: LoadTrialsOptions) {
     this.#options = options;
   }
 
@@ -65,7 +65,7 @@ export class Trials {
     if (record && !takesOver(record, revision) && isServed(record, revision)) this.#begin(functionUid, revision, now + waitMs + GRACE_MS);
     return new Promise((resolve) => {
       this.#waiters.add({ functionUid, revision, until: now + waitMs, resolve });
-      this.#look();
+      this.#check();
     });
   }
 
@@ -82,7 +82,7 @@ export class Trials {
     this.#open.set(key, Math.max(until, this.#open.get(key) ?? 0));
   }
 
-  #look(): void {
+  #check(): void {
     const { clock, recordOf, readiness } = this.#options;
     this.#cancel?.();
     this.#cancel = null;
@@ -96,7 +96,7 @@ export class Trials {
       if (verdict.state !== "waiting") this.#open.delete(keyOf(functionUid, revision));
       resolve(verdict);
     }
-    if (this.#waiters.size > 0) this.#cancel = clock.after(LOOK_MS, () => this.#look());
+    if (this.#waiters.size > 0) this.#cancel = clock.after(CHECK_INTERVAL_MS, () => this.#check());
   }
 }
 

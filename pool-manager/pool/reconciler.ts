@@ -3,19 +3,19 @@ import { servedRevisions } from "../functions/function.ts";
 import { Executor } from "./act/executor.ts";
 import { decide } from "./decide/decide.ts";
 import type { PoolSpec, World } from "./decide/world.ts";
-import { Trials } from "./load-trials.ts";
+import { LoadTrials } from "./load-trials.ts";
 import { Demand } from "./observe/demand.ts";
-import { Outcomes } from "./observe/invocation-outcomes.ts";
+import { InvocationOutcomes } from "./observe/invocation-outcomes.ts";
 import { LoadFailures } from "./observe/load-failures.ts";
-import { Doubts } from "./observe/plausibility.ts";
-import { Specs } from "./observe/revision-targets.ts";
+import { PlausibilityCheck } from "./observe/plausibility.ts";
+import { RevisionTargets } from "./observe/revision-targets.ts";
 import { type Knowledge, unknownFunctions, viewInstance } from "./observe/world-builder.ts";
 import type { ReconcilerOptions } from "./options.ts";
-import { Notices } from "./publish/instance-events.ts";
+import { InstanceEvents } from "./publish/instance-events.ts";
 import { MissedRouters } from "./publish/missed-routers.ts";
-import { Reports } from "./publish/pool-view.ts";
-import { Publisher } from "./publish/table-publisher.ts";
-import { Rollouts } from "./rollout-driver.ts";
+import { PoolView } from "./publish/pool-view.ts";
+import { TablePublisher } from "./publish/table-publisher.ts";
+import { RolloutDriver } from "./rollout-driver.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
@@ -28,17 +28,17 @@ export class Reconciler implements PoolManagerLink {
   readonly #options: ReconcilerOptions;
   readonly #demand = new Demand();
   readonly #failures = new LoadFailures();
-  readonly #outcomes: Outcomes;
-  readonly #rollouts: Rollouts;
-  readonly #specs: Specs;
+  readonly #outcomes: InvocationOutcomes;
+  readonly #rollouts: RolloutDriver;
+  readonly #specs: RevisionTargets;
   readonly #missedRouters = new MissedRouters();
-  readonly #doubts = new Doubts();
+  readonly #plausibility = new PlausibilityCheck();
   #doubted: ReadonlyMap<string, string> = new Map();
   readonly #executor: Executor;
-  readonly #notices: Notices;
-  readonly #publisher: Publisher;
-  readonly reports: Reports;
-  readonly trials: Trials;
+  readonly #instanceEvents: InstanceEvents;
+  readonly #publisher: TablePublisher;
+  readonly reports: PoolView;
+  readonly trials: LoadTrials;
   /** The platform has been listed completely, and its instances have had time to say what they serve. */
   #started = false;
   #scheduled = false;
@@ -48,17 +48,17 @@ export class Reconciler implements PoolManagerLink {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#outcomes = new Outcomes(options.clock.now());
+    this.#outcomes = new InvocationOutcomes(options.clock.now());
     this.#executor = new Executor(
       options,
       () => this.poke(),
       (functionUid, revision, error) => this.#undeliverable(functionUid, revision, error),
     );
-    this.#publisher = new Publisher(options, this.#executor, this.#failures, this.#demand);
-    this.reports = new Reports(options, this.#executor, this.#failures);
-    this.#notices = new Notices(options, this.#executor, this.#failures, this.#outcomes, (change) => this.#publisher.tell(change));
+    this.#publisher = new TablePublisher(options, this.#executor, this.#failures, this.#demand);
+    this.reports = new PoolView(options, this.#executor, this.#failures);
+    this.#instanceEvents = new InstanceEvents(options, this.#executor, this.#failures, this.#outcomes, (change) => this.#publisher.tell(change));
     const { functions, clock, onEvent } = options;
-    this.trials = new Trials({
+    this.trials = new LoadTrials({
       clock,
       recordOf: (uid) => functions.byUid(uid),
       readiness: () => this.reports.readiness(),
@@ -67,13 +67,13 @@ export class Reconciler implements PoolManagerLink {
         this.poke();
       },
     });
-    this.#specs = new Specs({ functions, failures: this.#failures, trials: this.trials });
-    this.#rollouts = new Rollouts({
+    this.#specs = new RevisionTargets({ functions, failures: this.#failures, trials: this.trials });
+    this.#rollouts = new RolloutDriver({
       functions,
       clock,
       onEvent,
       attempts: this.#executor.attempts,
-      look: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes) : null),
+      check: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes) : null),
     });
   }
 
@@ -146,11 +146,11 @@ export class Reconciler implements PoolManagerLink {
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
     this.#demand.retain(instances);
-    for (const event of this.#missedRouters.look(this.#demand, clock.now())) this.#options.onEvent(event);
+    for (const event of this.#missedRouters.check(this.#demand, clock.now())) this.#options.onEvent(event);
     this.#doubt();
-    this.#notices.obstacles(instances.values(), clock.now());
-    const held = new Set(this.#pools().flatMap(({ name, paused }) => (paused ? [name] : [])));
-    this.#executor.observe(instances, (pool) => held.has(pool), clock.now());
+    this.#instanceEvents.obstacles(instances.values(), clock.now());
+    const paused = new Set(this.#pools().flatMap(({ name, paused }) => (paused ? [name] : [])));
+    this.#executor.observe(instances, (pool) => paused.has(pool), clock.now());
     const world = this.view();
     this.#publisher.tellBlocked(world);
     const decision = decide(world);
@@ -159,7 +159,7 @@ export class Reconciler implements PoolManagerLink {
     for (const action of decision.actions) {
       if (action.kind === "remove" && action.instance.functionUid) this.#publisher.publishUid(action.instance.functionUid);
     }
-    this.#cancelTimer = this.#options.clock.after(Math.min(decision.lookAgainMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
+    this.#cancelTimer = this.#options.clock.after(Math.min(decision.recheckAfterMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
   }
 
   /** Its removal was never carried out, and is not wanted any more: it is served again. */
@@ -178,7 +178,13 @@ export class Reconciler implements PoolManagerLink {
     const isLeaving = (uid: string) => this.#executor.isLeaving(uid);
     const before = this.#doubted;
     const expected = this.#executor.expectations.creations();
-    this.#doubted = this.#doubts.look(pools.list(), { instances: observed.instances, counted: observed.counted?.(), isLeaving, expected, now: clock.now() });
+    this.#doubted = this.#plausibility.check(pools.list(), {
+      instances: observed.instances,
+      counted: observed.counted?.(),
+      isLeaving,
+      expected,
+      now: clock.now(),
+    });
     for (const [pool, message] of this.#doubted) if (!before.has(pool)) onEvent({ type: "observation.doubted", pool, message });
   }
 
@@ -231,8 +237,8 @@ export class Reconciler implements PoolManagerLink {
 
   #instanceChanged(uid: string): void {
     const instance = this.#options.platform.observe().instances.get(uid);
-    if (instance) this.#notices.look(instance);
-    else this.#notices.gone(uid);
+    if (instance) this.#instanceEvents.check(instance);
+    else this.#instanceEvents.gone(uid);
     if (instance?.echo) this.#executor.starts.accepted(uid, instance.echo.epoch, this.#options.clock.now());
     const functionUid = instance?.echo?.functionUid ?? this.#executor.starts.of(uid)?.functionUid;
     if (functionUid) this.#publisher.publishUid(functionUid);

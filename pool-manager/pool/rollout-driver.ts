@@ -6,22 +6,22 @@ import { type Attempts, doubled } from "./act/attempts.ts";
 import type { PoolEventListener } from "./events.ts";
 import type { Counts } from "./observe/invocation-outcomes.ts";
 
-const LOOK_MS = 100;
-/** What could not be stored is tried again after this, then after longer and longer. Milliseconds. */
+const CHECK_INTERVAL_MS = 100;
+/** What could not be stored is tried again after this, then after longer and longer. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
 
-export interface RolloutsOptions {
+export interface RolloutDriverOptions {
   functions: Pick<FunctionRegistry, "rolling" | "progress">;
   /** What is seen of a revision that takes over; null: not everything is known at present. */
-  look(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
+  check(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
   clock: Clock;
   onEvent: PoolEventListener;
   attempts: Attempts;
 }
 
 /** Since when a rollout is where it is, on this pool manager's own clock: another leader watches a step anew. */
-interface Held {
+interface StepClock {
   mark: string;
   since: number;
   step: string;
@@ -30,21 +30,21 @@ interface Held {
 }
 
 /** Has rollouts get on, a step after the other, and stops those that go wrong. */
-export class Rollouts {
-  readonly #options: RolloutsOptions;
-  readonly #held = new Map<string, Held>();
+export class RolloutDriver {
+  readonly #options: RolloutDriverOptions;
+  readonly #stepClocks = new Map<string, StepClock>();
   readonly #writing = new Set<string>();
-  /** Records that could not be written on, and when that is tried again; what somebody has changed since is not held up. */
+  /** Records that could not be written on, and when that is tried again; what somebody has changed since is not stepClock up. */
   readonly #paused = new Map<string, { record: FunctionRecord; until: number }>();
   #cancel: () => void = () => {};
 
-  constructor(options: RolloutsOptions) {
+  constructor(options: RolloutDriverOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#cancel = this.#options.clock.after(LOOK_MS, () => {
-      this.#look();
+    this.#cancel = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
+      this.#check();
       this.start();
     });
   }
@@ -53,10 +53,10 @@ export class Rollouts {
     this.#cancel();
   }
 
-  #look(): void {
+  #check(): void {
     const rolling = this.#options.functions.rolling();
     const uids = new Set(rolling.map(({ uid }) => uid));
-    for (const of of [this.#held, this.#paused]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
+    for (const of of [this.#stepClocks, this.#paused]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
     for (const record of rolling) {
       const pace = paceOf(record);
       if (!pace || this.#writing.has(record.uid) || this.#isPaused(record)) continue;
@@ -86,9 +86,9 @@ export class Rollouts {
 
   /** False: it is where it is to be. */
   async #step(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<boolean> {
-    const { look, functions, clock, onEvent, attempts } = this.#options;
+    const { check, functions, clock, onEvent, attempts } = this.#options;
     const { uid, runtime } = record;
-    const seen = look(record, rollout.to);
+    const seen = check(record, rollout.to);
     if (!seen) return false;
     const { since, base } = this.#hold(record, rollout, seen);
     const evidence = { ...seen, ended: seen.ended - base.ended, failed: seen.failed - base.failed, heldMs: clock.now() - since };
@@ -102,14 +102,14 @@ export class Rollouts {
     return true;
   }
 
-  #hold({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): Held {
-    const known = this.#held.get(uid);
+  #hold({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): StepClock {
+    const known = this.#stepClocks.get(uid);
     const ofStep = `${to}/${step}`;
     const mark = `${ofStep}/${watching}/${state}/${traffic.split[to]}`;
     if (known?.mark === mark) return known;
     const base = known?.step === ofStep ? known.base : { ended, failed };
-    const held = { mark, since: this.#options.clock.now(), step: ofStep, base };
-    this.#held.set(uid, held);
-    return held;
+    const stepClock = { mark, since: this.#options.clock.now(), step: ofStep, base };
+    this.#stepClocks.set(uid, stepClock);
+    return stepClock;
   }
 }

@@ -4,12 +4,12 @@ import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Collector } from "../functions/retention.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import { packLayer } from "../images/layer.ts";
-import type { Kube } from "../kubernetes/client.ts";
-import { type Patience, patiently } from "../kubernetes/retry.ts";
+import type { KubeClient } from "../kubernetes/client.ts";
+import { type RetryOptions, withRetries } from "../kubernetes/retry.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { PoolStore, Pools } from "../pool/pools.ts";
 import type { Reconciler } from "../pool/reconciler.ts";
-import { FileStore } from "./files/function-files.ts";
+import { FunctionFiles } from "./files/function-files.ts";
 import { PoolFiles } from "./files/pool-files.ts";
 import { inWords, type SetAside } from "./files/set-aside.ts";
 import { installDefinitions } from "./kubernetes/definitions/install.ts";
@@ -18,7 +18,7 @@ import type { StoreNotice } from "./kubernetes/notices.ts";
 import { PoolResources } from "./kubernetes/pool-resources.ts";
 import { ClusterEvents } from "./kubernetes/status/cluster-events.ts";
 import { StatusReports } from "./kubernetes/status/status-reports.ts";
-import { Failures } from "./kubernetes/write-failures.ts";
+import { WriteFailureReport } from "./kubernetes/write-failures.ts";
 
 /** Where functions and pools are kept: files of the state directory, or custom resources of the cluster. */
 export interface Stores {
@@ -38,7 +38,7 @@ export interface Stores {
 }
 
 export function fileStores(stateDir: string, log: Logger): Stores {
-  const functions = new FileStore(stateDir);
+  const functions = new FunctionFiles(stateDir);
   const pools = new PoolFiles(stateDir);
   const tell = (kind: "Function" | "Pool", damaged: readonly SetAside[]) => {
     for (const one of damaged) {
@@ -64,7 +64,7 @@ export function fileStores(stateDir: string, log: Logger): Stores {
 }
 
 export interface ResourceSources {
-  kube: Kube;
+  kube: KubeClient;
   term: number;
   runtimes: readonly string[];
   images: CodeImages;
@@ -74,7 +74,7 @@ export interface ResourceSources {
   blob(digest: string): Promise<Uint8Array>;
   log: Logger;
   /** For what the first look at the resources needs of the API server. */
-  patience: Patience;
+  patience: RetryOptions;
 }
 
 export async function resourceStores({ kube, term, runtimes, images, known, blob, log, patience }: ResourceSources): Promise<Stores> {
@@ -88,9 +88,9 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     log.warn(told);
     stores.onNotice(told);
   };
-  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => patiently(work, patience) });
+  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => withRetries(work, patience) });
   const pools = new PoolResources(kube, term, notice);
-  const failures = new Failures(notice);
+  const failures = new WriteFailureReport(notice);
   const events = new ClusterEvents({
     kube,
     uidOf: ({ kind: of, name }) => (of === "Pool" ? pools.uidOf(name) : functions.uidOf(name)),

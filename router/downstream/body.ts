@@ -64,7 +64,7 @@ export class Body {
   }
 }
 
-/** A small body is there by then, or its sender means to hold the connection. Milliseconds. */
+/** A small body is there by then, or its sender means to hold the connection. */
 const COLLECT_MS = 20_000;
 
 /** Reads a small body (its length is known) whole, then calls `done`; or `tooSlow`. */

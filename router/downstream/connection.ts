@@ -2,17 +2,17 @@ import type { Socket } from "node:net";
 import { peerAddress } from "../../runtime-images/protocol/listen-host.ts";
 import { KEPT_BYTES } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
-import { DirectExchange } from "./http1-exchange.ts";
-import { hasHead, parseWhole, type WholeRequest } from "./request-head.ts";
+import { Http1Exchange } from "./http1-exchange.ts";
+import { hasHead, parseRequest, type WholeRequest } from "./request-head.ts";
 
 /** A connection without a request ends. Milliseconds; told to clients with each response. */
 export const IDLE_MS = 65_000;
-/** What a client may send ahead of its turn; then it is not read. Bytes. */
+/** What a client may send ahead of its turn; then it is not read. */
 const AHEAD_BYTES = 64 * 1024;
 
-/** The rest of a head that has begun is waited for this long. Milliseconds. */
+/** The rest of a head that has begun is waited for this long. */
 const HEAD_MS = 100;
-/** A WebSocket on which nothing comes or goes ends. Milliseconds. */
+/** A WebSocket on which nothing comes or goes ends. */
 const TUNNEL_IDLE_MS = 600_000;
 
 export interface ConnectionOptions {
@@ -37,7 +37,7 @@ export class ClientConnection {
   readonly #options: ConnectionOptions;
   readonly #remoteAddress: string;
   #ahead: Buffer | null = null;
-  #current: DirectExchange | null = null;
+  #current: Http1Exchange | null = null;
   #serving = false;
   #closing = false;
   #paused = false;
@@ -75,7 +75,7 @@ export class ClientConnection {
     this.#serving = true;
     while (this.#current === null && this.#ahead !== null && !this.#closing && !this.#socket.writableNeedDrain) {
       const { maxHead, maxBody } = this.#options;
-      const request = parseWhole(this.#ahead, maxHead, Math.min(maxBody, KEPT_BYTES));
+      const request = parseRequest(this.#ahead, maxHead, Math.min(maxBody, KEPT_BYTES));
       if (!request && this.#waitsForMore(this.#ahead)) break;
       if (!request) return this.#handOver();
       this.#ahead = request.size < this.#ahead.length ? this.#ahead.subarray(request.size) : null;
@@ -96,7 +96,7 @@ export class ClientConnection {
 
   #serve(request: WholeRequest): void {
     const { isLeaving, serve } = this.#options;
-    const exchange = new DirectExchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
+    const exchange = new Http1Exchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
     this.#current = exchange;
     serve(exchange);
   }

@@ -3,8 +3,8 @@ import type { Running } from "../routing/served-revision.ts";
 import type { Exchange, RequestBody } from "./exchange.ts";
 import type { WholeRequest } from "./request-head.ts";
 
-/** A first chunk up to this size waits for the end of its response; one that is larger is not made a string. Bytes. */
-const HELD_BYTES = 16 * 1024;
+/** A first chunk up to this size waits for the end of its response; one that is larger is not made a string. */
+const FIRST_CHUNK_BYTES = 16 * 1024;
 const LAST_CHUNK = "0\r\n\r\n";
 
 /** The connection that the exchange came on. */
@@ -27,7 +27,7 @@ type Framing = "none" | "length" | "chunked";
  * A request that was read whole, and its response. Head and body of a small response leave in one write: the system
  * call is the dearest part of an invocation, and of two buffers (writev) it costs twice that of one.
  */
-export class DirectExchange implements Exchange {
+export class Http1Exchange implements Exchange {
   readonly method: string;
   readonly url: string;
   readonly host: string;
@@ -40,7 +40,7 @@ export class DirectExchange implements Exchange {
   readonly #owner: Owner;
   #listener: (() => void) | null = null;
   #head: Head | null = null;
-  #held: Buffer | null = null;
+  #firstChunk: Buffer | null = null;
   #framing: Framing = "none";
   resume: (() => void) | null = null;
 
@@ -94,8 +94,8 @@ export class DirectExchange implements Exchange {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#head && this.#held === null && chunk.length <= HELD_BYTES) {
-      this.#held = chunk;
+    if (this.#head && this.#firstChunk === null && chunk.length <= FIRST_CHUNK_BYTES) {
+      this.#firstChunk = chunk;
       return true;
     }
     this.#flush();
@@ -104,7 +104,7 @@ export class DirectExchange implements Exchange {
 
   end(): void {
     if (this.#head) {
-      const body = this.#held?.toString("latin1") ?? "";
+      const body = this.#firstChunk?.toString("latin1") ?? "";
       this.#socket.write(this.#takeHead(body.length) + body, "latin1");
     } else if (this.#framing === "chunked") this.#socket.write(LAST_CHUNK, "latin1");
     this.resume = null;
@@ -114,7 +114,7 @@ export class DirectExchange implements Exchange {
   answer(status: number, headers: readonly string[], body: string): void {
     const bytes = Buffer.from(body);
     this.#head = { status, text: "", headers: [...headers, "content-length", String(bytes.length)] };
-    if (this.method !== "HEAD") this.#held = bytes;
+    if (this.method !== "HEAD") this.#firstChunk = bytes;
     this.end();
   }
 
@@ -124,9 +124,9 @@ export class DirectExchange implements Exchange {
 
   readonly #flush = (): void => {
     if (!this.#head) return;
-    const held = this.#held;
+    const firstChunk = this.#firstChunk;
     this.#socket.write(this.#takeHead(null), "latin1");
-    if (held) this.#writeData(held);
+    if (firstChunk) this.#writeData(firstChunk);
   };
 
   #writeData(chunk: Buffer): boolean {
@@ -145,7 +145,7 @@ export class DirectExchange implements Exchange {
   #takeHead(size: number | null): string {
     const { status, text, headers } = this.#head as Head;
     this.#head = null;
-    this.#held = null;
+    this.#firstChunk = null;
     let head = `HTTP/1.1 ${status} ${text}\r\n${fields(headers)}`;
     if (fieldOf(headers, "date") === undefined) head += `date: ${now()}\r\n`;
     head += this.#closes ? "connection: close\r\n" : "connection: keep-alive\r\nkeep-alive: timeout=65\r\n";

@@ -1,4 +1,4 @@
-/** Request line and headers of a client. Bytes. */
+/** Request line and headers of a client. */
 export const MAX_HEAD_BYTES = 16 * 1024;
 export const MAX_HEADERS = 1000;
 

@@ -8,7 +8,7 @@ import type { Exchange, RequestBody } from "./exchange.ts";
 import { fieldOf } from "./http1-exchange.ts";
 import { targetOf } from "./request-check.ts";
 
-/** How long the rest of a body that nobody wants is read and dropped. Milliseconds. */
+/** How long the rest of a body that nobody wants is read and dropped. */
 const LINGER_MS = 500;
 
 /** A request that node:http has read, and its response. */

@@ -4,18 +4,18 @@ import { RouterError } from "../errors.ts";
 import { IDLE_MS } from "./connection.ts";
 import { sendError } from "./error-response.ts";
 import type { Exchange } from "./exchange.ts";
-import { DirectExchange } from "./http1-exchange.ts";
+import { Http1Exchange } from "./http1-exchange.ts";
 import { HOP_BYTES, HOP_HEADERS, MAX_HEAD_BYTES, MAX_HEADERS } from "./limits.ts";
 import { NodeExchange } from "./node-exchange.ts";
 import { refusalOf, targetOf } from "./request-check.ts";
 import type { WholeRequest } from "./request-head.ts";
 
-/** A head that is not complete by then ends its connection; looked at as often. Milliseconds. */
+/** A head that is not complete by then ends its connection; looked at as often. */
 const HEAD_MS = 20_000;
-const LOOK_MS = 2000;
-/** A client that has been silent for so long is asked by the kernel whether it is there: an event stream to one that is gone would hold its slot. Milliseconds. */
+const CHECK_INTERVAL_MS = 2000;
+/** A client that has been silent for so long is asked by the kernel whether it is there: an event stream to one that is gone would hold its slot. */
 const KEEPALIVE_MS = 15_000;
-/** A connection that ends with an answer is read for so long: one that is closed over unread bytes is reset, and the answer may be lost. Milliseconds. */
+/** A connection that ends with an answer is read for so long: one that is closed over unread bytes is reset, and the answer may be lost. */
 const LINGER_MS = 500;
 
 export interface NodeServerOptions {
@@ -47,7 +47,7 @@ export class NodeServer {
       keepAliveTimeout: IDLE_MS,
       headersTimeout: HEAD_MS,
       requestTimeout: 0,
-      connectionsCheckingInterval: LOOK_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
       // Both bounds are looked at again: node:http would cut off headers beyond its own without a word.
       maxHeaderSize: MAX_HEAD_BYTES + HOP_BYTES,
       requireHostHeader: false,
@@ -142,7 +142,7 @@ export class NodeServer {
       socket.on("close", () => clearTimeout(timer)).on("error", () => {});
       socket.resume();
     };
-    sendError(new DirectExchange(request, socket, "", true, { ended, join: () => {} }), error);
+    sendError(new Http1Exchange(request, socket, "", true, { ended, join: () => {} }), error);
   }
 }
 

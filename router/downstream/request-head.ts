@@ -44,7 +44,7 @@ export function hasHead(bytes: Buffer): boolean {
  * this function can only read alike. Null for everything else, wrong or not: a full parser decides about that.
  * Sizes in bytes.
  */
-export function parseWhole(bytes: Buffer, maxHead: number, maxBody: number): WholeRequest | null {
+export function parseRequest(bytes: Buffer, maxHead: number, maxBody: number): WholeRequest | null {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0 || end > maxHead) return null;
   const lines = bytes.toString("latin1", 0, end).split("\r\n");
@@ -71,25 +71,25 @@ function readFields(lines: readonly string[], rawHeaders: string[]): Seen {
     const value = trimmed(line, colon + 1);
     seen.unusual ||= colon < 1 || !NAME.test(name) || !VALUE.test(value);
     rawHeaders.push(name, value);
-    look(name, value, seen);
+    check(name, value, seen);
   }
   return seen;
 }
 
 /** Only names of these lengths matter here: the others need no lower case. */
-function look(name: string, value: string, seen: Seen): void {
+function check(name: string, value: string, seen: Seen): void {
   switch (name.length) {
     case 4:
-      if (name.toLowerCase() === "host") lookAtHost(value, seen);
+      if (name.toLowerCase() === "host") checkHost(value, seen);
       break;
     case 6:
       seen.unusual ||= name.toLowerCase() === "expect";
       break;
     case 7:
-      if (name.toLowerCase() === "upgrade") lookAtUpgrade(value.toLowerCase(), seen);
+      if (name.toLowerCase() === "upgrade") checkUpgrade(value.toLowerCase(), seen);
       break;
     case 10:
-      if (name.toLowerCase() === "connection") lookAtConnection(value.toLowerCase(), seen);
+      if (name.toLowerCase() === "connection") checkConnection(value.toLowerCase(), seen);
       break;
     case 14:
       if (name.toLowerCase() === "content-length") {
@@ -102,13 +102,13 @@ function look(name: string, value: string, seen: Seen): void {
   }
 }
 
-function lookAtHost(value: string, seen: Seen): void {
+function checkHost(value: string, seen: Seen): void {
   seen.unusual ||= seen.host !== null;
   seen.host = value;
 }
 
 /** A list of tokens; one that names another header is for the full parser. */
-function lookAtConnection(value: string, seen: Seen): void {
+function checkConnection(value: string, seen: Seen): void {
   for (const token of value === "keep-alive" ? [] : value.split(",")) {
     const option = token.trim();
     if (option === "close") seen.close = true;
@@ -117,7 +117,7 @@ function lookAtConnection(value: string, seen: Seen): void {
   }
 }
 
-function lookAtUpgrade(value: string, seen: Seen): void {
+function checkUpgrade(value: string, seen: Seen): void {
   if (value === "websocket" && !seen.websocket) seen.websocket = true;
   else seen.unusual = true;
 }

@@ -17,7 +17,7 @@ export function parseNetwork(text: string): Network | null {
 }
 
 /** The proxies whose word about their client's request is believed. */
-export class Trust {
+export class TrustedProxies {
   readonly #networks = new BlockList();
 
   constructor(proxies: readonly string[]) {

@@ -2,7 +2,7 @@
 const WEIGHT = 0.2;
 
 /** How quickly one invocation after the other of a function ends while it is busy: what waiting behind them will take. */
-export class Pace {
+export class CompletionPace {
   /** Mean interval between two ends, in milliseconds; null: none has ended yet. */
   #meanMs: number | null = null;
   /** When the last one ended, or the function became busy. */

@@ -1,15 +1,15 @@
 import type { Endpoint, FunctionDemand, LoadFailure, TableFunction } from "../../pool-manager/client/contract.ts";
 import type { Refusal } from "../../runtime-images/protocol/headers.ts";
 import { FAILURE_CODES, RouterError, type RouterErrorCode, wordsForOthers } from "../errors.ts";
-import { Pace } from "./completion-pace.ts";
+import { CompletionPace } from "./completion-pace.ts";
 import { pick } from "./pick.ts";
 import { Queue, type Waiter } from "./queue.ts";
 import { Reservation, type Slot } from "./slot.ts";
 
-/** After a failure to connect, or a refusal that the table does not explain yet, an instance rests. Milliseconds. */
+/** After a failure to connect, or a refusal that the table does not explain yet, an instance rests. */
 const REST_MS = { full: 10, draining: 1000, unreachable: 1000 } as const;
 export type RestReason = keyof typeof REST_MS;
-/** An invocation stays away for so long from an instance that serves something else by its own word. Milliseconds. */
+/** An invocation stays away for so long from an instance that serves something else by its own word. */
 const AVOIDED_MS = 1000;
 
 /** The slots of one function's instances, and the bounded queue of invocations that wait for one. */
@@ -23,7 +23,7 @@ export class Limiter {
   readonly #changed: (urgent: boolean) => void;
   readonly #siblings: () => Iterable<Limiter>;
   #inFlight = 0;
-  readonly #pace = new Pace();
+  readonly #pace = new CompletionPace();
   #outcomes = { ended: 0, failed: 0 };
   /** Since when outcomes are counted. */
   #countedSince: number;
@@ -125,7 +125,7 @@ export class Limiter {
   }
 
   /** Grants free slots to those who wait, and turns away those whose time is up: to be called when what has come was read, since it may free a slot. */
-  look(): void {
+  check(): void {
     this.#serve();
     const now = this.#now();
     for (;;) {
@@ -145,16 +145,16 @@ export class Limiter {
     this.#tell();
   }
 
-  /** When `look` has to be called though nothing happens; null when never. */
-  nextLook(): number | null {
+  /** When `check` has to be called though nothing happens; null when never. */
+  nextCheck(): number | null {
     const head = this.#queue.oldest;
     if (!head) return null;
-    let look = head.arrivedAt + this.#fn.queueTimeoutMs;
+    let at = head.arrivedAt + this.#fn.queueTimeoutMs;
     for (const { instanceUid, endpoint, inFlight, blockedUntil } of this.#slots.values()) {
       if (!endpoint || inFlight >= this.#fn.concurrency) continue;
-      for (const { avoided } of this.#queue.next()) look = Math.min(look, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));
+      for (const { avoided } of this.#queue.next()) at = Math.min(at, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));
     }
-    return look;
+    return at;
   }
 
   /** Whether an instance may be picked: it does not rest, and not everybody whose turn it is stays away from it. */

@@ -26,7 +26,7 @@ export class Reservation {
   readonly slot: Slot;
   readonly endpoint: Endpoint;
   readonly #onRelease: (slot: Slot) => void;
-  #held = true;
+  #isReserved = true;
 
   constructor(slot: Slot, endpoint: Endpoint, onRelease: (slot: Slot) => void) {
     this.slot = slot;
@@ -49,8 +49,8 @@ export class Reservation {
   }
 
   release(): void {
-    if (!this.#held) return;
-    this.#held = false;
+    if (!this.#isReserved) return;
+    this.#isReserved = false;
     this.#onRelease(this.slot);
   }
 }

@@ -2,7 +2,7 @@ import type { TableFunction } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import type { Reservation } from "../limiter/slot.ts";
 
-/** An instance tells by itself that its load took too long, and why; only one that does not is given up from here. Milliseconds. */
+/** An instance tells by itself that its load took too long, and why; only one that does not is given up from here. */
 const LOAD_GRACE_MS = 1000;
 
 export type Overrun = "load" | "run";
@@ -12,7 +12,7 @@ export type Overrun = "load" | "run";
  * The instance tells of the change with 102; where one does not, the table has told of it by the time that the load's
  * bound is reached.
  */
-export class Patience {
+export class AttemptTimeout {
   readonly #fn: TableFunction;
   readonly #reservation: Reservation;
   readonly #overrun: (what: Overrun) => void;

@@ -4,13 +4,13 @@ import { CALL_ID_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/h
 import { sendError } from "../downstream/error-response.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { RouterError } from "../errors.ts";
-import type { FunctionEntry, Running } from "../routing/served-revision.ts";
-import { MAX_PEER_HEAD, type WireHandler } from "../upstream/http1-connection.ts";
+import type { Running, ServedRevision } from "../routing/served-revision.ts";
+import { MAX_PEER_HEAD, type ResponseHandler } from "../upstream/http1-connection.ts";
 import { callIdOf, hopHeaders, peerHeaders, requestHead } from "./headers.ts";
 
 /** An invocation on its way through the router that owns the function's slots; served here when that is not reached. */
-export class Forward implements Running, WireHandler {
-  #entry: FunctionEntry;
+export class Forward implements Running, ResponseHandler {
+  #entry: ServedRevision;
   readonly #owner: RouterPeer;
   readonly #exchange: Exchange;
   readonly #body: RequestBody;
@@ -23,7 +23,7 @@ export class Forward implements Running, WireHandler {
   /** Serves it here. */
   #successor: Running | null = null;
 
-  constructor(entry: FunctionEntry, owner: RouterPeer, exchange: Exchange, body: RequestBody, serve: (body: RequestBody) => Running) {
+  constructor(entry: ServedRevision, owner: RouterPeer, exchange: Exchange, body: RequestBody, serve: (body: RequestBody) => Running) {
     this.#entry = entry;
     this.#owner = owner;
     this.#exchange = exchange;
@@ -35,7 +35,7 @@ export class Forward implements Running, WireHandler {
     this.#send();
   }
 
-  reroute(entry: FunctionEntry): void {
+  reroute(entry: ServedRevision): void {
     this.#entry = entry;
     entry.begin(this);
   }

@@ -4,27 +4,27 @@ import type { RouterConfig } from "../config.ts";
 import { sendError } from "../downstream/error-response.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { RouterError } from "../errors.ts";
-import type { FunctionEntry, Running } from "../routing/served-revision.ts";
-import type { Functions } from "../routing/served-revisions.ts";
+import type { Running, ServedRevision } from "../routing/served-revision.ts";
+import type { ServedRevisions } from "../routing/served-revisions.ts";
 import { Forward } from "./forward.ts";
 import { Invocation } from "./invocation.ts";
-import { type Route, routeOf } from "./target.ts";
+import { type InvocationTarget, invocationTargetOf } from "./target.ts";
 
 /** Brings a request to its function: `ANY /function/{name}[/path]`, or `ANY` at its host; else health, or an error. */
-export function route(exchange: Exchange, functions: Functions, config: RouterConfig, unready: string | null): void {
+export function handleRequest(exchange: Exchange, functions: ServedRevisions, config: RouterConfig, unready: string | null): void {
   const { domain, keys } = config;
-  const found = routeOf(exchange, domain);
+  const found = invocationTargetOf(exchange, domain);
   if (!found) return other(exchange, unready);
   const refused = keys && refusal(exchange, keys);
   if (refused) return sendError(exchange, refused);
   if (serve(exchange, functions, found, config)) return;
-  const { table, held } = functions;
+  const { table, pendingLookups } = functions;
   const answer = () => sendError(exchange, notFound(functions, found));
   const again = () => serve(exchange, functions, found, config) || answer();
-  if (!table.ready || table.fresh || !held.hold(exchange, again)) answer();
+  if (!table.ready || table.fresh || !pendingLookups.hold(exchange, again)) answer();
 }
 
-function serve(exchange: Exchange, functions: Functions, found: Route, { maxBodyBytes }: RouterConfig): boolean {
+function serve(exchange: Exchange, functions: ServedRevisions, found: InvocationTarget, { maxBodyBytes }: RouterConfig): boolean {
   const entry = choose(functions, found, exchange);
   if (entry) invoke(entry, exchange, found, maxBodyBytes);
   return entry !== undefined;
@@ -38,14 +38,14 @@ function refusal(exchange: Exchange, keys: ApiKeys): RouterError | null {
   return roles.has(role) ? null : new RouterError("KEY_REFUSED", `this key has not the role ${role}`);
 }
 
-function choose(functions: Functions, { name, version }: Route, exchange: Exchange): FunctionEntry | undefined {
+function choose(functions: ServedRevisions, { name, version }: InvocationTarget, exchange: Exchange): ServedRevision | undefined {
   if (version === null) return functions.next(name);
   const entry = functions.version(name, version);
   // The router that has passed it on has chosen by another table: the choice is made again.
   return entry ?? (exchange.header(HOP_HEADER) === undefined ? undefined : functions.next(name));
 }
 
-function notFound(functions: Functions, { name, version }: Route): RouterError {
+function notFound(functions: ServedRevisions, { name, version }: InvocationTarget): RouterError {
   const { ready, fresh } = functions.table;
   if (!fresh) return new RouterError("NOT_READY", ready ? "the router does not hear of changes, and may not know it yet" : "the router has no table yet", 1000);
   const shown = JSON.stringify(name.slice(0, 80));
@@ -53,7 +53,7 @@ function notFound(functions: Functions, { name, version }: Route): RouterError {
   return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} takes invocations`);
 }
 
-function invoke(entry: FunctionEntry, exchange: Exchange, route: Route, maxBytes: number): void {
+function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarget, maxBytes: number): void {
   const arrivedAt = performance.now();
   const serve = (body: RequestBody): Running => {
     const invocation = new Invocation(entry, exchange, route, body, arrivedAt);

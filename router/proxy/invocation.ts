@@ -7,16 +7,16 @@ import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { errorCodeOf, FAILURE_CODES, isForStrangers, RouterError, type RouterErrorCode } from "../errors.ts";
 import type { Waiter } from "../limiter/queue.ts";
 import type { Reservation } from "../limiter/slot.ts";
-import type { FunctionEntry } from "../routing/served-revision.ts";
-import type { WireHandler } from "../upstream/http1-connection.ts";
+import type { ServedRevision } from "../routing/served-revision.ts";
+import type { ResponseHandler } from "../upstream/http1-connection.ts";
 import { PeerLostError } from "../upstream/peer-probe.ts";
 import { ResponseInvalidError } from "../upstream/response-head.ts";
-import { type Overrun, Patience } from "./attempt-timeout.ts";
+import { AttemptTimeout, type Overrun } from "./attempt-timeout.ts";
 import { callIdOf, clientHeaders, requestHead, serverTiming, upstreamHeaders } from "./headers.ts";
 import { type Failure, mayRetry } from "./retry.ts";
-import type { Route } from "./target.ts";
+import type { InvocationTarget } from "./target.ts";
 
-/** How long an invocation whose connection broke waits to learn why. Milliseconds. */
+/** How long an invocation whose connection broke waits to learn why. */
 const REASON_MS = 250;
 
 type Phase = "queued" | "sent" | "answering" | "joined" | "done";
@@ -25,12 +25,12 @@ type Phase = "queued" | "sent" | "answering" | "joined" | "done";
  * One invocation, from its arrival to the end of its response. It waits for a slot, is the handler of its
  * connection while it runs, and returns its slot exactly once however it ends.
  */
-export class Invocation implements Waiter, WireHandler {
+export class Invocation implements Waiter, ResponseHandler {
   readonly arrivedAt: number;
   readonly callId: string;
-  #entry: FunctionEntry;
+  #entry: ServedRevision;
   readonly #exchange: Exchange;
-  readonly #route: Pick<Route, "path" | "prefix">;
+  readonly #route: Pick<InvocationTarget, "path" | "prefix">;
   readonly #body: RequestBody;
   #phase: Phase = "queued";
   #reservation: Reservation | null = null;
@@ -39,7 +39,7 @@ export class Invocation implements Waiter, WireHandler {
   #refused: Refusal | null = null;
   /** The instance answers with an error whose words the client does not get. */
   #veiled: RouterErrorCode | null = null;
-  #patience: Patience | null = null;
+  #patience: AttemptTimeout | null = null;
   #grantedAt = 0;
   #start: StartKind = "warm";
   #status = 0;
@@ -48,7 +48,7 @@ export class Invocation implements Waiter, WireHandler {
   #overheadMs = 0;
   #endWait: () => void = () => {};
 
-  constructor(entry: FunctionEntry, exchange: Exchange, route: Pick<Route, "path" | "prefix">, body: RequestBody, arrivedAt: number) {
+  constructor(entry: ServedRevision, exchange: Exchange, route: Pick<InvocationTarget, "path" | "prefix">, body: RequestBody, arrivedAt: number) {
     this.#entry = entry;
     this.#exchange = exchange;
     this.#route = route;
@@ -77,7 +77,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#answer(error);
   }
 
-  reroute(entry: FunctionEntry): void {
+  reroute(entry: ServedRevision): void {
     const before = this.#entry;
     this.#entry = entry;
     entry.begin(this);
@@ -178,7 +178,7 @@ export class Invocation implements Waiter, WireHandler {
     this.#onWire = false;
     this.#refused = null;
     const { fn } = this.#entry;
-    this.#patience = new Patience(fn, reservation, (what) => this.#timedOut(what));
+    this.#patience = new AttemptTimeout(fn, reservation, (what) => this.#timedOut(what));
     const [exchange, body] = [this.#exchange, this.#body];
     const { path, prefix } = this.#route;
     const headers = upstreamHeaders(exchange, { functionUid: fn.uid, endpoint, callId: this.callId, prefix }, this.#entry.beliefs);

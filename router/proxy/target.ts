@@ -4,7 +4,7 @@ import type { Exchange } from "../downstream/exchange.ts";
 const PREFIX = "/function/";
 
 /** Which function a request is for, and the path and query that the function sees. */
-export interface Route {
+export interface InvocationTarget {
   name: string;
   /** Revision or alias that was asked for, `NAME@VERSION` or in `x-berth-revision`; null: whichever is next. */
   version: string | null;
@@ -14,7 +14,7 @@ export interface Route {
 }
 
 /** `/function/NAME[/path]`, or with a domain the whole path at `NAME.domain`; null: neither. */
-export function routeOf(exchange: Exchange, domain: string | null): Route | null {
+export function invocationTargetOf(exchange: Exchange, domain: string | null): InvocationTarget | null {
   const { url } = exchange;
   const host = domain === null ? null : nameOfHost(exchange.host, domain);
   const asked = exchange.header(REVISION_HEADER) ?? null;

@@ -1,8 +1,8 @@
 import { DEMAND_EXPIRY_MS, DEMAND_REPEAT_MS, type DemandReport, type FunctionDemand, type Suspect } from "../../pool-manager/client/contract.ts";
 
-/** Reports are at least this far apart. Milliseconds. */
+/** Reports are at least this far apart. */
 const MIN_GAP_MS = 10;
-/** What changes nothing for the decisions, such as one invocation more on an instance with free slots, waits this long. Milliseconds. */
+/** What changes nothing for the decisions, such as one invocation more on an instance with free slots, waits this long. */
 const LAZY_MS = 200;
 
 interface Source {

@@ -5,7 +5,7 @@ import type { RouterPeer } from "../../pool-manager/client/contract.ts";
  * instance idles while some wait elsewhere; the others pass theirs on, one hop. The instance's own cap guards the
  * moments in which two believe that they own it.
  */
-export class Peers {
+export class SlotOwnership {
   readonly #self: string;
   #routers: readonly RouterPeer[] = [];
 

@@ -1,6 +1,6 @@
 import { expiry } from "../../pool-manager/client/expiry.ts";
 
-/** How long a request for an unknown function waits for a table that is up to date. Milliseconds. */
+/** How long a request for an unknown function waits for a table that is up to date. */
 const HOLD_MS = 2000;
 const MAX_HELD = 1000;
 
@@ -8,7 +8,7 @@ const MAX_HELD = 1000;
  * Requests for functions that the table does not have while it may be out of date: one that was just deployed is not
  * unknown, this router only has not heard of it yet.
  */
-export class Held {
+export class PendingLookups {
   readonly #waiting = new Set<() => void>();
 
   /** Calls `again` once the table is fresh, or the time is up; false: too many wait. */

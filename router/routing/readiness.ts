@@ -3,16 +3,16 @@ import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import type { Table } from "./table.ts";
 
-/** A pool manager that has not been heard for this long is away for longer than another one needs to take over. Milliseconds. */
+/** A pool manager that has not been heard for this long is away for longer than another one needs to take over. */
 export const UNHEARD_MS = 30_000;
-/** Looked at as often. Milliseconds. */
-const LOOK_MS = 1000;
-/** An instance that has not taken a connection by then is not reached. Milliseconds. */
+/** Looked at as often. */
+const CHECK_INTERVAL_MS = 1000;
+/** An instance that has not taken a connection by then is not reached. */
 const REACH_MS = 1000;
 /** Connections that are tried at once. */
 const AT_ONCE = 32;
 
-export interface StandingOptions {
+export interface RouterReadinessOptions {
   table: Pick<Table, "unheardMs" | "lostReason" | "endpoints">;
   /** Told one line at each change. */
   say(line: string): void;
@@ -24,16 +24,16 @@ export interface StandingOptions {
  * Whether this router is of use to anybody. One that hears of no pool manager serves the instances that it knows, and
  * is asked to; one that hears of none for long and reaches no instance either can only keep invocations waiting.
  */
-export class Standing {
-  readonly #table: StandingOptions["table"];
+export class RouterReadiness {
+  readonly #table: RouterReadinessOptions["table"];
   readonly #say: (line: string) => void;
   readonly #reach: (endpoint: Endpoint) => Promise<boolean>;
   #timer: NodeJS.Timeout | null = null;
   #isUnheard = false;
   #isStranded = false;
-  #looking = false;
+  #isChecking = false;
 
-  constructor({ table, say, reach = takesConnection }: StandingOptions) {
+  constructor({ table, say, reach = takesConnection }: RouterReadinessOptions) {
     this.#table = table;
     this.#say = say;
     this.#reach = reach;
@@ -45,7 +45,7 @@ export class Standing {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.look(), LOOK_MS);
+    this.#timer = setInterval(() => void this.check(), CHECK_INTERVAL_MS);
   }
 
   stop(): void {
@@ -53,9 +53,9 @@ export class Standing {
   }
 
   /** Finds out how things stand, unless it is being found out. */
-  async look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
+  async check(): Promise<void> {
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     try {
       const { unheardMs, lostReason } = this.#table;
       if (unheardMs < UNHEARD_MS) return this.#heard(unheardMs);
@@ -67,7 +67,7 @@ export class Standing {
       // Heard meanwhile: the next look tells.
       if (this.#table.unheardMs >= UNHEARD_MS) this.#stranded(!reached, endpoints.length);
     } finally {
-      this.#looking = false;
+      this.#isChecking = false;
     }
   }
 

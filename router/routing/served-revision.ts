@@ -11,12 +11,12 @@ import type { Beliefs } from "../proxy/headers.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { DemandReporter } from "./demand-reporter.ts";
 import type { Table } from "./table.ts";
-import { Split } from "./traffic-split.ts";
+import { TrafficSplit } from "./traffic-split.ts";
 
 /** An invocation under way: served here, or passed on. */
 export interface Running {
   /** What it belonged to is no longer served by itself; this one takes its place. */
-  reroute(entry: FunctionEntry): void;
+  reroute(entry: ServedRevision): void;
   end(error: RouterError): void;
 }
 
@@ -37,22 +37,22 @@ export interface Shared extends Beliefs {
 }
 
 /** A served revision of a function at this router. */
-export class FunctionEntry {
+export class ServedRevision {
   readonly limiter: Limiter;
   readonly upstreams: Upstreams;
   readonly #shared: Shared;
   /** The router that has its slots; null: this one. */
   owner: RouterPeer | null = null;
   /** Of the function's invocations, where this is the active revision. */
-  split: Split;
+  split: TrafficSplit;
   readonly #running = new Set<Running>();
   #waiting = 0;
-  #cancelLook: (() => void) | null = null;
-  #lookAt = Number.POSITIVE_INFINITY;
+  #cancelCheck: (() => void) | null = null;
+  #inspect = Number.POSITIVE_INFINITY;
 
   constructor(fn: TableFunction, shared: Shared) {
     this.#shared = shared;
-    this.split = new Split(fn.split);
+    this.split = new TrafficSplit(fn.split);
     this.upstreams = shared.upstreams;
     this.limiter = new Limiter(
       fn,
@@ -137,17 +137,17 @@ export class FunctionEntry {
 
   endAll(error: () => RouterError): void {
     for (const running of [...this.#running]) running.end(error());
-    this.#cancelLook?.();
+    this.#cancelCheck?.();
   }
 
   /** The revision has become the active one, or is not served any more: what waits goes on with the function's other invocations. */
-  succeeded(successor: FunctionEntry): void {
+  succeeded(successor: ServedRevision): void {
     successor.limiter.adopt(this.limiter);
     for (const running of [...this.#running]) {
       this.#running.delete(running);
       running.reroute(successor);
     }
-    this.#cancelLook?.();
+    this.#cancelCheck?.();
   }
 
   /** Waiting invocations end now, running ones get two seconds. */
@@ -170,13 +170,13 @@ export class FunctionEntry {
 
   /** Wakes the queue when its head's time is up, or a resting instance may be asked again. */
   #schedule(): void {
-    const look = this.limiter.nextLook();
-    if (look === null || look >= this.#lookAt) return;
-    this.#cancelLook?.();
-    this.#lookAt = look;
-    this.#cancelLook = expiry(Math.max(0, look - performance.now()) + 0.5, () => {
-      this.#lookAt = Number.POSITIVE_INFINITY;
-      this.limiter.look();
+    const check = this.limiter.nextCheck();
+    if (check === null || check >= this.#inspect) return;
+    this.#cancelCheck?.();
+    this.#inspect = check;
+    this.#cancelCheck = expiry(Math.max(0, check - performance.now()) + 0.5, () => {
+      this.#inspect = Number.POSITIVE_INFINITY;
+      this.limiter.check();
       this.#schedule();
     });
   }

@@ -5,29 +5,29 @@ import { HOP_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { AccessLog } from "../access-log.ts";
 import type { RouterConfig } from "../config.ts";
 import type { Exchange } from "../downstream/exchange.ts";
-import { Trust } from "../downstream/trusted-proxies.ts";
+import { TrustedProxies } from "../downstream/trusted-proxies.ts";
 import { RouterError } from "../errors.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import { Upstreams } from "../upstream/upstreams.ts";
 import { DemandReporter } from "./demand-reporter.ts";
-import { Peers } from "./ownership.ts";
-import { Held } from "./pending-lookups.ts";
-import { FunctionEntry, type Shared } from "./served-revision.ts";
+import { SlotOwnership } from "./ownership.ts";
+import { PendingLookups } from "./pending-lookups.ts";
+import { ServedRevision, type Shared } from "./served-revision.ts";
 import { Table } from "./table.ts";
 
 /** Every function that this router can invoke, with its slots and its running invocations. */
-export class Functions implements Shared {
+export class ServedRevisions implements Shared {
   readonly upstreams = new Upstreams();
   readonly metrics: RouterMetrics;
   readonly reporter: DemandReporter;
   readonly table: Table;
-  readonly held = new Held();
+  readonly pendingLookups = new PendingLookups();
   /** Its id. */
   readonly self: string;
-  readonly #peers: Peers;
-  readonly #byName = new Map<string, FunctionEntry>();
-  readonly #byUid = new Map<string, Set<FunctionEntry>>();
+  readonly #peers: SlotOwnership;
+  readonly #byName = new Map<string, ServedRevision>();
+  readonly #byUid = new Map<string, Set<ServedRevision>>();
   #unsubscribe: () => void = () => {};
 
   #link: PoolManagerLink | null = null;
@@ -41,16 +41,16 @@ export class Functions implements Shared {
   readonly exposeErrors: boolean;
 
   readonly #keys: ApiKeys | null;
-  readonly #proxies: Trust;
+  readonly #proxies: TrustedProxies;
 
   constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, config: RouterConfig) {
     this.ownKey = config.ownKey;
     this.exposeErrors = config.exposeErrors;
     this.#keys = config.keys;
-    this.#proxies = new Trust(config.trustedProxies);
+    this.#proxies = new TrustedProxies(config.trustedProxies);
     this.accessLog = accessLog;
     this.self = routerId;
-    this.#peers = new Peers(routerId);
+    this.#peers = new SlotOwnership(routerId);
     this.metrics = metrics;
     this.reporter = new DemandReporter(
       routerId,
@@ -71,7 +71,7 @@ export class Functions implements Shared {
     this.#unsubscribe = link.subscribe((change) => {
       if (change.type === "routers") this.#routers(change.routers);
       else this.table.apply(change);
-      if (change.type === "snapshot") this.held.release();
+      if (change.type === "snapshot") this.pendingLookups.release();
     });
     this.reporter.start();
   }
@@ -94,14 +94,14 @@ export class Functions implements Shared {
   }
 
   /** What has the next invocation of this function. */
-  next(name: string): FunctionEntry | undefined {
+  next(name: string): ServedRevision | undefined {
     const entry = this.#byName.get(name);
     const revision = entry?.split.next() ?? null;
     return revision === null ? entry : (this.#byName.get(`${name}@${revision}`) ?? entry);
   }
 
   /** A revision of a function, by its id or an alias. */
-  version(name: string, version: string): FunctionEntry | undefined {
+  version(name: string, version: string): ServedRevision | undefined {
     const entry = this.#byName.get(name);
     if (!entry) return undefined;
     const revision = Object.hasOwn(entry.fn.aliases, version) ? entry.fn.aliases[version] : version;
@@ -152,7 +152,7 @@ export class Functions implements Shared {
       known.update(fn);
       return this.reporter.again(fn.key);
     }
-    const entry = new FunctionEntry(fn, this);
+    const entry = new ServedRevision(fn, this);
     entry.owner = this.#ownerOf(fn);
     this.#byName.set(fn.name, entry);
     this.#byUid.set(fn.uid, (this.#byUid.get(fn.uid) ?? new Set()).add(entry));

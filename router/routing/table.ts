@@ -2,7 +2,7 @@ import type { Endpoint, LoadFailure, TableChange, TableFunction } from "../../po
 
 /** Failures that are remembered for invocations whose connection broke just now. */
 const MAX_FAILURES = 500;
-/** An older one says nothing of a connection that breaks now: an instance goes on where a new revision of its function did not load. Milliseconds. */
+/** An older one says nothing of a connection that breaks now: an instance goes on where a new revision of its function did not load. */
 const FAILURE_AGE_MS = 2000;
 
 export interface TableEvents {

@@ -11,7 +11,7 @@ interface Share {
  * Shares out invocations, evenly spread rather than by chance: after any number of them nobody is off by more than one
  * for each share (smooth weighted round robin, as in nginx).
  */
-export class Split {
+export class TrafficSplit {
   readonly #text: string;
   readonly #shares: Share[];
 
@@ -22,8 +22,8 @@ export class Split {
   }
 
   /** This split goes on where the shares are the same. */
-  with(shares: Shares): Split {
-    return JSON.stringify(shares) === this.#text ? this : new Split(shares);
+  with(shares: Shares): TrafficSplit {
+    return JSON.stringify(shares) === this.#text ? this : new TrafficSplit(shares);
   }
 
   /** Revision of the next invocation; null: the one that has the rest. */

@@ -4,7 +4,7 @@ const LF = 10;
 const MAX_LINE = 8 * 1024;
 
 /** Takes the chunks of a chunked body apart (RFC 9112, 7.1). Trailers are dropped; anything unclear throws. */
-export class Chunks {
+export class ChunkedBody {
   #state: "size" | "data" | "data-end" | "trailer" | "done" = "size";
   #left = 0;
   #line = "";

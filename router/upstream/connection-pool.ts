@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
-import { Wire, type WireHandler, type WireRequest } from "./http1-connection.ts";
+import { Http1Connection, type ResponseHandler, type UpstreamRequest } from "./http1-connection.ts";
 
 /** The connections to one endpoint: as many as there are invocations at once, kept for those to come. */
-export class Wires {
+export class ConnectionPool {
   readonly #host: string;
   readonly #port: number;
-  readonly #all = new Set<Wire>();
+  readonly #all = new Set<Http1Connection>();
   /** The latest one is taken first: its buffers are warm, and the others show how many are too many. */
-  readonly #idle: Wire[] = [];
+  readonly #idle: Http1Connection[] = [];
   /** Connections that were given away with an upgrade, and what was read on each at the last look. Bytes. */
   readonly #joined = new Map<Socket, number>();
   #closing = false;
@@ -17,7 +17,7 @@ export class Wires {
     this.#port = port;
   }
 
-  send(request: WireRequest, handler: WireHandler): void {
+  send(request: UpstreamRequest, handler: ResponseHandler): void {
     const wire = this.#idle.pop() ?? this.#open();
     wire.send(request, handler);
   }
@@ -28,9 +28,9 @@ export class Wires {
   }
 
   /** Whether something has been under way since the last look, and was not heard of. */
-  look(): boolean {
+  check(): boolean {
     let isQuiet = false;
-    for (const wire of this.#all) isQuiet = wire.look() || isQuiet;
+    for (const wire of this.#all) isQuiet = wire.check() || isQuiet;
     for (const [socket, seen] of this.#joined) {
       isQuiet ||= socket.bytesRead === seen;
       this.#joined.set(socket, socket.bytesRead);
@@ -56,8 +56,8 @@ export class Wires {
     for (const wire of this.#all) wire.destroy();
   }
 
-  #open(): Wire {
-    const wire = new Wire(
+  #open(): Http1Connection {
+    const wire = new Http1Connection(
       this.#host,
       this.#port,
       (free) => {

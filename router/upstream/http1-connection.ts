@@ -1,12 +1,12 @@
 import { connect, type Socket } from "node:net";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import { type BodySource, BodyWriter } from "./body-writer.ts";
-import { Chunks } from "./chunked-body.ts";
+import { ChunkedBody } from "./chunked-body.ts";
 import { parseHead, type ResponseHead, ResponseInvalidError } from "./response-head.ts";
 
-/** An instance that cannot be reached by then is not there: one packet may be lost, and is sent again after a second. Milliseconds. */
+/** An instance that cannot be reached by then is not there: one packet may be lost, and is sent again after a second. */
 export const CONNECT_MS = 1200;
-/** The kernel asks a peer that has been silent for so long whether it is there, and ends the connection when it is not. Milliseconds. */
+/** The kernel asks a peer that has been silent for so long whether it is there, and ends the connection when it is not. */
 export const KEEPALIVE_MS = 1000;
 /** Longest head of an instance's response, and of the same passed on by another router. Bytes. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -16,7 +16,7 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const JOINED = 16 * 1024;
 
 /** What becomes of a request. */
-export interface WireHandler {
+export interface ResponseHandler {
   /** It is about to be written; from here on it may have run. */
   onConnect(abort: (reason?: Error) => void): void;
   /** Also of responses that precede the response (1xx). */
@@ -30,7 +30,7 @@ export interface WireHandler {
 }
 
 /** Request line and headers, ended by an empty line; and the body in the framing that they announce. */
-export interface WireRequest {
+export interface UpstreamRequest {
   head: string;
   body: Buffer | BodySource | null;
   /** HEAD: whatever its headers say, the response has no body. */
@@ -45,25 +45,25 @@ export interface WireRequest {
  * One connection to an instance, for one request at a time whose framing is known. A general client would cost an
  * invocation more than the rest of its path, and would have rules of its own about heads and framing.
  */
-export class Wire {
+export class Http1Connection {
   readonly #socket: Socket;
-  readonly #idle: (wire: Wire) => void;
-  readonly #gone: (wire: Wire, joined?: Socket) => void;
+  readonly #idle: (wire: Http1Connection) => void;
+  readonly #gone: (wire: Http1Connection, joined?: Socket) => void;
   #connected = false;
   /** Its response is complete, and the connection goes on. */
   #free = false;
-  #handler: WireHandler | null = null;
-  #request: WireRequest | null = null;
+  #handler: ResponseHandler | null = null;
+  #request: UpstreamRequest | null = null;
   #writer: BodyWriter | null = null;
   #head: ResponseHead | null = null;
-  #chunks: Chunks | null = null;
+  #chunks: ChunkedBody | null = null;
   #left = 0;
   #partial: Buffer | null = null;
   /** What was read when it was looked at last; -1: nothing was under way then. Bytes. */
   #seen = -1;
 
   /** `idle` is called when it may take another request, `gone` when it never will again: it has ended, or its connection was `joined`. */
-  constructor(host: string, port: number, idle: (wire: Wire) => void, gone: (wire: Wire, joined?: Socket) => void) {
+  constructor(host: string, port: number, idle: (wire: Http1Connection) => void, gone: (wire: Http1Connection, joined?: Socket) => void) {
     this.#idle = idle;
     this.#gone = gone;
     const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
@@ -88,14 +88,14 @@ export class Wire {
     });
   }
 
-  send(request: WireRequest, handler: WireHandler): void {
+  send(request: UpstreamRequest, handler: ResponseHandler): void {
     this.#handler = handler;
     this.#request = request;
     if (this.#connected) this.#write(request);
   }
 
   /** Whether a request has waited since the last look, and nothing was heard of it. */
-  look(): boolean {
+  check(): boolean {
     const seen = this.#handler && this.#connected ? this.#socket.bytesRead : -1;
     const isQuiet = seen >= 0 && seen === this.#seen;
     this.#seen = seen;
@@ -107,7 +107,7 @@ export class Wire {
     this.#socket.destroy(reason);
   }
 
-  #write({ head, body }: WireRequest): void {
+  #write({ head, body }: UpstreamRequest): void {
     this.#handler?.onConnect((reason) => this.#socket.destroy(reason));
     if (this.#socket.destroyed) return;
     if (body === null) this.#socket.write(head, "latin1");
@@ -153,7 +153,7 @@ export class Wire {
     }
     this.#head = head;
     this.#left = head.framing.kind === "length" ? head.framing.bytes : 0;
-    this.#chunks = head.framing.kind === "chunked" ? new Chunks() : null;
+    this.#chunks = head.framing.kind === "chunked" ? new ChunkedBody() : null;
     this.#handler.onHeaders(head.status, head.headers, this.#resume, head.statusText);
     if (head.framing.kind === "none") this.#complete();
     return rest;
@@ -161,7 +161,7 @@ export class Wire {
 
   #switch({ statusText, headers }: ResponseHead, first: Buffer): null {
     if (!this.#request?.upgrade) throw new ResponseInvalidError("another protocol, which nobody asked for");
-    const handler = this.#handler as WireHandler;
+    const handler = this.#handler as ResponseHandler;
     this.#handler = null;
     this.#socket.removeAllListeners();
     this.#gone(this, this.#socket);

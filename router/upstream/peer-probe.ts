@@ -22,7 +22,7 @@ const GONE = new Set(["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "EHOSTDOWN",
  * function that keeps its process busy for as long as it may is not taken for dead. Looked at while something waits
  * for the peer and hears nothing.
  */
-export class Probe {
+export class PeerProbe {
   readonly #host: string;
   readonly #port: number;
   #socket: Socket | null = null;
@@ -39,7 +39,7 @@ export class Probe {
    * True: the peer is lost. To be called once a second, when what has come has been read. `mayRefuse`: it is about to
    * stop and takes nothing new; that it says so shows that it, or its kernel, still ends its connections itself.
    */
-  look(mayRefuse = false): boolean {
+  check(mayRefuse = false): boolean {
     if (this.#misses >= MISSES) return true;
     if (this.#misses === 0 && this.#skip > 0) {
       this.#skip -= 1;

@@ -42,7 +42,7 @@ export function parseHead(text: string, isHead: boolean): ResponseHead {
     const value = line.slice(colon + 1).trim();
     if (!VALUE.test(value)) throw new ResponseInvalidError(`not a header: ${quoted(line)}`);
     headers.push(name, value);
-    look(name, value, seen);
+    check(name, value, seen);
   }
   if (seen.chunked && seen.length !== null) throw new ResponseInvalidError("a length beside chunks");
   if (status < 200 && isFinal(status, seen)) throw new ResponseInvalidError(`the status ${status} alone: a response has to follow`);
@@ -59,7 +59,7 @@ function readStatusLine(line: string): { status: number; statusText: string } {
 }
 
 /** Only names of three lengths matter here: the others need no lower case. */
-function look(name: string, value: string, seen: Seen): void {
+function check(name: string, value: string, seen: Seen): void {
   if (name.length === 14 && name.toLowerCase() === "content-length") {
     if (seen.length !== null || !/^\d{1,15}$/.test(value)) throw new ResponseInvalidError(`an unclear length: ${quoted(value)}`);
     seen.length = value;

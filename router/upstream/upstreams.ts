@@ -1,25 +1,25 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
-import { Wires } from "./connection-pool.ts";
-import { PeerLostError, Probe } from "./peer-probe.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import { PeerLostError, PeerProbe } from "./peer-probe.ts";
 
-/** How often what is under way is looked at. Milliseconds. */
-const LOOK_MS = 1000;
+/** How often what is under way is looked at. */
+const CHECK_INTERVAL_MS = 1000;
 
 type Address = Pick<Endpoint, "host" | "port">;
 
 /** Connections to one address: of an instance, or of another router. */
 class Upstream {
-  readonly wires: Wires;
+  readonly wires: ConnectionPool;
   /** Its endpoint is no longer there: only who was sent to it before still is. */
   closing = false;
   readonly #address: Address;
-  readonly #probe: Probe;
+  readonly #probe: PeerProbe;
 
   constructor(address: Address) {
     const { host, port } = address;
     this.#address = address;
-    this.wires = new Wires(host, port);
-    this.#probe = new Probe(host, port);
+    this.wires = new ConnectionPool(host, port);
+    this.#probe = new PeerProbe(host, port);
   }
 
   get unused(): boolean {
@@ -27,9 +27,9 @@ class Upstream {
   }
 
   /** Ends what is under way where nothing answers any more. */
-  look(): void {
-    if (!this.wires.look()) return this.#probe.rest();
-    if (this.#probe.look(this.closing)) this.#lost();
+  check(): void {
+    if (!this.wires.check()) return this.#probe.rest();
+    if (this.#probe.check(this.closing)) this.#lost();
   }
 
   close(): void {
@@ -59,10 +59,10 @@ export class Upstreams {
   readonly #leaving = new Set<Upstream>();
   readonly #timer: NodeJS.Timeout;
 
-  /** Looks every `lookMs` whether peers are there for which something waits in silence. */
-  constructor(lookMs = LOOK_MS) {
+  /** Looks every `checkIntervalMs` whether peers are there for which something waits in silence. */
+  constructor(checkIntervalMs = CHECK_INTERVAL_MS) {
     // What came while this process was held up is read first, between the timers and this.
-    this.#timer = setInterval(() => setImmediate(() => this.#look()), lookMs).unref();
+    this.#timer = setInterval(() => setImmediate(() => this.#check()), checkIntervalMs).unref();
   }
 
   /** Of an endpoint, or of another router. */
@@ -97,10 +97,10 @@ export class Upstreams {
     for (const upstream of all) upstream.destroy();
   }
 
-  #look(): void {
-    for (const upstream of this.#byAddress.values()) upstream.look();
+  #check(): void {
+    for (const upstream of this.#byAddress.values()) upstream.check();
     for (const upstream of this.#leaving) {
-      upstream.look();
+      upstream.check();
       if (upstream.unused) this.#leaving.delete(upstream);
     }
   }

@@ -27,7 +27,7 @@ export interface Check {
 
 const HEADERS: Record<string, string> = { "x-berth-function": "f1", "x-berth-revision": "r1" };
 
-/** Routers know that an instance drains within this time, and send it nothing more. Milliseconds. */
+/** Routers know that an instance drains within this time, and send it nothing more. */
 const KNOWN_MS = 250;
 
 /** What every runtime must do; a runtime's own test starts an instance for each check. */

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
 import { until } from "../helpers/berth.ts";
 import { type BerthProcess, berthProcess } from "../helpers/routers.ts";
@@ -38,7 +38,7 @@ process.once("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const [, invokeUrl = "", manageUrl = ""] = berth.line;
-const api = new Api(manageUrl);
+const api = new ManageClient(manageUrl);
 
 const code = await api.upload(await packLayer([{ path: "index.mjs", data: new TextEncoder().encode(CODE) }]));
 for (const name of NAMES) await prepare(name);

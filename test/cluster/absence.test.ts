@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { definitions, RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import { DEFINITIONS } from "../../pool-manager/stores/kubernetes/definitions/definition-watch.ts";
-import type { FunctionResource, FunctionSpec } from "../../pool-manager/stores/kubernetes/function-resource.ts";
+import type { FunctionResource, FunctionResourceSpec } from "../../pool-manager/stores/kubernetes/function-resource.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 
@@ -23,7 +23,7 @@ const resource = (name: string) => cluster.view.kube.get<FunctionResource>(path(
 const specs = async () =>
   new Map((await cluster.view.kube.get<{ items: FunctionResource[] }>(path("functions"))).items.map((one) => [one.metadata.name, one.spec]));
 /** As `kubectl create -f` of what Git has. */
-const create = (name: string, spec: FunctionSpec) =>
+const create = (name: string, spec: FunctionResourceSpec) =>
   cluster.view.kube.create(path("functions"), { apiVersion: "berth.dev/v1alpha1", kind: "Function", metadata: { name }, spec });
 const answers = (name: string, what: string, ms?: number) => until(async () => (await cluster.text(name)) === `200 ${what}`, `${name} answers "${what}"`, ms);
 const accepted = async (name: string) => (await resource(name)).status?.conditions?.find(({ type }) => type === "Accepted");
@@ -64,11 +64,11 @@ describe("resources that come back without their status", () => {
     await cluster.berth.close();
     for (const name of before.keys()) await cluster.view.kube.delete(path("functions", name));
     // Half of it is there when the next one starts, the other half comes later.
-    await create("a", before.get("a") as FunctionSpec);
+    await create("a", before.get("a") as FunctionResourceSpec);
     cluster = await cluster.again({ poolSize: 1 }, mkdtempSync(join(tmpdir(), "berth-test-")));
     await answers("a", "a nobody");
     await sleep(3000);
-    await create("b", before.get("b") as FunctionSpec);
+    await create("b", before.get("b") as FunctionResourceSpec);
     await answers("b", "b secret");
     expect(await cluster.imageTags()).toEqual(tags);
     expect((await cluster.view.functionPods()).map(({ metadata }) => metadata.uid).sort()).toEqual(pods);
@@ -139,7 +139,7 @@ test("a definition that is deleted ends no function; each resource is written ag
   }
   // For some seconds after a definition has come back the server may answer that its storage is being initialized.
   const count = async (kind: string) => (await kube.get<{ items: object[] }>(path(kind))).items.length;
-  const isSo = (look: () => Promise<boolean>) => () => look().catch(() => false);
+  const isSo = (check: () => Promise<boolean>) => () => check().catch(() => false);
   await until(
     isSo(async () => (await count("functions")) === 2),
     "both are there again",

@@ -6,7 +6,7 @@ import { CACHE } from "./layout.ts";
 import { BIN, MODULE, VERSIONS } from "./programs.ts";
 
 const GO = join(import.meta.dirname, "go");
-/** Kubernetes alone takes six minutes on two cores. Milliseconds. */
+/** Kubernetes alone takes six minutes on two cores. */
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
 interface Program {

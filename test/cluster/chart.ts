@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
 import { newKey } from "../../pool-manager/client/api-keys.ts";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
 import { REGISTRY_OF_PODS } from "./layout.ts";
 import { BIN } from "./programs.ts";
@@ -13,18 +13,17 @@ import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 const run = promisify(execFile);
 const CHART = resolve("deploy/chart");
-/** Milliseconds. */
 const HELM_MS = 180_000;
 
 /** Berth as the chart installs it: pool managers, routers and what belongs to them, in a namespace of its own. */
 export class Installed {
-  readonly kube: Kube;
+  readonly kube: KubeClient;
   readonly key: string;
   readonly monitorKey: string;
   readonly #values: string;
   readonly #kubeconfig: string;
 
-  private constructor(kube: Kube, kubeconfig: string, values: string, key: string, monitorKey: string) {
+  private constructor(kube: KubeClient, kubeconfig: string, values: string, key: string, monitorKey: string) {
     this.kube = kube;
     this.#kubeconfig = kubeconfig;
     this.#values = values;
@@ -35,7 +34,7 @@ export class Installed {
   /** Pushes this checkout's images and installs them, as docs/operating.md says; `values` are further ones. */
   static async install(namespace: string, values: object): Promise<Installed> {
     const { kubeconfig, registry } = clusterConfig(namespace);
-    const kube = await Kube.connect(kubeconfig, namespace);
+    const kube = await KubeClient.connect(kubeconfig, namespace);
     const dir = mkdtempSync(join(tmpdir(), "berth-chart-"));
     const { stdout } = await run(process.execPath, ["dist/berth.js", "images", "--registry", registry, "--cache-dir", CACHE_DIR], { timeout: HELM_MS });
     const all = { ...(parse(stdout) as object), registry: { name: registry, via: REGISTRY_OF_PODS, insecure: true }, ...values };

@@ -1,19 +1,19 @@
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { CLONESETS, type CloneSet, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { clusterConfig } from "./subject.ts";
 
 /** A namespace as the API server shows it, past all caches of ours. */
 export class ClusterView {
-  readonly kube: Kube;
+  readonly kube: KubeClient;
   readonly namespace: string;
 
-  private constructor(kube: Kube) {
+  private constructor(kube: KubeClient) {
     this.kube = kube;
     this.namespace = kube.namespace;
   }
 
   static async open(namespace: string): Promise<ClusterView> {
-    return new ClusterView(await Kube.connect(clusterConfig(namespace).kubeconfig, namespace));
+    return new ClusterView(await KubeClient.connect(clusterConfig(namespace).kubeconfig, namespace));
   }
 
   async pods(): Promise<Pod[]> {

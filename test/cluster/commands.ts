@@ -1,5 +1,5 @@
 import { existsSync, rmSync } from "node:fs";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { buildPrograms } from "./build.ts";
 import { addNode, PAUSE_IMAGE, removeNode, writeConfigs, writeKubeconfig } from "./configs.ts";
 import { killContainers } from "./containers.ts";
@@ -41,7 +41,7 @@ async function bring(daemon: Daemon): Promise<void> {
 
 /** The Service `kubernetes` leads pods to the API server; with one server nobody else keeps its endpoints. */
 async function publishApiServer(): Promise<void> {
-  const kube = await Kube.connect(KUBECONFIG, "default");
+  const kube = await KubeClient.connect(KUBECONFIG, "default");
   const slice = {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
@@ -61,7 +61,7 @@ async function publishApiServer(): Promise<void> {
 }
 
 async function prepareKruise(): Promise<void> {
-  const kube = await Kube.connect(KUBECONFIG, "default");
+  const kube = await KubeClient.connect(KUBECONFIG, "default");
   try {
     await installKruise(kube);
   } finally {

@@ -16,14 +16,14 @@ const FUNCTIONS = [...SLOW_FUNCTIONS, "stream", "socket"];
 const ALTERNATIONS = 10;
 const READY = /^berth ready/m;
 const WAITS = /another pool manager leads/;
-/** Until a standby leads whose leader was killed. Milliseconds. */
+/** Until a standby leads whose leader was killed. */
 const TAKEOVER_MS = 20_000;
-/** A router that stops ends what still runs on it no sooner than this. Milliseconds. */
+/** A router that stops ends what still runs on it no sooner than this. */
 const ROUTER_DRAIN_MS = 30_000;
-/** Until a client knows that a router's connections have ended. Milliseconds. */
+/** Until a client knows that a router's connections have ended. */
 const LAG_MS = 2000;
 const { startTimeoutMs } = defaultPace({ kind: "kruise", ...clusterConfig("") });
-/** What every instance is older than before anything happens; BERTH_TEST_MINUTES asks for more. Milliseconds. */
+/** What every instance is older than before anything happens; BERTH_TEST_MINUTES asks for more. */
 const AGE_MS = Math.max(startTimeoutMs + 1000, Number(process.env.BERTH_TEST_MINUTES ?? 0) * 60_000);
 
 /** The build of Berth that is there first, and takes turns with this one: an upgrade, a rollback, an upgrade. BERTH_TEST_OTHER names another than this one. */

@@ -1,6 +1,6 @@
 import { afterAll } from "vitest";
 import { packLayer } from "../../pool-manager/images/layer.ts";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { platformContract } from "../platform-contract/contract.ts";
 import { clusterConfig, connect, deleteNamespace, freshNamespace, MemoryImages } from "./subject.ts";
@@ -32,7 +32,7 @@ platformContract("kruise", async () => {
 
 /** The node's own way of ending a pod at once. */
 async function deletePod(namespace: string, uid: string): Promise<void> {
-  const kube = await Kube.connect(clusterConfig(namespace).kubeconfig, namespace);
+  const kube = await KubeClient.connect(clusterConfig(namespace).kubeconfig, namespace);
   const { items } = await kube.get<{ items: Pod[] }>(`/api/v1/namespaces/${namespace}/pods`);
   const name = items.find(({ metadata }) => metadata.uid === uid)?.metadata.name;
   await kube.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, "merge", { metadata: { annotations: { "pod.kruise.io/pub-no-protect": "true" } } });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { at, type ClusterNode, containerdDir, containerdSocket, KUBECONFIG, NODE, NODE_IP, PORT, REGISTRY, REGISTRY_OF_PODS, SERVICE_CIDR } from "./layout.ts";
 import type { Daemon } from "./processes.ts";
 import { BIN } from "./programs.ts";
@@ -183,7 +183,7 @@ async function nodeReady(name: string): Promise<boolean> {
 }
 
 async function read<T>(path: string): Promise<T> {
-  const kube = await Kube.connect(KUBECONFIG, "default");
+  const kube = await KubeClient.connect(KUBECONFIG, "default");
   try {
     return await kube.get<T>(path);
   } finally {

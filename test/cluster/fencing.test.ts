@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { ANNOTATION, CLONESETS } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { until } from "../helpers/berth.ts";
@@ -12,15 +12,15 @@ import { clusterConfig, freshNamespace } from "./subject.ts";
 const namespace = freshNamespace();
 const POD = `/api/v1/namespaces/${namespace}/pods/fenced`;
 const SET = `${CLONESETS}/namespaces/${namespace}/clonesets/fenced`;
-let admin: Kube;
-let manager: Kube;
+let admin: KubeClient;
+let manager: KubeClient;
 const policies: string[] = [];
 
 /** Of pods that no node takes: nothing but the API server sees them. */
 const template = { nodeSelector: { nowhere: "true" }, containers: [{ name: "c", image: "none" }] };
 
 beforeAll(async () => {
-  admin = await Kube.connect(clusterConfig(namespace).kubeconfig, namespace);
+  admin = await KubeClient.connect(clusterConfig(namespace).kubeconfig, namespace);
   await admin.create("/api/v1/namespaces", { metadata: { name: namespace } });
   await admin.create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: "berth-manager" } });
   await admin.create(POD.replace(/\/fenced$/, ""), { metadata: { name: "fenced" }, spec: template });
@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 /** Puts a term onto an object; null takes it away. */
-const write = (kube: Kube, path: string, term: string | null) =>
+const write = (kube: KubeClient, path: string, term: string | null) =>
   kube.patch(path, "merge", { metadata: { annotations: { [ANNOTATION.term]: term } } }).then(
     () => "written",
     ({ message }: KubeError) => message,

@@ -2,20 +2,20 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
 import { until } from "../helpers/berth.ts";
 import { REGISTRY_OF_PODS } from "./layout.ts";
 import { BIN } from "./programs.ts";
 import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
-/** All of the guide, an installation and an upgrade included. Milliseconds. */
+/** All of the guide, an installation and an upgrade included. */
 const GUIDE_MS = 400_000;
 const { kubeconfig, registry } = clusterConfig("berth");
 
 /** The guide installs into this namespace; it is gone before and after. */
 async function withoutNamespace(): Promise<void> {
-  const kube = await Kube.connect(kubeconfig, "berth");
+  const kube = await KubeClient.connect(kubeconfig, "berth");
   const exists = () =>
     kube.get("/api/v1/namespaces/berth").then(
       () => true,

@@ -1,11 +1,11 @@
 import { type ClientRequest, get, type IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 
-/** An invocation of a slow function, and a stream, take this long. Milliseconds. */
+/** An invocation of a slow function, and a stream, take this long. */
 const HOLD_MS = 15_000;
-/** Another one of each begins at every router after this, and a WebSocket sends its next message. Milliseconds. */
+/** Another one of each begins at every router after this, and a WebSocket sends its next message. */
 const EVERY_MS = 2500;
-/** Longest silence of a connection that is taken for no failure. Milliseconds. */
+/** Longest silence of a connection that is taken for no failure. */
 const PATIENCE_MS = 10_000;
 const EVENTS = HOLD_MS / 250;
 

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { get, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import type { InstanceRow } from "../../pool-manager/api/routes/schemas.ts";
-import { type Change, Reflector } from "../../pool-manager/kubernetes/informer.ts";
+import { type Change, Informer } from "../../pool-manager/kubernetes/informer.ts";
 import { ANNOTATION, LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { until } from "../helpers/berth.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
-const LOOK_EVERY_MS = 250;
+const CHECK_INTERVAL_MS = 250;
 const GRACE_MS = 1500;
 const USABLE = new Set(["prewarmed", "specializing", "warm"]);
 
@@ -17,7 +17,7 @@ type Event = PoolEvent & { time: string };
 /** I1, I2, I4, I5, I10 and I11 of docs/invariants.md, checked in the events of a pool manager and in the history of its pods. */
 export class Invariants {
   readonly #view: ClusterView;
-  readonly #pods: Reflector<Pod>;
+  readonly #pods: Informer<Pod>;
   readonly #stream: IncomingMessage;
   readonly #violations: string[] = [];
   readonly #functionOf = new Map<string, string>();
@@ -27,17 +27,17 @@ export class Invariants {
   /** Instances of which an event has said that they leave, and why. */
   readonly #leaving = new Set<string>();
   readonly #rows = new Map<string, InstanceRow>();
-  readonly #looks: NodeJS.Timeout;
+  readonly #checks: NodeJS.Timeout;
   #lines = 0;
   /** Most removals and in-place changes within a window. */
   budget = 1000;
   windowMs = 1000;
 
   private constructor(view: ClusterView, stream: IncomingMessage, manageUrl: string) {
-    this.#looks = setInterval(() => void this.#look(manageUrl), LOOK_EVERY_MS);
+    this.#checks = setInterval(() => void this.#check(manageUrl), CHECK_INTERVAL_MS);
     this.#view = view;
     this.#stream = stream;
-    this.#pods = new Reflector<Pod>(view.kube, `/api/v1/namespaces/${view.namespace}/pods`, LABEL.pool, (change) => this.#pod(change));
+    this.#pods = new Informer<Pod>(view.kube, `/api/v1/namespaces/${view.namespace}/pods`, LABEL.pool, (change) => this.#pod(change));
   }
 
   static async watch(manageUrl: string, view: ClusterView): Promise<Invariants> {
@@ -70,7 +70,7 @@ export class Invariants {
   }
 
   close(): void {
-    clearInterval(this.#looks);
+    clearInterval(this.#checks);
     this.#pods.close();
     this.#stream.destroy();
   }
@@ -97,14 +97,14 @@ export class Invariants {
   }
 
   /** What the pool manager lists at this moment, against what it has listed and said before. */
-  async #look(manageUrl: string): Promise<void> {
+  async #check(manageUrl: string): Promise<void> {
     const get = async <T>(path: string) => ((await (await fetch(manageUrl + path, { signal: AbortSignal.timeout(2000) })).json()) as { items: T[] }).items;
     const [rows, functions] = await Promise.all([get<InstanceRow>("/v1/instances"), get<{ name: string; concurrency: number }>("/v1/functions")]).catch(
       () => [],
     );
     if (!rows || !functions) return;
     const caps = new Map(functions.map(({ name, concurrency }) => [name, concurrency]));
-    for (const row of rows) this.#lookAt(row, caps);
+    for (const row of rows) this.#inspect(row, caps);
     const listed = new Set(rows.map(({ uid }) => uid));
     for (const [uid, { function: name, state }] of this.#rows) {
       if (listed.has(uid)) continue;
@@ -116,7 +116,7 @@ export class Invariants {
     }
   }
 
-  #lookAt(row: InstanceRow, caps: ReadonlyMap<string, number>): void {
+  #inspect(row: InstanceRow, caps: ReadonlyMap<string, number>): void {
     const { uid, epoch, inFlight, function: name, state } = row;
     // A restarted runtime knows nothing of its former life: it may be seen to leave, and never to be used again.
     if (!USABLE.has(state)) return;

@@ -1,6 +1,6 @@
 /** A pool manager that dies, as by SIGKILL, at a named step of its first claim: node killed-manager.ts NAMESPACE STATE_DIR STEP */
 import { startTemporary } from "../../cli/up.ts";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { ControlClient } from "../../pool-manager/platform/control-client.ts";
 import { TestBerth } from "../helpers/berth.ts";
 import { clusterOptions } from "./subject.ts";
@@ -13,8 +13,8 @@ if (namespace) await run();
 async function run(): Promise<void> {
   const die = () => process.kill(process.pid, "SIGKILL");
   let claims = 0;
-  const patch = Kube.prototype.patch;
-  Kube.prototype.patch = async function <T>(this: Kube, ...args: Parameters<typeof patch>): Promise<T> {
+  const patch = KubeClient.prototype.patch;
+  KubeClient.prototype.patch = async function <T>(this: KubeClient, ...args: Parameters<typeof patch>): Promise<T> {
     if (args[3] !== "claim") return patch.apply(this, args) as Promise<T>;
     claims += 1;
     if (claims === 1 && step === "before replicas") die();

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { moduleDir } from "./build.ts";
 import { until } from "./processes.ts";
@@ -33,7 +33,7 @@ const VERSION_LABEL = "app.kubernetes.io/version";
 const SERVICE = { name: "kruise-webhook-service", namespace: NAMESPACE };
 
 /** Applies what Kruise needs before its manager starts, from the manifests of its own module. */
-export async function installKruise(kube: Kube): Promise<void> {
+export async function installKruise(kube: KubeClient): Promise<void> {
   // Once: later Kruise itself has filled in fields that a second apply would contradict.
   if (await isInstalled(kube)) return;
   const config = join(moduleDir(MODULE.kruise, "github.com/openkruise/kruise"), "config");
@@ -85,7 +85,7 @@ function documents(file: string): Manifest[] {
     .filter((manifest): manifest is Manifest => Boolean(manifest?.kind));
 }
 
-async function isInstalled(kube: Kube): Promise<boolean> {
+async function isInstalled(kube: KubeClient): Promise<boolean> {
   const found = await kube.get<Manifest>(`${PATHS.Namespace}/${NAMESPACE}`).catch(() => null);
   return found?.metadata.labels?.[VERSION_LABEL] === `v${VERSIONS.kruise}`;
 }
@@ -94,7 +94,7 @@ function namespace(name: string): Manifest {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
 }
 
-async function apply(kube: Kube, manifests: Manifest[]): Promise<void> {
+async function apply(kube: KubeClient, manifests: Manifest[]): Promise<void> {
   for (const manifest of manifests) {
     const path = PATHS[manifest.kind];
     if (!path) throw new Error(`no path for ${manifest.kind}`);
@@ -102,7 +102,7 @@ async function apply(kube: Kube, manifests: Manifest[]): Promise<void> {
   }
 }
 
-async function established(kube: Kube, path: string): Promise<boolean> {
+async function established(kube: KubeClient, path: string): Promise<boolean> {
   const crd = await kube.get<{ status?: { conditions?: { type: string; status: string }[] } }>(path).catch((error: KubeError) => {
     if (error.status === 404) return null;
     throw error;

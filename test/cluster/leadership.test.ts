@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openLoop } from "../../bench/driver.ts";
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { ANNOTATION } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
@@ -12,7 +12,7 @@ import { ClusterView } from "./cluster-view.ts";
 import { type Manager, Managers } from "./managers.ts";
 import { deleteNamespace, freshNamespace } from "./subject.ts";
 
-/** Until a standby has taken over and serves. Milliseconds. */
+/** Until a standby has taken over and serves. */
 const TAKEOVER_MS = 10_000;
 const HELLO = "export default { fetch: () => new Response('hello') };";
 
@@ -82,7 +82,7 @@ describe("two pool managers", () => {
     await load;
     expect(failed).toEqual([]);
     expect(standby.said()).toContain("berth ready");
-    expect(await new Api(standby.url).get("/v1/functions/new")).toMatchObject({ revision: "r1" });
+    expect(await new ManageClient(standby.url).get("/v1/functions/new")).toMatchObject({ revision: "r1" });
     expect(await uids()).toEqual(expect.arrayContaining(before));
     expect((await lease()).spec.leaseTransitions).toBe(2);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
@@ -151,7 +151,7 @@ describe("a start", () => {
       const response = await berth.invoke("hello", { signal: AbortSignal.timeout(20_000) });
       expect([response.status, await response.text()]).toEqual([200, "hello"]);
       await until(() => /podunavailablebudgets\S+ within 5000 ms: an admission webhook may hang/.test(next.said()), "the budget is told", 20_000);
-      expect(await new Api(next.url).get("/v1/functions/hello")).toMatchObject({ revision: "r1" });
+      expect(await new ManageClient(next.url).get("/v1/functions/hello")).toMatchObject({ revision: "r1" });
       process.kill(kruise, "SIGCONT");
       await until(() => next.said().includes("works again"), "the budget is written", 60_000);
       await view.kube.get(`/apis/policy.kruise.io/v1alpha1/namespaces/${namespace}/podunavailablebudgets/berth-instances`);

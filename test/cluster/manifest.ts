@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
-import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { BIN } from "./programs.ts";
 
 const RENDER_MS = 30_000;
@@ -23,12 +23,12 @@ export function manifestsOf(text: string): Manifest[] {
 }
 
 /** Server-side apply; `dryRun`: the API server admits it without keeping it. */
-export async function applyManifest(kube: Kube, object: Manifest, dryRun = false): Promise<void> {
+export async function applyManifest(kube: KubeClient, object: Manifest, dryRun = false): Promise<void> {
   const path = await pathOf(kube, object);
   await kube.patch(path, "apply", object, "other", { fieldManager: "plain", force: "true", ...(dryRun && { dryRun: "All" }) });
 }
 
-export async function pathOf(kube: Kube, { apiVersion, kind, metadata }: Manifest): Promise<string> {
+export async function pathOf(kube: KubeClient, { apiVersion, kind, metadata }: Manifest): Promise<string> {
   const base = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const { resources } = await kube.get<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(base);
   const resource = resources.find((one) => one.kind === kind && !one.name.includes("/"));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BoundedCommands } from "./bounded-commands.ts";
 import { NEWEST, OLDEST, present, type Versions } from "./versions.ts";
 
-/** A cluster whose programs have to be built first takes a quarter of an hour. Milliseconds. */
+/** A cluster whose programs have to be built first takes a quarter of an hour. */
 const UP_MS = 45 * 60_000;
 const TESTS_MS = 20 * 60_000;
 const DOWN_MS = 2 * 60_000;

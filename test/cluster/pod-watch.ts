@@ -1,11 +1,11 @@
-import { Reflector } from "../../pool-manager/kubernetes/informer.ts";
+import { Informer } from "../../pool-manager/kubernetes/informer.ts";
 import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 /** Every pod of a namespace's instances from now on, past all pool managers: which there have been, which ended, and how many at once. */
 export class PodWatch {
   readonly #alive = new Map<string, { free: boolean }>();
-  readonly #reflector: Reflector<Pod>;
+  readonly #reflector: Informer<Pod>;
   /** Most of them at once. */
   most = 0;
   /** Names of those that were deleted or ended, and of those that came after the first listing. */
@@ -13,7 +13,7 @@ export class PodWatch {
   readonly came: string[] = [];
 
   private constructor({ kube, namespace }: ClusterView) {
-    this.#reflector = new Reflector<Pod>(kube, `/api/v1/namespaces/${namespace}/pods`, LABEL.pool, ({ type, object }) => this.#see(object, type === "present"));
+    this.#reflector = new Informer<Pod>(kube, `/api/v1/namespaces/${namespace}/pods`, LABEL.pool, ({ type, object }) => this.#see(object, type === "present"));
   }
 
   static async open(view: ClusterView): Promise<PodWatch> {

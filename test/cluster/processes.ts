@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { at } from "./layout.ts";
-
-/** Milliseconds. */
 export const READY_MS = 90_000;
 const STOP_MS = 10_000;
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { until } from "../helpers/berth.ts";
 import { type Manifest, manifestsOf, renderChart } from "./manifest.ts";
@@ -12,9 +12,9 @@ interface Workload extends Manifest {
 const namespace = freshNamespace();
 const base = `/api/v1/namespaces/${namespace}`;
 const HARD = { "requests.cpu": "10", "requests.memory": "10Gi", "limits.cpu": "20", "limits.memory": "20Gi", pods: "20" };
-let kube: Kube;
+let kube: KubeClient;
 beforeAll(async () => {
-  kube = await Kube.connect(clusterConfig(namespace).kubeconfig, namespace);
+  kube = await KubeClient.connect(clusterConfig(namespace).kubeconfig, namespace);
   await kube.create("/api/v1/namespaces", { metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } });
   for (const name of ["berth-manager", "berth-router"]) await kube.create(`${base}/serviceaccounts`, { metadata: { name } });
   await kube.create(`${base}/resourcequotas`, { metadata: { name: "all" }, spec: { hard: HARD } });

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
-import { type Change, Reflector } from "../../pool-manager/kubernetes/informer.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
+import { type Change, Informer } from "../../pool-manager/kubernetes/informer.ts";
 import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterView } from "./cluster-view.ts";
@@ -66,8 +66,8 @@ interface ConfigMap extends KubeObject {
 
 let view: ClusterView;
 let wire: Wire;
-let kube: Kube;
-let reflector: Reflector<ConfigMap>;
+let kube: KubeClient;
+let reflector: Informer<ConfigMap>;
 let changes: Change<ConfigMap>[];
 
 const path = () => `/api/v1/namespaces/${view.namespace}/configmaps`;
@@ -85,9 +85,9 @@ beforeEach(async () => {
   for (const entry of config.clusters) entry.cluster = { server: `https://127.0.0.1:${port}`, "insecure-skip-tls-verify": true };
   const file = join(mkdtempSync(join(tmpdir(), "berth-test-")), "kubeconfig");
   writeFileSync(file, stringify(config));
-  kube = await Kube.connect(file, view.namespace);
+  kube = await KubeClient.connect(file, view.namespace);
   changes = [];
-  reflector = new Reflector<ConfigMap>(kube, path(), "watched=yes", (change) => changes.push(change), 4);
+  reflector = new Informer<ConfigMap>(kube, path(), "watched=yes", (change) => changes.push(change), 4);
   await create("a");
   await reflector.start();
 });

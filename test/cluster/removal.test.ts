@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { deleteNamespace } from "../../bench/cluster/namespace.ts";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { DELETE_PROTECTION } from "../../pool-manager/platform/kruise/disruption/budgets.ts";
 import { CLONESETS, LABEL } from "../../pool-manager/platform/kruise/objects/objects.ts";
@@ -11,9 +11,9 @@ import { until } from "../helpers/berth.ts";
 import { clusterConfig, freshNamespace } from "./subject.ts";
 
 /** A namespace with a CloneSet of an instance, as a pool manager has left it. */
-async function leftBehind(): Promise<{ kube: Kube; path: string }> {
+async function leftBehind(): Promise<{ kube: KubeClient; path: string }> {
   const namespace = freshNamespace();
-  const kube = await Kube.connect(clusterConfig(namespace).kubeconfig, namespace);
+  const kube = await KubeClient.connect(clusterConfig(namespace).kubeconfig, namespace);
   const path = `/api/v1/namespaces/${namespace}`;
   await kube.create("/api/v1/namespaces", { metadata: { name: namespace } });
   const name = poolSetNameOf("node", "00000001");
@@ -26,7 +26,7 @@ async function leftBehind(): Promise<{ kube: Kube; path: string }> {
   return { kube, path };
 }
 
-const isGone = (kube: Kube, path: string) =>
+const isGone = (kube: KubeClient, path: string) =>
   kube.get(path).then(
     () => false,
     ({ status }: KubeError) => status === 404,

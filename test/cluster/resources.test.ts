@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CliError } from "../../cli/errors.ts";
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import type { FunctionResource } from "../../pool-manager/stores/kubernetes/function-resource.ts";
@@ -168,7 +168,7 @@ test("another pool manager, with an empty state directory, finds functions, secr
   await apply("meanwhile", { code: says("declared"), env: { WHO: "alone" } });
   await cluster.view.kube.delete(path("functions", "secretive"));
   cluster = await cluster.again({ poolSize: 9 }, mkdtempSync(join(tmpdir(), "berth-test-")));
-  const api = new Api(cluster.berth.berth.manageUrl);
+  const api = new ManageClient(cluster.berth.berth.manageUrl);
   expect(await api.get("/v1/functions/kept")).toMatchObject({ secrets: ["TOKEN"], aliases: { stable: "r1" } });
   expect(await api.get("/v1/pools/node")).toMatchObject({ size: 2 });
   expect(await cluster.text("kept")).toBe("200 shh");

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { addNode, removeNode } from "./configs.ts";
 import { killContainers } from "./containers.ts";
 import { nodeDaemons } from "./daemons.ts";
@@ -49,7 +49,7 @@ export async function stopSecondNode(): Promise<void> {
   await stop(containerd.name);
   removeNode(SECOND_NODE);
   if (!ran) return;
-  const kube = await Kube.connect(KUBECONFIG, "default");
+  const kube = await KubeClient.connect(KUBECONFIG, "default");
   await kube.delete(`/api/v1/nodes/${SECOND_NODE.name}`).catch(() => {});
   kube.close();
 }

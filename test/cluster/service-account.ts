@@ -2,11 +2,11 @@ import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { NODE_IP, PORT } from "./layout.ts";
 
 /** The API as a service account of the namespace of `admin` uses it, with a token of ten minutes. */
-export async function asServiceAccount(admin: Kube, name: string): Promise<Kube> {
+export async function asServiceAccount(admin: KubeClient, name: string): Promise<KubeClient> {
   const { namespace } = admin;
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
   const { status } = await admin.create<{ status: { token: string } }>(path, { spec: { expirationSeconds: 600 } });
@@ -21,5 +21,5 @@ export async function asServiceAccount(admin: Kube, name: string): Promise<Kube>
     "current-context": "c",
   };
   writeFileSync(file, stringify(config), { mode: 0o600 });
-  return Kube.connect(file, namespace);
+  return KubeClient.connect(file, namespace);
 }

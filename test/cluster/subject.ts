@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { UpOptions } from "../../cli/up.ts";
 import { ENTRY, packEntry } from "../../pool-manager/images/code-images.ts";
 import { buildImage, digestOf } from "../../pool-manager/images/oci.ts";
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { connectKruise, type KruiseConfig } from "../../pool-manager/platform/kruise/connect.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
 import type { KruisePlatform } from "../../pool-manager/platform/kruise/kruise.ts";
@@ -54,7 +54,7 @@ export function freshNamespace(): string {
 }
 
 export async function deleteNamespace(namespace: string): Promise<void> {
-  const kube = await Kube.connect(clusterConfig(namespace).kubeconfig, namespace);
+  const kube = await KubeClient.connect(clusterConfig(namespace).kubeconfig, namespace);
   try {
     await unprotect(kube);
     await kube.delete(`/api/v1/namespaces/${namespace}`);

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterBerth } from "./berth-on-cluster.ts";
 
-/** A silent peer is noticed within this time, connections of both kinds included. Milliseconds. */
+/** A silent peer is noticed within this time, connections of both kinds included. */
 const NOTICED_MS = 5000;
 const SLOW =
   "import { hostname } from 'node:os'; export default { async fetch(r) { if (r.url.endsWith('/slow')) await new Promise((done) => setTimeout(done, 25_000)); return new Response(hostname()); } };";

@@ -1,4 +1,4 @@
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import { type Berth, startTemporary, type UpOptions } from "../../cli/up.ts";
 import type { InstanceRow } from "../../pool-manager/api/routes/schemas.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
@@ -14,12 +14,12 @@ export const TEST_HOST = ON_CLUSTER ? (process.env.BERTH_TEST_HOST ?? "10.99.0.1
 /** A running Berth with the calls that tests make. */
 export class TestBerth {
   readonly berth: Berth;
-  readonly api: Api;
+  readonly api: ManageClient;
 
   /** `key` with the role `manage`, where one is wanted. */
   constructor(berth: Berth, key: string | null = null) {
     this.berth = berth;
-    this.api = new Api(berth.manageUrl, key);
+    this.api = new ManageClient(berth.manageUrl, key);
   }
 
   /** On processes of this machine, or in the cluster tier on pods in a namespace of its own. */

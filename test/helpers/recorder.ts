@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { Chunks } from "../../router/upstream/chunked-body.ts";
+import { ChunkedBody } from "../../router/upstream/chunked-body.ts";
 
 export interface Recorded {
   method: string;
@@ -77,7 +77,7 @@ function bodyOf(bytes: Buffer, framing: [string, string] | undefined): { text: s
     const size = Number(framing[1]);
     return bytes.length < size ? null : { text: bytes.toString("latin1", 0, size), size };
   }
-  const chunks = new Chunks();
+  const chunks = new ChunkedBody();
   const pieces: Buffer[] = [];
   const size = chunks.read(bytes, (piece) => pieces.push(piece));
   return chunks.done ? { text: Buffer.concat(pieces).toString("latin1"), size } : null;

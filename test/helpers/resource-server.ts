@@ -1,4 +1,4 @@
-import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { DEFINITIONS } from "../../pool-manager/stores/kubernetes/definitions/definition-watch.ts";
@@ -9,7 +9,7 @@ type Answer<T> = Promise<T>;
 const GROUP_PATH = "/apis/berth.dev/";
 
 /** As much of an API server as the stores of functions and pools need: collections by path, versions, generations, watches, and definitions that may go. */
-export class ResourceServer implements Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> {
+export class ResourceServer implements Pick<KubeClient, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> {
   readonly namespace = "n";
   version = 100;
   readonly objects = new Map<string, Stored>();
@@ -18,7 +18,7 @@ export class ResourceServer implements Pick<Kube, "namespace" | "get" | "create"
   /** Statuses of answers by the beginning of "METHOD path". */
   readonly refusals = new Map<string, number>();
   /** Told what first listings wait for. */
-  onListing: Kube["onListing"] = () => {};
+  onListing: KubeClient["onListing"] = () => {};
   readonly #watches = new Set<{ path: string; line(text: string): void; end(error: KubeError | null): void }>();
 
   constructor() {

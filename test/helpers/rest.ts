@@ -1,4 +1,4 @@
-import { lookedTime } from "../../pool-manager/async/awake-time.ts";
+import { awakeTime } from "../../pool-manager/async/awake-time.ts";
 import type { Clock } from "../../pool-manager/async/clock.ts";
 import type { DemandReport, TableFunction } from "../../pool-manager/client/contract.ts";
 import { parseManifest } from "../../pool-manager/functions/manifest/manifest.ts";
@@ -34,12 +34,12 @@ class Rest {
 
   private constructor() {
     const time = this.time;
-    const ticking = (look: () => void, ms: number) =>
+    const ticking = (check: () => void, ms: number) =>
       void time.after(ms, () => {
-        look();
-        ticking(look, ms);
+        check();
+        ticking(check, ms);
       });
-    const { now } = lookedTime(time.now, ticking);
+    const { now } = awakeTime(time.now, ticking);
     this.clock = { now, after: time.after, soon: (run) => time.soon(run) };
     this.platform = new FakePlatform({
       now,

@@ -4,7 +4,7 @@ import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { manifestOf } from "../../pool-manager/functions/revisions.ts";
 import { Pools } from "../../pool-manager/pool/pools.ts";
 import { type FileOps, realFiles } from "../../pool-manager/stores/files/file-set.ts";
-import { FileStore } from "../../pool-manager/stores/files/function-files.ts";
+import { FunctionFiles } from "../../pool-manager/stores/files/function-files.ts";
 import { PoolFiles } from "../../pool-manager/stores/files/pool-files.ts";
 
 /**
@@ -41,7 +41,7 @@ const dying: FileOps = {
 };
 
 const functions = new FunctionRegistry(
-  new FileStore(stateDir, dying),
+  new FunctionFiles(stateDir, dying),
   async (name, revision) => `image-${name}-${revision}`,
   () => {},
 );

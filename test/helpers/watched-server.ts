@@ -1,4 +1,4 @@
-import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
 
@@ -8,14 +8,14 @@ interface Watch {
 }
 
 /** Objects of one kind as an API server lists and watches them: its history can be cut short, set back, or kept silent about. */
-export class WatchedServer implements Pick<Kube, "get" | "stream"> {
+export class WatchedServer implements Pick<KubeClient, "get" | "stream"> {
   version = 100;
   readonly objects = new Map<string, KubeObject>();
   /** Answers every request with this error. */
   refusal: KubeError | null = null;
   lists = 0;
   /** Told what first listings wait for. */
-  onListing: Kube["onListing"] = () => {};
+  onListing: KubeClient["onListing"] = () => {};
   readonly since: string[] = [];
   readonly #watches = new Set<Watch>();
 

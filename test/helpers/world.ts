@@ -1,4 +1,4 @@
-import type { Action, FunctionSpec, InstanceView, Pace, PoolSpec, World } from "../../pool-manager/pool/decide/world.ts";
+import type { Action, InstanceView, Pace, PoolSpec, RevisionTarget, World } from "../../pool-manager/pool/decide/world.ts";
 
 /** A world to decide in, at rest unless a test says otherwise: a pool of two, at most six, without instances. */
 export const POOL: PoolSpec = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 3, windowMs: 1000 }, partition: 0, paused: false };
@@ -13,7 +13,7 @@ export const PACE: Pace = {
   bindAfterMs: 0,
 };
 
-export function fn(uid: string, change: Partial<FunctionSpec> = {}): FunctionSpec {
+export function fn(uid: string, change: Partial<RevisionTarget> = {}): RevisionTarget {
   const base = {
     key: uid,
     uid,

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import { ECHO, TestBerth, until } from "../helpers/berth.ts";
 import { runCommand } from "../helpers/command.ts";
 
@@ -242,10 +242,10 @@ test("the manage API's client takes its key to no other origin, and knows what i
   const there = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
   const server = createServer((_req, res) => res.writeHead(307, { location: there }).end()).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const api = new Api(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, "secret-key");
+  const api = new ManageClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, "secret-key");
   await expect(api.get("/v1/status")).rejects.toMatchObject({ code: "REDIRECTED", message: expect.stringContaining(there) });
   expect(keys).toEqual([]);
-  expect(() => new Api(there, "ключ")).toThrow(expect.objectContaining({ code: "KEY_INVALID", exit: 2 }));
-  expect(() => new Api("http://127.0.0.1:99999")).toThrow(expect.objectContaining({ code: "URL_INVALID", exit: 2 }));
+  expect(() => new ManageClient(there, "ключ")).toThrow(expect.objectContaining({ code: "KEY_INVALID", exit: 2 }));
+  expect(() => new ManageClient("http://127.0.0.1:99999")).toThrow(expect.objectContaining({ code: "URL_INVALID", exit: 2 }));
   for (const one of [server, other]) one.close();
 });

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import { Standby } from "../../pool-manager/api/standby.ts";
 import { sleep } from "../helpers/berth.ts";
 
@@ -54,7 +54,7 @@ test("a leader that ends before it answers may have done it: only what changes n
 
 test("commands wait for the next leader, and ask it once", async () => {
   const asked: string[] = [];
-  const answered = new Api(url).call("PUT", "/v1/functions/hello", { code: "sha256:0" });
+  const answered = new ManageClient(url).call("PUT", "/v1/functions/hello", { code: "sha256:0" });
   await sleep(500);
   const leader = await listen((req, res) => {
     asked.push(`${req.method} ${req.url}`);

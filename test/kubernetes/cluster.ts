@@ -1,4 +1,4 @@
-import { Kube } from "../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { errorOf } from "../../pool-manager/kubernetes/transport.ts";
 import { Api } from "./api/api.ts";
 import { Faults, type Where } from "./api/faults.ts";
@@ -6,7 +6,7 @@ import { GarbageCollector } from "./api/garbage-collector.ts";
 import { MemoryTransport } from "./api/memory-transport.ts";
 import { Store } from "./api/store.ts";
 
-/** Of one way between client and API server. Milliseconds. */
+/** Of one way between client and API server. */
 const LATENCY_MS = { least: 0.3, most: 3 };
 
 /** A Kubernetes API in memory, and its clients. */
@@ -26,12 +26,12 @@ export class MemoryCluster {
   }
 
   /** A client's connection; faults and policies know it by its name. */
-  connect(client: string, namespace = this.namespace): Kube {
+  connect(client: string, namespace = this.namespace): KubeClient {
     const { least, most } = LATENCY_MS;
     const latency = () => least + Math.random() * (most - least);
     const transport = new MemoryTransport({ api: this.api, faults: this.faults, latency, aheadMs: () => this.aheadMs }, client);
     this.#transports.add(transport);
-    return Kube.over(transport, namespace);
+    return KubeClient.over(transport, namespace);
   }
 
   /** Breaks the connections of open watches. */

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Kube } from "../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import type { CloneSet, KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 
 export interface Subject {
-  kube: Kube;
+  kube: KubeClient;
   close(): Promise<void>;
 }
 

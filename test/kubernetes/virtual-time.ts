@@ -8,7 +8,7 @@ const promises = createRequire(import.meta.url)("node:timers/promises") as { set
 const realSleep = promises.setTimeout;
 /** The real one: all else that promises wait for runs before it. */
 const turn = setImmediate;
-/** A test that has not ended after so much virtual time never will. Milliseconds. */
+/** A test that has not ended after so much virtual time never will. */
 const LIMIT_MS = 30 * 24 * 3_600_000;
 
 /**

@@ -144,7 +144,7 @@ test("routers restarted one after the other under open-loop load: no invocation 
   // As a load balancer does: whoever says that it is not ready gets no new requests.
   let balanced = routers;
   let looking = true;
-  const look = (async () => {
+  const check = (async () => {
     while (looking) {
       const ready = await Promise.all(
         routers.map((router) =>
@@ -193,7 +193,7 @@ test("routers restarted one after the other under open-loop load: no invocation 
   await load;
   await Promise.all(pending);
   looking = false;
-  await look;
+  await check;
   expect(failed).toEqual([]);
   expect(sent).toBeGreaterThan(200);
 }, 60_000);

@@ -19,14 +19,14 @@ interface Seen {
   strandedSince: number | null;
 }
 
-/** No invocation may wait this long while an instance is idle. Milliseconds. */
+/** No invocation may wait this long while an instance is idle. */
 const IDLE_WAIT_MS = 50;
-/** Orphans, failed and misbound instances are collected within this. Milliseconds. */
+/** Orphans, failed and misbound instances are collected within this. */
 const COLLECT_MS = 8000;
 
-/** Of the simulated pool managers. Milliseconds. */
+/** Of the simulated pool managers. */
 export const START_TIMEOUT_MS = 2000;
-/** A pool manager that has seen an instance for a shorter time cannot have found this. Milliseconds. */
+/** A pool manager that has seen an instance for a shorter time cannot have found this. */
 const SEEN_MS: Partial<Record<RemoveReason, number>> = { "start-timeout": START_TIMEOUT_MS, unreachable: START_TIMEOUT_MS, idle: 1500, "pool-shrunk": 5000 };
 
 /** The invariants of docs/invariants.md, by their ids: checked after every step, from outside, by other means than the code's own. */
@@ -284,5 +284,5 @@ const DECIDED: ReadonlySet<PoolEvent["type"]> = new Set(["instance.removing", "i
 
 const isListed = (limiter: Limiter, uid: string) => limiter.function.endpoints.some(({ instanceUid }) => instanceUid === uid);
 
-/** A step late is not too late. Milliseconds. */
+/** A step late is not too late. */
 const QUEUE_SLACK_MS = 600;

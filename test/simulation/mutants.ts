@@ -110,7 +110,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "nothing wakes the queue when an instance has rested",
     file: "router/limiter/limiter.ts",
-    find: "look = Math.min(look, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));",
+    find: "at = Math.min(at, Math.max(blockedUntil, avoided?.get(instanceUid) ?? 0));",
     replace: "void blockedUntil;",
     odds: { "invocation misrouted": 0.3 },
   },
@@ -129,7 +129,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "deletions are decided on an observation that is not complete",
     file: "pool-manager/pool/decide/decide.ts",
-    find: "if (!world.synced) return { actions: [], throttled: [], lookAgainMs: null };",
+    find: "if (!world.synced) return { actions: [], throttled: [], recheckAfterMs: null };",
     replace: "",
     odds: { "observation unsynced": 0.6 },
   },

@@ -6,13 +6,13 @@ import type { Reservation } from "../../router/limiter/slot.ts";
 import { type Failure, mayRetry } from "../../router/proxy/retry.ts";
 import { DemandReporter } from "../../router/routing/demand-reporter.ts";
 import { Table } from "../../router/routing/table.ts";
-import { Split } from "../../router/routing/traffic-split.ts";
+import { TrafficSplit } from "../../router/routing/traffic-split.ts";
 import type { FakePlatform, FakeWorker } from "../fakes/fake-platform.ts";
 import type { SimNetwork } from "./network.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";
 
-/** An invocation in the simulation; it does what invoke.ts does, on a network that is simulated. */
+/** An invocation in the simulation; it does what invocation.ts does, on a network that is simulated. */
 export class SimInvocation implements Waiter {
   readonly id: number;
   readonly arrivedAt: number;
@@ -120,7 +120,7 @@ export class SimRouter {
   readonly limiters = new Map<string, Limiter>();
   /** Of functions that were removed: what runs has a grace, and they may come back meanwhile. */
   readonly leaving = new Set<Limiter>();
-  readonly #splits = new Map<string, Split>();
+  readonly #splits = new Map<string, TrafficSplit>();
   readonly byName = new Map<string, TableFunction>();
   readonly invocations = new Set<SimInvocation>();
   readonly #parked: Served[] = [];
@@ -197,7 +197,7 @@ export class SimRouter {
   #choose(name: string): Limiter | undefined {
     const fn = this.byName.get(name);
     if (!fn) return undefined;
-    const split = this.#splits.get(fn.key)?.with(fn.split) ?? new Split(fn.split);
+    const split = this.#splits.get(fn.key)?.with(fn.split) ?? new TrafficSplit(fn.split);
     this.#splits.set(fn.key, split);
     const revision = split.next();
     const version = revision === null ? undefined : this.byName.get(`${name}@${revision}`);
@@ -235,8 +235,8 @@ export class SimRouter {
       this.#reply(() => served.invocation.failed(served.attempt, { kind: "broken" }));
     }
     for (const limiter of this.limiters.values()) {
-      const look = limiter.nextLook();
-      if (look !== null && look <= this.time.now()) limiter.look();
+      const check = limiter.nextCheck();
+      if (check !== null && check <= this.time.now()) limiter.check();
     }
   }
 

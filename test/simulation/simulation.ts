@@ -21,15 +21,15 @@ export interface SimulationResult {
   tally: Tally;
 }
 
-/** Faults occur in the first phase; in the second everything has to come to rest. Milliseconds. */
+/** Faults occur in the first phase; in the second everything has to come to rest. */
 const FAULTY_MS = 2000;
 const QUIET_MS = 10_000;
 const MIN_STEPS = 300;
-/** A router that is cut off is so for longer than its reports and its instances' idle time last. Milliseconds. */
+/** A router that is cut off is so for longer than its reports and its instances' idle time last. */
 const CUT_OFF_MS = 8000;
-/** Each function is invoked once more in the end, and answered by then. Milliseconds. */
+/** Each function is invoked once more in the end, and answered by then. */
 const PROBE_MS = 4000;
-/** An instance that a new pool manager does not hear at first is heard after this at the latest. Milliseconds. */
+/** An instance that a new pool manager does not hear at first is heard after this at the latest. */
 const UNHEARD_MS = 1500;
 /** A router counts a crash loop's delay from when it has heard of it. */
 const HEARD_MS = 1000;

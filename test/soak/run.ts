@@ -1,4 +1,4 @@
-import { Api } from "../../cli/manage-client.ts";
+import { ManageClient } from "../../cli/manage-client.ts";
 import { ActCounts, Lane, pause } from "./acts/act.ts";
 import { FunctionActs } from "./acts/function-acts.ts";
 import type { Balance, History } from "./history.ts";
@@ -11,13 +11,13 @@ import { instancesAt, Watch } from "./subject/watch.ts";
 
 /** Invocations per second, and functions: what the cluster of one machine can hold. */
 const SIZE = { local: { rate: 15, functions: 5 }, kruise: { rate: 8, functions: 4 } } as const;
-/** Pauses between changes of functions, and between faults. Milliseconds. */
+/** Pauses between changes of functions, and between faults. */
 const CHANGES_MS = [300, 2500] as const;
 const FAULTS_MS = [1500, 7000] as const;
 const TELL_MS = 15_000;
-/** With nothing deployed the pool has its size again by then: what is superfluous is drained and removed within the budget. Milliseconds. */
+/** With nothing deployed the pool has its size again by then: what is superfluous is drained and removed within the budget. */
 const REST_MS = 90_000;
-/** A change of the pool's size that has no answer is tried again for so long. Milliseconds. */
+/** A change of the pool's size that has no answer is tried again for so long. */
 const POOL_MS = 60_000;
 
 export interface SoakOptions {
@@ -113,7 +113,7 @@ export class Soak {
   async #setPool(size: number): Promise<void> {
     for (const deadline = Date.now() + POOL_MS; ; await pause(500)) {
       try {
-        return void (await new Api(this.#berth.manageUrl()).call("PATCH", "/v1/pools/node", { size }));
+        return void (await new ManageClient(this.#berth.manageUrl()).call("PATCH", "/v1/pools/node", { size }));
       } catch (error) {
         if (Date.now() > deadline) throw error;
       }

@@ -1,9 +1,9 @@
 import { CliError } from "../../errors.ts";
-import type { Api } from "../../manage-client.ts";
+import type { ManageClient } from "../../manage-client.ts";
 
 /** A request waits so long at most; after each one the command says what it waits for. */
 const ASK_MS = 10_000;
-const AGAIN_MS = 300;
+const RETRY_MS = 300;
 /** A pool manager that ends takes its waiting requests with it; the next one is asked again. */
 const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
 /** A restart or a handover takes no longer. */
@@ -18,7 +18,7 @@ interface Loaded {
  * Waits until an instance has loaded the revision; gives the function as it is then. Rejects with `LOAD_FAILED` where it
  * does not load, and with `LOAD_PENDING` where no instance has come to do so within `waitMs`.
  */
-export async function loaded<T>(api: Api, name: string, revision: string, { waitMs, say }: { waitMs: number; say(text: string): void }): Promise<T> {
+export async function loaded<T>(api: ManageClient, name: string, revision: string, { waitMs, say }: { waitMs: number; say(text: string): void }): Promise<T> {
   const path = `/v1/functions/${encodeURIComponent(name)}/revisions/${encodeURIComponent(revision)}/load`;
   const deadline = performance.now() + waitMs;
   let problems: string[] = [];
@@ -41,12 +41,12 @@ export async function loaded<T>(api: Api, name: string, revision: string, { wait
 }
 
 /** Null: the pool manager has ended, and another one is expected until `until`. */
-async function asked(api: Api, path: string, until: number): Promise<Loaded | null> {
+async function asked(api: ManageClient, path: string, until: number): Promise<Loaded | null> {
   try {
     return (await api.call("POST", path)) as Loaded;
   } catch (error) {
     if (!LOST.has((error as CliError).code) || performance.now() >= until) throw error;
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     return null;
   }
 }

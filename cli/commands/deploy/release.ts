@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Api } from "../../manage-client.ts";
+import type { ManageClient } from "../../manage-client.ts";
 import { duration } from "../../options/arguments.ts";
 import type { FunctionView } from "./function-view.ts";
 import { loaded } from "./loaded.ts";
@@ -23,7 +23,7 @@ interface Release {
 }
 
 /** Deploys; what is new gets invocations once it is loaded, unless nobody waits for that. */
-export async function released(api: Api, name: string, { manifest, before, canary, wait, say }: Release): Promise<FunctionView> {
+export async function released(api: ManageClient, name: string, { manifest, before, canary, wait, say }: Release): Promise<FunctionView> {
   const path = `/v1/functions/${encodeURIComponent(name)}`;
   const share = wait === false ? canary : canary && 0;
   const body = { ...manifest, onceLoaded: wait !== false, ...(share !== undefined && { canary: share }) };

@@ -10,7 +10,7 @@ import * as schemas from "./schemas.ts";
 import { viewFunction } from "./views.ts";
 
 const DEFAULT_WAIT = "10s";
-/** Proxies in between end requests that take longer. Milliseconds. */
+/** Proxies in between end requests that take longer. */
 const MAX_WAIT_MS = 30_000;
 
 /** `/v1/functions/NAME/revisions/REVISION/load`. */

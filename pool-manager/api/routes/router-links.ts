@@ -92,12 +92,12 @@ export class RouterLinks {
     return new Promise((resolve) => {
       const end = () => {
         clearTimeout(timer);
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      const look = () => [...this.#followers].every((follower) => follower.mark >= mark) && end();
+      const check = () => [...this.#followers].every((follower) => follower.mark >= mark) && end();
       const timer = setTimeout(end, CONFIRM_MS);
-      this.#waiting.add(look);
+      this.#waiting.add(check);
     });
   }
 
@@ -121,7 +121,7 @@ export class RouterLinks {
       unsubscribe();
       if (this.#followers.delete(follower)) this.#publish();
       if (this.#residents.get(addressOf(follower.peer)) !== follower.peer.id) this.#ended(follower.peer.id);
-      this.#look();
+      this.#check();
     });
   }
 
@@ -147,7 +147,7 @@ export class RouterLinks {
     follower.heardAt = this.#now();
     if (mark !== undefined) {
       follower.mark = mark;
-      this.#look();
+      this.#check();
     }
     if (!leaving || follower.leaving) return;
     follower.leaving = true;
@@ -159,8 +159,8 @@ export class RouterLinks {
     return [...this.#followers].filter(({ leaving }) => !leaving).map(({ peer }) => peer);
   }
 
-  #look(): void {
-    for (const look of this.#waiting) look();
+  #check(): void {
+    for (const check of this.#waiting) check();
   }
 
   #publish(): void {

@@ -1,5 +1,5 @@
 import type { RegistryClient } from "../../images/registry.ts";
-import type { Kube } from "../../kubernetes/client.ts";
+import type { KubeClient } from "../../kubernetes/client.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import { kubernetesVersion } from "../../kubernetes/version.ts";
 import { judgeKruiseVersion, readKruiseVersion, TESTED_KRUISE } from "./kruise-version.ts";
@@ -34,7 +34,7 @@ const RIGHTS = [
 ] as const;
 
 /** Everything that a cluster must have before Berth can run on it; each check says how to mend what it finds. */
-export async function checkCluster(kube: Kube, registry: RegistryClient, anyKruise: boolean): Promise<CheckResult[]> {
+export async function checkCluster(kube: KubeClient, registry: RegistryClient, anyKruise: boolean): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   const check = async (name: string, work: () => Promise<Outcome>) => {
     const { ok, detail, fix = "" } = await work().catch((error: Error) => ({ ok: false, detail: error.message, fix: "see the message" }));
@@ -53,13 +53,13 @@ export async function checkCluster(kube: Kube, registry: RegistryClient, anyKrui
   return results;
 }
 
-async function apiServer(kube: Kube): Promise<Outcome> {
+async function apiServer(kube: KubeClient): Promise<Outcome> {
   const { version, warning } = await kubernetesVersion(kube);
   return { ok: true, detail: `${kube.server.host}, ${warning ?? `Kubernetes ${version}`}` };
 }
 
 /** Without CloneSets there is nothing that Berth could do. */
-export async function kruiseServed(kube: Pick<Kube, "get">): Promise<Outcome> {
+export async function kruiseServed(kube: Pick<KubeClient, "get">): Promise<Outcome> {
   const fix = "install OpenKruise: https://openkruise.io/docs/installation";
   const list = await kube.get<{ resources: { name: string }[] }>(CLONESETS).catch((error: KubeError) => {
     if (error.status === 404) return null;
@@ -77,7 +77,7 @@ export interface VersionOutcome extends Outcome {
 }
 
 /** Only a version that is known to be another one is refused. */
-export async function kruiseVersion(kube: Pick<Kube, "get">, any: boolean): Promise<VersionOutcome> {
+export async function kruiseVersion(kube: Pick<KubeClient, "get">, any: boolean): Promise<VersionOutcome> {
   const { version, error } = await readKruiseVersion(kube);
   const tested = `Berth was tested with ${TESTED_KRUISE.join(" and ")}`;
   if (version === null) {
@@ -91,7 +91,7 @@ export async function kruiseVersion(kube: Pick<Kube, "get">, any: boolean): Prom
   return { ok: any, detail, fix: "install one of those or a newer patch release, or accept this one with --any-kruise-version" };
 }
 
-async function imagePullJobs(kube: Kube): Promise<Outcome> {
+async function imagePullJobs(kube: KubeClient): Promise<Outcome> {
   const nodes = await kube.get<{ items: unknown[] }>(`${CLONESETS}/nodeimages`, { limit: "1" });
   const ok = nodes.items.length > 0;
   return {
@@ -101,7 +101,7 @@ async function imagePullJobs(kube: Kube): Promise<Outcome> {
   };
 }
 
-async function permissions(kube: Kube): Promise<Outcome> {
+async function permissions(kube: KubeClient): Promise<Outcome> {
   const denied: string[] = [];
   for (const { group, resource, verbs, ...rest } of RIGHTS) {
     for (const verb of verbs) {

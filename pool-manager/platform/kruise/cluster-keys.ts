@@ -1,11 +1,11 @@
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import { exportPublicKey, importPrivateKey } from "../../../runtime-images/protocol/signature.ts";
-import type { Kube } from "../../kubernetes/client.ts";
+import type { KubeClient } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
-import { KeptWrite } from "../../kubernetes/persistent-write.ts";
+import { PersistentWrite } from "../../kubernetes/persistent-write.ts";
 
 const SECRET = "berth-keys";
-/** The leader looks whether they are still there. Milliseconds. */
+/** The leader looks whether they are still there. */
 const KEEP_EVERY_MS = 5000;
 
 /** What all pool managers of a namespace share. */
@@ -49,7 +49,7 @@ export interface LoadedKeys {
 }
 
 /** Reads the keys of the namespace; the first pool manager makes them. */
-export async function loadKeys(kube: Pick<Kube, "namespace" | "get" | "create">): Promise<LoadedKeys> {
+export async function loadKeys(kube: Pick<KubeClient, "namespace" | "get" | "create">): Promise<LoadedKeys> {
   const read = () => readKeys(kube);
   try {
     return { keys: await read(), madeAt: null };
@@ -67,7 +67,7 @@ export async function loadKeys(kube: Pick<Kube, "namespace" | "get" | "create">)
 }
 
 /** The keys as the Secret has them now: another pool manager may have put others back since. As they are known, where it is gone or not to be read. */
-export async function presentKeys(kube: Pick<Kube, "namespace" | "get">, known: ClusterKeys): Promise<ClusterKeys> {
+export async function presentKeys(kube: Pick<KubeClient, "namespace" | "get">, known: ClusterKeys): Promise<ClusterKeys> {
   // Whether it can be read or not, its leader writes it again.
   return readKeys(kube).catch(() => known);
 }
@@ -77,15 +77,15 @@ export async function presentKeys(kube: Pick<Kube, "namespace" | "get">, known: 
  * next has to have them. A Secret that is gone or broken is written again; other keys in it are told. Returns what ends it.
  */
 export function keepKeys(
-  kube: Pick<Kube, "namespace" | "get" | "create" | "patch">,
+  kube: Pick<KubeClient, "namespace" | "get" | "create" | "patch">,
   keys: ClusterKeys,
   onTrouble: (message: string | null) => void,
 ): () => void {
-  const kept = new KeptWrite(() => putBack(kube, keys), onTrouble, KEEP_EVERY_MS);
+  const kept = new PersistentWrite(() => putBack(kube, keys), onTrouble, KEEP_EVERY_MS);
   return () => kept.close();
 }
 
-async function putBack(kube: Pick<Kube, "namespace" | "get" | "create" | "patch">, keys: ClusterKeys): Promise<void> {
+async function putBack(kube: Pick<KubeClient, "namespace" | "get" | "create" | "patch">, keys: ClusterKeys): Promise<void> {
   try {
     if (keys.equals(await readKeys(kube))) return;
   } catch (error) {
@@ -99,15 +99,15 @@ async function putBack(kube: Pick<Kube, "namespace" | "get" | "create" | "patch"
   throw new KubeError(422, "OtherKeys", message);
 }
 
-async function readKeys(kube: Pick<Kube, "namespace" | "get">): Promise<ClusterKeys> {
+async function readKeys(kube: Pick<KubeClient, "namespace" | "get">): Promise<ClusterKeys> {
   return keysOf(await kube.get<Secret>(pathOf(kube, SECRET)), kube.namespace);
 }
 
-async function createKeys(kube: Pick<Kube, "namespace" | "create">, { stringData }: ClusterKeys): Promise<void> {
+async function createKeys(kube: Pick<KubeClient, "namespace" | "create">, { stringData }: ClusterKeys): Promise<void> {
   await kube.create(pathOf(kube), { metadata: { name: SECRET }, type: "Opaque", stringData });
 }
 
-function pathOf({ namespace }: Pick<Kube, "namespace">, name = ""): string {
+function pathOf({ namespace }: Pick<KubeClient, "namespace">, name = ""): string {
   return `/api/v1/namespaces/${namespace}/secrets${name && `/${name}`}`;
 }
 

@@ -2,16 +2,16 @@ import { join } from "node:path";
 import { RegistryClient } from "../../images/registry.ts";
 import { credentialsFor } from "../../images/registry-auth.ts";
 import { buildIdleImage, buildRuntimeImage, nodeProgram, pushImage } from "../../images/runtime-image.ts";
-import { Kube, type WritePurpose } from "../../kubernetes/client.ts";
+import { KubeClient, type WritePurpose } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
-import { type Patience, patiently, pause } from "../../kubernetes/retry.ts";
+import { pause, type RetryOptions, withRetries } from "../../kubernetes/retry.ts";
 import { tellKubernetesVersion } from "../../kubernetes/version.ts";
 import { CodeDir } from "../code-dir.ts";
 import { type CheckResult, checkCluster, kruiseServed, kruiseVersion } from "./cluster-checks.ts";
 import { keepKeys, loadKeys, presentKeys } from "./cluster-keys.ts";
 import { CodeRegistry } from "./code/code-registry.ts";
-import { InlineCode } from "./code/inline-archive.ts";
-import { Protection } from "./disruption/budgets.ts";
+import { InlineArchives } from "./code/inline-archive.ts";
+import { DisruptionBudgets } from "./disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import type { Lead } from "./leader-election/leader-election.ts";
 import { WriteFailures } from "./write-failures.ts";
@@ -58,17 +58,17 @@ export interface KruiseSources {
   /** Ends the start with its reason. */
   stop: AbortSignal;
   /** Resolves when this pool manager leads the namespace. `isFirst` tells whether nobody else can have led it yet. */
-  lead(kube: Kube, isFirst: () => boolean): Promise<Lead>;
+  lead(kube: KubeClient, isFirst: () => boolean): Promise<Lead>;
 }
 
 export interface Connected {
   platform: KruisePlatform;
   lead: Lead;
-  kube: Kube;
+  kube: KubeClient;
   code: CodeRegistry;
 }
 
-/** Keys that were made this short a time ago nobody else can have led with: it would have waited longer for the Lease that is missing. Milliseconds. */
+/** Keys that were made this short a time ago nobody else can have led with: it would have waited longer for the Lease that is missing. */
 const FIRST_MS = 3000;
 /** How often the version of Kruise is asked for before it is taken to be unknown. */
 const VERSION_ATTEMPTS = 4;
@@ -79,7 +79,7 @@ const VERSION_PAUSE_MS = 500;
  * the cluster only cannot do for a moment is tried again. Throws `KubeError` or `RegistryError`; then it does not lead.
  */
 export async function connectKruise(config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
-  const kube = await Kube.connect(config.kubeconfig, config.namespace);
+  const kube = await KubeClient.connect(config.kubeconfig, config.namespace);
   try {
     return await connectOver(kube, config, sources);
   } catch (error) {
@@ -89,25 +89,25 @@ export async function connectKruise(config: KruiseConfig, sources: KruiseSources
 }
 
 /** As `connectKruise`, to the API server that `kube` leads to. */
-export async function connectOver(kube: Kube, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
+export async function connectOver(kube: KubeClient, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   kube.onWrite = sources.onWrite;
   const failures = new WriteFailures({ count: sources.onWriteFailed, tell: sources.onTrouble });
   kube.onWritten = (purpose, path, error) => failures.ended(purpose, path, error);
   kube.onListing = (plural, message) => sources.onTrouble(`listing of ${plural}`, message);
-  const patience = (step: string): Patience => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
-  await patiently(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
+  const patience = (step: string): RetryOptions => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
+  await withRetries(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
   await tellKubernetesVersion(kube, patience("kubernetes version"));
-  const namespaceUid = await patiently(() => ensureNamespace(kube), patience("namespace"));
+  const namespaceUid = await withRetries(() => ensureNamespace(kube), patience("namespace"));
   const registry = registryOf(config);
-  const images = config.images ?? (await patiently(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
+  const images = config.images ?? (await withRetries(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
   // Two clusters, or two namespaces of one, may share a registry: each collects only its own images.
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
   const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
   const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret, onTrouble });
-  const inline = new InlineCode(
+  const inline = new InlineArchives(
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
-  const { keys: known, madeAt } = await patiently(() => loadKeys(kube), patience("keys"));
+  const { keys: known, madeAt } = await withRetries(() => loadKeys(kube), patience("keys"));
   const lead = ending(await sources.lead(kube, () => madeAt !== null && performance.now() - madeAt < FIRST_MS));
   try {
     sources.stop.throwIfAborted();
@@ -117,7 +117,7 @@ export async function connectOver(kube: Kube, config: KruiseConfig, sources: Kru
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, disk, pullSecret, loadPath } = config;
     const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
-    const protection = new Protection(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
+    const protection = new DisruptionBudgets(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {
       platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, protection, onTrouble: sources.onTrouble, now: sources.now }),
@@ -144,7 +144,7 @@ function ending(lead: Lead): Lead & { also(end: () => void): void } {
 
 /** For `berth doctor`: looks, and changes nothing. */
 export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> {
-  const kube = await Kube.connect(config.kubeconfig, config.namespace);
+  const kube = await KubeClient.connect(config.kubeconfig, config.namespace);
   try {
     return await checkCluster(kube, registryOf(config), config.anyKruise);
   } finally {
@@ -171,7 +171,7 @@ export function registryOf({ registry, insecureRegistry, registryVia }: Pick<Kru
 }
 
 /** Refuses a cluster that Berth cannot work on; what is only not known, or was not tested, is told. */
-async function checkKruiseItself(kube: Kube, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
+async function checkKruiseItself(kube: KubeClient, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
   const served = await kruiseServed(kube);
   if (!served.ok) throw new KubeError(404, "KruiseMissing", `${served.detail}: ${served.fix}`);
   if (any) return;
@@ -186,7 +186,7 @@ async function checkKruiseItself(kube: Kube, any: boolean, { onTrouble, stop }: 
 }
 
 /** Returns its uid. */
-async function ensureNamespace(kube: Pick<Kube, "namespace" | "get" | "create">): Promise<string> {
+async function ensureNamespace(kube: Pick<KubeClient, "namespace" | "get" | "create">): Promise<string> {
   const path = "/api/v1/namespaces";
   const read = () => kube.get<{ metadata: { uid: string } }>(`${path}/${kube.namespace}`);
   const found = await read().catch((error: KubeError) => {

@@ -1,4 +1,4 @@
-import type { Kube } from "../../kubernetes/client.ts";
+import type { KubeClient } from "../../kubernetes/client.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 
 /** OpenKruise versions that the test suite has run with, the oldest first. */
@@ -23,7 +23,7 @@ interface Deployment {
 }
 
 /** Never rejects: not to know the version keeps nothing from working. */
-export async function readKruiseVersion(kube: Pick<Kube, "get">): Promise<FoundVersion> {
+export async function readKruiseVersion(kube: Pick<KubeClient, "get">): Promise<FoundVersion> {
   const errors: KubeError[] = [];
   const get = <T>(path: string) =>
     kube.get<T>(path).catch((error: KubeError) => {

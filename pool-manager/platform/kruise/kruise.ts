@@ -1,10 +1,10 @@
 import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
-import { Repeated } from "../../async/periodic-task.ts";
+import { PeriodicTask } from "../../async/periodic-task.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { tagOf } from "../../images/runtime-image.ts";
-import type { Kube } from "../../kubernetes/client.ts";
+import type { KubeClient } from "../../kubernetes/client.ts";
 import { isRefusal, KubeError } from "../../kubernetes/error.ts";
-import { Reflector } from "../../kubernetes/informer.ts";
+import { Informer } from "../../kubernetes/informer.ts";
 import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
@@ -38,9 +38,9 @@ import {
 import { TemplateKeeper } from "./clonesets/template-keeper.ts";
 import type { ClusterKeys } from "./cluster-keys.ts";
 import type { CodeRegistry } from "./code/code-registry.ts";
-import type { InlineCode } from "./code/inline-archive.ts";
+import type { InlineArchives } from "./code/inline-archive.ts";
 import { Availability } from "./disruption/availability.ts";
-import type { Protection } from "./disruption/budgets.ts";
+import type { DisruptionBudgets } from "./disruption/budgets.ts";
 import type { Lead } from "./leader-election/leader-election.ts";
 import { type Dropped, droppedFrom } from "./objects/dropped-metadata.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, ownerOf, type Pod } from "./objects/objects.ts";
@@ -48,22 +48,22 @@ import { functionOfSet, isBerths, isBerthsSet, poolOfSet } from "./objects/pod-o
 import type { PodTemplate } from "./objects/template.ts";
 import { Nodes } from "./pods/nodes.ts";
 import type { OpenControl } from "./pods/pod-connection.ts";
-import { type Member, Members } from "./pods/pod-instances.ts";
+import { type PodInstance, PodInstances } from "./pods/pod-instances.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;
 
 export interface KruiseOptions {
-  kube: Kube;
+  kube: KubeClient;
   keys: ClusterKeys;
   /** Its term is recorded with each write. */
   lead: Lead;
   pods: PodSettings;
   code: CodeRegistry;
-  inline: InlineCode;
+  inline: InlineArchives;
   loadPath: PodLoadPath;
   /** Told how many instances have to stay when others delete or evict some. */
-  protection: Pick<Protection, "require">;
+  protection: Pick<DisruptionBudgets, "require">;
   /** Told of what does not work at the cluster and is tried again, and null when it does. */
   onTrouble(step: string, message: string | null): void;
   now(): number;
@@ -77,7 +77,7 @@ const TEMPLATE_AFTER_MS = 400;
 /** Nobody waits for the claim of an instance that was loaded inline: more of them may share a write. */
 const RAISE_EVERY_MS: Record<PodLoadPath, number> = { inline: 300, image: 100 };
 const PATCH_ATTEMPTS = 4;
-/** A first table waits this long at most for instances to say what they serve. Milliseconds. */
+/** A first table waits this long at most for instances to say what they serve. */
 const SPEAK_MS = 3000;
 
 /** Pods of OpenKruise CloneSets: one CloneSet for each pool, and one for each function, to which claimed pods are moved. */
@@ -85,11 +85,11 @@ export class KruisePlatform implements Platform {
   readonly kind = "kruise";
   readonly loadPath: PodLoadPath;
   readonly #options: KruiseOptions;
-  readonly #pods: Reflector<Pod>;
-  readonly #sets: Reflector<CloneSet>;
+  readonly #pods: Informer<Pod>;
+  readonly #sets: Informer<CloneSet>;
   readonly #nodes: Nodes;
   readonly #writer: CloneSets;
-  readonly #members: Members;
+  readonly #members: PodInstances;
   readonly #template: PodTemplate;
   readonly #availability = new Availability();
   readonly #templates: TemplateKeeper;
@@ -98,7 +98,7 @@ export class KruisePlatform implements Platform {
   /** Uids of the functions that there are, and who decides about CloneSets of others; null: not told yet. */
   #retained: { functions: ReadonlySet<string>; collector: Collector } | null = null;
   /** One round after the other: where writes hang, those behind them would pile up. */
-  readonly #healing: Repeated;
+  readonly #healing: PeriodicTask;
   #checking: NodeJS.Timeout | null = null;
 
   constructor(options: KruiseOptions) {
@@ -106,12 +106,12 @@ export class KruisePlatform implements Platform {
     this.loadPath = options.loadPath;
     const { kube, keys, now } = options;
     // All pods and CloneSets of the namespace are looked at: one whose labels were changed would not be selected by them.
-    this.#pods = new Reflector<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => {
+    this.#pods = new Informer<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => {
       this.#writer.podChanged(change.object);
       this.#members.podChanged(change);
     });
     this.#pods.accepts = (pod) => isBerths(pod, this.#sets) || this.#members.has(pod.metadata.uid);
-    this.#sets = new Reflector<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, "", ({ type, object }) => {
+    this.#sets = new Informer<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, "", ({ type, object }) => {
       if (type === "present") return this.#writer.noticed(object);
       this.#writer.gone(object);
       this.#templates.forget(object.metadata.name);
@@ -120,11 +120,11 @@ export class KruisePlatform implements Platform {
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name), now);
     this.#template = templateOf(options.pods);
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
-    this.#members = new Members({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, nodes: this.#nodes });
+    this.#members = new PodInstances({ kube, keys, template: this.#template, openControl, now, pods: this.#pods, sets: this.#sets, nodes: this.#nodes });
     this.#members.watch((uid) => this.#availability.observe(uid, servedBy(this.#members.instances.get(uid)), now()));
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
     this.#templates = new TemplateKeeper({ write: (name, patch) => this.#writer.mend(name, patch), onTrouble: options.onTrouble, now });
-    this.#healing = new Repeated(
+    this.#healing = new PeriodicTask(
       () => this.#heal(),
       HEAL_EVERY_MS,
       (message) => options.onTrouble("look at CloneSets", message),
@@ -295,7 +295,7 @@ export class KruisePlatform implements Platform {
   }
 
   /** Moves the pod into a function's CloneSet. Kruise lets go at once of one that has not got the label by which that selects: its place is given back. */
-  #claim(set: CloneSet, target: Target, { pod }: Member, patch: (pod: Pod) => object): Promise<Dropped> {
+  #claim(set: CloneSet, target: Target, { pod }: PodInstance, patch: (pod: Pod) => object): Promise<Dropped> {
     return this.#writer.claim(set.metadata.name, () =>
       this.#writer.moveOut(ownerOf(pod) ?? "", async () => {
         const found = await this.#patchPod(target, patch);
@@ -344,7 +344,7 @@ export class KruisePlatform implements Platform {
       await this.#writer.heal(metadata.name).catch(() => {});
       // A write that fails is told by `WriteFailures`, and tried again.
       const made = (isPools || uid) && !isFormer && !endingOf(set) ? this.#made(set) : null;
-      if (made) await this.#templates.look(set, made).catch(() => {});
+      if (made) await this.#templates.check(set, made).catch(() => {});
       if (isFormer) await this.#writer.delete(metadata.name).catch(() => {});
       else if (uid) await this.#collect(metadata.name, uid);
     }

@@ -4,20 +4,20 @@ import { Expectations } from "../observe/expectations.ts";
 import { Starts } from "../observe/starts.ts";
 import type { ReconcilerOptions } from "../options.ts";
 import { Attempts, doubled } from "./attempts.ts";
-import { Fenced } from "./fencing.ts";
+import { FencingRefusals } from "./fencing.ts";
 import type { Incidents } from "./incidents.ts";
 import { Removals } from "./removals.ts";
 
 type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
 
-/** A refused or lost order is not repeated to the same instance before this. Milliseconds. */
+/** A refused or lost order is not repeated to the same instance before this. */
 const REFUSED_PAUSE_MS = 50;
-/** Instances that could not be asked for are asked for again after a pause that doubles. Milliseconds. */
+/** Instances that could not be asked for are asked for again after a pause that doubles. */
 const FIRST_SCALE_PAUSE_MS = 250;
 const LONGEST_SCALE_PAUSE_MS = 5000;
 /** The same where instances come and end at once. Shorter than it takes to forget that. */
 const LONGEST_START_PAUSE_MS = 30_000;
-/** A bind that failed is repeated after a pause that doubles. Milliseconds. */
+/** A bind that failed is repeated after a pause that doubles. */
 const FIRST_BIND_PAUSE_MS = 10;
 const LONGEST_BIND_PAUSE_MS = 15_000;
 
@@ -30,7 +30,7 @@ export class Executor {
   readonly removals: Removals;
   readonly #binding = new Set<string>();
   readonly #bindFailures = new Map<string, number>();
-  readonly #fenced = new Fenced();
+  readonly #fenced = new FencingRefusals();
   /** Instances that did not answer a load order, or never will take one. */
   readonly #silent = new Set<string>();
   /** A pool whose platform has refused instances is not asked again before this. Milliseconds on the clock. */
@@ -53,14 +53,14 @@ export class Executor {
   }
 
   /** Takes in the observation, and deletes what has finished draining. */
-  observe(instances: ReadonlyMap<string, Instance>, isHeld: (pool: string) => boolean, now: number): void {
+  observe(instances: ReadonlyMap<string, Instance>, isPaused: (pool: string) => boolean, now: number): void {
     this.expectations.observe(instances, now);
     this.incidents.expire(now);
     for (const [uid, instance] of instances) {
       this.#pools.set(uid, instance.pool);
       if (isStillborn(instance) && !this.#stillborn.has(uid) && !this.isLeaving(uid)) this.#startFailed(instance, now);
     }
-    this.removals.observe(instances, isHeld, now);
+    this.removals.observe(instances, isPaused, now);
   }
 
   /** An instance has become prewarmed: instances start. */

@@ -6,7 +6,7 @@ const REFUSALS = 3;
  * from a backup, and terms with it. They never take an order of this leader, and have to be replaced. A leader that is
  * not the last one does not come to that: it may end nothing.
  */
-export class Fenced {
+export class FencingRefusals {
   readonly #refusals = new Map<string, number>();
 
   /** It has refused another order; true: it always will. */

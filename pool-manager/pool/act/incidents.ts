@@ -23,7 +23,7 @@ type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
 const RACES: ReadonlySet<string> = new Set(["CONFLICT", "NOT_FOUND"]);
 const RACES_IN_A_ROW = 8;
 const MAX_INCIDENTS = 1000;
-/** An action that has not failed again for this long is not tried any more: its instance went another way. Milliseconds. */
+/** An action that has not failed again for this long is not tried any more: its instance went another way. */
 const OVER_AFTER_MS = 60_000;
 
 /** Actions that fail, each told when it begins, when its reason changes, and when it has succeeded again. */

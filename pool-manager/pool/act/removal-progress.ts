@@ -1,10 +1,10 @@
-/** Beyond its drain deadline an instance is deleted, whatever it says. Milliseconds. */
+/** Beyond its drain deadline an instance is deleted, whatever it says. */
 const MARGIN_MS = 250;
 
-/** A drain that was refused is asked again after this. Milliseconds. */
+/** A drain that was refused is asked again after this. */
 const DRAIN_PAUSE_MS = 1000;
 
-/** A deletion that failed is asked again after a pause that doubles. Milliseconds. */
+/** A deletion that failed is asked again after a pause that doubles. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 
@@ -23,7 +23,7 @@ interface Leaving {
  * Instances that are on their way out: first drained, then deleted, and asked again where that failed. As long as no drain
  * was accepted, nothing has happened to the instance: its removal goes on only while it is decided again and again.
  */
-export class LeavingInstances {
+export class RemovalProgress {
   readonly #leaving = new Map<string, Leaving>();
 
   add(uid: string, drainMs: number, now: number): void {

@@ -2,7 +2,7 @@ import type { Instance } from "../../platform/platform.ts";
 import type { Action } from "../decide/world.ts";
 import type { ReconcilerOptions } from "../options.ts";
 import type { Incident } from "./incidents.ts";
-import { Disruptions, LeavingInstances } from "./removal-progress.ts";
+import { Disruptions, RemovalProgress } from "./removal-progress.ts";
 
 type Remove = Extract<Action, { kind: "remove" }>;
 type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
@@ -16,7 +16,7 @@ interface Told {
 /** Carries out removals: drains, then deletes, and asks again where that is refused. */
 export class Removals {
   readonly disruptions = new Disruptions();
-  readonly #leaving = new LeavingInstances();
+  readonly #leaving = new RemovalProgress();
   readonly #options: Pick<ReconcilerOptions, "platform" | "clock" | "onEvent">;
   readonly #changed: () => void;
   readonly #told: Told;
@@ -28,12 +28,12 @@ export class Removals {
   }
 
   /** Deletes what has finished draining, except where the pool is held. */
-  observe(instances: ReadonlyMap<string, Instance>, isHeld: (pool: string) => boolean, now: number): void {
+  observe(instances: ReadonlyMap<string, Instance>, isPaused: (pool: string) => boolean, now: number): void {
     this.#leaving.observe(instances);
     const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
     for (const uid of this.#leaving.due(isGone, now)) {
       const instance = instances.get(uid) as Instance;
-      if (!isHeld(instance.pool)) void this.#delete(instance);
+      if (!isPaused(instance.pool)) void this.#delete(instance);
     }
   }
 

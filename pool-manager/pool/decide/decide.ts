@@ -1,9 +1,9 @@
 import { DELETE_GRACE_MS } from "../../client/contract.ts";
-import { needsOf, reap, removeIdle, specialize, totalOf } from "./function-scaling.ts";
+import { reap, removeIdle, shortfallsOf, specialize, totalOf } from "./function-scaling.ts";
 import { adopt, reload, renew, takeOver } from "./in-place-update.ts";
 import { isAbandoned } from "./liveness.ts";
 import { Plan } from "./plan.ts";
-import { fill } from "./pool-sizing.ts";
+import { sizePool } from "./pool-sizing.ts";
 import type { Decision, InstanceView, RemoveReason, World } from "./world.ts";
 
 /** Nothing can run there any more, or ever has. */
@@ -16,12 +16,12 @@ const MASTERLESS: ReadonlySet<RemoveReason> = new Set(["deleted-function", "orph
  * decision. Nothing is decided while the world is not completely known.
  */
 export function decide(world: World): Decision {
-  if (!world.synced) return { actions: [], throttled: [], lookAgainMs: null };
+  if (!world.synced) return { actions: [], throttled: [], recheckAfterMs: null };
   const parts = world.pools.map((pool) => decidePool(new Plan(world, pool)));
   return {
     actions: parts.flatMap((part) => part.actions),
     throttled: parts.flatMap((part) => part.throttled),
-    lookAgainMs: parts.reduce<number | null>((least, { lookAgainMs }) => earlier(least, lookAgainMs), null),
+    recheckAfterMs: parts.reduce<number | null>((least, { recheckAfterMs }) => earlier(least, recheckAfterMs), null),
   };
 }
 
@@ -31,12 +31,12 @@ function decidePool(plan: Plan): Decision {
   reload(plan);
   adopt(plan);
   takeOver(plan);
-  const unmet = specialize(plan, needsOf(plan));
+  const unmet = specialize(plan, shortfallsOf(plan));
   renew(plan);
   bind(plan, unmet.length > 0);
   reap(plan, unmet);
   removeIdle(plan);
-  fill(plan, totalOf(unmet));
+  sizePool(plan, totalOf(unmet));
   return plan.decision;
 }
 

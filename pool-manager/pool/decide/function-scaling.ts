@@ -1,22 +1,22 @@
 import { holdsPlace } from "../../platform/platform.ts";
-import { toCome } from "./in-place-update.ts";
+import { pendingInPlace } from "./in-place-update.ts";
 import { isLost, mayServe } from "./liveness.ts";
 import type { Plan } from "./plan.ts";
 import { isUnbound } from "./pool-sizing.ts";
 import { wantedInstances } from "./wanted-instances.ts";
-import type { FunctionSpec, InstanceView, RemoveReason } from "./world.ts";
+import type { InstanceView, RemoveReason, RevisionTarget } from "./world.ts";
 
 /** Instances that a revision wants and has not. */
-export interface Need {
-  spec: FunctionSpec;
+export interface Shortfall {
+  spec: RevisionTarget;
   missing: number;
   waiting: number;
   waitMs: number;
 }
 
 /** Those who have waited longest first. */
-export function needsOf(plan: Plan): Need[] {
-  const needs: Need[] = [];
+export function shortfallsOf(plan: Plan): Shortfall[] {
+  const needs: Shortfall[] = [];
   for (const spec of plan.served.values()) {
     const demand = plan.world.demand.get(spec.key);
     if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
@@ -24,26 +24,26 @@ export function needsOf(plan: Plan): Need[] {
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
     // Those who wait are served by instances that can be reached; for all else, an unheard one serves as it did.
     const unheard = demand && demand.waiting > 0 ? 0 : unheardOf(plan, spec);
-    const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - unheard - toCome(plan, spec), mayGrow(plan, spec));
+    const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - unheard - pendingInPlace(plan, spec), mayGrow(plan, spec));
     if (missing > 0) needs.push({ spec, missing, waiting: waitersFor(plan, spec), waitMs: demand?.oldestWaitMs ?? 0 });
   }
   return needs.sort((a, b) => b.waitMs - a.waitMs);
 }
 
 /** Invocations that wait; somebody who waits for the first load counts as one. */
-function waitersFor(plan: Plan, spec: FunctionSpec): number {
+function waitersFor(plan: Plan, spec: RevisionTarget): number {
   const waiting = plan.world.demand.get(spec.key)?.waiting ?? 0;
   return spec.isAwaited && plan.of(spec).size === 0 ? Math.max(waiting, 1) : waiting;
 }
 
 /** Instances that are recorded as the revision's, have not said yet what they serve, and are not given up. */
-function unheardOf(plan: Plan, spec: FunctionSpec): number {
+function unheardOf(plan: Plan, spec: RevisionTarget): number {
   const isOurs = ({ boundTo, boundRevision }: InstanceView) => boundTo === spec.uid && plan.specOf(boundTo, boundRevision) === spec;
   return plan.usable().filter((instance) => instance.state === "starting" && isOurs(instance) && !isLost(instance, plan.world)).length;
 }
 
 /** In a rollout both revisions together stay within the function's `maxScale`, but the new one gets its first instance. */
-function mayGrow(plan: Plan, spec: FunctionSpec): number {
+function mayGrow(plan: Plan, spec: RevisionTarget): number {
   const next = plan.rolling.get(spec.uid);
   const active = plan.functions.get(spec.uid);
   if (!next || !active) return Number.POSITIVE_INFINITY;
@@ -52,7 +52,7 @@ function mayGrow(plan: Plan, spec: FunctionSpec): number {
 }
 
 /** One instance for each function first, the longest-waiting before the others; then the second ones. Returns what is still missing. */
-export function specialize(plan: Plan, needs: readonly Need[]): Need[] {
+export function specialize(plan: Plan, needs: readonly Shortfall[]): Shortfall[] {
   const free = plan.free().sort((a, b) => Number(a.replace !== null) - Number(b.replace !== null) || a.readyAt - b.readyAt);
   let open = [...needs];
   while (open.length > 0 && free.length > 0) {
@@ -69,7 +69,7 @@ export function specialize(plan: Plan, needs: readonly Need[]): Need[] {
 }
 
 /** At `max`, the longest-idle instance above its function's minScale makes room for a waiting function. */
-export function reap(plan: Plan, unmet: readonly Need[]): void {
+export function reap(plan: Plan, unmet: readonly Shortfall[]): void {
   const waiting = totalOf(unmet.filter((need) => need.waiting > 0));
   const leaving = plan.alive.filter((instance) => plan.leaves(instance) && holdsPlace(instance)).length;
   // Where no node has room, the pool's own room helps nobody before something goes.
@@ -88,7 +88,7 @@ export function reap(plan: Plan, unmet: readonly Need[]): void {
 export function removeIdle(plan: Plan): void {
   for (const instance of plan.usable().filter((one) => isStranded(plan, one))) plan.remove(instance, "idle", 0);
   for (const instance of idleFirst(plan)) {
-    const spec = plan.specOf(instance.functionUid, instance.revision) as FunctionSpec;
+    const spec = plan.specOf(instance.functionUid, instance.revision) as RevisionTarget;
     const idleFor = plan.world.now - instance.lastUsedAt;
     const own = plan.of(spec);
     if (own.size > spec.maxScale && ![...own].some(plan.renewal.isStale)) plan.remove(instance, "above-max-scale", spec.timeoutMs);
@@ -103,7 +103,7 @@ function isStranded(plan: Plan, instance: InstanceView): boolean {
   return spec !== undefined && plan.isBlocked(spec) && plan.world.now - lastUsedAt > spec.idleTimeoutMs;
 }
 
-export function totalOf(needs: readonly Need[]): number {
+export function totalOf(needs: readonly Shortfall[]): number {
   return needs.reduce((sum, need) => sum + need.missing, 0);
 }
 
@@ -120,6 +120,6 @@ function idleFirst(plan: Plan): InstanceView[] {
 }
 
 function removeAboveMin(plan: Plan, instance: InstanceView, reason: RemoveReason): boolean {
-  const spec = plan.specOf(instance.functionUid, instance.revision) as FunctionSpec;
+  const spec = plan.specOf(instance.functionUid, instance.revision) as RevisionTarget;
   return plan.of(spec).size > spec.minScale && plan.remove(instance, reason, spec.timeoutMs);
 }

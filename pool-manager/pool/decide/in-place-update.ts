@@ -1,7 +1,7 @@
 import { movedAt } from "../../functions/rollout.ts";
 import type { Plan } from "./plan.ts";
 import { wantedInstances } from "./wanted-instances.ts";
-import type { FunctionSpec } from "./world.ts";
+import type { RevisionTarget } from "./world.ts";
 
 /** Warm instances of a revision that is not served any more take the active one in place. */
 export function reload(plan: Plan): void {
@@ -44,7 +44,7 @@ export function takeOver(plan: Plan): void {
 }
 
 /** Instances that a revision is still to get in place. */
-export function toCome(plan: Plan, spec: FunctionSpec): number {
+export function pendingInPlace(plan: Plan, spec: RevisionTarget): number {
   const active = plan.functions.get(spec.uid);
   if (!spec.takesOver || !active) return 0;
   const own = plan.of(spec).size;
@@ -69,7 +69,7 @@ export function renew(plan: Plan): void {
   }
 }
 
-function double(plan: Plan, spec: FunctionSpec): void {
+function double(plan: Plan, spec: RevisionTarget): void {
   const fresh = plan.free().find(({ replace }) => replace === null);
   if (!fresh) return;
   plan.order(fresh, spec, "prewarmed");

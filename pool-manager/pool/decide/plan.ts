@@ -2,9 +2,9 @@ import type { StartKind } from "../../client/contract.ts";
 import { holdsPlace } from "../../platform/platform.ts";
 import { isLost, isUnheard } from "./liveness.ts";
 import { type Renewal, renewalOf } from "./renewal-policy.ts";
-import type { Action, Decision, FunctionSpec, InstanceView, PoolSpec, RemoveReason, World } from "./world.ts";
+import type { Action, Decision, InstanceView, PoolSpec, RemoveReason, RevisionTarget, World } from "./world.ts";
 
-/** A pod that has waited this long for a node waits for one to be added, or for another pod to go. Milliseconds. */
+/** A pod that has waited this long for a node waits for one to be added, or for another pod to go. */
 const NODE_WAIT_MS = 3000;
 
 /** One pool while it is decided upon: what is there, what each step has taken or given up of it, and what is to be done. */
@@ -12,11 +12,11 @@ export class Plan {
   readonly world: World;
   readonly pool: PoolSpec;
   /** Active revisions by function. */
-  readonly functions = new Map<string, FunctionSpec>();
+  readonly functions = new Map<string, RevisionTarget>();
   /** All served ones, by function and revision. */
-  readonly served = new Map<string, FunctionSpec>();
+  readonly served = new Map<string, RevisionTarget>();
   /** Revisions that take over, by function. */
-  readonly rolling = new Map<string, FunctionSpec>();
+  readonly rolling = new Map<string, RevisionTarget>();
   /** All instances of the pool. */
   readonly alive: readonly InstanceView[];
   readonly renewal: Renewal;
@@ -29,7 +29,7 @@ export class Plan {
   #budget: number;
   #throttled = false;
   /** Milliseconds after which something will be due; null: nothing is known to be. */
-  lookAgainMs: number | null = null;
+  recheckAfterMs: number | null = null;
 
   constructor(world: World, pool: PoolSpec) {
     this.world = world;
@@ -46,30 +46,30 @@ export class Plan {
     }
   }
 
-  #serve(spec: FunctionSpec): void {
+  #serve(spec: RevisionTarget): void {
     this.served.set(`${spec.uid} ${spec.revision}`, spec);
     if (spec.active) this.functions.set(spec.uid, spec);
     if (spec.takesOver) this.rolling.set(spec.uid, spec);
   }
 
   get decision(): Decision {
-    return { actions: this.#actions, throttled: this.#throttled ? [this.pool.name] : [], lookAgainMs: this.lookAgainMs };
+    return { actions: this.#actions, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs: this.recheckAfterMs };
   }
 
   /** Of the revision, where it is served; else of the function's active one. */
-  specOf(functionUid: string | null, revision: string | null): FunctionSpec | undefined {
+  specOf(functionUid: string | null, revision: string | null): RevisionTarget | undefined {
     return functionUid === null ? undefined : (this.served.get(`${functionUid} ${revision}`) ?? this.functions.get(functionUid));
   }
 
   /** A revision's instances; steps move them among revisions. */
-  of({ key }: FunctionSpec): Set<InstanceView> {
+  of({ key }: RevisionTarget): Set<InstanceView> {
     const own = this.#own.get(key) ?? new Set();
     this.#own.set(key, own);
     return own;
   }
 
   /** After a failed load only an invocation that asks for it is worth another try. */
-  isBlocked(spec: FunctionSpec): boolean {
+  isBlocked(spec: RevisionTarget): boolean {
     if (spec.blockedUntil > this.world.now) return true;
     return spec.blockedUntil > 0 && (this.world.demand.get(spec.key)?.waiting ?? 0) === 0;
   }
@@ -127,7 +127,7 @@ export class Plan {
     this.#actions.push(action);
   }
 
-  order(instance: InstanceView, spec: FunctionSpec, start: StartKind): void {
+  order(instance: InstanceView, spec: RevisionTarget, start: StartKind): void {
     this.#ordered.add(instance.uid);
     this.do({ kind: "specialize", instance, functionUid: spec.uid, revision: spec.revision, start });
   }

@@ -3,11 +3,11 @@ import { isFree, type Plan } from "./plan.ts";
 import { startsAtOnce } from "./refill-pace.ts";
 import type { InstanceView } from "./world.ts";
 
-/** A surplus prewarmed instance is kept this long before it is removed. Milliseconds. */
+/** A surplus prewarmed instance is kept this long before it is removed. */
 const SURPLUS_MS = 5000;
 
 /** Creates for those who wait, then up to `size`; removes what is beyond both, and what fresh instances stand in for. */
-export function fill(plan: Plan, unmet: number): void {
+export function sizePool(plan: Plan, unmet: number): void {
   const { world, pool, renewal } = plan;
   const all = plan.usable().filter((instance) => isUnbound(instance) && !plan.isOrdered(instance));
   const lost = all.filter((instance) => isLost(instance, world));
@@ -51,8 +51,8 @@ function startsOf(plan: Plan, unmet: number, have: number): number {
   const { world, pool, alive } = plan;
   const specializing = plan.anyOrdered || alive.some(({ state }) => state === "specializing");
   const quietForMs = world.now - Math.max(0, ...alive.map(({ specializedAt }) => specializedAt));
-  const { starts, lookAgainMs } = startsAtOnce(world.pace, { size: pool.size, have, unmet, specializing, quietForMs });
-  plan.lookAgainMs = lookAgainMs;
+  const { starts, recheckAfterMs } = startsAtOnce(world.pace, { size: pool.size, have, unmet, specializing, quietForMs });
+  plan.recheckAfterMs = recheckAfterMs;
   return starts;
 }
 

@@ -12,11 +12,11 @@ export interface RefillState {
   quietForMs: number;
 }
 
-/** How many instances may be starting at once; `lookAgainMs`: that changes then, though nothing happens. */
-export function startsAtOnce(pace: Pace, state: RefillState): { starts: number; lookAgainMs: number | null } {
+/** How many instances may be starting at once; `recheckAfterMs`: that changes then, though nothing happens. */
+export function startsAtOnce(pace: Pace, state: RefillState): { starts: number; recheckAfterMs: number | null } {
   const { urgent, refill } = pace;
   // While invocations wait, the refill goes on beside what is created for them, at its own pace.
-  if (state.unmet > 0) return { starts: Math.min(urgent, state.unmet + refill), lookAgainMs: null };
+  if (state.unmet > 0) return { starts: Math.min(urgent, state.unmet + refill), recheckAfterMs: null };
   return refillOf(pace, state);
 }
 
@@ -26,9 +26,9 @@ export function startsAtOnce(pace: Pace, state: RefillState): { starts: number; 
  * at once; an empty pool is urgent.
  */
 function refillOf({ urgent, refill, refillDelayMs }: Pace, { size, have, specializing, quietForMs }: RefillState) {
-  if (have === 0) return { starts: urgent, lookAgainMs: null };
-  if (have < size / 2) return { starts: Math.max(refill, Math.ceil((size - have) / 4)), lookAgainMs: null };
-  if (specializing) return { starts: 0, lookAgainMs: null };
-  if (quietForMs >= refillDelayMs) return { starts: refill, lookAgainMs: null };
-  return { starts: 0, lookAgainMs: Math.max(1, refillDelayMs - quietForMs) };
+  if (have === 0) return { starts: urgent, recheckAfterMs: null };
+  if (have < size / 2) return { starts: Math.max(refill, Math.ceil((size - have) / 4)), recheckAfterMs: null };
+  if (specializing) return { starts: 0, recheckAfterMs: null };
+  if (quietForMs >= refillDelayMs) return { starts: refill, recheckAfterMs: null };
+  return { starts: 0, recheckAfterMs: Math.max(1, refillDelayMs - quietForMs) };
 }

@@ -1,8 +1,8 @@
-import type { DemandView, FunctionSpec } from "./world.ts";
+import type { DemandView, RevisionTarget } from "./world.ts";
 
 /** A last instance that would carry less than this share of its concurrency is not started at once. */
 const SLACK = 0.1;
-/** … unless an invocation has waited this long and no instance is on its way. Milliseconds. */
+/** … unless an invocation has waited this long and no instance is on its way. */
 const SLACK_MS = 200;
 
 /**
@@ -11,7 +11,7 @@ const SLACK_MS = 200;
  * ceil((waiting + inFlight) / concurrency) within minScale and maxScale, except that a few invocations
  * beyond a full instance (101 at concurrency 100) wait for its slots rather than start another one.
  */
-export function wantedInstances(spec: FunctionSpec, demand: DemandView | undefined, onTheirWay: number): number {
+export function wantedInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
   const units = demand ? (demand.waiting + demand.inFlight) / spec.concurrency : 0;
   const whole = Math.floor(units);
   const rest = units - whole;

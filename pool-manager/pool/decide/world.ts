@@ -24,7 +24,7 @@ export interface PoolSpec {
 }
 
 /** A served revision of a function. */
-export interface FunctionSpec {
+export interface RevisionTarget {
   /** Of its demand; see `servedKey`. */
   key: string;
   uid: string;
@@ -98,7 +98,7 @@ export interface World {
   /** False: platform or registry are not completely known. Nothing is decided then. */
   synced: boolean;
   pools: readonly PoolSpec[];
-  functions: readonly FunctionSpec[];
+  functions: readonly RevisionTarget[];
   /** Functions that instances belong to and that are not known, and what is known of their end. */
   unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
@@ -166,5 +166,5 @@ export interface Decision {
   /** Pools whose budget held actions back. */
   throttled: string[];
   /** Milliseconds after which something will be due though nothing changes; null: nothing is known to be. */
-  lookAgainMs: number | null;
+  recheckAfterMs: number | null;
 }

@@ -1,10 +1,10 @@
 import type { LoadError } from "../../../runtime-images/protocol/messages.ts";
 
-/** A crash within this time of the load is a sign that the code brings it about by itself. Milliseconds. */
+/** A crash within this time of the load is a sign that the code brings it about by itself. */
 const SOON_MS = 60_000;
-/** An instance that has served for so long has shown that its code runs; so has a revision that has not crashed for so long. Milliseconds. */
+/** An instance that has served for so long has shown that its code runs; so has a revision that has not crashed for so long. */
 const WELL_MS = 600_000;
-/** The first delay of a loop; each further crash doubles it. Milliseconds. */
+/** The first delay of a loop; each further crash doubles it. */
 const FIRST_DELAY_MS = 10_000;
 const LONGEST_DELAY_MS = 300_000;
 /** Crashes in a row without a delay: of a revision that has never answered, and of one that has. */

@@ -1,6 +1,6 @@
 import { DEMAND_EXPIRY_MS, type DemandReport, type FunctionDemand, type InstanceUse } from "../../client/contract.ts";
 import type { DemandView } from "../decide/world.ts";
-import { Hearing } from "./router-presence.ts";
+import { RouterPresence } from "./router-presence.ts";
 
 interface Heard {
   router: string;
@@ -22,7 +22,7 @@ export interface Use {
 /** Most (router, function) pairs that are kept. */
 const MAX_ENTRIES = 100_000;
 
-/** Of a silent router's instances it may use those on which something ran when it was last heard, or within this time before. Milliseconds. */
+/** Of a silent router's instances it may use those on which something ran when it was last heard, or within this time before. */
 const USED_LATELY_MS = 300_000;
 
 /**
@@ -34,7 +34,7 @@ export class Demand {
   /** When each instance was last used: it holds after the router that told of it has fallen silent. */
   readonly #lastUsed = new Map<string, number>();
   readonly #suspects = new Map<string, { bootId: string; at: number }>();
-  readonly hearing = new Hearing();
+  readonly hearing = new RouterPresence();
 
   hear(report: DemandReport, now: number): void {
     const { router, leaving = false } = report;

@@ -1,4 +1,4 @@
-/** An own write that is not observed by then is taken as lost. Milliseconds. */
+/** An own write that is not observed by then is taken as lost. */
 const EXPIRY_MS = 5000;
 
 interface Claim {

@@ -20,7 +20,7 @@ const MAX_LAST = 100_000;
  * How invocations of each revision have ended since this pool manager leads, over all routers: they report running totals
  * of their own. What a router had counted before is where its count begins, and no evidence of what happens now.
  */
-export class Outcomes {
+export class InvocationOutcomes {
   readonly #since: number;
   readonly #last = new Map<string, Last>();
   /** Of `#last`, by function. */

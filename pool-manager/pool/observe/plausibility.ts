@@ -1,9 +1,9 @@
 import { holdsPlace, type Instance } from "../../platform/platform.ts";
 import type { PoolSpec } from "../decide/world.ts";
 
-/** A pool that was doubted is believed again when nothing odd was seen for so long. Milliseconds. */
-export const DOUBT_MS = 30_000;
-/** Two views of the platform may differ for so long. Milliseconds. */
+/** A pool that was doubted is believed again when nothing odd was seen for so long. */
+export const PLAUSIBLE_AFTER_MS = 30_000;
+/** Two views of the platform may differ for so long. */
 const LAG_MS = 3000;
 
 /** One look at a pool. */
@@ -34,20 +34,20 @@ interface State {
  * of half of the pods, foreign pods with our labels) looks like any other; what gives it away is that more changes at
  * once than anybody has asked for. More than a pool's budget allows us in a window, nobody else is believed either.
  */
-export class Doubts {
+export class PlausibilityCheck {
   readonly #pools = new Map<string, State>();
 
   /** Takes in a look at everything; returns why a pool is doubted, by its name. */
-  look(pools: readonly PoolSpec[], look: Look): Map<string, string> {
+  check(pools: readonly PoolSpec[], check: Look): Map<string, string> {
     const doubted = new Map<string, string>();
     for (const pool of pools) {
-      const reason = this.#lookAt(pool, look);
+      const reason = this.#inspect(pool, check);
       if (reason) doubted.set(pool.name, reason);
     }
     return doubted;
   }
 
-  #lookAt({ name, budget }: PoolSpec, { instances, counted, isLeaving, expected, now }: Look): string | null {
+  #inspect({ name, budget }: PoolSpec, { instances, counted, isLeaving, expected, now }: Look): string | null {
     const own = [...instances].filter(([, { pool }]) => pool === name);
     const uids = new Map(own.map(([uid, instance]) => [uid, { ended: isLeaving(uid) || hasEnded(instance) }]));
     const state = this.#pools.get(name);
@@ -68,7 +68,7 @@ export class Doubts {
     state.differsSince = differs ? (state.differsSince ?? now) : null;
     const reason = oddity(state, count, staying, budget.actions, now);
     if (reason) Object.assign(state, { doubtedAt: now, reason });
-    return now - state.doubtedAt < DOUBT_MS ? state.reason : null;
+    return now - state.doubtedAt < PLAUSIBLE_AFTER_MS ? state.reason : null;
   }
 }
 

@@ -1,28 +1,28 @@
 import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
 import type { FunctionRegistry } from "../../functions/registry.ts";
-import type { DemandView, FunctionSpec, InstanceView } from "../decide/world.ts";
-import type { Trials } from "../load-trials.ts";
+import type { DemandView, InstanceView, RevisionTarget } from "../decide/world.ts";
+import type { LoadTrials } from "../load-trials.ts";
 import type { LoadFailures } from "./load-failures.ts";
-import { specOf } from "./world-builder.ts";
+import { revisionTargetOf } from "./world-builder.ts";
 
 interface SpecsOptions {
   functions: Pick<FunctionRegistry, "byUid" | "wanting">;
   failures: LoadFailures;
-  trials: Trials;
+  trials: LoadTrials;
 }
 
 /** What a round looks at of functions. Most have no instance and nobody asks for them: a round costs nothing for those, however many there are. */
-export class Specs {
+export class RevisionTargets {
   readonly #options: SpecsOptions;
   /** What each record wants when none of its revisions fails. */
-  readonly #served = new WeakMap<FunctionRecord, readonly FunctionSpec[]>();
+  readonly #served = new WeakMap<FunctionRecord, readonly RevisionTarget[]>();
 
   constructor(options: SpecsOptions) {
     this.#options = options;
   }
 
   /** Served revisions of functions that have instances, that are asked for or tried, or that want instances though nobody asks; by name. */
-  of(instances: readonly InstanceView[], demand: ReadonlyMap<string, DemandView>, now: number): FunctionSpec[] {
+  of(instances: readonly InstanceView[], demand: ReadonlyMap<string, DemandView>, now: number): RevisionTarget[] {
     const { functions, trials } = this.#options;
     const records = new Set(functions.wanting());
     const add = (uid: string | null) => {
@@ -36,9 +36,9 @@ export class Specs {
   }
 
   /** A record is never changed, but replaced: most of what a round looks at is as it was in the one before. */
-  #specsOf(record: FunctionRecord, now: number): readonly FunctionSpec[] {
+  #specsOf(record: FunctionRecord, now: number): readonly RevisionTarget[] {
     const { failures, trials } = this.#options;
-    const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => specOf(record, revision, 0));
+    const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0));
     this.#served.set(record, specs);
     return specs.map((spec) => {
       const blockedUntil = failures.blockedUntil(record.uid, spec.revision, now);

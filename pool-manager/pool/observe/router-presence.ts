@@ -2,7 +2,7 @@ import { DEMAND_EXPIRY_MS } from "../../client/contract.ts";
 
 /**
  * What a router that has fallen silent without a word may still use counts as in use for this long: it may be cut off and
- * go on. Afterwards it is taken for ended. Milliseconds.
+ * go on. Afterwards it is taken for ended.
  */
 export const UNKNOWN_MS = 3_600_000;
 
@@ -18,7 +18,7 @@ interface Known {
 }
 
 /** Which routers are heard, and which have fallen silent without having said that they leave. */
-export class Hearing {
+export class RouterPresence {
   readonly #known = new Map<string, Known>();
 
   heard(router: string, leaving: boolean, now: number): void {

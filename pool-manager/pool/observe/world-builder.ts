@@ -2,7 +2,7 @@ import { type FunctionRecord, type Revision, servedKey } from "../../functions/f
 import type { FunctionEnd } from "../../functions/retention.ts";
 import { isRolling, movedAt, paceOf, percentOf } from "../../functions/rollout.ts";
 import { type Instance, isAdopted } from "../../platform/platform.ts";
-import type { FunctionSpec, InstanceView } from "../decide/world.ts";
+import type { InstanceView, RevisionTarget } from "../decide/world.ts";
 import type { Use } from "./demand.ts";
 import type { Expectations } from "./expectations.ts";
 import { UNKNOWN_MS } from "./router-presence.ts";
@@ -80,7 +80,7 @@ export function unknownFunctions(
  * Of a served revision. Instances are kept warm for the active one, and in a rollout for the one that takes over as its
  * share says, but at least one until it is known to load. `maxScale` is each one's own.
  */
-export function specOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): FunctionSpec {
+export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): RevisionTarget {
   const { minScale, maxScale, idleTimeoutMs } = record.scaling;
   const active = id === record.active;
   const { rollout } = record;

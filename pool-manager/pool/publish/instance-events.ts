@@ -2,19 +2,19 @@ import type { LoadError } from "../../../runtime-images/protocol/messages.ts";
 import type { TableChange } from "../../client/contract.ts";
 import { type Instance, isAdopted, type ObstacleKind } from "../../platform/platform.ts";
 import type { Executor } from "../act/executor.ts";
-import type { Outcomes } from "../observe/invocation-outcomes.ts";
+import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import type { ReconcilerOptions } from "../options.ts";
 
-/** What stands in an instance's way is told when it has for this long. Milliseconds. */
+/** What stands in an instance's way is told when it has for this long. */
 const OBSTACLE_MS = 5000;
 
 /** Tells each change of an instance's state once, and remembers the code that does not load. */
-export class Notices {
+export class InstanceEvents {
   readonly #options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
-  readonly #outcomes: Pick<Outcomes, "of">;
+  readonly #outcomes: Pick<InvocationOutcomes, "of">;
   readonly #publish: (change: TableChange) => void;
   /** Echo state of each instance as it was last noticed. */
   readonly #noticed = new Map<string, string>();
@@ -29,7 +29,7 @@ export class Notices {
     options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">,
     executor: Executor,
     failures: LoadFailures,
-    outcomes: Pick<Outcomes, "of">,
+    outcomes: Pick<InvocationOutcomes, "of">,
     publish: (change: TableChange) => void,
   ) {
     this.#options = options;
@@ -39,7 +39,7 @@ export class Notices {
     this.#publish = publish;
   }
 
-  look(instance: Instance): void {
+  check(instance: Instance): void {
     const { echo, uid, pool, trouble } = instance;
     if (!echo) return;
     if (trouble && instance.binding) this.#swapFailed(instance, trouble);

@@ -6,7 +6,7 @@ import { UNKNOWN_MS } from "../observe/router-presence.ts";
 export class MissedRouters {
   readonly #told = new Set<string>();
 
-  look(demand: Demand, now: number): PoolEvent[] {
+  check(demand: Demand, now: number): PoolEvent[] {
     const { hearing } = demand;
     const events: PoolEvent[] = [];
     for (const router of this.#told) {

@@ -3,14 +3,14 @@ import type { Clock } from "../../async/clock.ts";
 import type { FunctionRecord } from "../../functions/function.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Executor } from "../act/executor.ts";
-import type { Outcomes } from "../observe/invocation-outcomes.ts";
+import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import { unknownFunctions } from "../observe/world-builder.ts";
 import type { ReconcilerOptions } from "../options.ts";
 import { crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
 
 /** What the pool manager shows of functions and pools, in the API and in their resources; reading it changes nothing. */
-export class Reports {
+export class PoolView {
   readonly #platform: Platform;
   readonly #functions: ReconcilerOptions["functions"];
   readonly #clock: Clock;
@@ -74,7 +74,7 @@ export class Reports {
   }
 
   /** What a rollout's next step is decided by; null: the instances are not completely known. */
-  rolloutOf({ uid, active }: FunctionRecord, to: string, outcomes: Outcomes) {
+  rolloutOf({ uid, active }: FunctionRecord, to: string, outcomes: InvocationOutcomes) {
     const { synced, instances } = this.#platform.observe();
     if (!synced) return null;
     const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);

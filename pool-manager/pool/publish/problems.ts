@@ -13,7 +13,7 @@ const WORDS: Record<ObstacleKind, [one: string, several: string]> = {
   stuck: ["is not deleted in time", "are not deleted in time"],
 };
 
-/** An instance that has stood still for this long is not about to come. Milliseconds. */
+/** An instance that has stood still for this long is not about to come. */
 const STANDS_STILL_MS = 3000;
 
 /**

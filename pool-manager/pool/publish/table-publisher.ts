@@ -10,7 +10,7 @@ import { tableFunction } from "./table-entry.ts";
 import { TableFeed } from "./table-feed.ts";
 
 /** Derives the routers' table from what instances say of themselves, and tells each change of it. */
-export class Publisher {
+export class TablePublisher {
   readonly #options: Pick<ReconcilerOptions, "platform" | "functions" | "clock">;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;

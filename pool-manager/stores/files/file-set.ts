@@ -32,7 +32,7 @@ async function using(file: FileHandle, body: (file: FileHandle) => Promise<void>
 }
 
 const TEMPORARY = ".tmp";
-/** Nothing that is written is nearly as long. Bytes. */
+/** Nothing that is written is nearly as long. */
 const MAX_BYTES = 64 * 1024 * 1024;
 /** In characters. */
 const MAX_REASON = 500;

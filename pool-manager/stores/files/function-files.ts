@@ -12,7 +12,7 @@ import { readStored, writeStored } from "./stored-text.ts";
  * Secrets are written before the function that names them and removed after it, so that a crash in
  * between leaves secrets without a function, which the next start removes, and never the reverse.
  */
-export class FileStore implements FunctionStore {
+export class FunctionFiles implements FunctionStore {
   readonly #functions: FileSet;
   readonly #secrets: FileSet;
 

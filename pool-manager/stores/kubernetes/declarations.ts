@@ -2,7 +2,7 @@ import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, FunctionRecord } from "../../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../../functions/manifest/manifest.ts";
 import type { FormerFunctions } from "./former-functions.ts";
-import { type FunctionResource, type FunctionSpec, holdersOf, ownedFields, specOf, toApply, trafficOf } from "./function-resource.ts";
+import { type FunctionResource, type FunctionResourceSpec, holdersOf, ownedFields, resourceSpecOf, toApply, trafficOf } from "./function-resource.ts";
 import { FIELD_MANAGER, type ResourceClient } from "./resource-client.ts";
 import type { FunctionSecrets } from "./secrets/function-secrets.ts";
 
@@ -54,7 +54,7 @@ export class Declarations {
     const { client } = this.#options;
     const current = client.cache.get(record.name);
     refuseEnding(current);
-    const wanted = specOf(record);
+    const wanted = resourceSpecOf(record);
     if (!current) return client.apply(record.name, wanted);
     const owned = ownedFields(current, FIELD_MANAGER);
     const applied = await client.apply(record.name, toApply(wanted, current.spec, owned, await this.#isCode(current.spec, wanted)));
@@ -84,7 +84,7 @@ export class Declarations {
     this.#taken.delete(name);
   }
 
-  async #isCode({ code }: FunctionSpec, wanted: FunctionSpec): Promise<boolean> {
+  async #isCode({ code }: FunctionResourceSpec, wanted: FunctionResourceSpec): Promise<boolean> {
     if (code?.digest) return code.digest === wanted.code?.digest;
     return code?.files !== undefined && (await this.#options.upload(code.files)).layer === wanted.code?.digest;
   }

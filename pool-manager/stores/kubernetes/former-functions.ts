@@ -4,7 +4,7 @@ import type { ImageManifest } from "../../images/oci.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, type Pod } from "../../platform/kruise/objects/objects.ts";
 import type { KubeApi } from "./resource-client.ts";
 
-/** Many resources that come back together are looked up in one listing. Milliseconds. */
+/** Many resources that come back together are looked up in one listing. */
 const FRESH_MS = 5000;
 const MAX_READS = 8;
 
@@ -33,7 +33,7 @@ export class FormerFunctions {
   /** Functions of this name that there were, those with pods first. */
   async of(name: string): Promise<readonly Former[]> {
     if (!this.#found || performance.now() - this.#found.at > FRESH_MS) {
-      const byName = this.#look();
+      const byName = this.#check();
       this.#found = { at: performance.now(), byName };
       byName.catch(() => {
         this.#found = null;
@@ -42,7 +42,7 @@ export class FormerFunctions {
     return (await this.#found.byName).get(name) ?? [];
   }
 
-  async #look(): Promise<Map<string, Former[]>> {
+  async #check(): Promise<Map<string, Former[]>> {
     const { kube, secrets } = this.#options;
     const selector = { labelSelector: LABEL.function };
     const [sets, pods, kept] = await Promise.all([

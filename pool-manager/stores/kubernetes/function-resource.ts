@@ -9,7 +9,7 @@ import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
 import type { Condition } from "./status/conditions.ts";
 
 /** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */
-export interface FunctionSpec {
+export interface FunctionResourceSpec {
   code?: { digest?: string; files?: Record<string, string> };
   traffic?: { active?: string; split?: Record<string, number>; aliases?: Record<string, string> };
   secretRef?: string;
@@ -38,7 +38,7 @@ export interface FunctionStatus {
 }
 
 export interface FunctionResource extends KubeObject {
-  spec: FunctionSpec;
+  spec: FunctionResourceSpec;
   status?: FunctionStatus;
 }
 
@@ -47,7 +47,7 @@ type Whole = FunctionStatus & Required<Pick<FunctionStatus, "uid" | "active" | "
 const DURATIONS = new Set(["timeout", "loadTimeout", "idleTimeout", "queueTimeout"]);
 
 /** The record that a resource's status holds; null: none yet, or half of one. */
-export function recordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
+export function resourceRecordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
   if (!isWhole(status)) return null;
   const { uid, runtime = "node", active, latest = active, nextRevision = 1, traffic, scaling, revisions } = status as Whole;
   const { rolloutPolicy = null, rollout = null, history = formerHistory({ active, revisions }) } = status as Whole;
@@ -75,7 +75,7 @@ export function statusOf({ name: _, createdAt: __, ...status }: FunctionRecord):
 }
 
 /** The spec that says what this record is: what is as by default is left out. */
-export function specOf(record: FunctionRecord): FunctionSpec {
+export function resourceSpecOf(record: FunctionRecord): FunctionResourceSpec {
   const revision = record.revisions.find(({ id }) => id === record.latest);
   if (!revision) throw new Error(`function ${record.name} has no revision ${record.latest}`);
   const all = settingsOf(record, revision);
@@ -93,10 +93,10 @@ export function specOf(record: FunctionRecord): FunctionSpec {
  * What the API has to apply (server-side) so that a resource's spec says `wanted`: the fields that differ, and those
  * that it applied before, for what it leaves out goes back to what others say. `isCode`: the resource's code is the wanted one.
  */
-export function toApply(wanted: FunctionSpec, current: FunctionSpec, owned: ReadonlySet<string>, isCode: boolean): FunctionSpec {
+export function toApply(wanted: FunctionResourceSpec, current: FunctionResourceSpec, owned: ReadonlySet<string>, isCode: boolean): FunctionResourceSpec {
   const fields = new Set([...Object.keys(wanted), ...Object.keys(current)]);
   fields.delete("secretRef");
-  const applied: FunctionSpec = {};
+  const applied: FunctionResourceSpec = {};
   for (const field of fields) {
     if (owned.has(field) ? field in wanted : !says(field, wanted, current, isCode)) applied[field] = wanted[field] ?? backTo(field);
   }
@@ -104,7 +104,7 @@ export function toApply(wanted: FunctionSpec, current: FunctionSpec, owned: Read
 }
 
 /** Whether the current spec has the wanted value of a field already. */
-function says(field: string, wanted: FunctionSpec, current: FunctionSpec, isCode: boolean): boolean {
+function says(field: string, wanted: FunctionResourceSpec, current: FunctionResourceSpec, isCode: boolean): boolean {
   if (field === "code") return isCode;
   if (field === "traffic") return isDeepStrictEqual(trafficOf(wanted), trafficOf(current));
   return isDeepStrictEqual(comparable(field, wanted[field] ?? defaultOf(field)), comparable(field, current[field] ?? defaultOf(field)));
@@ -115,7 +115,7 @@ function backTo(field: string): unknown {
   return field === "traffic" ? {} : defaultOf(field);
 }
 
-export function trafficOf({ traffic }: FunctionSpec): { active: string | null; traffic: Traffic } {
+export function trafficOf({ traffic }: FunctionResourceSpec): { active: string | null; traffic: Traffic } {
   const { active = null, split, aliases } = traffic ?? {};
   return { active, traffic: { split: { ...(split ?? NO_TRAFFIC.split) }, aliases: { ...(aliases ?? NO_TRAFFIC.aliases) } } };
 }

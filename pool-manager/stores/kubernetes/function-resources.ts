@@ -11,16 +11,16 @@ import {
 import type { Collector } from "../../functions/retention.ts";
 import type { Change } from "../../kubernetes/informer.ts";
 import { Declarations } from "./declarations.ts";
-import { Definition } from "./definitions/definition-watch.ts";
+import { DefinitionWatch } from "./definitions/definition-watch.ts";
 import { FormerFunctions } from "./former-functions.ts";
-import { type FunctionResource, type FunctionStatus, holdersOf, recordOf } from "./function-resource.ts";
+import { type FunctionResource, type FunctionStatus, holdersOf, resourceRecordOf } from "./function-resource.ts";
 import { Intake } from "./intake.ts";
 import { LostResources } from "./lost-resources.ts";
 import { damagedRecords, damagedSecrets, dropped, edited, missing, type StoreNotice } from "./notices.ts";
 import { type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 import { FunctionSecrets } from "./secrets/function-secrets.ts";
-import { KeptSecrets } from "./secrets/secret-upkeep.ts";
-import { SecretChanges } from "./secrets/secret-watch.ts";
+import { SecretUpkeep } from "./secrets/secret-upkeep.ts";
+import { SecretWatch } from "./secrets/secret-watch.ts";
 import { withCondition } from "./status/conditions.ts";
 import { inForce, type Readiness, reported, withRecord } from "./status/function-status.ts";
 import { type Kept, StatusKeeper } from "./status/status-keeper.ts";
@@ -58,12 +58,12 @@ export class FunctionResources implements FunctionStore {
   readonly #secrets: FunctionSecrets;
   readonly #known = new Map<string, Known>();
   readonly #intake: Intake;
-  readonly #definition: Definition;
+  readonly #definition: DefinitionWatch;
   readonly #lost: LostResources<FunctionResource>;
   readonly #former: FormerFunctions;
   readonly #declarations: Declarations;
-  readonly #changes: SecretChanges;
-  readonly #keptSecrets: KeptSecrets;
+  readonly #changes: SecretWatch;
+  readonly #keptSecrets: SecretUpkeep;
   readonly #keeper: StatusKeeper;
   /** Functions whose record is just being written. */
   readonly #writing = new Set<string>();
@@ -86,7 +86,7 @@ export class FunctionResources implements FunctionStore {
       secrets: () => this.#secrets.load(),
       isKnown: (uid) => [...this.#known.values()].some(({ record }) => record.uid === uid),
     });
-    this.#definition = new Definition(kube, "functions", "Function");
+    this.#definition = new DefinitionWatch(kube, "functions", "Function");
     this.#intake = new Intake({
       find: (name) => client.cache.get(name),
       take: (resource) => this.#take(resource),
@@ -105,14 +105,14 @@ export class FunctionResources implements FunctionStore {
     const { runtimes, code, upload } = options;
     const isPending = (resource: FunctionResource) => this.#intake.isPending(resource);
     this.#declarations = new Declarations({ client, secrets: this.#secrets, former: this.#former, runtimes, code, upload, isPending });
-    this.#changes = new SecretChanges({
+    this.#changes = new SecretWatch({
       read: (name) => this.#secrets.read(name),
       references: () => this.#declarations.references(),
       taken: (name) => (this.#hasLostSecrets(name) ? undefined : this.#declarations.secretOf(name)),
       changed: (name) => this.#intake.again(name),
       onTrouble: failing("the Secrets that functions name are not looked at"),
     });
-    this.#keptSecrets = new KeptSecrets({
+    this.#keptSecrets = new SecretUpkeep({
       functions: () => [...this.#known.values()].filter(({ record }) => !this.#writing.has(record.name)),
       kept: () => this.#secrets.load(),
       write: ({ record, secrets }) => this.#secrets.save(record, secrets),
@@ -140,7 +140,7 @@ export class FunctionResources implements FunctionStore {
     const stored = await patiently(() => this.#secrets.load());
     const damaged: string[] = [];
     for (const resource of this.#client.cache.all()) {
-      const record = recordOf(resource);
+      const record = resourceRecordOf(resource);
       if (record) this.#known.set(record.name, { uid: resource.metadata.uid, record, secrets: stored.get(record.uid) ?? {} });
       else if (resource.status?.uid) damaged.push(resource.metadata.name);
     }

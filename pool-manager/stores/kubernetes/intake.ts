@@ -1,7 +1,7 @@
 import { ManagerError, type ManagerErrorCode } from "../../errors.ts";
 import type { FunctionResource } from "./function-resource.ts";
 
-/** What cannot be taken in now is looked at again after this, then after longer and longer. Milliseconds. */
+/** What cannot be taken in now is looked at again after this, then after longer and longer. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 

@@ -1,11 +1,11 @@
 import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
-import type { Definition } from "./definitions/definition-watch.ts";
+import type { DefinitionWatch } from "./definitions/definition-watch.ts";
 
-/** Deletions that come together are looked at together. Milliseconds. */
+/** Deletions that come together are looked at together. */
 const GATHER_MS = 50;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
-/** A resource that only a listing lacks is written again after this: whoever took it away may be about to put it back. Milliseconds. */
+/** A resource that only a listing lacks is written again after this: whoever took it away may be about to put it back. */
 const REWRITE_AFTER_MS = 30_000;
 
 interface Lost<T> {
@@ -16,7 +16,7 @@ interface Lost<T> {
 }
 
 export interface LostOptions<T> {
-  definition: Pick<Definition, "stands" | "remember">;
+  definition: Pick<DefinitionWatch, "stands" | "remember">;
   /** The resource as the server has it; null: it has none of that name. */
   get(name: string): Promise<T | null>;
   /** Runs `work` while nothing else is done about this name. */

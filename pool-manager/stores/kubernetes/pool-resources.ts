@@ -32,9 +32,9 @@ export interface PoolReport {
   problems: readonly string[];
 }
 
-const AGAIN_MS = 2000;
+const RETRY_MS = 2000;
 const MAX_MESSAGE = 1024;
-/** A resource that cannot be written again now is tried after this, then after longer and longer. Milliseconds. */
+/** A resource that cannot be written again now is tried after this, then after longer and longer. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -172,7 +172,7 @@ export class PoolResources implements PoolStore {
     const { name, generation, uid } = resource.metadata;
     const known = this.#client.cache.get(name);
     if (!this.#declared || resource.status?.observedGeneration === generation || known?.metadata.uid !== uid) return;
-    const again = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), AGAIN_MS).unref();
+    const again = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), RETRY_MS).unref();
     try {
       if (!isOfItsName(resource))
         throw new ManagerError("POOL_INVALID", `runtime: the pool of ${resource.spec.runtime} is named ${resource.spec.runtime}`, "runtime");

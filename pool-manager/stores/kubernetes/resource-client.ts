@@ -1,7 +1,7 @@
 import { ManagerError } from "../../errors.ts";
-import type { Kube } from "../../kubernetes/client.ts";
+import type { KubeClient } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
-import { type Change, Reflector } from "../../kubernetes/informer.ts";
+import { type Change, Informer } from "../../kubernetes/informer.ts";
 import { believable } from "../../platform/kruise/leader-election/lease.ts";
 import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
 import { GROUP, RESOURCES, VERSION } from "./definitions/crds.ts";
@@ -12,7 +12,8 @@ export const FIELD_MANAGER = "berth-api";
 const ATTEMPTS = 6;
 
 /** What the stores need of the Kubernetes API. */
-export type KubeApi = Pick<Kube, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> & Partial<Pick<Kube, "onOutrun" | "onListing">>;
+export type KubeApi = Pick<KubeClient, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> &
+  Partial<Pick<KubeClient, "onOutrun" | "onListing">>;
 
 interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
@@ -24,7 +25,7 @@ export class ResourceClient<T extends WithStatus> {
   readonly #kind: string;
   readonly #path: string;
   readonly #term: number;
-  readonly cache: Reflector<T>;
+  readonly cache: Informer<T>;
   /** Called when what the server keeps of a status lacks these fields, once for each change of them; none: it keeps them all. */
   onDropped: (fields: readonly string[]) => void = () => {};
   /** Fields that the server has not kept of the last status. */
@@ -36,7 +37,7 @@ export class ResourceClient<T extends WithStatus> {
     this.#kind = kind;
     this.#path = `${RESOURCES}/namespaces/${kube.namespace}/${plural}`;
     this.#term = term;
-    this.cache = new Reflector<T>(kube, this.#path, "", onChange);
+    this.cache = new Informer<T>(kube, this.#path, "", onChange);
   }
 
   /** Says these fields in the API's name. Rejects with 409 where they are somebody else's, 422 where the schema refuses them. */

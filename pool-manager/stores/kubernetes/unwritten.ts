@@ -1,11 +1,11 @@
-import { prospectOf } from "../../kubernetes/retry.ts";
+import { outlookOf } from "../../kubernetes/retry.ts";
 
-/** What could not be written is tried again after this, then after longer and longer. Milliseconds. */
+/** What could not be written is tried again after this, then after longer and longer. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 /** So many are kept; the oldest give way. */
 const MAX_KEPT = 100;
-/** Older ones are of no use any more: as long as Kubernetes keeps Events. Milliseconds. */
+/** Older ones are of no use any more: as long as Kubernetes keeps Events. */
 const MAX_AGE_MS = 3_600_000;
 
 /** What could not be written for a reason that may pass: written when that is possible again, the latest of each key. */
@@ -23,7 +23,7 @@ export class Unwritten<T> {
 
   /** It could not be written because of this error; nothing is kept where that does not pass. */
   keep(key: string, item: T, error: unknown): void {
-    if (this.#closed || prospectOf(error) === "final") return;
+    if (this.#closed || outlookOf(error) === "final") return;
     this.#items.delete(key);
     this.#items.set(key, { item, at: performance.now() });
     for (const oldest of this.#items.keys()) {
@@ -59,7 +59,7 @@ export class Unwritten<T> {
     for (const [key, kept] of [...this.#items]) {
       if (this.#items.get(key) !== kept) continue;
       const error = performance.now() - kept.at > MAX_AGE_MS ? null : await this.#tried(kept.item);
-      const isOver = error === null || prospectOf(error) === "final";
+      const isOver = error === null || outlookOf(error) === "final";
       if (isOver && this.#items.get(key) === kept) this.#items.delete(key);
       if (!isOver) break;
       this.#pauseMs = FIRST_PAUSE_MS;

@@ -1,7 +1,7 @@
 import type { StoreNotice } from "./notices.ts";
 
 /** Writes that fail: told once for each change of the reason, and when they succeed again. */
-export class Failures {
+export class WriteFailureReport {
   readonly #notice: (notice: StoreNotice) => void;
   readonly #reasons = new Map<string, string>();
 

@@ -10,14 +10,14 @@ export function awaitCode(volume: string, digest: string, target: string, arrive
   mkdirSync(volume, { recursive: true });
   mkdirSync(dirname(target), { recursive: true });
   const current = join(volume, "current");
-  const look = () => {
+  const check = () => {
     if (read(join(current, CODE_READY)) !== digest) return;
     renameSync(current, target);
     watcher.close();
     arrived();
   };
-  const watcher = watch(volume, look);
-  look();
+  const watcher = watch(volume, check);
+  check();
   return () => watcher.close();
 }
 

@@ -6,7 +6,7 @@ import { BEAT_HEADER, BEATS_QUERY, ORDER_END } from "../../protocol/messages.ts"
 import { parseOrder, wrongField } from "../../protocol/order.ts";
 import { SIGNATURE_HEADER, verifyRequest } from "../../protocol/signature.ts";
 import type { Identity } from "./certificate.ts";
-import { Strangers } from "./unsigned-connections.ts";
+import { UnsignedConnections } from "./unsigned-connections.ts";
 
 /** What the control server asks of the supervisor. */
 export interface Controlled {
@@ -22,11 +22,11 @@ const MAX_ORDER_BYTES = 256 * 1024 * 1024;
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 /** A follower that does not read loses log lines beyond this. Bytes. */
 const MAX_UNREAD = 1024 * 1024;
-/** How often a follower that wants to know whether we live is told so. Milliseconds. */
+/** How often a follower that wants to know whether we live is told so. */
 const BEAT_MS = 1000;
-/** Longest time that a drain may be given: what a timer can wait. Milliseconds. */
+/** Longest time that a drain may be given: what a timer can wait. */
 const MAX_DRAIN_MS = 2 ** 31 - 1;
-/** A connection that does not finish its handshake. Milliseconds. */
+/** A connection that does not finish its handshake. */
 const HANDSHAKE_MS = 5000;
 
 /**
@@ -43,7 +43,7 @@ export class Control {
   #beat: NodeJS.Timeout | null = null;
   readonly #target: Controlled;
   #leaderKey: KeyObject | null = null;
-  readonly #strangers = new Strangers();
+  readonly #strangers = new UnsignedConnections();
 
   constructor(target: Controlled) {
     this.#target = target;

@@ -14,7 +14,7 @@ import { createIdentity } from "./certificate.ts";
 import { Control, type Controlled } from "./control.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
-/** A worker of an older revision has this long to finish. Milliseconds. */
+/** A worker of an older revision has this long to finish. */
 const RETIRE_MS = 30_000;
 
 /** A function whose invocations do not end hears SIGTERM so long before its process is killed. */

@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 
 /** Connections that have signed nothing yet and are kept; the oldest makes room for a further one. */
 const MAX_STRANGERS = 32;
-/** What all of them together may have sent without having been believed. Bytes. */
+/** What all of them together may have sent without having been believed. */
 const MAX_UNSIGNED_BYTES = 8 * 1024 * 1024;
-/** Time to sign something. Milliseconds. */
+/** Time to sign something. */
 const SIGN_MS = 10_000;
 
 /** Of both ends of a connection: the TLS socket of a request and the TCP socket below it have the same. */
@@ -21,7 +21,7 @@ interface Stranger {
  * Connections over the network from which no signed request has come yet. Anybody in the cluster may open them, and
  * the leader has to get through all the same: they are few, short, and what they send is bounded.
  */
-export class Strangers {
+export class UnsignedConnections {
   readonly #open = new Map<string, Stranger>();
   #bytes = 0;
 

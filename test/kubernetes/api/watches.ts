@@ -4,11 +4,11 @@ import { type Matches, matchesOf } from "../objects/selectors.ts";
 import { expired } from "./api-error.ts";
 import type { Store, StoreEvent } from "./store.ts";
 
-/** The server tells now and then how far a quiet watch has come. Milliseconds. */
+/** The server tells now and then how far a quiet watch has come. */
 const BOOKMARK_EVERY_MS = 60_000;
-/** And shortly before it ends one. Milliseconds. */
+/** And shortly before it ends one. */
 const BOOKMARK_BEFORE_END_MS = 2000;
-/** A watch that names no time ends after this. Seconds. */
+/** A watch that names no time ends after this. */
 const DEFAULT_SECONDS = 1800;
 
 export interface WatchSink {

@@ -4,7 +4,7 @@ import type { FunctionRecord, FunctionStore, Secrets } from "../../../pool-manag
 import { FunctionRegistry } from "../../../pool-manager/functions/registry.ts";
 import { byRelease } from "../../../pool-manager/functions/rollout.ts";
 import type { KruisePlatform } from "../../../pool-manager/platform/kruise/kruise.ts";
-import { Leadership } from "../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
+import { LeaderElection } from "../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import { highestTerm } from "../../../pool-manager/platform/kruise/leader-election/terms.ts";
 import type { PreparedCode } from "../../../pool-manager/platform/platform.ts";
 import type { PoolSpec } from "../../../pool-manager/pool/decide/world.ts";
@@ -78,7 +78,7 @@ export class MemoryManager {
   static async lead(shared: Shared, client: string, holder: string, stop: AbortSignal): Promise<MemoryManager> {
     const kube = shared.cluster.connect(client);
     const nothing = () => {};
-    const lead = await Leadership.acquire({
+    const lead = await LeaderElection.acquire({
       kube,
       holder,
       url: `http://${client}`,

@@ -1,9 +1,9 @@
-import type { Kube } from "../../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { CodeDir } from "../../../pool-manager/platform/code-dir.ts";
 import { loadKeys } from "../../../pool-manager/platform/kruise/cluster-keys.ts";
 import { CodeRegistry } from "../../../pool-manager/platform/kruise/code/code-registry.ts";
-import { InlineCode } from "../../../pool-manager/platform/kruise/code/inline-archive.ts";
-import { Protection } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
+import { InlineArchives } from "../../../pool-manager/platform/kruise/code/inline-archive.ts";
+import { DisruptionBudgets } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "../../../pool-manager/platform/kruise/kruise.ts";
 import type { Lead } from "../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import type { KruiseCluster } from "../kruise-cluster.ts";
@@ -14,7 +14,7 @@ export interface MemoryPlatformOptions {
   cluster: KruiseCluster;
   registry: MemoryRegistry;
   code: MemoryCode;
-  kube: Kube;
+  kube: KubeClient;
   lead: Lead;
   loadPath?: PodLoadPath;
   runtimeImage?: string;
@@ -37,14 +37,14 @@ export async function memoryPlatform({
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
   kube.mayWrite = lead.certain;
-  const protection = new Protection(kube, () => {});
+  const protection = new DisruptionBudgets(kube, () => {});
   const release = () => {
     protection.close();
     return lead.release();
   };
   const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
   const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", disk: "1Gi", pullSecret: null };
-  const inline = new InlineCode(NO_COMPILER);
+  const inline = new InlineArchives(NO_COMPILER);
   return new KruisePlatform({
     kube,
     keys,

@@ -6,9 +6,9 @@ import { type ApiObject, timestamp } from "../objects/object.ts";
 import { activePods, type CloneSetObject, type CloneSetPlan, isReady, planOf, REVISION_LABEL } from "./cloneset-plan.ts";
 
 const RESOURCE = "apps.kruise.io/clonesets";
-/** It takes in a change after this. Milliseconds. */
+/** It takes in a change after this. */
 const REACT_MS = [5, 30] as const;
-/** Creations that fail are tried again after a pause that doubles. Milliseconds. */
+/** Creations that fail are tried again after a pause that doubles. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 30_000;
 

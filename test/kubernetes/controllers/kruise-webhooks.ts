@@ -11,7 +11,7 @@ const BUDGET_OF = "kruise.io/related-pub";
 const NO_BUDGET = "pod.kruise.io/pub-no-protect";
 /** What goes through Kruise's webhooks, and fails with them. */
 const THROUGH_KRUISE = /\/(pods|clonesets|podunavailablebudgets)(\/[^/]+)?$/;
-/** The API server waits so long for a webhook that does not answer. Milliseconds. */
+/** The API server waits so long for a webhook that does not answer. */
 const WEBHOOK_MS = 10_000;
 
 /** What Kruise's webhooks refuse: unknown names in `podsToDelete`, deletions of what is protected, and of pods beyond their budget. */

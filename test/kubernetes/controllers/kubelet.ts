@@ -54,20 +54,20 @@ export class Kubelet {
     const labels = { "kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
     cluster.make("/api/v1/nodes", { metadata: { name: node, labels }, spec: {} });
     cluster.api.log = (pod, query) => this.#log(pod, query);
-    const look = ({ metadata }: ApiObject) =>
+    const check = ({ metadata }: ApiObject) =>
       this.#after(WATCH_MS, () => {
         const pod = this.#find(metadata.uid);
-        if (pod) this.#look(pod);
+        if (pod) this.#check(pod);
         else this.#gone(metadata.uid);
       });
     cluster.store.listen({
       changed: ({ resource, object }) => {
-        if (resource === "/pods") look(object);
-        else if (resource === "/nodes") for (const pod of cluster.store.list("/pods")) look(pod);
+        if (resource === "/pods") check(object);
+        else if (resource === "/nodes") for (const pod of cluster.store.list("/pods")) check(pod);
       },
       restored: () => {
         for (const uid of this.#running.keys()) if (!this.#find(uid)) this.#after(WATCH_MS, () => this.#gone(uid));
-        for (const pod of cluster.store.list("/pods")) look(pod);
+        for (const pod of cluster.store.list("/pods")) check(pod);
       },
     });
   }
@@ -102,7 +102,7 @@ export class Kubelet {
     }
   }
 
-  #look(pod: ApiObject): void {
+  #check(pod: ApiObject): void {
     const { uid, deletionTimestamp } = pod.metadata;
     if (hasEnded(pod) && this.#running.has(uid)) return this.#stop(uid);
     if (deletionTimestamp) return this.#terminate(uid);

@@ -4,9 +4,9 @@ import { PlatformError } from "../../../pool-manager/platform/platform.ts";
 import type { ControlLine, LoadAnswer, LoadOrder } from "../../../runtime-images/protocol/messages.ts";
 import type { MemoryInstance } from "./instance.ts";
 
-/** One way. Milliseconds. */
+/** One way. */
 const LATENCY_MS = 1;
-/** A connection on which nothing comes through is given up after this, and so is an order. Milliseconds. */
+/** A connection on which nothing comes through is given up after this, and so is an order. */
 const SILENCE_MS = 4000;
 const ORDER_MS = 5000;
 

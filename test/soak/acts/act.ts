@@ -14,7 +14,7 @@ export class ActCounts {
   readonly failures: string[] = [];
 }
 
-/** Longest that one act may take. Milliseconds. */
+/** Longest that one act may take. */
 const ACT_MS = 150_000;
 
 export interface LaneOptions {

@@ -4,7 +4,7 @@ import type { History } from "../history.ts";
 import { type Act, fault, pause } from "./act.ts";
 
 const PAUSE_MS = 5000;
-/** How long Kruise's webhooks answer nobody. Milliseconds. */
+/** How long Kruise's webhooks answer nobody. */
 const WEBHOOK_MS = 10_000;
 
 /** What Berth works through: the API server, Kruise with its webhooks, a kubelet. */

@@ -2,7 +2,7 @@ import type { SoakFunction } from "../load/functions.ts";
 import { isRolling } from "../load/functions.ts";
 import { type Act, pause } from "./act.ts";
 
-/** A rollout of two steps is through by then, on a slow machine, with a new pool manager in between, and with a node that is lost for most of a minute. Milliseconds. */
+/** A rollout of two steps is through by then, on a slow machine, with a new pool manager in between, and with a node that is lost for most of a minute. */
 const ROLLOUT_MS = 120_000;
 const BURST = 30;
 

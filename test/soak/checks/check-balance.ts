@@ -1,13 +1,13 @@
 import { type Balance, type HistoryRecord, type RecordOf, time } from "../history.ts";
 
-/** Code that was given up is kept for ten minutes; a sweep a minute, and twenty removals in each, come after. Milliseconds. */
+/** Code that was given up is kept for ten minutes; a sweep a minute, and twenty removals in each, come after. */
 const KEPT_MS = 15 * 60_000;
-/** A process has its modules, its first functions and its compiled code by then. Milliseconds. */
+/** A process has its modules, its first functions and its compiled code by then. */
 const WARM_MS = 10_000;
 /** Further private memory that may come in the course of a run, beside half of what there was: the heap's young half and garbage that is not collected yet. */
 const SLACK_MB = 24;
 /** Looks at the beginning, and at the end, of which the median is taken. */
-const LOOKS = 5;
+const CHECKS = 5;
 
 /** Rules 10 to 12 of `check`. */
 export function checkBalance(records: readonly HistoryRecord[]): string[] {
@@ -70,8 +70,8 @@ export function growth(records: readonly HistoryRecord[]): Growth[] {
     if (record.type !== "memory" || record.ageMs < WARM_MS) continue;
     looks.set(record.of, [...(looks.get(record.of) ?? []), record.mb]);
   }
-  const enough = [...looks].filter(([, found]) => found.length >= 2 * LOOKS);
-  return enough.map(([of, found]) => ({ of, earlyMb: median(found.slice(0, LOOKS)), lateMb: median(found.slice(-LOOKS)) }));
+  const enough = [...looks].filter(([, found]) => found.length >= 2 * CHECKS);
+  return enough.map(([of, found]) => ({ of, earlyMb: median(found.slice(0, CHECKS)), lateMb: median(found.slice(-CHECKS)) }));
 }
 
 function checkMemory(records: readonly HistoryRecord[]): string[] {

@@ -1,7 +1,7 @@
 import { type HistoryRecord, time } from "../history.ts";
 import type { Faults } from "./timeline.ts";
 
-/** The pool manager that is back after a fault has to be found first. Milliseconds. */
+/** The pool manager that is back after a fault has to be found first. */
 const AFTERMATH_MS = 10_000;
 
 /** Rule 9 of `check`. */

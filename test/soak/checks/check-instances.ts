@@ -1,9 +1,9 @@
 import { ABSENT, type HistoryRecord, type RecordOf, time } from "../history.ts";
 import type { Faults } from "./timeline.ts";
 
-/** Events and lists travel apart: the word about an instance may come this much before or after the list that lacks it. Milliseconds. */
+/** Events and lists travel apart: the word about an instance may come this much before or after the list that lacks it. */
 const APART_MS = 10_000;
-/** What a fault leads to may take as long as an instance may take to start. Milliseconds. */
+/** What a fault leads to may take as long as an instance may take to start. */
 const AFTERMATH_MS = 75_000;
 
 const TROUBLE: ReadonlySet<string> = new Set(["suspect", "unreachable", "start-timeout", "orphaned", "misbound"]);

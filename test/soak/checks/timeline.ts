@@ -1,10 +1,10 @@
 import type { HistoryRecord, Part, RecordOf } from "../history.ts";
 
-/** Longest that an answer of the manage API waits for routers; one that took as long may have been given before they knew. Milliseconds. */
+/** Longest that an answer of the manage API waits for routers; one that took as long may have been given before they knew. */
 const CONFIRM_MS = 900;
-/** After a fault, or an answer without confirmation: until routers have heard the pool manager again. Milliseconds. */
+/** After a fault, or an answer without confirmation: until routers have heard the pool manager again. */
 export const SETTLE_MS = 4000;
-/** What a fault has ended may be noticed this much later: a connection that falls silent is given up after five seconds. Milliseconds. */
+/** What a fault has ended may be noticed this much later: a connection that falls silent is given up after five seconds. */
 const NOTICE_MS = 6000;
 
 export interface Fault {

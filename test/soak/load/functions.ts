@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { CliError } from "../../../cli/errors.ts";
-import { Api } from "../../../cli/manage-client.ts";
+import { ManageClient } from "../../../cli/manage-client.ts";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { ABSENT, type History } from "../history.ts";
 import { broken, source } from "./code.ts";
@@ -12,10 +12,10 @@ export interface View {
   rolling: { from: string; to: string; state: string } | null;
 }
 
-/** A change that nobody may have heard is tried again until it is done. Milliseconds. */
+/** A change that nobody may have heard is tried again until it is done. */
 const DONE_MS = 90_000;
-const AGAIN_MS = 500;
-/** What only a look has shown, and no answer to a change: as unsure as an answer that waited in vain for the routers. Milliseconds. */
+const RETRY_MS = 500;
+/** What only a look has shown, and no answer to a change: as unsure as an answer that waited in vain for the routers. */
 const UNCONFIRMED_MS = 1000;
 
 /** A function of a soak: every change of it, and what it may be since, is written into the history. */
@@ -41,8 +41,8 @@ export class SoakFunction {
   }
 
   /** Of whoever leads now. */
-  get #api(): Api {
-    return new Api(this.#manageUrl());
+  get #api(): ManageClient {
+    return new ManageClient(this.#manageUrl());
   }
 
   /** Deploys code that nobody has deployed yet. `manifest`: what else the deployment says. */
@@ -103,7 +103,7 @@ export class SoakFunction {
 
   /** As whoever leads shows it, as soon as somebody does. */
   async view(): Promise<View> {
-    for (const deadline = Date.now() + DONE_MS; ; await pause(AGAIN_MS)) {
+    for (const deadline = Date.now() + DONE_MS; ; await pause(RETRY_MS)) {
       try {
         return await this.#api.get<View>(this.#path);
       } catch (error) {
@@ -114,7 +114,7 @@ export class SoakFunction {
 
   /** Waits until no rollout runs, and writes down what the function is since. Resolves with whether it ended within that time. */
   async rolledOut(withinMs: number): Promise<boolean> {
-    for (const deadline = Date.now() + withinMs; Date.now() < deadline; await pause(AGAIN_MS)) {
+    for (const deadline = Date.now() + withinMs; Date.now() < deadline; await pause(RETRY_MS)) {
       const view = await this.view();
       if (isRolling(view)) continue;
       await this.#change([], async () => view, UNCONFIRMED_MS);
@@ -136,7 +136,7 @@ export class SoakFunction {
 
   /** Makes a change until it is answered; each try is written down, and what the function may be after it. Null: it is gone. */
   async #change(may: string[], make: () => Promise<View | null>, leastMs = 0): Promise<void> {
-    for (const deadline = Date.now() + DONE_MS; ; await pause(AGAIN_MS)) {
+    for (const deadline = Date.now() + DONE_MS; ; await pause(RETRY_MS)) {
       const change = this.#history.id("change");
       const from = Date.now();
       this.#history.add({ type: "change", change, function: this.name, may });

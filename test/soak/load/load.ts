@@ -1,10 +1,10 @@
 import { type IncomingMessage, request } from "node:http";
 import type { History } from "../history.ts";
 
-/** Longer than any queue and any invocation of a soak together. Milliseconds. */
+/** Longer than any queue and any invocation of a soak together. */
 const PATIENCE_MS = 120_000;
-/** After a refused connection, or where no router is ready. Milliseconds. */
-const AGAIN_MS = 100;
+/** After a refused connection, or where no router is ready. */
+const RETRY_MS = 100;
 const SMALL_BYTES = 2000;
 /** Too long to be kept by a router and sent again. */
 const LARGE_BYTES = 200_000;
@@ -94,7 +94,7 @@ export class Load {
         history.add({ type: "begun", id, function: name, router: "none", bytes: body });
         return this.#ended(id, body, { status: 0, code: "NO_ROUTER", revision: null, text: "no router was ready" });
       }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 

@@ -4,7 +4,7 @@ import { eachLine } from "../../../runtime-images/protocol/lines.ts";
 import { BERTH } from "../../helpers/routers.ts";
 
 const START_MS = 60_000;
-/** A router lets what runs end within 30 s; nothing of a soak runs for longer than some seconds. Milliseconds. */
+/** A router lets what runs end within 30 s; nothing of a soak runs for longer than some seconds. */
 const STOP_MS = 45_000;
 /** Lines that are kept for whoever wants to know why it ended. */
 const TAIL = 30;

@@ -9,11 +9,11 @@ import { eventReader, type Installation, MANAGER_FLAGS } from "./installation.ts
 import { Routers } from "./routers.ts";
 
 const ROUTERS = 2;
-/** A paused pool manager is noticed by its routers, and not taken for ended by anybody. Milliseconds. */
+/** A paused pool manager is noticed by its routers, and not taken for ended by anybody. */
 const PAUSE_MS = 3000;
-/** Until routers have heard of a new pool manager, and it of them. Milliseconds. */
+/** Until routers have heard of a new pool manager, and it of them. */
 const SETTLE_MS = 1500;
-/** Killed processes end as soon as the kernel gets to it. Milliseconds. */
+/** Killed processes end as soon as the kernel gets to it. */
 const GONE_MS = 5000;
 
 /** Manifests of images are short; layers of code need not be read. */

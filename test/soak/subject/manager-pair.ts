@@ -5,14 +5,14 @@ import { eventReader } from "./installation.ts";
 
 const LEADS = /^berth ready/;
 const READY = /^berth ready|another pool manager leads/;
-/** A leader that is killed is followed by the other within ten seconds; beside other work on the machine it may take longer. Milliseconds. */
+/** A leader that is killed is followed by the other within ten seconds; beside other work on the machine it may take longer. */
 const TAKEOVER_MS = 40_000;
-/** Shorter than the Lease of a leader, and longer: then it finds another in its place. Milliseconds. */
+/** Shorter than the Lease of a leader, and longer: then it finds another in its place. */
 const SHORT_MS = 3000;
 const LONG_MS = 12_000;
-/** A leader that finds another in its place ends within this time. Milliseconds. */
+/** A leader that finds another in its place ends within this time. */
 const DEPOSED_MS = 20_000;
-/** Until routers follow the new leader. Milliseconds. */
+/** Until routers follow the new leader. */
 const SETTLE_MS = 2000;
 
 interface Seat {

@@ -2,13 +2,13 @@ import { type Act, fault, pause } from "../acts/act.ts";
 import type { History } from "../history.ts";
 import { BerthProcess } from "./berth-process.ts";
 
-/** A load balancer asks so often whether a router is ready, and takes a silent one for one that is not. Milliseconds. */
-const LOOK_MS = 200;
+/** A load balancer asks so often whether a router is ready, and takes a silent one for one that is not. */
+const CHECK_INTERVAL_MS = 200;
 const LOOK_TIMEOUT_MS = 500;
 const READY_MS = 30_000;
-/** A paused router is not yet taken for lost by its peers. Milliseconds. */
+/** A paused router is not yet taken for lost by its peers. */
 const PAUSE_MS = 3000;
-/** Routers see a new peer, and it them, by then. Milliseconds. */
+/** Routers see a new peer, and it them, by then. */
 const SETTLE_MS = 1500;
 
 interface Member {
@@ -23,15 +23,15 @@ export class Routers {
   readonly #history: History;
   readonly #flags: (n: number) => readonly string[];
   readonly #members: Member[] = [];
-  readonly #looks: NodeJS.Timeout;
+  readonly #checks: NodeJS.Timeout;
 
   /** `flags`: of `berth`, for the router in this place. */
   constructor(history: History, flags: (n: number) => readonly string[]) {
     this.#history = history;
     this.#flags = flags;
-    this.#looks = setInterval(() => {
-      for (const member of this.#members) void look(member);
-    }, LOOK_MS);
+    this.#checks = setInterval(() => {
+      for (const member of this.#members) void check(member);
+    }, CHECK_INTERVAL_MS);
   }
 
   async start(n: number): Promise<void> {
@@ -41,7 +41,7 @@ export class Routers {
     const member = { process, url, admin, isReady: false };
     this.#members[n] = member;
     for (const deadline = Date.now() + READY_MS; !member.isReady; await pause(50)) {
-      await look(member);
+      await check(member);
       if (!member.isReady && Date.now() > deadline) throw new Error(`the router at ${url} is not ready within ${READY_MS / 1000} s:\n${process.said}`);
     }
   }
@@ -64,7 +64,7 @@ export class Routers {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#looks);
+    clearInterval(this.#checks);
     await Promise.all(this.#members.map(({ process }) => process.end("SIGTERM")));
   }
 
@@ -90,7 +90,7 @@ export class Routers {
   }
 }
 
-async function look(member: Member): Promise<void> {
+async function check(member: Member): Promise<void> {
   const { process, admin } = member;
   const answer = await fetch(`${admin}/readyz`, { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS) }).catch(() => null);
   member.isReady = process.lives && answer?.ok === true;

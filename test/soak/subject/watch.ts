@@ -3,7 +3,7 @@ import type { InstanceRow } from "../../../pool-manager/api/routes/schemas.ts";
 import type { History } from "../history.ts";
 import type { Installation } from "./installation.ts";
 
-const LOOK_MS = 500;
+const CHECK_INTERVAL_MS = 500;
 const LOOK_TIMEOUT_MS = 3000;
 const MEMORY_MS = 5000;
 
@@ -13,23 +13,23 @@ export class Watch {
   readonly #history: History;
   readonly #timers: NodeJS.Timeout[];
   #rows = new Map<string, InstanceRow>();
-  #looking = false;
+  #isChecking = false;
 
   constructor(installation: Installation, history: History) {
     this.#installation = installation;
     this.#history = history;
-    this.#timers = [setInterval(() => void this.#look(), LOOK_MS), setInterval(() => this.#weigh(), MEMORY_MS)];
+    this.#timers = [setInterval(() => void this.#check(), CHECK_INTERVAL_MS), setInterval(() => this.#weigh(), MEMORY_MS)];
   }
 
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  async #look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
+  async #check(): Promise<void> {
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     const rows = await instancesAt(this.#installation.manageUrl());
-    this.#looking = false;
+    this.#isChecking = false;
     if (!rows) return;
     const now = new Map(rows.map((row) => [row.uid, row]));
     for (const [instance, { state, function: name }] of this.#rows) {

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Undo } from "../../../pool-manager/async/cleanup-stack.ts";
-import { Kube } from "../../../pool-manager/kubernetes/client.ts";
+import { CleanupStack } from "../../../pool-manager/async/cleanup-stack.ts";
+import { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import { KubeError } from "../../../pool-manager/kubernetes/error.ts";
-import { KeptWrite } from "../../../pool-manager/kubernetes/persistent-write.ts";
-import { patiently, prospectOf } from "../../../pool-manager/kubernetes/retry.ts";
+import { PersistentWrite } from "../../../pool-manager/kubernetes/persistent-write.ts";
+import { outlookOf, withRetries } from "../../../pool-manager/kubernetes/retry.ts";
 import { tooLate } from "../../../pool-manager/kubernetes/transport.ts";
 import { kubernetesVersion, tellKubernetesVersion } from "../../../pool-manager/kubernetes/version.ts";
 import { kruiseServed, kruiseVersion } from "../../../pool-manager/platform/kruise/cluster-checks.ts";
 import { loadKeys } from "../../../pool-manager/platform/kruise/cluster-keys.ts";
-import { Protection } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
+import { DisruptionBudgets } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
 import { judgeKruiseVersion, readKruiseVersion } from "../../../pool-manager/platform/kruise/kruise-version.ts";
 import { highestTerm } from "../../../pool-manager/platform/kruise/leader-election/terms.ts";
 import { StartDeadline } from "../../../pool-manager/start-deadline.ts";
@@ -24,7 +24,7 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const refusal = (status: number, retryAfterMs: number | null = null) => new KubeError(status, "", `status ${status}`, retryAfterMs);
 
 /** An API that answers GETs from a table: objects, or errors. */
-function answering(answers: Record<string, unknown>): Pick<Kube, "namespace" | "get"> {
+function answering(answers: Record<string, unknown>): Pick<KubeClient, "namespace" | "get"> {
   return {
     namespace: "ns",
     get: async <T>(path: string, query: Record<string, string> = {}) => {
@@ -37,10 +37,10 @@ function answering(answers: Record<string, unknown>): Pick<Kube, "namespace" | "
 
 test("an answer of 200 that is no JSON is none: something in between has given it, and it is asked again", async () => {
   const send = async () => ({ status: 200, body: Buffer.from("<html>maintenance</html>") });
-  const kube = Kube.over({ send, stream: () => () => {}, close: () => {} }, "ns");
+  const kube = KubeClient.over({ send, stream: () => () => {}, close: () => {} }, "ns");
   const message = "the answer to GET /version is not the API server's: <html>maintenance</html>";
   await expect(kube.get("/version")).rejects.toMatchObject({ name: "Error", status: 0, message });
-  expect(prospectOf(await kube.get("/version").catch((error) => error))).toBe("passing");
+  expect(outlookOf(await kube.get("/version").catch((error) => error))).toBe("passing");
 });
 
 describe("a step of a start", () => {
@@ -55,7 +55,7 @@ describe("a step of a start", () => {
       return "done";
     };
     const options = { stop: new AbortController().signal, onTrouble: (message: string | null) => troubles.push(message), ...(boundMs && { boundMs }) };
-    const result = patiently(work, options).catch((error: Error) => error.message);
+    const result = withRetries(work, options).catch((error: Error) => error.message);
     await pass(60_000);
     return { result: await result, attempts, troubles, tookMs: performance.now() - began };
   }
@@ -89,7 +89,7 @@ describe("a step of a start", () => {
   test("waits as long as it is asked to, within reason", async () => {
     let attempts = 0;
     const work = () => (attempts++ === 0 ? Promise.reject(refusal(429, 3000)) : Promise.resolve(1));
-    const result = patiently(work, { stop: new AbortController().signal, onTrouble: () => {} });
+    const result = withRetries(work, { stop: new AbortController().signal, onTrouble: () => {} });
     await pass(2900);
     expect(attempts).toBe(1);
     await pass(200);
@@ -98,7 +98,7 @@ describe("a step of a start", () => {
 
   test("ends at once when it is told to stop", async () => {
     const stop = new AbortController();
-    const ended = patiently(() => Promise.reject(refusal(0)), { stop: stop.signal, onTrouble: () => {} }).catch((error: Error) => error.name);
+    const ended = withRetries(() => Promise.reject(refusal(0)), { stop: stop.signal, onTrouble: () => {} }).catch((error: Error) => error.name);
     await pass(300);
     stop.abort();
     expect(await ended).toBe("AbortError");
@@ -113,7 +113,7 @@ describe("a write that nothing waits for", () => {
       attempts++;
       if (isRefused) throw refusal(403);
     };
-    const kept = new KeptWrite(write, (message) => troubles.push(message));
+    const kept = new PersistentWrite(write, (message) => troubles.push(message));
     await pass(10_000);
     expect(attempts).toBeLessThan(6);
     expect(troubles).toEqual(["status 403"]);
@@ -139,14 +139,14 @@ describe("a write that nothing waits for", () => {
       await pass(50);
       written.push(now);
     };
-    const kept = new KeptWrite(write, () => {});
+    const kept = new PersistentWrite(write, () => {});
     await pass(10);
     value = 2;
-    kept.again();
+    kept.rewrite();
     await pass(200);
     expect(written).toEqual([1, 2]);
     value = 3;
-    kept.again();
+    kept.rewrite();
     await pass(200);
     expect(written).toEqual([1, 2, 3]);
     kept.close();
@@ -160,7 +160,9 @@ describe("a write that nothing waits for", () => {
       written.push(path);
       return {} as T;
     };
-    const protection = new Protection({ namespace: "ns", patch } as Pick<Kube, "namespace" | "patch">, (kind, message) => troubles.push(`${kind}: ${message}`));
+    const protection = new DisruptionBudgets({ namespace: "ns", patch } as Pick<KubeClient, "namespace" | "patch">, (kind, message) =>
+      troubles.push(`${kind}: ${message}`),
+    );
     protection.require(4);
     await pass(100);
     protection.close();
@@ -344,7 +346,7 @@ describe("the end of a start", () => {
   test("takes every step, the latest first, though one fails and one hangs", async () => {
     const ended: string[] = [];
     const errors: string[] = [];
-    const undo = new Undo(({ message }) => errors.push(message));
+    const undo = new CleanupStack(({ message }) => errors.push(message));
     undo.add(() => ended.push("first"));
     undo.add(() => new Promise(() => {}));
     undo.add(() => {

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { Collection, type CollectionOptions } from "../../../pool-manager/code-collector.ts";
+import { CodeCollector, type CodeCollectorOptions } from "../../../pool-manager/code-collector.ts";
 import type { Collector } from "../../../pool-manager/functions/retention.ts";
 import { CodeImages, ENTRY_PROGRAM } from "../../../pool-manager/images/code-images.ts";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
@@ -10,7 +10,7 @@ import { OciLayout } from "../../../pool-manager/images/layout.ts";
 import { digestOf, type ImageManifest } from "../../../pool-manager/images/oci.ts";
 import { RegistryClient } from "../../../pool-manager/images/registry.ts";
 import { tagOf } from "../../../pool-manager/images/runtime-image.ts";
-import type { Kube } from "../../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import { CodeRegistry } from "../../../pool-manager/platform/kruise/code/code-registry.ts";
 import { until } from "../../helpers/berth.ts";
 import { MemoryRegistry } from "../../helpers/memory-registry.ts";
@@ -106,7 +106,7 @@ describe("the registry", () => {
   let server: MemoryRegistry;
   let registry: CodeRegistry;
   let troubles: (string | null)[];
-  const kube = { namespace: "n", create: async () => ({}) } as unknown as Kube;
+  const kube = { namespace: "n", create: async () => ({}) } as unknown as KubeClient;
   beforeEach(async () => {
     server = await MemoryRegistry.start();
     const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
@@ -201,7 +201,7 @@ test("a sweep that is still to come when the pool manager closes looks at nothin
     },
   };
   const log = { error: (error: unknown) => errors.push(error) };
-  const collection = new Collection({ functions, log, isPaused: () => false } as unknown as CollectionOptions);
+  const collection = new CodeCollector({ functions, log, isPaused: () => false } as unknown as CodeCollectorOptions);
   collection.start();
   await until(() => waits, "it waits for its turn");
   collection.close();
@@ -218,7 +218,7 @@ test("nothing is looked for before the platform has started", async () => {
   const exclusively = async () => {
     looks += 1;
   };
-  const collection = new Collection({ functions: { exclusively }, isPaused: () => false } as unknown as CollectionOptions);
+  const collection = new CodeCollector({ functions: { exclusively }, isPaused: () => false } as unknown as CodeCollectorOptions);
   onTestFinished(() => collection.close());
   collection.changed();
   await vi.advanceTimersByTimeAsync(120_000);

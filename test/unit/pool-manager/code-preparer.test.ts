@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { Preparation } from "../../../pool-manager/code-preparer.ts";
+import { CodePreparer } from "../../../pool-manager/code-preparer.ts";
 import { parseManifest } from "../../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../../pool-manager/functions/registry.ts";
 import { CodeImages } from "../../../pool-manager/images/code-images.ts";
@@ -20,7 +20,7 @@ let reads: string[];
 let most: number;
 let prepared: PreparedCode[];
 let errors: object[];
-let preparation: Preparation;
+let preparation: CodePreparer;
 
 beforeEach(async () => {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
@@ -49,7 +49,7 @@ beforeEach(async () => {
     });
   };
   const platform = { prepareCode: (codes: readonly PreparedCode[]) => void prepared.push(...codes) };
-  preparation = new Preparation({ functions, layer: (digest) => images.layer(digest), platform, log: { error: (told: object) => void errors.push(told) } });
+  preparation = new CodePreparer({ functions, layer: (digest) => images.layer(digest), platform, log: { error: (told: object) => void errors.push(told) } });
 });
 
 test("a start reads each layer once, few at a time, however many functions share it", async () => {

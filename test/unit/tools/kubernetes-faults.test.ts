@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Kube } from "../../../pool-manager/kubernetes/client.ts";
+import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import type { KubeObject } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { definitions } from "../../../pool-manager/stores/kubernetes/definitions/crds.ts";
@@ -14,7 +14,7 @@ interface ConfigMap extends KubeObject {
 interface World {
   time: VirtualTime;
   cluster: MemoryCluster;
-  kube: Kube;
+  kube: KubeClient;
 }
 
 const PATH = "/api/v1/namespaces/berth/configmaps";
@@ -33,7 +33,7 @@ function inMemory<T>(body: (world: World) => Promise<T>): Promise<T> {
 }
 
 /** Lines of a watch, as `type name`, and how it ended. */
-function follow(kube: Kube, cluster: MemoryCluster, version = cluster.store.version): { lines: string[]; end(): string } {
+function follow(kube: KubeClient, cluster: MemoryCluster, version = cluster.store.version): { lines: string[]; end(): string } {
   const lines: string[] = [];
   let ended = "open";
   kube.stream(

@@ -1,25 +1,25 @@
-import { Batches } from "../../../async/batcher.ts";
-import type { Kube } from "../../../kubernetes/client.ts";
+import { Batcher } from "../../../async/batcher.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { isRefusal, KubeError } from "../../../kubernetes/error.ts";
-import type { Reflector } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer.ts";
 import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
 import { PlatformError } from "../../platform.ts";
 import type { CloneSet, Pod } from "../objects/objects.ts";
 import { poolOfSet } from "../objects/pod-owner.ts";
 import { countedPods, failedScaleOf, livePods, unseenPods } from "./counts.ts";
-import { correctionOf } from "./drift.ts";
+import { driftCorrection } from "./drift.ts";
 import { endingOf, notEnding } from "./ending.ts";
 import { SetGrowth } from "./growth.ts";
 import { noPods, PAUSE } from "./update-strategy.ts";
-import { SetWriter } from "./writer.ts";
+import { CloneSetWriter } from "./writer.ts";
 
-/** A CloneSet to which nobody has written for this long has no claim under way, of whatever pool manager. Milliseconds. */
+/** A CloneSet to which nobody has written for this long has no claim under way, of whatever pool manager. */
 const SETTLED_MS = 10_000;
 
 export interface CloneSetsOptions {
-  kube: Kube;
-  sets: Reflector<CloneSet>;
-  pods: Reflector<Pod>;
+  kube: KubeClient;
+  sets: Informer<CloneSet>;
+  pods: Informer<Pod>;
   /** Leadership term, written with each change. */
   term: number;
   /** Two raises of one CloneSet are this far apart: claims that come meanwhile share the second. Milliseconds. */
@@ -32,23 +32,23 @@ export interface CloneSetsOptions {
  * they need, and it is set to the number of live pods only where no claim of another pool manager can be under way.
  */
 export class CloneSets {
-  readonly #kube: Kube;
-  readonly #sets: Reflector<CloneSet>;
-  readonly #pods: Reflector<Pod>;
-  readonly #writer: SetWriter;
+  readonly #kube: KubeClient;
+  readonly #sets: Informer<CloneSet>;
+  readonly #pods: Informer<Pod>;
+  readonly #writer: CloneSetWriter;
   readonly #growth: SetGrowth;
   readonly #written = new Map<string, { generation: number; at: number }>();
-  readonly #raises: Batches;
+  readonly #raises: Batcher;
   /** Claims of each set that are under way: their pods are not live in it yet. */
   readonly #claims = new Map<string, number>();
   readonly #creating = new Map<string, Promise<CloneSet>>();
 
   constructor({ kube, sets, pods, term, raiseEveryMs }: CloneSetsOptions) {
-    this.#raises = new Batches(raiseEveryMs, (name, count) => this.#raise(name, count));
+    this.#raises = new Batcher(raiseEveryMs, (name, count) => this.#raise(name, count));
     this.#kube = kube;
     this.#sets = sets;
     this.#pods = pods;
-    this.#writer = new SetWriter(kube, sets, term);
+    this.#writer = new CloneSetWriter(kube, sets, term);
     this.#growth = new SetGrowth(kube, pods, this.#writer);
   }
 
@@ -211,7 +211,7 @@ export class CloneSets {
     return this.#writer.exclusively(name, async () => {
       const set = this.#sets.get(name);
       if (!set || endingOf(set) || !this.#isSettled(name)) return;
-      const patch = correctionOf(set, this.live(set));
+      const patch = driftCorrection(set, this.live(set));
       if (patch.length > 0) await this.#writer.patch(name, patch, "heal");
     });
   }

@@ -20,7 +20,7 @@ import { noPods, partitionChange, poolPartition, strategyChanges } from "./updat
  * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
  * | partition (of a pool)        | as `poolPartition` says                                          |
  */
-export function correctionOf(set: CloneSet, live: readonly Pod[]): JsonPatch {
+export function driftCorrection(set: CloneSet, live: readonly Pod[]): JsonPatch {
   const { replicas, scaleStrategy } = set.spec;
   const leaving = new Set(scaleStrategy?.podsToDelete ?? []);
   const leave = live.filter(({ metadata }) => leaving.has(metadata.name)).length;

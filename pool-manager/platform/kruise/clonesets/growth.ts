@@ -1,36 +1,36 @@
-import { SharedLock } from "../../../async/read-write-lock.ts";
-import type { Kube } from "../../../kubernetes/client.ts";
+import { ReadWriteLock } from "../../../async/read-write-lock.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
-import type { Reflector } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer.ts";
 import type { CloneSet, Pod } from "../objects/objects.ts";
 import { lastWarning } from "../objects/warnings.ts";
 import { failedScaleOf, isComplete, isReady, livePods, unseenPods } from "./counts.ts";
 import { REFUSED } from "./ending.ts";
-import { Strays } from "./orphaned-pods.ts";
+import { OrphanedPods } from "./orphaned-pods.ts";
 import { noPods } from "./update-strategy.ts";
-import type { SetWriter } from "./writer.ts";
+import type { CloneSetWriter } from "./writer.ts";
 
-/** Pods of a raised pool are seen by then, or the raise has failed. Milliseconds. */
+/** Pods of a raised pool are seen by then, or the raise has failed. */
 const CREATED_MS = 3000;
 
 /** Has Kruise create pods, and knows why those that were asked for last did not come. */
 export class SetGrowth {
-  readonly #kube: Kube;
-  readonly #pods: Reflector<Pod>;
-  readonly #writer: SetWriter;
-  readonly #memberships = new Map<string, SharedLock>();
+  readonly #kube: KubeClient;
+  readonly #pods: Informer<Pod>;
+  readonly #writer: CloneSetWriter;
+  readonly #memberships = new Map<string, ReadWriteLock>();
   /** Pods of a set that Kruise was found to count, and that are not seen. */
   readonly #unseen = new Map<string, number>();
-  readonly #strays: Strays;
+  readonly #strays: OrphanedPods;
   readonly #refused = new Map<string, string>();
   /** Sets in which Kruise is being told to create no pods. */
   readonly #closing = new Map<string, Promise<void>>();
 
-  constructor(kube: Kube, pods: Reflector<Pod>, writer: SetWriter) {
+  constructor(kube: KubeClient, pods: Informer<Pod>, writer: CloneSetWriter) {
     this.#kube = kube;
     this.#pods = pods;
     this.#writer = writer;
-    this.#strays = new Strays(kube);
+    this.#strays = new OrphanedPods(kube);
   }
 
   /** Pods may come later than was waited for. */
@@ -139,8 +139,8 @@ export class SetGrowth {
     return livePods(this.#writer.known(name), this.#pods.all());
   }
 
-  #membership(name: string): SharedLock {
-    const lock = this.#memberships.get(name) ?? new SharedLock();
+  #membership(name: string): ReadWriteLock {
+    const lock = this.#memberships.get(name) ?? new ReadWriteLock();
     this.#memberships.set(name, lock);
     return lock;
   }

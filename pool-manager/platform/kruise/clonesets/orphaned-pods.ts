@@ -1,10 +1,10 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "../objects/objects.ts";
 
-/** Kruise lets a pod that it does not know as its own go within this time of having made it. Milliseconds. */
+/** Kruise lets a pod that it does not know as its own go within this time of having made it. */
 const LET_GO_MS = 5000;
-/** Pods are asked for again after a pause that doubles. Milliseconds. */
+/** Pods are asked for again after a pause that doubles. */
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 300_000;
 
@@ -27,11 +27,11 @@ interface Try {
  * pause. A pod that has kept its pool's label is an instance like others; one that has lost it too has never served
  * anybody, and nobody knows it: it is deleted.
  */
-export class Strays {
-  readonly #kube: Pick<Kube, "namespace" | "delete">;
+export class OrphanedPods {
+  readonly #kube: Pick<KubeClient, "namespace" | "delete">;
   readonly #tries = new Map<string, Try>();
 
-  constructor(kube: Pick<Kube, "namespace" | "delete">) {
+  constructor(kube: Pick<KubeClient, "namespace" | "delete">) {
     this.#kube = kube;
   }
 

@@ -38,7 +38,7 @@ export class TemplateKeeper {
   }
 
   /** `made`: the CloneSet as Berth makes it. Rejects where it cannot be written. */
-  async look(set: CloneSet, made: CloneSet): Promise<void> {
+  async check(set: CloneSet, made: CloneSet): Promise<void> {
     const { name } = set.metadata;
     const own = ownChanges(set, made);
     const others = own.length > 0 ? [] : changesOf(made.spec.template, set.spec.template, TEMPLATE);

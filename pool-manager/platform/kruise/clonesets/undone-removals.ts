@@ -1,4 +1,4 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import { ownerOf, type Pod } from "../objects/objects.ts";
 import type { KnownSets } from "../objects/pod-owner.ts";
@@ -7,7 +7,7 @@ import { endingOf } from "./ending.ts";
 /**
  * A removal shows as undone for this long before it is taken for that. Kruise takes names off its list when their pods are
  * on their way out, which the pods' own watch may tell later; and by then a CloneSet that somebody has edited is corrected,
- * so that another deletion is counted right. Milliseconds.
+ * so that another deletion is counted right.
  */
 const UNDONE_MS = 15_000;
 
@@ -24,20 +24,20 @@ export interface UndoneListener {
  * stood still, or has deleted the CloneSet, of which Kruise deletes no pods any more.
  */
 export class UndoneRemovals {
-  readonly #kube: Pick<Kube, "namespace" | "get">;
+  readonly #kube: Pick<KubeClient, "namespace" | "get">;
   readonly #sets: KnownSets;
   readonly #told: UndoneListener;
   readonly #since = new Map<string, number>();
   readonly #asking = new Set<string>();
 
-  constructor(kube: Pick<Kube, "namespace" | "get">, sets: KnownSets, told: UndoneListener) {
+  constructor(kube: Pick<KubeClient, "namespace" | "get">, sets: KnownSets, told: UndoneListener) {
     this.#told = told;
     this.#kube = kube;
     this.#sets = sets;
   }
 
   /** Looks at a pod whose CloneSet was asked to delete it. */
-  look(pod: Pod, now: number): void {
+  check(pod: Pod, now: number): void {
     const { uid, name } = pod.metadata;
     if (!isUndone(pod, this.#sets)) return void this.#since.delete(uid);
     const since = this.#since.get(uid) ?? now;

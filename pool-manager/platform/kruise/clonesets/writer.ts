@@ -1,26 +1,26 @@
-import type { Kube, WritePurpose } from "../../../kubernetes/client.ts";
+import type { KubeClient, WritePurpose } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
-import type { Reflector } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer.ts";
 import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
 import { CLONESETS, type CloneSet } from "../objects/objects.ts";
 import { setPatch } from "./patches.ts";
 
-/** A CloneSet's controller has taken in a change by then. Milliseconds. */
+/** A CloneSet's controller has taken in a change by then. */
 const OBSERVED_MS = 5000;
 
 /** Tries of a write that others' writes to the CloneSet come in between. */
 const ATTEMPTS = 5;
 
 /** Writes to CloneSets, one after the other for each, with what is true of it taken in where a write meets something else. */
-export class SetWriter {
-  readonly #kube: Kube;
-  readonly #sets: Reflector<CloneSet>;
+export class CloneSetWriter {
+  readonly #kube: KubeClient;
+  readonly #sets: Informer<CloneSet>;
   readonly #term: number;
   readonly #queues = new Map<string, Promise<unknown>>();
   /** Where the API server has them. */
   readonly path: string;
 
-  constructor(kube: Kube, sets: Reflector<CloneSet>, term: number) {
+  constructor(kube: KubeClient, sets: Informer<CloneSet>, term: number) {
     this.#kube = kube;
     this.#sets = sets;
     this.#term = term;

@@ -3,7 +3,7 @@ import type { Collector } from "../../../functions/retention.ts";
 import type { ImageManifest } from "../../../images/oci.ts";
 import type { RegistryClient, RegistryError } from "../../../images/registry.ts";
 import { tagOf } from "../../../images/runtime-image.ts";
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { NeededCode } from "../../platform.ts";
 import { CLONESETS, LABEL } from "../objects/objects.ts";
 import { OtherRepositories } from "./other-repositories.ts";
@@ -12,11 +12,11 @@ const KEEP_JOB_SECONDS = 120;
 const PULL_TIMEOUT_SECONDS = 300;
 /** Images that are pushed at once. */
 const MAX_PUSHES = 8;
-/** Instances that take a new revision in place pull it themselves, and should not have to compete. Milliseconds. */
+/** Instances that take a new revision in place pull it themselves, and should not have to compete. */
 const DOWNLOAD_AFTER_MS = 500;
 
 export interface CodeRegistryOptions {
-  kube: Kube;
+  kube: KubeClient;
   registry: RegistryClient;
   /** Repository of this cluster's code images, below the registry's prefix. */
   repository: string;

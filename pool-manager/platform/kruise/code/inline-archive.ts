@@ -16,7 +16,7 @@ export interface Archive {
 }
 
 /** What travels with an inline order: the layer and, for a large module, what the runtime's own V8 has compiled of it. */
-export class InlineCode {
+export class InlineArchives {
   readonly #dir: CodeDir;
   /** By layer: hashing a megabyte takes milliseconds of every start. */
   readonly #digests = new Map<string, string>();

@@ -2,7 +2,7 @@ import type { RegistryClient, RegistryError } from "../../../images/registry.ts"
 
 /** Repositories that are asked at most. */
 const MAX_ASKED = 50;
-/** What none of them had is not asked for again within this time. Milliseconds. */
+/** What none of them had is not asked for again within this time. */
 const UNKNOWN_MS = 60_000;
 const MAX_UNKNOWN = 1000;
 

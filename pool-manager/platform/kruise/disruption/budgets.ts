@@ -1,5 +1,5 @@
-import type { Kube } from "../../../kubernetes/client.ts";
-import { KeptWrite } from "../../../kubernetes/persistent-write.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
+import { PersistentWrite } from "../../../kubernetes/persistent-write.ts";
 import { LABEL } from "../objects/objects.ts";
 
 /** Kruise refuses to delete a CloneSet with this label while it has replicas. */
@@ -29,14 +29,14 @@ const BUDGETS: readonly Budget[] = [
  * refuses them. They say a number: a share would be one of `replicas`, which follow what was lost, and which Kubernetes
  * reads only when some pod changes.
  */
-export class Protection {
-  readonly #kube: Pick<Kube, "namespace" | "patch">;
+export class DisruptionBudgets {
+  readonly #kube: Pick<KubeClient, "namespace" | "patch">;
   readonly #onTrouble: (kind: string, message: string | null) => void;
   #required: number | null = null;
-  #writes: readonly KeptWrite[] = [];
+  #writes: readonly PersistentWrite[] = [];
 
   /** `onTrouble` is told once of a budget that is not there, by its kind, and null when it is. */
-  constructor(kube: Pick<Kube, "namespace" | "patch">, onTrouble: (kind: string, message: string | null) => void) {
+  constructor(kube: Pick<KubeClient, "namespace" | "patch">, onTrouble: (kind: string, message: string | null) => void) {
     this.#kube = kube;
     this.#onTrouble = onTrouble;
   }
@@ -45,11 +45,11 @@ export class Protection {
   require(pods: number): void {
     if (pods === this.#required) return;
     this.#required = pods;
-    if (this.#writes.length > 0) for (const write of this.#writes) write.again();
+    if (this.#writes.length > 0) for (const write of this.#writes) write.rewrite();
     else
       this.#writes = BUDGETS.map(
         (budget) =>
-          new KeptWrite(
+          new PersistentWrite(
             () => this.#apply(budget),
             (message) => this.#onTrouble(budget.kind, message),
           ),

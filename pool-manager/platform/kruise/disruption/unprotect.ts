@@ -1,4 +1,4 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import { CLONESETS, type CloneSet } from "../objects/objects.ts";
 import { isBerthsSet } from "../objects/pod-owner.ts";
@@ -10,7 +10,7 @@ import { DELETE_PROTECTION } from "./budgets.ts";
  * that a pool manager makes afterwards are protected again. One that cannot be changed holds up no other; then it rejects
  * with its `KubeError`.
  */
-export async function unprotect(kube: Kube): Promise<string[]> {
+export async function unprotect(kube: KubeClient): Promise<string[]> {
   const path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
   // Somebody may have taken their labels away, so that no selector would find them.
   const { items } = await kube.get<{ items: CloneSet[] }>(path);

@@ -1,13 +1,13 @@
 import { KubeError } from "../../../kubernetes/error.ts";
-import { MAX_RETRY_AFTER_MS, pause, prospectOf } from "../../../kubernetes/retry.ts";
-import { type Holder, holderOf, LEASE, type Lease, type LeaseClient, LOOK_EVERY_MS, MAX_TERM, termOf, URL_ANNOTATION } from "./lease.ts";
+import { MAX_RETRY_AFTER_MS, outlookOf, pause } from "../../../kubernetes/retry.ts";
+import { CHECK_INTERVAL_MS, type Holder, holderOf, LEASE, type Lease, type LeaseClient, MAX_TERM, termOf, URL_ANNOTATION } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
-/** Refusals that last this long are meant. Milliseconds. */
+/** Refusals that last this long are meant. */
 const REFUSED_MS = 10_000;
-/** No term is left: everything is read again after this, within which a Lease counts as watched. Milliseconds. */
+/** No term is left: everything is read again after this, within which a Lease counts as watched. */
 const USED_UP_MS = 2000;
-/** Answers that are missing for this long are told. Milliseconds. */
+/** Answers that are missing for this long are told. */
 const SILENT_MS = 3000;
 
 export interface CandidateOptions {
@@ -24,7 +24,7 @@ export interface CandidateOptions {
 }
 
 /** A Lease that was taken. */
-export interface Taken {
+export interface AcquiredLease {
   lease: Lease;
   term: number;
   /** When that was sent, by the clock of `performance.now`. */
@@ -52,13 +52,13 @@ export class Candidate {
   }
 
   /** Rejects where the API server keeps refusing to show the Lease or to change it, and with the reason of `stop`. */
-  async take(): Promise<Taken> {
+  async take(): Promise<AcquiredLease> {
     const { stop } = this.#options;
     for (;;) {
       stop.throwIfAborted();
-      let pauseMs = LOOK_EVERY_MS;
+      let pauseMs = CHECK_INTERVAL_MS;
       try {
-        const taken = await this.#look();
+        const taken = await this.#check();
         if (taken) return taken;
       } catch (error) {
         stop.throwIfAborted();
@@ -68,7 +68,7 @@ export class Candidate {
     }
   }
 
-  async #look(): Promise<Taken | null> {
+  async #check(): Promise<AcquiredLease | null> {
     const lease = await this.#client.obtain(this.#seen);
     this.#saw(termOf(lease));
     const taken = this.#isFree(lease) ? await this.#claim(lease) : null;
@@ -84,7 +84,7 @@ export class Candidate {
   }
 
   /** Null: somebody else was faster. */
-  async #claim(lease: Lease): Promise<Taken | null> {
+  async #claim(lease: Lease): Promise<AcquiredLease | null> {
     const carried = await this.#options.highestTerm();
     this.#options.stop.throwIfAborted();
     this.#saw(carried);
@@ -97,7 +97,7 @@ export class Candidate {
       const { status } = error as KubeError;
       if (status === 409 || status === 404) return null;
       // Somebody may undo it if it was done: the term is not used again.
-      if (prospectOf(error) === "passing") this.#unanswered = term;
+      if (outlookOf(error) === "passing") this.#unanswered = term;
       throw error;
     }
   }
@@ -125,7 +125,7 @@ export class Candidate {
   #failed(error: unknown): number {
     if (!(error instanceof KubeError)) throw error;
     const now = performance.now();
-    if (prospectOf(error) === "passing") this.#refusedSince = null;
+    if (outlookOf(error) === "passing") this.#refusedSince = null;
     else this.#refusedSince ??= now;
     if (this.#refusedSince !== null && now - this.#refusedSince >= REFUSED_MS) throw error;
     this.#silentSince ??= now;
@@ -133,6 +133,6 @@ export class Candidate {
       this.#isTold = true;
       this.#options.onTrouble(error.message);
     }
-    return Math.max(LOOK_EVERY_MS, Math.min(error.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+    return Math.max(CHECK_INTERVAL_MS, Math.min(error.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
   }
 }

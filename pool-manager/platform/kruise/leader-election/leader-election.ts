@@ -1,6 +1,18 @@
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { Candidate, type CandidateOptions, type Taken } from "./candidate.ts";
-import { CERTAIN_MS, type Holder, holderOf, LEASE, type Lease, type LeaseApi, LeaseClient, LOOK_EVERY_MS, MAX_TERM, RENEW_EVERY_MS, termOf } from "./lease.ts";
+import { type AcquiredLease, Candidate, type CandidateOptions } from "./candidate.ts";
+import {
+  CERTAIN_MS,
+  CHECK_INTERVAL_MS,
+  type Holder,
+  holderOf,
+  LEASE,
+  type Lease,
+  type LeaseApi,
+  LeaseClient,
+  MAX_TERM,
+  RENEW_EVERY_MS,
+  termOf,
+} from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
 /** A look at all terms reads every pod, CloneSet and resource: the next one comes after this. */
@@ -18,7 +30,7 @@ export interface Lead {
   release(): Promise<void>;
 }
 
-export interface LeadershipOptions extends CandidateOptions {
+export interface LeaderElectionOptions extends CandidateOptions {
   kube: LeaseApi;
   /** Unique to this process. */
   holder: string;
@@ -41,9 +53,9 @@ type Verdict = "renew" | "wait" | "lost";
  * A Lease that was deleted or edited by hand is put right in the own term. Where somebody else might lead by it, the
  * leader first gives up its certainty and waits as long as everybody else has to.
  */
-export class Leadership implements Lead {
+export class LeaderElection implements Lead {
   readonly term: number;
-  readonly #options: LeadershipOptions;
+  readonly #options: LeaderElectionOptions;
   readonly #client: LeaseClient;
   readonly #holder: Holder;
   readonly #watch = new LeaseWatch();
@@ -60,7 +72,7 @@ export class Leadership implements Lead {
   #isLastTermTold = false;
   #over = false;
 
-  private constructor(options: LeadershipOptions, client: LeaseClient, holder: Holder, { lease, term, sentAt }: Taken) {
+  private constructor(options: LeaderElectionOptions, client: LeaseClient, holder: Holder, { lease, term, sentAt }: AcquiredLease) {
     this.#options = options;
     this.#client = client;
     this.#holder = holder;
@@ -71,10 +83,10 @@ export class Leadership implements Lead {
   }
 
   /** Waits until the Lease is free, and takes it. Rejects where the API server refuses that, and with the reason of `stop`. */
-  static async acquire(options: LeadershipOptions): Promise<Leadership> {
+  static async acquire(options: LeaderElectionOptions): Promise<LeaderElection> {
     const client = new LeaseClient(options.kube);
     const holder = { identity: options.holder, url: options.url };
-    const leadership = new Leadership(options, client, holder, await new Candidate(client, holder, options).take());
+    const leadership = new LeaderElection(options, client, holder, await new Candidate(client, holder, options).take());
     if (options.stop.aborted) {
       await leadership.release();
       options.stop.throwIfAborted();
@@ -123,7 +135,7 @@ export class Leadership implements Lead {
     }
     if (this.#over) return;
     this.#tell(failure);
-    this.#again(failure === null ? RENEW_EVERY_MS : LOOK_EVERY_MS);
+    this.#again(failure === null ? RENEW_EVERY_MS : CHECK_INTERVAL_MS);
   }
 
   /** Null: renewed, or lost; else why not. */

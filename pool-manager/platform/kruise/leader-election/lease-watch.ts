@@ -1,7 +1,7 @@
-import { isReleased, LEASE_MS, type Lease, LOOK_EVERY_MS, TIMEOUT_MS } from "./lease.ts";
+import { CHECK_INTERVAL_MS, isReleased, LEASE_MS, type Lease, TIMEOUT_MS } from "./lease.ts";
 
-/** Without an answer for this long nobody can tell whether the leader could renew. Milliseconds. */
-const BLIND_MS = TIMEOUT_MS + LOOK_EVERY_MS;
+/** Without an answer for this long nobody can tell whether the leader could renew. */
+const BLIND_MS = TIMEOUT_MS + CHECK_INTERVAL_MS;
 
 /**
  * What somebody who does not hold the Lease knows of it: since when nobody has renewed it, by the own clock. After a time

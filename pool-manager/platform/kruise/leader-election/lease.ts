@@ -1,4 +1,4 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 
 export const LEASE = "berth";
@@ -7,12 +7,12 @@ export const URL_ANNOTATION = "berth.dev/url";
 /** Annotation with the term of a leader that has let go: nobody has to be waited for. A Lease that somebody has emptied by hand has none. */
 export const RELEASED_ANNOTATION = "berth.dev/released";
 
-/** A Lease that has not changed for this long, by the clock of whoever looks, is free. What the Lease itself says may have been edited. Milliseconds. */
+/** A Lease that has not changed for this long, by the clock of whoever looks, is free. What the Lease itself says may have been edited. */
 export const LEASE_MS = 6000;
-/** The leader itself is in doubt earlier: what it has sent by then has arrived before anybody else leads. Milliseconds. */
+/** The leader itself is in doubt earlier: what it has sent by then has arrived before anybody else leads. */
 export const CERTAIN_MS = 4800;
 export const RENEW_EVERY_MS = 1200;
-export const LOOK_EVERY_MS = 400;
+export const CHECK_INTERVAL_MS = 400;
 export const TIMEOUT_MS = 2000;
 
 /**
@@ -28,7 +28,7 @@ export interface Lease {
   spec?: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number; renewTime?: string; acquireTime?: string };
 }
 
-export type LeaseApi = Pick<Kube, "namespace" | "get" | "create" | "replace">;
+export type LeaseApi = Pick<KubeClient, "namespace" | "get" | "create" | "replace">;
 
 /** Who would hold the Lease. */
 export interface Holder {

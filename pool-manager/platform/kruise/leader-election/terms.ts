@@ -1,4 +1,4 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import { ANNOTATION, CLONESETS, LABEL, type Metadata } from "../objects/objects.ts";
 import { believable } from "./lease.ts";
@@ -21,7 +21,7 @@ interface Page {
  * The highest term that anything in the namespace carries, whatever has become of the Lease; 0: none. Reads all of it: a
  * listing that breaks off is an error, and one that expired between two pages is begun anew by whoever asks again.
  */
-export async function highestTerm(kube: Pick<Kube, "namespace" | "get">): Promise<number> {
+export async function highestTerm(kube: Pick<KubeClient, "namespace" | "get">): Promise<number> {
   const labelled = { labelSelector: LABEL.pool };
   const terms = await Promise.all([
     highestOf(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelled),
@@ -32,7 +32,7 @@ export async function highestTerm(kube: Pick<Kube, "namespace" | "get">): Promis
   return Math.max(...terms);
 }
 
-async function highestOf(kube: Pick<Kube, "get">, path: string, query: Record<string, string> = {}): Promise<number> {
+async function highestOf(kube: Pick<KubeClient, "get">, path: string, query: Record<string, string> = {}): Promise<number> {
   let highest = 0;
   let token = "";
   do {

@@ -1,13 +1,13 @@
-import type { Reflector } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer.ts";
 import { ANNOTATION, type CloneSet, LABEL, type Metadata, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import { poolNamedIn } from "./template.ts";
 
 const FUNCTION_SET = /^fn-(.+)$/;
 
-export type KnownSets = Pick<Reflector<CloneSet>, "get">;
+export type KnownSets = Pick<Informer<CloneSet>, "get">;
 
 /** Where a pod belongs. */
-export interface Belonging {
+export interface PodOwner {
   /** Empty: neither its CloneSet nor its labels tell. */
   pool: string;
   /** Uid of the function that it is recorded for; null: none. */
@@ -37,7 +37,7 @@ function isOthers({ metadata, spec }: Pod): boolean {
  * By its CloneSet, to which only Berth moves pods. A pod's labels are changed by hand and by webhooks: they count where
  * it has no CloneSet that is known.
  */
-export function belongingOf(pod: Pod, sets: KnownSets): Belonging {
+export function podOwnerOf(pod: Pod, sets: KnownSets): PodOwner {
   const { labels } = pod.metadata;
   const set = setOf(pod, sets);
   const pool = (set && poolOfSet(set)) || (labels?.[LABEL.pool] ?? "");

@@ -1,10 +1,10 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { isOwnLimit, withoutNames } from "../clonesets/counts.ts";
 import type { KubeObject } from "./objects.ts";
 
-/** Warnings that are older than this say nothing about what was asked for now. Milliseconds. */
+/** Warnings that are older than this say nothing about what was asked for now. */
 const RECENT_MS = 60_000;
-/** The kubelet repeats what keeps a pod from starting after pauses of up to two minutes. Milliseconds. */
+/** The kubelet repeats what keeps a pod from starting after pauses of up to two minutes. */
 export const KUBELET_RECENT_MS = 150_000;
 
 /**
@@ -30,7 +30,7 @@ interface RecordedEvent {
  * warning; null: none lately, or events cannot be read. Kruise leaves some refusals out of its conditions (LimitRanges, measured with 1.8.3).
  */
 export async function lastWarning(
-  kube: Pick<Kube, "namespace" | "get" | "serverTime">,
+  kube: Pick<KubeClient, "namespace" | "get" | "serverTime">,
   { metadata: { uid, name } }: KubeObject,
   recentMs = RECENT_MS,
 ): Promise<string | null> {

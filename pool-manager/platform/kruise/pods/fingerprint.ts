@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import { CONTROL_READY } from "../../../../runtime-images/protocol/messages.ts";
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { RUNTIME_CONTAINER } from "../objects/objects.ts";
 
 /** Where nothing speaks before the runtime, its line is within the first bytes; then so many are looked through. */
@@ -8,9 +8,9 @@ const FIRST_BYTES = 1024;
 const HEAD_BYTES = 64 * 1024;
 /** Characters of a strange log that are told. */
 const MAX_QUOTED = 160;
-/** A kubelet that cannot be reached holds a request up. Milliseconds. */
+/** A kubelet that cannot be reached holds a request up. */
 const TIMEOUT_MS = 3000;
-/** A log that takes longer is one that probably cannot be read. Milliseconds. */
+/** A log that takes longer is one that probably cannot be read. */
 const SLOW_MS = 1000;
 /**
  * Logs read at once: the API server's connections are for writes too. Those behind a kubelet that does not answer are
@@ -28,11 +28,11 @@ const LINE = new RegExp(`${CONTROL_READY} ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})(?![0
  * after the load, a line in the log would prove nothing.
  */
 export class FingerprintLog {
-  readonly #kube: Pick<Kube, "namespace" | "text">;
+  readonly #kube: Pick<KubeClient, "namespace" | "text">;
   readonly #pod: string;
   #isSlow = false;
 
-  constructor(kube: Pick<Kube, "namespace" | "text">, pod: string) {
+  constructor(kube: Pick<KubeClient, "namespace" | "text">, pod: string) {
     this.#kube = kube;
     this.#pod = pod;
   }

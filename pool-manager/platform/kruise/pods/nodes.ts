@@ -1,6 +1,6 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { Reflector } from "../../../kubernetes/informer.ts";
+import { Informer } from "../../../kubernetes/informer.ts";
 import type { KubeObject } from "../objects/objects.ts";
 import type { NodeTrouble } from "./obstacle.ts";
 
@@ -12,7 +12,7 @@ export interface Node extends KubeObject {
 /** Kubernetes taints nodes that are away with these; instances stay there for its five minutes, in case it comes back. */
 const AWAY = /^node\.kubernetes\.io\/(not-ready|unreachable)$/;
 
-/** Pods of a deleted node are gone by then. Milliseconds. */
+/** Pods of a deleted node are gone by then. */
 const GONE_KEPT_MS = 600_000;
 
 interface Known {
@@ -25,16 +25,16 @@ interface Known {
 
 /** What Kubernetes says of nodes: which are to be left (`kubectl cordon`, `kubectl drain`, a taint with NoExecute), and which are away. */
 export class Nodes {
-  readonly #nodes: Reflector<Node>;
+  readonly #nodes: Informer<Node>;
   readonly #known = new Map<string, Known>();
   readonly #changed: (name: string) => void;
   readonly #now: () => number;
 
   /** `changed` is told the node's name; `now` is in milliseconds. */
-  constructor(kube: Kube, changed: (name: string) => void, now: () => number) {
+  constructor(kube: KubeClient, changed: (name: string) => void, now: () => number) {
     this.#changed = changed;
     this.#now = now;
-    this.#nodes = new Reflector<Node>(kube, "/api/v1/nodes", "", ({ type, object }) => this.#take(object, type === "present"));
+    this.#nodes = new Informer<Node>(kube, "/api/v1/nodes", "", ({ type, object }) => this.#take(object, type === "present"));
   }
 
   /** Who may not look at nodes gets no warning of their end; everything else works. */

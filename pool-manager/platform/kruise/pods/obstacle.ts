@@ -2,7 +2,7 @@ import type { Obstacle } from "../../platform.ts";
 import { hasEnded, type Pod } from "../objects/objects.ts";
 import { isStarted, runtimeTroubleOf, waitingOf } from "./containers.ts";
 
-/** The kubelet and the API server get this much longer than a pod's grace to remove it. Milliseconds. */
+/** The kubelet and the API server get this much longer than a pod's grace to remove it. */
 const STUCK_AFTER_MS = 15_000;
 
 /** What this pool manager has seen of a pod, in milliseconds on the platform's clock; null: it has not. */

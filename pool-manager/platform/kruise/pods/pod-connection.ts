@@ -1,5 +1,5 @@
 import type { ControlLine, LoadAnswer, LoadOrder } from "../../../../runtime-images/protocol/messages.ts";
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import { type ControlClient, ORDER_MS } from "../../control-client.ts";
 import { FingerprintError } from "../../pinned-agent.ts";
 import { PlatformError } from "../../platform.ts";
@@ -10,7 +10,7 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 2000;
 const LONGEST_LOG_PAUSE_MS = 5000;
 
-export interface LinkTarget {
+export interface ConnectionTarget {
   uid: string;
   /** Name of the pod. */
   name: string;
@@ -24,7 +24,7 @@ export type Control = Pick<ControlClient, "load" | "drain" | "follow" | "warm" |
 /** Opens the control API of an instance whose certificate is known. */
 export type OpenControl = (instance: { uid: string; host: string; fingerprint: string }) => Control;
 
-export interface LinkEvents {
+export interface ConnectionEvents {
   line(line: ControlLine): void;
   /** The connection is gone; it is tried again until the link is closed. */
   broken(): void;
@@ -36,11 +36,11 @@ export interface LinkEvents {
  * The connection to one instance. Whom it talks to it learns from the API server: the pod's address, and the
  * fingerprint that was recorded with the pod, or else is in its log, written before any user code runs there.
  */
-export class InstanceLink {
+export class PodConnection {
   readonly #log: FingerprintLog;
   readonly #open: OpenControl;
-  readonly #target: LinkTarget;
-  readonly #events: LinkEvents;
+  readonly #target: ConnectionTarget;
+  readonly #events: ConnectionEvents;
   readonly #now: () => number;
   #host: string;
   #client: Control | null = null;
@@ -57,7 +57,13 @@ export class InstanceLink {
   #timer: NodeJS.Timeout | null = null;
 
   /** `now` in milliseconds. */
-  constructor(kube: Pick<Kube, "namespace" | "text">, open: OpenControl, target: LinkTarget, events: LinkEvents, now: () => number = () => performance.now()) {
+  constructor(
+    kube: Pick<KubeClient, "namespace" | "text">,
+    open: OpenControl,
+    target: ConnectionTarget,
+    events: ConnectionEvents,
+    now: () => number = () => performance.now(),
+  ) {
     this.#now = now;
     this.#log = new FingerprintLog(kube, target.name);
     this.#open = open;
@@ -160,7 +166,7 @@ export class InstanceLink {
     const reason = error?.message ?? "the instance has closed the connection";
     this.#tell(false, error instanceof FingerprintError && this.#logTrouble ? `${reason}; ${this.#logTrouble}` : reason);
     if (was) this.#events.broken();
-    this.#again(LONGEST_PAUSE_MS);
+    this.#retryLater(LONGEST_PAUSE_MS);
   }
 
   /** By the log; where it is not there, the recorded one is tried again by turns: what has shown another may have been somebody else. */
@@ -174,7 +180,7 @@ export class InstanceLink {
       this.#logTrouble = (error as Error).message;
       if (this.#target.fingerprint) return this.#target.fingerprint;
       this.#tell(false, this.#logTrouble);
-      this.#again(LONGEST_LOG_PAUSE_MS);
+      this.#retryLater(LONGEST_LOG_PAUSE_MS);
       return null;
     }
   }
@@ -186,7 +192,7 @@ export class InstanceLink {
     this.#events.changed?.();
   }
 
-  #again(longestMs: number): void {
+  #retryLater(longestMs: number): void {
     if (this.#closed) return;
     const pauseMs = Math.min(this.#pauseMs, longestMs);
     this.#timer = setTimeout(() => void this.#connect(), pauseMs);

@@ -1,50 +1,50 @@
 import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
-import type { Kube } from "../../../kubernetes/client.ts";
-import type { Change, Reflector } from "../../../kubernetes/informer.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
+import type { Change, Informer } from "../../../kubernetes/informer.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../../platform.ts";
 import { UndoneRemovals } from "../clonesets/undone-removals.ts";
 import type { ClusterKeys } from "../cluster-keys.ts";
 import { ANNOTATION, type Pod } from "../objects/objects.ts";
-import { belongingOf, type KnownSets } from "../objects/pod-owner.ts";
+import { type KnownSets, podOwnerOf } from "../objects/pod-owner.ts";
 import { isOfTemplate, type PodTemplate } from "../objects/template.ts";
 import type { Nodes } from "./nodes.ts";
 import { firstSight, type NodeTrouble, obstacleOf, sighted, silenceOf } from "./obstacle.ts";
-import { InstanceLink, type LinkEvents, type OpenControl } from "./pod-connection.ts";
-import { hasSwapped, type Known, recordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { type ConnectionEvents, type OpenControl, PodConnection } from "./pod-connection.ts";
+import { hasSwapped, type Known, podRecordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
 import { PodWarnings } from "./pod-warnings.ts";
 
-export interface MembersOptions {
-  kube: Kube;
+export interface PodInstancesOptions {
+  kube: KubeClient;
   keys: ClusterKeys;
   /** What instances of the present version are made of. */
   template: PodTemplate;
   openControl: OpenControl;
   now(): number;
-  pods: Pick<Reflector<Pod>, "synced" | "get">;
+  pods: Pick<Informer<Pod>, "synced" | "get">;
   sets: KnownSets;
   nodes: Pick<Nodes, "isClosed" | "troubleOf">;
 }
 
-export interface Member {
+export interface PodInstance {
   pod: Pod;
   /** The pool that it was last known to belong to: one that has lost its CloneSet and its labels belongs there still. */
   pool: string;
   known: Known;
-  link: InstanceLink | null;
+  link: PodConnection | null;
 }
 
 /** The pods of pools and functions as instances: what the API server shows of each, joined with what it says of itself. */
-export class Members {
+export class PodInstances {
   /** As `Observation` has them. */
   readonly instances = new Map<string, Instance>();
-  readonly #options: MembersOptions;
-  readonly #members = new Map<string, Member>();
+  readonly #options: PodInstancesOptions;
+  readonly #members = new Map<string, PodInstance>();
   readonly #warnings: PodWarnings;
   readonly #undone: UndoneRemovals;
   readonly #listeners = new Set<(uid: string) => void>();
   readonly #logListeners = new Set<LogListener>();
 
-  constructor(options: MembersOptions) {
+  constructor(options: PodInstancesOptions) {
     this.#options = options;
     this.#warnings = new PodWarnings(options.kube, options.now);
     this.#undone = new UndoneRemovals(options.kube, options.sets, { undone: (uid) => this.asked(this.get(uid), null), gone: (uid) => this.#forget(uid) });
@@ -60,14 +60,14 @@ export class Members {
   }
 
   /** Throws `NOT_FOUND`. */
-  get(uid: string): Member {
+  get(uid: string): PodInstance {
     const member = this.#members.get(uid);
     if (!member) throw noInstance(uid);
     return member;
   }
 
   /** Throws `CONFLICT` where it is not as it was decided upon. */
-  matching(target: Target): Member {
+  matching(target: Target): PodInstance {
     const member = this.get(target.uid);
     checkVersion(String(member.known.version), target);
     return member;
@@ -127,7 +127,7 @@ export class Members {
   }
 
   /** Its deletion was asked of that CloneSet (or of nobody: ""); null: that has come to nothing. */
-  asked(member: Member, owner: string | null): void {
+  asked(member: PodInstance, owner: string | null): void {
     member.known.askedOf = owner;
     member.known.version += 1;
     this.#refresh(member);
@@ -137,8 +137,8 @@ export class Members {
   check(): void {
     for (const member of this.#members.values()) {
       this.#checkSwap(member);
-      if (member.known.askedOf !== null) this.#undone.look(member.pod, this.#options.now());
-      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind === "blocked") this.#warnings.look(member.pod);
+      if (member.known.askedOf !== null) this.#undone.check(member.pod, this.#options.now());
+      if (this.instances.get(member.pod.metadata.uid)?.obstacle?.kind === "blocked") this.#warnings.check(member.pod);
       if (this.instances.get(member.pod.metadata.uid)?.obstacle?.message !== this.#obstacleOf(member)?.message) this.#refresh(member);
     }
   }
@@ -167,26 +167,26 @@ export class Members {
       swapSince: null,
       overdue: false,
     };
-    const member: Member = { pod, pool: "", known, link: null };
+    const member: PodInstance = { pod, pool: "", known, link: null };
     this.#members.set(pod.metadata.uid, member);
     this.#connect(member);
     this.#refresh(member);
   }
 
   /** A pod whose sandbox was made anew has another address: nothing at the former one is it. */
-  #moved(member: Member, pod: Pod): void {
+  #moved(member: PodInstance, pod: Pod): void {
     const before = member.pod.status.podIP;
     if (before === pod.status.podIP) return;
     if (pod.status.podIP) member.link?.moved(pod.status.podIP);
     member.known.seen = { ...member.known.seen, runningSince: null, unconnectedSince: this.#options.now() };
   }
 
-  #connect(member: Member): void {
+  #connect(member: PodInstance): void {
     const { uid, name, annotations } = member.pod.metadata;
     const { podIP } = member.pod.status;
     if (member.link || !podIP) return;
     const target = { uid, name, host: podIP, fingerprint: annotations?.[ANNOTATION.fingerprint] || null };
-    const events: LinkEvents = {
+    const events: ConnectionEvents = {
       line: ({ echo, log }) => {
         if (echo) this.echoed(uid, echo);
         else for (const listener of this.#logListeners) listener(uid, log ?? "");
@@ -197,34 +197,34 @@ export class Members {
       },
     };
     const { kube, openControl, now } = this.#options;
-    member.link = new InstanceLink(kube, openControl, target, events, now);
+    member.link = new PodConnection(kube, openControl, target, events, now);
   }
 
-  #linkChanged(member: Member): void {
+  #linkChanged(member: PodInstance): void {
     const { seen } = member.known;
     const unconnectedSince = member.link?.connected ? null : (seen.unconnectedSince ?? this.#options.now());
     member.known.seen = { ...seen, unconnectedSince };
     this.#refresh(member);
   }
 
-  #obstacleOf({ pod, known, link }: Member): Obstacle | null {
+  #obstacleOf({ pod, known, link }: PodInstance): Obstacle | null {
     const trouble = known.seen.runningSince === null ? this.#warnings.of(pod) : (link?.trouble ?? null);
     return obstacleOf(pod, known.seen, trouble, known.seen.runningSince === null ? this.#nodeTroubleOf(pod) : null, this.#options.now());
   }
 
   #nodeTroubleOf({ spec: { nodeName } }: Pod): NodeTrouble | null {
     if (nodeName === undefined) return null;
-    const isHeardThere = ({ pod, known }: Member) => pod.spec.nodeName === nodeName && known.echo !== null;
+    const isHeardThere = ({ pod, known }: PodInstance) => pod.spec.nodeName === nodeName && known.echo !== null;
     const neighbours = () => [...this.#members.values()].filter(isHeardThere).map(({ known }) => known.seen);
     return this.#options.nodes.troubleOf(nodeName) ?? silenceOf(neighbours());
   }
 
   /** The answer to a write of ours, or a link's last word, may come when the pod is forgotten already. */
-  #refresh(member: Member): void {
+  #refresh(member: PodInstance): void {
     if (this.#members.get(member.pod.metadata.uid) !== member) return;
-    const belonging = belongingOf(member.pod, this.#options.sets);
+    const belonging = podOwnerOf(member.pod, this.#options.sets);
     member.pool = belonging.pool || member.pool;
-    const record = recordOf(member.pod, member.known, {
+    const record = podRecordOf(member.pod, member.known, {
       ...belonging,
       pool: member.pool,
       replace: this.#replaceOf(member),
@@ -234,7 +234,7 @@ export class Members {
     this.#notify(record.uid);
   }
 
-  #replaceOf({ pod, known }: Member): Instance["replace"] {
+  #replaceOf({ pod, known }: PodInstance): Instance["replace"] {
     if (this.#options.nodes.isClosed(pod.spec.nodeName)) return "node";
     return known.isCurrent ? null : "version";
   }
@@ -252,7 +252,7 @@ export class Members {
     for (const listener of this.#listeners) listener(uid);
   }
 
-  #checkSwap(member: Member): void {
+  #checkSwap(member: PodInstance): void {
     const { known, pod } = member;
     if (known.swapSince === null) return;
     if (hasSwapped(pod)) known.swapSince = null;

@@ -1,10 +1,10 @@
 import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
 import type { Binding, Instance, Obstacle } from "../../platform.ts";
 import { ANNOTATION, CODE_CONTAINER, ownerOf, type Pod } from "../objects/objects.ts";
-import type { Belonging } from "../objects/pod-owner.ts";
+import type { PodOwner } from "../objects/pod-owner.ts";
 import type { Sightings } from "./obstacle.ts";
 
-/** A swap that has not ended by then is told as failed. Milliseconds. */
+/** A swap that has not ended by then is told as failed. */
 export const SWAP_DEADLINE_MS = 60_000;
 
 /** Reasons for which a container waits that do not pass by themselves. */
@@ -51,13 +51,13 @@ export function substanceOf({ metadata, spec }: Pod): string {
 }
 
 /** What is seen of an instance beside its pod. */
-export interface Seen extends Belonging {
+export interface PodRecord extends PodOwner {
   replace: Instance["replace"];
   obstacle: Obstacle | null;
 }
 
 /** An instance as its pod, and what it says of itself, show it. */
-export function recordOf(pod: Pod, known: Known, { pool, functionUid, isCounted, replace, obstacle }: Seen): Instance {
+export function podRecordOf(pod: Pod, known: Known, { pool, functionUid, isCounted, replace, obstacle }: PodRecord): Instance {
   const { metadata, status } = pod;
   const ended = obstacle?.kind === "ended" ? obstacle.message : null;
   return {

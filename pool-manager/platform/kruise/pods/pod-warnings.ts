@@ -1,8 +1,8 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { Pod } from "../objects/objects.ts";
 import { KUBELET_RECENT_MS, lastWarning } from "../objects/warnings.ts";
 
-/** A pod's Events are read again after this. Milliseconds. */
+/** A pod's Events are read again after this. */
 const EVERY_MS = 10_000;
 /** Pods whose Events are read at once. */
 const MAX_READS = 4;
@@ -14,12 +14,12 @@ interface Known {
 
 /** What keeps pods from starting that only their Events tell: a volume of a Secret that is missing, a sandbox that fails. */
 export class PodWarnings {
-  readonly #kube: Pick<Kube, "namespace" | "get" | "serverTime">;
+  readonly #kube: Pick<KubeClient, "namespace" | "get" | "serverTime">;
   readonly #now: () => number;
   readonly #known = new Map<string, Known>();
   #reading = 0;
 
-  constructor(kube: Pick<Kube, "namespace" | "get" | "serverTime">, now: () => number) {
+  constructor(kube: Pick<KubeClient, "namespace" | "get" | "serverTime">, now: () => number) {
     this.#kube = kube;
     this.#now = now;
   }
@@ -30,7 +30,7 @@ export class PodWarnings {
   }
 
   /** Reads it in the background, where that was not done lately. */
-  look(pod: Pod): void {
+  check(pod: Pod): void {
     const { uid } = pod.metadata;
     const known = this.#known.get(uid);
     if (this.#reading >= MAX_READS || (known && this.#now() - known.readAt < EVERY_MS)) return;

@@ -6,7 +6,7 @@ import { GROUP, RESOURCES, VERSION } from "./crds.ts";
 export const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /** Where the definition itself may not be read, the kind has to be served over this time, looked at so many times. */
-const LOOKS = 3;
+const CHECKS = 3;
 const BETWEEN_LOOKS_MS = 2500;
 /** What the API server answers to something that is no resource of the kind, where it would accept one. */
 const INVALID = 422;
@@ -20,7 +20,7 @@ interface DefinitionObject {
  * The CustomResourceDefinition of a kind. With it all of its resources are deleted, so that their deletions say nothing
  * about what anybody wants of them: only while the same definition stands is a deletion meant.
  */
-export class Definition {
+export class DefinitionWatch {
   readonly #kube: KubeApi;
   readonly #plural: string;
   readonly #kind: string;
@@ -74,9 +74,9 @@ export class Definition {
   }
 
   async #servedThroughout(): Promise<boolean> {
-    for (let look = 1; ; look++) {
+    for (let check = 1; ; check++) {
       if (!(await this.#accepts())) return false;
-      if (look === LOOKS) return true;
+      if (check === CHECKS) return true;
       await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
     }
   }

@@ -5,8 +5,8 @@ import { DEFINITION_VERSION, definitions, RESOURCES, VERSION_ANNOTATION } from "
 import { DEFINITIONS } from "./definition-watch.ts";
 
 const SERVED_MS = 15_000;
-const AGAIN_MS = 100;
-/** What was applied shows by then. Milliseconds. */
+const RETRY_MS = 100;
+/** What was applied shows by then. */
 const SHOWN_MS = 2000;
 const FIX = "kubectl apply --server-side --force-conflicts -f deploy/chart/crds, as an administrator";
 /** Fields without which nothing of a record is lost: they are only warned of. */
@@ -32,7 +32,7 @@ export async function installDefinitions(kube: KubeApi, warn: (message: string) 
     );
     if (failure === null) await served(kube, definition, warn);
     // One that is whole already need not be written.
-    else if ((await look(kube, definition)).lacking?.length === 0) warn(`the definition ${definition.metadata.name} could not be written: ${failure.message}`);
+    else if ((await check(kube, definition)).lacking?.length === 0) warn(`the definition ${definition.metadata.name} could not be written: ${failure.message}`);
     else throw failure;
   }
 }
@@ -49,19 +49,19 @@ async function install(kube: KubeApi, definition: DefinitionObject): Promise<voi
 async function served(kube: KubeApi, definition: DefinitionObject, warn: (message: string) => void): Promise<void> {
   const { name } = definition.metadata;
   for (const began = performance.now(); ; ) {
-    const { isServed, lacking } = await look(kube, definition);
+    const { isServed, lacking } = await check(kube, definition);
     if (isServed && lacking?.length === 0) return;
     if (isServed && lacking === null) return warn(`the definition ${name} cannot be read: whether it has every field is not known`);
     const waitedMs = performance.now() - began;
     const isWhole = lacking?.every((field) => EXPENDABLE.has(field)) ?? false;
     if (isServed && isWhole && waitedMs > SHOWN_MS) return warn(`the definition ${name} is of an older version and drops ${lacking?.join(", ")}: ${FIX}`);
     if (waitedMs > SERVED_MS) throw refusal(name, isServed, lacking ?? []);
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
 /** Whether the kind is served, and the fields that it does not have; null: nobody shows them. */
-async function look(kube: KubeApi, definition: DefinitionObject): Promise<{ isServed: boolean; lacking: string[] | null }> {
+async function check(kube: KubeApi, definition: DefinitionObject): Promise<{ isServed: boolean; lacking: string[] | null }> {
   const path = `${RESOURCES}/namespaces/${kube.namespace}/${definition.spec.names.plural}`;
   const isServed = await kube.get(path, { limit: "1" }).then(() => true, pass(404));
   return { isServed: isServed === true, lacking: isServed ? await lackingFields(kube, definition) : null };

@@ -5,7 +5,7 @@ import { LABEL, type Metadata } from "../../../platform/kruise/objects/objects.t
 import type { KubeApi } from "../resource-client.ts";
 import { decodeSecrets, encodeSecrets } from "./secret-encoding.ts";
 
-/** A role that may not remove Secrets is tried again after this. Milliseconds. */
+/** A role that may not remove Secrets is tried again after this. */
 const REFUSED_MS = 3_600_000;
 /** What a Secret can be named (RFC 1123). Nothing else becomes a part of a path, where it could lead elsewhere. */
 const SECRET_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;

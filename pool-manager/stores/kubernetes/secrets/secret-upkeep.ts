@@ -1,16 +1,16 @@
-import { Repeated } from "../../../async/periodic-task.ts";
+import { PeriodicTask } from "../../../async/periodic-task.ts";
 import type { FunctionRecord, Secrets } from "../../../functions/function.ts";
 import { isKept } from "./secret-encoding.ts";
 
-/** How often it is looked whether the Secrets are still as they were written. Milliseconds. */
-const LOOK_EVERY_MS = 10_000;
+/** How often it is looked whether the Secrets are still as they were written. */
+const CHECK_INTERVAL_MS = 10_000;
 
 interface Held {
   record: FunctionRecord;
   secrets: Secrets;
 }
 
-export interface KeptSecretsOptions {
+export interface SecretUpkeepOptions {
   /** Functions as they are known here, without those that are just being written: another object each time that one changes. */
   functions(): Iterable<Held>;
   /** What is kept now, by uid of the function. */
@@ -21,24 +21,24 @@ export interface KeptSecretsOptions {
 }
 
 /** Writes again the Secrets of functions that somebody has deleted or changed: without them a restart would lose their values. */
-export class KeptSecrets {
-  readonly #options: KeptSecretsOptions;
-  readonly #looks: Repeated;
+export class SecretUpkeep {
+  readonly #options: SecretUpkeepOptions;
+  readonly #checks: PeriodicTask;
 
-  constructor(options: KeptSecretsOptions) {
+  constructor(options: SecretUpkeepOptions) {
     this.#options = options;
-    this.#looks = new Repeated(() => this.#look(), LOOK_EVERY_MS, options.onTrouble);
+    this.#checks = new PeriodicTask(() => this.#check(), CHECK_INTERVAL_MS, options.onTrouble);
   }
 
   start(): void {
-    this.#looks.start();
+    this.#checks.start();
   }
 
   close(): void {
-    this.#looks.close();
+    this.#checks.close();
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { functions, kept, write } = this.#options;
     const before = new Set(functions());
     if (![...before].some(({ record, secrets }) => !isKept(record, secrets, undefined))) return;

@@ -1,12 +1,12 @@
-import { Repeated } from "../../../async/periodic-task.ts";
+import { PeriodicTask } from "../../../async/periodic-task.ts";
 import type { SecretValues } from "./function-secrets.ts";
 
-/** A Secret that a function names is looked at so often, or less where there are many of them. Milliseconds. */
-const LOOK_EVERY_MS = 10_000;
+/** A Secret that a function names is looked at so often, or less where there are many of them. */
+const CHECK_INTERVAL_MS = 10_000;
 const TICK_MS = 1000;
 const MAX_LOOKS = 5;
 
-export interface SecretChangesOptions {
+export interface SecretWatchOptions {
   read(name: string): Promise<SecretValues | null>;
   /** Functions by the Secret that they name. */
   references(): ReadonlyMap<string, readonly string[]>;
@@ -19,14 +19,14 @@ export interface SecretChangesOptions {
 }
 
 /** Looks at the Secrets that functions name, a few each second: a role that may watch them would see all of the namespace's. */
-export class SecretChanges {
-  readonly #options: SecretChangesOptions;
+export class SecretWatch {
+  readonly #options: SecretWatchOptions;
   readonly #seen = new Map<string, { at: number; version: string | null }>();
-  readonly #ticks: Repeated;
+  readonly #ticks: PeriodicTask;
 
-  constructor(options: SecretChangesOptions) {
+  constructor(options: SecretWatchOptions) {
     this.#options = options;
-    this.#ticks = new Repeated(() => this.#tick(), TICK_MS, options.onTrouble);
+    this.#ticks = new PeriodicTask(() => this.#tick(), TICK_MS, options.onTrouble);
   }
 
   start(): void {
@@ -41,12 +41,12 @@ export class SecretChanges {
     const references = this.#options.references();
     for (const name of this.#seen.keys()) if (!references.has(name)) this.#seen.delete(name);
     const now = performance.now();
-    const lookedAt = (name: string) => this.#seen.get(name)?.at ?? Number.NEGATIVE_INFINITY;
-    const due = [...references.keys()].filter((name) => now - lookedAt(name) >= LOOK_EVERY_MS).sort((a, b) => lookedAt(a) - lookedAt(b));
-    await Promise.all(due.slice(0, MAX_LOOKS).map((name) => this.#look(name, references.get(name) ?? [], now)));
+    const checkedAt = (name: string) => this.#seen.get(name)?.at ?? Number.NEGATIVE_INFINITY;
+    const due = [...references.keys()].filter((name) => now - checkedAt(name) >= CHECK_INTERVAL_MS).sort((a, b) => checkedAt(a) - checkedAt(b));
+    await Promise.all(due.slice(0, MAX_LOOKS).map((name) => this.#check(name, references.get(name) ?? [], now)));
   }
 
-  async #look(name: string, functions: readonly string[], at: number): Promise<void> {
+  async #check(name: string, functions: readonly string[], at: number): Promise<void> {
     const known = this.#seen.get(name);
     // A look that fails is repeated like one that shows nothing new.
     const version = await this.#options.read(name).then(

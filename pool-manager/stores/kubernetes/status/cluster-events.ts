@@ -1,9 +1,9 @@
-import type { Kube } from "../../../kubernetes/client.ts";
+import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { PoolEvent } from "../../../pool/events.ts";
 import { GROUP, VERSION } from "../definitions/crds.ts";
 import { Unwritten } from "../unwritten.ts";
 
-/** One object gets one Event of a reason within this time; what else happened meanwhile is counted in the next. Milliseconds. */
+/** One object gets one Event of a reason within this time; what else happened meanwhile is counted in the next. */
 const EVERY_MS = 60_000;
 /** Events on their way to the API server; more than these are left out. */
 const MAX_PENDING = 20;
@@ -60,7 +60,7 @@ export function toldBy(event: PoolEvent): Told | null {
 const UNASKED = new Set(["failed", "suspect", "start-timeout", "unreachable", "orphaned", "misbound"]);
 
 export interface ClusterEventsOptions {
-  kube: Pick<Kube, "create" | "namespace">;
+  kube: Pick<KubeClient, "create" | "namespace">;
   /** Uid of the resource that an Event is about; null: there is none, and nobody would find the Event. */
   uidOf(subject: Subject): string | null;
   now(): number;

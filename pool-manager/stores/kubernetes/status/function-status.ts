@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { FunctionRecord } from "../../../functions/function.ts";
 import { isRolling, percentOf } from "../../../functions/rollout.ts";
-import { type FunctionResource, type FunctionStatus, recordOf, statusOf } from "../function-resource.ts";
+import { type FunctionResource, type FunctionStatus, resourceRecordOf, statusOf } from "../function-resource.ts";
 import { dropped } from "../notices.ts";
 import { type Condition, withCondition } from "./conditions.ts";
 
@@ -15,7 +15,7 @@ export function withRecord(status: FunctionStatus | undefined, record: FunctionR
 
 /** Fields in which a resource's status says something else than the record. */
 export function differences(record: FunctionRecord, resource: FunctionResource): string[] {
-  const seen = recordOf(resource);
+  const seen = resourceRecordOf(resource);
   const said: FunctionStatus = seen ? statusOf(seen) : (resource.status ?? {});
   const fields = Object.entries(statusOf(record)) as [keyof FunctionStatus, unknown][];
   return fields.filter(([field, value]) => !isDeepStrictEqual(bare(value), bare(said[field]))).map(([field]) => field);

@@ -2,10 +2,10 @@ import type { FunctionRecord } from "../../../functions/function.ts";
 import type { FunctionResource } from "../function-resource.ts";
 import { differences } from "./function-status.ts";
 
-/** What differs is looked at again after this: what writes it may only not have ended. Then after longer and longer. Milliseconds. */
+/** What differs is looked at again after this: what writes it may only not have ended. Then after longer and longer. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
-/** Nobody has changed it for this long: the next change is told anew, and put right as soon as the first. Milliseconds. */
+/** Nobody has changed it for this long: the next change is told anew, and put right as soon as the first. */
 const QUIET_MS = 300_000;
 
 /** A function, and the resource that stands for it. */

@@ -1,14 +1,14 @@
 import pLimit from "p-limit";
-import { Repeated } from "../../../async/periodic-task.ts";
+import { PeriodicTask } from "../../../async/periodic-task.ts";
 import type { FunctionRegistry } from "../../../functions/registry.ts";
 import { isFree } from "../../../pool/decide/plan.ts";
 import type { Pools } from "../../../pool/pools.ts";
 import type { Reconciler } from "../../../pool/reconciler.ts";
 import type { FunctionResources } from "../function-resources.ts";
 import type { PoolResources } from "../pool-resources.ts";
-import type { Failures } from "../write-failures.ts";
+import type { WriteFailureReport } from "../write-failures.ts";
 
-/** What is shown of functions and pools in their resources is at most this old. Milliseconds. */
+/** What is shown of functions and pools in their resources is at most this old. */
 const REPORT_EVERY_MS = 2000;
 /** A webhook may take seconds for each write. */
 const WRITES_AT_ONCE = 8;
@@ -19,24 +19,24 @@ export interface StatusSources {
   reconciler: Pick<Reconciler, "view" | "reports">;
   /** Where they are shown. */
   resources: { functions: Pick<FunctionResources, "report">; pools: Pick<PoolResources, "report"> };
-  failures: Failures;
+  failures: WriteFailureReport;
   /** Told why nothing is shown of functions or pools, once for each change of the reason, and null when something is again. */
   onTrouble(kind: "Function" | "Pool", message: string | null): void;
 }
 
 /** Shows how functions and pools are in their resources. What cannot be written now is written the next time; slow writes of functions hold up no pool. */
 export class StatusReports {
-  readonly #rounds: Repeated[];
+  readonly #rounds: PeriodicTask[];
 
   constructor(sources: StatusSources) {
     const { onTrouble } = sources;
     this.#rounds = [
-      new Repeated(
+      new PeriodicTask(
         () => reportFunctions(sources),
         REPORT_EVERY_MS,
         (message) => onTrouble("Function", message),
       ),
-      new Repeated(
+      new PeriodicTask(
         () => reportPools(sources),
         REPORT_EVERY_MS,
         (message) => onTrouble("Pool", message),

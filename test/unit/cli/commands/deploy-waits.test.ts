@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loaded } from "../../../../cli/commands/deploy/loaded.ts";
 import { CliError } from "../../../../cli/errors.ts";
-import type { Api } from "../../../../cli/manage-client.ts";
+import type { ManageClient } from "../../../../cli/manage-client.ts";
 
 let said: string[];
 let asked: string[];
@@ -15,7 +15,7 @@ const lost = (code: string) => new CliError(code, code, "");
 const pending = { loaded: false, problems: ["pool node: 6 of 6 instances are busy"] };
 
 /** A pool manager that answers so; the last answer is given again and again, each after this time. */
-function managerWith(answers: unknown[], afterMs = 0): Api {
+function managerWith(answers: unknown[], afterMs = 0): ManageClient {
   const call = async (method: string, path: string) => {
     asked.push(`${method} ${path}`);
     await new Promise((resolve) => setTimeout(resolve, afterMs));
@@ -23,10 +23,10 @@ function managerWith(answers: unknown[], afterMs = 0): Api {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  return { call } as unknown as Api;
+  return { call } as unknown as ManageClient;
 }
 
-async function waits(api: Api, waitMs: number): Promise<unknown> {
+async function waits(api: ManageClient, waitMs: number): Promise<unknown> {
   const result = loaded(api, "shop", "r2", { waitMs, say: (text) => said.push(text) }).catch((error: CliError) => error.code);
   await vi.advanceTimersByTimeAsync(waitMs + 60_000);
   return result;

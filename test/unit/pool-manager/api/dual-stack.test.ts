@@ -3,7 +3,7 @@ import { createServer, get, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
-import { Front } from "../../../../pool-manager/api/listener.ts";
+import { ApiListener } from "../../../../pool-manager/api/listener.ts";
 import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../../router/start.ts";
 import { listenHost, ownHost, peerAddress } from "../../../../runtime-images/protocol/listen-host.ts";
@@ -49,7 +49,7 @@ test("a router that listens at :: is reached by both families, reaches instances
 });
 
 test("a manage API that listens at :: is reached by both families", async () => {
-  const front = await Front.listen("::", 0, (_req, res) => void res.end("here"));
+  const front = await ApiListener.listen("::", 0, (_req, res) => void res.end("here"));
   for (const host of LOOPBACKS) expect(await ask(host, front.port, "/")).toBe("here");
   await front.close();
 });

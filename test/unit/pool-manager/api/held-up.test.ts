@@ -6,7 +6,7 @@ import { httpUrl } from "../../../../pool-manager/client/address.ts";
 import { ManagerClient } from "../../../../pool-manager/client/client.ts";
 import type { DemandReport, LoadFailure, TableChange, TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { type Router, startRouter } from "../../../../router/start.ts";
-import { Wire } from "../../../../router/upstream/http1-connection.ts";
+import { Http1Connection } from "../../../../router/upstream/http1-connection.ts";
 import { sleep, until } from "../../../helpers/berth.ts";
 import { routerConfig } from "../../../helpers/router-config.ts";
 
@@ -154,7 +154,7 @@ describe("a router that was held up", () => {
 
   test("has the connection that was taken meanwhile", async () => {
     const said = await new Promise((resolve) => {
-      const wire = new Wire(
+      const wire = new Http1Connection(
         "127.0.0.1",
         port,
         () => {},

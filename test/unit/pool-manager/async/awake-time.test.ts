@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
-import { lookedTime } from "../../../../pool-manager/async/awake-time.ts";
+import { awakeTime } from "../../../../pool-manager/async/awake-time.ts";
 
 /** A process whose time passes by hand: `run` with ticks, `stop` without. */
 function process(): { now: () => number; run: (ms: number) => void; stop: (ms: number) => void; gaps: number[] } {
   let at = 1000;
-  let look = () => {};
-  const time = lookedTime(
+  let check = () => {};
+  const time = awakeTime(
     () => at,
     (tick) => {
-      look = tick;
+      check = tick;
     },
   );
   const gaps: number[] = [];
@@ -17,7 +17,7 @@ function process(): { now: () => number; run: (ms: number) => void; stop: (ms: n
   const run = (ms: number) => {
     for (let passed = 0; passed < ms; passed += 500) {
       at += 500;
-      look();
+      check();
     }
   };
   const stop = (ms: number) => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Repeated } from "../../../../pool-manager/async/periodic-task.ts";
+import { PeriodicTask } from "../../../../pool-manager/async/periodic-task.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -12,7 +12,7 @@ test("work that throws or rejects is told once for each reason, goes on, and is 
   const troubles: (string | null)[] = [];
   let work: () => Promise<void> = async () => {};
   let rounds = 0;
-  const repeated = new Repeated(
+  const repeated = new PeriodicTask(
     () => {
       rounds++;
       return work();
@@ -40,7 +40,7 @@ test("work that throws or rejects is told once for each reason, goes on, and is 
 
 test("a round is over before the next one begins, and one that is under way at the end is the last", async () => {
   let [running, most, rounds] = [0, 0, 0];
-  const repeated = new Repeated(
+  const repeated = new PeriodicTask(
     async () => {
       rounds++;
       most = Math.max(most, ++running);

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { SharedLock } from "../../../../pool-manager/async/read-write-lock.ts";
+import { ReadWriteLock } from "../../../../pool-manager/async/read-write-lock.ts";
 
 test("shared work runs together, exclusive work alone, in the order of arrival", async () => {
-  const lock = new SharedLock();
+  const lock = new ReadWriteLock();
   const log: string[] = [];
   const ends: (() => void)[] = [];
   const work = (name: string) => () => {

@@ -4,7 +4,7 @@ import { type FunctionRecord, MAX_REVISIONS, type Revision, type Rollout, type R
 import { activated, formerHistory, rollbackTarget, wentBack } from "../../../../pool-manager/functions/history.ts";
 import { atOnce, declared, deployed, retained } from "../../../../pool-manager/functions/revisions.ts";
 import { advance, begin, type Evidence, end, movedAt, paceOf, STALLED_MS, targetOf } from "../../../../pool-manager/functions/rollout.ts";
-import { type Counts, Outcomes } from "../../../../pool-manager/pool/observe/invocation-outcomes.ts";
+import { type Counts, InvocationOutcomes } from "../../../../pool-manager/pool/observe/invocation-outcomes.ts";
 
 const policy: RolloutPolicy = { steps: [1, "50%"], intervalMs: 1000, parallel: 2, maxErrors: 5 };
 const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
@@ -30,28 +30,28 @@ describe("a rollout of ten instances by 1, 50 %, all, two at a time", () => {
   test("gives shares that the instances carry, watches each step, and ends with the new revision active", () => {
     let now = begun();
     const path: string[] = [];
-    const look = (ready: number, heldMs = 0) => {
+    const check = (ready: number, heldMs = 0) => {
       now = { ...now, ...advance(now, policy, seen({ ready, heldMs })) };
       path.push(`${now.traffic.split.r2 ?? "-"}${now.rollout?.watching ? " watched" : ""}`);
     };
-    look(0);
-    look(1);
-    look(1);
-    look(1, 999);
-    look(1, 1000);
-    look(1);
-    look(2);
-    look(3);
-    look(5);
-    look(5);
-    look(5, 1000);
-    look(5);
-    look(7);
-    look(9);
-    look(9);
-    look(10);
+    check(0);
+    check(1);
+    check(1);
+    check(1, 999);
+    check(1, 1000);
+    check(1);
+    check(2);
+    check(3);
+    check(5);
+    check(5);
+    check(5, 1000);
+    check(5);
+    check(7);
+    check(9);
+    check(9);
+    check(10);
     expect(now.rollout).toMatchObject({ step: 2, watching: true, state: "rolling" });
-    look(10, 1000);
+    check(10, 1000);
     expect(path).toEqual("0,10,10 watched,10 watched,10,30,30,50,50 watched,50 watched,50,70,90,100,100,100 watched,-".split(","));
     expect(now).toMatchObject({ active: "r2", traffic: { split: {}, aliases: { a: "r1" } }, rollout: { state: "complete" } });
   });
@@ -250,8 +250,8 @@ describe("a rollback goes", () => {
 });
 
 /** What a pool manager that leads from 1000 on hears; times in milliseconds. */
-function heard(): { outcomes: Outcomes; hear: (router: string, counts: Counts, countedMs?: number) => void } {
-  const outcomes = new Outcomes(1000);
+function heard(): { outcomes: InvocationOutcomes; hear: (router: string, counts: Counts, countedMs?: number) => void } {
+  const outcomes = new InvocationOutcomes(1000);
   let now = 2000;
   const hear = (router: string, counts: Counts, countedMs?: number) => {
     const entry = { key: "u@r2", revision: "r2", waiting: 0, inFlight: 0, oldestWaitMs: 0, instances: [], ...counts };

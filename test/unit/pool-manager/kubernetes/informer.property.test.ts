@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Change, Reflector } from "../../../../pool-manager/kubernetes/informer.ts";
+import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer.ts";
 import type { KubeObject } from "../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { ApiError, internalError, tooManyRequests } from "../../../kubernetes/api/api-error.ts";
 import type { Effect, Where } from "../../../kubernetes/api/faults.ts";
@@ -9,10 +9,10 @@ import { VirtualTime } from "../../../kubernetes/virtual-time.ts";
 
 const PATH = "/api/v1/namespaces/berth/configmaps";
 const NAMES = ["a", "b", "c"];
-/** After so much time without faults everything is known: the reflector lists anew every five minutes. Milliseconds. */
+/** After so much time without faults everything is known: the reflector lists anew every five minutes. */
 const CALM_MS = 400_000;
 
-/** On a cluster something is always written: versions rise. Milliseconds. */
+/** On a cluster something is always written: versions rise. */
 const BEAT_MS = 5000;
 
 const name = fc.constantFrom(...NAMES);
@@ -47,13 +47,13 @@ class World {
   readonly cluster = new MemoryCluster();
   /** What somebody who only hears of changes believes to be there. */
   readonly heard = new Map<string, string>();
-  readonly reflector: Reflector<KubeObject>;
+  readonly reflector: Informer<KubeObject>;
   readonly #time: VirtualTime;
   #backup = this.cluster.store.snapshot();
 
   constructor(time: VirtualTime) {
     this.#time = time;
-    this.reflector = new Reflector<KubeObject>(this.cluster.connect("manager"), PATH, "watched=yes", (change) => this.#hear(change));
+    this.reflector = new Informer<KubeObject>(this.cluster.connect("manager"), PATH, "watched=yes", (change) => this.#hear(change));
   }
 
   async do(step: Step): Promise<void> {

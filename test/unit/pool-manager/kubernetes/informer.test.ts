@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
-import { type Change, Reflector } from "../../../../pool-manager/kubernetes/informer.ts";
+import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer.ts";
 import type { KubeObject } from "../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { unreachable, WatchedServer } from "../../../helpers/watched-server.ts";
 
 let server: WatchedServer;
-let reflector: Reflector<KubeObject>;
+let reflector: Informer<KubeObject>;
 let changes: string[];
 let resets: number;
 
@@ -18,7 +18,7 @@ beforeEach(async () => {
   server = new WatchedServer();
   changes = [];
   resets = 0;
-  reflector = new Reflector(server, "/things", "", (change) => changes.push(told(change)));
+  reflector = new Informer(server, "/things", "", (change) => changes.push(told(change)));
   reflector.onHistoryReset = () => resets++;
   server.put("a");
   server.put("b");
@@ -187,7 +187,7 @@ describe("a first listing", () => {
   const begun = (error: KubeError) => {
     reflector.close();
     server.refusal = error;
-    reflector = new Reflector(server, "/v1/things", "", () => {});
+    reflector = new Informer(server, "/v1/things", "", () => {});
     const told: string[] = [];
     server.onListing = (plural, message) => told.push(`${plural}: ${message}`);
     const ended = reflector.start().then(

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { ControlClient } from "../../../../pool-manager/platform/control-client.ts";
-import { silences } from "../../../../pool-manager/platform/silence-detector.ts";
+import { silenceDetector } from "../../../../pool-manager/platform/silence-detector.ts";
 import { createIdentity } from "../../../../runtime-images/node/supervisor/certificate.ts";
 import type { ControlLine, LoadOrder } from "../../../../runtime-images/protocol/messages.ts";
 import { until } from "../../../helpers/berth.ts";
@@ -46,15 +46,15 @@ function followed(client: ControlClient): { lines: ControlLine[]; ends: (string 
 
 describe("an event stream", () => {
   test("of an instance that does not say that it beats may be silent", async () => {
-    const before = silences().size;
+    const before = silenceDetector().size;
     const { client } = await answering((_req, res) => res.write('{"log":"a"}\n'));
     const { lines, ends } = followed(client);
     await until(() => lines.length === 1, "it is followed");
-    expect([silences().size - before, ends]).toEqual([0, []]);
+    expect([silenceDetector().size - before, ends]).toEqual([0, []]);
   });
 
   test("of one that beats is watched, and its beats are nobody else's", async () => {
-    const before = silences().size;
+    const before = silenceDetector().size;
     const { client } = await answering((req, res) => {
       expect(req.url).toBe("/v1/events?beats=1");
       res.writeHead(200, { "x-berth-beat": 50 });
@@ -62,9 +62,9 @@ describe("an event stream", () => {
     });
     const { lines, ends } = followed(client);
     await until(() => lines.length === 1, "it is followed");
-    expect([lines, silences().size - before]).toEqual([[{ log: "a" }], 1]);
+    expect([lines, silenceDetector().size - before]).toEqual([[{ log: "a" }], 1]);
     await until(() => ends.length > 0, "its silence is noticed");
-    expect([ends, silences().size - before]).toEqual([["silent for 0.2 s"], 0]);
+    expect([ends, silenceDetector().size - before]).toEqual([["silent for 0.2 s"], 0]);
   });
 
   test.each(["nonsense", "null", "7"])("ends at a line that is %s", async (text) => {

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { Silences } from "../../../../pool-manager/platform/silence-detector.ts";
+import { SilenceDetector } from "../../../../pool-manager/platform/silence-detector.ts";
 
 function clock() {
   let now = 1000;
-  const silences = new Silences(() => now);
+  const silences = new SilenceDetector(() => now);
   const silent: string[] = [];
   const pass = (ms: number) => {
     now += ms;
-    silences.look();
+    silences.check();
   };
   return { silences, silent, pass, stall: (ms: number) => (now += ms) };
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { realClock } from "../../../../pool-manager/async/clock.ts";
 import type { FunctionRecord, Rollout } from "../../../../pool-manager/functions/function.ts";
 import { begin } from "../../../../pool-manager/functions/rollout.ts";
-import { type LoadVerdict, Trials } from "../../../../pool-manager/pool/load-trials.ts";
+import { LoadTrials, type LoadVerdict } from "../../../../pool-manager/pool/load-trials.ts";
 
 const revisions = ["r1", "r2", "r3"].map((id) => ({ id }));
 const plain = { uid: "u", name: "f", active: "r1", traffic: { split: { r3: 0 }, aliases: {} }, rollout: null, revisions } as unknown as FunctionRecord;
@@ -10,12 +10,12 @@ const plain = { uid: "u", name: "f", active: "r1", traffic: { split: { r3: 0 }, 
 let record: FunctionRecord | undefined;
 let ready: Map<string, { status: "True" | "False"; reason: string; message: string }>;
 let begun: string[];
-let trials: Trials;
+let trials: LoadTrials;
 
 beforeEach(() => {
   vi.useFakeTimers();
   [record, ready, begun] = [plain, new Map(), []];
-  trials = new Trials({
+  trials = new LoadTrials({
     clock: { ...realClock, now: () => Date.now() },
     recordOf: () => record,
     readiness: () => (_uid, revision) => ready.get(revision) ?? { status: "Unknown", reason: "Idle", message: "" },

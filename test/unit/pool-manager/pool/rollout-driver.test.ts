@@ -5,7 +5,7 @@ import type { FunctionRecord } from "../../../../pool-manager/functions/function
 import { begin } from "../../../../pool-manager/functions/rollout.ts";
 import { Attempts } from "../../../../pool-manager/pool/act/attempts.ts";
 import type { PoolEvent } from "../../../../pool-manager/pool/events.ts";
-import { Rollouts } from "../../../../pool-manager/pool/rollout-driver.ts";
+import { RolloutDriver } from "../../../../pool-manager/pool/rollout-driver.ts";
 
 const policy = { steps: [1], intervalMs: 1000, parallel: 1, maxErrors: 5 };
 const before = { uid: "u", name: "f", runtime: "node", active: "r1", latest: "r2", traffic: { split: {}, aliases: {} }, rolloutPolicy: policy };
@@ -13,7 +13,7 @@ const before = { uid: "u", name: "f", runtime: "node", active: "r1", latest: "r2
 let record: FunctionRecord;
 let events: PoolEvent[];
 let tries: number;
-let rollouts: Rollouts;
+let rollouts: RolloutDriver;
 let failure: Error | null;
 /** What is seen of the revision that takes over. */
 let seen: () => object;
@@ -33,7 +33,7 @@ beforeEach(() => {
   const clock = processClock();
   attempts = new Attempts({ clock, onEvent });
   const rolling = () => (record.rollout?.state === "rolling" ? [record] : []);
-  rollouts = new Rollouts({ functions: { rolling, progress }, look: () => seen() as never, clock, onEvent, attempts });
+  rollouts = new RolloutDriver({ functions: { rolling, progress }, check: () => seen() as never, clock, onEvent, attempts });
   rollouts.start();
 });
 afterEach(() => {

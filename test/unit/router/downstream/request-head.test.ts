@@ -3,11 +3,11 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseWhole, type WholeRequest } from "../../../../router/downstream/request-head.ts";
+import { parseRequest, type WholeRequest } from "../../../../router/downstream/request-head.ts";
 
 const MAX_HEAD = 16 * 1024;
 const MAX_BODY = 64 * 1024;
-const parse = (text: string) => parseWhole(Buffer.from(text, "latin1"), MAX_HEAD, MAX_BODY);
+const parse = (text: string) => parseRequest(Buffer.from(text, "latin1"), MAX_HEAD, MAX_BODY);
 const GET = "GET /a?b HTTP/1.1\r\nHost: x\r\n";
 
 describe("a whole, plain request", () => {
@@ -116,7 +116,7 @@ describe("beside the full parser", () => {
     let accepted = 0;
     await fc.assert(
       fc.asyncProperty(fc.oneof(mutated, built), async (bytes) => {
-        const whole = parseWhole(bytes, MAX_HEAD, MAX_BODY);
+        const whole = parseRequest(bytes, MAX_HEAD, MAX_BODY);
         if (!whole) return;
         accepted += 1;
         const { method, url, rawHeaders, body } = whole;

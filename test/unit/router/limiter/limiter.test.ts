@@ -151,7 +151,7 @@ test("whoever has waited in vain is told why no instance can come, where that is
     const waits = waiter();
     limiter.acquire(waits);
     now = fn.queueTimeoutMs;
-    limiter.look();
+    limiter.check();
     return [waits.error?.code, waits.error?.status, waits.error?.message];
   };
   expect(answer(null)).toEqual(["QUEUE_TIMEOUT", 504, "no instance of f was free within 1000 ms (queueTimeout)"]);
@@ -191,6 +191,6 @@ test("an invocation that an instance takes for another's goes elsewhere or waits
   expect(later.map(({ reservation }) => reservation !== null)).toEqual([true, true, true, true]);
   later[0]?.reservation?.release();
   now = 1001;
-  made.look();
+  made.check();
   expect(lone.reservation).not.toBeNull();
 });

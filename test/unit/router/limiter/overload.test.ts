@@ -40,11 +40,11 @@ class Busy {
   constructor(queueDepth: number) {
     this.#limiter = new Limiter(functionOf(queueDepth), this.time.now, () => {});
     this.#limiter.update(functionOf(queueDepth));
-    const look = () => {
-      this.#limiter.look();
-      this.time.after(10, look);
+    const check = () => {
+      this.#limiter.check();
+      this.time.after(10, check);
     };
-    look();
+    check();
   }
 
   invoke(): void {

@@ -104,7 +104,7 @@ describe("where no instance is there", () => {
     invoke();
     expect(named()).toBe(7);
     now += 23_000;
-    limiter.look();
+    limiter.check();
     expect([refused.at(-1)?.code, named()]).toEqual(["QUEUE_TIMEOUT", 30]);
   });
 });
@@ -115,7 +115,7 @@ describe("who has waited too long is told when those behind it will have been se
     invoke();
     invoke();
     now += 30_000;
-    limiter.look();
+    limiter.check();
     expect([refused[0]?.code, named()]).toEqual(["QUEUE_TIMEOUT", 30]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseNetwork, Trust } from "../../../../router/downstream/trusted-proxies.ts";
+import { parseNetwork, TrustedProxies } from "../../../../router/downstream/trusted-proxies.ts";
 import { publicUrlHeaders } from "../../../../router/proxy/public-url.ts";
 
 describe("a function's public URL", () => {
@@ -28,10 +28,10 @@ describe("a function's public URL", () => {
 });
 
 describe("trusted proxies", () => {
-  const trust = new Trust(["10.1.0.0/16", "192.168.1.7", "fd00::/8"]);
+  const trust = new TrustedProxies(["10.1.0.0/16", "192.168.1.7", "fd00::/8"]);
   test.each(["10.1.255.3", "192.168.1.7", "::ffff:10.1.0.1", "fd12::1"])("%s is one", (address) => expect(trust.has(address)).toBe(true));
   test.each(["10.2.0.1", "192.168.1.8", "::ffff:10.2.0.1", "fe80::1", "", "unknown"])("%s is none", (address) => expect(trust.has(address)).toBe(false));
-  test("none are trusted where none are named", () => expect(new Trust([]).has("127.0.0.1")).toBe(false));
+  test("none are trusted where none are named", () => expect(new TrustedProxies([]).has("127.0.0.1")).toBe(false));
 
   test.each(["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "::/129", "10.0.0", "host.example", "10.0.0.0/-1", "1.2.3.4/ 8"])("%j is no network", (text) => {
     expect(parseNetwork(text)).toBeNull();

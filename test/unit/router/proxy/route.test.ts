@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Exchange } from "../../../../router/downstream/exchange.ts";
-import { routeOf } from "../../../../router/proxy/target.ts";
+import { invocationTargetOf } from "../../../../router/proxy/target.ts";
 
 const route = (url: string, host = "", headers: Record<string, string> = {}) =>
-  routeOf({ url, host, header: (name: string) => headers[name] } as unknown as Exchange, "fn.test");
+  invocationTargetOf({ url, host, header: (name: string) => headers[name] } as unknown as Exchange, "fn.test");
 
 test.each([
   ["/function/hello", "hello", null, "/"],

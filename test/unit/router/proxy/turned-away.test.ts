@@ -6,7 +6,7 @@ import type { PoolManagerLink, TableFunction } from "../../../../pool-manager/cl
 import { startRouter } from "../../../../router/start.ts";
 import { routerConfig } from "../../../helpers/router-config.ts";
 
-/** How long nothing listens. Milliseconds. */
+/** How long nothing listens. */
 const AWAY_MS = 300;
 /** An instance rests for a second after most refusals, so that many tries need many instances. */
 const INSTANCES = 40;

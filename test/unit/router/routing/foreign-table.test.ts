@@ -9,7 +9,7 @@ import { parseChange, parseSaved } from "../../../../pool-manager/client/parse.t
 import type { TableSnapshots } from "../../../../pool-manager/client/snapshot.ts";
 import { SnapshotLink } from "../../../../pool-manager/client/snapshot-link.ts";
 import { RouterMetrics } from "../../../../router/metrics.ts";
-import { Functions } from "../../../../router/routing/served-revisions.ts";
+import { ServedRevisions } from "../../../../router/routing/served-revisions.ts";
 import { routerConfig } from "../../../helpers/router-config.ts";
 
 const SELF = { id: "r", host: "127.0.0.1", port: 1 };
@@ -45,8 +45,8 @@ async function somebody(...texts: string[]): Promise<{ url: string; streams: num
 }
 
 /** A router's functions, and what its link has told. */
-function follow(link: PoolManagerLink): { functions: Functions; told: TableChange[] } {
-  const functions = new Functions("r", new RouterMetrics(), null, routerConfig());
+function follow(link: PoolManagerLink): { functions: ServedRevisions; told: TableChange[] } {
+  const functions = new ServedRevisions("r", new RouterMetrics(), null, routerConfig());
   const told: TableChange[] = [];
   functions.follow({
     subscribe: (listener) =>

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
 import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
-import { Standing, UNHEARD_MS } from "../../../../router/routing/readiness.ts";
+import { RouterReadiness, UNHEARD_MS } from "../../../../router/routing/readiness.ts";
 import { Table } from "../../../../router/routing/table.ts";
 
 const endpoint = (port: number): Endpoint => ({
@@ -36,31 +36,31 @@ test.each([
   [false, UNHEARD_MS, false, true],
 ])("heard: %s, %i ms later, reaches an instance: %s → stranded: %s", async (heard, ms, reached, stranded) => {
   const { time, table, snapshot, lost } = tableOf([endpoint(1)]);
-  const standing = new Standing({ table, say: () => {}, reach: async () => reached });
+  const standing = new RouterReadiness({ table, say: () => {}, reach: async () => reached });
   snapshot();
   if (!heard) lost();
   time.now += ms;
-  await standing.look();
+  await standing.check();
   expect(standing.isStranded).toBe(stranded);
 });
 
 test("without any instance it is stranded; the first word of a pool manager ends that; each change is told once, with its reason", async () => {
   const { time, table, snapshot, lost } = tableOf([]);
   const said: string[] = [];
-  const standing = new Standing({ table, say: (line) => said.push(line) });
+  const standing = new RouterReadiness({ table, say: (line) => said.push(line) });
   snapshot();
   lost();
   for (let i = 0; i < 5; i++) {
     time.now += UNHEARD_MS;
     // Each further try fails too.
     lost();
-    await standing.look();
+    await standing.check();
     expect(standing.isStranded).toBe(true);
   }
   snapshot();
-  await standing.look();
+  await standing.check();
   expect(standing.isStranded).toBe(false);
-  await standing.look();
+  await standing.check();
   expect(said).toEqual([
     "the pool manager has not been heard for 30 s (connect ECONNREFUSED): instances that are known go on serving",
     "none of the 0 instances that are known can be reached either: not ready",
@@ -75,19 +75,19 @@ test("an instance counts that takes a connection, though many others do not", as
   const dead = Array.from({ length: 40 }, (_, i) => endpoint(i + 1));
   const { time, table, snapshot, lost } = tableOf([...dead, endpoint(port)]);
   const said: string[] = [];
-  const standing = new Standing({ table, say: (line) => said.push(line) });
+  const standing = new RouterReadiness({ table, say: (line) => said.push(line) });
   snapshot();
   lost();
   time.now = UNHEARD_MS;
-  await standing.look();
+  await standing.check();
   expect(standing.isStranded).toBe(false);
   server.close();
   await once(server, "close");
-  await standing.look();
+  await standing.check();
   expect(standing.isStranded).toBe(true);
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
-  await standing.look();
+  await standing.check();
   expect([standing.isStranded, said.at(-1)]).toEqual([false, "an instance can be reached again: ready"]);
   server.close();
 });

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Split } from "../../../../router/routing/traffic-split.ts";
+import { TrafficSplit } from "../../../../router/routing/traffic-split.ts";
 
 // I13
 test("after any number of invocations each revision has its share, within one of each other share", () => {
   const percents = fc.array(fc.integer({ min: 0, max: 100 }), { maxLength: 5 }).filter((all) => all.reduce((sum, percent) => sum + percent, 0) <= 100);
   fc.assert(
     fc.property(percents, (all) => {
-      const split = new Split(all.map((percent, i) => ({ revision: `r${i}`, percent })));
+      const split = new TrafficSplit(all.map((percent, i) => ({ revision: `r${i}`, percent })));
       const counts = new Map<string | null, number>();
       for (let n = 1; n <= 500; n++) {
         const revision = split.next();
@@ -21,11 +21,11 @@ test("after any number of invocations each revision has its share, within one of
 });
 
 test("a share of 10 is every tenth, and the same shares go on where they were", () => {
-  const split = new Split([{ revision: "r2", percent: 10 }]);
+  const split = new TrafficSplit([{ revision: "r2", percent: 10 }]);
   const first = Array.from({ length: 5 }, () => split.next());
   const same = split.with([{ revision: "r2", percent: 10 }]);
   const rest = Array.from({ length: 15 }, () => same.next());
   expect([...first, ...rest].filter((revision) => revision === "r2")).toHaveLength(2);
   expect(split.with([{ revision: "r2", percent: 20 }])).not.toBe(split);
-  expect(new Split([]).next()).toBeNull();
+  expect(new TrafficSplit([]).next()).toBeNull();
 });

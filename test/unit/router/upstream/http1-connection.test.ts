@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { Chunks } from "../../../../router/upstream/chunked-body.ts";
-import { Wires } from "../../../../router/upstream/connection-pool.ts";
-import type { WireHandler } from "../../../../router/upstream/http1-connection.ts";
+import { ChunkedBody } from "../../../../router/upstream/chunked-body.ts";
+import { ConnectionPool } from "../../../../router/upstream/connection-pool.ts";
+import type { ResponseHandler } from "../../../../router/upstream/http1-connection.ts";
 import { parseHead } from "../../../../router/upstream/response-head.ts";
 
 describe("the head of a response", () => {
@@ -46,7 +46,7 @@ describe("the head of a response", () => {
 
 /** The body and what is left, when the bytes come in these pieces. */
 function readAll(bytes: Buffer, cuts: readonly number[]): { body: string; left: string; done: boolean } {
-  const chunks = new Chunks();
+  const chunks = new ChunkedBody();
   let body = "";
   let left = "";
   const edges = [...new Set([0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length])].sort((a, b) => a - b);
@@ -87,7 +87,7 @@ describe("a chunked body", () => {
 
 describe("connections to an instance", () => {
   let server: Server;
-  let wires: Wires;
+  let wires: ConnectionPool;
   const sockets: Socket[] = [];
   const requests: string[] = [];
   afterEach(() => {
@@ -113,13 +113,13 @@ describe("connections to an instance", () => {
       });
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
-    wires = new Wires("127.0.0.1", (server.address() as { port: number }).port);
+    wires = new ConnectionPool("127.0.0.1", (server.address() as { port: number }).port);
   }
 
   function send(body: Buffer | null = null, isHead = false, upgrade = false): Promise<string> {
     return new Promise((resolve) => {
       let text = "";
-      const handler: WireHandler = {
+      const handler: ResponseHandler = {
         onConnect: () => {
           text += "sent ";
         },

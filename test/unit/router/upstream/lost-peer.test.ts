@@ -4,13 +4,13 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { createInterface, type Interface } from "node:readline";
 import { Readable } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
-import type { WireHandler } from "../../../../router/upstream/http1-connection.ts";
-import { PeerLostError, Probe } from "../../../../router/upstream/peer-probe.ts";
+import type { ResponseHandler } from "../../../../router/upstream/http1-connection.ts";
+import { PeerLostError, PeerProbe } from "../../../../router/upstream/peer-probe.ts";
 import { Upstreams } from "../../../../router/upstream/upstreams.ts";
 import { sleep } from "../../../helpers/berth.ts";
 
-/** Looks come faster than a router's own. Milliseconds. */
-const LOOK_MS = 50;
+/** Looks come faster than a router's own. */
+const CHECK_INTERVAL_MS = 50;
 
 /** Takes a few connections, answers /joined with an upgrade and /begun with a head, and else says nothing. */
 const SERVER = `
@@ -29,7 +29,7 @@ server.listen({ host: "127.0.0.1", port: 0, backlog: Number(process.argv[1]) }, 
 
 class Peer {
   readonly child: ChildProcess;
-  readonly upstreams = new Upstreams(LOOK_MS);
+  readonly upstreams = new Upstreams(CHECK_INTERVAL_MS);
   readonly address = { host: "127.0.0.1", port: 0 };
   readonly #lines: Interface;
   readonly #fillers: Socket[] = [];
@@ -53,7 +53,7 @@ class Peer {
   /** Sends a request, and resolves when it was taken. What becomes of it is in `events`. */
   async send(path: string, body: Readable | null = null): Promise<string[]> {
     const events: string[] = [];
-    const handler: WireHandler = {
+    const handler: ResponseHandler = {
       onConnect: () => {},
       onHeaders: (status) => events.push(String(status)) > 0,
       onJoin: (_text, _headers, socket) => {
@@ -116,7 +116,7 @@ describe("a peer that nothing answers for", () => {
     const streamed = peer.upstreams.get(peer.address);
     peer.upstreams.close(peer.address);
     await expect(once(connect(peer.address), "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
-    await new Promise((resolve) => setTimeout(resolve, 10 * LOOK_MS));
+    await new Promise((resolve) => setTimeout(resolve, 10 * CHECK_INTERVAL_MS));
     expect([last, streamed.unused]).toEqual([[], false]);
     peer.child.kill("SIGKILL");
     await expect.poll(() => last.length).toBe(1);
@@ -135,7 +135,7 @@ test("a peer whose process does nothing, but whose kernel answers, is not lost",
   peer = await Peer.start(100);
   const waits = await peer.send("/waits");
   peer.child.kill("SIGSTOP");
-  await new Promise((resolve) => setTimeout(resolve, 10 * LOOK_MS));
+  await new Promise((resolve) => setTimeout(resolve, 10 * CHECK_INTERVAL_MS));
   expect(waits).toEqual([]);
 });
 
@@ -150,16 +150,16 @@ test("a process that is busy for long is asked more rarely: what it has not take
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const probe = new Probe("127.0.0.1", (server.address() as AddressInfo).port);
+  const probe = new PeerProbe("127.0.0.1", (server.address() as AddressInfo).port);
   const asksOnce = async () => {
     const before = asked;
-    expect(probe.look()).toBe(false);
+    expect(probe.check()).toBe(false);
     await expect.poll(() => asked, { interval: 1 }).toBe(before + 1);
   };
   for (let i = 0; i < 300; i++) await asksOnce();
   for (let round = 0; round < 3; round++) {
     const before = asked;
-    for (let i = 0; i < 3; i++) expect(probe.look()).toBe(false);
+    for (let i = 0; i < 3; i++) expect(probe.check()).toBe(false);
     expect(asked).toBe(before);
     await asksOnce();
   }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { connectOver, type KruiseConfig, type KruiseSources } from "../../../../../pool-manager/platform/kruise/connect.ts";
-import { Leadership } from "../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
+import { LeaderElection } from "../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import { highestTerm } from "../../../../../pool-manager/platform/kruise/leader-election/terms.ts";
 import { KruiseCluster } from "../../../../kubernetes/kruise-cluster.ts";
 import { VirtualTime } from "../../../../kubernetes/virtual-time.ts";
@@ -43,7 +43,7 @@ test("a pool manager keeps the budgets while it leads, and lets go of the Lease 
       stop: new AbortController().signal,
       lead: (kube, isFirst) => {
         const told = { onLeader: nothing, onTrouble: nothing, onLost: (message: string) => (lost = message) };
-        return Leadership.acquire({ kube, holder: "a", url: "http://a", highestTerm: () => highestTerm(kube), isFirst, ...told, stop: sources.stop });
+        return LeaderElection.acquire({ kube, holder: "a", url: "http://a", highestTerm: () => highestTerm(kube), isFirst, ...told, stop: sources.stop });
       },
     };
     const { platform } = await connectOver(cluster.connect("manager"), CONFIG, sources);

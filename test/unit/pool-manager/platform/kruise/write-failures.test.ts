@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { Kube } from "../../../../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../../../../pool-manager/kubernetes/client.ts";
 import { KubeError } from "../../../../../pool-manager/kubernetes/error.ts";
 import { WriteFailures } from "../../../../../pool-manager/platform/kruise/write-failures.ts";
 
@@ -56,7 +56,7 @@ test("what somebody waits for is counted, and told by whoever waits", () => {
 test("the client tells of each write how it has ended", async () => {
   const answers = [201, 403];
   const transport = { send: async () => ({ status: answers.shift() ?? 0, headers: {}, body: Buffer.from('{"reason":"Forbidden","message":"no"}') }) };
-  const kube = Kube.over(transport as never, "n");
+  const kube = KubeClient.over(transport as never, "n");
   const ended: string[] = [];
   kube.onWritten = (purpose, path, error) => ended.push(`${purpose} ${path} ${error?.reason ?? "done"}`);
   await kube.create("/a", {}, "heal");

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { PlatformError } from "../../../../../pool-manager/platform/platform.ts";
-import { LeavingInstances } from "../../../../../pool-manager/pool/act/removal-progress.ts";
+import { RemovalProgress } from "../../../../../pool-manager/pool/act/removal-progress.ts";
 import { Rest } from "../../../../helpers/rest.ts";
 
 const at = (removing: boolean) => new Map([["a", { removing }]]);
 const never = () => false;
 
 test("an instance is deleted once its drain deadline is over, and again where that failed", () => {
-  const leaving = new LeavingInstances();
+  const leaving = new RemovalProgress();
   leaving.add("a", 1000, 0);
   expect(leaving.due(never, 1200)).toEqual([]);
   expect(leaving.due(() => true, 1200)).toEqual(["a"]);
@@ -20,14 +20,14 @@ test("an instance is deleted once its drain deadline is over, and again where th
 });
 
 test("a deletion that fails again and again is asked for less and less often, but at least every ten seconds", () => {
-  const leaving = new LeavingInstances();
+  const leaving = new RemovalProgress();
   leaving.add("a", 0, 0);
   const pauses = Array.from({ length: 9 }, () => leaving.failed("a", 0));
   expect(pauses).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
 });
 
 test("a deletion that the platform took and no longer shows is sent again", () => {
-  const leaving = new LeavingInstances();
+  const leaving = new RemovalProgress();
   leaving.add("a", 0, 0);
   leaving.sent("a");
   leaving.observe(at(false));
@@ -97,7 +97,7 @@ test("an instance whose drain was refused is drained again while the reason hold
 });
 
 test("an instance that cannot be told to drain is asked again and again, and deleted at its deadline if that is decided still", () => {
-  const leaving = new LeavingInstances();
+  const leaving = new RemovalProgress();
   leaving.add("a", 10_000, 0);
   expect(leaving.isRefused("a")).toBe(false);
   leaving.refused("a", 100);

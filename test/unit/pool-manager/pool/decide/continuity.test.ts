@@ -5,7 +5,7 @@ import { Rest } from "../../../../helpers/rest.ts";
 import { VirtualTime } from "../../../../simulation/time.ts";
 
 const SEEDS = Array.from({ length: 24 }, (_, n) => n + 1);
-/** Of `Rest`. Milliseconds. */
+/** Of `Rest`. */
 const START_TIMEOUT_MS = 10_000;
 
 /** A router tells of what runs on these, again and again. */

@@ -85,7 +85,7 @@ test("what a router used that has fallen silent is kept for an hour, and no long
   say("leaves", [used("c")], 0, true);
   const unsure = (now: number) => {
     say("heard", [used("a", 0, now)], now);
-    const told = missed.look(demand, now).map((event) => ("router" in event ? `${event.type} ${event.router}` : ""));
+    const told = missed.check(demand, now).map((event) => ("router" in event ? `${event.type} ${event.router}` : ""));
     return [[...demand.byInstance(now)].flatMap(([uid, use]) => (use.unsure ? [uid] : [])), told];
   };
   expect(unsure(2000)).toEqual([[], []]);

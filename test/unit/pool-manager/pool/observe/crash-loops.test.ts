@@ -94,16 +94,16 @@ async function looping(): Promise<{ rest: Rest; starts: number[]; table(): Table
   const starts: number[] = [];
   const known = new Set<string>();
   let crashes = true;
-  const look = () => {
+  const check = () => {
     for (const uid of rest.platform.uids()) {
       if (rest.platform.life(uid)?.echo().state !== "warm" || known.has(uid)) continue;
       known.add(uid);
       starts.push(rest.time.now());
       if (crashes) rest.time.after(150, () => crashes && rest.platform.crash(uid));
     }
-    rest.time.after(10, look);
+    rest.time.after(10, check);
   };
-  look();
+  check();
   const mend = () => {
     crashes = false;
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Instance } from "../../../../../pool-manager/platform/platform.ts";
-import { DOUBT_MS } from "../../../../../pool-manager/pool/observe/plausibility.ts";
+import { PLAUSIBLE_AFTER_MS } from "../../../../../pool-manager/pool/observe/plausibility.ts";
 import { type Forge, Rest } from "../../../../helpers/rest.ts";
 
 const first = (count: number, real: ReadonlyMap<string, Instance>) => new Map([...real].slice(0, count));
@@ -43,7 +43,7 @@ describe("a forged observation removes and changes nothing, and is told once", (
     await rest.pass(2000);
     rest.forge = null;
     await rest.deploy("two");
-    await rest.pass(DOUBT_MS - 5000);
+    await rest.pass(PLAUSIBLE_AFTER_MS - 5000);
     expect(rest.harm).toEqual([]);
     await rest.pass(20_000);
     expect(rest.reconciler.doubtOf("node")).toBeNull();

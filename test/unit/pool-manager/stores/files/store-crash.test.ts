@@ -6,12 +6,12 @@ import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { manifestOf } from "../../../../../pool-manager/functions/revisions.ts";
 import { Pools } from "../../../../../pool-manager/pool/pools.ts";
-import { FileStore } from "../../../../../pool-manager/stores/files/function-files.ts";
+import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 import { PoolFiles } from "../../../../../pool-manager/stores/files/pool-files.ts";
 
 /** What a registry shows of its functions, without what differs from run to run. */
 async function read(stateDir: string): Promise<string> {
-  const functions = (await new FileStore(stateDir).load()).map(({ record, secrets }) => {
+  const functions = (await new FunctionFiles(stateDir).load()).map(({ record, secrets }) => {
     // Every secret that a revision names is there.
     for (const revision of record.revisions) expect(Object.keys(secrets[revision.id] ?? {}).sort()).toEqual(revision.secretNames);
     const { env, secrets: own } = manifestOf(record, secrets[record.active] ?? {});

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../../../../pool-manager/functions/registry.ts";
 import { type FileOps, realFiles } from "../../../../../pool-manager/stores/files/file-set.ts";
-import { FileStore } from "../../../../../pool-manager/stores/files/function-files.ts";
+import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 
 /** Writes to disk, each with the directory that it was in. */
 function counted(): { ops: FileOps; writes: string[] } {
@@ -27,7 +27,7 @@ function counted(): { ops: FileOps; writes: string[] } {
 
 async function registryIn(dir: string, ops: FileOps): Promise<FunctionRegistry> {
   const registry = new FunctionRegistry(
-    new FileStore(dir, ops),
+    new FunctionFiles(dir, ops),
     async () => "image",
     () => {},
   );

@@ -8,7 +8,7 @@ import * as yaml from "yaml";
 import type { FunctionRecord } from "../../../../../pool-manager/functions/function.ts";
 import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../../../../pool-manager/functions/registry.ts";
-import { FileStore } from "../../../../../pool-manager/stores/files/function-files.ts";
+import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 
 /** What `import … from "node:fs/promises"` shows, once it was synchronized. */
 const files = createRequire(import.meta.url)("node:fs/promises") as typeof fs;
@@ -20,7 +20,7 @@ let written: FunctionRecord[];
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const registry = new FunctionRegistry(
-    new FileStore(dir),
+    new FunctionFiles(dir),
     async () => "image",
     () => {},
   );
@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 
 async function loaded(): Promise<FunctionRecord[]> {
-  const records = (await new FileStore(dir).load()).map(({ record }) => record);
+  const records = (await new FunctionFiles(dir).load()).map(({ record }) => record);
   return records.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -82,7 +82,7 @@ test("what is nested more deeply than a record can be is set aside, JSON and YAM
   ] as const) {
     writeFileSync(join(dir, "functions", `${name}.yaml`), text);
   }
-  const store = new FileStore(dir);
+  const store = new FunctionFiles(dir);
   expect((await store.load()).length).toBe(FUNCTIONS - 2);
   const reason = "it is nested more than 32 times";
   expect(store.damaged.map((one) => ({ file: one.file, reason: one.reason }))).toEqual(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { FunctionRecord, Revision } from "../../../../../pool-manager/functions/function.ts";
 import { structural } from "../../../../../pool-manager/stores/kubernetes/definitions/crds.ts";
-import { ownedFields, recordOf, specOf, statusOf, toApply } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
+import { ownedFields, resourceRecordOf, resourceSpecOf, statusOf, toApply } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { withCondition } from "../../../../../pool-manager/stores/kubernetes/status/conditions.ts";
 
 const revision = (id: string, concurrency: number): Revision => ({
@@ -37,12 +37,12 @@ const metadata = { name: "f", uid: "u", resourceVersion: "1", creationTimestamp:
 describe("a function's record as a resource", () => {
   test("the status holds all of it", () => {
     const whole = record({ traffic: { split: { r1: 5 }, aliases: { old: "r1" } } });
-    expect(recordOf({ metadata, spec: {}, status: statusOf(whole) })).toEqual(whole);
-    expect(recordOf({ metadata, spec: {}, status: { observedGeneration: 1 } })).toBeNull();
+    expect(resourceRecordOf({ metadata, spec: {}, status: statusOf(whole) })).toEqual(whole);
+    expect(resourceRecordOf({ metadata, spec: {}, status: { observedGeneration: 1 } })).toBeNull();
   });
 
   test("half of it is none, and no number is given twice", () => {
-    const stored = (change: object) => recordOf({ metadata, spec: {}, status: { ...statusOf(record()), ...change } });
+    const stored = (change: object) => resourceRecordOf({ metadata, spec: {}, status: { ...statusOf(record()), ...change } });
     expect(stored({ revisions: [{ id: "r2" }] })).toBeNull();
     expect(stored({ scaling: { minScale: 0 } })).toBeNull();
     expect(stored({ active: "r9" })).toBeNull();
@@ -57,9 +57,9 @@ describe("a function's record as a resource", () => {
   });
 
   test("the spec says what was deployed last, without defaults, and which revision is active where that is another", () => {
-    expect(specOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
-    expect(specOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });
-    expect(specOf(record({ latest: "r1", active: "r1" }))).toEqual({ code: { digest: "sha256:r1" } });
+    expect(resourceSpecOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
+    expect(resourceSpecOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });
+    expect(resourceSpecOf(record({ latest: "r1", active: "r1" }))).toEqual({ code: { digest: "sha256:r1" } });
   });
 });
 

@@ -3,11 +3,11 @@ import { ManagerError } from "../../../../../pool-manager/errors.ts";
 import { type InForce, parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../../../../pool-manager/functions/registry.ts";
 import { buildImage, digestOf } from "../../../../../pool-manager/images/oci.ts";
-import { patiently } from "../../../../../pool-manager/kubernetes/retry.ts";
+import { withRetries } from "../../../../../pool-manager/kubernetes/retry.ts";
 import { CLONESETS } from "../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { RESOURCES } from "../../../../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import { DEFINITIONS } from "../../../../../pool-manager/stores/kubernetes/definitions/definition-watch.ts";
-import type { FunctionResource, FunctionSpec } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
+import type { FunctionResource, FunctionResourceSpec } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { FunctionResources } from "../../../../../pool-manager/stores/kubernetes/function-resources.ts";
 import type { StoreNotice } from "../../../../../pool-manager/stores/kubernetes/notices.ts";
 import { ResourceServer } from "../../../../helpers/resource-server.ts";
@@ -41,7 +41,7 @@ async function start(): Promise<void> {
     upload: async () => ({ layer: LAYER, entry: "index.mjs" }),
     blob: async (digest) => blobs.get(digest) ?? Promise.reject(new Error("no blob")),
     notice: (notice) => notices.push(notice),
-    patiently: (work) => patiently(work, { stop: new AbortController().signal, onTrouble: (message) => troubles.push(message) }),
+    patiently: (work) => withRetries(work, { stop: new AbortController().signal, onTrouble: (message) => troubles.push(message) }),
   });
   registry = new FunctionRegistry(store, build, () => {});
   await registry.load();
@@ -57,8 +57,8 @@ async function build(name: string, revision: string, identity: string, layer: st
 }
 
 const soon = () => vi.advanceTimersByTimeAsync(500);
-const spec = (more: FunctionSpec = {}): FunctionSpec => ({ code: { digest: LAYER }, ...more });
-const declare = (name: string, more: FunctionSpec = {}) => server.patch(`${PATH}/${name}`, "apply", { metadata: {}, spec: spec(more) });
+const spec = (more: FunctionResourceSpec = {}): FunctionResourceSpec => ({ code: { digest: LAYER }, ...more });
+const declare = (name: string, more: FunctionResourceSpec = {}) => server.patch(`${PATH}/${name}`, "apply", { metadata: {}, spec: spec(more) });
 const resource = (name: string) => server.objects.get(`${PATH}/${name}`) as FunctionResource | undefined;
 const accepted = (name: string) => resource(name)?.status?.conditions?.find(({ type }) => type === "Accepted");
 const names = () => registry.list().map(({ name }) => name);

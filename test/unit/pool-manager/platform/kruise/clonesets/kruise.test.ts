@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { failedScaleOf } from "../../../../../../pool-manager/platform/kruise/clonesets/counts.ts";
-import { correctionOf } from "../../../../../../pool-manager/platform/kruise/clonesets/drift.ts";
+import { driftCorrection } from "../../../../../../pool-manager/platform/kruise/clonesets/drift.ts";
 import { claimPatch, functionSet, poolSet, poolSetName } from "../../../../../../pool-manager/platform/kruise/clonesets/manifests.ts";
 import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { firstSight, obstacleOf, sighted } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
-import { hasSwapped, recordOf, substanceOf } from "../../../../../../pool-manager/platform/kruise/pods/pod-record.ts";
+import { hasSwapped, podRecordOf, substanceOf } from "../../../../../../pool-manager/platform/kruise/pods/pod-record.ts";
 
 const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
 
@@ -76,7 +76,7 @@ describe("corrections of a CloneSet", () => {
       ["test /spec/replicas 3", "replace /spec/replicas 1"],
     ],
   ])("one that %s", (_what, cloneSet, live, wanted) => {
-    expect(correctionOf(cloneSet, live).map(({ op, path, value }) => `${op} ${path} ${value}`)).toEqual(wanted);
+    expect(driftCorrection(cloneSet, live).map(({ op, path, value }) => `${op} ${path} ${value}`)).toEqual(wanted);
   });
 });
 
@@ -127,13 +127,13 @@ describe("the record of a pod", () => {
       status: { containerStatuses: [{ name: "code", image: "", imageID, restartCount: 0, state: { running: {} } }] },
     });
     expect([hasSwapped(running("reg/code@sha256:11")), hasSwapped(running("reg/code@sha256:22")), hasSwapped(bound)]).toEqual([true, false, false]);
-    expect(recordOf(bound, { ...known, overdue: true }, free).trouble).toMatch(/has not run within 60 s/);
+    expect(podRecordOf(bound, { ...known, overdue: true }, free).trouble).toMatch(/has not run within 60 s/);
   });
 
   test("is being removed by the owner that was told to, and no longer once a claim has moved it to another", () => {
     const owned = (uid: string) =>
       pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
-    const removing = (owner: string) => recordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
+    const removing = (owner: string) => podRecordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
     expect([removing("pool"), removing("fn")]).toEqual([true, false]);
   });
 
@@ -142,7 +142,7 @@ describe("the record of a pod", () => {
       ...pod("a"),
       status: { containerStatuses: [{ name: "code", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }] },
     };
-    expect(recordOf(waiting, known, free).trouble).toBe("ErrImagePull: gone");
+    expect(podRecordOf(waiting, known, free).trouble).toBe("ErrImagePull: gone");
     const echo = {
       uid: "uid-a",
       bootId: "b",
@@ -157,7 +157,7 @@ describe("the record of a pod", () => {
     };
     const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
     const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, null, 10);
-    expect(recordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
+    expect(podRecordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
       state: "failed",
       loaded: false,
       error: { message: "the pod has ended: Evicted" },

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Leadership } from "../../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
+import { LeaderElection } from "../../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import { highestTerm } from "../../../../../../pool-manager/platform/kruise/leader-election/terms.ts";
 import { internalError, tooManyRequests } from "../../../../../kubernetes/api/api-error.ts";
 import type { Effect } from "../../../../../kubernetes/api/faults.ts";
@@ -10,9 +10,9 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 const LEASE = "/apis/coordination.k8s.io/v1/namespaces/berth/leases/berth";
 const SETS = "/apis/apps.kruise.io/v1alpha1/namespaces/berth/clonesets";
 const CANDIDATES = ["one", "two", "three"];
-/** After so much time without faults somebody leads. Milliseconds. */
+/** After so much time without faults somebody leads. */
 const CALM_MS = 30_000;
-const LOOK_EVERY_MS = 150;
+const CHECK_INTERVAL_MS = 150;
 
 const client = fc.constantFrom(...CANDIDATES);
 const effect: fc.Arbitrary<Effect> = fc.oneof(
@@ -33,7 +33,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 interface Candidate {
   stop: AbortController;
-  lead: Leadership | null;
+  lead: LeaderElection | null;
   /** Cuts it off for good, as its death would. */
   dead: (() => void) | null;
 }
@@ -79,12 +79,12 @@ class Election {
       onLost: forget,
       stop: signal,
     };
-    Leadership.acquire(options).then(
+    LeaderElection.acquire(options).then(
       (lead) => {
         this.terms.push(lead.term);
         this.#write(lead.term);
         candidate.lead = lead;
-        this.look();
+        this.check();
         if (signal.aborted) candidate.dead = this.cluster.faults.add({ client: name }, { kind: "unreachable" });
       },
       () => forget(),
@@ -111,7 +111,7 @@ class Election {
     return [...this.#candidates].filter(([, { lead }]) => lead?.certain()).map(([name]) => name);
   }
 
-  look(): void {
+  check(): void {
     const certain = this.certain();
     if (certain.length > 1) this.both.add(certain.join());
   }
@@ -145,7 +145,7 @@ test("two pool managers are never both certain to lead, each leadership has a hi
   const property = fc.asyncProperty(fc.array(step, { maxLength: 30, size: "max" }), fc.integer({ min: 1, max: 2 ** 30 }), (steps, seed) =>
     VirtualTime.run(seed, async (time) => {
       const election = new Election();
-      const watch = setInterval(() => election.look(), LOOK_EVERY_MS);
+      const watch = setInterval(() => election.check(), CHECK_INTERVAL_MS);
       for (const name of CANDIDATES.slice(0, 2)) election.begin(name);
       for (const one of steps) await election.do(one, time);
       await time.sleep(60_000);

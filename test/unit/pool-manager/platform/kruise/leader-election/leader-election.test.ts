@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { KubeError } from "../../../../../../pool-manager/kubernetes/error.ts";
-import { Leadership } from "../../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
+import { LeaderElection } from "../../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import { believable, type Lease, MAX_TERM } from "../../../../../../pool-manager/platform/kruise/leader-election/lease.ts";
 import { LeaseServer, type Weather } from "../../../../../helpers/lease-api.ts";
 
@@ -29,7 +29,7 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 /** One pool manager as far as the Lease concerns it, and what it was told. */
 class Manager {
   weather: Weather = "fine";
-  leadership: Leadership | null = null;
+  leadership: LeaderElection | null = null;
   failure: Error | null = null;
   lost: string | null = null;
   troubles: (string | null)[] = [];
@@ -56,7 +56,7 @@ class Manager {
       },
       stop: this.#stop.signal,
     };
-    Leadership.acquire(options).then(
+    LeaderElection.acquire(options).then(
       (leadership) => {
         if (this.isDead) return;
         this.leadership = leadership;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { KruisePlatform } from "../../../../../../pool-manager/platform/kruise/kruise.ts";
 import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
-import { belongingOf, isBerths } from "../../../../../../pool-manager/platform/kruise/objects/pod-owner.ts";
+import { isBerths, podOwnerOf } from "../../../../../../pool-manager/platform/kruise/objects/pod-owner.ts";
 import { isOfTemplate } from "../../../../../../pool-manager/platform/kruise/objects/template.ts";
 import { POOL, startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
@@ -44,17 +44,17 @@ describe("what a pod belongs to", () => {
       true,
     ],
   ])("one that %s", (_what, candidate, pool, functionUid, ours) => {
-    const found = belongingOf(candidate, known);
+    const found = podOwnerOf(candidate, known);
     expect([found.pool, found.functionUid, isBerths(candidate, known)]).toEqual([pool, functionUid, ours]);
   });
 
   test("Kruise counts a pod for the CloneSet that owns it, where that is known", () => {
-    const counted = (owner?: string) => belongingOf(pod({ "berth.dev/pool": "node" }, owner), known).isCounted;
+    const counted = (owner?: string) => podOwnerOf(pod({ "berth.dev/pool": "node" }, owner), known).isCounted;
     expect([counted("fn-f1"), counted("fn-f2"), counted()]).toEqual([true, false, false]);
   });
 
   test("a function's CloneSet that has lost its label is still the function's, by its name", () => {
-    expect(belongingOf(pod({}, "fn-f1"), sets(["fn-f1", { "berth.dev/pool": "node" }])).functionUid).toBe("f1");
+    expect(podOwnerOf(pod({}, "fn-f1"), sets(["fn-f1", { "berth.dev/pool": "node" }])).functionUid).toBe("f1");
   });
 
   test("a pod is of the template of its pool's CloneSet, whatever its label says; a label that Berth has not written says nothing", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Kube } from "../../../../../../pool-manager/kubernetes/client.ts";
+import { KubeClient } from "../../../../../../pool-manager/kubernetes/client.ts";
 import { lastWarning } from "../../../../../../pool-manager/platform/kruise/objects/warnings.ts";
 import { startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
@@ -107,7 +107,7 @@ describe("a pool manager whose clock is not the API server's", () => {
   );
 
   test("goes by its own until the API server has said its", () => {
-    const kube = Kube.over({ send: () => Promise.reject(new Error()), stream: () => () => {}, close: () => {} }, "test");
+    const kube = KubeClient.over({ send: () => Promise.reject(new Error()), stream: () => () => {}, close: () => {} }, "test");
     expect(Math.abs(kube.serverTime() - Date.now())).toBeLessThan(1000);
   });
 });

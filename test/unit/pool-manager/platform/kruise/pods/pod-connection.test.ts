@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { ControlClient } from "../../../../../../pool-manager/platform/control-client.ts";
 import { FingerprintLog, fingerprintIn } from "../../../../../../pool-manager/platform/kruise/pods/fingerprint.ts";
-import { InstanceLink } from "../../../../../../pool-manager/platform/kruise/pods/pod-connection.ts";
+import { PodConnection } from "../../../../../../pool-manager/platform/kruise/pods/pod-connection.ts";
 import { CONTROL_PORT, type LoadOrder } from "../../../../../../runtime-images/protocol/messages.ts";
 import { until } from "../../../../../helpers/berth.ts";
 import { endSupervisors, LEADER_KEY, ownAddress, type Supervised, startSupervisor } from "../../../../../helpers/supervised.ts";
@@ -19,14 +19,14 @@ class Logs {
   }
 }
 
-const links: InstanceLink[] = [];
+const links: PodConnection[] = [];
 afterAll(() => {
   for (const link of links.splice(0)) link.close();
   endSupervisors();
 });
 
 interface Linked {
-  link: InstanceLink;
+  link: PodConnection;
   logs: Logs;
   /** `connected`, or the trouble, after each change. */
   changes: string[];
@@ -39,7 +39,7 @@ function connect(target: { uid: string; host: string; fingerprint?: string }, lo
   logs.log = log;
   const changes: string[] = [];
   let breaks = 0;
-  const link: InstanceLink = new InstanceLink(
+  const link: PodConnection = new PodConnection(
     logs,
     (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: LEADER_KEY }),
     { name: "pod", fingerprint: null, ...target },

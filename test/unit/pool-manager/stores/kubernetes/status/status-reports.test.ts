@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { StoreNotice } from "../../../../../../pool-manager/stores/kubernetes/notices.ts";
 import { StatusReports, type StatusSources } from "../../../../../../pool-manager/stores/kubernetes/status/status-reports.ts";
-import { Failures } from "../../../../../../pool-manager/stores/kubernetes/write-failures.ts";
+import { WriteFailureReport } from "../../../../../../pool-manager/stores/kubernetes/write-failures.ts";
 
 const NAMES = Array.from({ length: 40 }, (_, i) => `f${i}`);
 
@@ -33,7 +33,7 @@ function reporting(writeMs: number) {
         },
       },
     },
-    failures: new Failures((notice) => notices.push(notice)),
+    failures: new WriteFailureReport((notice) => notices.push(notice)),
     onTrouble: () => {},
   } as unknown as StatusSources);
   reports.start();
