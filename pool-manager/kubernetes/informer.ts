@@ -1,7 +1,7 @@
-import type { KubeObject } from "../platform/kruise/objects/objects.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeError } from "./error.ts";
 import { type Change, isBefore, ObjectCache } from "./object-cache.ts";
+import type { KubeObject } from "./objects.ts";
 import { withRetries } from "./retry.ts";
 import { StalenessReport } from "./staleness.ts";
 import { eventOf, isVersion } from "./watch-event.ts";

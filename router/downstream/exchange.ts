@@ -1,9 +1,15 @@
 import type { Socket } from "node:net";
-import type { Running } from "../routing/served-revision.ts";
+import type { RouterError } from "../errors.ts";
 import type { Body } from "./body.ts";
 
 /** The whole body, or its stream; null: none. */
 export type RequestBody = Buffer | Body | null;
+
+/** An invocation in flight, as far as its client's side has to know it. */
+export interface InFlight {
+  /** Ends the invocation; the client gets `error` if no response has begun. */
+  end(error: RouterError): void;
+}
 
 /** One request of a client and its response; whether node:http reads and writes them or a connection of our own. */
 export interface Exchange {
@@ -20,7 +26,7 @@ export interface Exchange {
   /** Value of the header of this name, given in lower case; undefined: there is none. */
   header(name: string): string | undefined;
   /** Calls `begin` once the body's kind is known: a small one is whole by then. Answers by itself if it is too large or too slow. */
-  takeBody(maxBytes: number, begin: (body: RequestBody) => Running): void;
+  takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight): void;
   /** Calls back when the client has gone or has its whole response. */
   onClose(listener: () => void): void;
 

@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
-import type { Running } from "../routing/served-revision.ts";
-import type { Exchange, RequestBody } from "./exchange.ts";
+import type { Exchange, InFlight, RequestBody } from "./exchange.ts";
 import type { WholeRequest } from "./request-head.ts";
 
 /** A first chunk up to this size waits for the end of its response; one that is larger is not made a string. */
@@ -62,7 +61,7 @@ export class Http1Exchange implements Exchange {
     return fieldOf(this.rawHeaders, name);
   }
 
-  takeBody(_maxBytes: number, begin: (body: RequestBody) => Running): void {
+  takeBody(_maxBytes: number, begin: (body: RequestBody) => InFlight): void {
     begin(this.#body);
   }
 

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { peerAddress } from "../../runtime-images/protocol/listen-host.ts";
 import { RouterError } from "../errors.ts";
-import type { Running } from "../routing/served-revision.ts";
 import { Body, collect, KEPT_BYTES } from "./body.ts";
 import { sendError } from "./error-response.ts";
-import type { Exchange, RequestBody } from "./exchange.ts";
+import type { Exchange, InFlight, RequestBody } from "./exchange.ts";
 import { fieldOf } from "./http1-exchange.ts";
 import { targetOf } from "./request-check.ts";
 
@@ -46,7 +45,7 @@ export class NodeExchange implements Exchange {
     return fieldOf(this.#req.rawHeaders, name);
   }
 
-  takeBody(maxBytes: number, begin: (body: RequestBody) => Running): void {
+  takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight): void {
     const length = this.header("content-length");
     if (!this.#hasBody || length === "0") return void begin(null);
     const bytes = length === undefined ? null : Number(length);
@@ -55,7 +54,7 @@ export class NodeExchange implements Exchange {
       const tooSlow = () => sendError(this, new RouterError("BODY_TOO_SLOW", "the body did not come on"));
       return collect(this.#req, bytes, (body) => void begin(body), tooSlow);
     }
-    let running: Running | null = null;
+    let running: InFlight | null = null;
     const body = new Body(this.#req, bytes, maxBytes, () => running?.end(sizeError(maxBytes)));
     running = begin(body);
   }

@@ -13,11 +13,10 @@ import type { DemandReporter } from "./demand-reporter.ts";
 import type { Table } from "./table.ts";
 import { TrafficSplit } from "./traffic-split.ts";
 
-/** An invocation under way: served here, or passed on. */
-export interface Running {
-  /** What it belonged to is no longer served by itself; this one takes its place. */
+/** An invocation in flight: served here, or forwarded to another router. */
+export interface Running extends InFlight {
+  /** The served revision that takes the place of the invocation's own, which is no longer served by itself. */
   reroute(entry: ServedRevision): void;
-  end(error: RouterError): void;
 }
 
 /** What the revisions at a router share. */

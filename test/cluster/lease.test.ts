@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManageClient } from "../../cli/manage-client.ts";
-import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../pool-manager/kubernetes/objects.ts";
 import { RESOURCES } from "../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import { sleep, TestBerth, until } from "../helpers/berth.ts";
 import { berthProcess } from "../helpers/routers.ts";

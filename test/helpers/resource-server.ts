@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import { KubeError } from "../../pool-manager/kubernetes/error.ts";
-import type { KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../pool-manager/kubernetes/objects.ts";
 import { DEFINITIONS } from "../../pool-manager/stores/kubernetes/definitions/definition-watch.ts";
 
 type Stored = KubeObject & { spec?: object; status?: object };

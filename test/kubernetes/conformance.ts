@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
-import type { CloneSet, KubeObject } from "../../pool-manager/platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../pool-manager/kubernetes/objects.ts";
+import type { CloneSet } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 
 export interface Subject {

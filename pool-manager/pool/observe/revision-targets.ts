@@ -1,23 +1,28 @@
 import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
 import type { FunctionRegistry } from "../../functions/registry.ts";
 import type { DemandView, InstanceView, RevisionTarget } from "../decide/world.ts";
-import type { LoadTrials } from "../load-trials.ts";
 import type { LoadFailures } from "./load-failures.ts";
 import { revisionTargetOf } from "./world-builder.ts";
 
-interface SpecsOptions {
+/** Revisions that a caller waits for, although nobody invokes them. */
+interface OpenTrials {
+  isOpen(functionUid: string, revision: string, now: number): boolean;
+  functions(now: number): string[];
+}
+
+interface RevisionTargetsOptions {
   functions: Pick<FunctionRegistry, "byUid" | "wanting">;
   failures: LoadFailures;
-  trials: LoadTrials;
+  trials: OpenTrials;
 }
 
 /** What a round looks at of functions. Most have no instance and nobody asks for them: a round costs nothing for those, however many there are. */
 export class RevisionTargets {
-  readonly #options: SpecsOptions;
+  readonly #options: RevisionTargetsOptions;
   /** What each record wants when none of its revisions fails. */
   readonly #served = new WeakMap<FunctionRecord, readonly RevisionTarget[]>();
 
-  constructor(options: SpecsOptions) {
+  constructor(options: RevisionTargetsOptions) {
     this.#options = options;
   }
 

@@ -5,7 +5,7 @@ import { formatDuration, parseDuration } from "../../functions/manifest/duration
 import { DEFAULTS, ROLLOUT } from "../../functions/manifest/manifest.ts";
 import { settingsOf } from "../../functions/revisions.ts";
 import { isWhole } from "../../functions/stored-record.ts";
-import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../kubernetes/objects.ts";
 import type { Condition } from "./status/conditions.ts";
 
 /** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */

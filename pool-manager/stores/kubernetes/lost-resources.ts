@@ -1,4 +1,4 @@
-import type { KubeObject } from "../../platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../kubernetes/objects.ts";
 import type { DefinitionWatch } from "./definitions/definition-watch.ts";
 
 /** Deletions that come together are looked at together. */

@@ -1,7 +1,8 @@
 import { ManagerError } from "../../errors.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import type { Change } from "../../kubernetes/informer.ts";
-import { type KubeObject, LABEL } from "../../platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../kubernetes/objects.ts";
+import { LABEL } from "../../platform/kruise/objects/objects.ts";
 import type { PoolSpec } from "../../pool/decide/world.ts";
 import type { PoolChange, PoolStore, StoredPool } from "../../pool/pools.ts";
 import { ownedFields } from "./function-resource.ts";

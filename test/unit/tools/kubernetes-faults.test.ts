@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
-import type { KubeObject } from "../../../pool-manager/platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../../pool-manager/kubernetes/objects.ts";
 import { definitions } from "../../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import { internalError, tooManyRequests } from "../../kubernetes/api/api-error.ts";
 import { MemoryCluster } from "../../kubernetes/cluster.ts";

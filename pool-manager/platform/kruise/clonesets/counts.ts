@@ -1,3 +1,4 @@
+import { isOwnLimit, withoutNames } from "../objects/messages.ts";
 import { type CloneSet, hasEnded, ownerOf, type Pod } from "../objects/objects.ts";
 import { poolOfSet } from "../objects/pod-owner.ts";
 
@@ -21,9 +22,6 @@ export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
   return Math.max(0, (status?.replicas ?? 0) - live.length);
 }
 
-/** Kruise has stopped at `maxUnavailable`, which Berth lowers as soon as it asks for no more: that is no reason of its own. */
-const OWN_LIMIT = /^scaleUp is limited because of scaleStrategy\.maxUnavailable/;
-
 /** Why Kruise could not create pods of a CloneSet the last time it looked at it; null: it could, or has not looked yet. */
 export function failedScaleOf(set: CloneSet): string | null {
   const { metadata, status } = set;
@@ -41,18 +39,6 @@ export function isComplete({ metadata, spec, status }: CloneSet): boolean {
 /** Kruise has taken in the latest change: `updateRevision` is that of the present template. */
 export function isObserved({ metadata, status }: CloneSet): boolean {
   return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
-}
-
-export function isOwnLimit(message: string): boolean {
-  return OWN_LIMIT.test(message);
-}
-
-/** Each try would have made a pod of another name: the reason is the same. Kruise adds the whole pod. */
-export function withoutNames(message: string, set: string): string {
-  return message
-    .replace(/^failed to create pod: /, "")
-    .replace(/, pod: \{".*$/s, "")
-    .replaceAll(new RegExp(`${set}-[a-z0-9]{5}\\b`, "g"), `${set}-…`);
 }
 
 export function isReady({ status }: Pod): boolean {

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { ALL_ADDRESSES } from "../../../../runtime-images/protocol/listen-host.ts";
 import { CONTROL_PORT } from "../../../../runtime-images/protocol/messages.ts";
 import { RUN_AS } from "../../../images/runtime-image.ts";
+import type { OwnerReference } from "../../../kubernetes/objects.ts";
 import { DELETE_PROTECTION, PROTECTED } from "../disruption/budgets.ts";
-import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
+import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
 import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
 import { UPDATE_STRATEGY } from "./update-strategy.ts";
 

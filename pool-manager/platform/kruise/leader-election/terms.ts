@@ -1,6 +1,7 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { ANNOTATION, CLONESETS, LABEL, type Metadata } from "../objects/objects.ts";
+import type { Metadata } from "../../../kubernetes/objects.ts";
+import { ANNOTATION, CLONESETS, LABEL } from "../objects/objects.ts";
 import { believable } from "./lease.ts";
 
 /** Objects that are read at once. */

@@ -1,4 +1,4 @@
-import type { KubeObject } from "./objects.ts";
+import type { KubeObject } from "../../../kubernetes/objects.ts";
 
 interface Written {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };

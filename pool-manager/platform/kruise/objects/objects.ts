@@ -1,32 +1,4 @@
-/** The parts of Kubernetes objects that Berth reads. */
-export interface Metadata {
-  name: string;
-  namespace?: string;
-  uid: string;
-  resourceVersion: string;
-  generation?: number;
-  creationTimestamp: string;
-  deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
-  finalizers?: string[];
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  ownerReferences?: OwnerReference[];
-  managedFields?: { manager?: string; operation: string; subresource?: string; fieldsV1?: object }[];
-}
-
-export interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean;
-  blockOwnerDeletion?: boolean;
-}
-
-export interface KubeObject {
-  metadata: Metadata;
-}
+import type { KubeObject, ObjectCondition } from "../../../kubernetes/objects.ts";
 
 export interface ContainerStatus {
   name: string;
@@ -35,13 +7,6 @@ export interface ContainerStatus {
   imageID?: string;
   restartCount: number;
   state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string; exitCode?: number; message?: string } };
-}
-
-export interface ObjectCondition {
-  type: string;
-  status: string;
-  reason?: string;
-  message?: string;
 }
 
 export interface Pod extends KubeObject {

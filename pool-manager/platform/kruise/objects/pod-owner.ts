@@ -1,5 +1,6 @@
 import type { Informer } from "../../../kubernetes/informer.ts";
-import { ANNOTATION, type CloneSet, LABEL, type Metadata, type OwnerReference, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
+import type { Metadata, OwnerReference } from "../../../kubernetes/objects.ts";
+import { ANNOTATION, type CloneSet, LABEL, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import { poolNamedIn } from "./template.ts";
 
 const FUNCTION_SET = /^fn-(.+)$/;

@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
-import { isOwnLimit, withoutNames } from "../clonesets/counts.ts";
-import type { KubeObject } from "./objects.ts";
+import type { KubeObject } from "../../../kubernetes/objects.ts";
+import { isOwnLimit, withoutNames } from "./messages.ts";
 
 /** Warnings that are older than this say nothing about what was asked for now. */
 const RECENT_MS = 60_000;

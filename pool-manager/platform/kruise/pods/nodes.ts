@@ -1,7 +1,7 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import { Informer } from "../../../kubernetes/informer.ts";
-import type { KubeObject } from "../objects/objects.ts";
+import type { KubeObject } from "../../../kubernetes/objects.ts";
 import type { NodeTrouble } from "./obstacle.ts";
 
 export interface Node extends KubeObject {

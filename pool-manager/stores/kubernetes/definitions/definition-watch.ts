@@ -1,5 +1,5 @@
 import type { KubeError } from "../../../kubernetes/error.ts";
-import type { Metadata } from "../../../platform/kruise/objects/objects.ts";
+import type { Metadata } from "../../../kubernetes/objects.ts";
 import type { KubeApi } from "../resource-client.ts";
 import { GROUP, RESOURCES, VERSION } from "./crds.ts";
 

@@ -1,5 +1,5 @@
 import { KubeError } from "../../../kubernetes/error.ts";
-import type { Metadata } from "../../../platform/kruise/objects/objects.ts";
+import type { Metadata } from "../../../kubernetes/objects.ts";
 import { droppedFields, type KubeApi } from "../resource-client.ts";
 import { DEFINITION_VERSION, definitions, RESOURCES, VERSION_ANNOTATION } from "./crds.ts";
 import { DEFINITIONS } from "./definition-watch.ts";

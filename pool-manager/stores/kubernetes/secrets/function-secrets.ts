@@ -1,7 +1,8 @@
 import type { FunctionRecord, Secrets } from "../../../functions/function.ts";
 import type { Collector } from "../../../functions/retention.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { LABEL, type Metadata } from "../../../platform/kruise/objects/objects.ts";
+import type { Metadata } from "../../../kubernetes/objects.ts";
+import { LABEL } from "../../../platform/kruise/objects/objects.ts";
 import type { KubeApi } from "../resource-client.ts";
 import { decodeSecrets, encodeSecrets } from "./secret-encoding.ts";
 

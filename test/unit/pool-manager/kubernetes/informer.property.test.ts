@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer.ts";
-import type { KubeObject } from "../../../../pool-manager/platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../../../pool-manager/kubernetes/objects.ts";
 import { ApiError, internalError, tooManyRequests } from "../../../kubernetes/api/api-error.ts";
 import type { Effect, Where } from "../../../kubernetes/api/faults.ts";
 import { MemoryCluster } from "../../../kubernetes/cluster.ts";

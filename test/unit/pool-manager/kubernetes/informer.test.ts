@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
 import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer.ts";
-import type { KubeObject } from "../../../../pool-manager/platform/kruise/objects/objects.ts";
+import type { KubeObject } from "../../../../pool-manager/kubernetes/objects.ts";
 import { unreachable, WatchedServer } from "../../../helpers/watched-server.ts";
 
 let server: WatchedServer;
