@@ -185,6 +185,7 @@ const MATRIX = {
     "pool-manager/functions",
     "pool-manager/functions/manifest/field-fault.ts",
     "pool-manager/images",
+    "pool-manager/platform/platform.ts",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
   ],

@@ -1,6 +1,6 @@
 import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
-import { ManifestSchema, PatchSchema } from "../../functions/manifest/manifest.ts";
+import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
 
 export const ErrorBody = Type.Object(

@@ -23,7 +23,7 @@ test("docs/errors.md has every error of the command", () => {
 });
 
 test("the published schema file is the schema in force", async () => {
-  const { ManifestSchema } = await import("../../../pool-manager/functions/manifest/manifest.ts");
+  const { ManifestSchema } = await import("../../../pool-manager/functions/manifest/schema.ts");
   const file = JSON.parse(readFileSync("pool-manager/functions/function.schema.json", "utf8"));
   expect(file).toEqual(JSON.parse(JSON.stringify(ManifestSchema)));
 });

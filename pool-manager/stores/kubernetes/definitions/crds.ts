@@ -1,4 +1,4 @@
-import { ManifestSchema } from "../../../functions/manifest/manifest.ts";
+import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
 import { PoolFields } from "../../../pool/pools.ts";
 

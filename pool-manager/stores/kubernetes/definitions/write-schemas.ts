@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { ManifestSchema } from "../../../functions/manifest/manifest.ts";
+import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { definitions } from "./crds.ts";
 
 /** `npm run schema`: the manifest's JSON Schema for editors, and the definitions of the custom resources for the chart. */

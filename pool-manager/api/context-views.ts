@@ -1,0 +1,30 @@
+import { hostPort } from "../client/address.ts";
+import type { FunctionRecord } from "../functions/function.ts";
+import type { FunctionRegistry } from "../functions/registry.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Reconciler } from "../pool/reconciler.ts";
+import type { ApiContext } from "./context.ts";
+
+type Views = Pick<ApiContext, "instances" | "countInstances" | "awaitLoad" | "doubtOf" | "problemsOf" | "problemsOfFunction">;
+
+/** What routes show of the reconciler, its platform and the functions. Only `awaitLoad` changes anything: it opens a trial. */
+export function viewsOf(reconciler: Reconciler, platform: Pick<Platform, "observe">, functions: FunctionRegistry): Views {
+  const addressOf = (uid: string) => {
+    const found = platform.observe().instances.get(uid);
+    return found?.echo?.port ? hostPort(found.host, found.echo.port) : null;
+  };
+  return {
+    instances: () => {
+      const { instances, now } = reconciler.view();
+      return { views: [...instances], addressOf, now };
+    },
+    countInstances: (uid) => {
+      const states = reconciler.reports.statesOf(uid);
+      return { warm: states.filter((state) => state === "warm").length, starting: states.filter((state) => state === "specializing").length };
+    },
+    awaitLoad: (uid, revision, waitMs) => reconciler.trials.wait(uid, revision, waitMs),
+    doubtOf: (pool) => reconciler.doubtOf(pool),
+    problemsOf: (pool) => reconciler.reports.problemsOf(pool),
+    problemsOfFunction: (record: FunctionRecord) => [...functions.problemsOf(record.uid), ...reconciler.reports.problemsOfFunction(record)],
+  };
+}

@@ -1,0 +1,110 @@
+import { type Static, type TProperties, type TSchema, Type } from "typebox";
+import { PATTERNS } from "./field-fault.ts";
+
+const Duration = (description: string, fallback: string) =>
+  Type.Union([Type.String({ pattern: PATTERNS.duration }), Type.Number({ minimum: 0 })], {
+    description: `${description} A duration such as "500ms", "30s" or "5m", or a number of seconds.`,
+    default: fallback,
+  });
+
+const Variables = (description: string) =>
+  Type.Record(Type.String({ pattern: PATTERNS.variable }), Type.String({ maxLength: 32_768 }), {
+    description,
+    maxProperties: 256,
+    additionalProperties: false,
+    default: {},
+  });
+
+const RolloutFields = Type.Partial(
+  Type.Object({
+    steps: Type.Array(Type.Union([Type.Integer({ minimum: 1, maximum: 1000 }), Type.String({ pattern: PATTERNS.share })]), {
+      description: 'What it has after each step: so many instances, or a share of instances and invocations such as "25%". In the end it has all.',
+      maxItems: 20,
+      default: ["10%", "50%"],
+    }),
+    interval: Duration("How long each step is watched before the next.", "30s"),
+    parallel: Type.Integer({ description: "Most instances that change at a time.", minimum: 1, maximum: 1000, default: 1 }),
+    maxErrors: Type.Integer({
+      description: "Percent of the new revision's invocations that may fail; above it, and where it does not load, it is stopped and the old one returns.",
+      minimum: 0,
+      maximum: 100,
+      default: 5,
+    }),
+  }),
+  { additionalProperties: false },
+);
+
+/** What a user says of a function; everything has a default. Published at /v1/schemas/function. */
+export const ManifestSchema = Type.Partial(
+  Type.Object({
+    runtime: Type.String({ description: "Runtime that the code needs.", default: "node" }),
+    handler: Type.Optional(
+      Type.String({
+        description: "Name of the export that handles invocations. Left out: found by its signature.",
+        pattern: PATTERNS.handler,
+        maxLength: 128,
+      }),
+    ),
+    signature: Type.Optional(
+      Type.Union([Type.Literal("fetch"), Type.Literal("lambda"), Type.Literal("lambda-1.0"), Type.Literal("node"), Type.Literal("event")], {
+        description: "How the handler is called. Left out: found from the export.",
+      }),
+    ),
+    env: Variables("Environment variables."),
+    secrets: Variables("Environment variables that are stored with mode 0600 and never listed or logged."),
+    timeout: Duration("How long one invocation may run.", "30s"),
+    loadTimeout: Duration("How long the code may take to load.", "10s"),
+    concurrency: Type.Integer({
+      description: "Simultaneous invocations per instance.",
+      minimum: 1,
+      maximum: 1000,
+      default: 100,
+    }),
+    minScale: Type.Integer({ description: "Instances kept warm.", minimum: 0, maximum: 1000, default: 0 }),
+    maxScale: Type.Integer({ description: "Most instances of the function.", minimum: 1, maximum: 1000, default: 20 }),
+    idleTimeout: Duration("How long an idle instance is kept.", "5m"),
+    queueDepth: Type.Integer({
+      description: "Invocations that may wait for an instance; further ones get 429.",
+      minimum: 0,
+      maximum: 100_000,
+      default: 1000,
+    }),
+    queueTimeout: Duration("How long an invocation may wait for an instance, its load included.", "30s"),
+    rollout: Type.Union([RolloutFields, Type.Null()], {
+      description: "How a new revision takes over, on the function's own instances. Left out or null: at once.",
+      default: null,
+    }),
+  }),
+  { $id: "https://berth.dev/schemas/function.json", title: "Function", additionalProperties: false },
+);
+
+const Nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const nullable = (properties: TProperties) => Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, Nullable(schema)]));
+const VariableChanges = (description: string) =>
+  Nullable(
+    Type.Record(Type.String({ pattern: PATTERNS.variable }), Nullable(Type.String({ maxLength: 32_768 })), {
+      description: `${description} Those that are left out stay; null takes one away.`,
+      maxProperties: 256,
+      additionalProperties: false,
+    }),
+  );
+
+/** A change of a manifest, as a JSON Merge Patch (RFC 7386): what is left out stays as it is, null goes back to the default. */
+export const PatchSchema = Type.Partial(
+  Type.Object({
+    ...nullable(ManifestSchema.properties),
+    env: VariableChanges("Environment variables."),
+    secrets: VariableChanges("Secret variables."),
+    rollout: Nullable(Type.Partial(Type.Object(nullable(RolloutFields.properties)), { additionalProperties: false })),
+  }),
+  { additionalProperties: false },
+);
+
+type Given = Static<typeof ManifestSchema>;
+type OrNull<T> = { [K in keyof T]?: T[K] | null };
+/** A change of a manifest, as `PatchSchema` has checked it. */
+export type Patch = OrNull<Omit<Given, "env" | "secrets" | "rollout">> & {
+  env?: Record<string, string | null> | null;
+  secrets?: Record<string, string | null> | null;
+  rollout?: OrNull<Static<typeof RolloutFields>> | null;
+};
