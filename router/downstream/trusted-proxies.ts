@@ -1,4 +1,12 @@
 import { BlockList, isIP } from "node:net";
+import type { Exchange } from "./exchange.ts";
+
+/** What is believed of what a sender says of its client's request. Asked only where it says something. */
+export interface Beliefs {
+  trusts(exchange: Exchange): boolean;
+  /** The part of its `x-forwarded-for` that is. */
+  believed(exchange: Exchange, list: string): string;
+}
 
 interface Network {
   address: string;

@@ -36,13 +36,6 @@ export function callIdOf(exchange: Exchange): string {
   return `${callPrefix}-${callCount.toString(36)}`;
 }
 
-/** What is believed of what a sender says of its client's request. Asked only where it says something. */
-export interface Beliefs {
-  trusts(exchange: Exchange): boolean;
-  /** The part of its `x-forwarded-for` that is. */
-  believed(exchange: Exchange, list: string): string;
-}
-
 interface Invoked {
   functionUid: string;
   endpoint: Endpoint;

@@ -3,11 +3,12 @@ import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type 
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import { HOP_HEADER, type Refusal } from "../../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "../access-log.ts";
+import type { InFlight } from "../downstream/exchange.ts";
+import type { Beliefs } from "../downstream/trusted-proxies.ts";
 import { RouterError, type RouterErrorCode } from "../errors.ts";
 import { Limiter, type RestReason } from "../limiter/limiter.ts";
 import type { Waiter } from "../limiter/queue.ts";
 import type { RouterMetrics } from "../metrics.ts";
-import type { Beliefs } from "../proxy/headers.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { DemandReporter } from "./demand-reporter.ts";
 import type { Table } from "./table.ts";
