@@ -188,6 +188,7 @@ const MATRIX = {
     "pool-manager/platform/platform.ts",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
+    "runtime-images/protocol/listen-host.ts",
   ],
   // The wiring; nothing but `errors.ts` of it is imported from below.
   "pool-manager": [
@@ -230,7 +231,7 @@ const MATRIX = {
     "router/upstream",
     "runtime-images/protocol",
   ],
-  router: ["pool-manager/client", "router/downstream", "router/proxy", "router/routing"],
+  router: ["pool-manager/client", "router/downstream", "router/proxy", "router/routing", "runtime-images/protocol/listen-host.ts"],
 
   "cli/bundle/modules": ["cli/errors.ts", "cli/bundle"],
   "cli/bundle": ["cli/errors.ts", "cli/bundle/modules", "pool-manager/images/layer.ts", "runtime-images/protocol/layer.ts"],
@@ -267,6 +268,7 @@ const MATRIX = {
     "pool-manager/kubernetes/error.ts",
     "pool-manager/stores/files/state-dir-lock.ts",
     "router/start.ts",
+    "runtime-images/protocol/listen-host.ts",
   ],
 
   "bench/router": ["bench", "pool-manager/client"],

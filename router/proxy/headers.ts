@@ -1,6 +1,7 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { BERTH_PREFIX, CALL_ID_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
+import type { Beliefs } from "../downstream/trusted-proxies.ts";
 import { isClaim, publicUrlHeaders } from "./public-url.ts";
 
 /** Headers that concern one connection only (RFC 9110, 7.6.1). */
