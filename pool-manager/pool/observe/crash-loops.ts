@@ -73,6 +73,8 @@ export function verdictOf({ ranMs, answeredSince, answeredEver, crashes }: Evide
 interface Row extends CrashLoop {
   kind: "none" | "request" | "code";
   answered: number;
+  /** An invocation of the revision has ended well, at whichever instance and whenever. */
+  hasAnswered: boolean;
   /** The time at which a burst of replacements would be whole again. */
   pacedTo: number;
 }
@@ -100,10 +102,11 @@ export class CrashLoops {
     const isOver = known === undefined || now - Math.max(known.at, known.until) >= WELL_MS;
     const answeredSince = hasAnswered || answered > (known?.answered ?? 0);
     const crashes = isOver || answeredSince ? 1 : known.crashes + 1;
-    const verdict = verdictOf({ ranMs, answeredSince, answeredEver: hasAnswered || answered > 0, crashes });
+    const answeredEver = hasAnswered || answered > 0 || (known?.hasAnswered ?? false);
+    const verdict = verdictOf({ ranMs, answeredSince, answeredEver, crashes });
     const pacedTo = Math.max(known?.pacedTo ?? now, now) + (verdict.kind === "request" ? INTERVAL_MS : 0);
     const until = verdict.kind === "code" ? now + verdict.delayMs : Math.max(now, pacedTo - BURST * INTERVAL_MS);
-    return { error, instanceUid, crashes, at: now, until, kind: verdict.kind, answered, pacedTo };
+    return { error, instanceUid, crashes, at: now, until, kind: verdict.kind, answered, hasAnswered: answeredEver, pacedTo };
   }
 
   /** The loop whose delay is not over; null: nobody is turned away. */

@@ -163,3 +163,9 @@ test("a function whose instances answer between the requests that end them turns
   expect(starts.length - from).toBeGreaterThan(10);
   expect(starts.length - from).toBeLessThan(25);
 });
+
+test("that a revision has answered is remembered from the instance that said so", () => {
+  const loops = new CrashLoops();
+  const crash = (hasAnswered: boolean, now: number) => loops.crashed("f/r1", { instanceUid: "i", loadedAt: now - 100, hasAnswered, answered: 0, error }, now);
+  expect([crash(true, 1000), crash(false, 2000), crash(false, 3000)]).toEqual([null, null, null]);
+});
