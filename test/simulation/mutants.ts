@@ -77,20 +77,20 @@ export const MUTANTS: Mutant[] = [
   },
   {
     name: "a slot is not released",
-    file: "router/limiter/limiter.ts",
+    file: "router/limiter/slots.ts",
     find: "slot.inFlight -= 1;",
     replace: "",
   },
   {
     name: "what is in flight is not adopted",
-    file: "router/limiter/limiter.ts",
+    file: "router/limiter/slots.ts",
     find: "to.inFlight += slot.inFlight;",
     replace: "",
     odds: { "event dropped": 0.1 },
   },
   {
     name: "a reserved slot is not counted",
-    file: "router/limiter/limiter.ts",
+    file: "router/limiter/slots.ts",
     find: "slot.inFlight += 1;",
     replace: "",
   },
