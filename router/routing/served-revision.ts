@@ -1,5 +1,5 @@
 import { API_KEY_HEADER } from "../../pool-manager/client/api-keys.ts";
-import { DELETE_GRACE_MS, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../../pool-manager/client/contract.ts";
+import { DELETE_GRACE_MS, type Endpoint, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import { HOP_HEADER, type Refusal } from "../../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "../access-log.ts";
@@ -8,7 +8,6 @@ import type { Beliefs } from "../downstream/trusted-proxies.ts";
 import { RouterError, type RouterErrorCode } from "../errors.ts";
 import { Limiter } from "../limiter/limiter.ts";
 import type { Waiter } from "../limiter/queue.ts";
-import type { RestReason } from "../limiter/rest.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { DemandReporter } from "./demand-reporter.ts";
@@ -91,10 +90,11 @@ export class ServedRevision {
     this.#schedule();
   }
 
-  /** An instance is left alone for a while; who waits is looked at again when that is over. */
-  rest(instanceUid: string, reason: RestReason): void {
-    this.limiter.rest(instanceUid, reason);
+  /** An instance cannot be reached: it is left alone for a while, and the pool manager hears of it. Who waits is looked at again when that is over. */
+  unreachable({ instanceUid, bootId }: Endpoint): void {
+    this.limiter.rest(instanceUid, "unreachable");
     this.#schedule();
+    this.suspect({ uid: instanceUid, bootId, reason: "unreachable" });
   }
 
   /** An instance has refused an invocation, which waits again. */

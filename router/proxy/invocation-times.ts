@@ -1,0 +1,58 @@
+import type { StartKind } from "../../pool-manager/client/contract.ts";
+import { CALL_ID_HEADER } from "../../runtime-images/protocol/headers.ts";
+import type { Reservation } from "../limiter/slot.ts";
+import { serverTiming } from "./headers.ts";
+
+/** How an invocation came to its instance, and what its time went to. All times are in milliseconds. */
+export class InvocationTimes {
+  readonly #arrivedAt: number;
+  #grantedAt = 0;
+  #claimMs = 0;
+  #overheadMs = 0;
+  #start: StartKind = "warm";
+  #revision = "";
+
+  constructor(arrivedAt: number) {
+    this.#arrivedAt = arrivedAt;
+  }
+
+  /** Empty before the first slot. */
+  get revision(): string {
+    return this.#revision;
+  }
+
+  get start(): StartKind {
+    return this.#start;
+  }
+
+  /** What Berth has added: the wait for a slot, and for code to load. */
+  get overheadMs(): number {
+    return this.#overheadMs;
+  }
+
+  get totalMs(): number {
+    return performance.now() - this.#arrivedAt;
+  }
+
+  granted({ endpoint, slot }: Reservation): void {
+    this.#revision = endpoint.revision;
+    this.#grantedAt = performance.now();
+    // Whoever waited since before the endpoint was there has experienced its start.
+    const started = this.#arrivedAt < slot.since;
+    this.#start = started ? endpoint.start : "warm";
+    this.#claimMs = started ? endpoint.claimMs : 0;
+  }
+
+  /** The response has begun; `parkedMs` of its time went to loading the code. */
+  answered(parkedMs: number): void {
+    this.#overheadMs = this.#grantedAt - this.#arrivedAt + parkedMs;
+  }
+
+  /** Adds what the client is told about its invocation. */
+  describe(headers: string[], callId: string, parkedMs: number): void {
+    const queue = this.#grantedAt - this.#arrivedAt - this.#claimMs;
+    const run = performance.now() - this.#grantedAt - parkedMs;
+    headers.push(CALL_ID_HEADER, callId, "x-berth-start", this.#start, "x-berth-revision", this.#revision);
+    headers.push("server-timing", serverTiming({ queue, claim: this.#claimMs, load: parkedMs, run }));
+  }
+}
