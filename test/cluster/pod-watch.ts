@@ -1,4 +1,4 @@
-import { Informer } from "../../pool-manager/kubernetes/informer.ts";
+import { Informer } from "../../pool-manager/kubernetes/informer/informer.ts";
 import { LABEL, type Pod } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import type { ClusterView } from "./cluster-view.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
-import { type Change, Informer } from "../../pool-manager/kubernetes/informer.ts";
+import { type Change, Informer } from "../../pool-manager/kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../pool-manager/kubernetes/objects.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { ClusterView } from "./cluster-view.ts";

@@ -4,7 +4,7 @@ import type { Collector } from "../../functions/retention.ts";
 import { tagOf } from "../../images/runtime-image.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { isRefusal, KubeError } from "../../kubernetes/error.ts";
-import { Informer } from "../../kubernetes/informer.ts";
+import { Informer } from "../../kubernetes/informer/informer.ts";
 import { ControlClient } from "../control-client.ts";
 import {
   type Binding,

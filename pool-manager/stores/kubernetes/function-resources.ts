@@ -9,7 +9,7 @@ import {
   type Secrets,
 } from "../../functions/function.ts";
 import type { Collector } from "../../functions/retention.ts";
-import type { Change } from "../../kubernetes/informer.ts";
+import type { Change } from "../../kubernetes/informer/informer.ts";
 import { Declarations } from "./declarations.ts";
 import { DefinitionWatch } from "./definitions/definition-watch.ts";
 import { FormerFunctions } from "./former-functions.ts";

@@ -1,6 +1,6 @@
 import { ManagerError } from "../../errors.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
-import type { Change } from "../../kubernetes/informer.ts";
+import type { Change } from "../../kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import { LABEL } from "../../platform/kruise/objects/objects.ts";
 import type { PoolSpec } from "../../pool/decide/world.ts";

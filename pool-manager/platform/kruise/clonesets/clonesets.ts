@@ -1,7 +1,7 @@
 import { Batcher } from "../../../async/batcher.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { isRefusal, KubeError } from "../../../kubernetes/error.ts";
-import type { Informer } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer/informer.ts";
 import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
 import { PlatformError } from "../../platform.ts";
 import type { CloneSet, Pod } from "../objects/objects.ts";

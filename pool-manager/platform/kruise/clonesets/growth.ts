@@ -1,7 +1,7 @@
 import { ReadWriteLock } from "../../../async/read-write-lock.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
-import type { Informer } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer/informer.ts";
 import type { CloneSet, Pod } from "../objects/objects.ts";
 import { lastWarning } from "../objects/warnings.ts";
 import { failedScaleOf, isComplete, isReady, livePods, unseenPods } from "./counts.ts";

@@ -1,6 +1,6 @@
 import type { KubeClient, WritePurpose } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
-import type { Informer } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer/informer.ts";
 import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
 import { CLONESETS, type CloneSet } from "../objects/objects.ts";
 import { setPatch } from "./patches.ts";

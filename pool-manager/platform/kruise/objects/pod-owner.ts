@@ -1,4 +1,4 @@
-import type { Informer } from "../../../kubernetes/informer.ts";
+import type { Informer } from "../../../kubernetes/informer/informer.ts";
 import type { Metadata, OwnerReference } from "../../../kubernetes/objects.ts";
 import { ANNOTATION, type CloneSet, LABEL, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import { poolNamedIn } from "./template.ts";

@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { Informer } from "../../../kubernetes/informer.ts";
+import { Informer } from "../../../kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../../kubernetes/objects.ts";
 import type { NodeTrouble } from "./obstacle.ts";
 

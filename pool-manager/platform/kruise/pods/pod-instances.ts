@@ -1,6 +1,6 @@
 import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
-import type { Change, Informer } from "../../../kubernetes/informer.ts";
+import type { Change, Informer } from "../../../kubernetes/informer/informer.ts";
 import { checkVersion, type Instance, type LogListener, noInstance, type Obstacle, type Target } from "../../platform.ts";
 import { UndoneRemovals } from "../clonesets/undone-removals.ts";
 import type { ClusterKeys } from "../cluster-keys.ts";

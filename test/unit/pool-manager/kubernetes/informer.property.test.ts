@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer.ts";
+import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../../../pool-manager/kubernetes/objects.ts";
 import { ApiError, internalError, tooManyRequests } from "../../../kubernetes/api/api-error.ts";
 import type { Effect, Where } from "../../../kubernetes/api/faults.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
-import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer.ts";
+import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../../../pool-manager/kubernetes/objects.ts";
 import { unreachable, WatchedServer } from "../../../helpers/watched-server.ts";
 

@@ -1,4 +1,4 @@
-import type { KubeObject } from "./objects.ts";
+import type { KubeObject } from "../objects.ts";
 
 /** Uids of objects whose deletion was seen: so many are remembered. */
 const MAX_DELETED = 2000;

@@ -1,4 +1,4 @@
-import type { KubeObject } from "./objects.ts";
+import type { KubeObject } from "../objects.ts";
 
 const TYPES = ["ADDED", "MODIFIED", "DELETED", "BOOKMARK"] as const;
 

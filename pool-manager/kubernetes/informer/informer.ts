@@ -1,34 +1,23 @@
-import type { KubeClient } from "./client.ts";
-import { KubeError } from "./error.ts";
+import type { KubeObject } from "../objects.ts";
+import type { KubeClient } from "../client.ts";
+import type { KubeError } from "../error.ts";
+import { withRetries } from "../retry.ts";
+import { latestVersion, listAll, type Selection } from "./listing.ts";
 import { type Change, isBefore, ObjectCache } from "./object-cache.ts";
-import type { KubeObject } from "./objects.ts";
-import { withRetries } from "./retry.ts";
 import { StalenessReport } from "./staleness.ts";
-import { eventOf, isVersion } from "./watch-event.ts";
+import { Watch } from "./watch.ts";
+import { eventOf } from "./watch-event.ts";
 
 export type { Change } from "./object-cache.ts";
 
-const PAGE = "500";
-const LIST_TIMEOUT_MS = 30_000;
 /** The server ends a watch after this. */
 const WATCH_SECONDS = 40;
-/** One that has not been ended by then is dead. */
-const GRACE_SECONDS = 5;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
-/** A watch that ends sooner, with nothing heard, is opened again after a pause. */
-const SHORT_WATCH_MS = 1000;
-/** A watch that is refused, or not answered, has ended by then. */
-const STEADY_MS = 6000;
 /** Everything is listed anew after this even where nothing seems wrong: what was missed for whatever reason is mended. */
 const RELIST_MS = 300_000;
 
-interface List<T> {
-  metadata: { resourceVersion: string; continue?: string };
-  items: T[];
-}
-
-/** What a reflector needs of the Kubernetes API. */
+/** What an informer needs of the Kubernetes API. */
 type Source = Pick<KubeClient, "get" | "stream"> & Partial<Pick<KubeClient, "onListing">>;
 
 /** What has to follow the end of a watch. */
@@ -41,17 +30,13 @@ type Next = "watch" | "list";
  */
 export class Informer<T extends KubeObject> {
   readonly #kube: Source;
-  readonly #path: string;
-  readonly #selector: string;
+  readonly #selection: Selection;
   readonly #watchSeconds: number;
   readonly #cache: ObjectCache<T>;
   #version = "";
   #synced = false;
-  #closed = false;
-  #end: () => void = () => {};
+  #watch: Watch | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #silence: NodeJS.Timeout | null = null;
-  #steady: NodeJS.Timeout | null = null;
   #relist: NodeJS.Timeout | null = null;
   #next: Next = "watch";
   /** The watch has said something that cannot be used: the next one may say the same, so that a pause comes first. */
@@ -68,8 +53,7 @@ export class Informer<T extends KubeObject> {
   constructor(kube: Source, path: string, selector: string, onChange: (change: Change<T>) => void, watchSeconds = WATCH_SECONDS) {
     this.#watchSeconds = watchSeconds;
     this.#kube = kube;
-    this.#path = path;
-    this.#selector = selector;
+    this.#selection = { path, selector };
     this.#cache = new ObjectCache<T>(onChange);
     this.#staleness = new StalenessReport((message) => kube.onListing?.(path.slice(path.lastIndexOf("/") + 1), message));
   }
@@ -118,15 +102,18 @@ export class Informer<T extends KubeObject> {
   }
 
   close(): void {
-    this.#closed = true;
     this.#closing.abort();
-    for (const timer of [this.#timer, this.#silence, this.#steady, this.#relist]) if (timer) clearTimeout(timer);
-    this.#end();
+    for (const timer of [this.#timer, this.#relist]) if (timer) clearTimeout(timer);
+    this.#watch?.close();
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   async #list(): Promise<void> {
     try {
-      const { items, version } = await this.#pages();
+      const { items, version } = await listAll<T>(this.#kube, this.#selection, (object) => this.accepts(object), this.#closing.signal);
       if (this.#closed) return;
       const anew = isBefore(version, this.#version);
       if (anew) this.onHistoryReset();
@@ -138,7 +125,7 @@ export class Informer<T extends KubeObject> {
       this.#firstSync?.resolve();
       this.#firstSync = null;
       this.#listAgainLater();
-      this.#watch();
+      this.#watchOn();
     } catch (error) {
       if (this.#firstSync && isRefusal(error as KubeError)) {
         this.#firstSync.reject(error as Error);
@@ -160,27 +147,9 @@ export class Informer<T extends KubeObject> {
     this.#staleness.renewed();
   }
 
-  async #pages(): Promise<{ items: T[]; version: string }> {
-    const items: T[] = [];
-    let token = "";
-    for (;;) {
-      const query: Record<string, string> = { ...this.#selected(), limit: PAGE };
-      if (token) query.continue = token;
-      const { metadata, items: page } = await this.#kube.get<List<T>>(this.#path, query, LIST_TIMEOUT_MS);
-      if (!isVersion(metadata.resourceVersion)) throw new KubeError(0, "Unreadable", "the API server's answer is no listing: it has no version");
-      items.push(...page.filter((item) => this.accepts(item)));
-      token = metadata.continue ?? "";
-      if (!token || this.#closed) return { items, version: metadata.resourceVersion };
-    }
-  }
-
-  #selected(): Record<string, string> {
-    return this.#selector ? { labelSelector: this.#selector } : {};
-  }
-
   #listAgainLater(): void {
     if (this.#relist) clearTimeout(this.#relist);
-    // Many reflectors and pool managers do not do it in the same moment.
+    // Many informers and pool managers do not do it in the same moment.
     this.#relist = setTimeout(() => this.#give("list"), RELIST_MS * (0.8 + 0.4 * Math.random()));
     this.#relist.unref();
   }
@@ -188,16 +157,16 @@ export class Informer<T extends KubeObject> {
   /** Ends the present watch, for another one or for a listing. */
   #give(next: Next): void {
     this.#next = next;
-    this.#end();
+    this.#watch?.end();
   }
 
   /** A server whose latest version is below ours has another history: it would let a watch from ours wait in silence. */
   async #resume(): Promise<void> {
     try {
-      const { metadata } = await this.#kube.get<List<T>>(this.#path, { ...this.#selected(), limit: "1" }, LIST_TIMEOUT_MS);
+      const version = await latestVersion(this.#kube, this.#selection);
       if (this.#closed) return;
-      if (this.#next === "list" || isBefore(metadata.resourceVersion, this.#version)) void this.#list();
-      else this.#watch();
+      if (this.#next === "list" || isBefore(version, this.#version)) void this.#list();
+      else this.#watchOn();
     } catch (error) {
       this.#failed(error as Error);
       if ((error as KubeError).status > 0) this.#retryLater(() => void this.#list());
@@ -205,34 +174,17 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  #watch(): void {
+  #watchOn(): void {
     if (this.#closed) return;
-    const since = performance.now();
-    let heard = false;
-    const query = {
-      ...this.#selected(),
-      watch: "true",
-      allowWatchBookmarks: "true",
-      resourceVersion: this.#version,
-      timeoutSeconds: String(this.#watchSeconds),
-    };
-    this.#heard();
-    this.#steady = setTimeout(() => this.#isSteady(), STEADY_MS);
-    this.#end = this.#kube.stream(
-      this.#path,
-      query,
-      (line) => {
-        heard = true;
-        this.#heard();
-        this.#line(line);
-      },
-      (error) => {
-        for (const timer of [this.#silence, this.#steady]) if (timer) clearTimeout(timer);
-        this.#end = () => {};
-        const isShort = !heard && performance.now() - since < SHORT_WATCH_MS;
-        this.#ended(error, isShort);
-      },
-    );
+    this.#watch = new Watch({
+      kube: this.#kube,
+      selection: this.#selection,
+      version: this.#version,
+      seconds: this.#watchSeconds,
+      onLine: (line) => this.#line(line),
+      onSteady: () => this.#isSteady(),
+      onEnd: (error, isShort) => this.#ended(error, isShort),
+    });
   }
 
   #ended(error: KubeError | null, isShort: boolean): void {
@@ -245,12 +197,6 @@ export class Informer<T extends KubeObject> {
     const pause = failure !== null || isShort;
     if (pause) this.#retryLater(go);
     else go();
-  }
-
-  /** A connection that was cut without a word looks like one on which nothing happens. */
-  #heard(): void {
-    if (this.#silence) clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#end(), (this.#watchSeconds + GRACE_SECONDS) * 1000);
   }
 
   #line(line: string): void {
