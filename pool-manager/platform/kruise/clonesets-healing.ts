@@ -1,0 +1,87 @@
+import type { Collector } from "../../functions/retention.ts";
+import { tagOf } from "../../images/runtime-image.ts";
+import type { Informer } from "../../kubernetes/informer/informer.ts";
+import type { CloneSets } from "./clonesets/clonesets.ts";
+import { endingOf } from "./clonesets/ending.ts";
+import { functionSet, type PodSettings, poolSet, poolSetName } from "./clonesets/manifests.ts";
+import type { TemplateKeeper } from "./clonesets/template-keeper.ts";
+import type { CodeRegistry } from "./code/code-registry.ts";
+import type { FunctionCodes } from "./function-codes.ts";
+import { type CloneSet, CODE_CONTAINER } from "./objects/objects.ts";
+import { functionOfSet, poolOfSet } from "./objects/pod-owner.ts";
+
+/** Uids of the functions that there are, and who decides about CloneSets of others. */
+export interface Retained {
+  functions: ReadonlySet<string>;
+  collector: Collector;
+}
+
+export interface CloneSetHealingOptions {
+  pods: PodSettings;
+  registry: CodeRegistry;
+  sets: Informer<CloneSet>;
+  writer: CloneSets;
+  templates: TemplateKeeper;
+  codes: FunctionCodes;
+}
+
+/** Brings CloneSets back to what they have to be, one round after the other, and collects those that nobody needs. */
+export class CloneSetHealing {
+  readonly #options: CloneSetHealingOptions;
+  /** Null: not told yet. */
+  #retained: Retained | null = null;
+
+  constructor(options: CloneSetHealingOptions) {
+    this.#options = options;
+  }
+
+  /** From now on these functions are those that there are. */
+  retain(retained: Retained): void {
+    this.#retained = retained;
+  }
+
+  /**
+   * Corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted
+   * functions and former runtimes. What cannot be written now is tried again with the next look; `WriteFailures` tells of it.
+   */
+  async heal(): Promise<void> {
+    for (const set of this.#options.sets.all()) {
+      const { metadata } = set;
+      const uid = functionOfSet(set);
+      const pool = poolOfSet(set);
+      const isPools = !uid && pool !== "";
+      const isFormer = isPools && metadata.name !== poolSetName(pool, this.#options.pods);
+      await this.#options.writer.heal(metadata.name).catch(() => {});
+      // A write that fails is told by `WriteFailures`, and tried again.
+      const made = (isPools || uid) && !isFormer && !endingOf(set) ? this.#made(set) : null;
+      if (made) await this.#options.templates.check(set, made).catch(() => {});
+      if (isFormer) await this.#options.writer.delete(metadata.name).catch(() => {});
+      else if (uid) await this.#collect(metadata.name, uid);
+    }
+  }
+
+  /** A CloneSet as it is made now, whatever its code image is; null: nobody needs it. */
+  #made(set: CloneSet): CloneSet | null {
+    const { pods, registry, codes } = this.#options;
+    const uid = functionOfSet(set);
+    if (uid === null) return poolSet(poolOfSet(set), pods) as CloneSet;
+    const [released] = codes.get(uid) ?? [];
+    if (!released) return null;
+    const { image } = set.spec.template.spec.containers.find(({ name }) => name === CODE_CONTAINER) ?? {};
+    return functionSet(uid, released.pool, pods, image ?? registry.reference(released.image, tagOf(released.image))) as CloneSet;
+  }
+
+  /** The CloneSet of a function that is not there any more goes when it has no pods and may go. */
+  async #collect(name: string, uid: string): Promise<void> {
+    const set = this.#options.sets.get(name);
+    if (!this.#retained || !set || this.#options.codes.get(uid) || this.#retained.functions.has(uid)) return;
+    if (this.#options.writer.live(set).length > 0) return;
+    const { collector } = this.#retained;
+    const reason = collector.mayGo("function", uid);
+    if (reason === null) return;
+    await this.#options.writer.delete(name).then(
+      () => collector.gone("function", uid, reason),
+      () => {},
+    );
+  }
+}

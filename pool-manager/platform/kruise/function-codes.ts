@@ -1,0 +1,57 @@
+import { tagOf } from "../../images/runtime-image.ts";
+import type { PreparedCode } from "../platform.ts";
+import type { CloneSets } from "./clonesets/clonesets.ts";
+import { functionSet, functionSetName, type PodSettings } from "./clonesets/manifests.ts";
+import type { CodeRegistry } from "./code/code-registry.ts";
+import { type CloneSet, CODE_CONTAINER } from "./objects/objects.ts";
+
+const TEMPLATE_AFTER_MS = 400;
+
+/** What can be invoked of a function, the revision first that is being released, and the images that carry it. */
+export type Codes = readonly [PreparedCode, ...PreparedCode[]];
+
+export interface FunctionCodesOptions {
+  pods: PodSettings;
+  registry: CodeRegistry;
+  writer: CloneSets;
+}
+
+/** The code of each function, which its CloneSet has to carry before pods are moved there. */
+export class FunctionCodes {
+  readonly #options: FunctionCodesOptions;
+  readonly #codes = new Map<string, Codes>();
+
+  constructor(options: FunctionCodesOptions) {
+    this.#options = options;
+  }
+
+  get(functionUid: string): Codes | undefined {
+    return this.#codes.get(functionUid);
+  }
+
+  set(codes: Codes): void {
+    this.#codes.set(codes[0].functionUid, codes);
+  }
+
+  /** Forgets the functions that are not among these. */
+  retain(functions: ReadonlySet<string>): void {
+    for (const uid of this.#codes.keys()) if (!functions.has(uid)) this.#codes.delete(uid);
+  }
+
+  /** A new revision's pods are swapped first: the template is for Kruise alone, and its work would compete with theirs. */
+  async prepareLater(code: PreparedCode): Promise<CloneSet> {
+    await new Promise((resolve) => setTimeout(resolve, TEMPLATE_AFTER_MS));
+    return this.prepare(this.#codes.get(code.functionUid)?.[0] ?? code);
+  }
+
+  /** The image is in the registry, and the function's CloneSet has it in its template. */
+  async prepare(code: PreparedCode): Promise<CloneSet> {
+    const { pods, registry, writer } = this.#options;
+    await registry.publish(code.image);
+    const name = functionSetName(code.functionUid);
+    const image = registry.reference(code.image, tagOf(code.image));
+    await writer.ensure(name, () => functionSet(code.functionUid, code.pool, pods, image));
+    await writer.setImage(name, CODE_CONTAINER, image);
+    return writer.observed(name);
+  }
+}
