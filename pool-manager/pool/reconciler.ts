@@ -5,9 +5,9 @@ import { decide } from "./decide/decide.ts";
 import type { PoolSpec, World } from "./decide/world.ts";
 import { LoadTrials } from "./load-trials.ts";
 import { Demand } from "./observe/demand.ts";
+import { Doubts } from "./observe/doubts.ts";
 import { InvocationOutcomes } from "./observe/invocation-outcomes.ts";
 import { LoadFailures } from "./observe/load-failures.ts";
-import { PlausibilityCheck } from "./observe/plausibility.ts";
 import { RevisionTargets } from "./observe/revision-targets.ts";
 import { type Knowledge, unknownFunctions, viewInstance } from "./observe/world-builder.ts";
 import type { ReconcilerOptions } from "./options.ts";
@@ -32,8 +32,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #rollouts: RolloutDriver;
   readonly #specs: RevisionTargets;
   readonly #missedRouters = new MissedRouters();
-  readonly #plausibility = new PlausibilityCheck();
-  #doubted: ReadonlyMap<string, string> = new Map();
+  readonly #doubts: Doubts;
   readonly #executor: Executor;
   readonly #instanceEvents: InstanceEvents;
   readonly #publisher: TablePublisher;
@@ -48,6 +47,7 @@ export class Reconciler implements PoolManagerLink {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#doubts = new Doubts((pool, message) => options.onEvent({ type: "observation.doubted", pool, message }));
     this.#outcomes = new InvocationOutcomes(options.clock.now());
     this.#executor = new Executor(
       options,
@@ -170,32 +170,26 @@ export class Reconciler implements PoolManagerLink {
     if (functionUid) this.#publisher.publishUid(functionUid);
   }
 
-  /** What cannot be true is told once, and nothing is removed or changed by it. */
   #doubt(): void {
-    const { platform, clock, pools, onEvent } = this.#options;
+    const { platform, clock, pools } = this.#options;
     const observed = platform.observe();
     if (!observed.synced) return;
-    const isLeaving = (uid: string) => this.#executor.isLeaving(uid);
-    const before = this.#doubted;
-    const expected = this.#executor.expectations.creations();
-    this.#doubted = this.#plausibility.check(pools.list(), {
+    this.#doubts.check(pools.list(), {
       instances: observed.instances,
       counted: observed.counted?.(),
-      isLeaving,
-      expected,
+      isLeaving: (uid) => this.#executor.isLeaving(uid),
+      expected: this.#executor.expectations.creations(),
       now: clock.now(),
     });
-    for (const [pool, message] of this.#doubted) if (!before.has(pool)) onEvent({ type: "observation.doubted", pool, message });
   }
 
-  /** Pools as they are to be treated: one that is doubted as if somebody had paused it. */
   #pools(): PoolSpec[] {
-    return this.#options.pools.list().map((pool) => (this.#doubted.has(pool.name) ? { ...pool, paused: true } : pool));
+    return this.#doubts.pausing(this.#options.pools.list());
   }
 
   /** Why what is observed of a pool is not believed; null: it is. */
   doubtOf(pool: string): string | null {
-    return this.#doubted.get(pool) ?? null;
+    return this.#doubts.of(pool);
   }
 
   /** The world as the next decision will see it; looking at it changes nothing. */

@@ -7,7 +7,7 @@ export const PLAUSIBLE_AFTER_MS = 30_000;
 const LAG_MS = 3000;
 
 /** One look at a pool. */
-interface Look {
+export interface Look {
   instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "isCounted" | "obstacle">>;
   /** Instances by pool as the platform's own controllers count them, where they do. */
   counted: ReadonlyMap<string, number> | undefined;
