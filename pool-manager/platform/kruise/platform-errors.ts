@@ -14,3 +14,9 @@ export function platformError(error: unknown): PlatformError {
   if (status === 404) return new PlatformError("NOT_FOUND", message);
   return new PlatformError(isRefusal(error) ? "REFUSED" : "UNREACHABLE", message);
 }
+
+/** The server, or we ourselves, have refused the write: it has not happened. */
+export function isCertainlyRefused(error: unknown): boolean {
+  if (error instanceof PlatformError) return ["CONFLICT", "NOT_FOUND", "REFUSED"].includes(error.code);
+  return error instanceof KubeError && isRefusal(error);
+}

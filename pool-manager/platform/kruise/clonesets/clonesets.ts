@@ -1,20 +1,17 @@
 import { Batcher } from "../../../async/batcher.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
-import { isRefusal, KubeError } from "../../../kubernetes/error.ts";
+import { KubeError } from "../../../kubernetes/error.ts";
 import type { Informer } from "../../../kubernetes/informer/informer.ts";
 import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
-import { PlatformError } from "../../platform.ts";
 import type { CloneSet, Pod } from "../objects/objects.ts";
 import { poolOfSet } from "../objects/pod-owner.ts";
+import { isCertainlyRefused } from "../platform-errors.ts";
 import { countedPods, failedScaleOf, livePods, unseenPods } from "./counts.ts";
-import { driftCorrection } from "./drift.ts";
+import { driftCorrection, LastWrites } from "./drift.ts";
 import { endingOf, notEnding } from "./ending.ts";
 import { SetGrowth } from "./growth.ts";
 import { noPods, PAUSE } from "./update-strategy.ts";
 import { CloneSetWriter } from "./writer.ts";
-
-/** A CloneSet to which nobody has written for this long has no claim under way, of whatever pool manager. */
-const SETTLED_MS = 10_000;
 
 export interface CloneSetsOptions {
   kube: KubeClient;
@@ -37,7 +34,7 @@ export class CloneSets {
   readonly #pods: Informer<Pod>;
   readonly #writer: CloneSetWriter;
   readonly #growth: SetGrowth;
-  readonly #written = new Map<string, { generation: number; at: number }>();
+  readonly #lastWrites = new LastWrites();
   readonly #raises: Batcher;
   /** Claims of each set that are under way: their pods are not live in it yet. */
   readonly #claims = new Map<string, number>();
@@ -52,16 +49,14 @@ export class CloneSets {
     this.#growth = new SetGrowth(kube, pods, this.#writer);
   }
 
-  /** A CloneSet was seen: its generation tells when somebody last wrote to it. */
   noticed(set: CloneSet): void {
-    const { name, generation = 0 } = set.metadata;
     this.#growth.noticed(set);
-    if (this.#written.get(name)?.generation !== generation) this.#written.set(name, { generation, at: performance.now() });
+    this.#lastWrites.noticed(set);
   }
 
   gone({ metadata }: CloneSet): void {
     this.#growth.gone(metadata.name);
-    this.#written.delete(metadata.name);
+    this.#lastWrites.gone(metadata.name);
   }
 
   podChanged(pod: Pod): void {
@@ -142,7 +137,7 @@ export class CloneSets {
       return await work();
     } catch (error) {
       // Without a certain answer the pod may have moved: then the place is left to the correction, as it is where this fails.
-      if (raised && (!mayHaveMoved || isCertain(error))) await this.#lower(name).catch(() => {});
+      if (raised && (!mayHaveMoved || isCertainlyRefused(error))) await this.#lower(name).catch(() => {});
       throw error;
     } finally {
       const left = this.#claiming(name) - 1;
@@ -152,8 +147,7 @@ export class CloneSets {
   }
 
   #isSettled(name: string): boolean {
-    const at = this.#written.get(name)?.at ?? performance.now();
-    return this.#claiming(name) === 0 && performance.now() - at > SETTLED_MS;
+    return this.#claiming(name) === 0 && this.#lastWrites.isSettled(name);
   }
 
   #claiming(name: string): number {
@@ -248,10 +242,4 @@ export class CloneSets {
       return set;
     }
   }
-}
-
-/** The server, or we ourselves, have refused the write: it has not happened. */
-function isCertain(error: unknown): boolean {
-  if (error instanceof PlatformError) return ["CONFLICT", "NOT_FOUND", "REFUSED"].includes(error.code);
-  return error instanceof KubeError && isRefusal(error);
 }

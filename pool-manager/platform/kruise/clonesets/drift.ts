@@ -4,6 +4,27 @@ import { functionOfSet, poolOfSet } from "../objects/pod-owner.ts";
 import { isObserved, unseenPods } from "./counts.ts";
 import { noPods, partitionChange, poolPartition, strategyChanges } from "./update-strategy.ts";
 
+/** A CloneSet to which nobody has written for this long has no claim under way, of whatever pool manager. */
+const SETTLED_MS = 10_000;
+
+/** When somebody, whoever it is, last wrote to each CloneSet: its generation tells. */
+export class LastWrites {
+  readonly #written = new Map<string, { generation: number; at: number }>();
+
+  noticed({ metadata: { name, generation = 0 } }: CloneSet): void {
+    if (this.#written.get(name)?.generation !== generation) this.#written.set(name, { generation, at: performance.now() });
+  }
+
+  gone(name: string): void {
+    this.#written.delete(name);
+  }
+
+  isSettled(name: string): boolean {
+    const at = this.#written.get(name)?.at ?? performance.now();
+    return performance.now() - at > SETTLED_MS;
+  }
+}
+
 /**
  * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
  * count pods that are not seen here, because a listing or a watch lacks them. They count too, else Kruise would delete

@@ -34,6 +34,11 @@ export function firstSight(now: number): Sightings {
   return { seenAt: now, scheduledSince: null, runningSince: null, deletingSince: null, endedSince: null, missingSince: null, unconnectedSince: now };
 }
 
+/** Its connection is open, or not. */
+export function connectionSeen(seen: Sightings, isConnected: boolean, now: number): Sightings {
+  return { ...seen, unconnectedSince: isConnected ? null : (seen.unconnectedSince ?? now) };
+}
+
 /** Takes in how a pod is now. */
 export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
   const { status, spec, metadata } = pod;

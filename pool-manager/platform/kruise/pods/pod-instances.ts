@@ -7,10 +7,11 @@ import type { ClusterKeys } from "../cluster-keys.ts";
 import { ANNOTATION, type Pod } from "../objects/objects.ts";
 import { type KnownSets, podOwnerOf } from "../objects/pod-owner.ts";
 import { isOfTemplate, type PodTemplate } from "../objects/template.ts";
+import { firstKnown, isEnding, isNews, type Known } from "./known.ts";
 import type { Nodes } from "./nodes.ts";
-import { firstSight, type NodeTrouble, obstacleOf, sighted, silenceOf } from "./obstacle.ts";
+import { connectionSeen, firstSight, type NodeTrouble, obstacleOf, sighted, silenceOf } from "./obstacle.ts";
 import { type ConnectionEvents, type OpenControl, PodConnection } from "./pod-connection.ts";
-import { hasSwapped, type Known, podRecordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
+import { hasSwapped, podRecordOf, SWAP_DEADLINE_MS, substanceOf } from "./pod-record.ts";
 import { PodWarnings } from "./pod-warnings.ts";
 
 export interface PodInstancesOptions {
@@ -111,8 +112,7 @@ export class PodInstances {
   /** What an instance says of itself; older than what is known, it is left out. */
   echoed(uid: string, echo: Echo): void {
     const member = this.#members.get(uid);
-    const before = member?.known.echo;
-    if (!member || echo.uid !== uid || (before && before.bootId === echo.bootId && echo.version <= before.version)) return;
+    if (!member || echo.uid !== uid || !isNews(member.known, echo)) return;
     const { now, keys } = this.#options;
     const { known } = member;
     known.echo = echo;
@@ -153,20 +153,7 @@ export class PodInstances {
     const now = this.#options.now();
     // A pod that the first listing shows is at least a moment older than this pool manager, whatever the clocks say.
     const ageMs = pods.synced ? 0 : Math.max(1, this.#options.kube.serverTime() - Date.parse(pod.metadata.creationTimestamp));
-    const seen = sighted(firstSight(now), pod, now);
-    const isCurrent = isOfTemplate(pod, template);
-    const known: Known = {
-      echo: null,
-      readyAt: null,
-      createdAt: now - ageMs,
-      seen,
-      isCurrent,
-      askedOf: null,
-      key: null,
-      version: 1,
-      swapSince: null,
-      overdue: false,
-    };
+    const known = firstKnown(now - ageMs, sighted(firstSight(now), pod, now), isOfTemplate(pod, template));
     const member: PodInstance = { pod, pool: "", known, link: null };
     this.#members.set(pod.metadata.uid, member);
     this.#connect(member);
@@ -201,9 +188,7 @@ export class PodInstances {
   }
 
   #linkChanged(member: PodInstance): void {
-    const { seen } = member.known;
-    const unconnectedSince = member.link?.connected ? null : (seen.unconnectedSince ?? this.#options.now());
-    member.known.seen = { ...seen, unconnectedSince };
+    member.known.seen = connectionSeen(member.known.seen, member.link?.connected ?? false, this.#options.now());
     this.#refresh(member);
   }
 
@@ -261,8 +246,4 @@ export class PodInstances {
     known.overdue = overdue;
     this.#refresh(member);
   }
-}
-
-function isEnding({ seen }: Known): boolean {
-  return seen.endedSince !== null || seen.deletingSince !== null;
 }

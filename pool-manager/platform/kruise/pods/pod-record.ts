@@ -2,7 +2,7 @@ import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
 import type { Binding, Instance, Obstacle } from "../../platform.ts";
 import { ANNOTATION, CODE_CONTAINER, ownerOf, type Pod } from "../objects/objects.ts";
 import type { PodOwner } from "../objects/pod-owner.ts";
-import type { Sightings } from "./obstacle.ts";
+import type { Known } from "./known.ts";
 
 /** A swap that has not ended by then is told as failed. */
 export const SWAP_DEADLINE_MS = 60_000;
@@ -17,25 +17,6 @@ const STUCK = new Set([
   "CreateContainerError",
   "CrashLoopBackOff",
 ]);
-
-/** What we know of an instance beside its pod. */
-export interface Known {
-  echo: Echo | null;
-  readyAt: number | null;
-  createdAt: number;
-  seen: Sightings;
-  /** It was made of the present template of its pool. */
-  isCurrent: boolean;
-  /** Owner (uid) that was told to delete it; null: none. A claim on its way may have moved the pod to another one since. */
-  askedOf: string | null;
-  key: string | null;
-  /** Counts the changes of what Berth decides by. */
-  version: number;
-  /** When the image that it is bound with was asked for; null: it runs, or none was. Milliseconds on the platform's clock. */
-  swapSince: number | null;
-  /** The swap has not ended by its deadline. */
-  overdue: boolean;
-}
 
 /** What a claim or a deletion is decided by: a status that the kubelet writes changes the pod's version, but none of this. */
 export function substanceOf({ metadata, spec }: Pod): string {
