@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, test } from "vitest";
 import { packLayer } from "../../pool-manager/images/layer.ts";
-import { conformance, type RuntimeSubject, type SampleName } from "../../runtime-images/protocol/conformance.ts";
+import { conformance } from "../../runtime-images/protocol/conformance/conformance.ts";
+import type { RuntimeSubject, SampleName } from "../../runtime-images/protocol/conformance/subject.ts";
 
 const SAMPLES: Record<SampleName, string> = {
   hello: "export default { fetch: () => new Response('hello') };",

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { type Check, echo, invoke, load, loaded, until } from "./subject.ts";
+
+/** Code that fails its instance, and how the instance tells. */
+export const failures: Check[] = [
+  {
+    name: "code that throws fails the instance with its own words, which parked invocations get",
+    run: async (subject) => {
+      const { port } = (await load(subject, "throws")).echo;
+      const response = await invoke(subject, port);
+      assert.deepEqual([response.status, response.error], [502, "FUNCTION_LOAD_FAILED"]);
+      assert.match(response.body, /boom at load/);
+      const failed = await echo(subject);
+      assert.deepEqual([failed.state, failed.error?.reason], ["failed", "load"]);
+      assert.match(failed.error?.message ?? "", /boom at load/);
+    },
+  },
+  {
+    name: "code that does not finish loading ends at the load deadline",
+    run: async (subject) => {
+      await load(subject, "hangs", {}, { loadTimeoutMs: 300 });
+      await until(subject, (now) => now.state === "failed", 1500);
+      assert.equal((await echo(subject)).error?.reason, "timeout");
+    },
+  },
+  {
+    name: "a worker that ends by itself fails the instance",
+    run: async (subject) => {
+      const { port } = (await load(subject, "exits")).echo;
+      await loaded(subject);
+      await assert.rejects(invoke(subject, port));
+      await until(subject, (now) => now.state === "failed", 2000);
+      assert.equal((await echo(subject)).error?.reason, "crash");
+    },
+  },
+];
