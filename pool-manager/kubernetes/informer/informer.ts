@@ -1,6 +1,6 @@
-import type { KubeObject } from "../objects.ts";
 import type { KubeClient } from "../client.ts";
 import type { KubeError } from "../error.ts";
+import type { KubeObject } from "../objects.ts";
 import { withRetries } from "../retry.ts";
 import { latestVersion, listAll, type Selection } from "./listing.ts";
 import { type Change, isBefore, ObjectCache } from "./object-cache.ts";

@@ -2,6 +2,7 @@ import { ManagerError } from "../../errors.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
 import { type Change, Informer } from "../../kubernetes/informer/informer.ts";
+import type { KubeObject } from "../../kubernetes/objects.ts";
 import { believable } from "../../platform/kruise/leader-election/lease.ts";
 import { GROUP, RESOURCES, VERSION } from "./definitions/crds.ts";
 import { type Condition, withCondition } from "./status/conditions.ts";
