@@ -1,15 +1,15 @@
 import type { StartKind } from "../pool-manager/client/contract.ts";
 
-/** One answered invocation. No path and no query: they may hold secrets. */
+/** One answered invocation. It has no path and no query, since they may contain secrets. */
 export interface Access {
   callId: string;
   function: string;
-  /** Empty where no instance was reached. */
+  /** Empty if no instance was reached. */
   revision: string;
   method: string;
   status: number;
   start: StartKind;
-  /** Until the function ran. Milliseconds. */
+  /** The time before the function ran. */
   overheadMs: number;
   totalMs: number;
 }

@@ -4,24 +4,24 @@ export interface RouterConfig {
   host: string;
   /** 0: any free port. */
   port: number;
-  /** Address that other routers reach it at. */
+  /** The address at which other routers reach this router. */
   advertise: string;
-  /** Who may invoke; null: everybody who reaches it. */
+  /** Keys that may invoke; null: no key is required. */
   keys: ApiKeys | null;
-  /** What it presents to other routers; null: nothing. */
+  /** The key that this router presents to other routers; null: none. */
   ownKey: string | null;
-  /** Functions are also reached at `NAME.domain`; null: by path alone. */
+  /** The domain under which functions are also reached, as `NAME.domain`; null: by path alone. */
   domain: string | null;
-  /** Addresses and networks of proxies that are believed what they say of their clients' requests. */
+  /** Addresses and networks of proxies whose forwarding headers are trusted. */
   trustedProxies: readonly string[];
   /** Largest request body, in bytes. */
   maxBodyBytes: number;
   /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */
   accessShare: number;
-  /** Whether callers get to see what functions say of their failures: messages, stacks and paths. */
+  /** Whether clients receive the messages, stacks and paths of functions' failures. */
   exposeErrors: boolean;
-  /** A router that stops serves on for this long while it says that it is not ready. Milliseconds. */
+  /** How long a stopping router still serves while it reports that it is not ready. */
   unreadyMs: number;
-  /** How long running invocations get after that. Milliseconds. */
+  /** How long running invocations may take after that. */
   drainMs: number;
 }

@@ -17,7 +17,7 @@ export const ROUTER_ERRORS = {
   BODY_TOO_LARGE: [413, "send a smaller body, or raise --max-body"],
   QUEUE_FULL: [429, "retry later, or raise the function's queueDepth or maxScale"],
   QUEUE_TIMEOUT: [504, "no instance became free in time: raise queueTimeout, maxScale or the pool's max"],
-  POOL_BLOCKED: [503, "berth pool get POOL tells what is in the way; the pool goes on by itself once that is mended"],
+  POOL_BLOCKED: [503, "berth pool get POOL shows what blocks the pool; it recovers by itself once that is fixed"],
   FUNCTION_LOAD_FAILED: [502, "correct the code and deploy it again; berth logs NAME shows more"],
   FUNCTION_LOAD_TIMEOUT: [504, "make the code load faster, or raise loadTimeout"],
   FUNCTION_CRASHED: [502, "berth logs NAME shows why the function's process ended"],
@@ -26,21 +26,21 @@ export const ROUTER_ERRORS = {
   EVENT_INVALID: [400, "POST {data, context}, a message as Pub/Sub pushes it, or a CloudEvent, with content-type: application/json"],
   FUNCTION_ERROR: [500, "the handler threw; berth logs NAME shows the stack"],
   RESPONSE_INVALID: [502, "answer with a status from 200 to 599, a head of at most 64 KiB, and either a Content-Length or chunks"],
-  INSTANCE_UNAVAILABLE: [503, "the instance turned the invocation away and its body was too large to send again: retry"],
-  INSTANCE_LOST: [502, "the function may have run: retry where that does no harm"],
-  ROUTER_LOST: [502, "the function may have run: retry where that does no harm"],
+  INSTANCE_UNAVAILABLE: [503, "the instance refused the invocation and its body was too large to send again: retry"],
+  INSTANCE_LOST: [502, "the function may have run: retry if that does no harm"],
+  ROUTER_LOST: [502, "the function may have run: retry if that does no harm"],
   NOT_READY: [503, "the router has no table yet: retry"],
   SHUTTING_DOWN: [503, "this router is stopping: retry"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type RouterErrorCode = keyof typeof ROUTER_ERRORS;
 
-/** What an instance says is an error of the platform's; null: it is not one that there is. */
-export function errorCodeOf(said: string | undefined): RouterErrorCode | null {
-  return said !== undefined && Object.hasOwn(ROUTER_ERRORS, said) ? (said as RouterErrorCode) : null;
+/** The code of a platform error as an instance reports it in a header; null: there is no such code. */
+export function errorCodeOf(reported: string | undefined): RouterErrorCode | null {
+  return reported !== undefined && Object.hasOwn(ROUTER_ERRORS, reported) ? (reported as RouterErrorCode) : null;
 }
 
-/** The answer to an invocation whose instance failed for this reason. */
+/** The error of an invocation, by the reason for which its instance failed. */
 export const FAILURE_CODES = {
   load: "FUNCTION_LOAD_FAILED",
   timeout: "FUNCTION_LOAD_TIMEOUT",
@@ -48,8 +48,8 @@ export const FAILURE_CODES = {
 } as const satisfies Record<string, RouterErrorCode>;
 
 /**
- * Errors whose messages have words of the function or of what runs it: stacks, paths, addresses of its services. This is
- * what strangers are told instead.
+ * Messages for clients that must not see those of the function or of its process, which may contain stacks, paths and
+ * addresses of services.
  */
 const FOR_STRANGERS: Partial<Record<RouterErrorCode, string>> = {
   FUNCTION_LOAD_FAILED: "the function's code does not load",
@@ -72,10 +72,10 @@ export function isForStrangers(code: RouterErrorCode): boolean {
   return FOR_STRANGERS[code] === undefined;
 }
 
-/** An invocation that ends with an answer of the router's own. */
+/** An error with which the router itself answers an invocation. */
 export class RouterError extends Error {
   readonly code: RouterErrorCode;
-  /** Milliseconds, for Retry-After. */
+  /** The value of Retry-After; undefined: the status decides whether there is one. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: RouterErrorCode, message: string, retryAfterMs?: number) {
@@ -92,7 +92,7 @@ export class RouterError extends Error {
     return ROUTER_ERRORS[this.code][1];
   }
 
-  /** The same error without words of the function. */
+  /** The same error with a message that comes from Berth alone. */
   forStrangers(): RouterError {
     const message = FOR_STRANGERS[this.code];
     return message === undefined ? this : new RouterError(this.code, message, this.retryAfterMs);

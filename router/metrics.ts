@@ -50,9 +50,9 @@ export class RouterMetrics {
     help: "Invocations passed on to the router that owns the function's slots",
     registers: [this.registry],
   });
-  /** Children are resolved once for each function, then for each code and start. */
+  /** Resolved label sets of `berth_invocations_total`, by function, then by status and start. */
   readonly #children = new Map<string, Map<string, Counter.Internal>>();
-  /** Codes of each function's errors. */
+  /** Error codes that have a series, by function. */
   readonly #codes = new Map<string, Set<string>>();
   readonly #kinds = {
     warm: this.#kind("warm"),
@@ -60,7 +60,6 @@ export class RouterMetrics {
     cold: this.#kind("cold"),
   };
 
-  /** Times in milliseconds. */
   done(fn: string, status: number, start: StartKind, overheadMs: number, totalMs: number): void {
     this.#child(fn, status, start).inc();
     const kind = this.#kinds[start];
@@ -96,7 +95,7 @@ export class RouterMetrics {
     this.#queue.set({ function: fn }, depth);
   }
 
-  /** `read` gives milliseconds; asked whenever metrics are. */
+  /** Adds the gauge of the pool manager's silence; `read` returns milliseconds, and is called with each scrape. */
   unheard(read: () => number): void {
     new Gauge({
       name: "berth_unheard_seconds",
@@ -108,7 +107,7 @@ export class RouterMetrics {
     });
   }
 
-  /** A deleted function's series end. */
+  /** Removes the series of a deleted function. */
   forget(fn: string): void {
     for (const key of this.#children.get(fn)?.keys() ?? []) this.#invocations.remove(fn, ...key.split(" "));
     this.#children.delete(fn);

@@ -28,24 +28,24 @@ export class RouterServer {
     const handBack = (request: WholeRequest, socket: Socket, rest: Buffer) => this.#connect(socket).begin(request, rest);
     this.http = new NodeServer({ isLeaving, serve: this.#serve, handBack }).http;
     this.#handOver = this.http.listeners("connection") as ((socket: Socket) => void)[];
-    // Connections are ours first; node:http's own listener gets those with a request that is not plain.
+    // ClientConnection reads each connection first. It hands one with a request that is not plain over to node:http's own listener.
     this.http.removeAllListeners("connection");
     this.http.on("connection", (socket) => this.#connect(socket));
   }
 
-  /** Why nobody shall send invocations here; null: it is ready. */
+  /** Why this router must not receive invocations; null: it is ready. */
   get unready(): string | null {
     if (this.#leaving) return "about to stop";
     if (!this.#functions.table.ready) return "no table yet";
     return this.#standing.isStranded ? "no pool manager is heard and no instance is reached" : null;
   }
 
-  /** Says so to whoever asks, and closes each connection with its next response. */
+  /** Reports not ready from now on, and closes each connection with its next response. */
   leave(): void {
     this.#leaving = true;
   }
 
-  /** Takes no further connection; resolves when the last one has ended. */
+  /** Accepts no further connection; resolves when the last one has ended. */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
     this.http.closeIdleConnections();
@@ -53,7 +53,7 @@ export class RouterServer {
     return closed;
   }
 
-  /** Ends what is left. */
+  /** Destroys the remaining connections. */
   destroy(): void {
     this.http.closeAllConnections();
     for (const connection of this.#connections) connection.destroy();

@@ -15,18 +15,18 @@ import { RouterServer } from "./server.ts";
 export interface Router {
   url: string;
   registry: Registry;
-  /** Why nobody shall send invocations here: it has no table, is about to stop, or neither hears nor reaches anybody. Null: it is ready. */
+  /** Why this router must not receive invocations: it has no table, is about to stop, or reaches neither a pool manager nor an instance. Null: it is ready. */
   unready(): string | null;
   /**
-   * Says that it is not ready and gives its functions to other routers, serves on for `unreadyMs`, then takes no
-   * further connection; running invocations finish within the drain time, the rest is ended.
+   * Reports not ready and leaves its functions to other routers, serves for another `unreadyMs`, then accepts no
+   * further connection. Running invocations finish within the drain time; the rest are aborted.
    */
   close(): Promise<void>;
 }
 
 /**
- * Wires a router and starts to listen; `connect` gets its link to the pool manager, `say` a line when that falls silent
- * for long and when it is heard again. Rejects with EADDRINUSE.
+ * Wires a router and starts to listen. `connect` opens its link to the pool manager; `say` receives a line when the pool
+ * manager has been silent for long, when no instance is reachable then, and when either ends. Rejects with EADDRINUSE.
  */
 export async function startRouter(
   config: RouterConfig,

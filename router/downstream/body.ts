@@ -2,15 +2,15 @@ import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 
-/** Bodies up to this size are kept, so that a refused invocation can go to another instance. */
+/** The largest body that is kept, so that a refused invocation can be sent to another instance. */
 export const KEPT_BYTES = 64 * 1024;
 
 /**
- * A request's body on its way to an instance. What has passed is kept up to `KEPT_BYTES`: `open` may be
- * called again for a further attempt while `replayable`.
+ * A request's body that is streamed to an instance. Up to `KEPT_BYTES` of it are kept: while `replayable`, `open` may be
+ * called once more for a further attempt.
  */
 export class Body {
-  /** As the client has announced it, in bytes; null: it comes in chunks. */
+  /** The Content-Length, in bytes; null: the body is chunked. */
   readonly length: number | null;
   readonly #req: IncomingMessage;
   readonly #maxBytes: number;
@@ -41,7 +41,7 @@ export class Body {
     return this.#size > 0;
   }
 
-  /** The body from its beginning. A former stream gets no more. */
+  /** A stream of the body from its beginning. An earlier stream receives no more. */
   open(): Readable {
     const out = new Readable({ read: () => void this.#req.resume() });
     for (const chunk of this.#kept) out.push(chunk);
@@ -64,10 +64,10 @@ export class Body {
   }
 }
 
-/** A small body is there by then, or its sender means to hold the connection. */
+/** How long a small body may take: a slower sender is holding the connection on purpose. */
 const COLLECT_MS = 20_000;
 
-/** Reads a small body (its length is known) whole, then calls `done`; or `tooSlow`. */
+/** Reads a small body of known length completely, then calls `done`; or calls `tooSlow`. */
 export function collect(req: IncomingMessage, length: number, done: (body: Buffer) => void, tooSlow: () => void): void {
   const chunks: Buffer[] = [];
   const endTimer = expiry(COLLECT_MS, tooSlow);

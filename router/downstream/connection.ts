@@ -5,32 +5,32 @@ import type { Exchange } from "./exchange.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { hasHead, parseRequest, type WholeRequest } from "./request-head.ts";
 
-/** A connection without a request ends. Milliseconds; told to clients with each response. */
+/** How long a connection may be idle between requests; each response states it. */
 export const IDLE_MS = 65_000;
-/** What a client may send ahead of its turn; then it is not read. */
+/** How much is buffered of the requests that a client sends ahead; beyond it the connection is not read. */
 const AHEAD_BYTES = 64 * 1024;
 
-/** The rest of a head that has begun is waited for this long. */
+/** How long this reader waits for the rest of a head that has begun. */
 const HEAD_MS = 100;
-/** A WebSocket on which nothing comes or goes ends. */
+/** How long a WebSocket may be silent in both directions. */
 const TUNNEL_IDLE_MS = 600_000;
 
 export interface ConnectionOptions {
-  /** Bytes. */
+  /** Both limits are in bytes. */
   maxHead: number;
   maxBody: number;
-  /** Connections end with their next response. */
+  /** If true, connections end with their next response. */
   isLeaving(): boolean;
   serve(exchange: Exchange): void;
-  /** Takes over a connection with all that was not served yet. */
+  /** Takes over a connection with everything that has not been served yet. */
   handOver(): void;
   gone(): void;
 }
 
 /**
- * A client's connection while its requests are whole and plain; with the first other one node:http takes it over.
- * It exists beside node:http because most requests are plain, and reading and answering them through a general server
- * costs more than the rest of their way.
+ * A client's connection as long as its requests are complete and plain; at the first other one node:http takes it over.
+ * It exists beside node:http because most requests are plain, and a general server that reads and answers them costs more
+ * than the rest of their path.
  */
 export class ClientConnection {
   readonly #socket: Socket;
@@ -42,7 +42,7 @@ export class ClientConnection {
   #closing = false;
   #paused = false;
   #wait: NodeJS.Timeout | null = null;
-  /** The rest of a head has not come in time. */
+  /** The rest of a head has not arrived in time. */
   #waited = false;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -69,7 +69,7 @@ export class ClientConnection {
     this.#next();
   };
 
-  /** Serves what is there. A client that does not read its responses gets no further ones. */
+  /** Serves the buffered requests, except to a client that does not read its responses. */
   #next(): void {
     if (this.#serving) return;
     this.#serving = true;
@@ -86,11 +86,11 @@ export class ClientConnection {
     this.#readOn();
   }
 
-  /** Serves a request that was read elsewhere, and then what comes behind it: `rest` is here already. */
+  /** Serves a request that node:http has read, then those that follow it; `rest` has been received already. */
   begin(request: WholeRequest, rest: Buffer): void {
     if (rest.length > 0) this.#ahead = rest;
     this.#serve(request);
-    // It was node:http that read from it before.
+    // Until now node:http has read from the socket.
     this.#socket.resume();
   }
 
@@ -101,7 +101,7 @@ export class ClientConnection {
     serve(exchange);
   }
 
-  /** A head in two packets is worth a moment; after that its bounds are node:http's. */
+  /** Waits a moment for a head that arrives in two packets; after that node:http enforces its limits. */
   #waitsForMore(bytes: Buffer): boolean {
     const more = !this.#waited && bytes.length < this.#options.maxHead && !hasHead(bytes);
     if (more) this.#wait ??= setTimeout(() => this.#giveUp(), HEAD_MS);
@@ -133,7 +133,7 @@ export class ClientConnection {
     this.#next();
   }
 
-  /** Bytes go both ways as they come; the end of one side is the end of the other. */
+  /** Relays bytes in both directions; the end of one side ends the other. */
   join(upstream: Socket): void {
     const socket = this.#socket;
     socket.off("data", this.#take).off("drain", this.#drained).off("timeout", this.#timedOut).off("end", this.#ended);
@@ -158,7 +158,7 @@ export class ClientConnection {
     if (this.#current === null) this.#socket.destroy();
   };
 
-  /** A client that closes its half is taken for gone, as by nginx; what was written before still goes out. */
+  /** A client that closes its half counts as disconnected, as in nginx. */
   readonly #ended = (): void => {
     if (!this.#closing) this.#gone();
   };

@@ -2,13 +2,13 @@ import { CALL_ID_HEADER, ERROR_HEADER } from "../../runtime-images/protocol/head
 import type { RouterError } from "../errors.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** After how long the same request may succeed, as far as can be told; null: trying again does not help. */
+/** The estimated time after which the same request may succeed; null: a retry does not help. */
 export function retryAfterSeconds({ code, status, retryAfterMs }: RouterError): number | null {
   if (retryAfterMs === undefined && (status !== 503 || code === "FUNCTION_DELETED")) return null;
   return Math.max(1, Math.ceil(Math.round(retryAfterMs ?? 0) / 1000));
 }
 
-/** Answers with an error of the router's own. */
+/** Answers with an error of the router. */
 export function sendError(exchange: Exchange, error: RouterError, callId?: string): void {
   const headers = ["content-type", "application/json", ERROR_HEADER, error.code];
   if (error.code === "METHOD_NOT_ALLOWED") headers.push("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

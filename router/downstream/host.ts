@@ -3,10 +3,10 @@ const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?
 const MOST_KNOWN = 1000;
 const LONGEST_KNOWN = 253;
 
-/** Hosts that were found valid: most requests name one of a few. */
+/** A cache of valid hosts: most requests name one of a few. */
 const known = new Set<string>();
 
-/** Whether this may be the value of `Host` (RFC 9112, 3.2): empty, or what a URL takes as its host and port. */
+/** Whether this is a valid value of `Host` (RFC 9112, 3.2): empty, or a URL's host and port. */
 export function isHost(text: string): boolean {
   if (text === "" || known.has(text)) return true;
   if (!HOST.test(text) || !URL.canParse(`http://${text}/`)) return false;

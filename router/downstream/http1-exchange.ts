@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Exchange, InFlight, RequestBody } from "./exchange.ts";
 import type { WholeRequest } from "./request-head.ts";
 
-/** A first chunk up to this size waits for the end of its response; one that is larger is not made a string. */
+/** The largest first chunk that waits for the end of its response, to be written as one string with the head. */
 const FIRST_CHUNK_BYTES = 16 * 1024;
 const LAST_CHUNK = "0\r\n\r\n";
 
@@ -10,7 +10,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 interface Owner {
   /** The response has been written. */
   ended(closes: boolean): void;
-  /** From here on it belongs to `upstream`. */
+  /** The connection is joined to `upstream` from now on. */
   join(upstream: Socket): void;
 }
 
@@ -23,8 +23,8 @@ interface Head {
 type Framing = "none" | "length" | "chunked";
 
 /**
- * A request that was read whole, and its response. Head and body of a small response leave in one write: the system
- * call is the dearest part of an invocation, and of two buffers (writev) it costs twice that of one.
+ * A request that was read completely, and its response. Head and body of a small response are written at once: the write
+ * system call dominates the cost of an invocation, and `writev` with two buffers costs about twice a single write.
  */
 export class Http1Exchange implements Exchange {
   readonly method: string;
@@ -43,7 +43,7 @@ export class Http1Exchange implements Exchange {
   #framing: Framing = "none";
   resume: (() => void) | null = null;
 
-  /** `closes`: the connection ends with the response. */
+  /** If `closes`, the connection ends with the response. */
   constructor(request: WholeRequest, socket: Socket, remoteAddress: string, closes: boolean, owner: Owner) {
     this.method = request.method;
     this.url = request.url;
@@ -69,7 +69,7 @@ export class Http1Exchange implements Exchange {
     this.#listener = listener;
   }
 
-  /** The connection has gone. */
+  /** The response has been written, or the connection has ended. */
   closed(): void {
     this.#head = null;
     this.#listener?.();
@@ -88,7 +88,7 @@ export class Http1Exchange implements Exchange {
   writeHead(status: number, text: string, headers: readonly string[], resume: () => void): void {
     this.resume = resume;
     this.#head = { status, text, headers };
-    // A head may come long before its body (server-sent events); its end comes in the same turn where the rest is there.
+    // A head may arrive long before its body (server-sent events). If the body has arrived too, `end` runs before this flush.
     setImmediate(this.#flush);
   }
 
@@ -140,7 +140,7 @@ export class Http1Exchange implements Exchange {
     return more;
   }
 
-  /** The head as bytes on the wire; `size` of the whole body where it is known. */
+  /** The head as it is written to the wire; `size` is that of the whole body, null if it is unknown. */
   #takeHead(size: number | null): string {
     const { status, text, headers } = this.#head as Head;
     this.#head = null;
@@ -165,7 +165,7 @@ function fields(headers: readonly string[]): string {
   return text;
 }
 
-/** Value of the first header of this name, given in lower case. */
+/** The value of the first header of this name, which is given in lower case. */
 export function fieldOf(headers: readonly string[], name: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     const given = headers[i] as string;

@@ -1,7 +1,7 @@
-/** Request line and headers of a client. */
+/** Limits of a client's request: request line and headers together, and the number of headers. */
 export const MAX_HEAD_BYTES = 16 * 1024;
 export const MAX_HEADERS = 1000;
 
-/** What a router that passes an invocation on adds to its head. Bytes, and headers. */
+/** What a router may add to the head of an invocation that it passes on. */
 export const HOP_BYTES = 4 * 1024;
 export const HOP_HEADERS = 20;

@@ -7,7 +7,7 @@ import type { Exchange, InFlight, RequestBody } from "./exchange.ts";
 import { fieldOf } from "./http1-exchange.ts";
 import { targetOf } from "./request-check.ts";
 
-/** How long the rest of a body that nobody wants is read and dropped. */
+/** How long the rest of an unwanted body is read and discarded. */
 const LINGER_MS = 500;
 
 /** A request that node:http has read, and its response. */
@@ -16,9 +16,9 @@ export class NodeExchange implements Exchange {
   readonly host: string;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
-  /** A WebSocket's connection is not node:http's any more. */
+  /** False: node:http hands connections that open a WebSocket back. */
   readonly upgrade = false;
-  /** Until the head has left or the body's first piece has taken it along. */
+  /** The head has not been sent yet, neither alone nor with the first piece of the body. */
   #headWaits = false;
 
   constructor(req: IncomingMessage, res: ServerResponse) {
@@ -51,7 +51,7 @@ export class NodeExchange implements Exchange {
     const bytes = length === undefined ? null : Number(length);
     if (bytes !== null && bytes > maxBytes) return sendError(this, sizeError(maxBytes));
     if (bytes !== null && bytes <= KEPT_BYTES) {
-      const tooSlow = () => sendError(this, new RouterError("BODY_TOO_SLOW", "the body did not come on"));
+      const tooSlow = () => sendError(this, new RouterError("BODY_TOO_SLOW", "the body was not complete in time"));
       return collect(this.#req, bytes, (body) => void begin(body), tooSlow);
     }
     let running: InFlight | null = null;
@@ -64,7 +64,7 @@ export class NodeExchange implements Exchange {
   }
 
   inform(status: number, headers: readonly string[]): void {
-    // Before its turn node:http would put it behind the response's head.
+    // A response without a socket waits for its turn: node:http would write these hints after its head.
     if (status !== 103 || this.#req.httpVersionMinor === 0 || !this.#res.socket) return;
     const hints: Record<string, string[]> = {};
     for (let i = 0; i < headers.length; i += 2) {
@@ -82,7 +82,7 @@ export class NodeExchange implements Exchange {
     this.#res.writeHead(status, text, headers as string[]);
     this.#res.on("drain", resume);
     this.#headWaits = true;
-    // A head may come long before its body (server-sent events).
+    // A head may arrive long before its body (server-sent events).
     setImmediate(() => {
       if (this.#headWaits) this.#res.flushHeaders();
     });
@@ -115,8 +115,8 @@ export class NodeExchange implements Exchange {
   }
 
   /**
-   * The client still sends. The connection cannot be used again, but closing it at once would reset it, and
-   * the client could lose the answer with it (RFC 9112, 9.6): it gets the answer now and the end a little later.
+   * Answers while the client still sends. The connection cannot be reused, but closing it at once would reset it, and
+   * the client could lose the response (RFC 9112, 9.6): the response is sent now, and the connection ends a little later.
    */
   #answerUnread(status: number, headers: string[], body: string): void {
     this.#res.writeHead(status, headers);

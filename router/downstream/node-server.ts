@@ -10,19 +10,20 @@ import { NodeExchange } from "./node-exchange.ts";
 import { refusalOf, targetOf } from "./request-check.ts";
 import type { WholeRequest } from "./request-head.ts";
 
-/** A head that is not complete by then ends its connection; looked at as often. */
+/** How long a request head may take. */
 const HEAD_MS = 20_000;
+/** How often node:http checks for heads that take longer. */
 const CHECK_INTERVAL_MS = 2000;
-/** A client that has been silent for so long is asked by the kernel whether it is there: an event stream to one that is gone would hold its slot. */
+/** How long a client may be silent before the kernel sends keep-alive probes: without them an event stream to a lost client would hold its slot. */
 const KEEPALIVE_MS = 15_000;
-/** A connection that ends with an answer is read for so long: one that is closed over unread bytes is reset, and the answer may be lost. */
+/** How long a connection is read after its last response: closing one with unread bytes resets it, and the client may lose the response. */
 const LINGER_MS = 500;
 
 export interface NodeServerOptions {
-  /** Connections end with their next response. */
+  /** If true, connections end with their next response. */
   isLeaving(): boolean;
   serve(exchange: Exchange): void;
-  /** Takes over a connection whose next request opens a WebSocket, with what came behind its head. */
+  /** Takes over a connection whose next request opens a WebSocket; `rest` is what followed its head. */
   handBack(request: WholeRequest, socket: Socket, rest: Buffer): void;
 }
 
@@ -31,13 +32,13 @@ interface Latest {
   res: ServerResponse;
 }
 
-/** node:http, for the requests that are not plain: whatever it refuses is answered as the router's other errors are. */
+/** node:http for the requests that are not plain. What it refuses is answered in the format of the router's other errors. */
 export class NodeServer {
   readonly http: Server;
   readonly #options: NodeServerOptions;
-  /** The request that was accepted last on each connection. */
+  /** The latest accepted request of each connection. */
   readonly #latest = new WeakMap<Socket, Latest>();
-  /** Connections that end with an error of the router's: nothing that follows on them is a request. */
+  /** Connections that end with an error of the router: what follows on them is ignored. */
   readonly #ending = new WeakSet<Socket>();
 
   constructor(options: NodeServerOptions) {
@@ -48,7 +49,7 @@ export class NodeServer {
       headersTimeout: HEAD_MS,
       requestTimeout: 0,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
-      // Both bounds are looked at again: node:http would cut off headers beyond its own without a word.
+      // `refusalOf` checks both limits too, since node:http silently drops headers beyond its own.
       maxHeaderSize: MAX_HEAD_BYTES + HOP_BYTES,
       requireHostHeader: false,
       noDelay: true,
@@ -78,14 +79,14 @@ export class NodeServer {
 
   #request(req: IncomingMessage, res: ServerResponse, refused: RouterError | null): void {
     const { socket } = req;
-    // What nobody reads would hold up the connection.
+    // An unread body would block the connection.
     if (this.#ending.has(socket)) return void req.resume();
     if (refused) {
       req.resume();
       return this.#endInTurn(socket, refused);
     }
     this.#latest.set(socket, { req, res });
-    // Clients with connections of their own go elsewhere with their next request.
+    // A client whose connection ends may connect to another router for its next request.
     if (this.#options.isLeaving()) res.shouldKeepAlive = false;
     this.#options.serve(new NodeExchange(req, res));
   }
@@ -97,7 +98,7 @@ export class NodeServer {
     const refused = refusalOf(req);
     if (refused) return this.#endInTurn(socket, refused);
     this.#inTurn(socket, () => {
-      // It is for node:http's own timeouts, and would end a tunnel.
+      // This listener enforces node:http's own timeouts, and would end a tunnel.
       socket.removeAllListeners("timeout");
       this.#options.handBack(request, socket, rest);
     });
@@ -107,17 +108,17 @@ export class NodeServer {
     if (this.#ending.has(socket)) return;
     if (!socket.writable) return void socket.destroy();
     const latest = this.#latest.get(socket);
-    // What is wrong belongs to a request whose body still comes, or else to one after all that were read.
+    // The error belongs to the request whose body is still arriving, or else to one after all those that were read.
     if (latest && !latest.req.complete) this.#endUnread(latest.res, socket, reasonOf(error));
     else this.#endInTurn(socket, reasonOf(error));
   }
 
-  /** The rest of a request's body cannot be read: the error is its response where it has none yet. */
+  /** Ends a connection on which the rest of a body cannot be read: the error is the request's response if it has none yet. */
   #endUnread(res: ServerResponse, socket: Socket, error: RouterError): void {
     this.#ending.add(socket);
     const end = () => (res.headersSent ? void socket.destroySoon() : this.#refuse(socket, error));
     if (res.socket || res.closed) end();
-    // The responses to earlier requests come first; one that is ready by then is written before the next turn.
+    // Responses to earlier requests come first; one that is ready by then is written before the next turn of the event loop.
     else res.once("socket", () => setImmediate(end));
   }
 
@@ -126,7 +127,7 @@ export class NodeServer {
     this.#inTurn(socket, () => this.#refuse(socket, error));
   }
 
-  /** Calls `next` when the requests before have had their responses. */
+  /** Calls `next` once all earlier requests have been answered. */
   #inTurn(socket: Socket, next: () => void): void {
     const res = this.#latest.get(socket)?.res;
     if (!res || res.closed) return next();
@@ -146,9 +147,9 @@ export class NodeServer {
   }
 }
 
-/** Only a request for a WebSocket takes its connection away from node:http: any other upgrade is an ordinary request (RFC 9110, 7.8). */
+/** Reports an upgrade to node:http only for a WebSocket: a request for any other upgrade is an ordinary request (RFC 9110, 7.8). */
 class Incoming extends IncomingMessage {
-  // Not a field of this class: node:http's constructor sets `upgrade` before there were any.
+  // `declare`, since a field would be initialized after node:http's constructor has set `upgrade`.
   declare asked: boolean | null;
 
   set upgrade(asked: boolean | null) {
@@ -166,7 +167,7 @@ class Incoming extends IncomingMessage {
   }
 }
 
-/** 100 is written when it is the response's turn: node:http would put one that comes earlier behind the response's head. */
+/** Writes 100 when it is the response's turn: node:http would write an earlier one after the response's head. */
 function inviteBody(res: ServerResponse): void {
   if (res.socket) res.writeContinue();
   else res.once("socket", () => res.headersSent || res.writeContinue());

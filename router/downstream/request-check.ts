@@ -4,7 +4,7 @@ import { RouterError } from "../errors.ts";
 import { isHost } from "./host.ts";
 import { HOP_BYTES, HOP_HEADERS, MAX_HEAD_BYTES, MAX_HEADERS } from "./limits.ts";
 
-/** Where a request goes: the host that counts, and a path with its query. */
+/** The effective host of a request, and its path and query. */
 export interface Target {
   host: string;
   url: string;
@@ -12,7 +12,7 @@ export interface Target {
 
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
-/** A client that takes us for a proxy sends the whole URL: its authority counts, whatever Host says (RFC 9112, 3.2.2). */
+/** The target of a request. A client that takes the router for a proxy sends an absolute URL, whose authority overrides Host (RFC 9112, 3.2.2). */
 export function targetOf({ url = "/", headers }: IncomingMessage): Target {
   const [, authority, rest = ""] = ABSOLUTE.exec(url) ?? [];
   if (authority === undefined) return { host: headers.host ?? "", url };
@@ -20,8 +20,9 @@ export function targetOf({ url = "/", headers }: IncomingMessage): Target {
 }
 
 /**
- * What Node's strict parser lets pass and two servers could still read differently (RFC 9112, 6.1 and 3.2), or what is
- * beyond the bounds of a head. Duplicate lengths, lengths beside chunks, bare line feeds and folded lines never come this far.
+ * Refuses requests that Node's strict parser accepts although two servers could read them differently (RFC 9112, 6.1 and
+ * 3.2), and those beyond the limits of a head. The parser itself refuses duplicate lengths, lengths beside chunks, bare
+ * line feeds and folded lines.
  */
 export function refusalOf(req: IncomingMessage): RouterError | null {
   const coding = req.headers["transfer-encoding"];
@@ -48,8 +49,8 @@ function hostRefusal(req: IncomingMessage): RouterError | null {
   for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === "host") hosts.push(rawHeaders[i + 1] as string);
   if (hosts.length > 1) return invalid("there are two Host headers");
   if (hosts.length === 0 && req.httpVersionMinor > 0) return invalid("there is no Host header");
-  const wrong = [...hosts, targetOf(req).host].find((host) => !isHost(host));
-  return wrong === undefined ? null : invalid(`${JSON.stringify(wrong.slice(0, 80))} is not a host with an optional port`);
+  const invalidHost = [...hosts, targetOf(req).host].find((host) => !isHost(host));
+  return invalidHost === undefined ? null : invalid(`${JSON.stringify(invalidHost.slice(0, 80))} is not a host with an optional port`);
 }
 
 function invalid(message: string): RouterError {

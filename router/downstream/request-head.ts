@@ -1,18 +1,18 @@
 import { isHost } from "./host.ts";
 import { MAX_HEADERS } from "./limits.ts";
 
-/** A request whose framing leaves no question, and whose body is at hand. */
+/** A request with unambiguous framing and a complete body. */
 export interface WholeRequest {
   method: string;
   url: string;
   host: string;
   rawHeaders: string[];
   body: Buffer | null;
-  /** The client wants the connection to end with the response. */
+  /** The client asks for the connection to end with the response. */
   close: boolean;
   /** The client opens a WebSocket. */
   upgrade: boolean;
-  /** Bytes that it has taken. */
+  /** How many bytes of the connection the request takes up. */
   size: number;
 }
 
@@ -23,26 +23,26 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const SPACE = 32;
 const TAB = 9;
 
-/** What a head says about its message's framing. */
+/** What has been read of a head about framing and connection. */
 interface Seen {
   host: string | null;
   length: number | null;
   close: boolean;
-  /** `Connection` names an upgrade, and `Upgrade` is to WebSocket. */
+  /** `upgrades`: `Connection` names an upgrade; `websocket`: `Upgrade` names WebSocket. */
   upgrades: boolean;
   websocket: boolean;
+  /** The request needs a full parser. */
   unusual: boolean;
 }
 
-/** Whether a head ends within these bytes. */
+/** Whether these bytes contain the end of a head. */
 export function hasHead(bytes: Buffer): boolean {
   return bytes.includes(HEAD_END);
 }
 
 /**
- * Reads the request at the start of these bytes if it is all there and of the plainest form: what llhttp, nginx and
- * this function can only read alike. Null for everything else, wrong or not: a full parser decides about that.
- * Sizes in bytes.
+ * Reads the request at the start of these bytes if it is complete and of the plainest form, which llhttp, nginx and this
+ * function cannot read differently. Null for all others, valid or not, which are for a full parser. Sizes are in bytes.
  */
 export function parseRequest(bytes: Buffer, maxHead: number, maxBody: number): WholeRequest | null {
   const end = bytes.indexOf(HEAD_END);
@@ -76,7 +76,7 @@ function readFields(lines: readonly string[], rawHeaders: string[]): Seen {
   return seen;
 }
 
-/** Only names of these lengths matter here: the others need no lower case. */
+/** Lowercases only names of these lengths: the others do not matter here. */
 function check(name: string, value: string, seen: Seen): void {
   switch (name.length) {
     case 4:
@@ -107,7 +107,7 @@ function checkHost(value: string, seen: Seen): void {
   seen.host = value;
 }
 
-/** A list of tokens; one that names another header is for the full parser. */
+/** Reads a list of tokens; a token that names a header needs the full parser. */
 function checkConnection(value: string, seen: Seen): void {
   for (const token of value === "keep-alive" ? [] : value.split(",")) {
     const option = token.trim();
@@ -122,7 +122,7 @@ function checkUpgrade(value: string, seen: Seen): void {
   else seen.unusual = true;
 }
 
-/** Without the spaces and tabs around it; `trim` would take others too. */
+/** The value without surrounding spaces and tabs; `trim` would remove other characters too. */
 function trimmed(line: string, from: number): string {
   let start = from;
   let end = line.length;

@@ -14,7 +14,7 @@ interface Network {
   family: "ipv4" | "ipv6";
 }
 
-/** An address, or a network as `10.0.0.0/8`; null: neither. */
+/** Parses an address or a network (`10.0.0.0/8`); null: it is neither. */
 export function parseNetwork(text: string): Network | null {
   const [address = "", bits, ...rest] = text.split("/");
   const version = isIP(address);
@@ -24,7 +24,7 @@ export function parseNetwork(text: string): Network | null {
   return { address, bits: bits === undefined ? most : Number(bits), family: version === 4 ? "ipv4" : "ipv6" };
 }
 
-/** The proxies whose word about their client's request is believed. */
+/** The proxies whose claims about their clients' requests are trusted. */
 export class TrustedProxies {
   readonly #networks = new BlockList();
 

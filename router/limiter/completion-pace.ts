@@ -1,14 +1,14 @@
-/** Weight of the last interval. */
+/** Weight of the latest interval in the moving average. */
 const WEIGHT = 0.2;
 
-/** How quickly one invocation after the other of a function ends while it is busy: what waiting behind them will take. */
+/** The pace at which invocations of a busy function end, from which the wait behind them is estimated. */
 export class CompletionPace {
-  /** Mean interval between two ends, in milliseconds; null: none has ended yet. */
+  /** Moving average of the interval between two ends; null: none has ended yet. */
   #meanMs: number | null = null;
-  /** When the last one ended, or the function became busy. */
+  /** When the last one ended, or when the function became busy. */
   #since = 0;
 
-  /** The function was idle, and is not any more. */
+  /** Starts the first interval of a function that was idle. */
   begins(now: number): void {
     this.#since = now;
   }
@@ -19,7 +19,7 @@ export class CompletionPace {
     this.#meanMs = this.#meanMs === null ? intervalMs : this.#meanMs + WEIGHT * (intervalMs - this.#meanMs);
   }
 
-  /** Milliseconds until so many more have ended, in a busy function. Where the present one takes longer than those before, all will. */
+  /** Milliseconds until `count` more have ended in a busy function. If the current interval is already longer than the average, all further ones are assumed to be as long. */
   untilEnded(count: number, now: number): number {
     return count * Math.max(this.#meanMs ?? 0, now - this.#since);
   }

@@ -1,24 +1,24 @@
 import type { RouterError } from "../errors.ts";
 import type { Reservation } from "./slot.ts";
 
-/** An invocation that wants a slot. Exactly one of the callbacks is called, unless it is cancelled. */
+/** An invocation that waits for a slot. Exactly one of the callbacks is called, unless it is cancelled. */
 export interface Waiter {
   granted(reservation: Reservation): void;
   rejected(error: RouterError): void;
-  /** When the invocation arrived; its place in the queue. */
+  /** When the invocation arrived, which is its place in the queue. */
   arrivedAt: number;
-  /** Instances that serve something else by what they said to just this invocation: until when it is not sent there again. */
+  /** By instance uid, until when this invocation is not sent there again: the instance refused it because it serves something else. */
   avoided?: Map<string, number>;
 }
 
 /**
- * Invocations that wait for a slot of one function. Who came first is served first, until somebody has to be turned away:
- * more come than can be served, and in their order each would wait for nearly as long as anybody may, also when the crowd
- * is long over. From then on, until nobody waits any more, who came last is served first: the others wait on, and get
- * what is left.
+ * Invocations that wait for a slot of one function. The oldest is served first until one has to be rejected. Then more
+ * arrive than can be served: in order of arrival each would wait nearly as long as the limit, even long after the burst.
+ * From then on, until the queue is empty, the newest is served first, and the others keep waiting for the slots that are
+ * left.
  */
 export class Queue {
-  /** In the order of their arrival. */
+  /** In order of arrival. */
   readonly #waiters: Waiter[] = [];
   #newestFirst = false;
 
@@ -26,7 +26,7 @@ export class Queue {
     return this.#waiters.length;
   }
 
-  /** The one that has waited longest. */
+  /** The waiter that has waited longest. */
   get oldest(): Waiter | undefined {
     return this.#waiters[0];
   }
@@ -35,13 +35,13 @@ export class Queue {
     this.#waiters.push(waiter);
   }
 
-  /** At the place that it had. */
+  /** Puts a waiter back in its former place. */
   restore(waiter: Waiter): void {
     const at = this.#waiters.findIndex((other) => other.arrivedAt > waiter.arrivedAt);
     this.#waiters.splice(at < 0 ? this.#waiters.length : at, 0, waiter);
   }
 
-  /** False: it does not wait. */
+  /** Removes a waiter; false: it is not in the queue. */
   delete(waiter: Waiter): boolean {
     const at = this.#newestFirst ? this.#waiters.lastIndexOf(waiter) : this.#waiters.indexOf(waiter);
     if (at < 0) return false;
@@ -50,23 +50,23 @@ export class Queue {
     return true;
   }
 
-  /** All of them, who wait no more. */
+  /** Empties the queue and returns its waiters. */
   takeAll(): Waiter[] {
     this.#newestFirst = false;
     return this.#waiters.splice(0);
   }
 
-  /** Somebody was turned away because too many wait. */
+  /** Records that an invocation was rejected because too many wait. */
   overflowed(): void {
     this.#newestFirst = this.#waiters.length > 0;
   }
 
-  /** Everybody who waits stays away from some instances: none of them has a better right to the others than whoever comes. */
+  /** Whether every waiter avoids some instances. If so, none has precedence over a new arrival for the other instances. */
   get allAvoid(): boolean {
     return this.#waiters.every(({ avoided }) => avoided);
   }
 
-  /** Who may get the next slot: the one whose turn it is, and where that one stays away from instances, the next too. */
+  /** The waiters that may get the next slot: the one whose turn it is and, as long as a waiter avoids instances, the one after it. */
   *next(): Iterable<Waiter> {
     const { length } = this.#waiters;
     for (let i = 0; i < length; i++) {

@@ -9,19 +9,19 @@ export interface Slot {
   /** Null once the instance gets no new invocations; it stays until its last one has ended. */
   endpoint: Endpoint | null;
   inFlight: number;
-  /** Not picked before: it refused or could not be reached. */
+  /** Not picked before this time: the instance refused an invocation or could not be reached. */
   blockedUntil: number;
-  /** When an invocation last began or ended, or when it appeared. */
+  /** When an invocation last began or ended here, or when the instance appeared. */
   usedAt: number;
-  /** When its endpoint appeared: who waited before that has had a start. */
+  /** When its endpoint appeared: an invocation that arrived earlier has waited for the instance's start. */
   since: number;
-  /** Its code is known to run: the table says so, or it has answered an invocation, which may be known here sooner. */
+  /** Its code is known to have loaded: the table says so, or the instance has answered an invocation, which this router may learn first. */
   loaded: boolean;
-  /** Where what is in flight here counts from now on. */
+  /** Where the invocations in flight here are counted from now on. */
   moved: { release(slot: Slot): void; slot: Slot } | null;
 }
 
-/** A slot taken on an instance. Exactly one `release` counts. */
+/** A slot that is taken on an instance. Only the first `release` counts. */
 export class Reservation {
   readonly slot: Slot;
   readonly endpoint: Endpoint;
@@ -38,7 +38,7 @@ export class Reservation {
     return this.endpoint.loaded || (this.#current && this.slot.loaded);
   }
 
-  /** The function has answered. */
+  /** Records that the function has answered. */
   answered(): void {
     if (this.#current) this.slot.loaded = true;
   }

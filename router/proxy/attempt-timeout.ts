@@ -2,15 +2,15 @@ import type { TableFunction } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import type { Reservation } from "../limiter/slot.ts";
 
-/** An instance tells by itself that its load took too long, and why; only one that does not is given up from here. */
+/** How long an instance may exceed its load timeout. It reports a slow load, with the reason, by itself; the router gives up only on one that does not. */
 const LOAD_GRACE_MS = 1000;
 
 export type Overrun = "load" | "run";
 
 /**
- * How long one attempt may take: `loadTimeout` until the code has loaded, where that is not known yet, then `timeout`.
- * The instance tells of the change with 102; where one does not, the table has told of it by the time that the load's
- * bound is reached.
+ * The time limit of one attempt: `loadTimeout` until the code has loaded, unless it is known to have, then `timeout`. The
+ * instance reports that the code has loaded with a 102 response. If it does not, the table has reported it before the
+ * limit of the load is reached.
  */
 export class AttemptTimeout {
   readonly #fn: TableFunction;
@@ -27,7 +27,7 @@ export class AttemptTimeout {
     this.#end = this.#loading ? expiry(fn.loadTimeoutMs + LOAD_GRACE_MS, () => this.#loadOver()) : this.#startRun();
   }
 
-  /** The code has loaded, and the invocation runs from now on. */
+  /** Starts the limit of the run: the code has loaded. */
   runs(): void {
     if (!this.#loading) return;
     this.#loading = false;

@@ -8,7 +8,7 @@ import type { Running, ServedRevision } from "../routing/served-revision.ts";
 import { MAX_PEER_HEAD, type ResponseHandler } from "../upstream/http1-connection.ts";
 import { callIdOf, hopHeaders, peerHeaders, requestHead } from "./headers.ts";
 
-/** An invocation on its way through the router that owns the function's slots; served here when that is not reached. */
+/** An invocation that is passed on to the router that owns the function's slots; it is served here if that router cannot be reached. */
 export class Forward implements Running, ResponseHandler {
   #entry: ServedRevision;
   readonly #owner: RouterPeer;
@@ -20,7 +20,7 @@ export class Forward implements Running, ResponseHandler {
   #answering = false;
   #joined = false;
   #done = false;
-  /** Serves it here. */
+  /** The invocation that serves it here. */
   #successor: Running | null = null;
 
   constructor(entry: ServedRevision, owner: RouterPeer, exchange: Exchange, body: RequestBody, serve: (body: RequestBody) => Running) {
@@ -49,7 +49,7 @@ export class Forward implements Running, ResponseHandler {
     else sendError(this.#exchange, error, this.#callId);
   }
 
-  // The connection's side.
+  // ResponseHandler
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort;
@@ -88,8 +88,8 @@ export class Forward implements Running, ResponseHandler {
   onError(): void {
     if (this.#done) return;
     const body = this.#body;
-    const whole = body === null || Buffer.isBuffer(body) || body.replayable;
-    if (this.#abort === null && whole) {
+    const isReplayable = body === null || Buffer.isBuffer(body) || body.replayable;
+    if (this.#abort === null && isReplayable) {
       this.#finish();
       this.#successor = this.#serve(body);
       return;
@@ -111,7 +111,7 @@ export class Forward implements Running, ResponseHandler {
   readonly #closed = (): void => {
     if (this.#done) return;
     this.#finish();
-    // The ends of joined connections follow each other by themselves.
+    // Joined connections end each other.
     if (!this.#joined) this.#abort?.(new Error("the client has gone"));
   };
 

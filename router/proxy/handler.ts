@@ -10,7 +10,7 @@ import { Forward } from "./forward.ts";
 import { Invocation } from "./invocation.ts";
 import { type InvocationTarget, invocationTargetOf } from "./target.ts";
 
-/** Brings a request to its function: `ANY /function/{name}[/path]`, or `ANY` at its host; else health, or an error. */
+/** Routes a request to its function: `ANY /function/NAME[/path]`, or `ANY` at the function's host. Other paths are health checks, or errors. */
 export function handleRequest(exchange: Exchange, functions: ServedRevisions, config: RouterConfig, unready: string | null): void {
   const { domain, keys } = config;
   const found = invocationTargetOf(exchange, domain);
@@ -20,8 +20,8 @@ export function handleRequest(exchange: Exchange, functions: ServedRevisions, co
   if (serve(exchange, functions, found, config)) return;
   const { table, pendingLookups } = functions;
   const answer = () => sendError(exchange, notFound(functions, found));
-  const again = () => serve(exchange, functions, found, config) || answer();
-  if (!table.ready || table.fresh || !pendingLookups.hold(exchange, again)) answer();
+  const retry = () => serve(exchange, functions, found, config) || answer();
+  if (!table.ready || table.fresh || !pendingLookups.hold(exchange, retry)) answer();
 }
 
 function serve(exchange: Exchange, functions: ServedRevisions, found: InvocationTarget, { maxBodyBytes }: RouterConfig): boolean {
@@ -30,27 +30,27 @@ function serve(exchange: Exchange, functions: ServedRevisions, found: Invocation
   return entry !== undefined;
 }
 
-/** A bearer token would be the function's own, and would reach it. Only routers may pass invocations on: the owner of a function's slots serves them without another look. */
+/** Why the request's API key does not suffice; null: it does. The key has a header of its own, since a bearer token is the function's and reaches it. Passing an invocation on requires the role `route`, since the router that receives it does not check who owns the slots. */
 function refusal(exchange: Exchange, keys: ApiKeys): RouterError | null {
   const roles = keys.rolesOf(exchange.header(API_KEY_HEADER));
-  if (!roles) return new RouterError("KEY_MISSING", "this router wants a key, and none that it knows was presented");
+  if (!roles) return new RouterError("KEY_MISSING", "this router requires an API key, and the request has no valid one");
   const role = exchange.header(HOP_HEADER) === undefined ? "invoke" : "route";
-  return roles.has(role) ? null : new RouterError("KEY_REFUSED", `this key has not the role ${role}`);
+  return roles.has(role) ? null : new RouterError("KEY_REFUSED", `this key does not have the role ${role}`);
 }
 
 function choose(functions: ServedRevisions, { name, version }: InvocationTarget, exchange: Exchange): ServedRevision | undefined {
   if (version === null) return functions.next(name);
   const entry = functions.version(name, version);
-  // The router that has passed it on has chosen by another table: the choice is made again.
+  // The router that passed it on chose by another version of the table: this router chooses anew.
   return entry ?? (exchange.header(HOP_HEADER) === undefined ? undefined : functions.next(name));
 }
 
 function notFound(functions: ServedRevisions, { name, version }: InvocationTarget): RouterError {
   const { ready, fresh } = functions.table;
-  if (!fresh) return new RouterError("NOT_READY", ready ? "the router does not hear of changes, and may not know it yet" : "the router has no table yet", 1000);
+  if (!fresh) return new RouterError("NOT_READY", ready ? "the router is not connected to the pool manager, and may not know the function yet" : "the router has no table yet", 1000);
   const shown = JSON.stringify(name.slice(0, 80));
   if (version === null || !functions.has(name)) return new RouterError("FUNCTION_NOT_FOUND", `there is no function ${shown}`);
-  return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} takes invocations`);
+  return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} is served`);
 }
 
 function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarget, maxBytes: number): void {
@@ -61,7 +61,7 @@ function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarg
     return invocation;
   };
   const { owner } = entry;
-  // Passed on once: whoever has it then serves it, and the instance's own cap decides.
+  // An invocation is passed on once: the router that receives it serves it even if it owns no slots, and the instance's own cap is the backstop.
   if (owner === null || exchange.header(HOP_HEADER) !== undefined) exchange.takeBody(maxBytes, serve);
   else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, exchange, body, serve));
 }

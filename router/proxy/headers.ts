@@ -18,17 +18,17 @@ const HOP_BY_HOP = new Set([
   "expect",
 ]);
 
-/** Headers of a client that never go on as they are: the router says itself what they say. */
+/** Client headers that are never passed on as they are: the router writes its own. */
 const REWRITTEN = new Set(["host", "content-length", CALL_ID_HEADER]);
 
-/** Methods whose requests say that they have no body (RFC 9110, 8.6). */
+/** Methods whose requests declare an empty body with `content-length: 0` (RFC 9110, 8.6). */
 const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
 
 const CALL_ID = /^[\x21-\x7e]{1,128}$/;
 let callPrefix = "";
 let callCount = 0;
 
-/** The client's call id where it is a plain token, else a new one. */
+/** The client's call id if it is a plain token, else a new one. */
 export function callIdOf(exchange: Exchange): string {
   const given = exchange.header(CALL_ID_HEADER);
   if (given !== undefined && CALL_ID.test(given)) return given;
@@ -41,7 +41,7 @@ interface Invoked {
   functionUid: string;
   endpoint: Endpoint;
   callId: string;
-  /** Part of the public path that the function does not see. */
+  /** The part of the public path that the function does not receive. */
   prefix: string;
 }
 
@@ -61,8 +61,8 @@ export function hopHeaders(exchange: Exchange, headers: readonly string[], belie
 }
 
 /**
- * Request line and headers, as bytes on the wire: the client's parser has checked every part of it. What tells where the
- * request ends comes from the body that is at hand, never from a header of the client's.
+ * The request line and headers as they are written to the wire; the client's parser has validated every part. The framing
+ * follows from the body at hand, never from a header of the client.
  */
 export function requestHead(exchange: Exchange, path: string, headers: readonly string[], body: RequestBody): string {
   let head = `${exchange.method} ${path} HTTP/1.1\r\nhost: ${exchange.host}\r\n${framing(exchange, body)}`;
@@ -77,16 +77,16 @@ function framing({ method, upgrade }: Exchange, body: RequestBody): string {
 }
 
 interface Sorted {
-  /** The one header of that name: what is believed of it, and the sender's address. */
+  /** The single `x-forwarded-for` header. */
   forwardedFor: string[];
-  /** What the sender says of its client's request, where it is believed. */
+  /** The sender's claims about its client's request. */
   claims: string[];
   passed: string[];
 }
 
 /**
- * What goes on of a client's headers: no hop-by-hop ones, nothing that only the platform may say, none that `Connection`
- * names. What it names takes nothing away from what the platform says.
+ * Sorts a client's headers and drops those that are not passed on: hop-by-hop headers, headers that only the platform may
+ * set, and headers that `Connection` names. A name in `Connection` never removes a header of the platform.
  */
 function sortHeaders(exchange: Exchange, beliefs: Beliefs): Sorted {
   const { rawHeaders, remoteAddress } = exchange;
@@ -110,7 +110,7 @@ function sortHeaders(exchange: Exchange, beliefs: Beliefs): Sorted {
   };
 }
 
-/** Another router's headers as the client gets them: what it said of the invocation is meant for the client. */
+/** The response headers of another router as the client receives them. Its `x-berth-*` headers are meant for the client. */
 export function peerHeaders(raw: readonly string[]): string[] {
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
@@ -120,7 +120,7 @@ export function peerHeaders(raw: readonly string[]): string[] {
   return headers;
 }
 
-/** The instance's headers as the client gets them, and what it said to the platform. */
+/** The response headers of an instance as the client receives them, and its `x-berth-*` headers, which are for the platform alone. */
 export function clientHeaders(raw: readonly string[]): { headers: string[]; berth: Map<string, string> | null } {
   const headers: string[] = [];
   let berth: Map<string, string> | null = null;
@@ -136,7 +136,7 @@ export function clientHeaders(raw: readonly string[]): { headers: string[]; bert
   return { headers: named ? withoutNamed(headers, named) : headers, berth };
 }
 
-/** Where the time of an invocation went, in milliseconds, for the client's `server-timing`. */
+/** The value of `server-timing`: how long each phase of an invocation took, in milliseconds. */
 export function serverTiming({ queue, claim, load, run }: { queue: number; claim: number; load: number; run: number }): string {
   return `queue;dur=${ms(queue)}, claim;dur=${ms(claim)}, load;dur=${ms(load)}, run;dur=${ms(run)}`;
 }

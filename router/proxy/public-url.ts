@@ -2,15 +2,15 @@ const PROTO = "x-forwarded-proto";
 const HOST = "x-forwarded-host";
 const PREFIX = "x-forwarded-prefix";
 
-/** What a sender says of its client's request; of `x-forwarded-for`, which is a list, the router believes a part. */
+/** Whether a header is a sender's claim about its client's request. `x-forwarded-for` is not one: the list shows by itself who has added to it. */
 export function isClaim(name: string): boolean {
   return (name.startsWith("x-forwarded-") && name !== "x-forwarded-for") || name === "forwarded" || name === "x-real-ip";
 }
 
 /**
- * Headers that tell a function its public URL, without which it could make no redirect and no link to itself: what
- * trusted senders claim, and for the rest what this router sees. `prefix` is the part of the path that the function
- * does not see; it follows a claimed one.
+ * Headers that tell a function its public URL, which it needs for redirects and for links to itself: the claims of a
+ * trusted sender, completed by what this router sees. `prefix` is the part of the path that the function does not
+ * receive; it is appended to a claimed prefix.
  */
 export function publicUrlHeaders(claims: readonly string[], host: string, prefix: string): string[] {
   const headers: string[] = [];

@@ -1,8 +1,8 @@
 import type { Refusal } from "../../runtime-images/protocol/headers.ts";
 
-/** How an attempt on an instance ended without an answer of the function's. */
+/** How an attempt on an instance ended without a response from the function. */
 export type Failure =
-  /** The instance turned it away before user code and before the body was read. */
+  /** The instance refused it before user code ran and before the body was read. */
   | { kind: "refused"; why: Refusal }
   /** No byte was sent. */
   | { kind: "unsent" }
@@ -10,15 +10,15 @@ export type Failure =
   | { kind: "broken" };
 
 export interface Attempt {
-  /** The whole body is at hand to be sent again (none, or at most 64 KiB). */
+  /** The whole body can be sent again: there is none, or it has at most 64 KiB. */
   replayable: boolean;
-  /** Some of the body has been taken from the client. */
+  /** Part of the body has been read from the client. */
   bodyStarted: boolean;
 }
 
 /**
- * Whether an invocation may be tried elsewhere (I8 of docs/invariants.md: user code runs at most once). The queue's timeout bounds
- * how long it is tried, and the rest of each instance that failed it how often.
+ * Whether an invocation may be retried on another instance (I8 of docs/invariants.md: user code runs at most once). The
+ * queue's timeout bounds how long it is retried. The time for which each instance that failed is not picked bounds how often.
  *
  * | failure | body untouched or kept | body partly passed on |
  * |---------|------------------------|-----------------------|

@@ -3,17 +3,17 @@ import type { Exchange } from "../downstream/exchange.ts";
 
 const PREFIX = "/function/";
 
-/** Which function a request is for, and the path and query that the function sees. */
+/** The function that a request is for, and the path and query that the function receives. */
 export interface InvocationTarget {
   name: string;
-  /** Revision or alias that was asked for, `NAME@VERSION` or in `x-berth-revision`; null: whichever is next. */
+  /** The requested revision or alias, from `NAME@VERSION` or `x-berth-revision`; null: the traffic split chooses. */
   version: string | null;
   path: string;
-  /** What stands before that path in the client's; empty: nothing. */
+  /** The part of the client's path that precedes `path`; may be empty. */
   prefix: string;
 }
 
-/** `/function/NAME[/path]`, or with a domain the whole path at `NAME.domain`; null: neither. */
+/** The target of `/function/NAME[/path]` or, with a domain, of any path at `NAME.domain`; null: the request has neither form. */
 export function invocationTargetOf(exchange: Exchange, domain: string | null): InvocationTarget | null {
   const { url } = exchange;
   const host = domain === null ? null : nameOfHost(exchange.host, domain);
@@ -30,7 +30,7 @@ export function invocationTargetOf(exchange: Exchange, domain: string | null): I
   return at < 0 ? { name: named, version: asked, path, prefix } : { name: named.slice(0, at), version: named.slice(at + 1), path, prefix };
 }
 
-/** What clients may encode without changing what is meant (RFC 3986, 2.3), and the @ that some always encode. */
+/** Decodes the unreserved characters, whose encoding does not change the meaning (RFC 3986, 2.3), and the @, which some clients always encode. */
 function decoded(segment: string): string {
   return segment.replace(/%[0-9a-f]{2}/gi, (code) => {
     const char = String.fromCharCode(Number.parseInt(code.slice(1), 16));
@@ -39,7 +39,7 @@ function decoded(segment: string): string {
 }
 
 function nameOfHost(host: string, domain: string): string | null {
-  // A trailing dot marks a name that is complete already.
+  // A trailing dot marks a fully qualified name.
   const name = host.toLowerCase().replace(/\.?(?::\d*)?$/, "");
   const at = name.length - domain.length - 1;
   return at > 0 && name.endsWith(domain) && name[at] === "." ? name.slice(0, at) : null;

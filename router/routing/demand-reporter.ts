@@ -1,8 +1,8 @@
 import { DEMAND_EXPIRY_MS, DEMAND_REPEAT_MS, type DemandReport, type FunctionDemand, type Suspect } from "../../pool-manager/client/contract.ts";
 
-/** Reports are at least this far apart. */
+/** The minimum interval between two reports. */
 const MIN_GAP_MS = 10;
-/** What changes nothing for the decisions, such as one invocation more on an instance with free slots, waits this long. */
+/** How long a change that affects no decision waits, such as one more invocation on an instance with free slots. */
 const LAZY_MS = 200;
 
 interface Source {
@@ -11,9 +11,9 @@ interface Source {
 }
 
 /**
- * Tells the pool manager what invocations need: on change, at most every 10 ms, what is not urgent within 200 ms, and
- * again each second, so that a lost report heals. What has neither instances nor demand is repeated once: most functions
- * are idle, and what is told of no more the pool manager forgets.
+ * Reports demand to the pool manager: urgent changes at most every 10 ms, others within 200 ms, and everything each second,
+ * so that a lost report heals. Demand of a revision with neither instances nor invocations is repeated once only: most
+ * functions are idle, and the pool manager forgets demand that is no longer reported.
  */
 export class DemandReporter {
   readonly #router: string;
@@ -22,7 +22,7 @@ export class DemandReporter {
   readonly #after: (ms: number, fn: () => void) => () => void;
   readonly #sources = new Map<string, Source>();
   readonly #dirty = new Set<string>();
-  /** Told of with the next repetition. */
+  /** Keys that the next repetition reports. */
   readonly #repeated = new Set<string>();
   readonly #suspects = new Map<string, Suspect & { at: number }>();
   #seq = 0;
@@ -56,7 +56,7 @@ export class DemandReporter {
     this.again(source.key);
   }
 
-  /** Its instances may be others. */
+  /** Reports this key with the next repetition: its instances may have changed. */
   again(key: string): void {
     this.#repeated.add(key);
   }
@@ -67,7 +67,7 @@ export class DemandReporter {
     this.#repeated.delete(key);
   }
 
-  /** `urgent`: more or fewer instances are wanted. */
+  /** `urgent`: the number of instances that are needed may have changed. */
   changed(key: string, urgent: boolean): void {
     this.#dirty.add(key);
     this.#repeated.add(key);
@@ -80,13 +80,13 @@ export class DemandReporter {
     this.#cancelGap = this.#after(wait, () => this.#send());
   }
 
-  /** An instance did not answer in time, or could not be reached. */
+  /** Reports an instance that did not answer in time or could not be reached. */
   suspect(suspect: Suspect): void {
     this.#suspects.set(suspect.uid, { ...suspect, at: this.#now() });
     this.#send();
   }
 
-  /** A repetition is sent also where there is nothing to tell: who is not heard for long is taken for ended. */
+  /** Sends a repetition even if it is empty: the pool manager takes a router that is silent for long for gone. */
   #send(isRepetition = false): void {
     this.#cancelGap?.();
     this.#cancelGap = null;

@@ -1,9 +1,9 @@
 import type { RouterPeer } from "../../pool-manager/client/contract.ts";
 
 /**
- * The live routers. Each function's slots belong to one of them, so that its invocations wait in one queue and no
- * instance idles while some wait elsewhere; the others pass theirs on, one hop. The instance's own cap guards the
- * moments in which two believe that they own it.
+ * The live routers. One of them owns each function's slots, so that its invocations wait in one queue and no instance
+ * idles while some wait elsewhere; the others pass theirs on, one hop. The instance's own cap is the guard while two
+ * routers believe that they own the slots.
  */
 export class SlotOwnership {
   readonly #self: string;
@@ -13,7 +13,7 @@ export class SlotOwnership {
     this.#self = self;
   }
 
-  /** Returns those that have gone. */
+  /** Returns the routers that are no longer listed. */
   set(routers: readonly RouterPeer[]): RouterPeer[] {
     const listed = new Set(routers.map(({ id }) => id));
     const gone = this.#routers.filter(({ id }) => !listed.has(id));
@@ -25,7 +25,7 @@ export class SlotOwnership {
     return this.#routers.some((router) => router.id === id);
   }
 
-  /** Who owns the slots of this key; null: this router. */
+  /** The owner of the slots of this key; null: this router. */
   ownerOf(key: string): RouterPeer | null {
     if (!this.has(this.#self)) return null;
     const owner = highest(key, this.#routers);
@@ -33,7 +33,7 @@ export class SlotOwnership {
   }
 }
 
-/** Highest random weight (Thaler and Ravishankar, 1998): a router that leaves or comes moves only its own share. */
+/** Rendezvous hashing (highest random weight, Thaler and Ravishankar, 1998): a router that joins or leaves moves only its own share. */
 function highest(key: string, routers: readonly RouterPeer[]): RouterPeer | null {
   let best: RouterPeer | null = null;
   let bestWeight = -1;

@@ -3,26 +3,26 @@ import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import type { Table } from "./table.ts";
 
-/** A pool manager that has not been heard for this long is away for longer than another one needs to take over. */
+/** How long the pool manager may be silent: longer than a standby needs to take over. */
 export const UNHEARD_MS = 30_000;
-/** Looked at as often. */
+/** How often the pool manager's silence is checked. */
 const CHECK_INTERVAL_MS = 1000;
-/** An instance that has not taken a connection by then is not reached. */
+/** How long an instance may take to accept a connection; beyond it it counts as unreachable. */
 const REACH_MS = 1000;
-/** Connections that are tried at once. */
+/** The number of instances that are tried at once. */
 const AT_ONCE = 32;
 
 export interface RouterReadinessOptions {
   table: Pick<Table, "unheardMs" | "lostReason" | "endpoints">;
-  /** Told one line at each change. */
+  /** Receives one line at each change. */
   say(line: string): void;
-  /** Whether the endpoint takes a connection. Does not reject. */
+  /** Whether the endpoint accepts a connection. Does not reject. */
   reach?(endpoint: Endpoint): Promise<boolean>;
 }
 
 /**
- * Whether this router is of use to anybody. One that hears of no pool manager serves the instances that it knows, and
- * is asked to; one that hears of none for long and reaches no instance either can only keep invocations waiting.
+ * Whether this router can serve invocations. Without a pool manager it serves the instances that it knows, and stays
+ * ready. If the pool manager is silent for long and no instance is reachable either, it can only keep invocations waiting.
  */
 export class RouterReadiness {
   readonly #table: RouterReadinessOptions["table"];
@@ -33,13 +33,13 @@ export class RouterReadiness {
   #isStranded = false;
   #isChecking = false;
 
-  constructor({ table, say, reach = takesConnection }: RouterReadinessOptions) {
+  constructor({ table, say, reach = acceptsConnection }: RouterReadinessOptions) {
     this.#table = table;
     this.#say = say;
     this.#reach = reach;
   }
 
-  /** Nothing is heard, and nothing is reached. */
+  /** The pool manager is silent, and no instance is reachable. */
   get isStranded(): boolean {
     return this.#isStranded;
   }
@@ -52,7 +52,7 @@ export class RouterReadiness {
     if (this.#timer) clearInterval(this.#timer);
   }
 
-  /** Finds out how things stand, unless it is being found out. */
+  /** Updates the state, unless a check is in progress. */
   async check(): Promise<void> {
     if (this.#isChecking) return;
     this.#isChecking = true;
@@ -64,7 +64,7 @@ export class RouterReadiness {
       this.#isUnheard = true;
       const endpoints = [...this.#table.endpoints()];
       const reached = await this.#anyReached(endpoints);
-      // Heard meanwhile: the next look tells.
+      // If the pool manager has been heard meanwhile, the next check reports it.
       if (this.#table.unheardMs >= UNHEARD_MS) this.#stranded(!reached, endpoints.length);
     } finally {
       this.#isChecking = false;
@@ -85,7 +85,7 @@ export class RouterReadiness {
     this.#isStranded = now;
   }
 
-  /** Some at a time, in any order, until one is reached. */
+  /** Tries some at a time until one is reached. */
   async #anyReached(endpoints: Endpoint[]): Promise<boolean> {
     for (let from = 0; from < endpoints.length; from += AT_ONCE) {
       const reached = await Promise.all(endpoints.slice(from, from + AT_ONCE).map(this.#reach));
@@ -95,8 +95,8 @@ export class RouterReadiness {
   }
 }
 
-/** A connection is opened and closed again: no worker is asked anything. */
-function takesConnection({ host, port }: Endpoint): Promise<boolean> {
+/** Opens and closes a connection, and sends nothing to the worker. */
+function acceptsConnection({ host, port }: Endpoint): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     const end = (reached: boolean) => {

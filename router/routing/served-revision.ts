@@ -32,7 +32,7 @@ export interface Shared extends Beliefs {
   readonly exposeErrors: boolean;
   /** The slots of a function's revisions. */
   limitersOf(uid: string): Iterable<Limiter>;
-  /** Nothing of that name is left. */
+  /** Removes the metrics of a name that is no longer served. */
   forget(name: string): void;
 }
 
@@ -41,14 +41,14 @@ export class ServedRevision {
   readonly limiter: Limiter;
   readonly upstreams: Upstreams;
   readonly #shared: Shared;
-  /** The router that has its slots; null: this one. */
+  /** The router that owns its slots; null: this one. */
   owner: RouterPeer | null = null;
-  /** Of the function's invocations, where this is the active revision. */
+  /** The split of the function's invocations, if this is the active revision. */
   split: TrafficSplit;
   readonly #running = new Set<Running>();
   #waiting = 0;
   #cancelCheck: (() => void) | null = null;
-  #inspect = Number.POSITIVE_INFINITY;
+  #nextCheckAt = Number.POSITIVE_INFINITY;
 
   constructor(fn: TableFunction, shared: Shared) {
     this.#shared = shared;
@@ -66,7 +66,7 @@ export class ServedRevision {
     return this.limiter.function;
   }
 
-  /** What another router learns of the one that passes an invocation on. */
+  /** The headers by which this router identifies itself to the one that it passes an invocation on to. */
   get introduction(): string[] {
     const { self, ownKey } = this.#shared;
     return ownKey === null ? [HOP_HEADER, self] : [HOP_HEADER, self, API_KEY_HEADER, ownKey];
@@ -97,7 +97,7 @@ export class ServedRevision {
     this.suspect({ uid: instanceUid, bootId, reason: "unreachable" });
   }
 
-  /** An instance has refused an invocation, which waits again. */
+  /** Requeues an invocation that an instance has refused. */
   turnedAway(waiter: Waiter, instanceUid: string, why: Refusal): void {
     this.limiter.turnedAway(waiter, instanceUid, why);
     this.#schedule();
@@ -114,7 +114,7 @@ export class ServedRevision {
     this.#shared.accessLog?.add({ function: this.fn.name, ...access });
   }
 
-  /** Another router has answered it, or this one serves it after all. */
+  /** Called when another router has answered it, or this one serves it after all. */
   forwarded(running: Running): void {
     this.#running.delete(running);
     this.#shared.metrics.forwarded();
@@ -141,7 +141,7 @@ export class ServedRevision {
     this.#cancelCheck?.();
   }
 
-  /** The revision has become the active one, or is not served any more: what waits goes on with the function's other invocations. */
+  /** Moves everything to `successor`: the revision has become the active one, or is no longer served. */
   succeeded(successor: ServedRevision): void {
     successor.limiter.adopt(this.limiter);
     for (const running of [...this.#running]) {
@@ -151,7 +151,7 @@ export class ServedRevision {
     this.#cancelCheck?.();
   }
 
-  /** Waiting invocations end now, running ones get two seconds. */
+  /** Rejects waiting invocations at once; running ones may take another two seconds. */
   deleted(): void {
     this.limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", `the function ${this.fn.name} was deleted`));
     expiry(DELETE_GRACE_MS, () => {
@@ -169,14 +169,14 @@ export class ServedRevision {
     this.#schedule();
   }
 
-  /** Wakes the queue when its head's time is up, or a resting instance may be asked again. */
+  /** Wakes the queue when the time of its head is up or an instance may be picked again. */
   #schedule(): void {
     const check = this.limiter.nextCheck();
-    if (check === null || check >= this.#inspect) return;
+    if (check === null || check >= this.#nextCheckAt) return;
     this.#cancelCheck?.();
-    this.#inspect = check;
+    this.#nextCheckAt = check;
     this.#cancelCheck = expiry(Math.max(0, check - performance.now()) + 0.5, () => {
-      this.#inspect = Number.POSITIVE_INFINITY;
+      this.#nextCheckAt = Number.POSITIVE_INFINITY;
       this.limiter.check();
       this.#schedule();
     });

@@ -23,7 +23,7 @@ export class ServedRevisions implements Shared {
   readonly reporter: DemandReporter;
   readonly table: Table;
   readonly pendingLookups = new PendingLookups();
-  /** Its id. */
+  /** This router's id. */
   readonly self: string;
   readonly #peers: SlotOwnership;
   readonly #byName = new Map<string, ServedRevision>();
@@ -32,10 +32,10 @@ export class ServedRevisions implements Shared {
 
   #link: PoolManagerLink | null = null;
 
-  /** Null: none is kept. */
+  /** Null: there is no access log. */
   readonly accessLog: AccessLog | null;
 
-  /** What other routers are shown; null: nothing. */
+  /** The key that this router presents to other routers; null: none. */
   readonly ownKey: string | null;
 
   readonly exposeErrors: boolean;
@@ -76,7 +76,7 @@ export class ServedRevisions implements Shared {
     this.reporter.start();
   }
 
-  /** Another router, or a proxy that was named. */
+  /** Without keys any sender could claim to be a router; but only routers know their ids. */
   trusts(exchange: Exchange): boolean {
     return this.#isRouter(exchange) || this.#proxies.has(exchange.remoteAddress);
   }
@@ -93,14 +93,14 @@ export class ServedRevisions implements Shared {
     return hop !== undefined && (this.#keys !== null || this.#peers.has(hop));
   }
 
-  /** What has the next invocation of this function. */
+  /** The revision that gets the next invocation of this function. */
   next(name: string): ServedRevision | undefined {
     const entry = this.#byName.get(name);
     const revision = entry?.split.next() ?? null;
     return revision === null ? entry : (this.#byName.get(`${name}@${revision}`) ?? entry);
   }
 
-  /** A revision of a function, by its id or an alias. */
+  /** A served revision of a function, by its id or an alias. */
   version(name: string, version: string): ServedRevision | undefined {
     const entry = this.#byName.get(name);
     if (!entry) return undefined;
@@ -112,19 +112,19 @@ export class ServedRevisions implements Shared {
     return this.#byName.has(name);
   }
 
-  /** Invocations under way, over all functions. */
+  /** The number of invocations in flight, over all functions. */
   get active(): number {
     let sum = 0;
     for (const entry of this.#byName.values()) sum += entry.active;
     return sum;
   }
 
-  /** Its slots go to other routers; what is under way here goes on. */
+  /** Leaves its slots to other routers; invocations in flight here continue. */
   leave(): void {
     this.#link?.leave();
   }
 
-  /** Ends what is still under way. */
+  /** Ends the invocations that are still in flight. */
   close(): void {
     this.#unsubscribe();
     this.reporter.stop();
@@ -137,7 +137,7 @@ export class ServedRevisions implements Shared {
     for (const entry of this.#byName.values()) entry.owner = this.#ownerOf(entry.fn);
   }
 
-  /** All revisions of a function have one owner: their instances change from one to another. */
+  /** The owner of a function's slots, the same for all its revisions: instances move from one revision to another. */
   #ownerOf({ uid }: TableFunction): RouterPeer | null {
     return this.#peers.ownerOf(uid);
   }
@@ -174,7 +174,7 @@ export class ServedRevisions implements Shared {
     this.forget(name);
   }
 
-  /** Its series end, unless another function has the name by now. */
+  /** Removes the series of this name, unless another function has it by now. */
   forget(name: string): void {
     if (!this.has(name)) this.metrics.forget(name);
   }

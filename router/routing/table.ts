@@ -1,8 +1,8 @@
 import type { Endpoint, LoadFailure, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
 
-/** Failures that are remembered for invocations whose connection broke just now. */
+/** The number of failures that are kept for invocations whose connections break. */
 const MAX_FAILURES = 500;
-/** An older one says nothing of a connection that breaks now: an instance goes on where a new revision of its function did not load. */
+/** How long a failure explains a broken connection. An older one does not: an instance survives a new revision that fails to load. */
 const FAILURE_AGE_MS = 2000;
 
 export interface TableEvents {
@@ -11,7 +11,7 @@ export interface TableEvents {
   endpointGone(endpoint: Endpoint): void;
 }
 
-/** Instances by function, as the pool manager publishes them; keeps serving when that falls silent. */
+/** The instances of each function as the pool manager publishes them; kept while the pool manager is silent. */
 export class Table {
   readonly #byName = new Map<string, TableFunction>();
   readonly #failures = new Map<string, { failure: LoadFailure; at: number }>();
@@ -20,11 +20,11 @@ export class Table {
   readonly #now: () => number;
   #ready = false;
   #fresh = false;
-  /** Since when it is not fresh. */
+  /** When it stopped being fresh. */
   #lostAt: number;
   #lostReason = "";
 
-  /** `now` in milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(events: TableEvents, now: () => number = () => performance.now()) {
     this.#events = events;
     this.#now = now;
@@ -36,17 +36,17 @@ export class Table {
     return this.#ready;
   }
 
-  /** Changes are heard of as they happen. */
+  /** Whether changes arrive as they happen. */
   get fresh(): boolean {
     return this.#fresh;
   }
 
-  /** Milliseconds without word from the pool manager; 0: changes are heard of as they happen. */
+  /** How long the pool manager has been silent; 0: changes arrive as they happen. */
   get unheardMs(): number {
     return this.#fresh ? 0 : this.#now() - this.#lostAt;
   }
 
-  /** Why nothing is heard. */
+  /** Why the pool manager is silent. */
   get lostReason(): string {
     return this.#lostReason;
   }
@@ -63,7 +63,7 @@ export class Table {
     else if (change.type === "snapshot") this.#snapshot(change.functions);
   }
 
-  /** Why an instance failed: now, or when it becomes known. Returns the end of the waiting. */
+  /** Calls `listener` with the reason for which an instance failed, now or once it is known. Returns a function that cancels. */
   failureOf(instanceUid: string, listener: (failure: LoadFailure) => void): () => void {
     const known = this.#failures.get(instanceUid);
     if (known && this.#now() - known.at <= FAILURE_AGE_MS) {

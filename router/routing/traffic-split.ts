@@ -1,4 +1,4 @@
-/** Shares in percent; what is left of 100 goes to nobody of them. */
+/** Shares in percent; the rest of 100 is the active revision's. */
 export type Shares = readonly { revision: string; percent: number }[];
 
 interface Share {
@@ -8,8 +8,8 @@ interface Share {
 }
 
 /**
- * Shares out invocations, evenly spread rather than by chance: after any number of them nobody is off by more than one
- * for each share (smooth weighted round robin, as in nginx).
+ * Distributes invocations evenly rather than by chance: after any number of them each revision is off by at most one for
+ * each share (smooth weighted round robin, as in nginx).
  */
 export class TrafficSplit {
   readonly #text: string;
@@ -21,12 +21,12 @@ export class TrafficSplit {
     this.#shares = [{ revision: null, percent: rest, credit: 0 }, ...shares.map((share) => ({ ...share, credit: 0 }))];
   }
 
-  /** This split goes on where the shares are the same. */
+  /** This split, with its state, if the shares are the same; else a new one. */
   with(shares: Shares): TrafficSplit {
     return JSON.stringify(shares) === this.#text ? this : new TrafficSplit(shares);
   }
 
-  /** Revision of the next invocation; null: the one that has the rest. */
+  /** The revision of the next invocation; null: the active one, which has the rest. */
   next(): string | null {
     if (this.#shares.length === 1) return null;
     let best = this.#shares[0] as Share;

@@ -1,24 +1,24 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 
-/** A body that comes piece by piece. */
+/** A streamed body. */
 export interface BodySource {
-  /** Bytes; null: not known before its end. */
+  /** In bytes; null: unknown before its end. */
   readonly length: number | null;
-  /** The body from its beginning. */
+  /** A stream of the body from its beginning. */
   open(): Readable;
 }
 
 const LAST_CHUNK = "0\r\n\r\n";
 
 /**
- * Writes a streamed body to a connection as fast as that takes it. Its framing is what the head has announced: a body of
- * another length ends the connection, so that nothing of it is taken for a request.
+ * Writes a streamed body to a connection, with backpressure, in the framing that the head has announced. A body of
+ * another length destroys the connection, so that no part of it is read as a request.
  */
 export class BodyWriter {
   readonly #socket: Socket;
   readonly #source: Readable;
-  /** Bytes that are still to come; null: chunks. */
+  /** Remaining bytes; null: the body is chunked. */
   #left: number | null;
   #done = false;
 
@@ -35,7 +35,7 @@ export class BodyWriter {
     return this.#done;
   }
 
-  /** Nothing more of it is written. */
+  /** Stops writing the body. */
   stop(): void {
     this.#socket.off("drain", this.#resume);
     this.#source.destroy();
@@ -75,6 +75,6 @@ export class BodyWriter {
   }
 
   #fail(): void {
-    this.#socket.destroy(new Error("the body has not the length that was announced"));
+    this.#socket.destroy(new Error("the body does not have the announced length"));
   }
 }

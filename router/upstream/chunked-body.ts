@@ -1,9 +1,9 @@
 const CR = 13;
 const LF = 10;
-/** A chunk's size line and a trailer line are no longer than this. Bytes. */
+/** The longest size line of a chunk, and the longest trailer line, in bytes. */
 const MAX_LINE = 8 * 1024;
 
-/** Takes the chunks of a chunked body apart (RFC 9112, 7.1). Trailers are dropped; anything unclear throws. */
+/** Decodes a chunked body (RFC 9112, 7.1). Drops trailers, and throws at any ambiguity. */
 export class ChunkedBody {
   #state: "size" | "data" | "data-end" | "trailer" | "done" = "size";
   #left = 0;
@@ -13,7 +13,7 @@ export class ChunkedBody {
     return this.#state === "done";
   }
 
-  /** Calls `onData` for each piece of the body; returns how many bytes it has used. */
+  /** Calls `onData` for each piece of the body; returns the number of bytes consumed. */
   read(bytes: Buffer, onData: (piece: Buffer) => void): number {
     let at = 0;
     while (at < bytes.length && this.#state !== "done") {

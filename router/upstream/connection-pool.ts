@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
 import { Http1Connection, type ResponseHandler, type UpstreamRequest } from "./http1-connection.ts";
 
-/** The connections to one endpoint: as many as there are invocations at once, kept for those to come. */
+/** The connections to one endpoint: as many as there are concurrent invocations, kept for later ones. */
 export class ConnectionPool {
   readonly #host: string;
   readonly #port: number;
   readonly #all = new Set<Http1Connection>();
-  /** The latest one is taken first: its buffers are warm, and the others show how many are too many. */
+  /** A stack: the connection that became idle last is reused first, since its buffers are warm. */
   readonly #idle: Http1Connection[] = [];
-  /** Connections that were given away with an upgrade, and what was read on each at the last look. Bytes. */
+  /** Connections that left the pool with an upgrade, and how many bytes had been read on each at the last check. */
   readonly #joined = new Map<Socket, number>();
   #closing = false;
 
@@ -22,12 +22,12 @@ export class ConnectionPool {
     wire.send(request, handler);
   }
 
-  /** Nothing is under way. */
+  /** Nothing is in flight. */
   get unused(): boolean {
     return this.#all.size === this.#idle.length && this.#joined.size === 0;
   }
 
-  /** Whether something has been under way since the last look, and was not heard of. */
+  /** Whether any connection has had something in flight since the last check without receiving a byte. */
   check(): boolean {
     let isQuiet = false;
     for (const wire of this.#all) isQuiet = wire.check() || isQuiet;
@@ -38,19 +38,19 @@ export class ConnectionPool {
     return isQuiet;
   }
 
-  /** What is under way finishes; each connection ends when it has. */
+  /** Closes idle connections now, and each other one when its request has finished. */
   close(): void {
     this.#closing = true;
     for (const wire of this.#idle.splice(0)) wire.destroy();
   }
 
-  /** Nothing answers there any more: what is under way fails with the error, and what is kept ends. */
+  /** Fails everything in flight with the error, and destroys all connections: the peer no longer answers. */
   lost(error: Error): void {
     for (const wire of this.#all) wire.destroy(error);
     for (const socket of this.#joined.keys()) socket.destroy();
   }
 
-  /** Everything ends now. */
+  /** Destroys all connections now. */
   destroy(): void {
     this.close();
     for (const wire of this.#all) wire.destroy();

@@ -4,53 +4,53 @@ import { type BodySource, BodyWriter } from "./body-writer.ts";
 import { ChunkedBody } from "./chunked-body.ts";
 import { parseHead, type ResponseHead, ResponseInvalidError } from "./response-head.ts";
 
-/** An instance that cannot be reached by then is not there: one packet may be lost, and is sent again after a second. */
+/** How long connecting may take: one packet may be lost, and is retransmitted after a second. */
 export const CONNECT_MS = 1200;
-/** The kernel asks a peer that has been silent for so long whether it is there, and ends the connection when it is not. */
+/** How long a peer may be silent before the kernel sends keep-alive probes, and ends the connection if they are not answered. */
 export const KEEPALIVE_MS = 1000;
-/** Longest head of an instance's response, and of the same passed on by another router. Bytes. */
+/** The longest head of an instance's response, and of one that another router passes on, in bytes. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
 export const MAX_PEER_HEAD = MAX_RESPONSE_HEAD + 4096;
 const HEAD_END = Buffer.from("\r\n\r\n");
-/** A body up to this size is sent in one write with its head. Bytes. */
+/** The largest body that is written together with its head, in bytes. */
 const JOINED = 16 * 1024;
 
-/** What becomes of a request. */
+/** Receives the outcome of a request. */
 export interface ResponseHandler {
-  /** It is about to be written; from here on it may have run. */
+  /** The request is about to be written; from here on it may run. */
   onConnect(abort: (reason?: Error) => void): void;
-  /** Also of responses that precede the response (1xx). */
+  /** Also called for informational responses (1xx). */
   onHeaders(status: number, headers: readonly string[], resume: () => void, statusText: string): boolean;
-  /** An upgrade was asked for and granted: the connection is the handler's; `first` came with the answer. */
+  /** A requested upgrade was granted: the handler owns the connection from now on; `first` is what followed the response's head. */
   onJoin(statusText: string, headers: readonly string[], socket: Socket, first: Buffer): void;
-  /** False: no more until `resume`. */
+  /** False: deliver no more until `resume` is called. */
   onData(chunk: Buffer): boolean;
   onComplete(): void;
   onError(error: Error): void;
 }
 
-/** Request line and headers, ended by an empty line; and the body in the framing that they announce. */
+/** A request: `head` is its request line and headers with the closing empty line, and announces the framing of the body. */
 export interface UpstreamRequest {
   head: string;
   body: Buffer | BodySource | null;
-  /** HEAD: whatever its headers say, the response has no body. */
+  /** The method is HEAD: the response has no body, whatever its headers say. */
   isHead: boolean;
-  /** It asks for another protocol. */
+  /** The request asks for an upgrade. */
   upgrade: boolean;
-  /** Longest head that a response may have: `MAX_RESPONSE_HEAD` where it is left out. Bytes. */
+  /** The longest head that a response may have, in bytes; `MAX_RESPONSE_HEAD` by default. */
   maxHead?: number;
 }
 
 /**
- * One connection to an instance, for one request at a time whose framing is known. A general client would cost an
- * invocation more than the rest of its path, and would have rules of its own about heads and framing.
+ * One connection to an instance, for one request at a time. A general client would cost an invocation more than the rest
+ * of its path, and would have its own rules for heads and framing.
  */
 export class Http1Connection {
   readonly #socket: Socket;
   readonly #idle: (wire: Http1Connection) => void;
   readonly #gone: (wire: Http1Connection, joined?: Socket) => void;
   #connected = false;
-  /** Its response is complete, and the connection goes on. */
+  /** The response is complete, and the connection can be reused. */
   #free = false;
   #handler: ResponseHandler | null = null;
   #request: UpstreamRequest | null = null;
@@ -59,10 +59,10 @@ export class Http1Connection {
   #chunks: ChunkedBody | null = null;
   #left = 0;
   #partial: Buffer | null = null;
-  /** What was read when it was looked at last; -1: nothing was under way then. Bytes. */
+  /** How many bytes had been read at the last check; -1: nothing was in flight then. */
   #seen = -1;
 
-  /** `idle` is called when it may take another request, `gone` when it never will again: it has ended, or its connection was `joined`. */
+  /** `idle` is called when the connection can take another request, `gone` when it never can again: it has ended, or its socket was `joined` to a client's. */
   constructor(host: string, port: number, idle: (wire: Http1Connection) => void, gone: (wire: Http1Connection, joined?: Socket) => void) {
     this.#idle = idle;
     this.#gone = gone;
@@ -94,7 +94,7 @@ export class Http1Connection {
     if (this.#connected) this.#write(request);
   }
 
-  /** Whether a request has waited since the last look, and nothing was heard of it. */
+  /** Whether a request has been in flight since the last check without receiving a byte. */
   check(): boolean {
     const seen = this.#handler && this.#connected ? this.#socket.bytesRead : -1;
     const isQuiet = seen >= 0 && seen === this.#seen;
@@ -102,7 +102,7 @@ export class Http1Connection {
     return isQuiet;
   }
 
-  /** Ends now; what is under way fails. */
+  /** Ends the connection now; a request in flight fails. */
   destroy(reason?: Error): void {
     this.#socket.destroy(reason);
   }
@@ -124,7 +124,7 @@ export class Http1Connection {
   #read(bytes: Buffer): void {
     try {
       for (let rest: Buffer | null = bytes; rest !== null && rest.length > 0; ) rest = this.#head ? this.#readBody(rest) : this.#readHead(rest);
-      // Only now: bytes beyond the response would be taken for the start of the next.
+      // Only after all bytes are read: those beyond the response would be read as the start of the next one.
       if (this.#free) this.#idle(this);
       this.#free = false;
     } catch (error) {
@@ -134,7 +134,7 @@ export class Http1Connection {
 
   #readHead(bytes: Buffer): Buffer | null {
     const request = this.#request;
-    if (!this.#handler || !request) throw new Error("the instance has sent something that nobody asked for");
+    if (!this.#handler || !request) throw new Error("the instance sent something without a request");
     const all: Buffer = this.#partial ? Buffer.concat([this.#partial, bytes]) : bytes;
     const end = all.indexOf(HEAD_END);
     const { isHead, maxHead = MAX_RESPONSE_HEAD } = request;
@@ -160,7 +160,7 @@ export class Http1Connection {
   }
 
   #switch({ statusText, headers }: ResponseHead, first: Buffer): null {
-    if (!this.#request?.upgrade) throw new ResponseInvalidError("another protocol, which nobody asked for");
+    if (!this.#request?.upgrade) throw new ResponseInvalidError("an upgrade that was not requested");
     const handler = this.#handler as ResponseHandler;
     this.#handler = null;
     this.#socket.removeAllListeners();
@@ -197,7 +197,7 @@ export class Http1Connection {
 
   #complete(): void {
     const handler = this.#handler;
-    // After the rest of a body that is not sent any more, nothing else can be.
+    // A connection whose request body was not sent completely cannot carry another request.
     const keepAlive = (this.#head?.keepAlive ?? false) && (this.#writer?.done ?? true);
     this.#handler = null;
     this.#request = null;

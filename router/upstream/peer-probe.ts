@@ -1,26 +1,25 @@
 import { connect, type Socket } from "node:net";
 import { hostPort } from "../../pool-manager/client/address.ts";
 
-/** Nothing answers any more at a peer's address: what was under way there has no end, and may have run. */
+/** The peer no longer answers at its address: a request in flight there will not end, and may have run. */
 export class PeerLostError extends Error {
   constructor(host: string, port: number) {
     super(`nothing answers at ${hostPort(host, port)} any more`);
   }
 }
 
-/** A peer that has answered none of so many connections, opened a second apart, is lost. */
+/** A peer is lost once it has left this many successive connections, opened a second apart, unanswered. */
 const MISSES = 3;
-/** Between looks, once so many have been answered: each leaves a connection that a busy process has yet to take. */
+/** After OFTEN answered probes only every RARELY-th check probes: each probe leaves a connection that a busy process still has to accept. */
 const OFTEN = 300;
 const RARELY = 4;
 
-/** What says that no connection to the peer can be alive: nobody answers for its address, or nobody listens there. */
+/** Errors that indicate that no connection to the peer can be alive: its address does not answer, or nothing listens there. */
 const GONE = new Set(["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ETIMEDOUT"]);
 
 /**
- * Whether the host of a peer still answers, by opening a connection to it: the kernel there accepts it, so that a
- * function that keeps its process busy for as long as it may is not taken for dead. Looked at while something waits
- * for the peer and hears nothing.
+ * Checks whether a peer's host still answers, by opening a connection: the kernel there accepts it, so that a function
+ * that legitimately blocks its process does not count as dead. Used while a request to the peer waits in silence.
  */
 export class PeerProbe {
   readonly #host: string;
@@ -36,8 +35,8 @@ export class PeerProbe {
   }
 
   /**
-   * True: the peer is lost. To be called once a second, when what has come has been read. `mayRefuse`: it is about to
-   * stop and takes nothing new; that it says so shows that it, or its kernel, still ends its connections itself.
+   * True: the peer is lost. Must be called once a second, after received bytes have been read. `mayRefuse`: the peer is
+   * stopping and accepts nothing new; a refusal then counts as an answer, since its kernel still ends its connections.
    */
   check(mayRefuse = false): boolean {
     if (this.#misses >= MISSES) return true;
@@ -50,7 +49,7 @@ export class PeerProbe {
     return false;
   }
 
-  /** Nothing waits in silence any more. */
+  /** Resets the probe: no request waits in silence any more. */
   rest(): void {
     this.#socket?.destroy();
     this.#socket = null;
@@ -66,7 +65,7 @@ export class PeerProbe {
     socket.once("connect", () => this.#answered(socket));
     socket.on("error", (error: NodeJS.ErrnoException) => {
       if (mayRefuse && error.code === "ECONNREFUSED") return this.#answered(socket);
-      // Our own side's trouble (no descriptors, no ports) says nothing about the peer.
+      // An error of this side (no descriptors, no ports) says nothing about the peer.
       if (socket === this.#socket && !GONE.has(error.code ?? "")) this.#misses = 0;
     });
   }

@@ -4,14 +4,14 @@ export type Framing = { kind: "none" } | { kind: "length"; bytes: number } | { k
 export interface ResponseHead {
   status: number;
   statusText: string;
-  /** Names and values by turns, as they came. */
+  /** Alternating names and values, as received. */
   headers: string[];
   framing: Framing;
-  /** The connection may carry another request. */
+  /** The connection can carry another request. */
   keepAlive: boolean;
 }
 
-/** What came from an instance is no response that can be passed on; the message says what is wrong with it. */
+/** An instance's response cannot be passed on; the message says why. */
 export class ResponseInvalidError extends Error {}
 
 const STATUS_LINE = /^HTTP\/1\.1 (\d\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
@@ -20,7 +20,7 @@ const INTERIM = new Set([100, 101, 102, 103]);
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** What a head says about where its message ends. */
+/** What has been read of a head about framing and connection. */
 interface Seen {
   length: string | null;
   chunked: boolean;
@@ -28,7 +28,7 @@ interface Seen {
   connection: boolean;
 }
 
-/** Reads a head without its closing empty line. Throws `ResponseInvalidError`, also where its framing could be read in two ways (RFC 9112, 6.3). */
+/** Reads a head without its closing empty line. Throws `ResponseInvalidError`, also if its framing is ambiguous (RFC 9112, 6.3). */
 export function parseHead(text: string, isHead: boolean): ResponseHead {
   const lines = text.split("\r\n");
   const { status, statusText } = readStatusLine(lines[0] as string);
@@ -58,7 +58,7 @@ function readStatusLine(line: string): { status: number; statusText: string } {
   return { status, statusText };
 }
 
-/** Only names of three lengths matter here: the others need no lower case. */
+/** Lowercases only names of three lengths: the others do not matter here. */
 function check(name: string, value: string, seen: Seen): void {
   if (name.length === 14 && name.toLowerCase() === "content-length") {
     if (seen.length !== null || !/^\d{1,15}$/.test(value)) throw new ResponseInvalidError(`an unclear length: ${quoted(value)}`);
@@ -72,7 +72,7 @@ function check(name: string, value: string, seen: Seen): void {
   }
 }
 
-/** What precedes a response says nothing of a body and of its connection: this was meant as the response itself. */
+/** Whether an informational status was meant as the response itself: it announces a body, or says something about its connection. */
 function isFinal(status: number, { length, chunked, connection }: Seen): boolean {
   return length !== null || chunked || (connection && status !== 101);
 }

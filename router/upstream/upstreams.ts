@@ -2,7 +2,7 @@ import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { PeerLostError, PeerProbe } from "./peer-probe.ts";
 
-/** How often what is under way is looked at. */
+/** How often requests in flight are checked. */
 const CHECK_INTERVAL_MS = 1000;
 
 type Address = Pick<Endpoint, "host" | "port">;
@@ -10,7 +10,7 @@ type Address = Pick<Endpoint, "host" | "port">;
 /** Connections to one address: of an instance, or of another router. */
 class Upstream {
   readonly wires: ConnectionPool;
-  /** Its endpoint is no longer there: only who was sent to it before still is. */
+  /** Its endpoint has been removed: only requests that were sent before are still in flight. */
   closing = false;
   readonly #address: Address;
   readonly #probe: PeerProbe;
@@ -26,7 +26,7 @@ class Upstream {
     return this.wires.unused;
   }
 
-  /** Ends what is under way where nothing answers any more. */
+  /** Fails requests in flight if the peer no longer answers. */
   check(): void {
     if (!this.wires.check()) return this.#probe.rest();
     if (this.#probe.check(this.closing)) this.#lost();
@@ -50,22 +50,22 @@ class Upstream {
   }
 }
 
-/** Keep-alive connections of each endpoint: kept while it is there, closed by us first when it leaves. */
+/** Keep-alive connections to each endpoint, kept while it exists; the router closes them first when it leaves. */
 export class Upstreams {
   readonly #byAddress = new Map<string, Upstream>();
-  /** The same by the very object, so that an invocation makes no key. */
+  /** The same by object identity, so that an invocation builds no key. */
   readonly #known = new WeakMap<Address, Upstream>();
-  /** Those that get nothing new, and still have something under way. */
+  /** Removed upstreams that still have requests in flight. */
   readonly #leaving = new Set<Upstream>();
   readonly #timer: NodeJS.Timeout;
 
-  /** Looks every `checkIntervalMs` whether peers are there for which something waits in silence. */
+  /** Every `checkIntervalMs`, checks the peers of requests that wait in silence. */
   constructor(checkIntervalMs = CHECK_INTERVAL_MS) {
-    // What came while this process was held up is read first, between the timers and this.
+    // `setImmediate` runs after the poll phase, so that bytes that arrived while this process was blocked are read first.
     this.#timer = setInterval(() => setImmediate(() => this.#check()), checkIntervalMs).unref();
   }
 
-  /** Of an endpoint, or of another router. */
+  /** The upstream of an endpoint or of another router. */
   get(address: Address): Upstream {
     const known = this.#known.get(address);
     if (known) {

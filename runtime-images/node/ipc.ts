@@ -1,6 +1,6 @@
 import type { LoadSettings } from "../protocol/messages.ts";
 
-/** What a module is loaded from, and how it is called. */
+/** The module to load, and how it is called. */
 export interface LoadedFrom {
   file: string;
   functionName: string;
@@ -20,11 +20,11 @@ export type ToWorker =
       file: string;
       settings: LoadSettings;
       env: Record<string, string>;
-      /** What a request has to present; null: nothing. */
+      /** The key that requests must present; null: none. */
       key: string | null;
     }
   | { type: "drain" }
-  /** The function gets SIGTERM now, whatever runs, for its process is killed soon. */
+  /** Sends SIGTERM to the function even if invocations run, since its process will be killed soon. */
   | { type: "terminate" };
 
 /** Worker → supervisor. */
@@ -32,7 +32,7 @@ export type FromWorker =
   | { type: "ready"; port: number }
   | { type: "loaded" }
   | { type: "loadFailed"; message: string }
-  /** It ends now. `codeAtFault`: no invocation of it has ended well. */
+  /** The worker ends now. `codeAtFault`: no invocation has succeeded in it. */
   | { type: "crashed"; message: string; codeAtFault: boolean }
-  /** It takes no further invocation, and ends when those that run have ended, or after `deadlineMs`. */
+  /** The worker accepts no further invocation, and ends when the running ones have ended, or after `deadlineMs`. */
   | { type: "ailing"; message: string; codeAtFault: boolean; deadlineMs: number };

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import type { LoadedFrom } from "./ipc.ts";
 
-/** Call id of the request that a spare worker sends to itself; its output is dropped. */
+/** Call id of the request that a spare worker sends to itself; its output is discarded. */
 export const REHEARSAL_CALL = "rehearsal";
 
 const MODULE = `export default {
@@ -28,7 +28,7 @@ export function rehearsalOrder(file: string): LoadedFrom {
   return { file, functionName: "rehearsal", revision: "", settings, env: {} };
 }
 
-/** One request to the worker itself; resolves when it has been answered, or could not be. */
+/** Sends one request to the worker itself; resolves when it has been answered or has failed. */
 export function requestItself(host: string, port: number): Promise<void> {
   return new Promise<void>((resolve) => {
     const socket = connect(port, host, () => {

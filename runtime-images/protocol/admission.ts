@@ -1,16 +1,16 @@
 import type { Refusal } from "./headers.ts";
 
-/** What a worker does with a request, before user code and before the body is read. */
+/** What a worker does with a request, decided before user code runs and before the body is read. */
 export type Admit = { run: true } | { park: true } | { refuse: Refusal } | { failed: true };
 
 type Phase = "spare" | "loading" | "serving" | "draining" | "failed";
 
-/** Requests that a worker holds unread at most while its code loads. */
+/** The number of requests that a worker parks, unread, while its code loads. */
 const PARK_DEPTH = 1024;
 
 /**
- * Who may run on one worker: the request check and the cap on concurrency, without I/O.
- * A parked request is asked about again (`admit` with `parked: true`) when the phase changes.
+ * Admission control of one worker, without I/O: the request check and the cap on concurrency.
+ * A parked request is checked once more (`admit` with `parked: true`) when the phase changes.
  *
  * | phase    | request for its own function and revision | any other |
  * |----------|-------------------------------------------|-----------|
@@ -78,12 +78,12 @@ export class Admission {
     }
   }
 
-  /** The handler has settled and its response has ended: exactly once for each `run`. */
+  /** Frees the place of an invocation. Must be called exactly once for each `run`, when the handler has settled and the response has ended. */
   finish(): void {
     this.#running -= 1;
   }
 
-  /** A parked request whose client left. */
+  /** Removes a parked request whose client has disconnected. */
   unpark(): void {
     this.#parked -= 1;
   }

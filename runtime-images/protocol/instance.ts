@@ -8,18 +8,18 @@ interface WorkerView {
   revision: string | null;
 }
 
-/** What decides whether an order is accepted. */
+/** The fields of an order that decide whether it is accepted. */
 type Addressed = Pick<LoadOrder, "uid" | "bootId" | "epoch" | "term" | "functionUid" | "revision">;
 
 /** What the supervisor must do after an accepted order. */
 export interface Assignment {
   workerId: number;
-  /** True: no spare worker was left, start this one. */
+  /** True: there is no spare worker, so this one must be started. */
   start: boolean;
 }
 
 /**
- * The life of one instance, without I/O: used by every supervisor and by the fake platform.
+ * The state machine of one instance, without I/O; used by every supervisor and by the fake platform.
  *
  * | state        | order for it                    | becomes      |
  * |--------------|---------------------------------|--------------|
@@ -29,7 +29,7 @@ export interface Assignment {
  * | warm         | same function, else `function`  | specializing |
  * | draining …   | refused `state`                 |              |
  *
- * In every state a wrong uid, bootId, epoch or a lower term is refused first.
+ * In every state an order with a wrong uid, bootId or epoch, or with a lower term, is refused first.
  */
 export class Instance {
   readonly uid: string;
@@ -53,12 +53,12 @@ export class Instance {
     return this.#state;
   }
 
-  /** The first worker, booted before any order. */
+  /** Adds the first worker, which starts before any order. */
   addSpare(): number {
     return this.#add("spare", null);
   }
 
-  /** A worker listens. The spare's listening is what makes the instance prewarmed. */
+  /** Records that a worker listens. The instance is prewarmed once its spare worker does. */
   workerReady(id: number, port: number): void {
     const worker = this.#workers.get(id);
     if (!worker) return;
@@ -66,7 +66,7 @@ export class Instance {
     if (worker.role === "spare" && this.#state === "starting") this.#state = "prewarmed";
   }
 
-  /** The compare-and-set. An accepted order raises the epoch by one. */
+  /** The compare-and-set of a load order. An accepted order raises the epoch by one. */
   accept(order: Addressed): { answer: LoadAnswer; assignment: Assignment | null } {
     const refusal = this.#refuse(order);
     if (refusal) return { answer: { accepted: false, refusal, echo: this.echo() }, assignment: null };
@@ -80,7 +80,7 @@ export class Instance {
     return { answer: { accepted: true, echo: this.echo() }, assignment };
   }
 
-  /** The code of a worker has loaded. Returns the workers that now have to retire. */
+  /** Records that a worker's code has loaded. Returns the workers that must retire now. */
   loaded(id: number): number[] {
     const worker = this.#workers.get(id);
     if (worker?.role !== "loading") return [];
@@ -92,8 +92,8 @@ export class Instance {
   }
 
   /**
-   * A worker's code did not load. With an older revision still serving, the instance returns to it.
-   * Returns false when that worker was not loading.
+   * Records that a worker's code did not load. If an older revision still serves, the instance returns to it.
+   * Returns false if that worker was not loading.
    */
   loadFailed(id: number, reason: LoadError["reason"], message: string): boolean {
     const worker = this.#workers.get(id);
@@ -111,7 +111,7 @@ export class Instance {
     return true;
   }
 
-  /** A worker process ended. Only a retiring one may do so without failing the instance. */
+  /** Records the end of a worker process. Fails the instance, unless the worker was retiring or another one takes its place. */
   workerExited(id: number, message: string): void {
     const worker = this.#workers.get(id);
     if (!worker) return;
@@ -121,16 +121,16 @@ export class Instance {
     }
     this.#workers.delete(id);
     if (worker.role === "retiring" || this.#state === "draining") return;
-    // A newer revision is loading beside the one that died: it takes over when it has loaded.
+    // A newer revision is loading beside the worker that ended, and takes over once it has loaded.
     if (worker.role === "serving" && this.#state === "specializing") return;
     this.fail({ reason: "crash", message, revision: worker.revision });
   }
 
-  /** The serving worker takes nothing more and ends when it can: so does the instance. `codeAtFault`: the revision is. Returns the workers that have to finish. */
+  /** Drains a serving worker that must end after an uncaught error or an abandoned invocation, and with it the instance. `codeAtFault`: the error is recorded against the revision. Returns the workers that must drain. */
   ail(id: number, message: string, codeAtFault: boolean): number[] {
     const worker = this.#workers.get(id);
     if (worker?.role !== "serving") return [];
-    // A newer revision is loading beside it: it takes over when it has loaded.
+    // A newer revision is loading beside it, and takes over once it has loaded.
     if (this.#state === "specializing") {
       worker.role = "retiring";
       return [id];
@@ -145,7 +145,7 @@ export class Instance {
     this.#error = error;
   }
 
-  /** No further order or invocation is accepted. Returns the workers that have to finish. */
+  /** Stops accepting orders and invocations. Returns the workers that must drain. */
   drain(): number[] {
     if (this.#state !== "failed" && this.#state !== "gone") this.#state = "draining";
     for (const worker of this.#workers.values()) worker.role = "retiring";
@@ -157,7 +157,7 @@ export class Instance {
     this.#workers.clear();
   }
 
-  /** What it says of itself now. Each one has a higher version. */
+  /** The current echo. Each has a higher version than the one before. */
   echo(): Echo {
     const current = this.#current();
     return {
@@ -199,10 +199,10 @@ export class Instance {
     return id;
   }
 
-  /** The worker that accepts invocations of the echoed revision. */
+  /** The worker that accepts invocations of the revision in the echo. */
   #current(): WorkerView | undefined {
-    const wanted: Role = this.#state === "specializing" ? "loading" : "serving";
-    return [...this.#workers.values()].find((worker) => worker.role === wanted);
+    const role: Role = this.#state === "specializing" ? "loading" : "serving";
+    return [...this.#workers.values()].find((worker) => worker.role === role);
   }
 
   #ids(role: Role): number[] {

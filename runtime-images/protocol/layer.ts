@@ -3,22 +3,22 @@ import { dirname, join, sep } from "node:path";
 
 const BLOCK = 512;
 
-/** Beside an unpacked module: what its runtime compiled of it in advance. */
+/** Suffix of the code cache beside an unpacked module, which its runtime has compiled in advance. */
 export const CACHE_SUFFIX = ".v8";
 
-/** Beside a module: its source map (version 3, gzip), whose sources are relative to the function's source. */
+/** Suffix of the source map beside a module (version 3, gzip); its sources are relative to the function's source directory. */
 export const MAP_SUFFIX = ".map.gz";
 
 /**
- * Unpacks a function layer below `dir`. The pool manager has packed it: a ustar archive of plain files
- * and nothing else (POSIX.1-1988, "tar"), so this reader knows no more than that, and anything else is an
- * error. It is synchronous and small because it runs within every start.
+ * Unpacks a function layer below `dir`. The pool manager packs layers as ustar archives of plain files
+ * (POSIX.1-1988, "tar"); anything else is an error. This reader is synchronous and small because it runs
+ * in every start.
  */
 export function unpackLayer(layer: Buffer, dir: string): void {
   for (let at = 0; at + BLOCK <= layer.length && layer[at] !== 0; ) {
     const { name, size, type, mode } = readHeader(layer.subarray(at, at + BLOCK));
     const target = join(dir, name);
-    if (type !== "0" || !target.startsWith(dir + sep)) throw new Error(`the layer holds ${JSON.stringify(name)} of type ${type}`);
+    if (type !== "0" || !target.startsWith(dir + sep)) throw new Error(`the layer contains ${JSON.stringify(name)} of type ${type}`);
     const begin = at + BLOCK;
     if (begin + size > layer.length) throw new Error(`the layer ends within ${name}`);
     mkdirSync(dirname(target), { recursive: true });

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Variable that every process of an instance has from its start; its children inherit it. */
+/** The environment variable that marks every process of an instance from its start; children inherit it. */
 export const INSTANCE_VARIABLE = "BERTH_INSTANCE_UID";
 
 /**
- * Kills what functions of these instances have started and left behind in sessions of their own (browsers are such
- * children), where no signal to a process group reaches it. Such a process is known by its environment, which the kernel
- * shows of processes of the same user; one that was started with an environment without the mark is not found. Does
- * nothing where there is no /proc.
+ * Kills processes that functions of these instances have started and left behind in sessions of their own (browsers, for
+ * example), which no signal to a process group reaches. They are recognized by the mark in their environment, which the
+ * kernel shows for processes of the same user; a process that was started without the mark is not found. Does nothing on
+ * a system without /proc.
  */
 export function killLeftBehind(uids: ReadonlySet<string>): void {
   for (const pid of processes()) {
@@ -16,7 +16,7 @@ export function killLeftBehind(uids: ReadonlySet<string>): void {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
     }
   }
 }

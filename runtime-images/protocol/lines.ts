@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 
-/** A captured line is at most 8 KiB of text, six times that in JSON. */
+/** The longest line, in characters: a captured line has at most 8 KiB of text, and six times that as JSON. */
 const MAX_LINE = 65_536;
 
-/** Splits a stream into lines of at most `MAX_LINE` characters: a function may print one without an end. */
+/** Splits a stream into lines and cuts each at `MAX_LINE` characters: a function may print a line that never ends. */
 export function eachLine(stream: Readable, onLine: (line: string) => void): void {
   let rest = "";
   stream.setEncoding("utf8").on("data", (chunk: string) => {
@@ -11,7 +11,7 @@ export function eachLine(stream: Readable, onLine: (line: string) => void): void
     rest = (lines.pop() ?? "").slice(0, MAX_LINE);
     for (const line of lines) onLine(line.length > MAX_LINE ? line.slice(0, MAX_LINE) : line);
   });
-  // The last words of a process may have no end of line.
+  // The last line of a process may have no newline.
   stream.on("end", () => rest !== "" && onLine(rest));
   stream.on("error", () => {});
 }

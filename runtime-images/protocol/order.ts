@@ -1,6 +1,6 @@
 import type { LoadOrder, LoadSettings } from "./messages.ts";
 
-/** Shapes of a load order's fields; what is not there at all is wrong too. */
+/** Validators of a load order's fields; a missing field is invalid. */
 const FIELDS: Record<keyof LoadOrder, (value: unknown) => boolean> = {
   uid: isText,
   bootId: isText,
@@ -26,7 +26,7 @@ const SETTINGS: Record<keyof LoadSettings, (value: unknown) => boolean> = {
   timeoutMs: isMs,
 };
 
-/** The JSON of a load order; null: it is no object. */
+/** Parses the JSON of a load order; null: it is not a JSON object. */
 export function parseOrder(text: string): Partial<LoadOrder> | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -36,7 +36,7 @@ export function parseOrder(text: string): Partial<LoadOrder> | null {
   }
 }
 
-/** The first field that is not as an order has it; null: it is an order. */
+/** The first invalid field of an order; null: the order is valid. */
 export function wrongField(order: Partial<LoadOrder>): string | null {
   return Object.entries(FIELDS).find(([name, is]) => !is(order[name as keyof LoadOrder]))?.[0] ?? null;
 }
@@ -57,7 +57,7 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** What a timer can wait. */
+/** Whether a timer can wait this long. */
 function isMs(value: unknown): boolean {
   return typeof value === "number" && value >= 0 && value < 2 ** 31;
 }

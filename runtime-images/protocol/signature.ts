@@ -1,19 +1,19 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 
-/** On every control request to an instance that is reached over the network. */
+/** The header with the signature of a control request to an instance that is reached over the network. */
 export const SIGNATURE_HEADER = "x-berth-signature";
 
-/** What is signed: whom a request is for, what it asks, and the order that it carries (which names its code by digest). */
+/** The signed parts of a request: the instance, the route, and the order (which names its code by digest). */
 export interface Signed {
   uid: string;
   method: string;
   /** Path and query. */
   url: string;
-  /** The order's JSON; empty: none. */
+  /** The order's JSON; empty if there is none. */
   order: string;
 }
 
-/** Ed25519 (RFC 8032), base64. */
+/** Signs a request with Ed25519 (RFC 8032); returns base64. */
 export function signRequest(signed: Signed, key: KeyObject): string {
   return sign(null, bytesOf(signed), key).toString("base64");
 }
@@ -22,7 +22,7 @@ export function verifyRequest(signed: Signed, signature: string, key: KeyObject)
   return verify(null, bytesOf(signed), key, Buffer.from(signature, "base64"));
 }
 
-/** A public key as it travels in the environment of instances: base64 of its DER form. */
+/** A public key as instances receive it in their environment: base64 of its SPKI DER form. */
 export function exportPublicKey(key: KeyObject): string {
   return createPublicKey(key).export({ type: "spki", format: "der" }).toString("base64");
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 
 const NOTHING = Buffer.alloc(0);
 
-/** The whole body. By events: a stream's iterator takes several times as long, and where no body is announced there is nothing to wait for. */
+/** Reads the whole body. It uses events, since a stream's iterator takes several times as long, and returns at once if no body is announced. */
 export function readBody(req: IncomingMessage): Promise<Buffer> | Buffer {
   const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
   if (length === "0" && coding === undefined) return NOTHING;

@@ -9,9 +9,9 @@ type Emit = EventEmitter["emit"];
 type Bound = EventEmitter & { [CALL]?: Call };
 
 /**
- * From now on listeners of a bound request or response run in the context of its invocation. Node calls them in that
- * of the connection: what they log and throw would belong to nobody, and a handler that parses its body in a listener
- * for `end` would leave its client waiting. On the prototypes, since frameworks replace those of single objects.
+ * Makes listeners of a bound request or response run in the context of its invocation. Node calls them in the context of
+ * the connection: their logs and errors would belong to no invocation, and if a handler's listener for `end` threw, its
+ * client would get no answer. `emit` is replaced on the prototypes, since frameworks replace those of single objects.
  */
 export function followCalls(): void {
   for (const { prototype } of [IncomingMessage, ServerResponse] as { prototype: Bound }[]) {
@@ -28,7 +28,7 @@ export function bindEvents(emitter: IncomingMessage | ServerResponse, call: Call
   (emitter as Bound)[CALL] = call;
 }
 
-/** Binds a connection that is the invocation's own. */
+/** Binds a connection that belongs to the invocation. */
 export function bindSocket(socket: EventEmitter, call: Call): void {
   const { emit } = socket;
   socket.emit = (...args: Parameters<Emit>) => emitIn(call, emit, socket, args);
@@ -52,8 +52,8 @@ function emitIn(call: Call, emit: Emit, emitter: EventEmitter, args: Parameters<
   const before = currentCall.getStore();
   if (before === call) return emit.apply(emitter, args);
   currentCall.enterWith(call);
-  const heard = emit.apply(emitter, args);
-  // Not after an error: whoever takes what nobody has caught asks whose it is.
+  const hadListeners = emit.apply(emitter, args);
+  // Not restored after an error: the handler of uncaught errors needs the invocation that it came from.
   currentCall.enterWith(before as Call);
-  return heard;
+  return hadListeners;
 }

@@ -2,13 +2,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CALL_ID_HEADER } from "../../protocol/headers.ts";
 
-/** One invocation while user code runs it. */
+/** An invocation that user code runs. */
 export interface Call {
   readonly id: string;
   readonly res: ServerResponse;
-  /** Work that goes on after the response: the invocation has settled when all of it has. */
+  /** Work that continues after the response; the invocation settles when all of it has settled. */
   background: Promise<unknown>[] | null;
-  /** An error that no code caught came from this invocation: it is answered, and no longer waited for. */
+  /** Called for an uncaught error of this invocation: answers it, and stops waiting for it. */
   crashed(message: string): void;
 }
 

@@ -1,29 +1,29 @@
 import { inspect } from "node:util";
 
-/** What was thrown, as Node tells it where it ends a process: with its stack, its causes and its fields. For logs. Never throws. */
+/** Describes a thrown value for logs as Node prints an uncaught one: with its stack, causes and fields. Never throws. */
 export function stackOf(error: unknown): string {
   return textOf(error, inspect);
 }
 
-/** The message of what was thrown, without its stack: for those who are told that it happened. Never throws. */
+/** The message of a thrown value without its stack, for clients and status. Never throws. */
 export function summaryOf(error: unknown): string {
   return textOf(error, (thrown) => (thrown instanceof Error ? thrown.message || thrown.name : inspect(thrown, { breakLength: Number.POSITIVE_INFINITY })));
 }
 
-/** Writes what was thrown to the function's log, under the invocation that the running code belongs to. Never throws, whatever a function has put in the place of `write`. */
+/** Writes a thrown value to the function's log, under the current invocation. Never throws, even if the function has replaced `write`. */
 export function logError(error: unknown, about = ""): void {
   try {
     process.stderr.write(`${about}${stackOf(error)}\n`);
   } catch {
-    // The log is the function's own, and the invocation gets its answer all the same.
+    // The function broke its own log; the invocation is answered anyway.
   }
 }
 
-/** Text as it is, anything else as `read` tells it. */
+/** Returns a string as it is, and any other value as `read` describes it. */
 function textOf(error: unknown, read: (error: unknown) => string): string {
   try {
     return typeof error === "string" ? error : String(read(error));
   } catch {
-    return "something was thrown that cannot be shown";
+    return "the thrown value cannot be described";
   }
 }

@@ -2,9 +2,9 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { tellsOfAnother } from "./response.ts";
 
 /**
- * Has the head of a response wait for what comes with it, in the same turn. A body that is whole has the length that it
- * has: handlers copy headers of other responses, and a client would wait for the rest or miss it. `fail` answers for a
- * head that cannot be sent; nothing of its body is.
+ * Delays the head of a response until the first write, flush or end. If the whole body comes with `end`, a Content-Length
+ * in the head is corrected: handlers copy headers of other responses, and with a wrong length a client would wait for more
+ * or lose the end. `fail` answers for a head that cannot be sent; its body is dropped.
  */
 export function holdHead(res: ServerResponse, fail: (error: unknown) => void): void {
   const { writeHead, flushHeaders, write, end } = res;
@@ -38,7 +38,7 @@ export function holdHead(res: ServerResponse, fail: (error: unknown) => void): v
   });
 }
 
-/** Only where a length is told: node:http adds one by itself where there is none. */
+/** Corrects a Content-Length, if there is one; node:http adds a missing one by itself. */
 function fitted(headers: OutgoingHttpHeaders, length: number): OutgoingHttpHeaders {
   const name = Object.keys(headers).find((key) => key.length === 14 && key.toLowerCase() === "content-length");
   return name === undefined || Number(headers[name]) === length ? headers : { ...headers, [name]: length };

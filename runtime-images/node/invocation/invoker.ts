@@ -3,10 +3,10 @@ import { type Call, currentCall } from "./call.ts";
 import { logError, summaryOf } from "./describe.ts";
 import { platformError } from "./response.ts";
 
-/** Runs one invocation; resolves when the handler and the work that it left behind have settled, and never rejects. */
+/** Runs one invocation; resolves when the handler and its background work have settled, and never rejects. */
 export type Invoker = (req: IncomingMessage, call: Call) => Promise<void>;
 
-/** An adapter for one signature; what it throws becomes the function's error. */
+/** An adapter for one signature; an error that it throws is the function's. */
 export type Handle = (req: IncomingMessage, res: ServerResponse, call: Call) => unknown;
 
 export function invokerOf(handle: Handle): Invoker {
@@ -26,7 +26,7 @@ async function run(handle: Handle, req: IncomingMessage, call: Call): Promise<vo
   }
 }
 
-/** A 500 with the message of what the handler threw; its stack goes to the function's log. */
+/** Answers 500 with the message of the thrown value; its stack goes to the function's log. */
 export function answerError(call: Call, error: unknown): void {
   logError(error);
   platformError(call.res, 500, "FUNCTION_ERROR", summaryOf(error));

@@ -3,18 +3,18 @@ import { LOG_MARK, type LogLine } from "../../protocol/messages.ts";
 import { REHEARSAL_CALL } from "../rehearsal.ts";
 import { type Call, currentCall } from "./call.ts";
 
-/** Longest line that leaves the worker, in characters; the rest of a longer one is counted. */
+/** The longest line that leaves the worker, in characters; of a longer one the rest is counted only. */
 const MAX_LINE = 8192;
 
-/** Invocations that have ended may still write: of those that have left a line open the oldest is closed. */
+/** The number of open lines; beyond it the oldest is flushed. Invocations that have ended may still write, and nothing flushes their lines. */
 const MAX_OPEN = 1000;
 
 type Write = typeof process.stdout.write;
 
-/** The writer of a line: an invocation, or the function beside its invocations (null). */
+/** The writer of a line: an invocation, or the function outside its invocations (null). */
 type Source = Call | null;
 
-/** From now on each line written through process.stdout, process.stderr or console carries its call id. */
+/** Makes each line that is written through process.stdout, process.stderr or console carry its call id. */
 export function captureOutput(): void {
   const streams = [new Lines("out", process.stdout), new Lines("err", process.stderr)];
   flushAll = (source) => {
@@ -27,12 +27,12 @@ export function captureOutput(): void {
 
 let flushAll: (source: Source) => void = () => {};
 
-/** An invocation has ended: what it wrote without an end of line is a line too. */
+/** Writes the unterminated last line of an invocation that has ended. */
 export function flushOutput(call: Call): void {
   flushAll(call);
 }
 
-/** The lines of one stream, whose `write` it replaces. Invocations run at once, and each has the beginning of its next line to itself. */
+/** The lines of one stream, whose `write` it replaces. Invocations run concurrently, so each has a buffer for its next line. */
 export class Lines {
   readonly #stream: LogLine["s"];
   readonly #out: Write;
@@ -65,7 +65,7 @@ export class Lines {
     const source = currentCall.getStore() ?? null;
     if (source?.id === REHEARSAL_CALL) return;
     let open = this.#open.get(source) ?? null;
-    if (!open && !isWhole(chunk, encoding)) {
+    if (!open && !endsLine(chunk, encoding)) {
       open = new OpenLine();
       this.#open.set(source, open);
       if (this.#open.size > MAX_OPEN) this.flush(this.#open.keys().next().value as Source);
@@ -88,12 +88,12 @@ export class Lines {
   }
 }
 
-/** A text that ends with its line needs no memory. */
-function isWhole(chunk: string | Uint8Array, encoding: BufferEncoding | undefined): boolean {
+/** Whether a chunk is text that ends with a newline, so that nothing of it has to be buffered. */
+function endsLine(chunk: string | Uint8Array, encoding: BufferEncoding | undefined): boolean {
   return typeof chunk === "string" && chunk.endsWith("\n") && (encoding === undefined || encoding === "utf8" || encoding === "utf-8");
 }
 
-/** A line that has begun; of a character that was cut in two it keeps the first bytes. */
+/** A line that has begun; the decoder keeps the first bytes of a character that was split between chunks. */
 class OpenLine {
   readonly #decoder = new StringDecoder("utf8");
   #text = "";
@@ -106,7 +106,7 @@ class OpenLine {
 
   decode(chunk: string | Uint8Array, encoding: BufferEncoding | undefined): string {
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, encoding) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    // Only while nothing else of the line is there does this matter: the decoder then holds the bytes of a character that has begun.
+    // Read only while the line has no text yet: true if the decoder may hold the first bytes of a character.
     this.#pending = bytes.length > 0 && (bytes[bytes.length - 1] as number) > 0x7f;
     return this.#decoder.write(bytes);
   }
@@ -116,7 +116,7 @@ class OpenLine {
     if (this.#text.length <= MAX_LINE) this.#text += text.slice(0, MAX_LINE + 1 - this.#text.length);
   }
 
-  /** The line ends with `text`, and the next begins. */
+  /** Ends the line with `text`, and begins the next. */
   close(text: string): string {
     this.add(text);
     const line = cut(this.#text, this.#length);

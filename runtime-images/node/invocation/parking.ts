@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Admission } from "../../protocol/admission.ts";
 import { type InvocationResponse, parkedFor, refuse } from "./response.ts";
 
-/** A request, the response to it where it is not run, and what runs it. */
+/** A request, its response if it is not run, and the function that runs it. */
 export interface Exchange {
   req: IncomingMessage;
   res: InvocationResponse;
@@ -14,10 +14,10 @@ interface Parked extends Exchange {
   deadline: NodeJS.Timeout;
 }
 
-/** A request waits so long for a load order that never comes. */
+/** How long a request waits on a worker that receives no load order. */
 const SPARE_PARK_MS = 15_000;
 
-/** Requests that a worker holds unread until its code has loaded, or its admission has changed otherwise. */
+/** Requests that a worker parks, unread, until its code has loaded or its admission changes otherwise. */
 export class Parking {
   readonly #admission: Admission;
   readonly #parked = new Set<Parked>();
@@ -35,12 +35,12 @@ export class Parking {
     });
   }
 
-  /** Calls `again` with each request that has waited; none waits any more, but where `again` parks it. */
-  release(again: (exchange: Exchange) => void): void {
+  /** Empties the parking and calls `resume` with each request, which may park it once more. */
+  release(resume: (exchange: Exchange) => void): void {
     for (const exchange of [...this.#parked]) {
       this.#take(exchange);
       parkedFor(exchange.res, performance.now() - exchange.since);
-      again(exchange);
+      resume(exchange);
     }
   }
 

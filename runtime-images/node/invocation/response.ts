@@ -4,27 +4,27 @@ import { logError } from "./describe.ts";
 
 const MAX_ERROR_BODY = 4096;
 
-/** What Node has, whatever a function puts in its place later. */
+/** Node's own methods, taken before a function can replace them. */
 const { setHeader, appendHeader, writeHead, end, destroy } = ServerResponse.prototype;
 type WriteHead = (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse;
 type End = (this: ServerResponse, body?: string) => ServerResponse;
 
 const GUARDED = Symbol("guarded");
 
-/** The response to an invocation: a function cannot set the platform's own headers on it, for a forged refusal would be retried. */
+/** The response to an invocation. A function cannot set the platform's headers on it: a forged refusal would be retried. */
 export class InvocationResponse extends ServerResponse<IncomingMessage> {
   readonly [GUARDED] = true;
 
   constructor(req: IncomingMessage) {
     super(req);
-    // A write after the end would otherwise be an error that nobody catches.
+    // Without a listener a write after the end would be an uncaught error.
     this.on("error", (error) => logError(error));
   }
 }
 
 /**
- * Guards every `InvocationResponse`. The guard stands on the prototype of all responses: frameworks such as Express
- * give a response another prototype, and methods of a class of our own would be lost with the old one.
+ * Guards the platform's headers on every `InvocationResponse`. It patches the prototype of all responses: frameworks such as
+ * Express replace a response's prototype, which would remove methods of `InvocationResponse`.
  */
 export function guardResponses(): void {
   const guard: Partial<ServerResponse> & ThisType<ServerResponse & { [GUARDED]?: true }> = {
@@ -43,7 +43,7 @@ export function guardResponses(): void {
   Object.assign(ServerResponse.prototype, guard);
 }
 
-/** The request waited `ms` milliseconds for the code to load. */
+/** Records on the response that the request waited `ms` milliseconds for the code to load. */
 export function parkedFor(res: ServerResponse, ms: number): void {
   setHeader.call(res, PARKED_HEADER, ms.toFixed(2));
 }
@@ -54,7 +54,7 @@ export function refuse(res: ServerResponse, why: Refusal): void {
   (end as End).call(res);
 }
 
-/** An error of the platform's, or of the code outside the function's control. Whatever the function has done to the response, this does not throw. */
+/** Answers with an error of the platform, or with one that the function's code threw. Never throws, whatever the function has done to the response. */
 export function platformError(res: ServerResponse, status: number, code: string, message: string): void {
   try {
     if (res.writableEnded) return;
@@ -84,7 +84,7 @@ function guarded(headers: OutgoingHttpHeaders | OutgoingHttpHeader[]): OutgoingH
   return kept;
 }
 
-/** HEAD and 304 are answered without a body, and may tell the length of another one (RFC 9110, 8.6). */
+/** Whether Content-Length may be that of another body: responses to HEAD and with 304 have none of their own (RFC 9110, 8.6). */
 export function tellsOfAnother(res: ServerResponse, status: number): boolean {
   return res.req.method === "HEAD" || status === 304;
 }

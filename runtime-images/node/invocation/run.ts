@@ -7,11 +7,11 @@ import { flushOutput } from "./output.ts";
 import { type InvocationResponse, platformError } from "./response.ts";
 
 export interface RunOptions {
-  /** An invocation that goes on for so long after its response has ended is given up. Milliseconds. */
+  /** How long an invocation may continue after its response has ended, before it is abandoned. */
   timeoutMs: number;
-  /** Called once: the response has ended, and the handler has settled or was given up. `well`: its fate is no reason to end the instance. */
+  /** Called once, when the response has ended and the handler has settled or was abandoned. `well`: it neither crashed nor was abandoned. */
   done(well: boolean): void;
-  /** Called before `done` for an invocation that is given up: only a new process takes back what it holds. */
+  /** Called before `done` for an abandoned invocation: only a new process frees the resources that it holds. */
   outlived(message: string): void;
 }
 
@@ -27,7 +27,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
   const settle = () => {
     if (settled) return;
     settled = true;
-    // Left running, the timer would keep the request and its response for as long: at a high rate that is much memory.
+    // A running timer would retain the request and its response, which at a high rate is much memory.
     clearTimeout(givingUp);
     flushOutput(call);
     finish();

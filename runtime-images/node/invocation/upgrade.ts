@@ -5,17 +5,17 @@ import { bindSocket } from "./call-events.ts";
 import { logError, summaryOf } from "./describe.ts";
 import { platformError } from "./response.ts";
 
-/** Takes over a connection that a client wants to be a WebSocket; called with what node:http's event `upgrade` is called with. */
+/** A function's handler of WebSocket connections; it has the parameters of node:http's event `upgrade`. */
 export type Upgrade = (req: IncomingMessage, socket: Socket, head: Buffer) => unknown;
 
-/** Gives a connection to the function. While it has sent nothing, the call's response answers for it. */
+/** Hands a connection to the function. If that fails before anything was sent, the call's response answers. */
 export function runUpgrade(upgrade: Upgrade | null, req: IncomingMessage, call: Call, socket: Socket, head: Buffer): void {
   const fail = (status: number, code: string, message: string) => {
     call.res.assignSocket(socket);
     platformError(call.res, status, code, message);
   };
   if (!upgrade) return fail(501, "UPGRADE_UNSUPPORTED", "the function exports no upgrade(req, socket, head)");
-  // node:http's sockets stay half open, and a function that overlooks their end would keep its slot.
+  // node:http's sockets are half-open, and a function that ignores their end would keep its slot.
   socket.on("end", () => socket.end());
   const sentBefore = socket.bytesWritten;
   bindSocket(socket, call);

@@ -4,11 +4,11 @@ import { type BackgroundEvent, EventError, isGoogleEvent, PUBSUB_MESSAGE, toBack
 type Fields = Record<string, unknown>;
 
 /**
- * The event of a request, told as the functions-framework tells it to background functions. `path` is that of the request.
+ * The event of a request, in the form in which the functions-framework passes it to background functions. `path` is the request's.
  *
  * | request                                     | context                                      | data                     |
  * |---------------------------------------------|----------------------------------------------|--------------------------|
- * | CloudEvent, binary, of a type of Google's   | the background event's                       | as a background event's  |
+ * | CloudEvent, binary, of a Google type        | the background event's                       | as a background event's  |
  * | CloudEvent, binary                          | its attributes                               | the body                 |
  * | push of a Pub/Sub subscription              | `google.pubsub.topic.publish`, topic of path | the message              |
  * | `{context, data}`                           | `context`                                    | `data`                   |
@@ -20,13 +20,13 @@ export function readEvent(headers: IncomingHttpHeaders, path: string, bytes: Buf
     const attributes = attributesOf(headers);
     return isGoogleEvent(attributes) ? toBackgroundEvent(attributes, body) : { data: body, context: attributes };
   }
-  if (!isFields(body)) throw new EventError("the body is no JSON object, and no header tells of a CloudEvent");
+  if (!isFields(body)) throw new EventError("the body is not a JSON object, and no header names a CloudEvent");
   if (isPush(body)) return pushed(body.message, path);
   const { data, context, ...rest } = body;
   return { data, context: context === undefined ? rest : context };
 }
 
-/** https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/http-protocol-binding.md, 3.1 */
+/** Whether this is a CloudEvent in binary mode: https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/http-protocol-binding.md, 3.1 */
 function isBinary(headers: IncomingHttpHeaders): boolean {
   return ["ce-type", "ce-specversion", "ce-source", "ce-id"].every((name) => headers[name]);
 }
@@ -36,7 +36,7 @@ function attributesOf(headers: IncomingHttpHeaders): Record<string, string> {
   return Object.fromEntries(found.map(([name, value]) => [name.slice("ce-".length), String(value)]));
 }
 
-/** JSON as its value, text as a string, and anything else as bytes. */
+/** The body: parsed JSON, text as a string, and anything else as bytes. */
 function bodyOf(contentType = "", bytes: Buffer): unknown {
   const type = contentType.split(";")[0]?.trim().toLowerCase();
   if (type === "text/plain") return bytes.toString();
@@ -45,7 +45,7 @@ function bodyOf(contentType = "", bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString());
   } catch (error) {
-    throw new EventError(`the body is no JSON: ${(error as Error).message}`);
+    throw new EventError(`the body is not JSON: ${(error as Error).message}`);
   }
 }
 
@@ -56,7 +56,7 @@ interface PushMessage {
   attributes?: Record<string, string>;
 }
 
-/** https://cloud.google.com/pubsub/docs/push */
+/** Whether this is a push of a Pub/Sub subscription: https://cloud.google.com/pubsub/docs/push */
 function isPush(body: Fields): body is { subscription: string; message: PushMessage } {
   const { context, subscription, message } = body;
   return !context && Boolean(subscription) && isFields(message) && Boolean(message.data && message.messageId);

@@ -9,11 +9,11 @@ import { type BackgroundEvent, EventError } from "./google-event.ts";
 type Callback = (error?: unknown, result?: unknown) => void;
 type EventHandler = (data: unknown, context: unknown, callback?: Callback) => unknown;
 
-/** `(data, context)`, or with a third parameter `(data, context, callback)`: background functions of Google's functions-framework. */
+/** Calls background functions of Google's functions-framework: `(data, context)` or, with a third parameter, `(data, context, callback)`. */
 export function eventHandle(target: unknown): Handle {
   const handler = target as EventHandler;
   return async (req, res) => {
-    if (req.method !== "POST") return platformError(res, 405, "METHOD_NOT_ALLOWED", "an event comes by POST");
+    if (req.method !== "POST") return platformError(res, 405, "METHOD_NOT_ALLOWED", "an event must be sent by POST");
     let event: BackgroundEvent;
     try {
       event = readEvent(req.headers, req.url ?? "/", await readBody(req));
@@ -29,12 +29,12 @@ function call(handler: EventHandler, { data, context }: BackgroundEvent): Promis
   if (handler.length < 3) return Promise.resolve(handler(data, context));
   return new Promise((resolve, reject) => {
     const returned = handler(data, context, (error, result) => (error ? reject(error) : resolve(result)));
-    // It answers by its callback; a rejection is an error all the same.
+    // The function answers by its callback, but a rejection is an error too.
     Promise.resolve(returned).catch(reject);
   });
 }
 
-/** A result is for whoever looks at it: the event was taken, whatever its result is. */
+/** Sends the result, for callers that read it; an event counts as accepted whatever its result is. */
 function send(result: unknown, res: ServerResponse): void {
   const { type, body } = bodyOf(result);
   if (body === undefined) return void res.writeHead(204).end();

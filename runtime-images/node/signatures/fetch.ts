@@ -12,20 +12,20 @@ import { withOtherSignature } from "./other-signature.ts";
 export interface FetchContext {
   callId: string;
   functionName: string;
-  /** Work that goes on after the response; a failure is logged. */
+  /** Keeps the invocation running for work that continues after the response; a failure is logged. */
   waitUntil(promise: Promise<unknown>): void;
-  /** Handlers that were written for Workers call it; a handler that throws is answered with 500 all the same. */
+  /** Does nothing, but handlers written for Workers call it; an error of the handler is still answered with 500. */
   passThroughOnException(): void;
 }
 
 type FetchHandler = (request: Request, env: Record<string, string>, ctx: FetchContext) => unknown;
 
-/** Node's own class: what `fetch()` returns, whatever stands in its place for functions. */
+/** Node's own class, which `fetch()` returns; the global is replaced for functions. */
 const NativeResponse = globalThis.Response;
 
 /**
- * `export default { fetch(request, env, ctx) }`; a bare default function is called alike. Request and Response are made
- * by @hono/node-server, which creates Node's objects only for what a handler asks of them.
+ * Calls `export default { fetch(request, env, ctx) }`, or a bare default function with the same parameters. Request and
+ * Response come from @hono/node-server, which creates Node's objects lazily.
  */
 export function fetchHandle(target: unknown, from: { functionName: string; env: Record<string, string> }): Handle {
   const owner = target as { fetch?: FetchHandler };
@@ -41,7 +41,7 @@ export function fetchHandle(target: unknown, from: { functionName: string; env: 
   };
 }
 
-/** A function alone may be meant for another signature. */
+/** Adds a hint to errors of a bare function, which may be meant for another signature. */
 function hinting(callback: (request: Request) => Promise<Response>): typeof callback {
   return async (request) => {
     try {
@@ -52,7 +52,7 @@ function hinting(callback: (request: Request) => Promise<Response>): typeof call
   };
 }
 
-/** The listener's callback has thrown, or the request makes no URL. */
+/** Answers an error of the listener's callback, or a request without a valid URL. */
 function errorHandler(error: unknown): void {
   const call = currentCall.getStore() as Call;
   if ((error as Error | undefined)?.name === "RequestError") platformError(call.res, 400, "REQUEST_INVALID", (error as Error).message);
@@ -98,15 +98,15 @@ function lazyPartsOf(response: Response): readonly unknown[] | null {
   return Array.isArray(kept) ? kept : null;
 }
 
-/** Responses of libraries that bring their own fetch (undici, node-fetch) are of other classes, and have the same fields. */
+/** Whether this is a Response. Those of libraries with their own fetch (undici, node-fetch) have other classes and the same fields. */
 function isResponse(value: unknown): value is Response {
   const { status, headers, body } = (value ?? {}) as Partial<Response>;
   return typeof status === "number" && typeof headers?.get === "function" && body !== undefined;
 }
 
 /**
- * A response that some `fetch()` gave has been decoded: its coding and its length are those of bytes that are gone. The
- * bodies of node-fetch are Node's streams.
+ * Makes a response of any `fetch()` sendable. Its body has been decoded, so its content-encoding and content-length, which
+ * describe the encoded bytes, are removed. Bodies of node-fetch are Node streams.
  */
 function relayed(response: Response, call: Call): Response {
   const isDecoded = Boolean(response.url) && response.headers.has("content-encoding");

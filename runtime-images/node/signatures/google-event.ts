@@ -1,19 +1,19 @@
-/** What a background function is called with. */
+/** The arguments of a background function. */
 export interface BackgroundEvent {
   data: unknown;
   context: unknown;
 }
 
-/** A request that brings no event. */
+/** The request contains no valid event. */
 export class EventError extends Error {}
 
-/** Type of the messages of Pub/Sub. */
+/** The type of Pub/Sub messages. */
 export const PUBSUB_MESSAGE = "type.googleapis.com/google.pubsub.v1.PubsubMessage";
 
 type Attributes = Record<string, string>;
 type Fields = Record<string, unknown>;
 
-/** What Google's services call an event as a CloudEvent, and what they call it as a background function's event. */
+/** Names of Google's event types, as CloudEvents and as events of background functions. */
 const FAMILIES: readonly [cloudEvent: string, background: string, kinds: Record<string, string>][] = [
   ["google.cloud.pubsub.topic.v1.", "google.pubsub.topic.", { messagePublished: "publish" }],
   [
@@ -43,7 +43,7 @@ export function isGoogleEvent({ type }: Attributes): boolean {
   return TYPES.has(type as string);
 }
 
-/** A CloudEvent of one of Google's services as the event that background functions were written for. */
+/** Converts a CloudEvent of a Google service to the event that background functions expect. */
 export function toBackgroundEvent({ id, time, type, source = "", subject }: Attributes, body: unknown): BackgroundEvent {
   const [, service, name] = /\/\/([^/]+)\/(.+)/.exec(source) ?? [];
   if (service === undefined || name === undefined) throw new EventError(`ce-source is ${JSON.stringify(source)}, not //SERVICE/NAME`);
@@ -54,7 +54,7 @@ export function toBackgroundEvent({ id, time, type, source = "", subject }: Attr
 interface Origin {
   service: string;
   name: string;
-  /** Name and subject. */
+  /** `name/subject`. */
   path: string;
   data: unknown;
 }
@@ -81,6 +81,6 @@ const CONVERSIONS: Record<string, Conversion> = {
 const AUTH_TIMES: Record<string, string> = { createTime: "createdAt", lastSignInTime: "lastSignedInAt" };
 
 function fieldsOf(value: unknown): Fields {
-  if (typeof value !== "object" || value === null) throw new EventError("the body is no JSON object");
+  if (typeof value !== "object" || value === null) throw new EventError("the body is not a JSON object");
   return value as Fields;
 }

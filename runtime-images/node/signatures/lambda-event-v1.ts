@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { isText, sourceOf, splitUrl, textOf, timeOfRequest } from "./lambda-event.ts";
 
 /**
- * A request as API Gateway's REST APIs tell it, payload format 1.0; what there is not is null:
+ * Converts a request to the event of API Gateway's REST APIs, payload format 1.0; absent values are null:
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
  */
 export function toEventV1(req: IncomingMessage, body: Buffer, callId: string): unknown {
@@ -63,7 +63,7 @@ function* pairsOf(raw: readonly string[]): Iterable<[string, string]> {
   for (let i = 0; i + 1 < raw.length; i += 2) yield [raw[i] as string, raw[i + 1] as string];
 }
 
-/** All values of each name, names as they were sent first. */
+/** All values of each name, with names in the order of their first occurrence. */
 function valuesOf(pairs: Iterable<[string, string]>): Record<string, string[]> {
   const found = new Map<string, string[]>();
   for (const [name, value] of pairs) found.set(name, [...(found.get(name) ?? []), value]);

@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 
-/** Types whose bodies API Gateway passes on as text. */
+/** Media types whose bodies API Gateway passes as text. */
 const TEXT = /^(text\/|application\/(json|xml|javascript|x-www-form-urlencoded)\b)|\+(json|xml)\b/i;
 
 /**
- * A request as API Gateway's HTTP events tell it, payload format 2.0:
+ * Converts a request to the event of API Gateway's HTTP APIs, payload format 2.0:
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unknown {
@@ -46,7 +46,7 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
   };
 }
 
-/** The client: the first router leaves nothing before it in the list but what it believes of its proxies. */
+/** The client's address, as the first proxy or router saw it. */
 export function sourceOf({ headers }: IncomingMessage): string {
   return String(headers["x-forwarded-for"] ?? "")
     .split(",")[0]
@@ -57,7 +57,7 @@ export function textOf(body: Buffer, isBase64Encoded: boolean): string {
   return body.toString(isBase64Encoded ? "base64" : "utf8");
 }
 
-/** The path is passed on as it was sent: what a parser of URLs would make of `//host` or `..` is not what was asked for. */
+/** Splits a URL and keeps its path as it was sent: a URL parser would change `//host` and `..`. */
 export function splitUrl(url: string): { path: string; query: string } {
   const at = url.indexOf("?");
   return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
@@ -80,7 +80,7 @@ function headersOf(req: IncomingMessage): Record<string, string> {
   return headers;
 }
 
-/** Bytes that are no text, or that a coding makes none, would be lost in a string. */
+/** Whether a body is passed as text: in a string, bytes that are not UTF-8 or have a content coding would be lost. */
 export function isText(req: IncomingMessage, body: Buffer): boolean {
   const coding = req.headers["content-encoding"] ?? "identity";
   return coding.toLowerCase() === "identity" && TEXT.test(req.headers["content-type"] ?? "text/plain") && isUtf8(body);
@@ -88,16 +88,16 @@ export function isText(req: IncomingMessage, body: Buffer): boolean {
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** The time of day, in milliseconds and as in `12/Mar/2020:19:03:58 +0000`. */
+/** The current time, in milliseconds and in the form `12/Mar/2020:19:03:58 +0000`. */
 export function timeOfRequest(): { epoch: number; clf: string } {
   const epoch = Date.now();
   const second = Math.floor(epoch / 1000);
-  if (second !== told.second) told = { second, clf: clfTime(new Date(epoch)) };
-  return { epoch, clf: told.clf };
+  if (second !== latest.second) latest = { second, clf: clfTime(new Date(epoch)) };
+  return { epoch, clf: latest.clf };
 }
 
-/** The text changes once a second, and making it takes longer than all other fields of an event. */
-let told = { second: Number.NaN, clf: "" };
+/** The latest text: it changes once a second, and formatting it takes longer than all other fields of an event. */
+let latest = { second: Number.NaN, clf: "" };
 
 function clfTime(time: Date): string {
   const [date, clock] = [time.toISOString().slice(0, 10).split("-"), time.toISOString().slice(11, 19)];

@@ -10,16 +10,16 @@ interface LambdaResult {
   isBase64Encoded?: boolean;
 }
 
-/** A result without a statusCode is the body itself, as JSON (a string as it is). */
+/** Sends a result. One without a statusCode is the body itself, as JSON (a string as it is). */
 export function send(result: unknown, res: ServerResponse): void {
   if (isStructured(result)) return sendStructured(result, res);
   if (typeof result !== "string") res.setHeader("content-type", "application/json");
   res.end(typeof result === "string" ? result : JSON.stringify(result ?? null));
 }
 
-/** Payload format 1.0 guesses nothing: a result has a statusCode. */
+/** Sends a result of payload format 1.0, which must have a statusCode. */
 export function sendV1(result: unknown, res: ServerResponse): void {
-  if (!isStructured(result)) throw new TypeError("the result has no statusCode, which payload format 1.0 wants");
+  if (!isStructured(result)) throw new TypeError("the result has no statusCode, which payload format 1.0 requires");
   sendStructured(result, res);
 }
 
@@ -34,13 +34,13 @@ function sendStructured({ statusCode, headers, multiValueHeaders, cookies, body,
   res.end(bytes);
 }
 
-/** The body is at hand, and its length is a fact, whatever the headers say. */
+/** Corrects the framing headers of a result, since the length of its body is known. */
 function frame(res: ServerResponse, length: number): void {
   res.removeHeader("transfer-encoding");
   if (!tellsOfAnother(res, res.statusCode) && res.hasHeader("content-length")) res.setHeader("content-length", length);
 }
 
-/** Status and headers of a result, or of a stream's metadata. What has no value is left out. */
+/** Sets the status and headers of a result or of a stream's metadata. Headers without a value are left out. */
 export function setHead(res: ServerResponse, { statusCode, headers, multiValueHeaders, cookies }: Omit<LambdaResult, "body">): void {
   res.statusCode = statusOf(statusCode ?? 200);
   for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined && value !== null) res.setHeader(name, String(value));
@@ -48,7 +48,7 @@ export function setHead(res: ServerResponse, { statusCode, headers, multiValueHe
   for (const cookie of [cookies ?? []].flat()) res.appendHeader("set-cookie", cookie);
 }
 
-/** A name under `headers` and `multiValueHeaders` has the values of both. */
+/** The values of a name in `multiValueHeaders`, and its value in `headers` if there is one. */
 function united(values: readonly unknown[], single: unknown): string[] {
   const all = values.map(String);
   return single === undefined || all.includes(String(single)) ? all : [...all, String(single)];
@@ -56,11 +56,11 @@ function united(values: readonly unknown[], single: unknown): string[] {
 
 function statusOf(given: number | string): number {
   const status = Number(given);
-  if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`statusCode ${JSON.stringify(given)} is none of 200 to 599`);
+  if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`statusCode ${JSON.stringify(given)} is not a status from 200 to 599`);
   return status;
 }
 
-/** A body that is no string is a mistake that API Gateway answers with an error; what its handler meant is its JSON. */
+/** The body as a string. API Gateway answers a body that is not a string with an error; here it is sent as JSON, as the handler meant it. */
 function bodyOf(body: unknown): string {
   if (body === undefined || body === null) return "";
   return typeof body === "string" ? body : JSON.stringify(body);

@@ -3,20 +3,20 @@ import { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setHead } from "./lambda-response.ts";
 
-/** Lambda's own mark on a handler that streams its response. */
+/** Lambda's own mark of a handler that streams its response. */
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
 
 type StreamHandler = (event: unknown, stream: ResponseStream, context: unknown) => unknown;
 type Metadata = Parameters<typeof setHead>[1];
 
-/** The stream that a streaming handler writes its response to. Status and headers leave with the first piece. */
+/** The stream to which a streaming handler writes its response. Status and headers are sent with the first chunk. */
 class ResponseStream extends Writable {
   readonly #res: ServerResponse;
 
   constructor(res: ServerResponse) {
     super();
     this.#res = res;
-    // The client has gone: writing on is in vain.
+    // The client has disconnected, so further writes are pointless.
     res.once("close", () => res.writableFinished || this.destroy());
   }
 
@@ -40,7 +40,7 @@ class ResponseStream extends Writable {
   }
 }
 
-/** `awslambda`, as Lambda's runtime for Node defines it for functions. */
+/** Defines the global `awslambda` as Lambda's runtime for Node does. */
 export function defineAwslambda(): void {
   const awslambda = {
     streamifyResponse: (handler: object, options?: object) => Object.assign(handler, { [STREAMING]: "response", ...(options && { options }) }),
@@ -54,7 +54,7 @@ export function defineAwslambda(): void {
   Object.defineProperty(globalThis, "awslambda", { value: awslambda, writable: true, configurable: true });
 }
 
-/** Returns what runs a streaming handler; null: it is none. An invocation has settled when its stream has ended, or its client has gone. Rejects with the error that the stream was destroyed with. */
+/** Wraps a streaming handler; null: the target is not one. An invocation settles when its stream has ended or its client has disconnected, and rejects with the error that destroyed the stream. */
 export function streamed(target: unknown): ((event: unknown, res: ServerResponse, context: unknown) => Promise<void>) | null {
   if ((target as { [STREAMING]?: unknown })[STREAMING] === undefined) return null;
   return async (event, res, context) => {
@@ -65,7 +65,7 @@ export function streamed(target: unknown): ((event: unknown, res: ServerResponse
     );
     await (target as StreamHandler)(event, stream, context);
     const error = await broken;
-    // A client that has gone breaks its stream too, and that is no error of the function's.
+    // A client that disconnects destroys the stream too, which is not an error of the function.
     if (error && !res.closed) throw error;
   };
 }

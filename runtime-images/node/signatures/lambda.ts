@@ -10,10 +10,10 @@ import { withOtherSignature } from "./other-signature.ts";
 type Callback = (error: unknown, result?: unknown) => void;
 type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => unknown;
 
-/** How requests and results are told: API Gateway's payload formats 1.0 and 2.0. */
+/** API Gateway's payload formats 1.0 and 2.0 of requests and results. */
 const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
 
-/** `exports.handler = async (event, context) => …`, or what `awslambda.streamifyResponse` has made of a handler. */
+/** Calls `exports.handler = async (event, context) => …`, or a handler that `awslambda.streamifyResponse` has marked. */
 export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
   const handler = target as LambdaHandler;
   const stream = streamed(target);
@@ -30,9 +30,9 @@ export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof ty
   };
 }
 
-/** Makes the contexts that Lambda's runtime for Node gives a handler. */
+/** Creates the contexts that Lambda's runtime for Node passes to a handler. */
 function contexts({ functionName, revision, settings }: LoadedFrom): (callId: string) => unknown {
-  // Asked once: Node reads files of the kernel for it, which takes as long as all the rest of an invocation.
+  // Read once: Node reads kernel files for it, which takes as long as the rest of an invocation.
   const memoryLimitInMB = String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024);
   return (callId) => {
     const deadline = performance.now() + settings.timeoutMs;

@@ -4,13 +4,13 @@ import type { Handle } from "../invocation/invoker.ts";
 type Next = (error?: unknown) => void;
 type Handler = (req: unknown, res: unknown, next?: Next) => unknown;
 
-/** `(req, res)`, as node:http calls it: a function, an application of Express or Connect, or a server. It has settled when its response has ended. */
+/** Calls `(req, res)` as node:http does: a function, an application of Express or Connect, or a server. The invocation settles when its response has ended. */
 export function nodeHandle(target: unknown): Handle {
   const handler = handlerOf(target);
   const takesNext = handler.length >= 3 && !isApplication(handler);
   return (req, res) =>
     new Promise<void>((resolve, reject) => {
-      // Node emits it after each response, however that ended; `finished()` adds seven listeners to learn the same.
+      // Node emits `close` after every response, however it ended; `finished()` would add seven listeners for the same.
       res.on("close", resolve);
       const next: Next = (error) => {
         if (error) return reject(error);
@@ -30,7 +30,7 @@ function handlerOf(target: unknown): Handler {
   return target as Handler;
 }
 
-/** It answers what none of its handlers does (404, errors); middleware calls `next` for that. */
+/** Whether this is an application, which answers 404 and errors itself; middleware calls `next` for these. */
 function isApplication(handler: Handler): boolean {
   const { handle, use } = handler as Handler & { handle?: unknown; use?: unknown };
   return typeof handle === "function" || typeof use === "function";

@@ -4,7 +4,7 @@ import { CODE_READY } from "../../protocol/messages.ts";
 
 /**
  * Waits until a code container has put this function into `volume`, then moves it to `target`, where no later swap
- * replaces it. Calls `arrived` once, unless the returned function has ended the waiting before.
+ * replaces it. Calls `arrived` once, unless the returned function cancels the wait first.
  */
 export function awaitCode(volume: string, digest: string, target: string, arrived: () => void): () => void {
   mkdirSync(volume, { recursive: true });

@@ -11,9 +11,9 @@ export interface Identity {
 const VALID_YEARS = 10;
 
 /**
- * A key of its own for each boot, and a self-signed certificate, of which a peer that pins it looks at nothing but
- * its bytes: a version 1 certificate (RFC 5280) with an Ed25519 key (RFC 8410). Node can read certificates but not
- * make them; a library that can would add its start to that of every instance.
+ * Creates a new key for each boot, and a self-signed version 1 certificate (RFC 5280) with it (Ed25519, RFC 8410). Peers
+ * pin the certificate, and check nothing but its bytes. Node can read certificates but not create them, and a library
+ * that can would slow down the start of every instance.
  */
 export function createIdentity(): Identity {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");

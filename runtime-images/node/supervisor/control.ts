@@ -8,7 +8,7 @@ import { SIGNATURE_HEADER, verifyRequest } from "../../protocol/signature.ts";
 import type { Identity } from "./certificate.ts";
 import { UnsignedConnections } from "./unsigned-connections.ts";
 
-/** What the control server asks of the supervisor. */
+/** The part of the supervisor that the control server uses. */
 export interface Controlled {
   readonly uid: string;
   echo(): Echo;
@@ -16,29 +16,29 @@ export interface Controlled {
   drain(deadlineMs: number): void;
 }
 
-/** Largest body of a load order: settings, environment and code. */
+/** The largest body of a load order: settings, environment and code. */
 const MAX_ORDER_BYTES = 256 * 1024 * 1024;
-/** The order itself, before its code. */
+/** The largest order without its code. */
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
-/** A follower that does not read loses log lines beyond this. Bytes. */
+/** How many unread bytes are buffered for a follower; beyond this it loses log lines and beats. */
 const MAX_UNREAD = 1024 * 1024;
-/** How often a follower that wants to know whether we live is told so. */
+/** The interval of beats. */
 const BEAT_MS = 1000;
-/** Longest time that a drain may be given: what a timer can wait. */
+/** The longest deadline of a drain: the longest time that a timer can wait. */
 const MAX_DRAIN_MS = 2 ** 31 - 1;
-/** A connection that does not finish its handshake. */
+/** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 5000;
 
 /**
  * The control API of an instance: `GET /v1/echo`, `POST /v1/load`, `POST /v1/drain?deadlineMs=N`, and
- * `GET /v1/events`, which streams the echo as one JSON line now and after each change. On a Unix socket with mode
- * 0600; or, for a pod, over TLS, where every request is signed by the leader and the stream carries output too: nothing
- * of a request is interpreted before its signature has been checked, over the bytes as they came. A follower that asks
- * for beats hears something every second: a supervisor that is stopped or cut off is noticed.
+ * `GET /v1/events`, which streams the echo as one JSON line now and after each change. It is served on a Unix socket with
+ * mode 0600 or, in a pod, over TLS, where the leader signs every request and the stream carries output too. The signature
+ * covers the bytes as received, and is checked before anything of a request is interpreted. A follower that asks for
+ * beats receives one every second, so that it notices a supervisor that is stopped or cut off.
  */
 export class Control {
   readonly #streams = new Set<ServerResponse>();
-  /** Those of them that want beats. */
+  /** The streams that receive beats. */
   readonly #beating = new Set<ServerResponse>();
   #beat: NodeJS.Timeout | null = null;
   readonly #target: Controlled;
@@ -62,7 +62,7 @@ export class Control {
 
   async listenTls(address: { host: string | undefined; port: number }, identity: Identity, leaderKey: KeyObject): Promise<void> {
     this.#leaderKey = leaderKey;
-    // Embedded instances need no TLS, and loading it takes a tenth of their supervisor's start.
+    // Imported here since embedded instances need no TLS, and loading it takes a tenth of a supervisor's start.
     const { createServer: createTlsServer } = await import("node:https");
     const key = identity.key.export({ type: "pkcs8", format: "pem" });
     const server = configured(createTlsServer({ key, cert: identity.cert, minVersion: "TLSv1.3", handshakeTimeout: HANDSHAKE_MS }, this.#listener));
@@ -71,11 +71,11 @@ export class Control {
   }
 
   publish(): void {
-    this.#tell({ echo: this.#target.echo() });
+    this.#broadcast({ echo: this.#target.echo() });
   }
 
   log(line: string): void {
-    this.#tell({ log: line });
+    this.#broadcast({ log: line });
   }
 
   readonly #listener: RequestListener = (req, res) => guarded(res, () => this.#answer(req, res));
@@ -107,7 +107,7 @@ export class Control {
     return isSigned;
   }
 
-  #tell(line: ControlLine): void {
+  #broadcast(line: ControlLine): void {
     if (this.#streams.size === 0) return;
     const text = `${JSON.stringify(line)}\n`;
     for (const stream of this.#streams) if (line.log === undefined || stream.writableLength < MAX_UNREAD) stream.write(text);
@@ -118,16 +118,16 @@ export class Control {
     res.write(`${JSON.stringify({ echo: this.#target.echo() } satisfies ControlLine)}\n`);
     this.#streams.add(res);
     if (beats) this.#beating.add(res);
-    this.#keepTime();
+    this.#setBeatTimer();
     res.on("close", () => {
       this.#streams.delete(res);
       this.#beating.delete(res);
-      this.#keepTime();
+      this.#setBeatTimer();
     });
   }
 
-  /** One timer for all who want beats, none without them. */
-  #keepTime(): void {
+  /** Keeps one timer for all streams with beats, and none without any. */
+  #setBeatTimer(): void {
     if (this.#beating.size > 0) {
       this.#beat ??= setInterval(() => this.#sendBeats(), BEAT_MS).unref();
     } else if (this.#beat) {
@@ -141,7 +141,7 @@ export class Control {
     for (const stream of this.#beating) if (stream.writableLength < MAX_UNREAD) stream.write(text);
   }
 
-  /** The order is checked as soon as it is there: code is taken only from the leader. */
+  /** Receives an order and its code. The order is checked as soon as it is complete: code is accepted only from the leader. */
   #load(req: IncomingMessage, res: ServerResponse): void {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -180,19 +180,19 @@ export class Control {
   }
 
   #accept(order: Partial<LoadOrder>, code: Buffer, res: ServerResponse): void {
-    // One that is for another instance, or for another life of this one, is refused as that, whatever else it says.
+    // An order for another instance, or for another boot of this one, is refused as `uid` or `boot` even if it is invalid otherwise.
     const { uid, bootId } = this.#target.echo();
-    const wrong = order.uid === uid && order.bootId === bootId ? wrongField(order) : null;
-    if (wrong) return reply(res, 400, { error: `the order's ${wrong} is missing, or not as an order has it` });
-    const whole = order as LoadOrder;
-    if (this.#leaderKey && whole.source?.kind === "inline" && digestOf(code) !== whole.source.archive)
-      return reply(res, 400, { error: "the code is not the one that the order names" });
-    const answer = this.#target.load(whole, code);
+    const invalid = order.uid === uid && order.bootId === bootId ? wrongField(order) : null;
+    if (invalid) return reply(res, 400, { error: `the order's ${invalid} is missing or invalid` });
+    const valid = order as LoadOrder;
+    if (this.#leaderKey && valid.source?.kind === "inline" && digestOf(code) !== valid.source.archive)
+      return reply(res, 400, { error: "the code does not have the digest that the order names" });
+    const answer = this.#target.load(valid, code);
     reply(res, answer.accepted ? 200 : 409, answer);
   }
 }
 
-/** Whatever goes wrong in a request is its own: the instance lives on. */
+/** Answers a request whose handler throws with 500, so that an error never ends the instance. */
 function guarded(res: ServerResponse, work: () => void): void {
   try {
     work();

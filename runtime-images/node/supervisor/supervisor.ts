@@ -14,13 +14,13 @@ import { createIdentity } from "./certificate.ts";
 import { Control, type Controlled } from "./control.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
-/** A worker of an older revision has this long to finish. */
+/** How long a worker of an older revision may take to finish. */
 const RETIRE_MS = 30_000;
 
-/** A function whose invocations do not end hears SIGTERM so long before its process is killed. */
+/** How long before its process is killed a function whose invocations do not end receives SIGTERM. */
 const TERM_MS = 1000;
 
-/** Runs no user code: it stays responsive whatever the function does. */
+/** The supervisor of an instance. It runs no user code, so it stays responsive whatever the function does. */
 class Supervisor implements Controlled {
   readonly #instance: Instance;
   readonly #dir: string;
@@ -29,8 +29,8 @@ class Supervisor implements Controlled {
   readonly uid: string;
   readonly #host: string;
   #loadDeadline: NodeJS.Timeout | null = null;
-  #endWaiting: () => void = () => {};
-  /** Where workers' output goes; undefined: to our own standard output. */
+  #cancelArrival: () => void = () => {};
+  /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
   #onOutput: ((line: string) => void) | undefined;
 
   constructor(uid: string, dir: string, host: string) {
@@ -41,13 +41,13 @@ class Supervisor implements Controlled {
     this.#control = new Control(this);
   }
 
-  /** Embedded: control over a Unix socket. */
+  /** Starts embedded, with control over a Unix socket. */
   start(controlPath: string): void {
     this.#boot();
     this.#control.listen(controlPath, () => process.stdout.write(`${CONTROL_READY}\n`));
   }
 
-  /** In a pod: control over TLS. The leader reads the fingerprint from the container's log, written before any user code runs. */
+  /** Starts in a pod, with control over TLS. The leader reads the fingerprint from the container's log, where it is written before any user code runs. */
   startTls(leaderKey: string): void {
     this.#onOutput = (line) => {
       process.stdout.write(`${line}\n`);
@@ -63,12 +63,12 @@ class Supervisor implements Controlled {
     mkdirSync(join(this.#dir, "home"), { recursive: true });
     const booted = join(this.#dir, "booted");
     if (existsSync(booted)) {
-      // The runtime container was restarted: files of an earlier life may lie about, so no function is let in.
+      // The runtime container was restarted: files of its earlier boot may be left, so no function is loaded.
       this.#instance.fail({ reason: "crash", message: "the runtime was restarted (out of memory?)", revision: null });
       return;
     }
     writeFileSync(booted, "");
-    // The worker first: it boots while the rest of the supervisor is set up.
+    // The worker is started first: it boots while the rest of the supervisor is set up.
     this.#startWorker(this.#instance.addSpare(), writeRehearsal(this.#dir));
   }
 
@@ -85,8 +85,8 @@ class Supervisor implements Controlled {
     const dir = join(this.#dir, "functions", String(answer.echo.epoch));
     const { source, settings } = order;
     if (source.kind === "volume") this.#sendLoad(id, order, join(source.path, settings.entry));
-    else if (source.kind === "image") this.#endWaiting = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
-    // Unpacking waits for the answer: whoever gets it can send the invocation meanwhile.
+    else if (source.kind === "image") this.#cancelArrival = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
+    // The answer goes out before unpacking, so that the invocation can be sent meanwhile.
     else setImmediate(() => this.#unpack(id, order, code, dir));
     this.#control.publish();
     return answer;
@@ -154,7 +154,7 @@ class Supervisor implements Controlled {
     this.#clearDeadline();
     this.#instance.loadFailed(id, reason, clip(message));
     this.#control.publish();
-    // Time for the worker to answer the requests it had parked.
+    // The worker first answers the requests that it has parked.
     setTimeout(() => this.#processes.get(id)?.kill(), 200);
   }
 
@@ -185,7 +185,7 @@ class Supervisor implements Controlled {
   #clearDeadline(): void {
     if (this.#loadDeadline) clearTimeout(this.#loadDeadline);
     this.#loadDeadline = null;
-    this.#endWaiting();
+    this.#cancelArrival();
   }
 }
 
@@ -193,7 +193,7 @@ function clip(text: string): string {
   return text.length > MAX_ERROR_CHARS ? `${text.slice(0, MAX_ERROR_CHARS)}…` : text;
 }
 
-/** Embedded, stdin is a pipe that the manager holds: its end is the manager's death, however it died. */
+/** Kills the process group when stdin ends. Embedded, stdin is a pipe that the manager holds open, so it ends however the manager ends. */
 function dieWithManager(): void {
   const killGroup = () => {
     killLeftBehind(new Set([supervisor.uid]));

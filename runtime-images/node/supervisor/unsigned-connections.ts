@@ -1,14 +1,14 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
-/** Connections that have signed nothing yet and are kept; the oldest makes room for a further one. */
+/** The number of connections without a signed request; a further one closes the oldest. */
 const MAX_STRANGERS = 32;
-/** What all of them together may have sent without having been believed. */
+/** How much all of them together may send before a signature is verified. */
 const MAX_UNSIGNED_BYTES = 8 * 1024 * 1024;
-/** Time to sign something. */
+/** How long a connection may stay without a signed request. */
 const SIGN_MS = 10_000;
 
-/** Of both ends of a connection: the TLS socket of a request and the TCP socket below it have the same. */
+/** Identifies a connection: a request's TLS socket and the TCP socket below it have the same remote address and port. */
 type Peer = Pick<Socket, "remoteAddress" | "remotePort">;
 
 interface Stranger {
@@ -18,8 +18,8 @@ interface Stranger {
 }
 
 /**
- * Connections over the network from which no signed request has come yet. Anybody in the cluster may open them, and
- * the leader has to get through all the same: they are few, short, and what they send is bounded.
+ * Connections over the network that have not sent a signed request yet. Anybody in the cluster can open them, so their
+ * number, their duration and the bytes they send are bounded: the leader must always be able to connect.
  */
 export class UnsignedConnections {
   readonly #open = new Map<string, Stranger>();
@@ -36,12 +36,12 @@ export class UnsignedConnections {
     });
   }
 
-  /** A signed request has come: this connection is bounded no more. */
+  /** Lifts the bounds of a connection that has sent a signed request. */
   believe(peer: Peer): void {
     this.#forget(keyOf(peer));
   }
 
-  /** So many bytes have come that are not signed yet. Where they are too many altogether, whoever has sent most of them goes. */
+  /** Counts bytes that are not signed yet. If there are too many altogether, closes the connection that has sent most of them. */
   received(peer: Peer, bytes: number): void {
     const stranger = this.#open.get(keyOf(peer));
     if (!stranger) return;
@@ -52,7 +52,7 @@ export class UnsignedConnections {
     this.#end(most[0]);
   }
 
-  /** At once: its close is told only later. */
+  /** Destroys a connection and forgets it at once, since its `close` event comes later. */
   #end(key: string): void {
     this.#open.get(key)?.socket.destroy();
     this.#forget(key);

@@ -4,25 +4,25 @@ import { INSTANCE_VARIABLE } from "../../protocol/left-behind.ts";
 import { eachLine } from "../../protocol/lines.ts";
 import type { FromWorker, ToWorker } from "../ipc.ts";
 
-/** Variables of the supervisor that a worker starts with; a function's own arrive with its load order. */
+/** Environment variables that a worker inherits from the supervisor; the function's own arrive with its load order. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
 
-/** vm.SourceTextModule takes code caches of ES modules; it is behind a flag that warns. */
+/** Flags of a worker. vm.SourceTextModule, which accepts code caches of ES modules, requires a flag that prints a warning. */
 const WORKER_FLAGS = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
 
 export interface WorkerOptions {
-  /** Of its instance. */
+  /** The uid of its instance. */
   uid: string;
   dir: string;
-  /** Address that it listens on. */
+  /** The address on which it listens. */
   host: string;
   /** Path of the function that a spare worker rehearses with. */
   rehearsal: string | undefined;
-  /** Takes each line of its output; without it, output goes where ours goes. */
+  /** Receives each line of its output; undefined: it inherits the supervisor's stdout and stderr. */
   onOutput: ((line: string) => void) | undefined;
 }
 
-/** One worker as a child process; messages sent before it listens are kept by the channel. */
+/** A worker as a child process. The IPC channel buffers messages that are sent before it listens. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
   #exit: (how: string) => void = () => {};

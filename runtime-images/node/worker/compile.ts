@@ -3,7 +3,7 @@ import { setPriority } from "node:os";
 import { CACHE_SUFFIX } from "../../protocol/layer.ts";
 import { compileCache } from "./import.ts";
 
-/** `node --experimental-vm-modules compile.cjs FILE`: writes the code cache of a module beside it. */
+/** `node --experimental-vm-modules compile.cjs FILE`: writes the code cache of a module beside the module. */
 const file = process.argv[2];
 if (file) {
   setPriority(10);

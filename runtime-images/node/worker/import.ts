@@ -7,9 +7,9 @@ import vm from "node:vm";
 import { CACHE_SUFFIX } from "../../protocol/layer.ts";
 
 /**
- * Imports a function's module. A bundle is one file: it is read and compiled at once, which saves the
- * loader's asynchronous rounds, and with a code cache beside it V8 need not even parse it, which takes most
- * of the load of a large one. Whatever is not that simple is a plain import.
+ * Imports a function's module. A bundle is one file: it is read and compiled directly, which saves the
+ * loader's asynchronous rounds. With a code cache beside it V8 need not parse it, which is most of the load
+ * time of a large bundle. Any other module is imported normally.
  */
 export async function importModule(file: string): Promise<Record<string, unknown>> {
   const cache = existsSync(file + CACHE_SUFFIX) ? readFileSync(file + CACHE_SUFFIX) : undefined;
@@ -30,7 +30,7 @@ function cachedScript(file: string, cachedData: Buffer): Record<string, unknown>
   return { default: module.exports };
 }
 
-/** Null when the cache or the source is not accepted, or does not link (a plain import tells why best), or the module imports anything but Node's own modules. */
+/** Imports a module without dependencies; null: V8 rejects the cache or the source, or linking fails (a normal import gives the best error), or the module imports more than Node's own modules. */
 async function singleModule(file: string, cachedData: Buffer | undefined): Promise<Record<string, unknown> | null> {
   const { href } = pathToFileURL(file);
   let module: vm.SourceTextModule;
@@ -59,7 +59,7 @@ async function builtin(specifier: string): Promise<vm.Module> {
   });
 }
 
-/** What `import()` does in `file`: a script of that name has an `import()` of its own. */
+/** Runs `import()` as in `file`: a script with that file name resolves specifiers relative to it. */
 function importFrom(file: string, specifier: string, options: object): Promise<vm.Module> {
   const script = new vm.Script("(specifier, options) => import(specifier, options)", {
     filename: file,
@@ -68,23 +68,23 @@ function importFrom(file: string, specifier: string, options: object): Promise<v
   return (script.runInThisContext() as (specifier: string, options: object) => Promise<vm.Module>)(specifier, options);
 }
 
-/** `import.meta.resolve`; a package with different files for `import` and `require` resolves to the latter. */
+/** Implements `import.meta.resolve`; a package with different files for `import` and `require` resolves to the latter. */
 function resolveFrom(file: string, specifier: string): string {
   if (/^\.{0,2}\/|^[a-z][a-z0-9+.-]*:/i.test(specifier)) return new URL(specifier, pathToFileURL(file)).href;
   return isBuiltin(specifier) ? `node:${specifier}` : pathToFileURL(createRequire(file).resolve(specifier)).href;
 }
 
-/** Decoding UTF-8 takes twice as long as copying ASCII, which most bundles are. */
+/** Reads a source. Most bundles are ASCII, and decoding UTF-8 takes twice as long as copying. */
 function readSource(file: string): string {
   const bytes = readFileSync(file);
   return isAscii(bytes) ? bytes.toString("latin1") : bytes.toString("utf8");
 }
 
-/** What V8 keeps of a module; written beside it at deployment. */
+/** The V8 code cache of a module, which is written beside it at deployment. */
 export function compileCache(file: string): Buffer {
   const source = readSource(file);
   if (file.endsWith(".cjs")) return new vm.Script(Module.wrap(source), { filename: file }).createCachedData();
   const module = new vm.SourceTextModule(source, { identifier: pathToFileURL(file).href });
-  // Documented since Node 12.17; its type is missing.
+  // Documented since Node 12.17, but missing in the types.
   return (module as vm.SourceTextModule & { createCachedData(): Buffer }).createCachedData();
 }

@@ -15,11 +15,11 @@ type Exports = Record<string, unknown> & { default?: unknown };
 
 export interface Loaded {
   invoke: Invoker;
-  /** Null: the function takes no WebSockets. */
+  /** Null: the function accepts no WebSockets. */
   upgrade: Upgrade | null;
 }
 
-/** Imports the module and finds its handler. Throws the module's own error, or one that says what is missing. */
+/** Imports the module and finds its handler. Throws the module's own error, or one that names what is missing. */
 export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
   mapStacks(from.file);
   const module = (await importModule(from.file).catch(async (error) => {
@@ -36,7 +36,7 @@ function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Hand
   return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
 }
 
-/** `upgrade(req, socket, head)`, of the module or of its default export: what node:http's event of that name is called with. */
+/** The export `upgrade(req, socket, head)` of the module or of its default export; it has the parameters of node:http's event of that name. */
 function upgradeOf(module: Exports): Upgrade | null {
   for (const owner of [module, module.default as Exports | undefined, (module.default as Exports | undefined)?.default as Exports | undefined]) {
     if (typeof owner?.upgrade === "function") return owner.upgrade.bind(owner) as Upgrade;
@@ -50,8 +50,8 @@ interface Choice {
 }
 
 /**
- * What is exported, and how it is called where no settings tell; the first that there is counts. `event` looks like
- * `node`, and is only what settings say.
+ * Chooses the export that handles invocations, and its signature if the settings have none; the first row that matches
+ * decides. `event` looks like `node`, and is chosen by the settings only.
  *
  * | export                              | signature |
  * |-------------------------------------|-----------|
@@ -67,11 +67,11 @@ function choose(module: Exports, { handler, signature }: LoadSettings): Choice {
   if (!first) throw new Error(missing(module, handler));
   if (!signature) return first;
   const fitting = choices.find(({ target }) => fits(target, signature));
-  if (!fitting) throw new Error(`the signature "${signature}" wants a function, and ${handler ?? "what the module exports"} is none`);
+  if (!fitting) throw new Error(`the signature "${signature}" requires a function, and ${handler ?? "what the module exports"} is not one`);
   return { target: fitting.target, signature };
 }
 
-/** All that could handle invocations, the first choice first. */
+/** All exports that could handle invocations, in order of preference. */
 function found(module: Exports): Choice[] {
   const inner = module.default as Exports | undefined;
   const plain = [inner, inner?.default].flatMap((value) => choiceOf(value, byParameters));
@@ -79,12 +79,12 @@ function found(module: Exports): Choice[] {
   return [...objects, ...choiceOf(exported(module, "handler"), lambda), ...plain.filter((choice) => !objects.includes(choice))];
 }
 
-/** An ES module bundled from CommonJS carries module.exports as its default. */
+/** The export of this name; an ES module bundled from CommonJS has module.exports as its default export. */
 function exported(module: Exports, name: string): unknown {
   return module[name] ?? (module.default as Exports | undefined)?.[name];
 }
 
-/** None where it is nothing that can be called. */
+/** One choice, or none if the target cannot be called. */
 function choiceOf(target: unknown, ofFunction: (target: { length: number }) => Signature): Choice[] {
   if (hasFetch(target)) return [{ target, signature: "fetch" }];
   if (target instanceof Server) return [{ target, signature: "node" }];

@@ -5,9 +5,9 @@ import { gunzipSync } from "node:zlib";
 import { MAP_SUFFIX } from "../../protocol/layer.ts";
 
 /**
- * Has stack traces name the files and lines that the user wrote, where the module has a source map beside it. The map
- * is read when the first stack is asked for, so that loading costs nothing. Node's own source maps know neither
- * modules of node:vm nor compressed maps, and slow down every stack.
+ * Maps stack traces to the files and lines that the user wrote, if the module has a source map beside it. The map is read
+ * at the first stack trace, so that loading costs nothing. Node's own source maps support neither modules of node:vm nor
+ * compressed maps, and slow down every stack trace.
  */
 export function mapStacks(file: string): void {
   if (!existsSync(file + MAP_SUFFIX)) return;
@@ -27,7 +27,7 @@ function readMap(path: string): SourceMap | null {
   }
 }
 
-/** As V8 begins a stack. Node's own errors have a `toString` that tells their code, and Node begins theirs with that. */
+/** The first line of a stack trace, as V8 writes it. For its own errors Node uses their `toString`, which includes the error code. */
 function headOf(error: Error & { code?: unknown }): string {
   try {
     const isNodes = typeof error.code === "string" && error.code.startsWith("ERR_");

@@ -4,12 +4,12 @@ import { dirname, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import vm from "node:vm";
 
-/** Checking a file takes a new process some ten milliseconds. */
+/** How long a check in a new process may take; it usually takes some ten milliseconds. */
 const CHECK_TIMEOUT_MS = 5000;
 
 /**
- * A syntax error of an ES module with its file and line. V8 tells them where the error ends a process, and nowhere
- * else: the file is looked for among those that `entry` imports, and Node is asked once more about that one.
+ * Adds file and line to a syntax error of an ES module. V8 reports them only if the error ends a process, so this finds
+ * the file among those that `entry` imports, and checks it in a new process.
  */
 export async function locateSyntaxError(error: unknown, entry: string): Promise<unknown> {
   if (!(error instanceof SyntaxError) || error.stack?.includes(dirname(entry))) return error;
@@ -22,7 +22,7 @@ export async function locateSyntaxError(error: unknown, entry: string): Promise<
   return error;
 }
 
-/** The first module that cannot be parsed for this reason, of `file` and what it imports by relative paths. */
+/** The first module that fails to parse with this message, among `file` and its imports by relative paths. */
 function brokenModule(file: string, message: string, seen: Set<string>): string | undefined {
   if (seen.has(file) || !existsSync(file)) return undefined;
   seen.add(file);

@@ -17,13 +17,13 @@ import { defineAwslambda } from "../signatures/lambda-stream.ts";
 import { type Loaded, loadFunction } from "./load.ts";
 import { onUncaught } from "./uncaught.ts";
 
-/** A draining worker turns requests away until none has come for so long: a router that has not heard of the drain may still open a connection. */
+/** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
 const LEAVE_MS = 300;
 
-/** A function that listens for SIGTERM has this long to put its things in order. */
+/** How long a function's listeners for SIGTERM may take to clean up. */
 const TERM_GRACE_MS = 2000;
 
-/** Serves one function: the request check runs here, before user code and before the body is read. */
+/** Serves one function. Checks each request before user code runs and before the body is read. */
 class Worker {
   readonly #admission = new Admission();
   readonly #parking = new Parking(this.#admission);
@@ -31,9 +31,9 @@ class Worker {
   #function: Loaded | null = null;
   #loadError = "";
   #draining = false;
-  /** An error has left the process in a state that nobody knows: it ends when nothing runs, whoever is connected. */
+  /** An uncaught error has left the process in an unknown state: it ends when no invocation runs, even if connections are open. */
   #ailing = false;
-  /** An invocation has ended well: what fails afterwards is not the code as such. */
+  /** An invocation has succeeded, so later errors are not blamed on the code as such. */
   #served = false;
   #leaving: NodeJS.Timeout | undefined;
   #left = false;
@@ -44,10 +44,10 @@ class Worker {
   #rehearsal: Loaded | null = null;
 
   constructor() {
-    // The router owns the connections and closes them first; nothing here may end one early.
+    // The router closes connections; no timeout here may end one first.
     const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
     this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
-    // Bounded by size alone: node:http drops headers beyond a count without a word, those of the platform too.
+    // Only the size is limited: node:http silently drops headers beyond a count, including the platform's.
     this.#server.maxHeadersCount = 0;
     this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
@@ -95,7 +95,7 @@ class Worker {
     this.#leaveWhenUnused();
   }
 
-  /** An error that no code has caught. What else runs may end first. A response that refuses a second head is as it was, and so is all else. */
+  /** Handles an uncaught error. Other running invocations may still finish. */
   uncaught(error: unknown): void {
     logError(error);
     const call = currentCall.getStore();
@@ -104,28 +104,28 @@ class Worker {
     this.#ail(summaryOf(error), !this.#served);
   }
 
-  /** Ends the process, after the function's own listeners for SIGTERM where it has any. */
+  /** Ends the process, after the function's own listeners for SIGTERM, if it has any. */
   leave(code = 0): void {
-    // The ends of the connections that this closes lead here again.
+    // Closing the connections below calls this method once more.
     if (this.#left) return;
     this.#left = true;
     if (process.listenerCount("SIGTERM") === 0) process.exit(code);
     setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
-    // From here on only what the function does keeps the process.
+    // From here on only the function's own work keeps the process alive.
     this.#server.close();
     currentCall.exit(() => this.#server.closeAllConnections());
     process.channel?.unref();
     this.terminate();
   }
 
-  /** Tells the function once that its process is about to end. */
+  /** Emits SIGTERM to the function, once: its process is about to end. */
   terminate(): void {
     if (this.#terminated) return;
     this.#terminated = true;
     process.emit("SIGTERM", "SIGTERM");
   }
 
-  /** Takes no further invocation, and ends when those that run have ended: their timeout bounds that. */
+  /** Accepts no further invocation, and ends the process when the running ones have ended, at the latest after their timeout. */
   #ail(message: string, codeAtFault: boolean): void {
     if (this.#ailing) return;
     this.#ailing = true;
@@ -136,9 +136,9 @@ class Worker {
   }
 
   /**
-   * First uses are slow in a new process: module loader, fetch's classes and HTTP path compile lazily,
-   * tens of milliseconds together. A spare worker pays that in advance: it loads a function of ours the
-   * way it will load the user's, and invokes it once. Until then only the worker itself knows its port.
+   * Warms up a spare worker: it loads a function of Berth the way it will load the user's, and invokes it once. In a new
+   * process the module loader, fetch's classes and the HTTP path compile lazily, which takes tens of milliseconds
+   * together. Until this is done only the worker itself knows its port.
    */
   async #rehearse(host: string, port: number, file: string): Promise<void> {
     this.#rehearsal = await loadFunction(rehearsalOrder(file));
@@ -157,7 +157,7 @@ class Worker {
     else this.#act(this.#check(req), { req, res, run: () => this.#run(req, res) });
   }
 
-  /** Only routers' requests for a WebSocket come with `Upgrade`. */
+  /** Handles a request for a WebSocket: routers send no other `Upgrade`. */
   #upgradeRequest(req: IncomingMessage, socket: Socket, head: Buffer): void {
     const res = new InvocationResponse(req);
     res.shouldKeepAlive = false;
@@ -192,7 +192,7 @@ class Worker {
     runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done, outlived: (message) => this.#ail(message, false) });
   }
 
-  /** The connection is the function's until it ends, and counts as one invocation. */
+  /** Hands the connection to the function until it ends; it counts as one invocation. */
   #upgrade(req: IncomingMessage, res: InvocationResponse, socket: Socket, head: Buffer): void {
     const call: Call = { id: callIdOf(req), res, background: null, crashed: () => socket.destroy() };
     socket.on("close", () => {
@@ -210,7 +210,7 @@ class Worker {
   #unpark(): void {
     this.#parking.release((exchange) => {
       const admit = this.#check(exchange.req, true);
-      // For the router loadTimeout ends here, and timeout begins.
+      // For the router this ends loadTimeout and begins timeout.
       if ("run" in admit) exchange.res.writeProcessing();
       this.#act(admit, exchange);
     });
@@ -220,17 +220,17 @@ class Worker {
     return this.#draining && this.#admission.running === 0 && (this.#connections === 0 || this.#ailing);
   }
 
-  /** A draining worker leaves when its connections are gone; closing them is the router's part. */
+  /** Ends a draining worker once its connections are closed, which is the router's task. */
   #leaveWhenUnused(): void {
     clearTimeout(this.#leaving);
     if (!this.#isUnused) return;
-    // The exit resets what waits to be accepted: connections are taken in right before it, and it is given up for any.
+    // Exiting resets connections that are not accepted yet: the event loop accepts them right before, and any of them cancels the exit.
     const leave = () => this.#isUnused && this.leave();
     this.#leaving = setTimeout(() => setImmediate(leave), LEAVE_MS);
   }
 }
 
-/** Calls `sent` once the message has left, or will not any more. */
+/** Sends a message to the supervisor. Calls `sent` once it has been sent, or after 100 ms. */
 function tell(message: FromWorker, sent?: () => void): void {
   if (!sent) return void process.send?.(message);
   setTimeout(sent, 100);

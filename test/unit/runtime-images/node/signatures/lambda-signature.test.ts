@@ -50,7 +50,7 @@ describe("payload format 1.0", () => {
     const { headers } = await united.ask("/");
     expect([headers["x-a"], headers["x-b"], headers["set-cookie"]]).toEqual(["2, 3, 1", "b", ["a=1", "b=2"]]);
     const { status, body } = await (await serve(() => ({ a: 1 }), "1.0")).ask("/");
-    expect([status, JSON.parse(String(body)).error.message]).toEqual([500, "the result has no statusCode, which payload format 1.0 wants"]);
+    expect([status, JSON.parse(String(body)).error.message]).toEqual([500, "the result has no statusCode, which payload format 1.0 requires"]);
   });
 });
 
@@ -131,7 +131,7 @@ describe("a result", () => {
     const { status, body } = await served.ask("/");
     // Null counts as left out.
     if (statusCode === null) return expect(status).toBe(200);
-    expect([status, JSON.parse(String(body)).error.message]).toEqual([500, `statusCode ${JSON.stringify(statusCode)} is none of 200 to 599`]);
+    expect([status, JSON.parse(String(body)).error.message]).toEqual([500, `statusCode ${JSON.stringify(statusCode)} is not a status from 200 to 599`]);
   });
 
   test("that a handler for (req, res) does not give, of an export by name, is told with the way to deploy it", async () => {

@@ -24,7 +24,7 @@ test.each<[Signature, string, string | null]>([
   ["lambda", OBJECT, null],
   ["lambda-1.0", "exports.app = { fetch() {} };", "app"],
 ])("an export that cannot be called by the signature %s does not load", async (signature, code, handler) => {
-  await expect(load(code, signature, handler)).rejects.toThrow(`signature "${signature}" wants a function`);
+  await expect(load(code, signature, handler)).rejects.toThrow(`signature "${signature}" requires a function`);
 });
 
 test.each<[Signature | null, string, string | null]>([
