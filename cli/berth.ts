@@ -22,7 +22,7 @@ const program = new Command("berth")
   .description("Deploys functions onto warm pools of instances, invokes them over HTTP and measures their starts.")
   .version(packageVersion(), "-V, --version")
   .addOption(new Option("-u, --url <url>", "address of the manage API").env("BERTH_URL").default("http://127.0.0.1:8081"))
-  .addOption(new Option("-k, --key <key>", "presented where a key is wanted").env("BERTH_KEY"))
+  .addOption(new Option("-k, --key <key>", "API key, for listeners that require one").env("BERTH_KEY"))
   .addOption(new Option("-o, --output <format>", "how data is printed").env("BERTH_OUTPUT").choices(["table", "json", "yaml"]).default("table"))
   .option("-q, --quiet", "no messages, only data and errors")
   .option("-v, --verbose", "more messages")
@@ -32,7 +32,7 @@ const program = new Command("berth")
 const keyOf = (command: Command) => command.optsWithGlobals<{ key?: string }>().key ?? null;
 const redis = () => new Option("--redis <url>", "Redis that keeps the last table for routers that start without a pool manager").env("BERTH_REDIS");
 
-/** Of the pool manager, with or without a router in its process. */
+/** Adds the options of a pool manager, with or without a router in its process. */
 function managerOptions(command: Command): Command {
   return withPlatformOptions(command)
     .addOption(new Option("--api-port <port>", "port of the manage API; 0: any free one").env("BERTH_API_PORT").default(8081).argParser(integer(0, 65_535)))
@@ -41,7 +41,7 @@ function managerOptions(command: Command): Command {
       new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)),
     )
     .addOption(
-      new Option("--pool-max <n>", "most instances; by default what half of the memory holds, on a cluster 100")
+      new Option("--pool-max <n>", "maximum number of instances; by default as many as fit half of the memory, on a cluster 100")
         .env("BERTH_POOL_MAX")
         .argParser(integer(1, 5000)),
     )
@@ -52,7 +52,7 @@ function managerOptions(command: Command): Command {
         .argParser(integer(1, 2 ** 28)),
     )
     .addOption(
-      new Option("--keep-unused <hours>", "how long code stays that nothing refers to and that nobody was seen to delete")
+      new Option("--keep-unused <hours>", "how long unused code is kept if no deletion of it was observed")
         .env("BERTH_KEEP_UNUSED")
         .default(24)
         .argParser(integer(1, 8760)),
@@ -87,7 +87,7 @@ withListenerOptions(withRouterOptions(program.command("router")))
   .addOption(new Option("-n, --namespace <name>", "namespace of the pool manager").env("BERTH_NAMESPACE").default("berth"))
   .addOption(redis())
   .addOption(
-    new Option("--unready <ms>", "how long it serves on when it stops, while it says that it is not ready")
+    new Option("--unready <ms>", "how long a stopping router still serves while it reports that it is not ready")
       .env("BERTH_UNREADY")
       .default(1000)
       .argParser(integer(0, 60_000)),
@@ -108,7 +108,7 @@ keyCommands(program);
 imageCommands(program);
 protectionCommands(program);
 
-/** A command that has failed ends within this, whatever socket or timer it has left behind. */
+/** How long a failed command may live on because of sockets or timers that it has left open. */
 const END_MS = 1000;
 
 async function main(): Promise<void> {
@@ -117,7 +117,7 @@ async function main(): Promise<void> {
   } catch (error) {
     if (!(error instanceof CommanderError)) process.exitCode = report(error);
     else process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
-    // Does not keep the process itself: what was printed gets out first, and then nothing holds it.
+    // The timer itself does not keep the process alive: output is flushed, and the process may end earlier.
     setTimeout(() => process.exit(), END_MS).unref();
   }
 }

@@ -1,24 +1,24 @@
 import { CliError, EXIT } from "./errors.ts";
 
-/** The other side has ended the connection. */
+/** Error codes of a connection that the peer has ended. */
 const LOST = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_ABORTED", "UND_ERR_BODY_TIMEOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
-/** What was to be sent could not be. */
+/** Error codes of a request that cannot be sent. */
 const UNSENDABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_|UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED)/;
 
-/** What fetch says, without a code, of ports that it never connects to. */
+/** The message of fetch, without a code, for ports that it never connects to. */
 const BAD_PORT = "bad port";
 
 /**
- * Why a request to `url` has not been answered, by the code of the error or of its cause. `who` is expected there; `fix`
- * helps where nobody is.
+ * Explains why a request to `url` was not answered, by the code of the error or of its cause. `who` is expected at the
+ * address; `fix` helps if nothing answers there.
  */
 export function connectionError(error: unknown, { who, url, fix }: { who: string; url: string; fix: string }): CliError {
   if (error instanceof CliError) return error;
   const { code, message } = coded(error as Error);
   if ((error as Error).name === "TimeoutError") {
-    return new CliError("CONNECTION_LOST", `${url} did not answer in time`, "look whether it was done, and try again", EXIT.unreachable);
+    return new CliError("CONNECTION_LOST", `${url} did not answer in time`, "check whether it was done, and retry", EXIT.unreachable);
   }
-  if (LOST.has(code)) return new CliError("CONNECTION_LOST", `${url} ended before it answered`, "look whether it was done, and try again", EXIT.unreachable);
+  if (LOST.has(code)) return new CliError("CONNECTION_LOST", `${url} ended before it answered`, "check whether it was done, and retry", EXIT.unreachable);
   if (code.startsWith("HPE_") || code === "UND_ERR_RESPONSE") {
     return new CliError("ANSWER_INVALID", `what answers at ${url} does not speak HTTP as ${who} does: ${message}`, "correct the address", EXIT.error);
   }
@@ -28,7 +28,7 @@ export function connectionError(error: unknown, { who, url, fix }: { who: string
   return new CliError("UNREACHABLE", `no ${who} answers at ${url}: ${message}`, fix, EXIT.unreachable);
 }
 
-/** The first code in a chain of causes; an AggregateError of several addresses has it without a message. */
+/** The first code in a chain of causes, and the latest message: an AggregateError of several addresses has a code and no message. */
 function coded(error: Error): { code: string; message: string } {
   let message = error.message;
   for (let one: unknown = error; one instanceof Error; one = one.cause) {

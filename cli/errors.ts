@@ -1,4 +1,4 @@
-/** Exit codes: stable, for scripts. `refused` and `notFound` are Berth's own answers, `functionFailed` a status of 400 or more that a function gave. */
+/** Exit codes, which are stable for scripts. `refused` and `notFound` are Berth's own answers; `functionFailed` is a function's status of 400 or more. */
 export const EXIT = { error: 1, usage: 2, notFound: 3, unreachable: 4, refused: 5, functionFailed: 6 } as const;
 
 /** An error that ends the command: printed on stderr with its code and the way to fix it. */
@@ -15,12 +15,12 @@ export class CliError extends Error {
   }
 }
 
-/** An address that cannot be listened on, said so; other errors as they are. */
+/** Converts an error of listening on a port to a `CliError`; returns other errors unchanged. */
 export function portError(error: unknown, flag: string, port: number): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE")
     return new CliError("PORT_IN_USE", `port ${port} is in use by another program`, `stop it, or choose another with ${flag} (0: any free one)`);
-  if (code === "EACCES") return new CliError("PORT_FORBIDDEN", `port ${port} needs more rights`, `choose one above 1023 with ${flag}`);
+  if (code === "EACCES") return new CliError("PORT_FORBIDDEN", `port ${port} requires more privileges`, `choose one above 1023 with ${flag}`);
   return error;
 }
 

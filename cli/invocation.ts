@@ -5,19 +5,19 @@ import { connectionError } from "./connection-error.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { packageVersion } from "./package-root.ts";
 
-/** What is to be sent to a function. */
+/** A request to a function. */
 export interface Invocation {
   /** Address of a router. */
   router: string;
   /** `NAME`, `NAME@ALIAS` or `NAME@REVISION`. */
   name: string;
-  /** Below the function, with its query; sent as it is. */
+  /** The path below the function, with its query; sent as it is. */
   path: string;
   method: string;
-  /** Each as its user wrote it: `name: value`. */
+  /** Each as the user wrote it: `name: value`. */
   headers: readonly string[];
   body: Buffer | null;
-  /** What identifies the user. */
+  /** Headers that identify the user. */
   identity: Readonly<Record<string, string>>;
 }
 
@@ -48,7 +48,7 @@ function routerUrl(router: string): URL {
   throw new CliError("URL_INVALID", `${JSON.stringify(router)} is not the URL of a router`, "give --router (or BERTH_ROUTER) as http://HOST:PORT", EXIT.usage);
 }
 
-/** Methods are upper case; CONNECT and TRACE are about proxies, and no router passes them on. */
+/** The method in upper case. CONNECT and TRACE concern proxies, and routers do not pass them on. */
 function methodOf(given: string): string {
   const method = given.toUpperCase();
   if (http.METHODS.includes(method) && method !== "CONNECT" && method !== "TRACE") return method;
@@ -60,7 +60,7 @@ function methodOf(given: string): string {
   );
 }
 
-/** What no request line may hold is encoded; all else, dot segments and repeated slashes too, stays as it was given. */
+/** Encodes characters that are invalid in a request line. Everything else, including dot segments and repeated slashes, stays as given. */
 function pathOf({ name, path }: Invocation): string {
   const [below = ""] = path.split("#");
   const slash = below === "" || /^[/?]/.test(below) ? "" : "/";
@@ -68,7 +68,7 @@ function pathOf({ name, path }: Invocation): string {
   return `/function/${function_}${slash}${below.replace(/[^\x21-\x7e]+/g, encodeURIComponent)}`;
 }
 
-/** Names and values by turns: what the user gives, repeated ones too, and what it leaves open. */
+/** Alternating names and values: the user's headers, repeated ones included, and defaults for the others. */
 function headersOf({ headers, identity, body, method }: Invocation, url: URL): string[] {
   const given = headers.map(parsed);
   const defaults: Record<string, string> = { host: url.host, "user-agent": `berth/${packageVersion()}`, accept: "*/*", ...identity };
@@ -79,7 +79,7 @@ function headersOf({ headers, identity, body, method }: Invocation, url: URL): s
   return [...Object.entries(defaults), ...given.filter(([, value]) => value !== null)].flat() as string[];
 }
 
-/** `name: value`; as with curl, `name:` takes a header away that is sent by default (null), and `name;` sends an empty one. */
+/** Parses `name: value`. As with curl, `name:` removes a default header (null), and `name;` sends an empty one. */
 function parsed(header: string): [string, string | null] {
   const [, name = "", mark, text = ""] = /^([^:;]*)([:;])(.*)$/s.exec(header) ?? [];
   const value = mark === ";" ? "" : text.trim();
@@ -98,7 +98,7 @@ function parsed(header: string): [string, string | null] {
   return [name.trim(), mark === ":" && value === "" ? null : value];
 }
 
-/** JSON where it is, else what curl says. */
+/** The content type: JSON if the body is JSON, else curl's default. */
 function typeOf(body: Buffer): string {
   try {
     if (isUtf8(body)) {
@@ -106,7 +106,7 @@ function typeOf(body: Buffer): string {
       return "application/json";
     }
   } catch {
-    // It is another kind of text.
+    // The body is other text.
   }
   return "application/x-www-form-urlencoded";
 }

@@ -3,10 +3,10 @@ import { connectionError } from "./connection-error.ts";
 import { CliError, EXIT } from "./errors.ts";
 
 const TIMEOUT_MS = 60_000;
-/** Pool managers take over from each other within ten seconds. */
+/** How long a request is retried: another pool manager takes over within ten seconds. */
 const HANDOVER_MS = 12_000;
 const RETRY_MS = 300;
-/** Whoever says this has done nothing of what was asked. */
+/** Error codes that guarantee that nothing was done. */
 const UNDONE = new Set(["NO_LEADER", "NOT_READY"]);
 
 interface ApiErrorBody {
@@ -18,7 +18,7 @@ export class ManageClient {
   readonly url: string;
   readonly #key: string | null;
 
-  /** `key`: with the role `manage`, where one is wanted. */
+  /** `key` must have the role `manage` if the listener requires keys. */
   constructor(url: string, key: string | null = null) {
     if (!/^https?:\/\/[^/]+/.test(url) || !URL.canParse(url)) {
       throw new CliError("URL_INVALID", `${JSON.stringify(url)} is not a URL`, "give --url (or BERTH_URL) as http://HOST:PORT", EXIT.usage);
@@ -30,7 +30,7 @@ export class ManageClient {
     this.url = url.replace(/\/$/, "");
   }
 
-  /** What identifies the user, to routers too. */
+  /** Headers that identify the user, to routers too. */
   get headers(): Record<string, string> {
     return this.#key === null ? {} : { [API_KEY_HEADER]: this.#key };
   }
@@ -52,16 +52,16 @@ export class ManageClient {
 
   /** Uploads a tar of code; returns the digest that a deployment names. */
   async upload(tar: Uint8Array): Promise<string> {
-    // Asked first: whoever refuses a body by its length closes the connection while it is being sent.
+    // The limit is read first, since a server that refuses a body by its length closes the connection during the upload.
     const { maxBytes } = await this.get<{ maxBytes: number }>("/v1/code");
     if (tar.length > maxBytes) {
-      const message = `the code has ${tar.length} bytes, and at most ${maxBytes} are taken`;
+      const message = `the code has ${tar.length} bytes, and at most ${maxBytes} are accepted`;
       throw new CliError("CODE_TOO_LARGE", message, "deploy fewer files and packages, or raise --max-code of berth", EXIT.refused);
     }
     return ((await this.call("POST", "/v1/code", tar)) as { digest: string }).digest;
   }
 
-  /** The raw response, for streams; errors are already thrown. Waits while pool managers take over from each other. */
+  /** The raw response, for streams; throws for error statuses. Retries while another pool manager takes over. */
   async open(method: string, path: string, init: RequestInit = {}): Promise<Response> {
     for (const deadline = performance.now() + HANDOVER_MS; ; ) {
       try {
@@ -76,19 +76,19 @@ export class ManageClient {
 
   async #once(method: string, path: string, init: RequestInit): Promise<Response> {
     const headers = { ...this.headers, ...init.headers };
-    // A redirect would take the key elsewhere.
+    // Following a redirect would send the key elsewhere.
     const response = await fetch(this.url + path, { ...init, headers, method, redirect: "manual" }).catch((error: Error) => this.#failed(error));
     if (response.ok) return response;
     if (response.status < 400) {
       const to = response.headers.get("location") ?? "nowhere";
-      throw new CliError("REDIRECTED", `${this.url} sends its callers to ${to}`, "name the manage API itself with --url", EXIT.refused);
+      throw new CliError("REDIRECTED", `${this.url} redirects to ${to}`, "name the manage API itself with --url", EXIT.refused);
     }
     const { error = {} } = (await response.json().catch(() => ({}))) as ApiErrorBody;
     const exit = response.status === 404 ? EXIT.notFound : EXIT.refused;
-    throw new CliError(error.code ?? `HTTP_${response.status}`, error.message ?? response.statusText, error.fix ?? "look at the log of berth", exit);
+    throw new CliError(error.code ?? `HTTP_${response.status}`, error.message ?? response.statusText, error.fix ?? "check the log of berth", exit);
   }
 
-  /** Calls `onData` for each server-sent event. Such a stream has no end of its own: rejects with `CONNECTION_LOST` when berth ends it. */
+  /** Calls `onData` for each server-sent event. The stream never ends by itself: rejects with `CONNECTION_LOST` when Berth ends it. */
   async events(path: string, onData: (data: unknown) => void): Promise<never> {
     const response = await this.open("GET", path);
     const decoder = new TextDecoder();
@@ -103,7 +103,7 @@ export class ManageClient {
     } catch (error) {
       end = (error as Error).message;
     }
-    throw new CliError("CONNECTION_LOST", `the stream from ${this.url} has ended: ${end}`, "follow it again once berth answers", EXIT.unreachable);
+    throw new CliError("CONNECTION_LOST", `the stream from ${this.url} has ended: ${end}`, "retry once berth answers", EXIT.unreachable);
   }
 
   #failed(error: Error): never {

@@ -9,7 +9,7 @@ export interface Column<T> {
   value(row: T): string | number;
 }
 
-/** Data on stdout: a list as a table, or the API's own objects as JSON or YAML. */
+/** Prints a list to stdout: as a table, or as the API's own objects in JSON or YAML. */
 export function printList<T>(items: readonly T[], columns: readonly Column<T>[], format: Format): void {
   if (format !== "table") return printData(items, format);
   const plain = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" };
@@ -23,7 +23,7 @@ export function printList<T>(items: readonly T[], columns: readonly Column<T>[],
   process.stdout.write(`${table.toString()}\n`);
 }
 
-/** One object: its fields in lines, or as JSON or YAML. */
+/** Prints one object: a line for each field, or JSON or YAML. */
 export function printOne(item: object, format: Format): void {
   if (format !== "table") return printData(item, format);
   const width = Math.max(...Object.keys(item).map((key) => key.length)) + 2;
@@ -37,7 +37,7 @@ export function printData(value: unknown, format: Format): void {
   process.stdout.write(format === "yaml" ? stringify(value) : `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Messages for people, on stderr. */
+/** Prints a message to stderr. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }

@@ -17,19 +17,19 @@ export interface RouterCommandOptions extends RouterOptions {
   adminPort: number;
   namespace: string;
   redis?: string;
-  /** Milliseconds. */
+  /** In milliseconds. */
   unready: number;
 }
 
-/** Running invocations get this long when it stops. */
+/** How long running invocations may take when the router stops. */
 const DRAIN_MS = 30_000;
 
-/** The command: a router of the pool manager at `managerUrl`; runs until it is told to stop. */
+/** Runs a router of the pool manager at `managerUrl` until it is stopped. */
 export async function router(managerUrl: string, key: string | null, options: RouterCommandOptions): Promise<void> {
   if (!isHttpUrl(managerUrl)) {
     throw new CliError(
       "URL_INVALID",
-      `${JSON.stringify(managerUrl)} is no address of a pool manager`,
+      `${JSON.stringify(managerUrl)} is not the address of a pool manager`,
       "give --url (or BERTH_URL) as http://HOST:PORT, an IPv6 address in brackets",
       EXIT.usage,
     );
@@ -60,7 +60,7 @@ async function startAdmin({ registry, unready }: Router, { host, adminPort }: Ro
   const server = createServer((req, res) => {
     const path = req.url?.split("?")[0];
     if (path === "/metrics" && keys && !keys.rolesOf(presentedKey(req.headers.authorization, undefined))?.has("monitor")) {
-      res.writeHead(401).end("a key with the role monitor is wanted\n");
+      res.writeHead(401).end("a key with the role monitor is required\n");
     } else if (path === "/metrics") {
       void registry.metrics().then((text) => res.setHeader("content-type", registry.contentType).end(text));
     } else if (path === "/readyz" && unready() !== null) {

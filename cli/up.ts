@@ -22,26 +22,26 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   poolSize: number;
   poolMax: number | null;
   maxCode: number;
-  /** Hours for which code that nothing refers to is kept. */
+  /** For how many hours unused code is kept. */
   keepUnused: number;
-  /** By default as the hours above say, and ten minutes after a deletion. */
+  /** By default the hours above, and ten minutes after a deletion. */
   retention?: Partial<RetentionLimits>;
   logLevel: string;
-  /** Redis that keeps the last table for routers. */
+  /** URL of the Redis that keeps the last table for routers. */
   redis?: string;
   example: boolean;
-  /** Another pool manager leads now; by default the process ends. */
+  /** Called when another pool manager leads; by default the process ends. */
   onLost?: (message: string) => void;
 }
 
 export type UpOptions = ManagerOptions & RouterOptions;
 
 const HOUR_MS = 3_600_000;
-/** Running invocations get this long when berth stops. */
+/** How long running invocations may take when Berth stops. */
 const DRAIN_MS = 10_000;
-/** A pool that is not ready by then does not hold up the start. */
+/** How long the start waits for a pool to have an instance. */
 const PREWARM_MS = 20_000;
-/** Functions of which none is suggested. */
+/** The number of functions beyond which the start suggests none. */
 const MANY = 100;
 
 export interface Berth {
@@ -51,7 +51,7 @@ export interface Berth {
   close(): Promise<void>;
 }
 
-/** Pool manager and router in one process; null: no router of its own, routers run elsewhere (`berth router`). `stop` ends the wait of a standby. */
+/** Starts pool manager and router in one process. With null options there is no router: routers run elsewhere (`berth router`). `stop` ends the wait of a standby. */
 async function startBerth(options: ManagerOptions, routerOptions: RouterOptions | null, stop: AbortSignal): Promise<Berth> {
   const log = pino({ level: options.logLevel, base: undefined }, pino.destination({ dest: 2, sync: true }));
   const manager = await startManager(options, log, stop);
@@ -71,11 +71,11 @@ async function startBerth(options: ManagerOptions, routerOptions: RouterOptions 
   return { invokeUrl: router.url, manageUrl: manager.url, close };
 }
 
-/** The command: runs until it is told to stop. */
+/** Runs a pool manager, and with `routerOptions` a router, until it is stopped. */
 export async function up(options: ManagerOptions, routerOptions: RouterOptions | null, key: string | null): Promise<void> {
   const stop = new AbortController();
   const starting = startBerth(options, routerOptions, stop.signal);
-  // From the beginning: a standby may wait for days, and as the first process of a container it gets no default of signals.
+  // Installed before the start: a standby may wait for days, and the first process of a container has no default signal handlers.
   const grace = closeWithGrace({ delay: DRAIN_MS + 5000, logger: false }, async ({ err }) => {
     if (err) process.stderr.write(`berth stops: ${err.stack ?? err.message}\n`);
     else process.stderr.write("berth stops: running invocations may finish\n");
@@ -89,15 +89,15 @@ export async function up(options: ManagerOptions, routerOptions: RouterOptions |
   } catch (error) {
     if (stop.signal.aborted) return;
     grace.uninstall();
-    // A start that has failed has ended itself.
+    // A failed start has already cleaned up.
     const started = await starting.catch(() => null);
-    const ended = started?.close().catch((late: Error) => process.stderr.write(`berth could not be ended in order: ${late.message}\n`));
+    const ended = started?.close().catch((late: Error) => process.stderr.write(`berth could not be stopped cleanly: ${late.message}\n`));
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
     throw error;
   }
 }
 
-/** Says that it is ready, and what to try. Who has no key of a keyed listener cannot ask it anything. */
+/** Prints that Berth is ready, and commands to try. Without a key the API of a listener that requires one cannot be used, so only the first line is printed. */
 async function greet(berth: Berth, options: ManagerOptions, key: string | null): Promise<void> {
   const mayAsk = !options.apiKeys || key !== null;
   const api = new ManageClient(berth.manageUrl, key);
@@ -114,7 +114,7 @@ async function greet(berth: Berth, options: ManagerOptions, key: string | null):
   process.stdout.write(`  curl ${berth.manageUrl}/v1/functions\n`);
 }
 
-/** A function that the first curl may be for. Who has many knows their names, and a list of them all would hold up the first invocations. */
+/** A function to suggest for a first curl; undefined if there are many: listing them all would delay the first invocations. */
 async function nameToTry(api: ManageClient): Promise<string | undefined> {
   if ((await countOf(api)) > MANY) return undefined;
   const { items } = await api.get<{ items: { name: string }[] }>("/v1/functions");
@@ -143,22 +143,22 @@ async function startManager(options: ManagerOptions, log: pino.Logger, stop: Abo
   };
   return startPoolManager(config, packageRoot(), log, stop).catch((error) => {
     if (error instanceof StateDirError) throw new CliError("STATE_DIR", error.message, "use --state-dir or BERTH_STATE_DIR", EXIT.error);
-    if (error instanceof KubeError) throw new CliError("CLUSTER", error.message, "berth doctor --platform kruise tells what is missing", EXIT.unreachable);
-    if (error instanceof RegistryError) throw new CliError("REGISTRY", error.message, "berth doctor --platform kruise tells what is missing", EXIT.unreachable);
+    if (error instanceof KubeError) throw new CliError("CLUSTER", error.message, "berth doctor --platform kruise shows what is missing", EXIT.unreachable);
+    if (error instanceof RegistryError) throw new CliError("REGISTRY", error.message, "berth doctor --platform kruise shows what is missing", EXIT.unreachable);
     throw portError(error, "--api-port", options.apiPort);
   });
 }
 
-/** Whatever this process would still do, another one does already. */
+/** Ends the process at once: another one has taken over its work. */
 function stopAtOnce(message: string): void {
   process.stderr.write(`berth stops: ${message}\n`);
   process.exit(EXIT.error);
 }
 
-/** The first function, so that the first curl has something to greet. */
+/** Deploys the example if there are no functions, so that a first curl has one to invoke. */
 async function deployExample(api: ManageClient): Promise<void> {
   if ((await countOf(api)) > 0) return;
-  // Images have no bundler, and this runs where somebody develops.
+  // Imported here, since images contain no bundler; the example is for a developer's machine.
   const { bundle } = await import("./bundle/bundle.ts");
   const code = await api.upload(await bundle(join(packageRoot(), "examples/hello")));
   await api.call("PUT", "/v1/functions/hello", { code });
@@ -173,7 +173,7 @@ async function prewarmed(api: ManageClient): Promise<void> {
   }
 }
 
-/** A Berth of its own in a temporary directory, for benchmarks and tests. */
+/** Starts a Berth in a temporary directory, for benchmarks and tests. */
 export async function startTemporary(options: Partial<UpOptions> = {}, withRouter = true): Promise<Berth> {
   const stateDir = await mkdtemp(join(tmpdir(), "berth-"));
   const defaults = {

@@ -12,13 +12,13 @@ import type { Source } from "./source.ts";
 export interface BundleOptions {
   /** Patterns of files that are deployed as they are, relative to the source's directory. */
   include?: readonly string[];
-  /** Names of packages that are deployed as packages; `*` stands for anything. */
+  /** Names of packages that are deployed as packages; `*` matches anything. */
   external?: readonly string[];
-  /** Is told what the user should know: warnings, and packages that are left out of the bundle. */
+  /** Receives messages for the user: warnings, and packages that are left out of the bundle. */
   say?: (text: string) => void;
 }
 
-/** All that makes up the deployed code. Paths are absolute. */
+/** The parts of the deployed code. Paths are absolute. */
 export interface Built {
   format: Format;
   main: Compiled;
@@ -49,7 +49,7 @@ export async function buildSource({ base, entry }: Source, format: Format, { inc
   return built;
 }
 
-/** Has a message name the line of the user's own file. */
+/** Maps a message's location to the user's own file. */
 function relocate(message: Message, base: string, { rewritten }: BundledFiles): Message {
   const { location } = message;
   const found = location && rewritten.get(resolve(base, location.file))?.findEntry(location.line - 1, location.column);

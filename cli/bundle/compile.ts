@@ -14,7 +14,7 @@ export interface Compiled {
 const TEXT = "txt html htm sql md markdown graphql gql csv tsv xml svg yaml yml toml pem crt ejs hbs mustache".split(" ");
 const LOADERS: Record<string, Loader> = { ...Object.fromEntries(TEXT.map((extension) => [`.${extension}`, "text" as const])), ".bin": "binary" };
 
-/** Bundles with esbuild. Names in its messages are relative to `base`. Throws its `BuildFailure`. */
+/** Bundles with esbuild. Names in its messages are relative to `base`. Throws esbuild's `BuildFailure`. */
 export async function compile(entry: string, format: Format, base: string, plugins: Plugin[]): Promise<Compiled> {
   const outfile = join(base, "bundle.js");
   const options: BuildOptions = {

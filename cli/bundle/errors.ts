@@ -2,7 +2,7 @@ import type { BuildFailure, Message } from "esbuild";
 import { CliError } from "../errors.ts";
 import { packageName } from "./modules/packages.ts";
 
-/** The first error of esbuild as the command tells it, with the way to fix an error of its kind. */
+/** Converts esbuild's first error to the command's, with a fix for its kind. */
 export function bundleError(error: unknown, from: string): CliError {
   if (error instanceof CliError) return error;
   const [first] = (error as BuildFailure).errors ?? [];
@@ -10,7 +10,7 @@ export function bundleError(error: unknown, from: string): CliError {
   return new CliError("BUNDLE_FAILED", `${from} could not be bundled: ${describeMessage(first)}`, fixOf(first.text));
 }
 
-/** Whether CommonJS would have to wait for an ES module. */
+/** Whether a bundle in CommonJS failed because a module awaits at its top level. */
 export function isTopLevelAwait(error: unknown): boolean {
   return (error as Partial<BuildFailure>).errors?.some(({ text }) => text.startsWith("Top-level await")) === true;
 }
@@ -25,7 +25,7 @@ function fixOf(text: string): string {
   if (unresolved?.startsWith(".") || unresolved?.startsWith("/")) return "correct the path, or add the file";
   if (unresolved) {
     const name = packageName(unresolved) ?? unresolved;
-    return `npm install ${name} beside the source, or leave it out with --external ${name} where the function does without`;
+    return `npm install ${name} beside the source, or leave it out with --external ${name} if the function works without it`;
   }
   if (text.startsWith("No loader")) {
     return 'read the file when the function runs, and deploy it with --include GLOB or include in berth.yaml; or import it with { type: "text" } or { type: "bytes" }';

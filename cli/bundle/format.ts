@@ -2,8 +2,8 @@ import { build } from "esbuild";
 import type { Format } from "./modules/prelude.ts";
 
 /**
- * The format that a module is written in: by its syntax and, like Node, by its extension and package.json. One that
- * cannot be read counts as an ES module: bundling it tells why.
+ * The format of a module, by its syntax and, as in Node, by its extension and package.json. A module that cannot be read
+ * counts as an ES module: bundling it reports why.
  */
 export function formatOf(path: string): Promise<Format> {
   return readFormat(path).catch(() => "esm");

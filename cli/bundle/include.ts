@@ -3,8 +3,8 @@ import { globSync } from "tinyglobby";
 import { CliError, EXIT } from "../errors.ts";
 
 /**
- * The files that patterns name, as absolute paths. Patterns are relative to `base`; `!` takes files away; a directory
- * stands for all below it. Installed packages are left out unless a pattern names `node_modules`.
+ * The files that match `patterns`, as absolute paths. Patterns are relative to `base`; `!` excludes files; a directory
+ * stands for all files below it. Installed packages are left out unless a pattern names `node_modules`.
  */
 export function includedFiles(patterns: readonly string[], base: string): string[] {
   const without = patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1));
@@ -17,7 +17,7 @@ export function includedFiles(patterns: readonly string[], base: string): string
       throw new CliError(
         "BUNDLE_FAILED",
         `include: ${JSON.stringify(pattern)} matches no file below ${base}`,
-        "correct the pattern, or take it away",
+        "correct the pattern, or remove it",
         EXIT.usage,
       );
     }

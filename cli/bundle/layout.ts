@@ -11,7 +11,7 @@ import { Places, withExtension } from "./modules/places.ts";
 import { EXTENSIONS, type Format, modulesIn, PLACEHOLDER, prelude } from "./modules/prelude.ts";
 import type { Source } from "./source.ts";
 
-/** The files of the deployed code, each at its place. */
+/** The files of the deployed code, each with its path there. */
 export async function layOut({ base, entry }: Source, built: Built): Promise<LayerFile[]> {
   const { format, main, workers, files, externals, included } = built;
   const sources = [main, ...workers.values()].flatMap(({ map }) => map.sources);
@@ -27,7 +27,7 @@ export async function layOut({ base, entry }: Source, built: Built): Promise<Lay
   const put = (path: string, data: Uint8Array, mode?: number) => laid.set(path, { path, data, mode });
   const copies = [...packageFiles(externals), ...[...included, ...files.assets].map((file) => [places.of(file), file] as const)];
   for (const [path, file] of copies) {
-    // The entry of the code is the bundle, whatever else has the name of one.
+    // The entry of the code is the bundle, so other files with the name of an entry are left out.
     if (!/^index\.[cm]?js$/.test(path)) put(path, readFileSync(file), programMode(statSync(file).mode));
   }
   for (const [worker, compiled] of workers) put(placeOf(worker), withPrelude(compiled, placeOf(worker)));
@@ -38,20 +38,20 @@ export async function layOut({ base, entry }: Source, built: Built): Promise<Lay
   return [...laid.values()];
 }
 
-/** A bundle with its prelude. Directives such as "use strict" count at the beginning alone. */
+/** A bundle with its prelude. Directives such as "use strict" take effect only at the beginning. */
 function completed(code: string, place: string, modules: ReadonlyMap<string, string>): Uint8Array {
   const format = place.endsWith(EXTENSIONS.esm) ? "esm" : "cjs";
   const strict = format === "cjs" && code.includes(`${PLACEHOLDER}\n"use strict";`) ? '"use strict"; ' : "";
   return Buffer.from(code.replace(PLACEHOLDER, () => strict + prelude(format, place, modules)));
 }
 
-/** What lies where the entry's source lies, for code that starts itself as a worker by its own file name. */
+/** A module at the path of the entry's source, for code that starts itself as a worker by its own file name. */
 function standIn(format: Format, place: string, index: string): Uint8Array {
   const path = JSON.stringify(`./${posix.relative(dirname(place), index)}`);
   return Buffer.from(format === "esm" ? `import ${path};\n` : `module.exports = require(${path});\n`);
 }
 
-/** Compressed: a source map is as large as its code, travels with it, and is read for stack traces alone. */
+/** Compresses a source map: it is as large as its code, is deployed with it, and is read only for stack traces. */
 function packMap({ map }: Compiled, places: Places): Promise<Buffer> {
   return promisify(gzip)(JSON.stringify({ ...map, sources: map.sources.map((source) => places.of(source)) }));
 }

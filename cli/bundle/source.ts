@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { CliError, EXIT } from "../errors.ts";
 
-/** A function's code on the machine that deploys it. Both are absolute, and links are followed. */
+/** A function's code on the machine that deploys it. Both paths are absolute, with symbolic links resolved. */
 export interface Source {
   /** The directory that patterns of `include` and names in stack traces are relative to. */
   base: string;
@@ -12,7 +12,7 @@ export interface Source {
 const NAMES = ["index.ts", "index.tsx", "index.mts", "index.cts", "index.mjs", "index.js", "index.jsx", "index.cjs"];
 const CANDIDATES = [...NAMES, ...NAMES.map((name) => `src/${name}`)];
 
-/** Finds the entry module of a directory, or takes the file that is named. */
+/** Finds the entry module of a directory; a file is the entry itself. */
 export function findSource(from: string): Source {
   const path = resolve(from);
   if (!existsSync(path)) throw new CliError("SOURCE_NOT_FOUND", `${path} does not exist`, "name a file or a directory with --from", EXIT.usage);
@@ -43,7 +43,7 @@ export interface PackageJson {
   scripts?: Record<string, string>;
 }
 
-/** A directory's package.json; empty where there is none. npm accepts a byte order mark in it, and so does this. */
+/** A directory's package.json; empty if there is none. A byte order mark is accepted, as by npm. */
 export function readPackage(dir: string): PackageJson {
   const path = join(dir, "package.json");
   if (!existsSync(path)) return {};

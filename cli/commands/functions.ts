@@ -41,8 +41,8 @@ export function functionCommands(program: Command): void {
     waitOptions(withVariableOptions(program.command("deploy <name>")))
       .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled")
       .option("--from <path>", "directory or file with the code; left out: only settings change")
-      .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by itself")
-      .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB takes some away", listed, [])
+      .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by default")
+      .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB excludes some", listed, [])
       .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
       .option("--runtime <name>", "runtime that the code needs")
       .option("--handler <export>", "export that handles invocations")
@@ -53,7 +53,7 @@ export function functionCommands(program: Command): void {
       .option("--canary <percent>", "the new revision gets this share of the invocations beside the active one", integer(0, 100))
       .option("--rollout <steps>", "how new revisions take over: after each step so many instances, or a share, such as 1,25%,50%; off: at once")
       .option("--rollout-interval <duration>", "how long each step is watched before the next")
-      .option("--rollout-parallel <n>", "most instances that change at a time", whole)
+      .option("--rollout-parallel <n>", "maximum number of instances that change at a time", whole)
       .option("--rollout-max-errors <percent>", "percent of the new revision's invocations that may fail", whole),
   ).action(async (name: string, options: DeployOptions, command: Command) => {
     const { api, format, say } = globals(command);
@@ -128,7 +128,7 @@ export function functionCommands(program: Command): void {
   program
     .command("delete <name>")
     .alias("rm")
-    .description("delete a function; running invocations get two seconds")
+    .description("delete a function; running invocations have two more seconds")
     .action(async (name: string, _options: object, command: Command) => {
       const { api, say } = globals(command);
       await api.call("DELETE", `/v1/functions/${encodeURIComponent(name)}`);
@@ -136,7 +136,7 @@ export function functionCommands(program: Command): void {
     });
 }
 
-/** The function as it is deployed, and with the variables of a revision that is taking over; null: it is not. */
+/** The deployed function, together with the variables of a revision that is taking over; null: it is not deployed. */
 async function present(api: ManageClient, name: string): Promise<FunctionView | null> {
   const path = `/v1/functions/${encodeURIComponent(name)}`;
   const view = await api.get<FunctionView>(path).catch((error: CliError) => {
@@ -166,7 +166,7 @@ function outcomeOf(result: FunctionView, before: FunctionView | null, canary: nu
 function scaleOptions(command: Command): Command {
   return command
     .option("--min <n>", "instances kept warm (minScale)", whole)
-    .option("--max <n>", "most instances (maxScale)", whole)
+    .option("--max <n>", "maximum number of instances (maxScale)", whole)
     .option("--idle-timeout <duration>", "how long an idle instance is kept")
     .option("--queue-depth <n>", "invocations that may wait", whole)
     .option("--queue-timeout <duration>", "how long an invocation may wait");
@@ -175,11 +175,11 @@ function scaleOptions(command: Command): Command {
 /** What the command line and the manifest deploy beside the bundle. */
 function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestFile, "include" | "external"> {
   if (!options.from && options.include.length + options.external.length > 0)
-    throw new CliError("SOURCE_MISSING", "--include and --external go with code", "name the code with --from", EXIT.usage);
+    throw new CliError("SOURCE_MISSING", "--include and --external require code", "name the code with --from", EXIT.usage);
   return { include: [...file.include, ...options.include], external: [...file.external, ...options.external] };
 }
 
-/** The change of a deployed function, or the manifest of a new one (`before` is null); `notes` tell which variables disappear. */
+/** The change of a deployed function, or the manifest of a new one (`before` is null); `notes` name the variables that are removed. */
 function manifestOf(options: DeployOptions, file: Record<string, unknown>, before: FunctionView | null): Record<string, unknown> & { notes: string[] } {
   const { env, secrets, ...settings } = file;
   const present = before && { env: Object.keys(before.env), secrets: before.secrets };
@@ -203,6 +203,6 @@ function rolloutOf({ rollout, rolloutInterval, rolloutParallel, rolloutMaxErrors
   if (rollout === "off") return null;
   const steps = rollout?.split(",").map((step) => (/^\d+$/.test(step.trim()) ? Number(step) : step.trim()));
   const given = Object.entries({ steps, interval: rolloutInterval, parallel: rolloutParallel, maxErrors: rolloutMaxErrors });
-  const said = given.filter(([, value]) => value !== undefined);
-  return said.length > 0 ? Object.fromEntries(said) : undefined;
+  const defined = given.filter(([, value]) => value !== undefined);
+  return defined.length > 0 ? Object.fromEntries(defined) : undefined;
 }

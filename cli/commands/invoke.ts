@@ -41,9 +41,9 @@ export function invokeCommands(program: Command): void {
     .description("invoke a function, NAME or NAME@ALIAS or NAME@REVISION, and print its response; redirects are not followed")
     .option("-d, --data <data>", "request body; @FILE reads a file, - standard input; several are joined by &", listed)
     .option("-X, --request <method>", "method; POST with data, else GET")
-    .option("-H, --header <name: value>", "header (repeatable); the content type is JSON where the data is, else as curl's", listed, [])
+    .option("-H, --header <name: value>", "header (repeatable); by default the content type is JSON if the data is JSON, else curl's", listed, [])
     .option("-p, --path <path>", "path below the function, with its query", "")
-    .addOption(new Option("--router <url>", "address of a router, where the pool manager has none of its own").env("BERTH_ROUTER"))
+    .addOption(new Option("--router <url>", "address of a router, if the pool manager has none of its own").env("BERTH_ROUTER"))
     .option("-i, --include", "print status and headers on stderr")
     .action(async (name: string, options: InvokeOptions, command: Command) => {
       const { api, verbose } = globals(command);
@@ -53,9 +53,9 @@ export function invokeCommands(program: Command): void {
   program
     .command("logs <name>")
     .description("print a function's output")
-    .option("-F, --follow", "go on until interrupted")
-    .option("-n, --tail <lines>", "lines to begin with; 100, or with --since all that are kept", integer(0, 1000))
-    .option("--since <time>", "only lines that are not older: 10m, or 2026-01-31T12:00:00Z")
+    .option("-F, --follow", "continue until interrupted")
+    .option("-n, --tail <lines>", "number of past lines; by default 100, or with --since all that are kept", integer(0, 1000))
+    .option("--since <time>", "only lines since then: 10m, or 2026-01-31T12:00:00Z")
     .option("--call <id>", "only one invocation's lines")
     .action(async (name: string, options: LogsOptions, command: Command) => {
       const { api, format } = globals(command);
@@ -79,7 +79,7 @@ async function invoke(api: ManageClient, name: string, options: InvokeOptions, v
   const { statusCode: status = 0, headers: answered } = response;
   if (verbose) describe(response);
   await pipeline(response, process.stdout, { end: false }).catch((error: Error) => {
-    throw new CliError("CONNECTION_LOST", `the response of ${name} broke off: ${error.message}`, `berth logs ${name} may tell why`, EXIT.unreachable);
+    throw new CliError("CONNECTION_LOST", `the response of ${name} broke off: ${error.message}`, `berth logs ${name} may show why`, EXIT.unreachable);
   });
   if (process.stdout.isTTY) process.stdout.write("\n");
   if (status >= 300 && status < 400 && answered.location) say(`${name} answered ${status}: see ${answered.location} (redirects are not followed)`);
@@ -94,7 +94,7 @@ function describe({ statusCode, statusMessage, rawHeaders }: IncomingMessage): v
   for (let i = 0; i < rawHeaders.length; i += 2) say(pc.dim(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`));
 }
 
-/** Several are joined by &, as curl does. */
+/** Reads request data; several parts are joined by &, as by curl. */
 function readData(parts: readonly string[]): Buffer {
   return Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [readPart(part)] : [Buffer.from("&"), readPart(part)])));
 }

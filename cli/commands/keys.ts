@@ -7,7 +7,7 @@ import { printData } from "../output.ts";
 export function keyCommands(program: Command): void {
   program
     .command("key <name>")
-    .description("make a key: what its owner presents, and the line that accepts it in the file of --api-keys")
+    .description("create a key; print it, and the line that accepts it in the file of --api-keys")
     .addOption(new Option("-r, --role <role...>", "what the key may do").choices(ROLES).makeOptionMandatory())
     .action((name: string, options: { role: Role[] }, command: Command) => {
       const { format } = globals(command);

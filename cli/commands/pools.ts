@@ -11,14 +11,14 @@ interface PoolView {
   max: number;
   paused: boolean;
   doubt: string | null;
-  /** What is in the pool's way, in words. */
+  /** What keeps the pool from working, one sentence each. */
   problems: string[];
-  /** Instances that cannot serve, by what is in their way. */
+  /** The number of instances that cannot serve, by obstacle. */
   obstructed: Record<string, number>;
   instances: Record<string, number>;
 }
 
-/** Such as "2 pending, 1 stuck". */
+/** A summary such as "2 pending, 1 stuck". */
 function obstructed({ obstructed }: PoolView): string {
   return Object.entries(obstructed)
     .map(([kind, count]) => `${count} ${kind}`)
@@ -27,7 +27,7 @@ function obstructed({ obstructed }: PoolView): string {
 
 /** pool list, pool get, pool set; pause and resume. */
 export function poolCommands(program: Command): void {
-  const pool = program.command("pool").description("look at and size pools");
+  const pool = program.command("pool").description("show and size pools");
 
   pool
     .command("list")
@@ -64,9 +64,9 @@ export function poolCommands(program: Command): void {
     .command("set <name>")
     .description("size a pool")
     .option("--size <n>", "instances kept free", whole)
-    .option("--max <n>", "all instances of the runtime", whole)
-    .option("--partition <percent>", "instances that keep a former version of the runtime after an upgrade; 0: all are replaced", whole)
-    .option("--force", "take a size beyond what the machine's memory holds")
+    .option("--max <n>", "maximum number of instances of the runtime", whole)
+    .option("--partition <percent>", "percentage of instances that keep an older version of the runtime after an upgrade; 0: all are replaced", whole)
+    .option("--force", "accept a size that exceeds the machine's memory")
     .action(async (name: string, options: { size?: number; max?: number; partition?: number; force?: boolean }, command: Command) => {
       const { api, format, say } = globals(command);
       if (Object.keys(options).every((option) => option === "force"))
@@ -88,7 +88,7 @@ export function poolCommands(program: Command): void {
         const { items } = await api.get<{ items: PoolView[] }>("/v1/pools");
         for (const pool of name === undefined ? items.map((item) => item.name) : [name]) {
           await api.call("PATCH", `/v1/pools/${encodeURIComponent(pool)}`, { paused });
-          say(paused ? `pool ${pool} is paused: nothing is deleted and nothing changed in place` : `pool ${pool} goes on`);
+          say(paused ? `pool ${pool} is paused: nothing is deleted and nothing changed in place` : `pool ${pool} is resumed`);
         }
       });
   }

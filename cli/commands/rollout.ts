@@ -12,9 +12,9 @@ type Rollout = Static<typeof RolloutView>;
 const CHECK_INTERVAL_MS = 250;
 
 const VERBS = {
-  pause: "hold a rollout up where it is",
-  resume: "let a paused rollout go on",
-  undo: "have the old revision return, with all invocations and instances",
+  pause: "pause a rollout where it is",
+  resume: "resume a paused rollout",
+  undo: "return all invocations and instances to the old revision",
 } as const;
 
 /** rollout: how a revision takes over step by step. */
@@ -22,8 +22,8 @@ export function rolloutCommands(program: Command): void {
   const rollout = program.command("rollout").description("how a revision takes over step by step");
   rollout
     .command("status <name>")
-    .description("how the last rollout gets on")
-    .option("--wait [duration]", "until it has ended, at most so long (by default 10m); fails unless the new revision is active then", duration(0))
+    .description("show the progress of the last rollout")
+    .option("--wait [duration]", "wait until it has ended, at most this long (by default 10m); fails unless the new revision is then active", duration(0))
     .action(async (name: string, { wait }: { wait?: number | true }, command: Command) => {
       const { api, format } = globals(command);
       const path = `/v1/functions/${encodeURIComponent(name)}/rollout`;

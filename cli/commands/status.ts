@@ -59,7 +59,7 @@ export function statusCommands(program: Command): void {
     .description("measure a deployed function: starts from the pool, and warm invocations")
     .option("--starts <n>", "new functions with its code that are started", "20")
     .option("--rate <n>", "warm invocations per second, open loop", "50")
-    .option("--seconds <n>", "how long warm invocations go on", "5")
+    .option("--seconds <n>", "how long warm invocations are sent", "5")
     .option("-d, --data <data>", "request body")
     .action(async (name: string, options: { starts: string; rate: string; seconds: string; data?: string }, command: Command) => {
       const { api, format } = globals(command);
@@ -80,7 +80,7 @@ function positive(text: string): number {
   return value;
 }
 
-/** What the cluster and the registry must have, whether Berth runs on them yet or not. */
+/** Checks the cluster and the registry, whether Berth already runs on them or not. */
 async function clusterChecks(options: PlatformOptions): Promise<Check[]> {
   const config = platformConfig(options, ".berth");
   if (config.kind !== "kruise") return [];
@@ -106,7 +106,7 @@ function machineChecks(): Check[] {
   ];
 }
 
-/** `onCluster`: looked at before Berth runs there as well, and routers may run apart from it. */
+/** Checks the running Berth. With `onCluster` it need not run yet, and its routers may run elsewhere. */
 async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Check[]> {
   let status: Status;
   try {
@@ -125,13 +125,13 @@ async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Chec
       check: "router",
       ok: router === "ready" || (onCluster && status.router === null),
       found: `${status.router ?? "none"}: ${router}`,
-      fix: "look at the log of berth",
+      fix: "check the log of berth",
     },
     ...items.map((pool) => ({
       check: `pool ${pool.name}`,
       ok: pool.problems.length === 0 && (pool.size === 0 || (pool.instances.prewarmed ?? 0) > 0),
       found: [`${pool.instances.prewarmed ?? 0} of ${pool.size} prewarmed`, ...pool.problems].join("; "),
-      fix: pool.problems.length > 0 ? "mend what is named; berth goes on by itself then" : "wait for the refill; if it stays so, look at the log of berth",
+      fix: pool.problems.length > 0 ? "fix what is named; berth then recovers by itself" : "wait for the refill; if it does not come, check the log of berth",
     })),
   ];
 }

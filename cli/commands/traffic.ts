@@ -15,15 +15,15 @@ interface FunctionView {
   aliases: Record<string, string>;
 }
 
-/** traffic: shares invocations out among revisions. */
+/** traffic: splits invocations among revisions. */
 export function trafficCommands(program: Command): void {
   program
     .command("traffic <name>")
-    .description("share invocations out among revisions and name revisions; without options: show it")
-    .option("--active <revision>", "revision that gets what the split leaves; another one than before ends the split")
+    .description("split invocations among revisions and name revisions; without options: show split and names")
+    .option("--active <revision>", "revision that gets the rest of the split; a change of it ends the split")
     .option("--split <revision=percent>", "share of another revision (repeatable; replaces the split)", share)
-    .option("--alias <alias=revision>", "a revision is invoked as NAME@ALIAS too (repeatable; replaces the aliases)", alias)
-    .option("--clear", "no split and no aliases")
+    .option("--alias <alias=revision>", "also invoke a revision as NAME@ALIAS (repeatable; replaces the aliases)", alias)
+    .option("--clear", "remove split and aliases")
     .action(async (name: string, options: TrafficOptions, command: Command) => {
       const { api, format } = globals(command);
       const path = `/v1/functions/${encodeURIComponent(name)}`;

@@ -12,7 +12,7 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
-/** Parses an option that takes a duration, of so many milliseconds at least. */
+/** Parses a duration of at least `leastMs`. */
 export function duration(leastMs: number): (text: string) => number {
   return (text) => {
     const ms = parseDuration(text);
@@ -21,16 +21,16 @@ export function duration(leastMs: number): (text: string) => number {
   };
 }
 
-/** Collects a repeatable option's texts. */
+/** Collects the values of a repeatable option. */
 export function listed(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Collects addresses and networks, one or several an option. */
+/** Collects the addresses and networks of a repeatable option; each value may list several, separated by commas. */
 export function networks(text: string, before: readonly string[] = []): string[] {
   const given = text.split(",").map((network) => network.trim());
-  const wrong = given.find((network) => parseNetwork(network) === null);
-  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no address and no network such as 10.0.0.0/8.`);
+  const invalid = given.find((network) => parseNetwork(network) === null);
+  if (invalid !== undefined) throw new InvalidArgumentError(`"${invalid}" is neither an address nor a network such as 10.0.0.0/8.`);
   return [...before, ...given];
 }
 

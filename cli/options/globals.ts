@@ -4,14 +4,14 @@ import { type Format, say } from "../output.ts";
 
 export interface Globals {
   url: string;
-  /** Presented to the pool manager and to routers. */
+  /** The API key for the pool manager and for routers. */
   key?: string;
   output: Format;
   quiet?: boolean;
   verbose?: boolean;
 }
 
-/** What every command gets: the API, the format, and a voice that `--quiet` silences. */
+/** What every command uses: the API client, the output format, and `say`, which `--quiet` silences. */
 export function globals(command: Command): { api: ManageClient; format: Format; say: (text: string) => void; verbose: boolean } {
   const { url, key, output, quiet, verbose } = command.optsWithGlobals<Globals>();
   return { api: new ManageClient(url, key ?? null), format: output, say: quiet ? () => {} : say, verbose: verbose === true };

@@ -2,11 +2,11 @@ import { type Command, Option } from "commander";
 import { ApiKeys, KeyFileError } from "../../pool-manager/client/api-keys.ts";
 import { CliError, EXIT } from "../errors.ts";
 
-/** Of everything that listens. */
+/** Options of every listener. */
 export interface ListenerOptions {
-  /** Address that is listened on. */
+  /** The address to listen on. */
   host: string;
-  /** Address that others reach it at, where that is another one. */
+  /** The address at which others reach it, if it differs from `host`. */
   advertise?: string;
   /** File with the hashes of accepted keys. */
   apiKeys?: string;
@@ -19,17 +19,17 @@ export function withListenerOptions(command: Command): Command {
     .addOption(new Option("--api-keys <file>", "file of accepted keys (berth key); needed where others than this machine can connect").env("BERTH_API_KEYS"));
 }
 
-/** Only this machine can connect to a listener at such a host. */
+/** Whether only this machine can connect to a listener on this host. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
-/** Null: only this machine can connect, and needs no key. Throws `KEYS_MISSING` or `KEY_FILE`. */
+/** The accepted keys; null: only this machine can connect, and no key is required. Throws `KEYS_MISSING` or `KEY_FILE`. */
 export function keysOf({ host, apiKeys }: ListenerOptions): ApiKeys | null {
   if (!apiKeys) {
     if (isLoopback(host)) return null;
-    const fix = "name a file of keys with --api-keys (berth key makes them), or listen on 127.0.0.1";
-    throw new CliError("KEYS_MISSING", `others than this machine can connect to ${host}`, fix, EXIT.usage);
+    const fix = "name a file of keys with --api-keys (berth key creates them), or listen on 127.0.0.1";
+    throw new CliError("KEYS_MISSING", `other machines can connect to ${host}`, fix, EXIT.usage);
   }
   try {
     return new ApiKeys(apiKeys);

@@ -10,7 +10,7 @@ export interface RegistryOptions {
   insecureRegistry?: boolean;
 }
 
-/** Where instances run, as the options of `up` and `doctor` say it. */
+/** The options of `up` and `doctor` for where instances run. */
 export interface PlatformOptions extends RegistryOptions {
   platform: "local" | "kruise";
   kubeconfig?: string;
@@ -28,12 +28,12 @@ export function withRegistryOptions(command: Command): Command {
   return command
     .addOption(new Option("--registry <host[:port][/prefix]>", "registry that nodes pull from").env("BERTH_REGISTRY"))
     .addOption(
-      new Option("--registry-via <host[:port]>", "address that this machine reaches the registry at, where it is another one").env("BERTH_REGISTRY_VIA"),
+      new Option("--registry-via <host[:port]>", "address at which this machine reaches the registry, if it differs").env("BERTH_REGISTRY_VIA"),
     )
     .addOption(new Option("--insecure-registry", "plain HTTP to a registry that is not on this machine").env("BERTH_INSECURE_REGISTRY"));
 }
 
-/** The options and their environment twins; defaults are those of one machine without a cluster. */
+/** Adds the platform options, each of which is also an environment variable. Their defaults are for one machine without a cluster. */
 export function withPlatformOptions(command: Command): Command {
   return withRegistryOptions(command)
     .addOption(new Option("--platform <kind>", "where instances run").env("BERTH_PLATFORM").choices(["local", "kruise"]).default("local"))
@@ -44,15 +44,15 @@ export function withPlatformOptions(command: Command): Command {
     .addOption(new Option("--pull-secret <name>", "Secret with which nodes pull").env("BERTH_PULL_SECRET"))
     .addOption(new Option("--any-kruise-version", "accept an OpenKruise that Berth was not tested with").env("BERTH_ANY_KRUISE_VERSION"))
     .addOption(
-      new Option("--load-path <path>", "how code gets to instances of a cluster").env("BERTH_LOAD_PATH").choices(["inline", "image"]).default("inline"),
+      new Option("--load-path <path>", "how code reaches instances on a cluster").env("BERTH_LOAD_PATH").choices(["inline", "image"]).default("inline"),
     )
-    .addOption(new Option("--instance-memory <quantity>", "most memory of an instance of a cluster").env("BERTH_INSTANCE_MEMORY").default("256Mi"))
+    .addOption(new Option("--instance-memory <quantity>", "memory limit of an instance on a cluster").env("BERTH_INSTANCE_MEMORY").default("256Mi"))
     .addOption(
-      new Option("--instance-disk <quantity>", "most that an instance of a cluster may take of its node's disk").env("BERTH_INSTANCE_DISK").default("1Gi"),
+      new Option("--instance-disk <quantity>", "how much of its node's disk an instance on a cluster may use").env("BERTH_INSTANCE_DISK").default("1Gi"),
     );
 }
 
-/** Throws `REGISTRY_MISSING`. */
+/** The platform configuration of these options. Throws `REGISTRY_MISSING`. */
 export function platformConfig(options: PlatformOptions, stateDir: string): PlatformConfig {
   if (options.platform === "local") return { kind: "local" };
   if (!options.registry) {

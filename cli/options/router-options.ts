@@ -3,17 +3,17 @@ import type { RouterConfig } from "../../router/config.ts";
 import { integer, networks, share } from "./arguments.ts";
 import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
 
-/** Of every router, in the pool manager's process or in one of its own. */
+/** Options of every router, in the pool manager's process or in one of its own. */
 export interface RouterOptions extends ListenerOptions {
   routerPort: number;
   maxBody: number;
-  /** Functions are also reached at `NAME.domain`. */
+  /** The domain under which functions are also reached, as `NAME.domain`. */
   domain?: string;
-  /** Addresses and networks of proxies before it. */
+  /** Addresses and networks of trusted proxies in front of it. */
   trustProxy?: string[];
   /** Share of invocations that are logged, 0 to 1. */
   accessLog?: number;
-  /** Left out: on loopback. */
+  /** Undefined: true if only this machine can connect. */
   exposeErrors?: boolean;
 }
 
@@ -30,7 +30,7 @@ export function withRouterOptions(command: Command): Command {
     .addOption(
       new Option(
         "--trust-proxy <network>",
-        "proxies that are believed the scheme, host and prefix of their clients' URLs: addresses or networks such as 10.0.0.0/8, separated by commas",
+        "proxies that are trusted to report the scheme, host and prefix of their clients' URLs: addresses or networks such as 10.0.0.0/8, separated by commas",
       )
         .env("BERTH_TRUST_PROXY")
         .argParser(networks),
@@ -41,7 +41,7 @@ export function withRouterOptions(command: Command): Command {
         .default(0)
         .argParser(share),
     )
-    .option("--expose-errors", "callers see messages and stacks of functions' errors; by default where only this machine can connect")
+    .option("--expose-errors", "callers see messages and stacks of functions' errors; by default if only this machine can connect")
     .option("--no-expose-errors", "callers see a code and a sentence; the rest is in the logs");
 }
 

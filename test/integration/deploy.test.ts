@@ -69,7 +69,7 @@ test("code above the limit is refused before its upload, and so are --include an
   const large = await run("deploy", "large", "--from", dir, "--include", "large.dat");
   expect([large.code, large.stderr]).toEqual([
     EXIT.refused,
-    expect.stringMatching(/^error CODE_TOO_LARGE: the code has 20\d+ bytes, and at most 1048576 are taken\n {2}fix: /),
+    expect.stringMatching(/^error CODE_TOO_LARGE: the code has 20\d+ bytes, and at most 1048576 are accepted\n {2}fix: /),
   ]);
   const body = new Uint8Array(2 * MAX_CODE);
   const upload = await fetch(`${berth.berth.manageUrl}/v1/code`, { method: "POST", body, headers: { "content-type": "application/x-tar" } });

@@ -292,7 +292,7 @@ describe("the command", () => {
     expect((await run("pool", "list", "-o", "yaml")).stdout).toContain("size: 1");
     expect((await run("pause")).stderr).toContain("node is paused");
     expect((await run("pool", "get", "node", "-o", "yaml")).stdout).toContain("paused: true");
-    expect((await run("resume", "node")).stderr).toContain("node goes on");
+    expect((await run("resume", "node")).stderr).toContain("node is resumed");
     expect((await run("traffic", "cli-fn", "--alias", "next=r1")).stdout).toContain("next");
     expect((await run("traffic", "cli-fn", "--split", "nonsense")).code).toBe(2);
     expect((await run("traffic", "cli-fn", "--clear", "-o", "json")).stdout).toMatch(/"aliases": \{\}/);

@@ -124,7 +124,7 @@ describe("berth deploy", () => {
     expect(await seenBy("kept")).toEqual({ A: "1", B: "2", S: "s", T: "t" });
     const unset = await run("deploy", "kept", "--unset", "A", "--unset", "S", "--unset", "Z");
     expect(await seenBy("kept")).toEqual({ B: "2", T: "t" });
-    for (const line of ["the variable A is taken away", "the secret S is taken away", "Z was not set"]) expect(unset.stderr).toContain(line);
+    for (const line of ["the variable A is removed", "the secret S is removed", "Z was not set"]) expect(unset.stderr).toContain(line);
     const clash = await run("deploy", "kept", "-e", "T=open");
     expect([clash.code, clash.stderr]).toEqual([5, expect.stringContaining("--unset T")]);
     await run("deploy", "kept", "--unset", "T", "-e", "T=open");
@@ -156,7 +156,7 @@ describe("berth deploy", () => {
     await run("deploy", "declared", "--from", from, "-e", "A=1", "--secret", "S=s");
     expect(await seenBy("declared")).toEqual({ MODE: "file", A: "1", F: "f", S: "s" });
     const again = await run("deploy", "declared", "--from", from, "-e", "B=2");
-    expect(again.stderr).toContain("declared: the variable A is taken away: the manifest declares env without it");
+    expect(again.stderr).toContain("declared: the variable A is removed: the manifest declares env without it");
     expect(await seenBy("declared")).toEqual({ MODE: "file", B: "2", F: "f", S: "s" });
     source("declared", "timeout: 9s\n");
     await run("deploy", "declared", "--from", from);

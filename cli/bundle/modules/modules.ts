@@ -9,9 +9,9 @@ import { type BundledFiles, referencesIn } from "./references.ts";
 const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve)\b/;
 
 /**
- * Lets each bundled module know its own place. In a bundle, `__dirname`, `__filename` and `import.meta` would be those
- * of the bundle, or nothing at all. Here they stand for the module's place in the deployed code, and names that the
- * module declares itself stay its own. Files that a module refers to by its place are noted in `files`.
+ * Makes each bundled module know its own place. In a bundle, `__dirname`, `__filename` and `import.meta` would be those of
+ * the bundle, or undefined. Here they are those of the module's place in the deployed code; names that the module declares
+ * itself are left alone. Files that a module refers to relative to itself are recorded in `files`.
  */
 export function modulesPlugin(base: string, files: BundledFiles): Plugin {
   const nameOf = (path: string) => {
@@ -26,11 +26,11 @@ export function modulesPlugin(base: string, files: BundledFiles): Plugin {
         const text = await readFile(path, "utf8");
         if (!MENTIONS.test(text)) return undefined;
         const edited = await referencesIn(path, text, files);
-        // The bundler itself reads a module with errors, and reports them with their places.
+        // A module with errors is left to the bundler itself, which reports them with their locations.
         const contents = await placed(path, edited, nameOf(path), files).catch(() => undefined);
         return contents === undefined ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };
       });
-      // Both lie beside the bundle: a module of some megabytes would have to be compiled at each start.
+      // Both are deployed beside the bundle: inside it a module of some megabytes would be compiled at each start.
       onLoad({ filter: /\.node$/, namespace: "file" }, ({ path }) => beside(path, `require(${nameOf(path)}.filename)`));
       onLoad({ filter: /\.wasm$/, namespace: "file" }, ({ path }) =>
         beside(path, `new WebAssembly.Module(require("node:fs").readFileSync(${nameOf(path)}.filename))`),
@@ -44,7 +44,7 @@ export function modulesPlugin(base: string, files: BundledFiles): Plugin {
   }
 }
 
-/** A module as JavaScript in which `name` stands for `import.meta`. esbuild knows which names the module declares itself. */
+/** The module as JavaScript in which `name` replaces `import.meta`. esbuild recognizes names that the module declares itself. */
 async function placed(path: string, text: string, name: string, files: BundledFiles): Promise<string> {
   const options: BuildOptions = {
     entryPoints: [path],

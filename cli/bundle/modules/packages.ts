@@ -5,22 +5,22 @@ import type { OnResolveArgs, Plugin } from "esbuild";
 import { CliError, EXIT } from "../../errors.ts";
 import { type PackageJson, readPackage } from "../source.ts";
 
-/** Packages that find their native part beside themselves when they are loaded. */
+/** Packages that build or load the native part of the package that depends on them. */
 const NATIVE_HELPERS = ["node-gyp-build", "node-gyp-build-optional-packages", "bindings", "prebuild-install", "node-pre-gyp", "@mapbox/node-pre-gyp"];
 const NATIVE_INSTALL = /\b(node-gyp|node-pre-gyp|prebuild|cmake-js)\b/;
-/** Native parts as packages of their own, such as @img/sharp-linux-x64. */
+/** The names of packages that are a native part for one platform, such as @img/sharp-linux-x64. */
 const PLATFORM_PACKAGE = /\b(linux|darwin|win32)-(x64|arm64)/;
 
 /** Packages that are deployed beside the bundle, by name: the directory of each. */
 export type Externals = Map<string, string>;
 
-/** Imports that a package may make only where it needs them, and without which it may go on. */
+/** Kinds of imports that a package makes when it needs them, and may be able to do without. */
 const LATE_IMPORTS = new Set<string>(["require-call", "require-resolve", "dynamic-import"]);
 
 /**
- * Leaves packages out of the bundle: those whose names match `patterns` (`*` stands for anything), native ones, which a
- * bundle cannot hold, and those that are not installed where another package asks for them late: it may be able to do
- * without. Where they are installed is noted in `found`; `say` is told of native and missing ones.
+ * Leaves packages out of the bundle: those whose names match `patterns` (`*` matches anything), native ones, which a bundle
+ * cannot contain, and missing ones that another package imports late, since it may work without them. The directories of
+ * installed ones are recorded in `found`; `say` receives a message about each native or missing one.
  */
 export function packagesPlugin(patterns: readonly string[], found: Externals, say: (text: string) => void): Plugin {
   const expressions = patterns.map((pattern) => new RegExp(`^${pattern.split("*").map(literally).join(".*")}$`));
@@ -30,14 +30,14 @@ export function packagesPlugin(patterns: readonly string[], found: Externals, sa
     const isNamed = expressions.some((expression) => expression.test(name));
     const native = !isNamed && dir !== undefined && isNative(readPackage(dir), existsSync(join(dir, "binding.gyp")));
     if (dir && (isNamed || native)) found.set(name, dir);
-    if (native) say(`${name} is native: it is deployed as a package of its own, with what it depends on`);
+    if (native) say(`${name} is native: it is deployed as a package of its own, with its dependencies`);
     return isNamed || native;
   };
   const missing = new Set<string>();
   const isMissing = (name: string, { kind, importer, resolveDir }: OnResolveArgs): boolean => {
-    const asker = LATE_IMPORTS.has(kind) ? askingPackage(importer) : undefined;
-    if (asker === undefined || findPackage(name, resolveDir) !== undefined) return false;
-    if (!missing.has(name)) say(`warning: ${asker} asks for ${name}, which is not installed: it gets an error where it does`);
+    const importing = LATE_IMPORTS.has(kind) ? packageOf(importer) : undefined;
+    if (importing === undefined || findPackage(name, resolveDir) !== undefined) return false;
+    if (!missing.has(name)) say(`warning: ${importing} imports ${name}, which is not installed: the import will fail when it runs`);
     missing.add(name);
     return true;
   };
@@ -68,7 +68,7 @@ export function namedPackages(names: readonly string[], base: string, say: (text
     if (name.includes("*")) continue;
     const dir = findPackage(name, base);
     if (dir) found.set(name, dir);
-    else say(`warning: ${name} is external and not installed: the function gets an error where it imports it`);
+    else say(`warning: ${name} is external and not installed: the function's import of it will fail`);
   }
   return found;
 }
@@ -83,7 +83,7 @@ export function isNative({ dependencies = {}, optionalDependencies = {}, scripts
   );
 }
 
-/** The directory of a package as Node finds it from `dir`, links followed. */
+/** The directory of a package as Node finds it from `dir`, with symbolic links resolved. */
 export function findPackage(name: string, dir: string): string | undefined {
   for (let at = dir; ; at = dirname(at)) {
     const path = join(at, "node_modules", name);
@@ -92,13 +92,13 @@ export function findPackage(name: string, dir: string): string | undefined {
   }
 }
 
-/** The name of the package that a file of a package belongs to. */
-function askingPackage(file: string): string | undefined {
+/** The name of the installed package that a file belongs to; undefined: it belongs to none. */
+function packageOf(file: string): string | undefined {
   const [, name] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file.replaceAll("\\", "/")) ?? [];
   return name;
 }
 
-/** The package that an import names; undefined where it names none. */
+/** The package that an import names; undefined if it names none. */
 export function packageName(specifier: string): string | undefined {
   return /^(@[^/]+\/)?[^@./][^/]*/.exec(specifier)?.[0];
 }

@@ -2,15 +2,15 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 
 /**
- * Where the files of a source lie in the deployed code. They keep their places relative to each other, so that
- * `join(__dirname, "../views")` finds there what it finds here.
+ * The paths of a source's files in the deployed code. They keep their places relative to each other, so that
+ * `join(__dirname, "../views")` finds the same file there as here.
  */
 export class Places {
   readonly #top: string;
 
   /**
-   * `included`: files that the user names, which may lie above the source's directory. `modules`: files that are
-   * bundled; those of the same project may lie above it too.
+   * `included`: files that the user names, which may be above the source's directory. `modules`: files that are
+   * bundled; those of the same project may be above it too.
    */
   constructor(base: string, included: Iterable<string>, modules: Iterable<string>) {
     const project = projectOf(base);
@@ -18,7 +18,7 @@ export class Places {
     this.#top = [...included, ...related].filter((file) => !isInstalled(file)).reduce(commonDirectory, base);
   }
 
-  /** Path in the deployed code, with forward slashes. It names no directory above the source's project. */
+  /** The path in the deployed code, with forward slashes. It names no directory above the source's project. */
   of(file: string): string {
     const steps = relative(this.#top, file).split(sep);
     if (steps[0] !== "..") return steps.join("/");
@@ -27,7 +27,7 @@ export class Places {
   }
 }
 
-/** The place of a module that is bundled as an entry: Node needs an extension that says what it is. Undefined leaves it as it is. */
+/** The place of a module that is bundled as an entry, with the extension that tells Node its format; undefined keeps the place. */
 export function withExtension(path: string, extension: string | undefined): string {
   return extension === undefined ? path : path.replace(/(\.[cm]?[jt]sx?)?$/, extension);
 }
@@ -36,7 +36,7 @@ function isInstalled(file: string): boolean {
   return file.split(sep).includes("node_modules");
 }
 
-/** The outermost directory above `base` that a package.json marks; `base` itself where there is none. */
+/** The outermost directory from `base` upwards that has a package.json; `base` itself if none has. */
 function projectOf(base: string): string {
   let project = base;
   for (let dir = base; ; dir = dirname(dir)) {

@@ -1,16 +1,16 @@
-/** The first line of a bundle, until its prelude is known: replacing one line by another leaves source maps right. */
+/** The first line of a bundle, until its prelude is known: replacing one line by another keeps source maps valid. */
 export const PLACEHOLDER = "/* berth:prelude */";
 
 export type Format = "esm" | "cjs";
 
-/** What ends the file name of a bundle in each format. */
+/** The extension of a bundle in each format. */
 export const EXTENSIONS = { esm: ".mjs", cjs: ".cjs" } as const;
 
-/** Names of the prelude begin with this; people's code does not use it. */
+/** The prefix of names in the prelude, which users' code does not use. */
 const PREFIX = "__berth_";
 const IDS = /__berth_[0-9a-f]{12}\b/g;
 
-/** The name that stands for `import.meta` of one module in a bundle. `key`: differs from module to module. */
+/** The name that stands for `import.meta` of one module in a bundle. `key` is unique to the module. */
 export function moduleName(key: string): string {
   return PREFIX + key;
 }
@@ -20,7 +20,7 @@ export function modulesIn(code: string): string[] {
   return [...new Set(code.match(IDS))].sort();
 }
 
-/** `import.meta` of a module, and what CommonJS has instead, from the module's place in the deployed code. */
+/** Code that creates a module's `import.meta`, and the CommonJS equivalents, from the module's place in the deployed code. */
 const MODULE = `function __berth_module(place) {
   const { dirname, join } = require("node:path"), { pathToFileURL } = require("node:url"), { createRequire, isBuiltin } = require("node:module");
   const filename = join(__berth_top, place), url = pathToFileURL(filename).href;
@@ -30,7 +30,7 @@ const MODULE = `function __berth_module(place) {
 }`.replaceAll(/\n\s*/g, " ");
 
 /**
- * The code that a bundle begins with, in one line. `place`: of the bundle itself. `modules`: the place of each
+ * The code that a bundle begins with, in one line. `place` is that of the bundle itself; `modules` has the place of each
  * module by its name. ES modules get a `require` for their CommonJS parts; esbuild renames any other of that name.
  */
 export function prelude(format: Format, place: string, modules: ReadonlyMap<string, string>): string {

@@ -6,30 +6,30 @@ import { isFile } from "../source.ts";
 import { withExtension } from "./places.ts";
 import { EXTENSIONS } from "./prelude.ts";
 
-/** What was found while bundling. Paths are absolute. */
+/** The files that were found while bundling. Paths are absolute. */
 export interface BundledFiles {
-  /** Modules that know their own place, by the name that stands for it in the bundle. */
+  /** Modules that use their own place, by the name that stands for it in the bundle. */
   modules: Map<string, string>;
   /** Files that are deployed as they are. */
   assets: Set<string>;
   /** Modules that run in threads or processes of their own, and the extension of their bundles. */
   workers: Map<string, string>;
-  /** Modules that esbuild reads as we have rewritten them, with the way back to what the user wrote. */
+  /** Modules that are rewritten before esbuild reads them, with source maps back to what the user wrote. */
   rewritten: Map<string, SourceMap>;
 }
 
 const LITERAL = String.raw`(?<quote>["'\`])(?<path>[^"'\`$\\\n]+)\k<quote>`;
 const BY_URL = new RegExp(String.raw`\bnew\s+URL\(\s*${LITERAL}\s*,\s*import\.meta\.url\s*\)`, "g");
 const BY_DIRECTORY = new RegExp(String.raw`\b(?:join|resolve)\(\s*(?:__dirname|import\.meta\.dirname)\s*,\s*${LITERAL}\s*\)`, "g");
-/** What stands before the path of a module that is run: of node:worker_threads, node:child_process, and pools such as Piscina. */
+/** The code before the path of a module that is run: by node:worker_threads, node:child_process, or a pool such as Piscina. */
 const RUNS = /(?:\bWorker\s*\(|\bfork\s*\(|\bfilename\s*:)\s*(?:[\w.]+\(\s*)?(?:[\w.]+\.)?$/;
 const CODE = ["", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
-/** Much longer than what stands between `Worker(` and the path. Characters. */
+/** How many characters before a path are searched for `Worker(`; far more than usually separate them. */
 const BEFORE = 80;
 
 /**
- * Notes the files that a module names by their place beside it, where the name is a literal. Returns its text, in
- * which a worker has the name of its bundle.
+ * Records the files that a module names by a literal path relative to itself. Returns the module's text, with the paths of
+ * workers replaced by those of their bundles.
  */
 export async function referencesIn(path: string, text: string, files: BundledFiles): Promise<string> {
   const edits: { from: number; to: number; text: string }[] = [];
@@ -49,7 +49,7 @@ export async function referencesIn(path: string, text: string, files: BundledFil
   return edits.sort((a, b) => b.from - a.from).reduce((edited, edit) => edited.slice(0, edit.from) + edit.text + edited.slice(edit.to), text);
 }
 
-/** A worker's source: `./w`, or `./w.js` where TypeScript has `w.ts`, as in imports. */
+/** The source of a worker. As in imports, `./w` and `./w.js` may name `w.ts`. */
 function workerAt(target: string): string | undefined {
   const names = CODE.flatMap((extension) => [target + extension, withExtension(target, extension)]);
   const found = names.find((name) => /\.[cm]?[jt]s$/.test(name) && isFile(name));

@@ -1,9 +1,9 @@
-/** A function as the manage API shows it, as far as commands look at it. */
+/** The fields of a function in the manage API that commands use. */
 export interface FunctionView {
   name: string;
   runtime: string;
   revision: string;
-  /** The one that was deployed last. */
+  /** The revision that was deployed last. */
   latest: string;
   url: string;
   concurrency: number;
@@ -14,7 +14,7 @@ export interface FunctionView {
   queueTimeout: string;
   rollout: object | null;
   env: Record<string, string>;
-  /** Names. */
+  /** Names of the secrets. */
   secrets: string[];
   split: Record<string, number>;
   instances: { warm: number; starting: number };

@@ -1,12 +1,12 @@
 import { CliError } from "../../errors.ts";
 import type { ManageClient } from "../../manage-client.ts";
 
-/** A request waits so long at most; after each one the command says what it waits for. */
+/** How long one request waits; after each the command prints what it waits for. */
 const ASK_MS = 10_000;
 const RETRY_MS = 300;
-/** A pool manager that ends takes its waiting requests with it; the next one is asked again. */
+/** Error codes of a request whose pool manager has ended; the next pool manager is asked. */
 const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
-/** A restart or a handover takes no longer. */
+/** How long a restart or a handover may take. */
 const LOST_MS = 30_000;
 
 interface Loaded {
@@ -15,8 +15,8 @@ interface Loaded {
 }
 
 /**
- * Waits until an instance has loaded the revision; gives the function as it is then. Rejects with `LOAD_FAILED` where it
- * does not load, and with `LOAD_PENDING` where no instance has come to do so within `waitMs`.
+ * Waits until an instance has loaded the revision, and returns the function as it is then. Rejects with `LOAD_FAILED` if the
+ * revision does not load, and with `LOAD_PENDING` if no instance has loaded it within `waitMs`.
  */
 export async function loaded<T>(api: ManageClient, name: string, revision: string, { waitMs, say }: { waitMs: number; say(text: string): void }): Promise<T> {
   const path = `/v1/functions/${encodeURIComponent(name)}/revisions/${encodeURIComponent(revision)}/load`;
@@ -36,11 +36,11 @@ export async function loaded<T>(api: ManageClient, name: string, revision: strin
   throw new CliError(
     "LOAD_PENDING",
     `no instance has loaded ${revision} of ${name} within ${Math.round(waitMs / 1000)} s${why}`,
-    `make room in its pool (berth pool get), wait longer with --wait, or have it take over at once with --no-wait; berth get ${name} tells whether it has loaded since`,
+    `make room in its pool (berth pool get), wait longer with --wait, or have it take over at once with --no-wait; berth get ${name} shows whether it has loaded since`,
   );
 }
 
-/** Null: the pool manager has ended, and another one is expected until `until`. */
+/** Asks once; null: the pool manager has ended, and another one is expected before `until`. */
 async function asked(api: ManageClient, path: string, until: number): Promise<Loaded | null> {
   try {
     return (await api.call("POST", path)) as Loaded;

@@ -6,16 +6,16 @@ import { CliError, EXIT } from "../../errors.ts";
 /** The names of a manifest beside the code. */
 const BESIDE = ["berth.yaml", "berth.yml"];
 
-/** What a manifest says. */
+/** The content of a manifest. */
 export interface ManifestFile {
-  /** Settings, as the API takes them. */
+  /** Settings in the form of the API. */
   settings: Record<string, unknown>;
-  /** What is deployed beside the bundle: the command's own fields. */
+  /** What is deployed beside the bundle. These fields are the command's own, not the API's. */
   include: string[];
   external: string[];
 }
 
-/** Reads the manifest `file`, or the one beside the code that `from` names; empty where there is none. */
+/** Reads the manifest `file`, or the one beside the code that `from` names; empty if there is none. */
 export function readManifest({ file, from }: { file?: string; from?: string }): ManifestFile {
   const path = file ?? manifestBeside(from);
   if (!path) return { settings: {}, include: [], external: [] };

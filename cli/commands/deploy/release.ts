@@ -4,25 +4,25 @@ import { duration } from "../../options/arguments.ts";
 import type { FunctionView } from "./function-view.ts";
 import { loaded } from "./loaded.ts";
 
-/** How long a deployment waits for its revision to load, in milliseconds; false: it does not. */
+/** How long a deployment waits for its revision to load, in milliseconds; false: it does not wait. */
 export type Wait = number | false;
 
 export function waitOptions(command: Command): Command {
   return command
-    .option("--wait <duration>", "how long the revision may take to be loaded once; it takes over when it is", duration(1), 120_000)
+    .option("--wait <duration>", "how long to wait until an instance has loaded the revision, which then takes over", duration(1), 120_000)
     .option("--no-wait", "let it take over at once, whether it loads or not");
 }
 
 interface Release {
   manifest: Record<string, unknown>;
   before: FunctionView | null;
-  /** Percent of the invocations that the revision gets beside the active one. */
+  /** The percentage of invocations that the revision gets beside the active one. */
   canary: number | undefined;
   wait: Wait;
   say(text: string): void;
 }
 
-/** Deploys; what is new gets invocations once it is loaded, unless nobody waits for that. */
+/** Deploys. A new revision gets invocations once it is loaded, or at once if `wait` is false. */
 export async function released(api: ManageClient, name: string, { manifest, before, canary, wait, say }: Release): Promise<FunctionView> {
   const path = `/v1/functions/${encodeURIComponent(name)}`;
   const share = wait === false ? canary : canary && 0;

@@ -23,22 +23,22 @@ export interface Present {
 export interface VariableChange {
   env?: Changes;
   secrets?: Changes;
-  /** What disappears, in words. */
+  /** Messages about what is removed. */
   notes: string[];
 }
 
-/** -e, --env-file, --secret, --unset. */
+/** Adds the options -e, --env-file, --secret and --unset. */
 export function withVariableOptions(command: Command): Command {
   return command
     .option("-e, --env <K=V>", "environment variable (repeatable); others stay", keyValue, {})
-    .option("--env-file <file>", "environment variables of a file in dotenv format (repeatable); -e comes before it, others stay", readEnvFile, {})
+    .option("--env-file <file>", "environment variables of a file in dotenv format (repeatable); -e overrides it, others stay", readEnvFile, {})
     .option("--secret <K=V>", "secret variable (repeatable); others stay; K alone takes it from your environment", secretValue, {})
-    .option("--unset <name>", "take a variable or secret away (repeatable)", listed, []);
+    .option("--unset <name>", "remove a variable or secret (repeatable)", listed, []);
 }
 
 /**
- * What a deployment changes of a function's variables, as a JSON Merge Patch. A manifest that declares `env` says which
- * variables there are: others go. Its `secrets`, and what options say, are added to those that there are.
+ * A deployment's changes of a function's variables, as a JSON Merge Patch. If a manifest declares `env`, variables that it
+ * lacks are removed. Its `secrets`, and the options, are added to those that the function has.
  */
 export function variablesOf(options: VariableOptions, declared: Record<string, unknown>, present: Present | null): VariableChange {
   const env = merged("env", declared.env, { ...options.envFile, ...options.env });
@@ -47,24 +47,24 @@ export function variablesOf(options: VariableOptions, declared: Record<string, u
   for (const name of declared.env === undefined ? [] : (present?.env ?? [])) {
     if (Object.hasOwn(env, name) || options.unset.includes(name)) continue;
     env[name] = null;
-    notes.push(`the variable ${name} is taken away: the manifest declares env without it`);
+    notes.push(`the variable ${name} is removed: the manifest declares env without it`);
   }
   for (const name of options.unset) notes.push(...unset(name, options, { env, secrets }, present));
   const changes = Object.entries({ env: given(env, present), secrets: given(secrets, present) });
   return { ...Object.fromEntries(changes.filter(([, change]) => change !== undefined)), notes };
 }
 
-/** Takes a name away but where an option gives it anew, and says so: `--unset S -e S=1` makes a variable of a secret. */
+/** Removes a name, unless an option also sets it, and returns messages. `--unset S -e S=1` turns a secret into a variable. */
 function unset(name: string, options: VariableOptions, { env, secrets }: { env: Changes; secrets: Changes }, present: Present | null): string[] {
   const [asVariable, asSecret] = [Object.hasOwn({ ...options.envFile, ...options.env }, name), Object.hasOwn(options.secret, name)];
   if (!asVariable) env[name] = null;
   if (!asSecret) secrets[name] = null;
   if (asVariable || asSecret) return [];
-  if (present?.env.includes(name)) return [`the variable ${name} is taken away`];
-  return [present?.secrets.includes(name) ? `the secret ${name} is taken away` : `${name} was not set`];
+  if (present?.env.includes(name)) return [`the variable ${name} is removed`];
+  return [present?.secrets.includes(name) ? `the secret ${name} is removed` : `${name} was not set`];
 }
 
-/** A new function (`present` is null) has nothing that could be taken away. */
+/** The changes; undefined: there are none. A new function (`present` is null) has nothing to remove. */
 function given(changes: Changes, present: Present | null): Changes | undefined {
   const entries = Object.entries(changes).filter(([, value]) => present !== null || value !== null);
   return entries.length > 0 ? Object.fromEntries(entries) : undefined;
@@ -95,13 +95,13 @@ function keyValue(text: string, known: Values): Values {
   return { ...known, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-/** A secret on the command line shows in process listings; its name alone takes it from the environment. */
+/** Parses a secret. On the command line it would show in process listings; its name alone takes it from the environment. */
 function secretValue(text: string, known: Values): Values {
   const value = process.env[text];
   return !text.includes("=") && value !== undefined ? { ...known, [text]: value } : keyValue(text, known);
 }
 
-/** Node's parser leaves out what it does not understand: such lines are told. */
+/** Reads a file in dotenv format. Throws for lines that Node's parser would silently skip. */
 function readEnvFile(path: string, known: Values): Values {
   let text: string;
   try {
@@ -110,12 +110,12 @@ function readEnvFile(path: string, known: Values): Values {
     throw new CliError("ENV_FILE_INVALID", (error as Error).message, "name a readable file with --env-file", EXIT.usage);
   }
   const values = parseEnv(text) as Values;
-  // What is no assignment may be a later line of a quoted value, and end it.
+  // A line without an assignment may belong to a quoted value, and end it.
   const lines = text.split(/\r?\n/).map((line) => line.trim().replace(/["'`]$/, ""));
-  const lost = lines.find((line) => line !== "" && !/[#=]/.test(line) && !Object.values(values).some((value) => value.includes(line)));
-  const odd = Object.keys(values).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-  const wrong = lost ?? odd?.trim();
-  if (wrong !== undefined)
-    throw new CliError("ENV_FILE_INVALID", `${path}: ${JSON.stringify(wrong)} is not NAME=VALUE`, "use letters, digits and _ in names", EXIT.usage);
+  const skipped = lines.find((line) => line !== "" && !/[#=]/.test(line) && !Object.values(values).some((value) => value.includes(line)));
+  const invalidName = Object.keys(values).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  const invalid = skipped ?? invalidName?.trim();
+  if (invalid !== undefined)
+    throw new CliError("ENV_FILE_INVALID", `${path}: ${JSON.stringify(invalid)} is not NAME=VALUE`, "use letters, digits and _ in names", EXIT.usage);
   return { ...known, ...values };
 }

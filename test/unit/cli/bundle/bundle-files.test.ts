@@ -186,7 +186,7 @@ test.each([
     ...own,
   };
   const { said } = await bundled(directoryOf({ ...files, ...native }));
-  expect(said).toEqual(["native is native: it is deployed as a package of its own, with what it depends on"]);
+  expect(said).toEqual(["native is native: it is deployed as a package of its own, with its dependencies"]);
   expect(await answerOf({ ...files, ...native })).toEqual(["node_modules", "native"]);
 });
 
@@ -197,7 +197,7 @@ test("a package that another one asks for where it may do without it is left out
       module.exports = async () => [get(() => require("absent")), get(() => require("absent/deep")), await import("@no/where").catch((error) => error.code)];`,
   };
   const { said } = await bundled(directoryOf(files));
-  expect(said).toEqual(["absent", "@no/where"].map((name) => `warning: wrapper asks for ${name}, which is not installed: it gets an error where it does`));
+  expect(said).toEqual(["absent", "@no/where"].map((name) => `warning: wrapper imports ${name}, which is not installed: the import will fail when it runs`));
   expect(await answerOf(files)).toEqual(["MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]);
   await expect(bundled(directoryOf({ ...files, "index.mjs": 'export default () => require("absent");' }))).rejects.toMatchObject({ code: "BUNDLE_FAILED" });
   const eager = { "node_modules/wrapper/index.mjs": 'import "absent";', "node_modules/wrapper/package.json": '{"exports":"./index.mjs"}' };
