@@ -16,7 +16,7 @@ const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
 const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
 const CLUSTER_QUICK: ClusterSize = { eager: 6, paced: 4, alone: 3, cold: 2, rollouts: 3, burstRounds: 1, warmSeconds: 2, rounds: 1 };
-/** Benchmarks whose results are latencies. Others measure ratios, memory and counts, which a plot of latencies does not show. */
+/** Benchmarks whose results are latencies, which are plotted; others measure ratios, memory and counts. */
 const PLOTTED = [undefined, "router"];
 const NAMES = ["prewarmed", "cold", "burst", "warm"];
 const CLUSTER_NAMES = ["starts", "burst"];
@@ -82,7 +82,7 @@ if (positionals[0] === "router") {
 }
 if (positionals[0] !== "router" && positionals[0] !== "signatures") printScenarios(scenarios);
 const share = stolen();
-process.stdout.write(`processor time that the host took away: ${(100 * share).toFixed(1)} %\n`);
+process.stdout.write(`processor time that the hypervisor took away: ${(100 * share).toFixed(1)} %\n`);
 if (memory) process.stdout.write(`private memory in MB: ${JSON.stringify(memory)}\n`);
 const out = values.out ?? `bench/results/local-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
 mkdirSync(dirname(out), { recursive: true });
@@ -98,7 +98,7 @@ if (PLOTTED.includes(positionals[0])) {
 }
 process.exitCode = scenarios.some((scenario) => scenario.errors > 0) ? 1 : 0;
 
-/** The scenarios of one machine; returns the memory that they found. */
+/** Runs the scenarios on this machine without a cluster; returns the memory that they measured. */
 async function localScenarios(): Promise<Memory | undefined> {
   if (chosen.includes("prewarmed")) scenarios.push(await prewarmed(size, progress));
   if (chosen.includes("cold")) scenarios.push(await cold(size, progress));

@@ -13,7 +13,7 @@ export interface Outcome {
   status: number;
   headers: IncomingMessage["headers"];
   body: string;
-  /** From the intended send to the first byte of the response. Milliseconds. */
+  /** From the intended send to the first byte of the response. */
   firstByteMs: number;
   error: string | null;
 }
@@ -23,7 +23,7 @@ export interface OpenLoop {
   rate: number;
   count: number;
   shot(index: number): Shot;
-  /** Seed of the arrivals: the same one gives the same gaps. */
+  /** Seed of the arrivals: the same seed gives the same gaps. */
   seed?: number;
   onOutcome?(outcome: Outcome, index: number): void;
   timeoutMs?: number;
@@ -34,7 +34,7 @@ export function latencies(): Histogram {
   return build({ lowestDiscernibleValue: 1, highestTrackableValue: 300_000_000, numberOfSignificantValueDigits: 3 });
 }
 
-/** A small generator (mulberry32): benchmarks and simulations replay. */
+/** A small random number generator (mulberry32), so that benchmarks and simulations can be replayed. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -45,13 +45,14 @@ export function random(seed: number): () => number {
   };
 }
 
+/** The last stretch before a send, in which the driver busy-waits. */
 const BUSY_MS = 1.5;
-/** Above this rate the driver would do nothing but turn, and take a core from what it measures. Per second. */
-const TURN_UP_TO = 200;
+/** The highest rate, per second, at which the driver busy-waits. Above it the driver would only spin, and take a core from what it measures. */
+const SPIN_UP_TO = 200;
 
 /**
- * Sends at Poisson arrivals whatever the answers do, and times each from its intended send: a slow
- * server cannot slow the measurement down (no coordinated omission).
+ * Sends at Poisson arrivals, independently of the answers, and times each request from its intended send: a slow server
+ * cannot slow the measurement down (no coordinated omission).
  */
 export async function openLoop(options: OpenLoop): Promise<Histogram> {
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
@@ -61,7 +62,7 @@ export async function openLoop(options: OpenLoop): Promise<Histogram> {
   let intended = performance.now() + 5;
   for (let i = 0; i < options.count; i++) {
     intended += (-Math.log(1 - next()) / options.rate) * 1000;
-    await until(intended, options.rate <= TURN_UP_TO);
+    await until(intended, options.rate <= SPIN_UP_TO);
     const at = intended;
     pending.push(
       fire(options.shot(i), agent, at, options.timeoutMs ?? 60_000).then((outcome) => {
@@ -76,8 +77,8 @@ export async function openLoop(options: OpenLoop): Promise<Histogram> {
 }
 
 /**
- * Timers are a millisecond coarse. At low rates the last stretch is spent turning the event loop; at high
- * ones requests leave up to a millisecond late, all alike, and their latency counts from the intended time.
+ * Waits until a point in time. Timers have a resolution of a millisecond, so if `exact` the last stretch is spent spinning
+ * the event loop. Otherwise all requests leave up to a millisecond late, and their latency counts from the intended time.
  */
 async function until(at: number, exact: boolean): Promise<void> {
   const wait = at - performance.now();

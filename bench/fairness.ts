@@ -12,15 +12,15 @@ const BESIDE = ["alone", "burst", "greedy"] as const;
 type Beside = (typeof BESIDE)[number];
 
 const POOL = 6;
-/** Of each slice: what the quiet function gets, and the greedy one ten times of. Invocations per second. */
+/** The quiet function's invocations per second in each slice; the greedy one gets ten times as many. */
 const RATE = 50;
 const GREED = 10;
 const SHOTS = 300;
-/** New functions besides: one after the other, and in a burst all at once. */
+/** New functions in each slice: STARTS one after the other, and in a burst BURST more at once. */
 const STARTS = 4;
 const BURST = 10;
 
-/** What a quiet function and new ones experience alone, beside a burst of new functions, and beside a function at ten times the quiet one's rate. */
+/** Measures a quiet function and the starts of new ones: alone, beside a burst of new functions, and beside a function at ten times the quiet one's rate. */
 export async function fairness(size: FairnessSize, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(POOL);
   try {
@@ -63,7 +63,7 @@ async function slice(berth: Subject, code: string, beside: Beside, round: number
   const starts = openLoop({ rate: STARTS / seconds, count: STARTS, seed: round + 100, shot: (i) => url(fresh[i] as string), onOutcome });
   const others: Promise<unknown>[] = [];
   if (beside === "greedy") others.push(openLoop({ rate: RATE * GREED, count: SHOTS * GREED, seed: round, shot: () => url("greedy"), onOutcome }));
-  // Spread over the slice in three waves, so that starts and invocations meet one whenever they come.
+  // The burst comes in three waves over the slice, so that starts and invocations meet one at any time.
   for (let wave = 0; wave < 3 && crowd.length > 0; wave++) {
     const part = crowd.filter((_, i) => i % 3 === wave);
     others.push(

@@ -9,12 +9,12 @@ export interface FunctionBench {
   data: string | undefined;
 }
 
-/** Starts per second: the pool is to refill in between. */
+/** Starts per second: low enough for the pool to refill in between. */
 const START_RATE = 2;
 
 /**
- * Measures a deployed function where it runs: `starts` new functions with its code, settings and
- * environment (secrets stay where they are), one invocation each; then warm invocations at a rate.
+ * Measures a deployed function: `starts` new functions with its code, settings and environment (without its secrets), one
+ * invocation each; then warm invocations at a rate.
  */
 export async function benchFunction(api: ManageClient, router: string, name: string, wanted: FunctionBench): Promise<Scenario[]> {
   const copies = await copiesOf(api, name, wanted.starts);

@@ -1,11 +1,11 @@
-/** One function, written for each signature: a greeting as JSON, of the name that a JSON body has, or of the world. */
+/** The same function in one signature: it greets, as JSON, the name in a JSON body, or the world. */
 export interface Handler {
   name: string;
   source: string;
   manifest: object;
 }
 
-/** Header and length are told so that nothing is sent in chunks: the shortest way that node:http has. */
+/** The response is sent in one piece with a length, without chunks, which is the cheapest way of node:http. */
 const NODE_STYLE = `
 const answer = (name, res) => {
   res.setHeader("content-type", "application/json");
@@ -40,7 +40,7 @@ export const HANDLERS: readonly Handler[] = [
   { name: "lambda-1.0", source: LAMBDA, manifest: { signature: "lambda-1.0" } },
 ];
 
-/** Every handler is asked these, and answers them alike. */
+/** The requests that every handler gets, with the answer that each gives. */
 export const SHAPES = [
   { name: "GET", method: "GET", headers: {}, body: undefined, answer: '{"message":"Hello, world!"}' },
   {

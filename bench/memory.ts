@@ -6,15 +6,15 @@ import type { Progress } from "./scenarios.ts";
 import { privateMb } from "./subject.ts";
 
 const CONNECTIONS = 32;
-/** Requests that a connection sends ahead: this is about the router's memory, and the driver shall not be what it waits for. */
+/** The number of requests that a connection sends ahead, so that the router never waits for the driver: only its memory is measured. */
 const AHEAD = 8;
 const REQUEST = "GET /function/hello HTTP/1.1\r\nhost: bench\r\n\r\n";
 const BODY = "the end of an answer";
-/** Memory goes up and down with the collection of garbage: the median of as many looks, this far apart in milliseconds. */
+/** The number of samples of memory, whose median is taken: garbage collection makes memory rise and fall. */
 const CHECKS = 40;
 const CHECK_INTERVAL_MS = 250;
 
-/** The router's private memory after `first` invocations and after ten times as many, beside an instance that costs next to nothing. */
+/** The router's private memory after `first` invocations and after ten times as many, with an instance that costs next to nothing. */
 export async function memoryGrowth(first: number, progress: Progress): Promise<Scenario[]> {
   const instance = createServer((socket) => {
     const answer = `HTTP/1.1 200 OK\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY}`;
@@ -45,7 +45,7 @@ export async function memoryGrowth(first: number, progress: Progress): Promise<S
   }
 }
 
-/** Closed loop over raw connections. */
+/** A closed loop over raw connections. */
 class Load {
   done = 0;
   errors = 0;
@@ -74,12 +74,12 @@ class Load {
     }
   }
 
-  reach(goal: number, tell: (done: number) => void): Promise<void> {
+  reach(goal: number, report: (done: number) => void): Promise<void> {
     return new Promise((resolve) => {
-      let told = 0;
+      let reported = 0;
       this.#watch = (done) => {
-        if (done - told > goal / 1000) tell(done);
-        told = done - (done % Math.ceil(goal / 1000));
+        if (done - reported > goal / 1000) report(done);
+        reported = done - (done % Math.ceil(goal / 1000));
         if (done >= goal) resolve();
       };
     });

@@ -2,7 +2,7 @@ import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import type { Scenario } from "./report.ts";
 
-/** Median and tails of each scenario on a logarithmic axis, as SVG. */
+/** Plots median and tails of each scenario on a logarithmic axis, as SVG. */
 export async function plot(scenarios: readonly Scenario[]): Promise<string> {
   const values = scenarios.flatMap(({ name, p50Ms, p90Ms, p99Ms }) =>
     p50Ms === undefined

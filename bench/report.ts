@@ -3,7 +3,7 @@ import { cpus, totalmem } from "node:os";
 import Table from "cli-table3";
 import type { Histogram } from "hdr-histogram-js";
 
-/** Memory of a process: what is its alone, and that with its share of what it has in common with others. MB. */
+/** Memory of a process in MB: private, and with its share of memory shared with others (PSS). */
 export interface Footprint {
   privateMb: number;
   pssMb: number;
@@ -21,34 +21,34 @@ export interface Scenario {
   requestsPerSecond?: number;
   /** Processor time of pool manager and router per request, in microseconds. */
   cpuUsPerRequest?: number;
-  /** Processor time of the whole machine per start, in milliseconds: instances, kubelet and control plane included. */
+  /** Processor time of the whole machine per start, including instances, kubelet and control plane. */
   machineCpuMsPerStart?: number;
-  /** Writes of ours to the API server for each claim: CloneSet and pod, without refills. */
+  /** Berth's writes to the API server for each claim: CloneSet and pod, without refills. */
   apiWritesPerClaim?: number;
-  /** Closed loop, by connections. */
+  /** Throughput of a closed loop, by the number of connections. */
   requestsPerSecondAt?: Record<number, number>;
   /** Processor time per request as a multiple of nginx's. */
   cpuOfNginx?: number;
-  /** Processor time per invocation of what answers, in microseconds: all processes of the instance, or the bare server. */
+  /** Processor time of the server per invocation, in microseconds: all processes of the instance, or the bare server. */
   instanceCpuUsPerRequest?: number;
-  /** That as a multiple of the node signature's, and of the bare server's. */
+  /** The same as a multiple of the node signature's, and of the bare server's. */
   instanceOfNode?: number;
   instanceOfBare?: number;
-  /** Beyond what the instance itself takes at the same rate. */
+  /** The latency that a front adds to that of the instance itself at the same rate. */
   addedP50Ms?: number;
   addedP99Ms?: number;
-  /** All of it. */
+  /** How long the whole scenario took. */
   seconds?: number;
-  /** Of each tenth of it. */
+  /** How long each tenth of it took. */
   tenthsSeconds?: number[];
-  /** From a start to `berth ready`, and to the first answer of a function. */
+  /** The time from a start to `berth ready`, and to the first answer of a function. */
   readyMs?: number;
   firstAnswerMs?: number;
-  /** How many were answered with each status, and by which error. */
+  /** The number of answers by status and error code. */
   answers?: Record<string, number>;
-  /** Of pool manager and router, before and after. */
+  /** Memory of pool manager and router, before and after. */
   memory?: Footprint[];
-  /** From the end of an overload until latencies are what they were. */
+  /** The time from the end of an overload until latencies are back to normal. */
   recoverySeconds?: number;
   note?: string;
 }
@@ -59,7 +59,7 @@ export function scenarioOf(name: string, n: number, errors: number, histogram: H
   return { name, n, errors, p50Ms: at(50), p90Ms: at(90), p99Ms: at(99), maxMs: histogram.maxValue / 1000 };
 }
 
-/** Processor time that the machine's host took away since the last call, as a share of all: it spoils every figure beside it. */
+/** The share of processor time that the hypervisor took away since the last call (steal); it invalidates the figures measured meanwhile. */
 export function stolen(): number {
   if (!existsSync("/proc/stat")) return 0;
   const now = machineTimes();
@@ -77,10 +77,10 @@ export function stolen(): number {
 }
 let lastTimes: number[] = [];
 
-/** Clock ticks per second of /proc/PID/stat: 100 on every Linux that Node runs on. */
+/** Clock ticks per second in /proc/PID/stat: 100 on every Linux that Node runs on. */
 const TICKS = 100;
 
-/** Processor time of a process so far, in microseconds. */
+/** The processor time of a process so far, in microseconds. */
 export function processCpuUs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

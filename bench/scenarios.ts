@@ -22,7 +22,7 @@ export type Progress = (scenario: string, done: number, total: number) => void;
 export const HELLO = 'export default { fetch: () => Response.json({ message: "Hello, world!" }) };';
 const BURST = 20;
 
-/** About 1 MB of functions as a bundler would emit them, each with a body of its own, and one that is called. */
+/** About 1 MB of code as a bundler would emit it: many different functions, one of which is called. */
 export function bigBundle(): string {
   const next = random(7);
   const parts: string[] = [];
@@ -36,12 +36,12 @@ export function bigBundle(): string {
   return `${parts.join("\n")}\nexport default { fetch: () => Response.json({ sum: part${last}(3) }) };\n`;
 }
 
-/** New functions at Poisson arrivals, one invocation each, on a pool of this size. */
+/** Invokes new functions once each, at Poisson arrivals, on a pool of this size. */
 async function starts(name: string, poolSize: number, count: number, rate: number, progress: Progress): Promise<Scenario> {
   const berth = await Subject.start(poolSize);
   try {
     const codes = [await berth.upload(HELLO), await berth.upload(bigBundle())] as const;
-    // The first start of a fresh manager compiles its own code; users' functions arrive later than that.
+    // The first start of a new manager compiles the manager's own code, which users' functions do not experience.
     for (const [i, code] of codes.entries()) {
       await berth.deploy(`first-${i}`, code);
       await (await fetch(`${berth.invokeUrl}/function/first-${i}`)).text();
@@ -74,7 +74,7 @@ async function starts(name: string, poolSize: number, count: number, rate: numbe
 export const prewarmed = (size: Size, progress: Progress) => starts("prewarmed", 4, size.prewarmed, 2, progress);
 export const cold = (size: Size, progress: Progress) => starts("cold", 0, size.cold, 1, progress);
 
-/** 20 new functions at the same moment, on a pool of 3. */
+/** Invokes 20 new functions at the same moment, on a pool of 3. */
 export async function burst({ burstRounds }: Size, progress: Progress): Promise<Scenario> {
   const times = latencies();
   let errors = 0;
@@ -102,7 +102,7 @@ export async function burst({ burstRounds }: Size, progress: Progress): Promise<
   return { ...scenarioOf("burst", BURST * burstRounds, errors, times), note: `last after ${Math.round(slowest)} ms` };
 }
 
-/** Peak through the router; then, at half of it, through the router and past it in turns. */
+/** Measures peak throughput through the router; then, at half of it, latency through the router and directly, in turns. */
 export async function warm({ seconds }: Size, progress: Progress): Promise<{ scenarios: Scenario[]; memory: Memory }> {
   const berth = await Subject.start(1);
   try {
@@ -126,7 +126,7 @@ export async function warm({ seconds }: Size, progress: Progress): Promise<{ sce
   }
 }
 
-/** The driver itself needs a core: beyond this rate it would measure itself. Requests per second. */
+/** The highest rate, in requests per second: the driver needs a core itself, and beyond this would measure itself. */
 const MAX_RATE = 4000;
 
 async function peak(berth: Subject, url: string, seconds: number, progress: Progress): Promise<Scenario> {
@@ -145,7 +145,7 @@ async function peak(berth: Subject, url: string, seconds: number, progress: Prog
 type Target = { url: string; headers?: Record<string, string> };
 const SLICES = 6;
 
-/** Interleaved slices, so that what the machine does beside them falls on both alike. */
+/** Measures both in interleaved slices, so that other load on the machine affects both alike. */
 async function compare(berth: Subject, router: Target, direct: Target, rate: number, seconds: number, progress: Progress): Promise<Scenario[]> {
   const sums = { warm: latencies(), direct: latencies() };
   const errors = { warm: 0, direct: 0 };

@@ -8,17 +8,17 @@ import { Subject } from "./subject.ts";
 
 export interface SignaturesSize {
   rounds: number;
-  /** Each measurement takes so long. */
+  /** How long each measurement takes. */
   seconds: number;
-  /** Requests of each shape before the first one: by then what runs often is compiled. */
+  /** Requests of each shape before the first measurement, so that hot code is compiled. */
   warming: number;
 }
 
 const CONNECTIONS = 8;
-/** Row of nginx before a bare server. */
+/** The name of the row of nginx in front of a bare server. */
 const BARE = "nginx, bare server";
 
-/** Something that answers, and what is in front of it. */
+/** A server, and the proxy in front of it. */
 interface Target {
   name: string;
   url: string;
@@ -40,7 +40,7 @@ class Measured {
     this.shape = shape;
   }
 
-  /** A target that answers something else would be measured at something else. */
+  /** Throws if the target's answer differs: all targets must do the same work. */
   async check(): Promise<void> {
     const { method, headers, body, answer } = this.shape;
     const response = await fetch(this.target.url, { method, headers, body });
@@ -68,7 +68,7 @@ class Measured {
   }
 }
 
-/** Measures what an invocation costs router and instance for each signature, in turns within one run, beside nginx before a bare server. */
+/** Measures the processor time of router and instance for each signature, in turns within one run, and of nginx in front of a bare server. */
 export async function signatures(size: SignaturesSize, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(1);
   const stops: (() => unknown)[] = [() => berth.stop()];
@@ -103,7 +103,7 @@ export async function signatures(size: SignaturesSize, progress: Progress): Prom
   }
 }
 
-/** Deploys the function on one instance, and returns the processes of that. */
+/** Deploys the function on one instance, and returns the instance's processes. */
 async function deployed(berth: Subject, { source, manifest }: Handler, name: string): Promise<number[]> {
   await berth.deploy(name, await berth.upload(source), { ...manifest, minScale: 1, maxScale: 1 });
   await (await fetch(`${berth.invokeUrl}/function/${name}`)).text();

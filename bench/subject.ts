@@ -9,7 +9,7 @@ import { type Footprint, processCpuUs } from "./report.ts";
 
 interface SubjectOptions {
   poolSize: number;
-  /** Further options of `berth up`. */
+  /** Additional options of `berth up`. */
   flags: readonly string[];
   stateDir: string;
 }
@@ -28,7 +28,7 @@ export class Subject {
     this.api = new ManageClient(manageUrl);
   }
 
-  /** `flags`: further options of `berth up`. */
+  /** `flags`: additional options of `berth up`. */
   static start(poolSize: number, flags: readonly string[] = []): Promise<Subject> {
     return Subject.#spawn({ poolSize, flags, stateDir: mkdtempSync(join(tmpdir(), "berth-bench-")) });
   }
@@ -54,7 +54,7 @@ export class Subject {
     rmSync(this.#options.stateDir, { recursive: true, force: true });
   }
 
-  /** Ends it, and starts another one on its state directory; `readyMs` from its start until it says that it is ready. */
+  /** Stops it, and starts another one on its state directory; `readyMs` is the time from the start to `berth ready`. */
   async restart(): Promise<{ berth: Subject; readyMs: number }> {
     await this.#end();
     const began = performance.now();
@@ -69,7 +69,7 @@ export class Subject {
     await ended;
   }
 
-  /** The process of pool manager and router has not ended. */
+  /** Whether the process of pool manager and router is alive. */
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
@@ -98,31 +98,31 @@ export class Subject {
     throw new Error(`the pool did not reach ${size}`);
   }
 
-  /** Value of a counter, summed over its labels unless one is named. */
+  /** The value of a counter, summed over its labels unless one is named. */
   async counter(name: string, label = ""): Promise<number> {
     const text = await (await fetch(`${this.api.url}/metrics`)).text();
     const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`) && line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 
-  /** Processor time of the process of pool manager and router so far, in microseconds. */
+  /** The processor time of pool manager and router so far, in microseconds. */
   cpuUs(): number {
     return processCpuUs(Number(this.#child.pid));
   }
 
-  /** Private memory in MB: of pool manager and router, and of the instance's processes. */
+  /** Private memory in MB: of pool manager and router, or of an instance's processes. */
   memory(instance?: string): number {
     if (!instance) return privateMb(Number(this.#child.pid));
     return this.processesOf(instance).reduce((sum, pid) => sum + privateMb(pid), 0);
   }
 
-  /** Of pool manager and router. */
+  /** Memory of pool manager and router. */
   footprint(): Footprint {
     const pid = Number(this.#child.pid);
     return { privateMb: privateMb(pid), pssMb: memoryMb(pid, /^Pss: +(\d+)/gm) };
   }
 
-  /** The processes of an instance, supervisor and workers: the variables of each name its directory. */
+  /** The processes of an instance, supervisor and workers, which are recognized by its directory in their environment. */
   processesOf(instance: string): number[] {
     const dir = join(this.#options.stateDir, "instances", instance);
     const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
@@ -130,7 +130,7 @@ export class Subject {
       try {
         return readFileSync(`/proc/${pid}/environ`, "latin1").includes(dir);
       } catch {
-        // It ended, or is not ours to read.
+        // The process has ended, or its environment may not be read.
         return false;
       }
     });
@@ -141,7 +141,7 @@ export function privateMb(pid: number): number {
   return memoryMb(pid, /^Private_(?:Clean|Dirty): +(\d+)/gm);
 }
 
-/** Sum of the lines of smaps_rollup that match, proc(5). */
+/** The sum of the matching lines of smaps_rollup (proc(5)), in MB. */
 function memoryMb(pid: number, lines: RegExp): number {
   const kb = [...readFileSync(`/proc/${pid}/smaps_rollup`, "latin1").matchAll(lines)].reduce((sum, match) => sum + Number(match[1]), 0);
   return Math.round(kb / 102.4) / 10;

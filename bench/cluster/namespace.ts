@@ -3,7 +3,7 @@ import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
 
-/** Its pods have ended by then. */
+/** How long a deletion may take. */
 const GONE_MS = 120_000;
 const CHECK_INTERVAL_MS = 500;
 
@@ -11,7 +11,7 @@ export function freshNamespace(): string {
   return `berth-bench-${randomBytes(4).toString("hex")}`;
 }
 
-/** Deletes it, and waits until its pods have ended: they would compete with what is measured next. Rejects where it does not go. */
+/** Deletes a namespace, and waits until its pods have ended: they would compete with the next measurement. Rejects if the deletion takes too long. */
 export async function deleteNamespace(namespace: string): Promise<void> {
   const kube = await KubeClient.connect(null, namespace);
   try {

@@ -16,15 +16,15 @@ const FUNCTION = "recreated";
 const WAIT_MS = 60_000;
 
 interface Released {
-  /** Of the function's CloneSet. */
+  /** The API path of the function's CloneSet. */
   path: string;
   revision: string;
   ref: { layer: string; entry: string };
 }
 
 /**
- * The same pods, images and load orders, released by Kruise's ReCreate update: it deletes the pod and creates another
- * with the new image. No router and no pool manager are in its way.
+ * Releases revisions with the same pods, images and load orders, but by Kruise's ReCreate update, which deletes the pod and
+ * creates another with the new image. Neither a router nor a pool manager is involved.
  */
 export class RecreateSubject {
   readonly #platform: KruisePlatform;
@@ -84,7 +84,7 @@ export class RecreateSubject {
     return subject;
   }
 
-  /** Milliseconds from the first write to the first right answer of the new pod. */
+  /** Releases a revision; returns the milliseconds from the first write to the first correct answer of the new pod. */
   async release(source: string, answer: string): Promise<number> {
     const tar = await packLayer([{ path: "index.mjs", data: new TextEncoder().encode(source) }]);
     const { ref } = await this.#images.upload(tar);
@@ -110,7 +110,7 @@ export class RecreateSubject {
     await until(async () => this.#platform.observe().instances.size === 0);
   }
 
-  /** The released revision on a pod that is created where there was none. Milliseconds. */
+  /** Creates a pod for the released revision; returns the milliseconds until its first correct answer. */
   async create(answer: string): Promise<number> {
     const { path } = this.#released as Released;
     const from = performance.now();
@@ -119,7 +119,7 @@ export class RecreateSubject {
     return performance.now() - from;
   }
 
-  /** A new instance takes the released revision and answers. */
+  /** Waits for a new instance, loads the released revision into it, and waits for its answer. */
   async #answered(answer: string): Promise<void> {
     const { revision, ref } = this.#released as Released;
     let instance: Instance | undefined;

@@ -4,14 +4,14 @@ import type { Footprint } from "../report.ts";
 /** Counts outcomes by status and error code. */
 export class Answers {
   readonly counts: Record<string, number> = {};
-  /** An error is neither an answer of the function nor a refusal that says when to come again. */
+  /** Outcomes that are neither the function's answer nor a refusal that may be retried (429, 503, 504). */
   errors = 0;
 
   /** Returns true if the function itself answered. */
   add({ status, body, error }: Outcome): boolean {
     const isRefused = status === 429 || status === 503 || status === 504;
-    const what = status < 400 ? (error ?? String(status)) : `${status} ${codeOf(body)}`;
-    this.counts[what] = (this.counts[what] ?? 0) + 1;
+    const kind = status < 400 ? (error ?? String(status)) : `${status} ${codeOf(body)}`;
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     if (error !== null && !isRefused) this.errors += 1;
     return error === null;
   }
@@ -25,7 +25,7 @@ function codeOf(body: string): string {
   }
 }
 
-/** Memory before and after. */
+/** Describes memory before and after. */
 export function inWords(memory: readonly Footprint[]): string {
   return `private memory ${memory.map(({ privateMb }) => privateMb).join(" → ")} MB, PSS ${memory.map(({ pssMb }) => pssMb).join(" → ")} MB`;
 }

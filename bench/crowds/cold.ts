@@ -6,12 +6,12 @@ import { Answers, inWords } from "./answers.ts";
 
 const POOL = 4;
 const MAX = 8;
-/** All at once: sent within some tenths of a second, since the driver is one process. Per second. */
+/** Invocations per second: effectively all at once, as far as one driver process can send them. */
 const RATE = 5000;
-/** Warm invocations one after the other, before and after. */
+/** The number of successive warm invocations, before and after. */
 const WARM = 50;
 
-/** Functions that no instance has loaded, all invoked at once: whoever cannot be served in time is refused, and what was served before is served as before. */
+/** Invokes at once functions that no instance has loaded. Invocations that cannot be served in time must be refused, and warm functions must be served as before. */
 export async function coldCrowd(count: number, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(POOL, ["--pool-max", String(MAX)]);
   try {

@@ -5,15 +5,15 @@ import { deployments } from "./deployments.ts";
 import { overload } from "./overload.ts";
 
 export interface CrowdsSize {
-  /** Deployed one by one. */
+  /** Functions that are deployed one by one. */
   functions: number;
-  /** Never loaded, and invoked at once. */
+  /** Functions that were never loaded, and are invoked at once. */
   cold: number;
-  /** Of overload. */
+  /** How long the overload lasts. */
   seconds: number;
 }
 
-/** Many functions, many first invocations at once, and more invocations than can be served. */
+/** Measures many functions, many first invocations at once, and more invocations than can be served. */
 export async function crowds({ functions, cold, seconds }: CrowdsSize, progress: Progress): Promise<Scenario[]> {
   return [...(await deployments(functions, progress)), ...(await coldCrowd(cold, progress)), ...(await overload(seconds, progress))];
 }

@@ -5,12 +5,12 @@ import { Subject } from "../subject.ts";
 import { inWords } from "./answers.ts";
 
 const POOL = 1;
-/** Every so many functions have code of their own. */
+/** One of this many functions has its own code; the others share one. */
 const DISTINCT = 20;
-/** Functions that are invoked after a restart. */
+/** The number of functions that are invoked after a restart. */
 const INVOKED = 5;
 
-/** Functions deployed one by one; then the same Berth starts anew with all of them. */
+/** Deploys functions one by one; then restarts Berth with all of them. */
 export async function deployments(count: number, progress: Progress): Promise<Scenario[]> {
   let berth = await Subject.start(POOL);
   try {
@@ -50,7 +50,7 @@ async function deployAll(berth: Subject, count: number, progress: Progress): Pro
   return { ...scenarioOf("deployments", count, 0, times), seconds, tenthsSeconds, note: `${seconds} s; the last tenth took ${ratio} times the second` };
 }
 
-/** Each of some functions, from the first to the last, is invoked once. */
+/** Invokes once each of some functions, spread over all of them. */
 async function firstAnswers(berth: Subject, count: number, readyMs: number): Promise<Scenario> {
   const times = latencies();
   let firstAnswerMs: number | undefined;

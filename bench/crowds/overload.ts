@@ -5,22 +5,22 @@ import type { Progress } from "../scenarios.ts";
 import { Subject } from "../subject.ts";
 import { Answers, inWords } from "./answers.ts";
 
-/** A function that works for 100 ms, and all that it may have: 80 invocations a second, however quick the machine is. */
+/** A function that takes 100 ms, at its maximum scale: 80 invocations a second, independent of the machine's speed. */
 const RUN_MS = 100;
 const SCALE = 2;
 const CONCURRENCY = 4;
 const SLEEPER = `export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, ${RUN_MS})); return new Response("done"); } };`;
 const FACTOR = 5;
-/** Share of its capacity that a function has to serve when nothing is wrong. */
+/** The share of its capacity that a function serves under normal load. */
 const NORMAL = 0.4;
 const NORMAL_SECONDS = 5;
-/** Most time that is given to recover. */
+/** How long the recovery may take. */
 const RECOVERY_SECONDS = 15;
 const WINDOW_MS = 500;
-/** Latencies are normal again within this multiple of what they were. */
+/** Latencies count as normal within this multiple of those before. */
 const WITHIN = 1.5;
 
-/** A function gets five times what it can serve, then what it usually has: how many are served meanwhile, how soon the others are told, and when it is over. */
+/** Gives a function five times the load that it can serve, then its normal load: how many invocations are served meanwhile, how soon the others are refused, and when latencies are normal. */
 export async function overload(seconds: number, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(SCALE);
   try {
@@ -33,7 +33,7 @@ export async function overload(seconds: number, progress: Progress): Promise<Sce
     const normal = await run(url, NORMAL * capacity, NORMAL_SECONDS);
     progress("overload", 2, 4);
     const before = berth.footprint();
-    // Not awaited: what waits in the queue at the end of an overload is what others have to recover from.
+    // Not awaited: the recovery includes the invocations that are still queued at the end of the overload.
     const crowd = run(url, FACTOR * capacity, seconds);
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     progress("overload", 3, 4);
@@ -45,7 +45,7 @@ export async function overload(seconds: number, progress: Progress): Promise<Sce
   }
 }
 
-/** The capacity, and what came of each load. */
+/** The capacity, and the outcome of each load. */
 interface Found {
   capacity: number;
   normal: Slice;
@@ -73,13 +73,13 @@ function report({ capacity, normal, crowd, after, memory }: Found): Scenario[] {
   ];
 }
 
-/** Some seconds of load, and what came of it. */
+/** The outcome of some seconds of load. */
 class Slice {
   readonly served = latencies();
   readonly refused = latencies();
   readonly answers = new Answers();
   readonly count: number;
-  /** Latencies by the window in which an invocation was sent; one that was not served took for ever. */
+  /** Latencies by the window in which an invocation was sent; one that was not served counts as infinite. */
   readonly #windowsMs: number[][] = [];
   readonly #began = performance.now();
   readonly #sentAt: number[] = [];
@@ -101,7 +101,7 @@ class Slice {
     this.#windowsMs[window] = latenciesMs;
   }
 
-  /** Seconds after which the p99 of two windows in a row is within `ms`; null: it never is. */
+  /** Seconds after which all latencies of two successive windows are within `ms`; null: never. */
   normalAgainAfter(ms: number): number | null {
     const isNormal = (latencies: number[] | undefined) => latencies?.every((latency) => latency <= ms) ?? false;
     const at = this.#windowsMs.findIndex((latencies, window) => isNormal(latencies) && isNormal(this.#windowsMs[window + 1]));
@@ -119,7 +119,7 @@ async function run(url: string, rate: number, seconds: number): Promise<Slice> {
   return slice;
 }
 
-/** Invocations per second of a closed loop that keeps every slot busy. */
+/** The throughput of a closed loop that keeps every slot busy, in invocations per second. */
 async function capacityOf(url: string): Promise<number> {
   const { requests, duration } = await autocannon({ url, connections: 2 * SCALE * CONCURRENCY, duration: 3 });
   return requests.total / duration;

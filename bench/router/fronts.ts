@@ -7,18 +7,18 @@ import { join } from "node:path";
 import { LINK_ALIVE_MS, type TableFunction } from "../../pool-manager/client/contract.ts";
 import { processCpuUs } from "../report.ts";
 
-/** Something that takes requests for the function: a proxy in a process of its own, or the instance itself. */
+/** A server that accepts requests for the function: a proxy in its own process, or the instance itself. */
 export interface Front {
   name: string;
   url: string;
   headers: Record<string, string>;
   pid: number;
-  /** Processor time so far, in microseconds; the instance's is not counted. */
+  /** The processor time so far, in microseconds, without the instance's. */
   cpuUs(): number;
   stop(): Promise<void>;
 }
 
-/** Where the function's instance answers, and what it has to be told. */
+/** The address of the function's instance, and the headers that it requires. */
 export interface Upstream {
   url: string;
   headers: Record<string, string>;
@@ -30,7 +30,7 @@ export function direct({ url, headers }: Upstream): Front {
   return { name: "direct", url, headers: { ...headers, "x-call-id": "direct" }, pid: 0, cpuUs: () => 0, stop: async () => {} };
 }
 
-/** One worker, upstream keep-alive, no access log. */
+/** nginx with one worker, upstream keep-alive, and no access log. */
 export async function nginx({ url, headers }: Upstream): Promise<Front> {
   const dir = mkdtempSync(join(tmpdir(), "berth-nginx-"));
   const port = await freePort();
@@ -52,14 +52,14 @@ http {
   );
 }
 
-/** A proxy of `bench/proxies`. */
+/** A proxy of `bench/router/proxies/`. */
 export async function proxy(name: "reply-from" | "node-http", { url, headers }: Upstream): Promise<Front> {
   const port = await freePort();
   const args = ["--import", "tsx", `bench/router/proxies/${name}.ts`, String(port), url, JSON.stringify(headers)];
   return started(name, port, spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] }));
 }
 
-/** Node alone, with the handler of a module of this source. */
+/** node:http alone, with the handler that this module source exports. */
 export async function bareServer(source: string): Promise<Front> {
   const port = await freePort();
   return started(
@@ -69,7 +69,7 @@ export async function bareServer(source: string): Promise<Front> {
   );
 }
 
-/** A router of the pool manager at `manageUrl`, which the function `hello` is invoked through. */
+/** A router of the pool manager at `manageUrl`, through which the function `hello` is invoked. */
 export async function router(name: string, manageUrl: string): Promise<Front> {
   const port = await freePort();
   const args = ["dist/berth.js", "--url", manageUrl, "router", "--router-port", String(port), "--unready", "0"];
@@ -77,7 +77,7 @@ export async function router(name: string, manageUrl: string): Promise<Front> {
   return { ...front, url: `${front.url}/function/hello` };
 }
 
-/** A pool manager that tells one table and listens to nobody: for tables that this machine could not run. */
+/** A stand-in for a pool manager that sends one table and ignores reports: for tables that are too large to run on this machine. */
 export async function tableServer(functions: readonly TableFunction[]): Promise<{ url: string; close(): void }> {
   const server = createServer((req, res) => {
     if (req.method === "POST") return void req.resume().on("end", () => res.writeHead(204).end());

@@ -10,7 +10,7 @@ import { direct, type Front, nginx, proxy, router, tableServer, type Upstream } 
 
 export interface RouterSize {
   rounds: number;
-  /** Of each closed-loop measurement. */
+  /** How long each closed-loop measurement takes. */
   seconds: number;
   /** Requests of each open-loop slice. */
   shots: number;
@@ -18,12 +18,12 @@ export interface RouterSize {
 
 const CONNECTIONS = [1, 8, 64] as const;
 type Connections = (typeof CONNECTIONS)[number];
-/** The driver itself needs a core: beyond this rate it would measure itself. Requests per second. */
+/** The highest rate, in requests per second: the driver needs a core itself, and beyond this would measure itself. */
 const MAX_RATE = 3000;
 /** The table of a large installation. */
 const MANY = { functions: 1000, endpoints: 5 };
 
-/** What one front has shown, summed over the rounds. */
+/** The measurements of one front, summed over the rounds. */
 class Measured {
   readonly front: Front;
   readonly times: Histogram = latencies();
@@ -62,7 +62,7 @@ class Measured {
     return requests / seconds;
   }
 
-  /** With 8 and 64 connections. */
+  /** The mean with 8 and 64 connections. */
   get cpuUsPerRequest(): number {
     const sums = [...this.#peaks].filter(([connections]) => connections > 1).map(([, sum]) => sum);
     const total = (name: "cpuUs" | "requests") => sums.reduce((sum, one) => sum + one[name], 0);
@@ -70,7 +70,7 @@ class Measured {
   }
 }
 
-/** The router beside other proxies, in turns within one run, all before the same instance. */
+/** Measures the router and other proxies in turns within one run, all in front of the same instance. */
 export async function routerScenarios(size: RouterSize, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(1);
   const stops: (() => unknown)[] = [() => berth.stop()];

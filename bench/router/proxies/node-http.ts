@@ -1,6 +1,6 @@
 import { Agent, createServer, request } from "node:http";
 
-/** `node-http.ts PORT UPSTREAM HEADERS`: the shortest proxy of Node alone. */
+/** `node-http.ts PORT UPSTREAM HEADERS`: the shortest proxy with node:http alone. */
 const [, , port, upstream, headers] = process.argv;
 const more = JSON.parse(headers ?? "{}") as Record<string, string>;
 const { hostname, port: upstreamPort } = new URL(upstream ?? "");

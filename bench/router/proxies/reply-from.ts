@@ -1,7 +1,7 @@
 import replyFrom from "@fastify/reply-from";
 import Fastify from "fastify";
 
-/** `reply-from.ts PORT UPSTREAM HEADERS`: what a Fastify user would write. */
+/** `reply-from.ts PORT UPSTREAM HEADERS`: a proxy as a Fastify user would write it. */
 const [, , port, upstream, headers] = process.argv;
 const more = JSON.parse(headers ?? "{}") as Record<string, string>;
 const app = Fastify();
