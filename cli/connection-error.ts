@@ -20,7 +20,7 @@ export function connectionError(error: unknown, { who, url, fix }: { who: string
   }
   if (LOST.has(code)) return new CliError("CONNECTION_LOST", `${url} ended before it answered`, "check whether it was done, and retry", EXIT.unreachable);
   if (code.startsWith("HPE_") || code === "UND_ERR_RESPONSE") {
-    return new CliError("ANSWER_INVALID", `what answers at ${url} does not speak HTTP as ${who} does: ${message}`, "correct the address", EXIT.error);
+    return new CliError("ANSWER_INVALID", `the answer from ${url} is not valid HTTP of ${who}: ${message}`, "correct the address", EXIT.error);
   }
   if (message === BAD_PORT) return new CliError("UNREACHABLE", `no ${who} answers at ${url}: fetch refuses ports of other protocols`, fix, EXIT.unreachable);
   if (code === "" || UNSENDABLE.test(code))

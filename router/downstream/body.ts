@@ -7,7 +7,7 @@ export const KEPT_BYTES = 64 * 1024;
 
 /**
  * A request's body that is streamed to an instance. Up to `KEPT_BYTES` of it are kept: while `replayable`, `open` may be
- * called once more for a further attempt.
+ * called for each further attempt.
  */
 export class Body {
   /** The Content-Length, in bytes; null: the body is chunked. */

@@ -158,7 +158,7 @@ export class ClientConnection {
     if (this.#current === null) this.#socket.destroy();
   };
 
-  /** A client that closes its half counts as disconnected, as in nginx. */
+  /** A client that closes its half counts as disconnected, as in nginx; what has been written before is still sent. */
   readonly #ended = (): void => {
     if (!this.#closing) this.#gone();
   };

@@ -72,7 +72,7 @@ export class NodeServer {
     });
     this.http.on("upgrade", (req, socket, rest) => this.#upgrade(req, socket as Socket, rest));
     this.http.on("connect", (_req, socket) => {
-      this.#refuse(socket as Socket, new RouterError("METHOD_NOT_ALLOWED", "this is no proxy: CONNECT is not served"));
+      this.#refuse(socket as Socket, new RouterError("METHOD_NOT_ALLOWED", "this is not a proxy: CONNECT is not served"));
     });
     this.http.on("clientError", (error, socket) => this.#unreadable(error, socket as Socket));
   }

@@ -31,7 +31,7 @@ export class TrustedProxies {
   constructor(proxies: readonly string[]) {
     for (const text of proxies) {
       const network = parseNetwork(text);
-      if (!network) throw new Error(`${JSON.stringify(text)} is no address or network`);
+      if (!network) throw new Error(`${JSON.stringify(text)} is not an address or a network`);
       this.#networks.addSubnet(network.address, network.bits, network.family);
     }
   }

@@ -30,7 +30,11 @@ function serve(exchange: Exchange, functions: ServedRevisions, found: Invocation
   return entry !== undefined;
 }
 
-/** Why the request's API key does not suffice; null: it does. The key has a header of its own, since a bearer token is the function's and reaches it. Passing an invocation on requires the role `route`, since the router that receives it does not check who owns the slots. */
+/**
+ * Why the request's API key does not suffice; null: it does. The key has a header of its own, since a bearer token belongs
+ * to the function, which receives it. Only routers may pass invocations on, since the receiver serves them without checking
+ * whether it owns the slots.
+ */
 function refusal(exchange: Exchange, keys: ApiKeys): RouterError | null {
   const roles = keys.rolesOf(exchange.header(API_KEY_HEADER));
   if (!roles) return new RouterError("KEY_MISSING", "this router requires an API key, and the request has no valid one");
@@ -47,7 +51,7 @@ function choose(functions: ServedRevisions, { name, version }: InvocationTarget,
 
 function notFound(functions: ServedRevisions, { name, version }: InvocationTarget): RouterError {
   const { ready, fresh } = functions.table;
-  if (!fresh) return new RouterError("NOT_READY", ready ? "the router is not connected to the pool manager, and may not know the function yet" : "the router has no table yet", 1000);
+  if (!fresh) return new RouterError("NOT_READY", ready ? "the table is not up to date, and may lack the function" : "the router has no table yet", 1000);
   const shown = JSON.stringify(name.slice(0, 80));
   if (version === null || !functions.has(name)) return new RouterError("FUNCTION_NOT_FOUND", `there is no function ${shown}`);
   return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} is served`);
@@ -61,7 +65,7 @@ function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarg
     return invocation;
   };
   const { owner } = entry;
-  // An invocation is passed on once: the router that receives it serves it even if it owns no slots, and the instance's own cap is the backstop.
+  // An invocation is passed on once: the receiver serves it even if it does not own the slots; the instance's own cap is the backstop.
   if (owner === null || exchange.header(HOP_HEADER) !== undefined) exchange.takeBody(maxBytes, serve);
   else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, exchange, body, serve));
 }

@@ -60,7 +60,7 @@ export class RouterReadiness {
       const { unheardMs, lostReason } = this.#table;
       if (unheardMs < UNHEARD_MS) return this.#heard(unheardMs);
       if (!this.#isUnheard)
-        this.#say(`the pool manager has not been heard for ${Math.round(unheardMs / 1000)} s (${lostReason}): instances that are known go on serving`);
+        this.#say(`the pool manager has not been heard for ${Math.round(unheardMs / 1000)} s (${lostReason}): known instances keep serving`);
       this.#isUnheard = true;
       const endpoints = [...this.#table.endpoints()];
       const reached = await this.#anyReached(endpoints);
@@ -80,7 +80,7 @@ export class RouterReadiness {
 
   #stranded(now: boolean, known: number): void {
     if (now !== this.#isStranded) {
-      this.#say(now ? `none of the ${known} instances that are known can be reached either: not ready` : "an instance can be reached again: ready");
+      this.#say(now ? `none of the ${known} known instances can be reached either: not ready` : "an instance can be reached again: ready");
     }
     this.#isStranded = now;
   }

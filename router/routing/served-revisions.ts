@@ -76,7 +76,7 @@ export class ServedRevisions implements Shared {
     this.reporter.start();
   }
 
-  /** Without keys any sender could claim to be a router; but only routers know their ids. */
+  /** Whether the sender is a router or a trusted proxy. With keys its role has been checked; without, only a router knows a router's id. */
   trusts(exchange: Exchange): boolean {
     return this.#isRouter(exchange) || this.#proxies.has(exchange.remoteAddress);
   }

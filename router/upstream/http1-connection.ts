@@ -42,8 +42,8 @@ export interface UpstreamRequest {
 }
 
 /**
- * One connection to an instance, for one request at a time. A general client would cost an invocation more than the rest
- * of its path, and would have its own rules for heads and framing.
+ * One connection to an instance, for one request at a time whose framing is known. A general client would cost an
+ * invocation more than the rest of its path, and would have its own rules for heads and framing.
  */
 export class Http1Connection {
   readonly #socket: Socket;

@@ -62,8 +62,8 @@ test("without any instance it is stranded; the first word of a pool manager ends
   expect(standing.isStranded).toBe(false);
   await standing.check();
   expect(said).toEqual([
-    "the pool manager has not been heard for 30 s (connect ECONNREFUSED): instances that are known go on serving",
-    "none of the 0 instances that are known can be reached either: not ready",
+    "the pool manager has not been heard for 30 s (connect ECONNREFUSED): known instances keep serving",
+    "none of the 0 known instances can be reached either: not ready",
     "the pool manager is heard again",
   ]);
 });
