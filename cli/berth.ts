@@ -41,7 +41,7 @@ function managerOptions(command: Command): Command {
       new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)),
     )
     .addOption(
-      new Option("--pool-max <n>", "maximum number of instances; by default as many as fit half of the memory, on a cluster 100")
+      new Option("--pool-max <n>", "maximum number of instances; by default as many as fit in half of the memory, on a cluster 100")
         .env("BERTH_POOL_MAX")
         .argParser(integer(1, 5000)),
     )
