@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CALL_ID_HEADER } from "../../protocol/headers.ts";
 
-/** An invocation that user code runs. */
+/** An invocation whose user code runs. */
 export interface Call {
   readonly id: string;
   readonly res: ServerResponse;

@@ -17,7 +17,7 @@ import { WorkerProcess } from "./worker-process.ts";
 /** How long a worker of an older revision may take to finish. */
 const RETIRE_MS = 30_000;
 
-/** How long before its process is killed a function whose invocations do not end receives SIGTERM. */
+/** How long before its kill the process of a function whose invocations do not end receives SIGTERM. */
 const TERM_MS = 1000;
 
 /** The supervisor of an instance. It runs no user code, so it stays responsive whatever the function does. */

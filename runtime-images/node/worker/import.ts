@@ -8,8 +8,8 @@ import { CACHE_SUFFIX } from "../../protocol/layer.ts";
 
 /**
  * Imports a function's module. A bundle is one file: it is read and compiled directly, which saves the
- * loader's asynchronous rounds. With a code cache beside it V8 need not parse it, which is most of the load
- * time of a large bundle. Any other module is imported normally.
+ * loader's asynchronous rounds. With a code cache beside it V8 need not parse it, which takes most of the
+ * load time of a large bundle. Any other module is imported normally.
  */
 export async function importModule(file: string): Promise<Record<string, unknown>> {
   const cache = existsSync(file + CACHE_SUFFIX) ? readFileSync(file + CACHE_SUFFIX) : undefined;
