@@ -35,7 +35,7 @@ interface DeployOptions extends VariableOptions {
   rolloutMaxErrors?: number;
 }
 
-/** deploy, list, get, scale, rollback, delete. */
+/** Adds the commands deploy, list, get, scale, rollback and delete. */
 export function functionCommands(program: Command): void {
   scaleOptions(
     waitOptions(withVariableOptions(program.command("deploy <name>")))

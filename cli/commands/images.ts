@@ -10,7 +10,7 @@ interface ImagesOptions extends RegistryOptions {
   cacheDir: string;
 }
 
-/** images. */
+/** Adds the command images. */
 export function imageCommands(program: Command): void {
   withRegistryOptions(program.command("images"))
     .description("build the images of Berth and of its instances from this checkout, push them, and print them as values of the chart")

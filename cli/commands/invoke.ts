@@ -34,7 +34,7 @@ interface LogEntry {
   message: string;
 }
 
-/** invoke, logs. */
+/** Adds the commands invoke and logs. */
 export function invokeCommands(program: Command): void {
   program
     .command("invoke <name>")

@@ -3,7 +3,7 @@ import { newKey, ROLES, type Role } from "../../pool-manager/client/api-keys.ts"
 import { globals } from "../options/globals.ts";
 import { printData } from "../output.ts";
 
-/** key. */
+/** Adds the command key. */
 export function keyCommands(program: Command): void {
   program
     .command("key <name>")

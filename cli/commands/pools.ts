@@ -25,7 +25,7 @@ function obstructed({ obstructed }: PoolView): string {
     .join(", ");
 }
 
-/** pool list, pool get, pool set; pause and resume. */
+/** Adds the commands pool list, pool get, pool set, pause and resume. */
 export function poolCommands(program: Command): void {
   const pool = program.command("pool").description("show and size pools");
 

@@ -7,7 +7,7 @@ interface UnprotectOptions {
   namespace: string;
 }
 
-/** unprotect. */
+/** Adds the command unprotect. */
 export function protectionCommands(program: Command): void {
   program
     .command("unprotect")

@@ -17,7 +17,7 @@ const VERBS = {
   undo: "return all invocations and instances to the old revision",
 } as const;
 
-/** rollout: how a revision takes over step by step. */
+/** Adds the commands rollout status, pause, resume and undo. */
 export function rolloutCommands(program: Command): void {
   const rollout = program.command("rollout").description("how a revision takes over step by step");
   rollout

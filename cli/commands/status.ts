@@ -23,7 +23,7 @@ interface Check {
   fix: string;
 }
 
-/** doctor, version, bench. */
+/** Adds the commands version, doctor and bench. */
 export function statusCommands(program: Command): void {
   program
     .command("version")

@@ -15,7 +15,7 @@ interface FunctionView {
   aliases: Record<string, string>;
 }
 
-/** traffic: splits invocations among revisions. */
+/** Adds the command traffic. */
 export function trafficCommands(program: Command): void {
   program
     .command("traffic <name>")
