@@ -43,7 +43,7 @@ export class Control {
   #beat: NodeJS.Timeout | null = null;
   readonly #target: Controlled;
   #leaderKey: KeyObject | null = null;
-  readonly #strangers = new UnsignedConnections();
+  readonly #unsigned = new UnsignedConnections();
 
   constructor(target: Controlled) {
     this.#target = target;
@@ -66,7 +66,7 @@ export class Control {
     const { createServer: createTlsServer } = await import("node:https");
     const key = identity.key.export({ type: "pkcs8", format: "pem" });
     const server = configured(createTlsServer({ key, cert: identity.cert, minVersion: "TLSv1.3", handshakeTimeout: HANDSHAKE_MS }, this.#listener));
-    this.#strangers.watch(server);
+    this.#unsigned.watch(server);
     server.listen(address);
   }
 
@@ -103,7 +103,7 @@ export class Control {
     if (!this.#leaderKey) return true;
     const signed = { uid: this.#target.uid, method: req.method ?? "", url: req.url ?? "", order };
     const isSigned = verifyRequest(signed, String(req.headers[SIGNATURE_HEADER] ?? ""), this.#leaderKey);
-    if (isSigned) this.#strangers.believe(req.socket);
+    if (isSigned) this.#unsigned.believe(req.socket);
     return isSigned;
   }
 
@@ -160,7 +160,7 @@ export class Control {
     const take = (chunk: Buffer) => {
       const end = order ? -1 : chunk.indexOf(ORDER_END);
       chunks.push(chunk);
-      if (!order) this.#strangers.received(req.socket, chunk.length);
+      if (!order) this.#unsigned.received(req.socket, chunk.length);
       if (end >= 0) {
         codeAt = size + end + 1;
         takeHead(Buffer.concat(chunks).toString("utf8", 0, codeAt - 1));

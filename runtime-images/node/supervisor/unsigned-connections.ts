@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /** The number of connections without a signed request; a further one closes the oldest. */
-const MAX_STRANGERS = 32;
+const MAX_UNSIGNED = 32;
 /** How much all of them together may send before a signature is verified. */
 const MAX_UNSIGNED_BYTES = 8 * 1024 * 1024;
 /** How long a connection may stay without a signed request. */
@@ -11,7 +11,7 @@ const SIGN_MS = 10_000;
 /** Identifies a connection: a request's TLS socket and the TCP socket below it have the same remote address and port. */
 type Peer = Pick<Socket, "remoteAddress" | "remotePort">;
 
-interface Stranger {
+interface UnsignedConnection {
   socket: Socket;
   bytes: number;
   timer: NodeJS.Timeout;
@@ -22,7 +22,7 @@ interface Stranger {
  * number, their duration and the bytes they send are bounded: the leader must always be able to connect.
  */
 export class UnsignedConnections {
-  readonly #open = new Map<string, Stranger>();
+  readonly #open = new Map<string, UnsignedConnection>();
   #bytes = 0;
 
   watch(server: Server): void {
@@ -32,7 +32,7 @@ export class UnsignedConnections {
       this.#open.set(key, { socket, bytes: 0, timer });
       socket.once("close", () => this.#forget(key));
       const [oldest] = this.#open.keys();
-      if (this.#open.size > MAX_STRANGERS) this.#end(oldest as string);
+      if (this.#open.size > MAX_UNSIGNED) this.#end(oldest as string);
     });
   }
 
@@ -43,9 +43,9 @@ export class UnsignedConnections {
 
   /** Counts bytes that are not signed yet. If there are too many altogether, closes the connection that has sent most of them. */
   received(peer: Peer, bytes: number): void {
-    const stranger = this.#open.get(keyOf(peer));
-    if (!stranger) return;
-    stranger.bytes += bytes;
+    const connection = this.#open.get(keyOf(peer));
+    if (!connection) return;
+    connection.bytes += bytes;
     this.#bytes += bytes;
     if (this.#bytes <= MAX_UNSIGNED_BYTES) return;
     const most = [...this.#open.entries()].reduce((a, b) => (b[1].bytes > a[1].bytes ? b : a));
@@ -59,10 +59,10 @@ export class UnsignedConnections {
   }
 
   #forget(key: string): void {
-    const stranger = this.#open.get(key);
-    if (!stranger) return;
-    clearTimeout(stranger.timer);
-    this.#bytes -= stranger.bytes;
+    const connection = this.#open.get(key);
+    if (!connection) return;
+    clearTimeout(connection.timer);
+    this.#bytes -= connection.bytes;
     this.#open.delete(key);
   }
 }

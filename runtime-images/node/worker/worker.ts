@@ -79,11 +79,11 @@ class Worker {
       Object.assign(process.env, order.env);
       this.#function = await loadFunction(order);
       this.#admission.loaded();
-      tell({ type: "loaded" });
+      report({ type: "loaded" });
     } catch (error) {
       this.#loadError = stackOf(error);
       this.#admission.failed();
-      tell({ type: "loadFailed", message: this.#loadError });
+      report({ type: "loadFailed", message: this.#loadError });
     }
     this.#unpark();
   }
@@ -129,8 +129,8 @@ class Worker {
   #ail(message: string, codeAtFault: boolean): void {
     if (this.#ailing) return;
     this.#ailing = true;
-    if (this.#admission.running === 0) return void tell({ type: "crashed", message, codeAtFault }, () => this.leave(1));
-    tell({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
+    if (this.#admission.running === 0) return void report({ type: "crashed", message, codeAtFault }, () => this.leave(1));
+    report({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
     setTimeout(() => this.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
@@ -149,7 +149,7 @@ class Worker {
 
   #ready(port: number): void {
     delete process.env.BERTH_REHEARSAL;
-    tell({ type: "ready", port });
+    report({ type: "ready", port });
   }
 
   #request(req: IncomingMessage, res: InvocationResponse): void {
@@ -231,7 +231,7 @@ class Worker {
 }
 
 /** Sends a message to the supervisor. Calls `sent` once it has been sent, or after 100 ms. */
-function tell(message: FromWorker, sent?: () => void): void {
+function report(message: FromWorker, sent?: () => void): void {
   if (!sent) return void process.send?.(message);
   setTimeout(sent, 100);
   process.send?.(message, sent);
