@@ -14,12 +14,7 @@ export function includedFiles(patterns: readonly string[], base: string): string
     const ignore = pattern.includes("node_modules") ? without : [...without, "**/node_modules/**"];
     const found = globSync(pattern, { cwd: base, absolute: true, ignore });
     if (found.length === 0) {
-      throw new CliError(
-        "BUNDLE_FAILED",
-        `include: ${JSON.stringify(pattern)} matches no file below ${base}`,
-        "correct the pattern, or remove it",
-        EXIT.usage,
-      );
+      throw new CliError("BUNDLE_FAILED", `include: ${JSON.stringify(pattern)} matches no file below ${base}`, "correct the pattern, or remove it", EXIT.usage);
     }
     for (const file of found) files.add(file).add(realpathSync(file));
   }

@@ -27,9 +27,7 @@ export interface PlatformOptions extends RegistryOptions {
 export function withRegistryOptions(command: Command): Command {
   return command
     .addOption(new Option("--registry <host[:port][/prefix]>", "registry that nodes pull from").env("BERTH_REGISTRY"))
-    .addOption(
-      new Option("--registry-via <host[:port]>", "address at which this machine reaches the registry, if it differs").env("BERTH_REGISTRY_VIA"),
-    )
+    .addOption(new Option("--registry-via <host[:port]>", "address at which this machine reaches the registry, if it differs").env("BERTH_REGISTRY_VIA"))
     .addOption(new Option("--insecure-registry", "plain HTTP to a registry that is not on this machine").env("BERTH_INSECURE_REGISTRY"));
 }
 

@@ -133,9 +133,9 @@ describe("a CloudEvent of Google's", () => {
 describe("what is no event", () => {
   test.each<[string, Parameters<Served["ask"]>[1], number, string, RegExp]>([
     ["a GET", { method: "GET" }, 405, "METHOD_NOT_ALLOWED", /POST/],
-    ["a form", post("a=1", { "content-type": "application/x-www-form-urlencoded" }), 400, "EVENT_INVALID", /no JSON object/],
-    ["broken JSON", post('{"data":'), 400, "EVENT_INVALID", /no JSON: /],
-    ["a list", post([1]), 400, "EVENT_INVALID", /no JSON object/],
+    ["a form", post("a=1", { "content-type": "application/x-www-form-urlencoded" }), 400, "EVENT_INVALID", /not a JSON object/],
+    ["broken JSON", post('{"data":'), 400, "EVENT_INVALID", /not JSON: /],
+    ["a list", post([1]), 400, "EVENT_INVALID", /not a JSON object/],
     ["a source of no service", post({}, google("google.cloud.storage.object.v1.deleted", "x", "y")), 400, "EVENT_INVALID", /ce-source/],
     ["a message of text", post("1", google("google.cloud.pubsub.topic.v1.messagePublished", "//pubsub.googleapis.com/t", "")), 400, "EVENT_INVALID", /object/],
   ])("%s reaches no handler", async (_what, request, status, code, message) => {
