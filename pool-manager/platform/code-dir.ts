@@ -6,17 +6,17 @@ import { CACHE_SUFFIX, unpackLayer } from "../../runtime-images/protocol/layer.t
 import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import type { Collector } from "../functions/retention.ts";
 
-/** Smaller modules load as fast without a code cache. Bytes. */
+/** Modules below this many bytes load as fast without a code cache. */
 const CACHE_FROM = 64 * 1024;
 const COMPILE_TIMEOUT_MS = 20_000;
 
-/** What compiles a module: only the Node that loads it takes what that has kept of it. */
+/** The program that compiles modules. It must run on the Node version that loads them: no other accepts its cache. */
 export interface Compiler {
   node: string;
   program: string;
 }
 
-/** Unpacked code by digest, and what V8 has compiled of it. */
+/** Unpacked code by digest, with V8's code cache of its entry module. */
 export class CodeDir {
   readonly #dir: string;
   readonly #compiler: Compiler;
@@ -27,13 +27,13 @@ export class CodeDir {
     this.#compiler = compiler;
   }
 
-  /** Leftovers of interrupted writes go. */
+  /** Creates the directory and removes leftovers of interrupted writes. */
   open(): void {
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(this.#dir)) if (name.endsWith(".tmp")) rmSync(join(this.#dir, name), { recursive: true });
   }
 
-  /** The directory of a layer's function files; unpacked where it is not yet. */
+  /** Returns the directory of a layer's function files; unpacks the layer if needed. */
   ensure(digest: string, layer: Uint8Array): string {
     const dir = this.#unpacked(digest);
     if (!existsSync(dir)) {
@@ -43,7 +43,7 @@ export class CodeDir {
     return join(dir, FUNCTION_ROOT);
   }
 
-  /** Has V8 compile a large entry module in the background: one at a time, at low priority. */
+  /** Compiles a large entry module to a code cache in the background: one module at a time, at low priority. */
   compile(digest: string, entry: string, layer: Uint8Array): void {
     if (layer.length < CACHE_FROM) return;
     const file = join(this.ensure(digest, layer), entry);
@@ -51,12 +51,12 @@ export class CodeDir {
     this.#compiling = this.#compiling.then(() => this.#compile(file));
   }
 
-  /** What V8 has compiled of a module; null: nothing yet, or nothing at all. */
+  /** Reads a module's code cache; null: it has none, or none yet. */
   compiled(digest: string, entry: string): Promise<Uint8Array | null> {
     return readFile(join(this.#unpacked(digest), FUNCTION_ROOT, entry + CACHE_SUFFIX)).catch(() => null);
   }
 
-  /** Removes what is not in `digests` and may go. */
+  /** Removes layers that are not in `digests`, each once the collector allows it. */
   retain(digests: ReadonlySet<string>, collector: Collector): void {
     const keep = new Set([...digests].map((digest) => digest.replace(":", "-")));
     for (const name of readdirSync(this.#dir)) {
@@ -75,7 +75,7 @@ export class CodeDir {
   #compile(file: string): Promise<void> {
     const args = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning", this.#compiler.program, file];
     const options = { timeout: COMPILE_TIMEOUT_MS, killSignal: "SIGKILL", env: {} } as const;
-    // Code with a syntax error has no cache: its load will tell.
+    // Failures are ignored: code with a syntax error gets no cache, and its load reports the error.
     return new Promise((resolve) => {
       if (!existsSync(dirname(file)) || existsSync(file + CACHE_SUFFIX)) return resolve();
       execFile(this.#compiler.node, args, options, () => resolve());

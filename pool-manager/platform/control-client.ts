@@ -7,34 +7,35 @@ import { pinnedAgent } from "./pinned-agent.ts";
 import { PlatformError } from "./platform.ts";
 import { silenceDetector, type WatchedStream } from "./silence-detector.ts";
 
-/** The event stream's connection, and that of an order for which none is open yet. */
+/** How long the event stream's connection may take to open, and its answer to begin. */
 const FOLLOW_MS = 2000;
+/** How long the connection of an order may take to open if none is open yet. */
 export const ORDER_MS = 1000;
 /**
- * When no byte of an order or its answer has moved for so long, the instance is unreachable. Milliseconds. There is no
- * network to be cut before a Unix socket.
+ * An instance is unreachable if no byte of an order or its answer has moved for this long. No network lies before a
+ * Unix socket, so that bound is longer.
  */
 const POD_ANSWER_MS = 2000;
 const SOCKET_ANSWER_MS = 5000;
-/** An instance whose beats come meanwhile is busy, not gone: it may take that long. */
+/** How long an order may take if heartbeats arrive meanwhile: the instance is busy, not gone. */
 const BUSY_MS = 6000;
-/** One that has been silent for almost as long when the order begins has at least that long. */
+/** The least time that an order gets, even if the instance was already silent when it began. */
 const LEAST_MS = 250;
-/** An instance that has said that it beats is gone when so many beats have not come. */
+/** An instance that announced heartbeats is gone once this many are missing. */
 const BEATS_MISSED = 4;
-/** No runtime beats more rarely. */
+/** The longest heartbeat interval that is accepted: no runtime beats less often. */
 const RAREST_BEAT_MS = 60_000;
 
-/** Where an instance's control API is: a Unix socket, or a TLS port whose certificate is pinned. */
+/** The address of an instance's control API: a Unix socket, or a TLS port whose certificate is pinned. */
 export type ControlAddress = { socketPath: string } | { host: string; port: number; fingerprint: string; uid: string; key: KeyObject };
 
-/** The manager's side of an instance's control API. */
+/** The client of an instance's control API. */
 export class ControlClient {
   readonly #address: ControlAddress;
   readonly #agent: Agent;
   readonly #answerMs: number;
   #events: IncomingMessage | null = null;
-  /** Of the event stream; null: there is none, or the instance sends no beats. */
+  /** Watches the event stream for heartbeats; null: there is no stream, or the instance sends none. */
   #beats: WatchedStream | null = null;
   #closed = false;
 
@@ -54,8 +55,8 @@ export class ControlClient {
   }
 
   /**
-   * Follows the instance's events, from its echo now on; `onEnd` is told once when they have ended, with the reason
-   * where there is one. A pod's instance that beats, and is not heard any more, ends them too.
+   * Follows the instance's events, beginning with its present echo. `onEnd` is called once when the stream has ended,
+   * with the reason if there is one. Missing heartbeats of a pod's instance end the stream too.
    */
   follow(onLine: (line: ControlLine) => void, onEnd: (error: Error | null) => void = () => {}): void {
     let ended = false;
@@ -85,7 +86,7 @@ export class ControlClient {
     req.end();
   }
 
-  /** Opens the connection that the load order will take, and has both sides use it once: for an order to nobody. */
+  /** Opens the load order's connection in advance and exercises both sides with an order that no instance accepts. */
   async warm(): Promise<void> {
     await this.#call("POST", "/v1/load", JSON.stringify({ uid: "nobody" }));
   }
@@ -96,7 +97,7 @@ export class ControlClient {
     this.#agent.destroy();
   }
 
-  /** Runtimes of former versions send no beats: their silence says nothing. */
+  /** Watches for missing heartbeats. Older runtimes send none, and are not watched. */
   #watch(res: IncomingMessage, onSilent: (error: Error) => void): void {
     const everyMs = Number(res.headers[BEAT_HEADER] ?? 0);
     if (!(everyMs > 0 && everyMs <= RAREST_BEAT_MS)) return;
@@ -124,7 +125,7 @@ export class ControlClient {
     return new Promise((resolve, reject) => {
       const failed = (error: Error) => reject(new PlatformError("UNREACHABLE", `the instance does not answer: ${error.message}`));
       const quietMs = this.#beats?.quietMs ?? 0;
-      // One that has just kept an order waiting, or was about to: further ones are not kept waiting too.
+      // An instance that has already been silent for the bound fails further orders at once.
       if (quietMs >= this.#answerMs) return failed(new Error(`silent for ${Math.round(quietMs)} ms`));
       const head = order ? Buffer.from(`${order}\n`) : Buffer.alloc(0);
       const headers = { "content-length": head.length + (code?.length ?? 0), ...this.#signature(method, path, order) };
@@ -147,16 +148,16 @@ export class ControlClient {
     });
   }
 
-  /** Ends a request whose bytes do not move, both ways: a large order that flows may take as long as it needs. */
+  /** Ends a request if no byte moves in either direction: a large order that progresses may take as long as it needs. */
   #bound(req: ClientRequest, failed: (error: Error) => void): void {
     const beganAt = performance.now();
-    // A request that waits for a connection emits its error only once the agent has opened one, or has failed to.
+    // A destroyed request that waits for a connection emits its error only once the agent has opened one, or has failed to.
     const fail = (error: Error) => {
       failed(error);
       req.destroy(error);
     };
     const left = (quietMs: number) => Math.max(LEAST_MS, this.#answerMs - quietMs);
-    // Before it there may be another one on the connection, with bounds of its own: that takes as long as the instance lives.
+    // The request may be queued behind others, which have their own bounds: it waits as long as the instance sends heartbeats.
     const wait = () => {
       const quietMs = this.#beats?.sinceHeardMs ?? this.#answerMs;
       if (quietMs < this.#answerMs) timer = setTimeout(waited, left(quietMs));
@@ -173,7 +174,7 @@ export class ControlClient {
         if (quietMs < this.#answerMs && takenMs < BUSY_MS) socket.setTimeout(left(quietMs));
         else fail(new Error(`no answer within ${Math.round(takenMs)} ms`));
       };
-      // What came while this process was held up is read first.
+      // Bytes that arrived while this process was stalled are read first.
       const idle = () => setImmediate(() => req.destroyed || decide());
       socket.setTimeout(left(this.#beats?.quietMs ?? 0)).on("timeout", idle);
       req.once("close", () => socket.setTimeout(0).off("timeout", idle));
@@ -181,7 +182,7 @@ export class ControlClient {
   }
 }
 
-/** A line that is no JSON ends the stream: whatever follows could not be trusted. */
+/** Calls `onLine` for each line but heartbeats. A line that is not JSON ends the stream: nothing after it can be trusted. */
 function readLines(res: IncomingMessage, onLine: (line: ControlLine) => void, fail: (error: Error) => void): void {
   const lines = createInterface({ input: res });
   lines.on("line", (text) => {
@@ -189,11 +190,11 @@ function readLines(res: IncomingMessage, onLine: (line: ControlLine) => void, fa
     if (line === null) fail(notOurs(text));
     else if (!("beat" in line)) onLine(line);
   });
-  // A stream that breaks off has ended: the interface and its input both report that as an error.
+  // Both the readline interface and its input report a broken stream as an error; `close` already handles it.
   for (const stream of [lines, res]) stream.on("error", () => {});
 }
 
-/** Null: no JSON object. */
+/** Parses a JSON object; null: the text is none. */
 function parsed(text: string): object | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -204,5 +205,5 @@ function parsed(text: string): object | null {
 }
 
 function notOurs(text: string): Error {
-  return new Error(`these are no words of an instance: ${JSON.stringify(text.slice(0, 80))}`);
+  return new Error(`this is not a message of an instance: ${JSON.stringify(text.slice(0, 80))}`);
 }

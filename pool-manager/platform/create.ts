@@ -15,33 +15,33 @@ export interface PlatformSources {
   /** Root of the checkout. */
   root: string;
   stateDir: string;
-  /** Bytes of a stored blob or manifest. */
+  /** Reads a stored blob or manifest. */
   blob(digest: string): Promise<Uint8Array>;
   now(): number;
   onApiWrite(purpose: string): void;
   onApiWriteFailed(purpose: string, reason: string): void;
-  /** Address of this pool manager's API, as the others reach it. */
+  /** URL at which other pool managers reach this one's API. */
   url: string;
-  /** On a cluster another pool manager leads, and this one waits; null: nobody leads yet. */
+  /** On a cluster: reports the current leader while this pool manager stands by; null: there is none yet. */
   onLeader(holder: string | null, url: string | null): void;
-  /** Told once of what does not work at the cluster and is tried again, and null when it does. */
+  /** Reports once that a step on the cluster fails and is being retried, and null once it works. */
   onTrouble(step: string, message: string | null): void;
-  /** Another one leads now: nothing may be done any more. */
+  /** Called when another pool manager leads: this one must not act any more. */
   onLost(message: string): void;
-  /** Ends the wait for the leadership. */
+  /** Ends the wait for leadership. */
   stop: AbortSignal;
 }
 
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
-  /** Leadership term that load orders carry. */
+  /** The leadership term that load orders carry. */
   term: number;
-  /** On a cluster: where functions are kept, and their code. */
+  /** The Kubernetes client and the code registry; null: embedded. */
   cluster: Pick<Connected, "kube" | "code"> | null;
 }
 
-/** The platform that the configuration names. A cluster's adapter is loaded only where it is used: its client library is large. */
+/** Creates the platform that the configuration names. The cluster's adapter is imported only if it is used: its client library is large. */
 export async function createPlatform(config: PlatformConfig, sources: PlatformSources): Promise<CreatedPlatform> {
   const { root, stateDir, now } = sources;
   const runtimeDist = join(root, "runtime-images/node/dist");
@@ -56,9 +56,9 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     const { highestTerm } = await import("./kruise/leader-election/terms.ts");
     const { blob, url, onLeader, onLost, onTrouble, onApiWrite: onWrite, onApiWriteFailed: onWriteFailed, stop } = sources;
     const holder = `${hostname()}-${randomBytes(4).toString("hex")}`;
-    const told = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };
+    const listeners = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };
     const lead = (kube: KubeClient, isFirst: () => boolean) =>
-      LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...told, stop });
+      LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...listeners, stop });
     const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
     const { platform, kube, code } = connected;
     return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };

@@ -1,16 +1,16 @@
 import { Agent, type AgentOptions } from "node:http";
 import { connect as tlsConnect } from "node:tls";
 
-/** Another certificate than the pinned one: the runtime was restarted, or somebody else answers at its address. */
+/** The peer's certificate is not the pinned one: the runtime was restarted, or another process answers at its address. */
 export class FingerprintError extends Error {
   constructor() {
-    super("the instance shows another certificate than the one that it was pinned to");
+    super("the instance presents another certificate than the pinned one");
   }
 }
 
 /**
- * Connections on which nothing is sent before the peer has shown the certificate that is expected of it. A request's
- * `timeout` (milliseconds) bounds the opening of its connection; without one it is `connectMs`.
+ * An agent whose connections send nothing before the peer has presented the pinned certificate. A request's `timeout`
+ * (milliseconds) bounds the opening of its connection; the default is `connectMs`.
  */
 export function pinnedAgent(fingerprint: string, connectMs: number): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 2 });
@@ -28,7 +28,7 @@ export function pinnedAgent(fingerprint: string, connectMs: number): Agent {
     socket.once("secureConnect", () => {
       if (socket.getPeerX509Certificate()?.fingerprint256 !== fingerprint) return failed(new FingerprintError());
       clearTimeout(timer);
-      // The kernel tells of a peer that went while nothing was under way.
+      // Keep-alive probes detect a peer that disappeared while the connection was idle.
       socket.setKeepAlive(true, 1000).setNoDelay(true).off("error", failed);
       done(null, socket);
     });

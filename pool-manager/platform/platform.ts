@@ -1,7 +1,7 @@
 import type { Echo, LoadAnswer, LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import type { Collector } from "../functions/retention.ts";
 
-/** The function that an instance is recorded as belonging to (Kruise: its owner). */
+/** The function and revision that the platform's record of an instance names (Kruise: the pod's owner). */
 export interface Binding {
   functionUid: string;
   revision: string;
@@ -11,43 +11,43 @@ export interface Binding {
 export interface Instance {
   uid: string;
   pool: string;
-  /** Empty: it has no address now, as a pod whose sandbox has ended. */
+  /** Empty if the instance has no address now, such as a pod whose sandbox has ended. */
   host: string;
-  /** What routers present to it; null: nothing is asked for. */
+  /** The key that routers present to the instance; null: it requires none. */
   key: string | null;
-  /** Changes with each change of the platform's record of it; precondition of `bind` and `remove`. */
+  /** Changes with each change of the platform's record; precondition of `bind` and `remove`. */
   resourceVersion: string;
-  /** What the instance says of itself; null before it has spoken. */
+  /** The instance's latest report of its own state; null before the first one. */
   echo: Echo | null;
   binding: Binding | null;
-  /** Milliseconds on the platform's clock; before `seenAt` where it is older than this pool manager. */
+  /** Milliseconds on the platform's clock; before `seenAt` if the instance is older than this pool manager. */
   createdAt: number;
-  /** When this pool manager first saw it: ages that decide count from here. */
+  /** When this pool manager first saw the instance: decisions count ages from here. */
   seenAt: number;
-  /** When its runtime was first seen to run; null before. */
+  /** When the runtime was first seen running; null before. */
   runningSince: number | null;
-  /** When it became prewarmed; null before. */
+  /** When the instance became prewarmed; null before. */
   readyAt: number | null;
-  /** Its deletion has been asked for. */
+  /** True once its deletion has been requested. */
   removing: boolean;
-  /** The platform's own controllers count it, where they do; not one whose CloneSet is gone or has let go of it. */
+  /** False if a controller of the platform does not count the instance: its CloneSet is gone or has released it. */
   isCounted: boolean;
-  /** A fresh one is to take its place: it has a former version of the runtime, or its node is being drained. */
+  /** Why a new instance must replace this one: it has an older version of the runtime, or its node is being drained. */
   replace: "version" | "node" | null;
-  /** Why the platform cannot bring it the code that it was bound with; null: nothing is wrong. */
+  /** Why the platform cannot deliver the code of its binding; null: nothing is wrong. */
   trouble: string | null;
-  /** Why it cannot serve now, whatever it said before; null: nothing is known to be in the way. */
+  /** Why the instance cannot serve now, whatever its echo says; null: no reason is known. */
   obstacle: Obstacle | null;
 }
 
 /**
- * | kind          | meaning                                           | holds a place in the pool |
- * |---------------|---------------------------------------------------|---------------------------|
- * | `pending`     | no node has been found for it                     | yes                       |
- * | `blocked`     | its node cannot start it                          | yes                       |
- * | `unreachable` | there is no connection to it, or its node is away | yes                       |
- * | `ended`       | all its processes have ended, its record has not  | no                        |
- * | `stuck`       | its deletion is overdue                           | no                        |
+ * | kind          | meaning                                                   | counts against `max` |
+ * |---------------|-----------------------------------------------------------|----------------------|
+ * | `pending`     | it is not scheduled to a node                             | yes                  |
+ * | `blocked`     | its node cannot start it                                  | yes                  |
+ * | `unreachable` | there is no connection to it, or its node is unreachable  | yes                  |
+ * | `ended`       | all its processes have ended, but its record still exists | no                   |
+ * | `stuck`       | its deletion is overdue                                   | no                   |
  */
 export type ObstacleKind = "pending" | "blocked" | "unreachable" | "ended" | "stuck";
 
@@ -55,25 +55,25 @@ export interface Obstacle {
   kind: ObstacleKind;
   /** Milliseconds on the platform's clock. */
   since: number;
-  /** In the platform's words. */
+  /** The platform's own wording. */
   message: string;
 }
 
 export interface Observation {
-  /** False until the platform has been listed completely: nothing may be concluded from absence then. */
+  /** False until the first complete listing: until then an absent instance is not known to be gone. */
   synced: boolean;
   instances: ReadonlyMap<string, Instance>;
-  /** Instances by pool as the platform's own controllers count them, where it has any. */
+  /** Instances by pool as the platform's controllers count them, if it has controllers. */
   counted?(): ReadonlyMap<string, number>;
-  /** Why the platform's controllers cannot create what they were asked for, by pool. */
+  /** Why the platform's controllers cannot create the requested instances, by pool. */
   refusals?(): ReadonlyMap<string, string>;
 }
 
-/** A pool as the platform needs to know it. */
+/** The part of a pool that the platform needs. */
 export interface PoolTarget {
   name: string;
   runtime: string;
-  /** All instances that the pool may have, bound ones too: the platform itself never exceeds it. */
+  /** The most instances that the pool may have, bound ones included: the platform never exceeds it. */
   max: number;
 }
 
@@ -82,7 +82,7 @@ export interface Target {
   resourceVersion: string;
 }
 
-/** `REFUSED`: permissions, a quota, a policy or a webhook are in the way; the message has their words. */
+/** `REFUSED`: permissions, a quota, a policy or a webhook rejects the request; the message quotes the rejection. */
 export type PlatformErrorCode = "CONFLICT" | "NOT_FOUND" | "REFUSED" | "UNREACHABLE" | "UNSUPPORTED";
 
 export class PlatformError extends Error {
@@ -95,28 +95,28 @@ export class PlatformError extends Error {
 }
 
 /**
- * What a pool is to get. It goes by the instances that the decision has seen, and not by how many there are: until it is
- * carried out some are bound, and others removed, which must not be made up for twice.
+ * The instances to create for a pool, relative to those that the decision saw rather than to a count: before it is
+ * carried out some of them are bound and others removed, and those must not be replaced twice.
  */
 export interface PoolScale {
-  /** Uids of all instances of the pool that were seen. */
+  /** Uids of all instances of the pool that the decision saw. */
   seen: ReadonlySet<string>;
-  /** Instances that there shall be beside those. */
+  /** How many instances must exist beside those. */
   more: number;
 }
 
-/** The instances that a pool is short of, where `instances` are those that there are now. */
+/** How many instances the pool still lacks, given all present `instances`; zero or less: none. */
 export function shortage(pool: PoolTarget, { seen, more }: PoolScale, instances: Iterable<Instance>): number {
   const own = [...instances].filter((instance) => instance.pool === pool.name && holdsPlace(instance));
   return Math.min(more - own.filter(({ uid }) => !seen.has(uid)).length, pool.max - own.length);
 }
 
-/** Counts against its pool's `max`: something of it may still run. */
+/** Whether an instance counts against its pool's `max`: some of its processes may still run. */
 export function holdsPlace({ obstacle }: Pick<Instance, "obstacle">): boolean {
   return obstacle?.kind !== "ended" && obstacle?.kind !== "stuck";
 }
 
-/** It is older than this pool manager: how long it took to start is not known. */
+/** Whether an instance is older than this pool manager: its start time is not known then. */
 export function isAdopted({ createdAt, seenAt }: Pick<Instance, "createdAt" | "seenAt">): boolean {
   return createdAt < seenAt;
 }
@@ -125,15 +125,15 @@ export function noInstance(uid: string): PlatformError {
   return new PlatformError("NOT_FOUND", `there is no instance ${uid}`);
 }
 
-/** Throws `CONFLICT` where the record is not the one that was decided on. */
+/** Throws `CONFLICT` if the record has changed since the decision. */
 export function checkVersion(current: string, { uid, resourceVersion }: Target): void {
   if (current !== resourceVersion) throw new PlatformError("CONFLICT", `instance ${uid} has changed since version ${resourceVersion}`);
 }
 
-/** Output of a function, as the instance wrote it: without the line's end. */
+/** Receives a line of a function's output, without its line break. */
 export type LogListener = (instanceUid: string, line: string) => void;
 
-/** A revision's code, as it was deployed. */
+/** A revision's code as deployed. */
 export interface PreparedCode {
   functionUid: string;
   pool: string;
@@ -142,64 +142,62 @@ export interface PreparedCode {
   image: string;
   /** Digest of the function layer. */
   digest: string;
-  /** Module that will be loaded, below the function's root. */
+  /** The module to load, relative to the function's root. */
   entry: string;
-  /** The function layer. */
   layer: Uint8Array;
 }
 
-/** What the revisions that exist still need: uids of functions, digests of images and layers. */
+/** What existing revisions still need: uids of functions, digests of images and layers. */
 export interface NeededCode {
   functions: ReadonlySet<string>;
   images: ReadonlySet<string>;
   layers: ReadonlySet<string>;
-  /** Layers that somebody declares and that no revision has yet. */
+  /** Layers that a declaration names and no revision has yet. */
   declared: ReadonlySet<string>;
 }
 
-/** How code gets to an instance: lying in a volume already, with the order, or by the swapped image. */
+/** How code reaches an instance: from a volume, inline with the load order, or as the swapped image. */
 export type LoadPath = "volume" | "inline" | "image";
 
-/** A load order before the platform has said how the code gets to the instance, and what key opens it. */
+/** A load order before the platform has added how the code reaches the instance, and the instance's key. */
 export type OpenOrder = Omit<LoadOrder, "source" | "key">;
 
 /**
- * Where instances live: processes on this machine, pods of CloneSets, or the fake of the simulation.
- * Instances of a pool that are bound to no function are its unbound ones; the platform creates what is
- * missing and deletes only what is named.
+ * The port to what runs instances: processes on this machine, pods of CloneSets, or the simulation's fake.
+ * A platform creates missing instances of a pool, and deletes only those that it is told to by name.
  */
 export interface Platform {
   readonly kind: string;
   readonly loadPath: LoadPath;
-  /** Begins to observe; resolves when the first listing is complete. */
+  /** Starts observation; resolves when the first listing is complete. */
   start(): Promise<void>;
   observe(): Observation;
-  /** Calls `listener` after each change with the instance's uid; observe() already shows it. */
+  /** Calls `listener` with the instance's uid after each change; `observe` already shows the change. Returns the unsubscription. */
   watch(listener: (uid: string) => void): () => void;
   onLog(listener: LogListener): void;
   /**
-   * Has a pool get so many instances beside those that were seen, as far as `max` allows. Idempotent: asked again with
-   * the same, it creates those that have not come. Rejects with `REFUSED` or `UNREACHABLE` where they do not come.
+   * Creates the instances that a pool lacks, up to `max`. Idempotent: a repeated call creates only those that are still
+   * missing. Rejects with `REFUSED` or `UNREACHABLE` if they cannot be created.
    */
   scalePool(pool: PoolTarget, scale: PoolScale): Promise<void>;
   /**
-   * These revisions of a function can be invoked from now on; the first is the one that takes over, or else the active
-   * one. Their code may be brought near the instances in advance. Instances are bound to no other revision of it.
+   * Announces the revisions of a function that can be invoked from now on; the first is the one that takes over, or else
+   * the active one. The platform may prefetch their code. Instances are bound to no other revision of this function.
    */
   prepareCode(codes: readonly [PreparedCode, ...PreparedCode[]]): void;
-  /** Code, and the platform's records of functions, that no revision needs any more: each goes when the collector allows it. */
+  /** Removes code and the platform's records of functions that no revision needs, each once the collector allows it. */
   retainCode(needed: NeededCode, collector: Collector): void;
   /**
-   * Hands a load order and its code to the instance itself, past the platform's control plane.
-   * Rejects with `NOT_FOUND` or `UNREACHABLE`; a refusal is an answer.
+   * Sends a load order and its code directly to the instance, bypassing the platform's control plane.
+   * Rejects with `NOT_FOUND` or `UNREACHABLE`; a refusal by the instance is an answer.
    */
   load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer>;
-  /** Records whose instance it is. Rejects with `CONFLICT` when the resourceVersion has moved on, or `NOT_FOUND`. */
+  /** Records the instance's function and revision. Rejects with `CONFLICT` if the resourceVersion has changed, or `NOT_FOUND`. */
   bind(target: Target, binding: Binding): Promise<void>;
-  /** Asks the instance to refuse further invocations and to end when its own are done, at the latest after `deadlineMs`. */
+  /** Tells the instance to refuse new invocations and to end once the running ones are done, at the latest after `deadlineMs`. */
   drain(uid: string, deadlineMs: number): Promise<void>;
-  /** Deletes exactly this instance. Rejects with `CONFLICT` or `NOT_FOUND`; resolves when deletion has begun. */
+  /** Deletes exactly this instance. Resolves when deletion has begun; rejects with `CONFLICT` or `NOT_FOUND`. */
   remove(target: Target): Promise<void>;
-  /** Ends observation and, embedded, every instance. */
+  /** Ends observation; the local platform also ends every instance. */
   close(): Promise<void>;
 }

@@ -1,18 +1,15 @@
-/** How often the streams are looked at. */
+/** How often the streams are checked. */
 const CHECK_INTERVAL_MS = 500;
 
-/** A stream on which something should come again and again. */
+/** A stream on which data is expected regularly. */
 export interface WatchedStream {
-  /** Something has come. */
+  /** Records that data has arrived. */
   heard(): void;
-  /**
-   * How long nothing had come when the streams were last looked at: not more because of a moment in which this process
-   * was held up. Milliseconds.
-   */
+  /** The stream's silence as of the last check: a stall of this process does not add to it. */
   readonly quietMs: number;
-  /** How long nothing has come, by now: true where whatever came has been read, as in a setImmediate. Milliseconds. */
+  /** The stream's silence until now: accurate only if all received data has been read, as in a setImmediate. */
   readonly sinceHeardMs: number;
-  /** It is looked at no more. */
+  /** Stops watching the stream. */
   end(): void;
 }
 
@@ -22,13 +19,13 @@ interface Entry {
   onSilent: () => void;
 }
 
-/** Streams whose silence means that their peer is gone or cut off: no end of a connection tells of that. */
+/** Detects silent streams: a peer that is gone or partitioned does not always close its connection. */
 export class SilenceDetector {
   readonly #now: () => number;
   readonly #entries = new Set<Entry>();
   #checkedAt: number;
 
-  /** `now` in milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
     this.#checkedAt = now();
@@ -38,7 +35,7 @@ export class SilenceDetector {
     return this.#entries.size;
   }
 
-  /** `onSilent` is called once when nothing has come for `limitMs`; after that the stream is not looked at again. */
+  /** Calls `onSilent` once when nothing has arrived for `limitMs`, and then stops watching the stream. */
   watch(limitMs: number, onSilent: () => void): WatchedStream {
     const entry: Entry = { heardAt: this.#now(), limitMs, onSilent };
     this.#entries.add(entry);
@@ -70,11 +67,11 @@ export class SilenceDetector {
 
 let shared: SilenceDetector | null = null;
 
-/** Those of this process: one timer for all streams. */
+/** The process-wide detector: one timer for all streams. */
 export function silenceDetector(): SilenceDetector {
   if (shared) return shared;
   const all = new SilenceDetector(() => performance.now());
-  // What came while this process was held up is read first, between the timers and this: it is no silence of the peers.
+  // setImmediate runs after the poll phase, which reads what arrived during a stall of this process: that was no silence of the peers.
   setInterval(() => setImmediate(() => all.check()), CHECK_INTERVAL_MS).unref();
   shared = all;
   return all;

@@ -9,7 +9,7 @@ export interface CheckResult {
   name: string;
   ok: boolean;
   detail: string;
-  /** What to do about it; empty where nothing is wrong. */
+  /** How to fix it; empty if nothing is wrong. */
   fix: string;
 }
 
@@ -33,7 +33,7 @@ const RIGHTS = [
   { group: "policy", resource: "poddisruptionbudgets", verbs: ["create", "patch"] },
 ] as const;
 
-/** Everything that a cluster must have before Berth can run on it; each check says how to mend what it finds. */
+/** Checks everything that Berth requires of a cluster; each failed check says how to fix it. */
 export async function checkCluster(kube: KubeClient, registry: RegistryClient, anyKruise: boolean): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   const check = async (name: string, work: () => Promise<Outcome>) => {
@@ -58,7 +58,7 @@ async function apiServer(kube: KubeClient): Promise<Outcome> {
   return { ok: true, detail: `${kube.server.host}, ${warning ?? `Kubernetes ${version}`}` };
 }
 
-/** Without CloneSets there is nothing that Berth could do. */
+/** Checks that the API server serves CloneSets, without which Berth cannot run. */
 export async function kruiseServed(kube: Pick<KubeClient, "get">): Promise<Outcome> {
   const fix = "install OpenKruise: https://openkruise.io/docs/installation";
   const list = await kube.get<{ resources: { name: string }[] }>(CLONESETS).catch((error: KubeError) => {
@@ -70,13 +70,13 @@ export async function kruiseServed(kube: Pick<KubeClient, "get">): Promise<Outco
 }
 
 export interface VersionOutcome extends Outcome {
-  /** What is to be told though it is accepted. */
+  /** A warning about an accepted version. */
   warning?: string;
-  /** Why it could not be read. */
+  /** Why the version could not be read. */
   error?: KubeError | null;
 }
 
-/** Only a version that is known to be another one is refused. */
+/** Checks the version of Kruise: refuses only one that is known and not supported; an unknown one passes with a warning. */
 export async function kruiseVersion(kube: Pick<KubeClient, "get">, any: boolean): Promise<VersionOutcome> {
   const { version, error } = await readKruiseVersion(kube);
   const tested = `Berth was tested with ${TESTED_KRUISE.join(" and ")}`;

@@ -5,14 +5,14 @@ import { KubeError } from "../../kubernetes/error.ts";
 import { PersistentWrite } from "../../kubernetes/persistent-write.ts";
 
 const SECRET = "berth-keys";
-/** The leader looks whether they are still there. */
+/** How often the leader checks that the Secret still holds the keys. */
 const KEEP_EVERY_MS = 5000;
 
-/** What all pool managers of a namespace share. */
+/** The keys that all pool managers of a namespace share. */
 export class ClusterKeys {
   /** Signs load orders. */
   readonly signing: KeyObject;
-  /** Its public half, as instances know it. */
+  /** The public half of `signing`; instances verify load orders with it. */
   readonly leaderKey: string;
   readonly #secret: Buffer;
 
@@ -22,12 +22,12 @@ export class ClusterKeys {
     this.#secret = secret;
   }
 
-  /** What routers present to an instance: its own for each boot, and derived, so that a new leader need not ask for it. */
+  /** The key that routers present to an instance: distinct for each boot, and derived, so that a new leader can compute it. */
   instanceKey(uid: string, bootId: string): string {
     return createHmac("sha256", this.#secret).update(`${uid}\n${bootId}`).digest("base64url");
   }
 
-  /** As the Secret has them. */
+  /** The `stringData` of the Secret. */
   get stringData(): Record<string, string> {
     return { signing: this.signing.export({ type: "pkcs8", format: "pem" }).toString(), instances: this.#secret.toString("base64") };
   }
@@ -41,14 +41,13 @@ interface Secret {
   data?: Record<string, string>;
 }
 
-/** The keys of a namespace. */
 export interface LoadedKeys {
   keys: ClusterKeys;
-  /** When this pool manager began to make them, by the clock of `performance.now`; null: another one has, and may have led since. */
+  /** When this pool manager began to create the keys (`performance.now`); null: another one did, and may have led since. */
   madeAt: number | null;
 }
 
-/** Reads the keys of the namespace; the first pool manager makes them. */
+/** Reads the keys of the namespace, or creates them if there are none. */
 export async function loadKeys(kube: Pick<KubeClient, "namespace" | "get" | "create">): Promise<LoadedKeys> {
   const read = () => readKeys(kube);
   try {
@@ -66,15 +65,15 @@ export async function loadKeys(kube: Pick<KubeClient, "namespace" | "get" | "cre
   return { keys: await read(), madeAt };
 }
 
-/** The keys as the Secret has them now: another pool manager may have put others back since. As they are known, where it is gone or not to be read. */
+/** Rereads the keys: another pool manager may have restored others since. Returns `known` if the Secret is gone or unreadable. */
 export async function presentKeys(kube: Pick<KubeClient, "namespace" | "get">, known: ClusterKeys): Promise<ClusterKeys> {
-  // Whether it can be read or not, its leader writes it again.
+  // `keepKeys` restores the Secret afterwards.
   return readKeys(kube).catch(() => known);
 }
 
 /**
- * Keeps the Secret for as long as this pool manager leads: instances know these keys and no others, and whoever leads
- * next has to have them. A Secret that is gone or broken is written again; other keys in it are told. Returns what ends it.
+ * Keeps the Secret intact while this pool manager leads: instances accept only these keys, and the next leader needs them.
+ * A missing or broken Secret is restored; other keys in it are reported. Returns the function that ends this.
  */
 export function keepKeys(
   kube: Pick<KubeClient, "namespace" | "get" | "create" | "patch">,
@@ -95,7 +94,7 @@ async function putBack(kube: Pick<KubeClient, "namespace" | "get" | "create" | "
     await kube.patch(pathOf(kube, SECRET), "merge", { stringData: keys.stringData });
     return;
   }
-  const message = `the Secret ${SECRET} of namespace ${kube.namespace} holds other keys than the instances know: after a restart all of them would be replaced; restore it`;
+  const message = `the Secret ${SECRET} of namespace ${kube.namespace} does not hold the keys of the running instances: a restart would replace all of them; restore it`;
   throw new KubeError(422, "OtherKeys", message);
 }
 
@@ -115,10 +114,10 @@ function keysOf({ data = {} }: Secret, namespace: string): ClusterKeys {
   const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
   const secret = Buffer.from(text("instances"), "base64");
   try {
-    if (secret.length === 0) throw new Error("it has no instances");
+    if (secret.length === 0) throw new Error("its key `instances` is missing or empty");
     return new ClusterKeys(importPrivateKey(text("signing")), secret);
   } catch (error) {
-    const message = `the Secret ${SECRET} of namespace ${namespace} holds no keys of ours: ${(error as Error).message}; restore it, or delete it and every instance`;
+    const message = `the Secret ${SECRET} of namespace ${namespace} holds no keys of Berth: ${(error as Error).message}; restore it, or delete it and every instance`;
     throw new KubeError(422, "BadKeys", message);
   }
 }

@@ -17,47 +17,47 @@ import type { Lead } from "./leader-election/leader-election.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
-  /** Path; null: KUBECONFIG, ~/.kube/config, or the pod's service account. */
+  /** Path of the kubeconfig; null: KUBECONFIG, ~/.kube/config, or the pod's service account. */
   kubeconfig: string | null;
   namespace: string;
-  /** `host[:port][/prefix]` that nodes pull from and we push to. */
+  /** `host[:port][/prefix]` of the registry that nodes pull from and Berth pushes to. */
   registry: string;
-  /** `host[:port]` that we reach the registry at, where that is another name; null: the same. */
+  /** `host[:port]` under which this process reaches the registry; null: the same as for nodes. */
   registryVia: string | null;
-  /** Images of instances that have been pushed already; null: they are built and pushed at each start. */
+  /** References of instance images that are already pushed; null: they are built and pushed at each start. */
   images: { runtime: string; idle: string } | null;
-  /** Plain HTTP to a registry that is not on loopback. */
+  /** Allows plain HTTP to a registry that is not on loopback. */
   insecureRegistry: boolean;
-  /** Name of the Secret with which nodes pull; null: none. */
+  /** Name of the image pull Secret; null: none. */
   pullSecret: string | null;
   anyKruise: boolean;
   loadPath: PodLoadPath;
-  /** Most memory of an instance, as Kubernetes writes it. */
+  /** Memory limit of an instance, as a Kubernetes quantity. */
   memory: string;
-  /** Most that it may take of its node's disk. */
+  /** Limit of an instance's use of its node's disk, as a Kubernetes quantity. */
   disk: string;
-  /** Where the runtime image's largest layer is kept between starts. */
+  /** Directory that keeps the runtime image's largest layer between starts. */
   cacheDir: string;
 }
 
-/** What the adapter takes from its checkout. */
+/** What the adapter needs from its process and its checkout. */
 export interface KruiseSources {
-  /** Directory of the runtime's built programs. */
+  /** Directory with the built programs of the runtime. */
   runtimeDist: string;
-  /** Where compiled code is kept. */
+  /** Directory of compiled code. */
   codeDir: string;
   entryProgram: string;
   blob(digest: string): Promise<Uint8Array>;
   now(): number;
-  /** Told of each write to the API server. */
+  /** Called for each write to the API server. */
   onWrite(purpose: WritePurpose): void;
-  /** Told of each of them that has failed, with the server's reason. */
+  /** Called for each failed write, with the server's reason. */
   onWriteFailed(purpose: WritePurpose, reason: string): void;
-  /** Told once of what does not work at the cluster and is tried again, and null when it does. */
+  /** Reports once that a step on the cluster fails and is being retried, and null once it works. */
   onTrouble(step: string, message: string | null): void;
-  /** Ends the start with its reason. */
+  /** Aborts the start with its reason. */
   stop: AbortSignal;
-  /** Resolves when this pool manager leads the namespace. `isFirst` tells whether nobody else can have led it yet. */
+  /** Resolves when this pool manager leads the namespace. `isFirst`: whether no other pool manager can have led it yet. */
   lead(kube: KubeClient, isFirst: () => boolean): Promise<Lead>;
 }
 
@@ -68,15 +68,15 @@ export interface Connected {
   code: CodeRegistry;
 }
 
-/** Keys that were made this short a time ago nobody else can have led with: it would have waited longer for the Lease that is missing. */
+/** No other pool manager can have led with keys younger than this: it would have had to wait longer for the missing Lease. */
 const FIRST_MS = 3000;
-/** How often the version of Kruise is asked for before it is taken to be unknown. */
+/** How many times the version of Kruise is read before it counts as unknown. */
 const VERSION_ATTEMPTS = 4;
 const VERSION_PAUSE_MS = 500;
 
 /**
- * Connects to a cluster, makes the namespace ready, pushes the images of prewarmed pods, and waits until it leads. What
- * the cluster only cannot do for a moment is tried again. Throws `KubeError` or `RegistryError`; then it does not lead.
+ * Connects to a cluster, prepares the namespace, pushes the images of prewarmed pods, and waits for leadership. Transient
+ * failures of the cluster are retried. Throws `KubeError` or `RegistryError`; this pool manager does not lead then.
  */
 export async function connectKruise(config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   const kube = await KubeClient.connect(config.kubeconfig, config.namespace);
@@ -88,7 +88,7 @@ export async function connectKruise(config: KruiseConfig, sources: KruiseSources
   }
 }
 
-/** As `connectKruise`, to the API server that `kube` leads to. */
+/** Does the same as `connectKruise` with an existing Kubernetes client. */
 export async function connectOver(kube: KubeClient, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
   kube.onWrite = sources.onWrite;
   const failures = new WriteFailures({ count: sources.onWriteFailed, tell: sources.onTrouble });
@@ -100,7 +100,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
   const namespaceUid = await withRetries(() => ensureNamespace(kube), patience("namespace"));
   const registry = registryOf(config);
   const images = config.images ?? (await withRetries(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
-  // Two clusters, or two namespaces of one, may share a registry: each collects only its own images.
+  // Clusters and namespaces may share a registry: each has its own repository and collects only that.
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
   const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
   const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret, onTrouble });
@@ -131,7 +131,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
   }
 }
 
-/** A leadership that ends whatever it is given, when it ends itself. */
+/** Extends a leadership by work that ends when the leadership is released. */
 function ending(lead: Lead): Lead & { also(end: () => void): void } {
   const ends: (() => void)[] = [];
   const { term, certain, challenge } = lead;
@@ -142,7 +142,7 @@ function ending(lead: Lead): Lead & { also(end: () => void): void } {
   return { term, certain, challenge, release, also: (end) => ends.push(end) };
 }
 
-/** For `berth doctor`: looks, and changes nothing. */
+/** Checks the cluster for `berth doctor`, without changing anything. */
 export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> {
   const kube = await KubeClient.connect(config.kubeconfig, config.namespace);
   try {
@@ -152,7 +152,7 @@ export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> 
   }
 }
 
-/** The images that every instance is made of; returns their references. */
+/** Builds and pushes the images of instances; returns their references. */
 export async function pushInstanceImages(
   registry: RegistryClient,
   cacheDir: string,
@@ -165,12 +165,12 @@ export async function pushInstanceImages(
   return { runtime, idle };
 }
 
-/** The configuration's registry, with this user's credentials for it. */
+/** The client of the configured registry, with this user's credentials. */
 export function registryOf({ registry, insecureRegistry, registryVia }: Pick<KruiseConfig, "registry" | "insecureRegistry" | "registryVia">): RegistryClient {
   return new RegistryClient({ registry, credentials: () => credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
 }
 
-/** Refuses a cluster that Berth cannot work on; what is only not known, or was not tested, is told. */
+/** Rejects on a cluster without CloneSets or with an unsupported Kruise; reports a version that is unknown or untested. */
 async function checkKruiseItself(kube: KubeClient, any: boolean, { onTrouble, stop }: KruiseSources): Promise<void> {
   const served = await kruiseServed(kube);
   if (!served.ok) throw new KubeError(404, "KruiseMissing", `${served.detail}: ${served.fix}`);
@@ -185,7 +185,7 @@ async function checkKruiseItself(kube: KubeClient, any: boolean, { onTrouble, st
   if (warning) onTrouble("kruise version", warning);
 }
 
-/** Returns its uid. */
+/** Creates the namespace if needed; returns its uid. */
 async function ensureNamespace(kube: Pick<KubeClient, "namespace" | "get" | "create">): Promise<string> {
   const path = "/api/v1/namespaces";
   const read = () => kube.get<{ metadata: { uid: string } }>(`${path}/${kube.namespace}`);

@@ -1,20 +1,20 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 
-/** OpenKruise versions that the test suite has run with, the oldest first. */
+/** The OpenKruise versions that the test suite runs on, oldest first. */
 export const TESTED_KRUISE = ["1.8.3", "1.9.1"] as const;
-/** A later minor version may have changed what Berth uses: it is refused unless somebody wants it. */
+/** The newest minor version that is accepted without `--any-kruise-version`: a later one may change what Berth uses. */
 const NEWEST_MINOR = [1, 9] as const;
 
-/** Where it is looked up: the image of Kruise's own Deployment, or the version label of its namespace. */
+/** The version is read from the image of Kruise's own Deployment, or else from the version label of its namespace. */
 const DEPLOYMENT = "/apis/apps/v1/namespaces/kruise-system/deployments/kruise-controller-manager";
 const NAMESPACE = "/api/v1/namespaces/kruise-system";
 const VERSION_LABEL = "app.kubernetes.io/version";
 
-/** As it was found; null: nowhere. */
 export interface FoundVersion {
+  /** Null: neither place has it. */
   version: string | null;
-  /** Why it is not known; null: nothing has failed. */
+  /** Why the version is unknown; null: no read failed. */
   error: KubeError | null;
 }
 
@@ -22,7 +22,7 @@ interface Deployment {
   spec?: { template?: { spec?: { containers?: { name: string; image?: string }[] } } };
 }
 
-/** Never rejects: not to know the version keeps nothing from working. */
+/** Reads the version of Kruise. Never rejects: an unknown version prevents nothing. */
 export async function readKruiseVersion(kube: Pick<KubeClient, "get">): Promise<FoundVersion> {
   const errors: KubeError[] = [];
   const get = <T>(path: string) =>
@@ -32,7 +32,7 @@ export async function readKruiseVersion(kube: Pick<KubeClient, "get">): Promise<
     });
   const deployment = await get<Deployment>(DEPLOYMENT);
   const containers = deployment?.spec?.template?.spec?.containers ?? [];
-  // Something may have put a container of its own beside it.
+  // A webhook may have added sidecar containers.
   const image = (containers.find(({ name }) => name === "manager") ?? containers.find((each) => each.image?.includes("kruise")) ?? containers[0])?.image;
   const found = versionOf(tagOf(image ?? ""));
   if (found) return { version: found, error: null };
@@ -41,7 +41,7 @@ export async function readKruiseVersion(kube: Pick<KubeClient, "get">): Promise<
   return { version, error: version ? null : (errors[0] ?? null) };
 }
 
-/** `tested`: by us; `untested`: another patch release of these minor versions; `refused`: an older or a newer version. */
+/** `untested`: neither older than the oldest tested version nor of a newer minor version; `refused`: one of these. */
 export type VersionVerdict = "tested" | "untested" | "refused";
 
 export function judgeKruiseVersion(version: string): VersionVerdict {

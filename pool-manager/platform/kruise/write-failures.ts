@@ -1,32 +1,32 @@
 import type { WritePurpose } from "../../kubernetes/client.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 
-/** Writes in the background, by what they do: they are tried again, and nobody who waits for them tells that they fail. */
+/** Purposes of background writes, with a description: they are retried, and no caller reports their failures. */
 const BACKGROUND: Partial<Record<WritePurpose, string>> = {
   heal: "correction of CloneSets",
   image: "download of code images ahead of their use",
 };
-/** Failing objects of one purpose that are remembered. */
+/** How many failing objects of one purpose are remembered. */
 const MAX_PATHS = 1000;
 
 export interface WriteFailuresOptions {
-  /** Counts a write that has failed, by the server's reason for it. */
+  /** Counts a failed write by the server's reason. */
   count(purpose: WritePurpose, reason: string): void;
-  /** Told once of what does not work and is tried again, and null when it does. */
+  /** Reports once that a step fails and is being retried, and null once it works. */
   tell(step: string, message: string | null): void;
 }
 
-/** Counts the writes that fail, and tells of those in the background: once when one begins to fail or its reason changes, and once when all work again. */
+/** Counts failed writes and reports those in the background: once for each new reason, and once when all succeed. */
 export class WriteFailures {
   readonly #options: WriteFailuresOptions;
-  /** Reason by path, of the objects whose last write has failed. */
+  /** Reasons by path of the objects whose last write failed. */
   readonly #failing = new Map<WritePurpose, Map<string, string>>();
 
   constructor(options: WriteFailuresOptions) {
     this.#options = options;
   }
 
-  /** A write has ended; null: it was done. */
+  /** Records the outcome of a write; null: it succeeded. */
   ended(purpose: WritePurpose, path: string, error: KubeError | null): void {
     if (error) this.#options.count(purpose, reasonOf(error));
     const step = BACKGROUND[purpose];
@@ -49,7 +49,7 @@ function reasonOf({ reason, status }: KubeError): string {
   return reason || (status ? String(status) : "Unreachable");
 }
 
-/** The object has changed, is there already, or is gone: the next look settles it. A download is a creation: nothing can be gone but its kind. */
+/** The object has changed, exists already, or is gone: the next reconciliation resolves it. A download creates an object, so 404 means that its kind is missing. */
 function isRace(purpose: WritePurpose, { status }: KubeError): boolean {
   return status === 409 || (status === 404 && purpose !== "image");
 }

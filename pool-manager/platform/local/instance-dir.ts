@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 
-/** A Unix socket's path holds 107 bytes on Linux, 103 on macOS; uid and file name need 22 of them. */
+/** In bytes. A Unix socket's path may have 107 bytes on Linux, 103 on macOS; uid and file name take 22 of them. */
 const MAX_DIR = 80;
 
-/** Where instances live: in the state directory, or where its path is too long for sockets, in the temporary one. */
+/** The directory of instances: in the state directory, or in the temporary directory if that path is too long for sockets. */
 export function instanceDir(stateDir: string): string {
   const own = resolve(stateDir, "instances");
   if (Buffer.byteLength(own) <= MAX_DIR) return own;

@@ -1,9 +1,9 @@
 import { killLeftBehind } from "../../../runtime-images/protocol/left-behind.ts";
 
-/** Instances that end within this time share one look, which reads the environment of every process. */
+/** Instances that end within this time share one scan, which reads the environment of every process. */
 const TOGETHER_MS = 200;
 
-/** Kills what instances have left behind, soon after their own end. */
+/** Kills processes that ended instances have left behind. */
 export class LeftBehind {
   readonly #uids = new Set<string>();
   #timer: NodeJS.Timeout | null = null;

@@ -27,11 +27,11 @@ import { LeftBehind } from "./leftover-processes.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 export interface LocalOptions {
-  /** Directory that instances live below; must be short, it holds Unix sockets. */
+  /** Parent of the instances' directories; its path must be short because they contain Unix sockets. */
   dir: string;
-  /** Where unpacked code is kept. */
+  /** Directory of unpacked code. */
   codeDir: string;
-  /** Program that compiles a module's code cache. */
+  /** The program that compiles a module's code cache. */
   compiler: string;
   /** The supervisor program of each runtime. */
   runtimes: Readonly<Record<string, string>>;
@@ -45,7 +45,7 @@ interface Member {
   dir: string;
 }
 
-/** An instance is a supervised process group with a directory, a control socket and loopback ports of its own. */
+/** Runs each instance as a supervised process group with its own directory, control socket and loopback ports. */
 export class LocalPlatform implements Platform {
   readonly kind = "local";
   readonly loadPath = "volume";
@@ -65,7 +65,7 @@ export class LocalPlatform implements Platform {
     this.#code = new CodeDir(options.codeDir, { node: process.execPath, program: options.compiler });
   }
 
-  /** Instances die with their manager: what an earlier one left is only directories. */
+  /** Removes directories that an earlier pool manager left; its instances ended with it. */
   async start(): Promise<void> {
     await rm(this.#options.dir, { recursive: true, force: true });
     await mkdir(this.#options.dir, { recursive: true, mode: 0o700 });
@@ -182,13 +182,13 @@ export class LocalPlatform implements Platform {
   #echoed(uid: string, echo: Echo): void {
     const record = this.#instances.get(uid);
     if (!record) return;
-    // Answers and events travel on two connections: an older one must not undo a newer one.
+    // Answers and events travel on different connections: an older echo must not replace a newer one.
     if (echo.uid !== uid || (record.echo && echo.version <= record.echo.version)) return;
     const readyAt = record.readyAt ?? (echo.state === "prewarmed" ? this.#options.now() : null);
     this.#update({ ...record, echo, readyAt });
   }
 
-  /** The supervisor has ended: the rest of its group goes with it. */
+  /** Cleans up after a supervisor that has ended: kills the rest of its group and removes its record and directory. */
   async #ended(uid: string): Promise<void> {
     const member = this.#members.get(uid);
     if (!member) return;

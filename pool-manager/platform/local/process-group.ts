@@ -2,17 +2,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { eachLine } from "../../../runtime-images/protocol/lines.ts";
 
 /**
- * Variables of the manager that instances start with: nothing of its other environment reaches a function.
- * NODE_EXTRA_CA_CERTS is left out on purpose: reading it takes 70 ms of each Node process's start.
+ * The environment variables that instances inherit from the pool manager: no other reaches a function.
+ * NODE_EXTRA_CA_CERTS is left out on purpose: reading it adds 70 ms to the start of each Node process.
  */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
 
-/** A supervisor and all that it starts, as one process group in a session of its own. */
+/** A supervisor and its descendants as one process group in its own session. */
 export class ProcessGroup {
   readonly #child: ChildProcess;
   readonly exited: Promise<void>;
 
-  /** The child's standard input is a pipe whose end tells it that the manager is gone, however it died. */
+  /** The child's standard input is a pipe that the kernel closes when the pool manager ends, however it ends. */
   constructor(program: string, env: Record<string, string>, onLine: (line: string) => void) {
     const inherited: Record<string, string> = {};
     for (const name of INHERITED) if (process.env[name] !== undefined) inherited[name] = process.env[name];
@@ -31,14 +31,14 @@ export class ProcessGroup {
     });
   }
 
-  /** Kills every process of the group: the kernel signals all of them at once, those that are being forked too. */
+  /** Kills every process of the group: the kernel signals all of them at once, including those being forked. */
   kill(): void {
     const { pid } = this.#child;
     if (pid === undefined) return;
     try {
       process.kill(-pid, "SIGKILL");
     } catch {
-      // None is left.
+      // The group is already empty.
     }
   }
 }

@@ -337,7 +337,7 @@ describe("the keys of a namespace", () => {
 
   test("that are none are said to be none", async () => {
     for (const data of [undefined, {}, { signing: "eA==" }, { signing: "eA==", instances: "eA==" }] as (Record<string, string> | undefined)[]) {
-      await expect(loadKeys(secrets(data ? { data } : {}, () => {}))).rejects.toThrow("holds no keys of ours");
+      await expect(loadKeys(secrets(data ? { data } : {}, () => {}))).rejects.toThrow("holds no keys of Berth");
     }
   });
 });

@@ -7,7 +7,7 @@ export function livePods(set: CloneSet, pods: Iterable<Pod>): Pod[] {
   return [...pods].filter((pod) => ownerOf(pod) === set.metadata.uid && isLive(pod));
 }
 
-/** Pods by pool as Kruise counts them. */
+/** The number of pods by pool, as Kruise counts them. */
 export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const set of sets) {
@@ -17,7 +17,7 @@ export function countedPods(sets: Iterable<CloneSet>): Map<string, number> {
   return counts;
 }
 
-/** Pods that Kruise counts for a CloneSet and that are not among the live ones. It may only be late with its count. */
+/** How many pods Kruise counts for a CloneSet beyond the live ones. Its count may merely be late. */
 export function unseenPods({ status }: CloneSet, live: readonly Pod[]): number {
   return Math.max(0, (status?.replicas ?? 0) - live.length);
 }
@@ -31,12 +31,12 @@ export function failedScaleOf(set: CloneSet): string | null {
   return message && !isOwnLimit(message) ? withoutNames(message, metadata.name) : null;
 }
 
-/** Kruise has made all pods that it was asked for, and knows of no later wish. */
+/** Whether Kruise has observed the latest generation and created all its replicas. */
 export function isComplete({ metadata, spec, status }: CloneSet): boolean {
   return (status?.observedGeneration ?? -1) >= (metadata.generation ?? 0) && (status?.replicas ?? 0) >= spec.replicas;
 }
 
-/** Kruise has taken in the latest change: `updateRevision` is that of the present template. */
+/** Whether Kruise has observed the latest generation: `updateRevision` is that of the present template then. */
 export function isObserved({ metadata, status }: CloneSet): boolean {
   return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 }

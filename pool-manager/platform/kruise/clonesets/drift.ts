@@ -26,20 +26,20 @@ export class LastWrites {
 }
 
 /**
- * What is wrong with a CloneSet that nobody has written to for a while; empty: nothing. Kruise goes by owners: it may
- * count pods that are not seen here, because a listing or a watch lacks them. They count too, else Kruise would delete
- * as many pods of its choice.
+ * The patch that corrects a CloneSet that has not been written to for a while; empty: nothing is wrong. Kruise counts pods
+ * by owner, and may count some that a listing or watch lacks here. They must be included in `replicas`: otherwise Kruise
+ * would delete as many pods of its choice.
  *
- * | field                        | is to be                                                         |
- * |------------------------------|------------------------------------------------------------------|
- * | scaleStrategy.maxUnavailable | 0: it creates pods only while we ask for some                    |
- * | replicas (of a function)     | the live pods that are not to be deleted, and those not seen     |
- * | replicas (of a pool)         | no fewer than them: claims leave it too high, which does no harm |
- * |                              | unless one is to be deleted: Kruise holds that back then         |
- * | labels                       | as they were made                                                |
- * | updateStrategy               | as `UPDATE_STRATEGY` says: Kruise itself updates no pod          |
- * | partition (of a function)    | the pods that have not the template's revision yet: in the end 0 |
- * | partition (of a pool)        | as `poolPartition` says                                          |
+ * | field                        | must be                                                                     |
+ * |------------------------------|-----------------------------------------------------------------------------|
+ * | scaleStrategy.maxUnavailable | 0: Kruise creates pods only while Berth requests some                       |
+ * | replicas (of a function)     | the live pods that are not to be deleted, plus those that are not visible   |
+ * | replicas (of a pool)         | at least that: claims leave it too high, which does no harm; exactly that   |
+ * |                              | if a pod is to be deleted, which Kruise would otherwise delay               |
+ * | labels                       | as created                                                                  |
+ * | updateStrategy               | `UPDATE_STRATEGY`: Kruise updates no pod                                    |
+ * | partition (of a function)    | the number of pods without the template's revision: in the end 0            |
+ * | partition (of a pool)        | `poolPartition`                                                             |
  */
 export function driftCorrection(set: CloneSet, live: readonly Pod[]): JsonPatch {
   const { replicas, scaleStrategy } = set.spec;

@@ -10,66 +10,69 @@ import { OrphanedPods } from "./orphaned-pods.ts";
 import { noPods } from "./update-strategy.ts";
 import type { CloneSetWriter } from "./writer.ts";
 
-/** Pods of a raised pool are seen by then, or the raise has failed. */
+/** How long created pods may take to appear; after that the creation has failed. */
 const CREATED_MS = 3000;
 
-/** Has Kruise create pods, and knows why those that were asked for last did not come. */
+/** Makes Kruise create pods, and remembers why the last requested ones were not created. */
 export class SetGrowth {
   readonly #kube: KubeClient;
   readonly #pods: Informer<Pod>;
   readonly #writer: CloneSetWriter;
   readonly #memberships = new Map<string, ReadWriteLock>();
-  /** Pods of a set that Kruise was found to count, and that are not seen. */
+  /** How many pods of a CloneSet Kruise counts and the watch does not show, by the CloneSet's name. */
   readonly #unseen = new Map<string, number>();
-  readonly #strays: OrphanedPods;
+  readonly #orphans: OrphanedPods;
   readonly #refused = new Map<string, string>();
-  /** Sets in which Kruise is being told to create no pods. */
+  /** Writes in flight that forbid Kruise to create pods, by the CloneSet's name. */
   readonly #closing = new Map<string, Promise<void>>();
 
   constructor(kube: KubeClient, pods: Informer<Pod>, writer: CloneSetWriter) {
     this.#kube = kube;
     this.#pods = pods;
     this.#writer = writer;
-    this.#strays = new OrphanedPods(kube);
+    this.#orphans = new OrphanedPods(kube);
   }
 
-  /** Pods may come later than was waited for. */
+  /** Clears the refusal of a CloneSet that has all its pods: they may appear after the wait has ended. */
   noticed(set: CloneSet): void {
     if (isComplete(set)) this.#refused.delete(set.metadata.name);
   }
 
   gone(name: string): void {
     this.#refused.delete(name);
-    this.#strays.forget(name);
+    this.#orphans.forget(name);
     this.#unseen.delete(name);
     this.#memberships.delete(name);
   }
 
   podChanged(pod: Pod): void {
-    this.#strays.changed(pod);
+    this.#orphans.changed(pod);
   }
 
-  /** Why the last pods that were asked of a set did not come; null: they did. */
+  /** Why the last requested pods of a CloneSet were not created; null: they were. */
   refusalOf(name: string): string | null {
     return this.#refused.get(name) ?? null;
   }
 
   /**
-   * Has Kruise create pods in the set that `ensure` finds or makes: `count` decides, from those that are live, how many. No
-   * pod leaves it meanwhile: Kruise would replace it as soon as another one has become ready (seen: seven pods in a pool of
-   * at most six). Rejects where they do not come, with the reason that Kruise or the API server gives.
+   * Makes Kruise create pods in the CloneSet that `ensure` finds or creates; `count` returns how many, given the live ones.
+   * No pod is moved out meanwhile: Kruise would replace it as soon as another one is ready (observed: seven pods in a pool
+   * with a max of six). Rejects if the pods are not created, with the reason that Kruise or the API server gives.
    */
   create(name: string, ensure: () => Promise<unknown>, count: (live: Pod[]) => number): Promise<void> {
     return this.#writer.exclusively(name, () => this.#membership(name).exclusive(() => this.#createAndTell(name, ensure, count)));
   }
 
-  /** Moves a pod out of this CloneSet, while that creates none. */
+  /** Runs `work`, which moves a pod out of this CloneSet, while Kruise creates none in it. */
   async moveOut<T>(name: string, work: () => Promise<T>): Promise<T> {
     await this.#close(name);
     return this.#membership(name).shared(work);
   }
 
-  /** Kruise would replace a pod that moves out where a pool manager that let pods come has ended, or its last write was refused. */
+  /**
+   * Forbids Kruise to create pods in the CloneSet, if an earlier pool manager ended in the middle of a creation or its last
+   * write was refused: Kruise would replace a pod that is moved out.
+   */
   async #close(name: string): Promise<void> {
     const isOpen = () => noPods(this.#writer.known(name)).length > 0;
     if (!this.#closing.has(name) && !isOpen()) return;
@@ -95,7 +98,7 @@ export class SetGrowth {
       if (reason === REFUSED) this.#refused.set(name, message);
       throw error;
     } finally {
-      await this.#strays.clear(name);
+      await this.#orphans.clear(name);
     }
   }
 
@@ -105,28 +108,28 @@ export class SetGrowth {
     const before = new Set([...this.#pods.all()].map(({ metadata }) => metadata.uid));
     const wanted = count(live);
     if (wanted <= 0) return;
-    const missing = Math.min(wanted, this.#strays.begin(set, before));
+    const missing = Math.min(wanted, this.#orphans.begin(set, before));
     const unseen = Math.min(this.#unseen.get(name) ?? 0, unseenPods(set, live));
-    // What Kruise is still to delete it does not replace, for `replicas` was lowered for it: one counted here would be replaced.
+    // Pods that Kruise has yet to delete are not counted: `replicas` was already lowered for them, and counting them would replace them.
     const leaving = new Set(set.spec.scaleStrategy?.podsToDelete ?? []);
     const stay = live.filter(({ metadata }) => !leaving.has(metadata.name)).length;
     const goal = stay + unseen + missing;
-    // Only so many may be unavailable: a pod that is claimed meanwhile is not replaced.
+    // `maxUnavailable` allows exactly the missing pods: a pod that is claimed meanwhile is not replaced.
     const unavailable = live.filter((pod) => !isReady(pod)).length;
     await this.#writer.setReplicas(set, goal, [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");
     const toCome = () => missing - this.#live(name).filter(({ metadata }) => !before.has(metadata.uid)).length;
-    const refusal = () => this.#strays.reason(name) ?? failedScaleOf(this.#writer.known(name));
+    const refusal = () => this.#orphans.reason(name) ?? failedScaleOf(this.#writer.known(name));
     await until(() => toCome() <= 0 || refusal() !== null);
     const short = toCome();
     const reason = short > 0 ? (refusal() ?? (await lastWarning(this.#kube, set)) ?? this.#unseenIn(name, goal)) : null;
     await this.#writer.patch(name, noPods(this.#writer.known(name)), "pool");
-    this.#strays.ended(name);
+    this.#orphans.ended(name);
     if (reason) throw new KubeError(403, REFUSED, reason);
     this.#refused.delete(name);
     if (short > 0) throw new KubeError(0, "FailedScale", `Kruise has not created ${short} of ${missing} pods within ${CREATED_MS} ms`);
   }
 
-  /** Kruise has as many pods as it was asked for, and some of them are not seen here: the next time they are counted in. */
+  /** Detects that Kruise counts all requested pods but some are not visible here; the next creation includes them. Null: that is not so. */
   #unseenIn(name: string, goal: number): string | null {
     const set = this.#writer.known(name);
     const unseen = unseenPods(set, this.#live(name));

@@ -8,26 +8,26 @@ import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type Pod, RUNTIME_CON
 import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
 import { UPDATE_STRATEGY } from "./update-strategy.ts";
 
-/** What pods of a runtime are made of. */
+/** The settings that the pods of a runtime are created from. */
 export interface PodSettings {
   runtimeImage: string;
   idleImage: string;
-  /** Public key of the leader, as instances know it. */
+  /** The leader's public key, with which instances verify load orders. */
   leaderKey: string;
   memory: string;
-  /** Most that an instance may take of its node's disk; one that takes more is evicted. */
+  /** Limit of an instance's use of its node's disk; an instance above it is evicted. */
   disk: string;
-  /** Secret with which nodes pull; null: none is needed. */
+  /** Name of the image pull Secret; null: none. */
   pullSecret: string | null;
 }
 
 const VOLUME = "berth";
 const MOUNT = "/berth";
-/** The programs in the images are built for these. */
+/** The nodes that the programs in the images are built for. */
 const NODES = { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
 /** The supervisor ends two seconds after SIGTERM. */
 const GRACE_SECONDS = 5;
-/** Every image is named by its digest: a node that has it asks no registry, which may be away. Kruise's default is Always (measured with 1.9.1). */
+/** Images are referenced by digest, so a node that has one need not ask the registry, which may be unreachable. Kruise's default is Always (measured with 1.9.1). */
 const imagePullPolicy = "IfNotPresent";
 
 export function templateOf(settings: PodSettings): PodTemplate {
@@ -48,7 +48,7 @@ export function poolSet(pool: string, settings: PodSettings): object {
   return cloneSet(poolSetNameOf(pool, hash), { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage), { [LABEL.template]: hash });
 }
 
-/** Never creates a pod of its own accord (maxUnavailable 0), nor updates one (`UPDATE_STRATEGY`): both is ours. */
+/** A function's CloneSet, in which Kruise neither creates pods (maxUnavailable 0) nor updates them (`UPDATE_STRATEGY`): Berth does both. */
 export function functionSet(functionUid: string, pool: string, settings: PodSettings, codeImage: string): object {
   const labels = { [LABEL.pool]: pool, [LABEL.function]: functionUid };
   return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage), {}, { [LABEL.template]: templateOf(settings).hash });
@@ -119,31 +119,31 @@ function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSetti
 export interface Claim {
   functionUid: string;
   revision: string;
-  /** Reference by a tag that this pod has not run yet, and digest. */
+  /** Image reference with a tag that this pod has not run yet, and digest. */
   image: string;
-  /** A pod whose code container has it already is not swapped. */
+  /** Digest of the image; a pod whose code container already has it is not swapped. */
   digest: string;
   term: number;
   fingerprint: string;
-  /** Hash of the template that the pod was made of, where that is the present one; null: another, or unknown. */
+  /** Hash of the present template if the pod was created from it; null: from another one, or unknown. */
   template: string | null;
 }
 
-/** Swaps the code image of a pod that is the function's already: at once, before Kruise has taken in the new template. */
+/** Swaps the code image of a pod that already belongs to the function: at once, before Kruise has observed the new template. */
 export function swapPatch(pod: Pod, claim: Claim): object {
   const { uid, resourceVersion } = pod.metadata;
   return { metadata: { uid, resourceVersion, annotations: annotationsOf(claim) }, ...imageOf(pod, claim) };
 }
 
-/** The pod counts for the revision of the CloneSet's template, or for one before it; Kruise goes by this and not by the image. */
+/** Labels a pod with the CloneSet's update revision if `isReleased`, else with its current revision: Kruise counts by these labels, not by the image. */
 export function revisionPatch(pod: Pod, set: CloneSet, isReleased: boolean, term: number): object {
   const { uid, resourceVersion } = pod.metadata;
   return { metadata: { uid, resourceVersion, labels: revisionLabels(set, isReleased), annotations: { [ANNOTATION.term]: String(term) } } };
 }
 
 /**
- * Moves a pod to a function's CloneSet and swaps its code image, in one strategic-merge PATCH that fails when the pod
- * has changed meanwhile (measured: Kruise takes it over with nothing else).
+ * Moves a pod to a function's CloneSet and swaps its code image, in one strategic-merge PATCH that fails if the pod has
+ * changed meanwhile (measured: Kruise adopts the pod without any other write).
  */
 export function claimPatch(pod: Pod, set: CloneSet, isReleased: boolean, claim: Claim): object {
   const owner: OwnerReference = {
@@ -171,7 +171,7 @@ export function claimPatch(pod: Pod, set: CloneSet, isReleased: boolean, claim: 
   };
 }
 
-/** Once a release is over nothing is left to follow it: a pod that did not count for it would make it seem to go on. */
+/** Once a release is over (partition 0), every pod gets the update revision: one without it would make the release look unfinished. */
 function revisionLabels({ spec, status }: CloneSet, isReleased: boolean): Record<string, string> {
   const isOver = spec.updateStrategy?.partition === 0;
   const hash = (isReleased || isOver ? status?.updateRevision : status?.currentRevision) ?? "";

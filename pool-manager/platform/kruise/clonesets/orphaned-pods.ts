@@ -2,86 +2,87 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "../objects/objects.ts";
 
-/** Kruise lets a pod that it does not know as its own go within this time of having made it. */
-const LET_GO_MS = 5000;
-/** Pods are asked for again after a pause that doubles. */
+/** Kruise releases a created pod that its selector does not match within this time. */
+const RELEASED_MS = 5000;
+/** The pause before pods are requested again; it doubles each time. */
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 300_000;
 
-/** The last time that pods of a CloneSet were asked for. */
-interface Try {
-  /** Uids of the pods that there were. */
+/** The last creation of pods in a CloneSet. */
+interface Attempt {
+  /** Uids of the pods that existed before. */
   before: ReadonlySet<string>;
-  /** Null: it goes on. */
+  /** Null: the creation is in progress. */
   endedAt: number | null;
-  /** Uids of the pods that were let go, and those of them that nobody knows and that are still there. */
-  letGo: Set<string>;
-  strays: Map<string, Pod>;
+  /** Uids of the pods that Kruise has released. */
+  released: Set<string>;
+  /** Released pods that have lost their pool's label and are not deleted yet, by uid. */
+  orphans: Map<string, Pod>;
   pauseMs: number;
   notBefore: number;
 }
 
 /**
- * Kruise lets go at once of a new pod that lacks the label by which its CloneSet selects, because a webhook or a policy
- * has taken it away; then it makes another one in its place, without end. So no more are asked for, and one after a
- * pause. A pod that has kept its pool's label is an instance like others; one that has lost it too has never served
- * anybody, and nobody knows it: it is deleted.
+ * Handles pods that Kruise releases right after their creation, because a webhook or a policy has removed the label that
+ * the CloneSet selects by: Kruise creates another pod instead, without end. Berth therefore stops requesting pods, and
+ * requests a single one after a pause. A released pod that has kept its pool's label is an ordinary instance; one that has
+ * lost it too has never served an invocation, and is deleted.
  */
 export class OrphanedPods {
   readonly #kube: Pick<KubeClient, "namespace" | "delete">;
-  readonly #tries = new Map<string, Try>();
+  readonly #attempts = new Map<string, Attempt>();
 
   constructor(kube: Pick<KubeClient, "namespace" | "delete">) {
     this.#kube = kube;
   }
 
   /**
-   * Pods of the CloneSet are about to be asked for, beside those of these uids. Returns how many may be: one, where the
-   * last ones were let go. Throws where that was a short time ago.
+   * Records that pods of the CloneSet are about to be requested, besides those with the uids `before`. Returns how many may
+   * be requested: one if the last ones were released. Throws if that was too recent.
    */
   begin({ metadata: { name } }: CloneSet, before: ReadonlySet<string>): number {
-    const last = this.#tries.get(name);
-    const failed = last !== undefined && last.letGo.size > 0;
+    const last = this.#attempts.get(name);
+    const failed = last !== undefined && last.released.size > 0;
     if (failed && performance.now() < last.notBefore) throw new KubeError(403, "Refused", this.reason(name) ?? "");
     const pauseMs = failed ? last.pauseMs : 0;
-    this.#tries.set(name, { before, endedAt: null, letGo: new Set(), strays: last?.strays ?? new Map(), pauseMs, notBefore: 0 });
+    this.#attempts.set(name, { before, endedAt: null, released: new Set(), orphans: last?.orphans ?? new Map(), pauseMs, notBefore: 0 });
     return failed ? 1 : Number.POSITIVE_INFINITY;
   }
 
   ended(name: string): void {
-    const last = this.#tries.get(name);
+    const last = this.#attempts.get(name);
     if (last) last.endedAt = performance.now();
   }
 
-  /** A pod was seen, or is not among Berth's any more. */
+  /** Records a pod that was seen, or that no longer counts as one of Berth's. */
   changed(pod: Pod): void {
     const { uid, name, labels, deletionTimestamp } = pod.metadata;
-    const last = this.#tries.get(setNameOf(name));
+    const last = this.#attempts.get(setNameOf(name));
     if (!last || ownerOf(pod) !== undefined || deletionTimestamp || hasEnded(pod)) return;
-    // What is let go later somebody has let go by hand.
-    if (last.before.has(uid) || last.letGo.has(uid) || (last.endedAt !== null && performance.now() - last.endedAt > LET_GO_MS)) return;
-    if (last.letGo.size === 0) {
+    // Pods that are released later were released by hand.
+    if (last.before.has(uid) || last.released.has(uid) || (last.endedAt !== null && performance.now() - last.endedAt > RELEASED_MS)) return;
+    if (last.released.size === 0) {
       last.pauseMs = Math.min(last.pauseMs * 2 || FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
       last.notBefore = performance.now() + last.pauseMs;
     }
-    last.letGo.add(uid);
-    if (labels?.[LABEL.pool] === undefined) last.strays.set(uid, pod);
+    last.released.add(uid);
+    if (labels?.[LABEL.pool] === undefined) last.orphans.set(uid, pod);
   }
 
   forget(name: string): void {
-    this.#tries.delete(name);
+    this.#attempts.delete(name);
   }
 
-  /** Why the pods that were asked for last are nobody's; null: they are not. */
+  /** Why Kruise has released the last requested pods; null: it has not. */
   reason(name: string): string | null {
-    if ((this.#tries.get(name)?.letGo.size ?? 0) === 0) return null;
-    return `Kruise lets go of new pods of CloneSet ${name}: something at the cluster, such as a webhook, takes away or changes their label ${LABEL.set}`;
+    if ((this.#attempts.get(name)?.released.size ?? 0) === 0) return null;
+    return `Kruise releases new pods of CloneSet ${name}: something in the cluster, such as a webhook, removes or changes their label ${LABEL.set}`;
   }
 
-  /** Deletes those that are left; what cannot be deleted now stays for the next time. */
+  /** Deletes the orphans; the next call retries those that cannot be deleted now. */
   async clear(name: string): Promise<void> {
-    const strays = this.#tries.get(name)?.strays ?? new Map<string, Pod>();
-    await Promise.all([...strays.values()].map((pod) => this.#delete(pod).then((gone) => gone && strays.delete(pod.metadata.uid))));
+    const orphans = this.#attempts.get(name)?.orphans ?? new Map<string, Pod>();
+    await Promise.all([...orphans.values()].map((pod) => this.#delete(pod).then((gone) => gone && orphans.delete(pod.metadata.uid))));
   }
 
   async #delete({ metadata: { name, uid } }: Pod): Promise<boolean> {
@@ -93,7 +94,7 @@ export class OrphanedPods {
   }
 }
 
-/** Kruise adds five characters to it. */
+/** The CloneSet's name in a pod's name, to which Kruise appends five characters. */
 function setNameOf(pod: string): string {
   return pod.replace(/-[a-z0-9]{5}$/, "");
 }

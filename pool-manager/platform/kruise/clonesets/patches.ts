@@ -1,7 +1,7 @@
 import { type JsonPatch, pointer } from "../../../kubernetes/json-patch.ts";
 import { ANNOTATION, type CloneSet } from "../objects/objects.ts";
 
-/** Maps of a CloneSet that somebody may take away whole (`kubectl patch`, `kubectl annotate X berth.dev/term-`). */
+/** Maps of a CloneSet that can vanish entirely by an edit (`kubectl patch`, `kubectl annotate X berth.dev/term-`). */
 const MAPS = {
   "/metadata/labels": ({ metadata }: CloneSet) => metadata.labels,
   "/metadata/annotations": ({ metadata }: CloneSet) => metadata.annotations,
@@ -10,9 +10,9 @@ const MAPS = {
 };
 
 /**
- * A change of a CloneSet as it is written: with the leader's term, and with the maps that are missing there, for the API
- * server refuses a step into one (422). Such a map is made only while the CloneSet is as it is known: one that somebody
- * has made meanwhile would be emptied.
+ * Completes a change of a CloneSet with the leader's term and with maps that are missing there: the API server refuses a
+ * step into a missing map (422). A map is added only if the CloneSet has not changed since it was read: a map that was
+ * created meanwhile would be emptied.
  */
 export function setPatch(set: CloneSet, change: JsonPatch, term: number): JsonPatch {
   const steps: JsonPatch = [...change, { op: "add", path: `/metadata/annotations/${pointer(ANNOTATION.term)}`, value: String(term) }];

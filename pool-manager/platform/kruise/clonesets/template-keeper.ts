@@ -3,31 +3,30 @@ import { type CloneSet, LABEL } from "../objects/objects.ts";
 import { functionOfSet } from "../objects/pod-owner.ts";
 import { hasFormerTemplate, partitionChange } from "./update-strategy.ts";
 
-/** A template that somebody changes again is put back after a pause that doubles. */
+/** The pause before a template that was changed again is restored; it doubles each time. */
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 600_000;
 
 const TEMPLATE = "/spec/template";
 
 interface Kept {
-  /** A template that the cluster itself makes of ours, such as by a webhook: it stays. */
+  /** The JSON of a template that the cluster itself, such as a webhook, makes of Berth's: it is left alone. */
   accepted: string | null;
   pauseMs: number;
-  /** Not before then. */
+  /** The earliest time of the next write. */
   nextAt: number;
 }
 
 export interface TemplateKeeperOptions {
   write(name: string, patch: JsonPatch): Promise<CloneSet>;
-  /** Told of a template that was changed, and null when it is as it was made. */
+  /** Reports a template that others have changed, and null once that is settled. */
   onTrouble(step: string, message: string | null): void;
   now(): number;
 }
 
 /**
- * Puts back what others change in the template of a CloneSet. Of a pool's Kruise makes new pods: the pool would fill with
- * pods that Berth does not know how to use. A function's is what its pods are to be, for all who read it. What others add
- * beside it stays.
+ * Restores what others change in the template of a CloneSet. Kruise creates new pods from a pool's template: the pool would
+ * fill with pods that Berth cannot use. A function's template describes its pods to every reader. What others add stays.
  */
 export class TemplateKeeper {
   readonly #options: TemplateKeeperOptions;
@@ -37,7 +36,7 @@ export class TemplateKeeper {
     this.#options = options;
   }
 
-  /** `made`: the CloneSet as Berth makes it. Rejects where it cannot be written. */
+  /** Compares a CloneSet with `made`, as Berth creates it, and writes corrections. Rejects if the write fails. */
   async check(set: CloneSet, made: CloneSet): Promise<void> {
     const { name } = set.metadata;
     const own = ownChanges(set, made);
@@ -52,7 +51,7 @@ export class TemplateKeeper {
     const isChanged = changesOf(made.spec.template, after.spec.template, TEMPLATE).length > 0;
     if (isChanged) {
       this.#kept.set(name, { ...kept, accepted: JSON.stringify(after.spec.template) });
-      this.#options.onTrouble(step, "the cluster changes it again as it is written: it stays so");
+      this.#options.onTrouble(step, "the cluster changes it again at each write: the change is accepted");
     }
     if (isChanged || others.length > 0) this.#options.onTrouble(step, null);
   }
@@ -63,8 +62,8 @@ export class TemplateKeeper {
 }
 
 /**
- * What nobody else has changed. A function's CloneSet outlives the runtime that it was made for, and of a pool's whose
- * template was put back Kruise may still make pods of the edited one.
+ * Corrections whose cause is not an edit by others. A function's CloneSet outlives the runtime version that it was created
+ * for. After a pool's template was restored, Kruise may still create pods from the edited one (`poolPartition`).
  */
 function ownChanges(set: CloneSet, made: CloneSet): JsonPatch {
   const template = made.metadata.labels?.[LABEL.template];

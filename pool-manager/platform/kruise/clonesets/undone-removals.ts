@@ -5,38 +5,38 @@ import type { KnownSets } from "../objects/pod-owner.ts";
 import { endingOf } from "./ending.ts";
 
 /**
- * A removal shows as undone for this long before it is taken for that. Kruise takes names off its list when their pods are
- * on their way out, which the pods' own watch may tell later; and by then a CloneSet that somebody has edited is corrected,
- * so that another deletion is counted right.
+ * How long a removal must appear undone before it is checked. Kruise removes names from `podsToDelete` once their pods are
+ * being deleted, which the watch of pods may report later. By then an edited CloneSet has also been corrected, so that
+ * another deletion is counted correctly.
  */
 const UNDONE_MS = 15_000;
 
-/** By the pod's uid. */
+/** Receives the pod's uid. */
 export interface UndoneListener {
-  /** The API server says that nobody deletes it: whoever has decided on that decides again. */
+  /** The API server confirms that the pod is not being deleted: the removal must be decided again. */
   undone(uid: string): void;
-  /** The API server says that there is none. */
+  /** The API server confirms that the pod does not exist. */
   gone(uid: string): void;
 }
 
 /**
- * Removals that were asked for and will not happen: somebody has taken the pod off its CloneSet's `podsToDelete` while Kruise
- * stood still, or has deleted the CloneSet, of which Kruise deletes no pods any more.
+ * Detects requested removals that will not happen: the pod was taken off its CloneSet's `podsToDelete` by others while
+ * Kruise was down, or the CloneSet was deleted, and Kruise deletes no pods of a deleted CloneSet.
  */
 export class UndoneRemovals {
   readonly #kube: Pick<KubeClient, "namespace" | "get">;
   readonly #sets: KnownSets;
-  readonly #told: UndoneListener;
+  readonly #listener: UndoneListener;
   readonly #since = new Map<string, number>();
   readonly #asking = new Set<string>();
 
-  constructor(kube: Pick<KubeClient, "namespace" | "get">, sets: KnownSets, told: UndoneListener) {
-    this.#told = told;
+  constructor(kube: Pick<KubeClient, "namespace" | "get">, sets: KnownSets, listener: UndoneListener) {
+    this.#listener = listener;
     this.#kube = kube;
     this.#sets = sets;
   }
 
-  /** Looks at a pod whose CloneSet was asked to delete it. */
+  /** Checks a pod whose CloneSet was told to delete it. */
   check(pod: Pod, now: number): void {
     const { uid, name } = pod.metadata;
     if (!isUndone(pod, this.#sets)) return void this.#since.delete(uid);
@@ -47,10 +47,10 @@ export class UndoneRemovals {
     this.#ask(name, uid)
       .then((answer) => {
         this.#since.delete(uid);
-        if (answer === "stays") this.#told.undone(uid);
-        else if (answer === "gone") this.#told.gone(uid);
+        if (answer === "stays") this.#listener.undone(uid);
+        else if (answer === "gone") this.#listener.gone(uid);
       })
-      // It is asked again at the next look.
+      // The next check retries.
       .catch(() => {})
       .finally(() => this.#asking.delete(uid));
   }

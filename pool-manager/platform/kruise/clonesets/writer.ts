@@ -5,19 +5,19 @@ import type { JsonPatch } from "../../../kubernetes/json-patch.ts";
 import { CLONESETS, type CloneSet } from "../objects/objects.ts";
 import { setPatch } from "./patches.ts";
 
-/** A CloneSet's controller has taken in a change by then. */
+/** How long Kruise may take to observe a change of a CloneSet. */
 const OBSERVED_MS = 5000;
 
-/** Tries of a write that others' writes to the CloneSet come in between. */
+/** How many times a write is attempted if others write to the CloneSet meanwhile. */
 const ATTEMPTS = 5;
 
-/** Writes to CloneSets, one after the other for each, with what is true of it taken in where a write meets something else. */
+/** Serializes the writes to each CloneSet, and rereads it after a conflict. */
 export class CloneSetWriter {
   readonly #kube: KubeClient;
   readonly #sets: Informer<CloneSet>;
   readonly #term: number;
   readonly #queues = new Map<string, Promise<unknown>>();
-  /** Where the API server has them. */
+  /** API path of the CloneSets. */
   readonly path: string;
 
   constructor(kube: KubeClient, sets: Informer<CloneSet>, term: number) {
@@ -27,7 +27,7 @@ export class CloneSetWriter {
     this.path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
   }
 
-  /** Throws `NotFound`. */
+  /** The CloneSet as last seen. Throws `NotFound`. */
   known(name: string): CloneSet {
     const set = this.#sets.get(name);
     if (!set) throw new KubeError(404, "NotFound", `there is no CloneSet ${name}`);
@@ -43,7 +43,7 @@ export class CloneSetWriter {
     return result;
   }
 
-  /** Somebody else may write to the set, such as another pool manager: what is true then decides the next try. */
+  /** Retries `write` with the present state of the CloneSet if another writer, such as another pool manager, has changed it. */
   async unlessChanged(name: string, write: (set: CloneSet) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -54,7 +54,7 @@ export class CloneSetWriter {
     }
   }
 
-  /** Waits until Kruise has taken in the change of this generation (0: the latest), and knows the template's revision. */
+  /** Waits until Kruise has observed this generation (0: the latest) and knows the template's revision. */
   async observed(name: string, generation: number): Promise<CloneSet> {
     for (const deadline = performance.now() + OBSERVED_MS; performance.now() < deadline; ) {
       const set = this.#sets.get(name);
@@ -62,7 +62,7 @@ export class CloneSetWriter {
       if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    throw new KubeError(0, "Timeout", `Kruise has not taken in CloneSet ${name} within ${OBSERVED_MS} ms`);
+    throw new KubeError(0, "Timeout", `Kruise has not observed CloneSet ${name} within ${OBSERVED_MS} ms`);
   }
 
   setReplicas(set: CloneSet, replicas: number, more: JsonPatch, purpose: WritePurpose): Promise<void> {
@@ -82,9 +82,9 @@ export class CloneSetWriter {
       if ((error as KubeError).status !== 422) throw error;
       const now = await this.#kube.get<CloneSet>(`${this.path}/${name}`);
       this.#sets.found(now);
-      // It is as it was: what is written is refused. A pod to delete that is gone has changed all the same.
+      // The CloneSet has not changed: the patch itself was refused. A removal is a conflict all the same, because its pod may be gone.
       if (now.metadata.resourceVersion === before.metadata.resourceVersion && purpose !== "remove") throw error;
-      // A failed test: somebody has changed it. What is true now decides the next try.
+      // A `test` step failed: the CloneSet was changed. The next attempt uses its present state.
       throw new KubeError(409, "Conflict", `CloneSet ${name} has changed: ${(error as Error).message}`);
     }
   }

@@ -10,9 +10,9 @@ import { OtherRepositories } from "./other-repositories.ts";
 
 const KEEP_JOB_SECONDS = 120;
 const PULL_TIMEOUT_SECONDS = 300;
-/** Images that are pushed at once. */
+/** How many images are pushed concurrently. */
 const MAX_PUSHES = 8;
-/** Instances that take a new revision in place pull it themselves, and should not have to compete. */
+/** The pre-download starts this late so that it does not compete with instances that pull the image for an in-place update. */
 const DOWNLOAD_AFTER_MS = 500;
 
 export interface CodeRegistryOptions {
@@ -20,18 +20,18 @@ export interface CodeRegistryOptions {
   registry: RegistryClient;
   /** Repository of this cluster's code images, below the registry's prefix. */
   repository: string;
-  /** Bytes of a blob or manifest. */
+  /** Reads a stored blob or manifest. */
   blob(digest: string): Promise<Uint8Array>;
-  /** Secret with which nodes pull; null: none is needed. */
+  /** Name of the image pull Secret; null: none. */
   pullSecret: string | null;
-  /** Told once of why code images cannot be removed, which is tried again, and null when they can. */
+  /** Reports once why code images cannot be removed, which is retried, and null once they can. */
   onTrouble(message: string | null): void;
 }
 
 /** Code images in the registry that nodes pull from: pushed at deployment, pre-downloaded, removed when no revision needs them. */
 export class CodeRegistry {
   readonly #options: CodeRegistryOptions;
-  /** After a start every function's image is looked for. */
+  /** Bounds the burst after a start, which checks every function's image. */
   readonly #limit = pLimit(MAX_PUSHES);
   readonly #published = new Map<string, Promise<void>>();
   /** Tags that are being removed. */
@@ -45,7 +45,7 @@ export class CodeRegistry {
     this.#others = new OtherRepositories(options.registry, options.repository);
   }
 
-  /** Resolves once the image is in the registry; a failed push is tried again by the next call. */
+  /** Resolves once the image is in the registry; the next call retries a failed push. */
   publish(image: string): Promise<void> {
     let published = this.#published.get(image);
     if (!published) {
@@ -57,14 +57,14 @@ export class CodeRegistry {
   }
 
   /**
-   * By a tag of one's choice and digest. A tag that the pod has not run lately keeps a swap out of the kubelet's
-   * back-off, which goes by the image's string; the digest decides what runs, and a node that has it does not pull.
+   * The image reference with `swapTag` and digest. The kubelet's back-off is keyed by the reference, so a tag that the pod
+   * has not run lately avoids it; the digest decides what runs, and a node that has it does not pull.
    */
   reference(image: string, swapTag: string): string {
     return this.#options.registry.reference(this.#options.repository, swapTag, image);
   }
 
-  /** The bytes of a blob or manifest that some pool manager has published. Throws `RegistryError` where there is none. */
+  /** Reads a blob or manifest that any pool manager has published. Throws `RegistryError` if there is none. */
   async fetch(digest: string): Promise<Uint8Array> {
     const { registry, repository } = this.#options;
     try {
@@ -77,7 +77,7 @@ export class CodeRegistry {
     }
   }
 
-  /** Removes what no revision needs and may go: one sweep at a time, and a registry that does not answer is asked again by the next. */
+  /** Removes images that no revision needs, each once the collector allows it. One sweep runs at a time; the next retries failures. */
   retain(needed: Pick<NeededCode, "images" | "declared">, collector: Collector): void {
     for (const image of this.#published.keys()) if (!needed.images.has(image)) this.#published.delete(image);
     this.#sweep ??= this.#collect(needed, collector)
@@ -96,7 +96,7 @@ export class CodeRegistry {
     this.#options.onTrouble(trouble);
   }
 
-  /** Resolves when no sweep is under way. */
+  /** Resolves when no sweep is running. */
   async idle(): Promise<void> {
     await this.#sweep;
   }
@@ -114,7 +114,7 @@ export class CodeRegistry {
     }
   }
 
-  /** False: it stays, since somebody has published it meanwhile or declares its code, or the registry does not allow it. */
+  /** False: the image stays, because it was published meanwhile, its code is declared, or the registry does not allow deletion. */
   async #remove(tag: string, declared: ReadonlySet<string>): Promise<boolean> {
     const { registry, repository } = this.#options;
     const digest = await registry.digest(repository, tag);
@@ -131,7 +131,7 @@ export class CodeRegistry {
 
   async #push(image: string): Promise<void> {
     const { registry, repository, blob } = this.#options;
-    // A removal that has begun would take away what is found now.
+    // A removal in progress would delete the image after it was found.
     await this.#removals.get(tagOf(image))?.catch(() => {});
     if ((await registry.digest(repository, tagOf(image))) === image) return;
     const manifest = await blob(image);
@@ -141,7 +141,7 @@ export class CodeRegistry {
     setTimeout(() => void this.#download(image), DOWNLOAD_AFTER_MS).unref();
   }
 
-  /** Has the nodes pull it ahead of its first use: by tag, since Kruise's daemon does not take digests (measured). */
+  /** Pre-downloads the image to nodes: by tag, because Kruise's daemon does not accept digests (measured). */
   async #download(image: string): Promise<void> {
     const { kube, pullSecret } = this.#options;
     const reference = this.reference(image, tagOf(image)).split("@")[0];
@@ -151,7 +151,7 @@ export class CodeRegistry {
       metadata: { name: `code-${tagOf(image)}`, labels: { [LABEL.pool]: "code" } },
       spec: {
         image: reference,
-        // Only nodes that have instances: a cluster may have thousands that never will.
+        // Only nodes that run instances: a cluster may have thousands of others.
         podSelector: { matchExpressions: [{ key: LABEL.pool, operator: "Exists" }] },
         parallelism: 10,
         pullPolicy: { timeoutSeconds: PULL_TIMEOUT_SECONDS, backoffLimit: 3 },
@@ -159,7 +159,7 @@ export class CodeRegistry {
         ...(pullSecret && { pullSecrets: [pullSecret] }),
       },
     };
-    // A head start, no more: without it the first swap pulls. `WriteFailures` tells of it.
+    // An optimization only: without it the first swap pulls. `WriteFailures` reports the failure.
     await kube.create(`${CLONESETS}/namespaces/${kube.namespace}/imagepulljobs`, job, "image").catch(() => {});
   }
 }

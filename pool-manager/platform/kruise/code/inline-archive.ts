@@ -7,7 +7,7 @@ import { digestOf } from "../../../images/oci.ts";
 import type { CodeDir } from "../../code-dir.ts";
 import type { PreparedCode } from "../../platform.ts";
 
-/** What an archive ends with (POSIX.1-1988, "tar"). Bytes. */
+/** Length of the end-of-archive marker in bytes (POSIX.1-1988, "tar"). */
 const TAR_END = 1024;
 
 export interface Archive {
@@ -15,10 +15,10 @@ export interface Archive {
   data: Uint8Array;
 }
 
-/** What travels with an inline order: the layer and, for a large module, what the runtime's own V8 has compiled of it. */
+/** Builds the code of inline load orders: the layer and, for a large module, its code cache by the runtime's V8. */
 export class InlineArchives {
   readonly #dir: CodeDir;
-  /** By layer: hashing a megabyte takes milliseconds of every start. */
+  /** Digests of archives by layer: hashing a megabyte would add milliseconds to every start. */
   readonly #digests = new Map<string, string>();
 
   constructor(dir: CodeDir) {

@@ -1,27 +1,27 @@
-/** An instance that others ended, and that nothing has replaced, is counted for this long. */
+/** How long an instance that others ended still counts if nothing replaces it. */
 const LOSS_MS = 60_000;
-/** One instance in five may be made unavailable at once. */
+/** One instance in this many may be unavailable at once. */
 const SHARE = 5;
 
 /**
- * How many of the functions' instances have to stay available when others delete or evict some. An instance that others
- * ended still counts, until another instance of its function takes its place or a minute is over: else each loss would
- * allow the next one, down to the last instance. What Berth itself ends does not count any more.
+ * Computes how many of the functions' instances must stay available when others delete or evict pods. An instance that
+ * others ended counts until another instance of its function replaces it or a minute has passed: otherwise each loss would
+ * allow the next one, down to the last instance. An instance that Berth ended does not count.
  */
 export class Availability {
-  /** Instances that serve a function, with its uid. */
+  /** Uids of functions by the uid of an instance that serves them. */
   readonly #serving = new Map<string, string>();
-  /** Instances that Berth itself has asked to end. */
+  /** Uids of instances that Berth itself removes. */
   readonly #asked = new Set<string>();
-  /** By function: when others ended instances of it. */
+  /** When others ended instances, by the function's uid. */
   readonly #losses = new Map<string, number[]>();
 
-  /** Berth itself ends this instance. */
+  /** Records that Berth itself removes this instance. */
   asked(uid: string): void {
     if (this.#serving.has(uid)) this.#asked.add(uid);
   }
 
-  /** `functionUid`: the function that this instance serves; null: none, or the instance has ended or is being deleted. */
+  /** Records the function that this instance serves; null: none, or the instance has ended or is being deleted. */
   observe(uid: string, functionUid: string | null, now: number): void {
     const before = this.#serving.get(uid);
     if (functionUid !== null) {
@@ -33,7 +33,7 @@ export class Availability {
     }
   }
 
-  /** Instances that have to stay available: all but a fifth of them, and all but one where they are fewer than ten. */
+  /** The number of instances that must stay available: all but a fifth, or all but one if there are fewer than ten. */
   required(now: number): number {
     for (const [functionUid, times] of this.#losses) {
       const recent = times.filter((at) => now - at < LOSS_MS);

@@ -6,7 +6,7 @@ import { LABEL } from "../objects/objects.ts";
 export const DELETE_PROTECTION = { "policy.kruise.io/delete-protection": "Cascading" };
 
 const BUDGET = "berth-instances";
-/** On pods: the budget that they count for. Kruise sets it on pods that match when they are made; ours match when they are claimed. */
+/** The label on pods that names their budget. Kruise sets it on pods that match at creation; Berth's match only once they are claimed. */
 export const PROTECTED = { "kruise.io/related-pub": BUDGET };
 
 interface Budget {
@@ -17,17 +17,17 @@ interface Budget {
 }
 
 const BUDGETS: readonly Budget[] = [
-  // Not our own swaps, which leave the runtime serving.
+  // Only deletions: Berth's own in-place swaps leave the runtime serving.
   { apiVersion: "policy.kruise.io/v1alpha1", kind: "PodUnavailableBudget", annotations: { "kruise.io/pub-protect-operations": "DELETE" }, spec: {} },
-  // Kruise refuses an eviction with 403, which ends a drain; Kubernetes with 429, on which it waits and tries again.
+  // Kruise refuses an eviction with 403, which ends `kubectl drain`; Kubernetes with 429, which it retries.
   { apiVersion: "policy/v1", kind: "PodDisruptionBudget", annotations: {}, spec: { unhealthyPodEvictionPolicy: "AlwaysAllow" } },
 ];
 
 /**
- * Budgets for everybody else: whoever deletes or evicts functions' pods is refused where fewer would be available than
- * have to stay; what Berth itself removes has a budget of its own. Functions do without them for as long as the cluster
- * refuses them. They say a number: a share would be one of `replicas`, which follow what was lost, and which Kubernetes
- * reads only when some pod changes.
+ * Keeps the budgets that protect functions' pods from others: a deletion or eviction is refused if too few pods would stay
+ * available. Berth's own removals have a budget of their own. If the cluster refuses these objects, functions run without
+ * them. The budgets state an absolute number: a percentage would refer to `replicas`, which shrinks with each loss, and
+ * which Kubernetes reads only when a pod changes.
  */
 export class DisruptionBudgets {
   readonly #kube: Pick<KubeClient, "namespace" | "patch">;
@@ -35,13 +35,13 @@ export class DisruptionBudgets {
   #required: number | null = null;
   #writes: readonly PersistentWrite[] = [];
 
-  /** `onTrouble` is told once of a budget that is not there, by its kind, and null when it is. */
+  /** `onTrouble` is called once with the kind of a budget that cannot be written and the reason, and with null once it is written. */
   constructor(kube: Pick<KubeClient, "namespace" | "patch">, onTrouble: (kind: string, message: string | null) => void) {
     this.#kube = kube;
     this.#onTrouble = onTrouble;
   }
 
-  /** So many of the functions' pods have to stay available from now on. */
+  /** Sets how many of the functions' pods must stay available. */
   require(pods: number): void {
     if (pods === this.#required) return;
     this.#required = pods;

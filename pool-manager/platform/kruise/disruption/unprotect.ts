@@ -5,14 +5,14 @@ import { isBerthsSet } from "../objects/pod-owner.ts";
 import { DELETE_PROTECTION } from "./budgets.ts";
 
 /**
- * Takes the protection from every CloneSet of Berth's in the namespace, so that whoever removes the namespace can: Kruise
- * refuses to delete those with replicas, and the namespace would be terminating for ever. Returns their names. CloneSets
- * that a pool manager makes afterwards are protected again. One that cannot be changed holds up no other; then it rejects
- * with its `KubeError`.
+ * Removes the deletion protection from every CloneSet of Berth in the namespace and returns their names. Kruise refuses to
+ * delete protected CloneSets with replicas, so a deleted namespace would stay Terminating for ever. CloneSets that a pool
+ * manager creates afterwards are protected again. If one cannot be changed, the others still are, and then it rejects with
+ * the `KubeError`.
  */
 export async function unprotect(kube: KubeClient): Promise<string[]> {
   const path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
-  // Somebody may have taken their labels away, so that no selector would find them.
+  // No label selector: labels may have been removed by hand.
   const { items } = await kube.get<{ items: CloneSet[] }>(path);
   const metadata = { labels: Object.fromEntries(Object.keys(DELETE_PROTECTION).map((label) => [label, null])) };
   const names: string[] = [];

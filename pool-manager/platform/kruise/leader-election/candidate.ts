@@ -3,7 +3,7 @@ import { MAX_RETRY_AFTER_MS, outlookOf, pause } from "../../../kubernetes/retry.
 import { CHECK_INTERVAL_MS, type Holder, holderOf, LEASE, type Lease, type LeaseClient, MAX_TERM, termOf, URL_ANNOTATION } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
-/** Refusals that last this long are meant. */
+/** After this long, refusals are final and end the wait. */
 const REFUSED_MS = 10_000;
 /** No term is left: everything is read again after this, within which a Lease counts as watched. */
 const USED_UP_MS = 2000;
@@ -11,35 +11,34 @@ const USED_UP_MS = 2000;
 const SILENT_MS = 3000;
 
 export interface CandidateOptions {
-  /** The highest term that anything in the namespace carries. */
+  /** Reads the highest term that any object in the namespace carries. */
   highestTerm(): Promise<number>;
-  /** Nobody can have led this namespace yet: a Lease without a holder is nobody's. */
+  /** Whether no pool manager can have led this namespace yet: a Lease without a holder is free then. */
   isFirst(): boolean;
-  /** Told whom it waits for, and the address of that one's manage API; null: nobody leads. */
+  /** Reports the current leader and the URL of its manage API; null: there is none. */
   onLeader(holder: string | null, url: string | null): void;
-  /** Told once what keeps it from leading, and null when that is over. */
+  /** Reports once what prevents leading, and null when that is over. */
   onTrouble(message: string | null): void;
-  /** Who waits no longer is never to lead. */
+  /** Once this signal aborts, `take` rejects and never takes the Lease. */
   stop: AbortSignal;
 }
 
-/** A Lease that was taken. */
 export interface AcquiredLease {
   lease: Lease;
   term: number;
-  /** When that was sent, by the clock of `performance.now`. */
+  /** When the write that took it was sent (`performance.now`). */
   sentAt: number;
 }
 
-/** Waits until the Lease is free, and takes it in a term above every one that was ever seen. */
+/** Waits until the Lease is free, and takes it in a term above every term ever seen. */
 export class Candidate {
   readonly #client: LeaseClient;
   readonly #holder: Holder;
   readonly #options: CandidateOptions;
   readonly #watch = new LeaseWatch();
-  /** The highest term that was seen and that another one can follow. */
+  /** The highest term seen. */
   #seen = 0;
-  /** The term of a take whose answer was lost: it may have been done. 0: none. */
+  /** The term of an attempt whose answer was lost: it may have succeeded. 0: none. */
   #unanswered = 0;
   #refusedSince: number | null = null;
   #silentSince: number | null = null;
@@ -51,7 +50,7 @@ export class Candidate {
     this.#options = options;
   }
 
-  /** Rejects where the API server keeps refusing to show the Lease or to change it, and with the reason of `stop`. */
+  /** Rejects if the API server persistently refuses to read or write the Lease, and with the reason of `stop`. */
   async take(): Promise<AcquiredLease> {
     const { stop } = this.#options;
     for (;;) {
@@ -83,7 +82,7 @@ export class Candidate {
     return this.#unanswered > 0 && holderOf(lease) === this.#holder.identity && termOf(lease) === this.#unanswered;
   }
 
-  /** Null: somebody else was faster. */
+  /** Null: another writer was faster. */
   async #claim(lease: Lease): Promise<AcquiredLease | null> {
     const carried = await this.#options.highestTerm();
     this.#options.stop.throwIfAborted();
@@ -96,7 +95,7 @@ export class Candidate {
     } catch (error) {
       const { status } = error as KubeError;
       if (status === 409 || status === 404) return null;
-      // Somebody may undo it if it was done: the term is not used again.
+      // The write may have succeeded and then been overwritten: its term is not reused.
       if (outlookOf(error) === "passing") this.#unanswered = term;
       throw error;
     }
@@ -121,7 +120,7 @@ export class Candidate {
     this.#isTold = false;
   }
 
-  /** Returns when to try again, or throws what will not pass. */
+  /** Returns the pause before the next attempt in milliseconds, or throws a final error. */
   #failed(error: unknown): number {
     if (!(error instanceof KubeError)) throw error;
     const now = performance.now();

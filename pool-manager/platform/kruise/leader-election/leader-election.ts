@@ -15,17 +15,17 @@ import {
 } from "./lease.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
-/** A look at all terms reads every pod, CloneSet and resource: the next one comes after this. */
+/** The shortest time between two checks of all terms: each reads every pod, CloneSet and resource. */
 const CHALLENGE_EVERY_MS = 30_000;
-/** Tries of one renewal: somebody may be editing the Lease. */
+/** How many times one renewal is attempted while others edit the Lease. */
 const ROUNDS = 3;
 
-/** What a leadership is to the adapter. */
+/** The adapter's view of a leadership. */
 export interface Lead {
   term: number;
-  /** False: another one might lead by now. */
+  /** False: another pool manager might lead by now. */
   certain(): boolean;
-  /** A write was refused since something carries a later term: where that is so, this leadership is over. */
+  /** Reports that a write was refused because an object carries a later term. If one does, this leadership ends. */
   challenge(): void;
   release(): Promise<void>;
 }
@@ -34,24 +34,24 @@ export interface LeaderElectionOptions extends CandidateOptions {
   kube: LeaseApi;
   /** Unique to this process. */
   holder: string;
-  /** Address of its manage API. */
+  /** URL of its manage API. */
   url: string;
-  /** Somebody else leads: nothing may be done any more. */
+  /** Called when another pool manager leads: this one must not act any more. */
   onLost(message: string): void;
 }
 
-/** What is to be done with a Lease that is not as it was left. */
+/** How to react to a Lease that differs from what this leader wrote last. */
 type Verdict = "renew" | "wait" | "lost";
 
 /**
- * One of the pool managers of a namespace leads: it holds the Lease, whose transitions are the leadership terms. Times
- * are measured on the own monotonic clock alone, so that clocks that differ or jump do no harm.
+ * Elects one leader among the pool managers of a namespace: it holds the Lease, whose `leaseTransitions` are the
+ * leadership terms. Each process measures times on its own monotonic clock alone, so clock skew and jumps do no harm.
  *
- * A leader that cannot renew does not step down: nobody can have taken the Lease while the API server is away, and its
- * load orders are fenced by the instances. It is in doubt, and neither writes nor ends anything until it has renewed.
+ * A leader that cannot renew does not step down: no other can take the Lease while the API server is unreachable, and
+ * instances fence its load orders. It is uncertain, and neither writes nor ends anything until it has renewed.
  *
- * A Lease that was deleted or edited by hand is put right in the own term. Where somebody else might lead by it, the
- * leader first gives up its certainty and waits as long as everybody else has to.
+ * A Lease that was deleted or edited by hand is restored in the leader's own term. If another pool manager might lead by
+ * it, the leader first becomes uncertain and waits as long as a candidate would have to.
  */
 export class LeaderElection implements Lead {
   readonly term: number;
@@ -60,11 +60,11 @@ export class LeaderElection implements Lead {
   readonly #holder: Holder;
   readonly #watch = new LeaseWatch();
   #lease: Lease;
-  /** The Lease is not as it was left. */
+  /** The Lease may differ from what this leader wrote last. */
   #isSuspect = false;
   #challengedAt = Number.NEGATIVE_INFINITY;
   #isChallenged = false;
-  /** When the last successful renewal was sent, on the monotonic clock, and on the wall clock: that one goes on while the machine sleeps. */
+  /** When the last successful renewal was sent, on the monotonic clock and on the wall clock, which continues while the machine sleeps. */
   #renewedAt: { monotonic: number; wall: number };
   #renewing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
@@ -82,7 +82,7 @@ export class LeaderElection implements Lead {
     this.#again(RENEW_EVERY_MS);
   }
 
-  /** Waits until the Lease is free, and takes it. Rejects where the API server refuses that, and with the reason of `stop`. */
+  /** Waits until the Lease is free, and takes it. Rejects if the API server refuses that, and with the reason of `stop`. */
   static async acquire(options: LeaderElectionOptions): Promise<LeaderElection> {
     const client = new LeaseClient(options.kube);
     const holder = { identity: options.holder, url: options.url };
@@ -94,7 +94,7 @@ export class LeaderElection implements Lead {
     return leadership;
   }
 
-  /** Nobody else can lead yet. */
+  /** Whether no other pool manager can lead yet. */
   readonly certain = (): boolean => {
     const { monotonic, wall } = this.#renewedAt;
     return !this.#over && Math.max(performance.now() - monotonic, Date.now() - wall) < CERTAIN_MS;
@@ -106,7 +106,7 @@ export class LeaderElection implements Lead {
     this.#isChallenged = true;
   };
 
-  /** Lets the next one take over at once. */
+  /** Releases the Lease, so that the next leader can take over at once. */
   async release(): Promise<void> {
     if (this.#over) return;
     this.#end();
@@ -117,7 +117,7 @@ export class LeaderElection implements Lead {
         await this.#client.release(lease, this.term);
         return;
       } catch (error) {
-        // Where it cannot be said, the next one waits until the Lease is old enough.
+        // Without a release the next leader waits until the Lease has expired.
         if ((error as KubeError).status !== 409) return;
         const found = await this.#client.obtain(this.term).catch(() => null);
         if (!found) return;
@@ -138,7 +138,7 @@ export class LeaderElection implements Lead {
     this.#again(failure === null ? RENEW_EVERY_MS : CHECK_INTERVAL_MS);
   }
 
-  /** Null: renewed, or lost; else why not. */
+  /** Renews the Lease. Returns why it could not; null: it is renewed, or lost. */
   async #hold(): Promise<string | null> {
     if (await this.#isOutrun()) return this.#stepDown();
     for (let round = 1; round <= ROUNDS && !this.#over; round++) {
@@ -148,10 +148,10 @@ export class LeaderElection implements Lead {
       if (verdict === "wait") return `the Lease ${LEASE} names ${holderOf(lease) || "nobody"} as its holder`;
       if (await this.#write(lease)) return null;
     }
-    return `the Lease ${LEASE} keeps being changed by somebody`;
+    return `the Lease ${LEASE} was changed by another writer at each of ${ROUNDS} attempts`;
   }
 
-  /** False: it is not as it was when it was read. */
+  /** False: the Lease has changed since it was read. */
   async #write(lease: Lease): Promise<boolean> {
     const sent = { monotonic: performance.now(), wall: Date.now() };
     try {
@@ -171,13 +171,13 @@ export class LeaderElection implements Lead {
   /**
    * | holder   | term      | certain | then                                                             |
    * | -------- | --------- | ------- | ---------------------------------------------------------------- |
-   * | this one | any       | yes     | renew: somebody has edited the rest                               |
-   * | none     | any       | yes     | renew: nobody can have taken it; it was emptied, or made anew     |
-   * | other    | later     | any     | lost                                                             |
-   * | none     | later     | no      | lost                                                             |
-   * | this one | any       | no      | renew where nothing carries a later term, else lost               |
-   * | none     | not later | no      | the same once everybody else may take it                          |
-   * | other    | not later | any     | the same, without certainty until then; lost where it is renewed  |
+   * | this one | any       | yes     | renew: other fields were edited                                   |
+   * | none     | any       | yes     | renew: it cannot have been taken; it was emptied or recreated     |
+   * | other    | later     | any     | lost                                                              |
+   * | none     | later     | no      | lost                                                              |
+   * | this one | any       | no      | renew if no object carries a later term, else lost                |
+   * | none     | not later | no      | the same as soon as a candidate could take it                     |
+   * | other    | not later | any     | the same, uncertain until then; lost if the holder renews it      |
    */
   async #judge(lease: Lease): Promise<Verdict> {
     if (!this.#isSuspect) return "renew";
@@ -191,16 +191,13 @@ export class LeaderElection implements Lead {
     return this.#watch.saw(lease, performance.now()) ? this.#unlessOutrun() : "wait";
   }
 
-  /**
-   * Nobody else needs to lead for that: a term that was raised by hand fences every write off, and the next leader is above
-   * it. No leader is above the last one: after it nobody would lead, so the leadership goes on beside what carries it.
-   */
+  /** Whether an object carries a later term. A term that was raised by hand is enough: it fences every write, and the next leader's term is above it. */
   async #isOutrun(): Promise<boolean> {
     // Asked again until somebody has taken it back.
     if (this.#isLastTermTold) this.challenge();
     if (!this.#isChallenged) return false;
     this.#isChallenged = false;
-    // A look that fails is repeated with the next refusal.
+    // A check that fails is repeated at the next refusal.
     const term = await this.#options.highestTerm().catch(() => 0);
     const isLast = term >= MAX_TERM && this.term < MAX_TERM;
     if (isLast !== this.#isLastTermTold && term > 0) {
@@ -211,7 +208,7 @@ export class LeaderElection implements Lead {
     return term > this.term && !isLast;
   }
 
-  /** The next leader need not wait until the Lease is old. */
+  /** Ends this leadership and releases the Lease, so that the next leader need not wait for its expiry. */
   async #stepDown(): Promise<null> {
     this.#end();
     await this.#client.release(this.#lease, this.term).catch(() => {});
@@ -237,7 +234,7 @@ export class LeaderElection implements Lead {
     return `something ${where} carries a later term than ${this.term}: another pool manager has led after this one, or somebody has edited it`;
   }
 
-  /** In doubt, and certain again: each once. */
+  /** Reports each change between certain and uncertain once. */
   #tell(failure: string | null): void {
     if (failure !== null && !this.#isTold && !this.certain()) {
       this.#isTold = true;

@@ -2,14 +2,14 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 
 export const LEASE = "berth";
-/** Annotation with the address of the leader's manage API. */
+/** Annotation with the URL of the leader's manage API. */
 export const URL_ANNOTATION = "berth.dev/url";
-/** Annotation with the term of a leader that has let go: nobody has to be waited for. A Lease that somebody has emptied by hand has none. */
+/** Annotation with the term of a leader that has released the Lease: it is free at once. A Lease that was emptied by hand lacks it. */
 export const RELEASED_ANNOTATION = "berth.dev/released";
 
-/** A Lease that has not changed for this long, by the clock of whoever looks, is free. What the Lease itself says may have been edited. */
+/** A Lease that has not changed for this long, by the observer's clock, is free. The Lease's own times may have been edited. */
 export const LEASE_MS = 6000;
-/** The leader itself is in doubt earlier: what it has sent by then has arrived before anybody else leads. */
+/** The leader becomes uncertain earlier, so that everything it has sent arrives before another can lead. */
 export const CERTAIN_MS = 4800;
 export const RENEW_EVERY_MS = 1200;
 export const CHECK_INTERVAL_MS = 400;
@@ -24,23 +24,23 @@ export const MAX_TERM = 999_999_999;
 
 export interface Lease {
   metadata: { name?: string; uid?: string; resourceVersion: string; annotations?: Record<string, string>; [field: string]: unknown };
-  /** Fields that Berth writes; any may be missing where somebody has edited it. */
+  /** Fields that Berth writes; any may be missing after an edit by hand. */
   spec?: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number; renewTime?: string; acquireTime?: string };
 }
 
 export type LeaseApi = Pick<KubeClient, "namespace" | "get" | "create" | "replace">;
 
-/** Who would hold the Lease. */
+/** A pool manager as the holder of the Lease. */
 export interface Holder {
   /** Unique to this process. */
   identity: string;
-  /** Address of its manage API. */
+  /** URL of its manage API. */
   url: string;
 }
 
 /**
- * The one Lease of a namespace. Each call ends within some `TIMEOUT_MS`. It is made without a holder, and held only by
- * replacing what was read: a request that arrives late takes it from nobody.
+ * The client of a namespace's Lease. Each request is bounded by `TIMEOUT_MS`. The Lease is created without a holder and
+ * taken only by replacing the version that was read: a request that arrives late takes it from nobody.
  */
 export class LeaseClient {
   readonly #api: LeaseApi;
@@ -55,7 +55,7 @@ export class LeaseClient {
     return this.#api.namespace;
   }
 
-  /** The Lease as it is; where there is none it is made, in the term that its maker knows of. */
+  /** Reads the Lease; if there is none, creates it without a holder in `term`. */
   async obtain(term: number): Promise<Lease> {
     const found = await this.#read();
     if (found) return found;
@@ -64,11 +64,11 @@ export class LeaseClient {
       if (error.status === 409) return this.#read();
       throw error;
     });
-    if (!made) throw new KubeError(409, "Conflict", `the Lease ${LEASE} was made and deleted at once`);
+    if (!made) throw new KubeError(409, "Conflict", `the Lease ${LEASE} was created and deleted at the same time`);
     return made;
   }
 
-  /** Makes `holder` hold it in this term. Rejects with 409 or 404 where it is not the same any more. */
+  /** Takes or renews the Lease for `holder` in `term`. Rejects with 409 or 404 if it has changed. */
   hold(lease: Lease, holder: Holder, term: number): Promise<Lease> {
     const now = `${new Date().toISOString().slice(0, -1)}000Z`;
     const { [RELEASED_ANNOTATION]: _released, ...annotations } = lease.metadata.annotations ?? {};
@@ -78,13 +78,13 @@ export class LeaseClient {
     return this.#replace({ ...lease, metadata, spec });
   }
 
-  /** Lets the next one take over at once. */
+  /** Empties the Lease, so that the next leader can take over at once. */
   release({ metadata, spec, ...lease }: Lease, term: number): Promise<Lease> {
     const annotations = { ...metadata.annotations, [RELEASED_ANNOTATION]: String(term) };
     return this.#replace({ ...lease, metadata: { ...metadata, annotations }, spec: { ...spec, holderIdentity: "", leaseTransitions: term } });
   }
 
-  /** Null: there is none. */
+  /** Null: there is no Lease. */
   async #read(): Promise<Lease | null> {
     try {
       return await this.#api.get<Lease>(`${this.#path}/${LEASE}`, undefined, TIMEOUT_MS);
@@ -99,23 +99,23 @@ export class LeaseClient {
   }
 }
 
-/** Empty: nobody. */
+/** The identity of a Lease's holder; empty: it has none. */
 export function holderOf(lease: Lease): string {
   return lease.spec?.holderIdentity ?? "";
 }
 
-/** 0: none, or one that cannot be true. */
+/** The term of a Lease; 0: none, or an impossible one. */
 export function termOf(lease: Lease): number {
   return believable(lease.spec?.leaseTransitions);
 }
 
-/** A term as something carries it, as a number or in digits; 0: none, or one that cannot be true. What the admission policy compares is believed, and nothing else. */
+/** Parses the term that an object carries; 0: none, or an impossible one. */
 export function believable(term: unknown): number {
   const value = typeof term === "string" && /^[0-9]{1,9}$/.test(term) ? Number(term) : term;
   return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_TERM ? value : 0;
 }
 
-/** Its leader has let go of it, and nobody has touched it since. */
+/** Whether the leader has released the Lease and its holder and term have not been changed since. */
 export function isReleased(lease: Lease): boolean {
   return holderOf(lease) === "" && lease.metadata.annotations?.[RELEASED_ANNOTATION] === String(lease.spec?.leaseTransitions ?? 0);
 }

@@ -4,7 +4,7 @@ import type { Metadata } from "../../../kubernetes/objects.ts";
 import { ANNOTATION, CLONESETS, LABEL } from "../objects/objects.ts";
 import { believable } from "./lease.ts";
 
-/** Objects that are read at once. */
+/** How many objects one page of a listing has. */
 const PAGE = "500";
 const RESOURCES = "/apis/berth.dev/v1alpha1";
 
@@ -19,8 +19,8 @@ interface Page {
 }
 
 /**
- * The highest term that anything in the namespace carries, whatever has become of the Lease; 0: none. Reads all of it: a
- * listing that breaks off is an error, and one that expired between two pages is begun anew by whoever asks again.
+ * The highest term that any object in the namespace carries, regardless of the Lease; 0: none. Reads every page: a listing
+ * that breaks off, or expires between two pages, rejects, and the caller retries.
  */
 export async function highestTerm(kube: Pick<KubeClient, "namespace" | "get">): Promise<number> {
   const labelled = { labelSelector: LABEL.pool };
@@ -38,7 +38,7 @@ async function highestOf(kube: Pick<KubeClient, "get">, path: string, query: Rec
   let token = "";
   do {
     const page = await kube.get<Page>(path, { ...query, limit: PAGE, ...(token && { continue: token }) }).catch((error: KubeError) => {
-      // A kind that the cluster does not know carries nothing.
+      // A kind that the cluster does not serve has no objects.
       if (error.status === 404) return { items: [] } as Page;
       throw error;
     });

@@ -4,13 +4,13 @@ interface Written {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
 }
 
-/** Names of labels and annotations. */
+/** Names of dropped labels and annotations. */
 export interface Dropped {
   labels: string[];
   annotations: string[];
 }
 
-/** What a write of Berth's own has set in an object's metadata and the answer lacks: a webhook or a policy has changed it. */
+/** The labels and annotations of Berth that a write has set and its answer lacks: a webhook or a policy has changed them. */
 export function droppedFrom({ metadata: sent }: Written, { metadata: kept }: KubeObject): Dropped {
   return { labels: lacking(sent?.labels, kept.labels), annotations: lacking(sent?.annotations, kept.annotations) };
 }

@@ -37,35 +37,35 @@ export const CLONESETS = "/apis/apps.kruise.io/v1alpha1";
 
 /** Labels and annotations of what Berth owns. */
 export const LABEL = {
-  /** On everything: which Berth pool it is of. */
+  /** On every object: the Berth pool that it belongs to. */
   pool: "berth.dev/pool",
-  /** On pods: the CloneSet that they belong to; its selector. */
+  /** On pods: the name of the CloneSet that they belong to; the CloneSet's selector. */
   set: "berth.dev/set",
-  /** On a function's CloneSet and pods: its uid. */
+  /** On a function's CloneSet and pods: the function's uid. */
   function: "berth.dev/function",
-  /** On pods: the hash of the template that their pool's CloneSet made them of; on a function's CloneSet: the one that it was made for. */
+  /** On pods: the hash of the template from which their pool's CloneSet created them. On a function's CloneSet: the hash of its own template. */
   template: "berth.dev/template",
 } as const;
 
 export const ANNOTATION = {
   revision: "berth.dev/revision",
-  /** Digest of the code image that the pod was bound with. */
+  /** Digest of the code image that the pod was bound to. */
   image: "berth.dev/image",
   /** Leadership term of the last write. */
   term: "berth.dev/term",
-  /** Of the instance's control certificate, from when no user code had run in it. */
+  /** Fingerprint of the instance's control certificate, recorded before any user code ran in it. */
   fingerprint: "berth.dev/fingerprint",
 } as const;
 
 export const RUNTIME_CONTAINER = "runtime";
 export const CODE_CONTAINER = "code";
 
-/** None of its containers runs any more, or will. */
+/** Whether none of the pod's containers runs or will run again. */
 export function hasEnded({ status: { phase } }: Pod): boolean {
   return phase === "Failed" || phase === "Succeeded";
 }
 
-/** Uid of the CloneSet that a pod counts for. */
+/** The uid of the CloneSet that owns a pod. */
 export function ownerOf(pod: Pod): string | undefined {
   return pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;
 }

@@ -7,26 +7,26 @@ const FUNCTION_SET = /^fn-(.+)$/;
 
 export type KnownSets = Pick<Informer<CloneSet>, "get">;
 
-/** Where a pod belongs. */
+/** The pool and function that a pod belongs to. */
 export interface PodOwner {
-  /** Empty: neither its CloneSet nor its labels tell. */
+  /** Empty: neither its CloneSet nor its labels name a pool. */
   pool: string;
-  /** Uid of the function that it is recorded for; null: none. */
+  /** Uid of the function that the pod is recorded for; null: none. */
   functionUid: string | null;
-  /** It has a CloneSet of Berth's, for which Kruise counts it. */
+  /** Whether one of Berth's CloneSets owns the pod, so that Kruise counts it. */
   isCounted: boolean;
 }
 
 /**
- * Whether a pod is Berth's: nothing is done to any other one. One whose labels somebody has changed still is, for as long as
- * it counts for a CloneSet of Berth's. Without such a CloneSet its label says so, but others may use that label, too.
+ * Whether a pod is Berth's; Berth touches no other pod. A pod with edited labels still is while one of Berth's CloneSets
+ * owns it. For a pod without such a CloneSet its label decides, together with `isOthers`: others may use that label too.
  */
 export function isBerths(pod: Pod, sets: KnownSets): boolean {
   if (setOf(pod, sets)) return true;
   return pod.metadata.labels?.[LABEL.pool] !== undefined && !isOthers(pod);
 }
 
-/** It has no runtime, or something that is not a CloneSet of Berth's controls it, and Berth has never bound it to a function. */
+/** Whether a labelled pod belongs to others: it has no runtime, or another controller owns it and Berth has never bound it to a function. */
 function isOthers({ metadata, spec }: Pod): boolean {
   const controller = controllerOf(metadata);
   if (!spec.containers.some(({ name }) => name === RUNTIME_CONTAINER)) return true;
@@ -35,8 +35,8 @@ function isOthers({ metadata, spec }: Pod): boolean {
 }
 
 /**
- * By its CloneSet, to which only Berth moves pods. A pod's labels are changed by hand and by webhooks: they count where
- * it has no CloneSet that is known.
+ * Derives a pod's owner from its CloneSet, to which only Berth moves pods. Labels can be changed by hand and by webhooks:
+ * they count only if the pod has no known CloneSet.
  */
 export function podOwnerOf(pod: Pod, sets: KnownSets): PodOwner {
   const { labels } = pod.metadata;
@@ -45,17 +45,17 @@ export function podOwnerOf(pod: Pod, sets: KnownSets): PodOwner {
   return { pool, functionUid: set ? functionOfSet(set) : (labels?.[LABEL.function] ?? null), isCounted: set !== undefined };
 }
 
-/** Whether a CloneSet is Berth's, whatever its labels and annotations say: nobody can change its name and its selector. Copies have another name. */
+/** Whether a CloneSet is Berth's, by its name and selector, which are immutable; labels and annotations do not count. A copy has another name. */
 export function isBerthsSet({ metadata, spec }: CloneSet): boolean {
   return isSetName(metadata.name) && spec.selector?.matchLabels?.[LABEL.set] === metadata.name;
 }
 
-/** A pool's CloneSet tells it by its name, which nobody can change; a function's by its labels, which are in its template, too. */
+/** The pool of a CloneSet: from the immutable name of a pool's CloneSet, or from the labels of a function's, which are also in its template. */
 export function poolOfSet({ metadata, spec }: CloneSet): string {
   return poolNamedIn(metadata.name) ?? spec.template.metadata?.labels?.[LABEL.pool] ?? metadata.labels?.[LABEL.pool] ?? "";
 }
 
-/** Uid of the function that a CloneSet is of, by its name, which nobody can change; null: it is a pool's. */
+/** The uid of the function that a CloneSet belongs to, from its immutable name; null: it is a pool's. */
 export function functionOfSet({ metadata }: CloneSet): string | null {
   return FUNCTION_SET.exec(metadata.name)?.[1] ?? null;
 }

@@ -1,20 +1,20 @@
 import { LABEL, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 
-/** As `poolSetNameOf` writes it, with the pool's name and the hash. */
+/** The names that `poolSetNameOf` writes, with the pool's name and the hash. */
 const POOL_SET = /^pool-(.+)-([0-9a-f]{8})$/;
 const HASH = /^[0-9a-f]{8}$/;
 
-/** What a pool's pods are made of now. */
+/** The present template of a pool's pods. */
 export interface PodTemplate {
-  /** Hash of the pods' spec as Berth wrote it; the name of a pool's CloneSet ends with it. */
+  /** Hash of the pod spec as Berth writes it; the name of a pool's CloneSet ends with it. */
   hash: string;
   runtimeImage: string;
 }
 
 /**
- * Whether a pod was made of this template. Berth goes by what it has written itself: the pool's CloneSet that still owns
- * the pod, else a label, where nobody has put something else in its place. The image comes last, and by digest: a webhook
- * may have given it another name.
+ * Whether a pod was created from this template. Berth relies on what it has written itself: the name of the pool's CloneSet
+ * if that still owns the pod, else the label if its value is well-formed. The runtime image decides last, by digest: a
+ * webhook may have renamed it.
  */
 export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: PodTemplate): boolean {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller)?.name ?? "";
@@ -26,12 +26,12 @@ export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: Po
   return image === runtimeImage || (digestOf(image) !== "" && digestOf(image) === digestOf(runtimeImage));
 }
 
-/** The name tells the template: a new runtime version is a new CloneSet, since a template must not change under claims. */
+/** The name of a pool's CloneSet contains the template's hash: a new runtime version gets a new CloneSet, since a template must not change under claims. */
 export function poolSetNameOf(pool: string, hash: string): string {
   return `pool-${pool}-${hash}`;
 }
 
-/** The pool that a CloneSet of this name is of; null: it is no pool's. */
+/** The pool in a CloneSet's name; null: it is not the name of a pool's CloneSet. */
 export function poolNamedIn(setName: string): string | null {
   return POOL_SET.exec(setName)?.[1] ?? null;
 }

@@ -2,14 +2,14 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeObject } from "../../../kubernetes/objects.ts";
 import { isOwnLimit, withoutNames } from "./messages.ts";
 
-/** Warnings that are older than this say nothing about what was asked for now. */
+/** Older warnings do not concern the present request. */
 const RECENT_MS = 60_000;
-/** The kubelet repeats what keeps a pod from starting after pauses of up to two minutes. */
+/** The kubelet repeats the reason why a pod does not start after pauses of up to two minutes. */
 export const KUBELET_RECENT_MS = 150_000;
 
 /**
- * Reasons of Events that say what keeps something from starting. Others, such as the kubelet's MissingClusterDNS and Kruise's
- * FailedDelete, are complaints that keep nothing from it; the kubelet's come with each try.
+ * Reasons of Events that explain why something does not start. Others, such as the kubelet's MissingClusterDNS and Kruise's
+ * FailedDelete, prevent no start; the kubelet repeats its own at each attempt.
  */
 const FAILURE = /^(Failed(?!Delete)|Err|BackOff|Inspect|InvalidImage|NetworkNotReady|Unhealthy|Evicted|Preempt)/;
 
@@ -26,8 +26,8 @@ interface RecordedEvent {
 }
 
 /**
- * The latest failure that Kubernetes has recorded of a CloneSet or pod, such as a quota that was exceeded, or else the latest
- * warning; null: none lately, or events cannot be read. Kruise leaves some refusals out of its conditions (LimitRanges, measured with 1.8.3).
+ * The latest failure that Events record of a CloneSet or pod, such as an exceeded quota, or else the latest warning; null:
+ * there is no recent one, or Events cannot be read. Kruise omits some refusals from its conditions (LimitRanges, measured with 1.8.3).
  */
 export async function lastWarning(
   kube: Pick<KubeClient, "namespace" | "get" | "serverTime">,

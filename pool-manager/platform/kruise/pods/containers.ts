@@ -1,17 +1,17 @@
 import { type ContainerStatus, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
 
-/** Reasons for which a container waits that do not say what for. */
+/** Reasons of waiting containers that do not say what they wait for. */
 const UNTOLD = new Set(["ContainerCreating", "PodInitializing"]);
 
-/** A container that restarts has started, too. */
+/** Whether the runtime container has started; a restarting one has. */
 export function isStarted(pod: Pod): boolean {
   const runtime = runtimeOf(pod);
   return runtime?.state?.running !== undefined || (runtime?.restartCount ?? 0) > 0;
 }
 
 /**
- * What keeps a pod with a node from starting its runtime: an init container (a webhook may have put one in), the
- * runtime's own image or configuration, or what the pod's latest warning Event says (`warning`), such as a volume.
+ * Why a scheduled pod does not start its runtime: an init container (a webhook may have added one), the runtime's own
+ * image or configuration, or the pod's latest warning Event (`warning`), such as a volume.
  */
 export function waitingOf(pod: Pod, warning: string | null): string {
   const reason = reasonOf(runtimeOf(pod));
@@ -19,13 +19,13 @@ export function waitingOf(pod: Pod, warning: string | null): string {
   return initTroubleOf(pod) ?? told ?? warning ?? initialized(pod) ?? reason ?? "its node has not started it yet";
 }
 
-/** What the runtime container waits for, or how it has ended; null: it runs. */
+/** What the runtime container waits for, or how it ended; null: it runs. */
 export function runtimeTroubleOf(pod: Pod): string | null {
   const reason = reasonOf(runtimeOf(pod));
   return reason && `its runtime has stopped: ${reason}`;
 }
 
-/** Of the init container that has failed, or cannot run. */
+/** Describes the init container that has failed or cannot run; null: none. */
 function initTroubleOf({ status }: Pod): string | null {
   for (const container of status.initContainerStatuses ?? []) {
     const { waiting, terminated } = container.state ?? {};

@@ -3,18 +3,18 @@ import { CONTROL_READY } from "../../../../runtime-images/protocol/messages.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { RUNTIME_CONTAINER } from "../objects/objects.ts";
 
-/** Where nothing speaks before the runtime, its line is within the first bytes; then so many are looked through. */
+/** Bytes of the log that are read first, enough if nothing prints before the runtime, and then at most. */
 const FIRST_BYTES = 1024;
 const HEAD_BYTES = 64 * 1024;
-/** Characters of a strange log that are told. */
+/** How many characters of an unexpected log are quoted. */
 const MAX_QUOTED = 160;
-/** A kubelet that cannot be reached holds a request up. */
+/** How long a read may take: an unreachable kubelet delays it. */
 const TIMEOUT_MS = 3000;
-/** A log that takes longer is one that probably cannot be read. */
+/** A log whose read takes longer than this probably cannot be read. */
 const SLOW_MS = 1000;
 /**
- * Logs read at once: the API server's connections are for writes too. Those behind a kubelet that does not answer are
- * read apart, and keep no others waiting.
+ * How many logs are read concurrently: writes share the connections to the API server. Logs behind an unresponsive
+ * kubelet have a limit of their own, so that they do not delay others.
  */
 const quickReads = pLimit(20);
 const slowReads = pLimit(4);
@@ -22,10 +22,10 @@ const slowReads = pLimit(4);
 const LINE = new RegExp(`${CONTROL_READY} ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})(?![0-9A-F:])`);
 
 /**
- * The log of a pod's runtime container, for the fingerprint in it. A container that is restarted has a log of its own,
- * so there is one true line in each; it is the first of its form, for user code, which could print another, runs later.
- * Other programs may print before it (a webhook's NODE_OPTIONS), with or without a line's end. It is not printed again:
- * after the load, a line in the log would prove nothing.
+ * Reads the fingerprint from the log of a pod's runtime container. A restarted container has a new log, so each log has
+ * one true line: the first of its form, because user code, which could print another, runs later. Other programs may print
+ * before it (a webhook's NODE_OPTIONS), with or without a line break. The runtime prints it only once: after the load, a
+ * line in the log would prove nothing.
  */
 export class FingerprintLog {
   readonly #kube: Pick<KubeClient, "namespace" | "text">;
@@ -37,7 +37,7 @@ export class FingerprintLog {
     this.#pod = pod;
   }
 
-  /** Rejects with why the fingerprint is not known. */
+  /** Resolves with the fingerprint; rejects with the reason why it is not known. */
   async find(): Promise<string> {
     let text = "";
     for (const bytes of [FIRST_BYTES, HEAD_BYTES]) {
@@ -73,7 +73,7 @@ function firstLineOf(text: string): string {
   return (text.trim().split("\n")[0] ?? "").replaceAll(/[^\x20-\x7e]/g, "?").slice(0, MAX_QUOTED);
 }
 
-/** The first one in the text; null: none. */
+/** The first fingerprint in the text; null: none. */
 export function fingerprintIn(log: string): string | null {
   return LINE.exec(log)?.[1] ?? null;
 }

@@ -9,49 +9,49 @@ export interface Node extends KubeObject {
   status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
 
-/** Kubernetes taints nodes that are away with these; instances stay there for its five minutes, in case it comes back. */
+/** Taints that Kubernetes sets on unreachable nodes. Instances stay there for its five minutes, in case the node returns. */
 const AWAY = /^node\.kubernetes\.io\/(not-ready|unreachable)$/;
 
-/** Pods of a deleted node are gone by then. */
+/** How long a deleted node is remembered: its pods are gone by then. */
 const GONE_KEPT_MS = 600_000;
 
 interface Known {
   isThere: boolean;
-  /** It takes no more pods. */
+  /** The node is cordoned or being drained. */
   isClosed: boolean;
-  /** Why it starts nothing; null: it is ready. */
+  /** Why the node starts no pods; null: it is ready. */
   trouble: NodeTrouble | null;
 }
 
-/** What Kubernetes says of nodes: which are to be left (`kubectl cordon`, `kubectl drain`, a taint with NoExecute), and which are away. */
+/** Tracks nodes: which must be vacated (`kubectl cordon`, `kubectl drain`, a taint with NoExecute), and which are unreachable or not ready. */
 export class Nodes {
   readonly #nodes: Informer<Node>;
   readonly #known = new Map<string, Known>();
   readonly #changed: (name: string) => void;
   readonly #now: () => number;
 
-  /** `changed` is told the node's name; `now` is in milliseconds. */
+  /** `changed` is called with the node's name; `now` returns milliseconds. */
   constructor(kube: KubeClient, changed: (name: string) => void, now: () => number) {
     this.#changed = changed;
     this.#now = now;
     this.#nodes = new Informer<Node>(kube, "/api/v1/nodes", "", ({ type, object }) => this.#take(object, type === "present"));
   }
 
-  /** Who may not look at nodes gets no warning of their end; everything else works. */
+  /** Starts the watch. Without permission to watch nodes, drains are not anticipated; nothing else depends on it. */
   async start(): Promise<void> {
     await this.#nodes.startAtOnce().catch((error: KubeError) => {
       if (error.status !== 403) throw error;
-      // The refusal may be one of a moment, which nothing else has to wait for.
+      // The refusal may be transient: it is retried in the background.
       void this.#nodes.start().catch(() => this.#nodes.close());
     });
   }
 
-  /** Its instances are to be somewhere else. */
+  /** Whether the node's instances must be replaced on other nodes. */
   isClosed(name: string | undefined): boolean {
     return name !== undefined && this.#known.get(name)?.isClosed === true;
   }
 
-  /** Kubernetes itself notices after 40 s that a node is away. */
+  /** Why the node is not ready, as Kubernetes reports it: for an unreachable node only after 40 s. Null: no reason is known. */
   troubleOf(name: string | undefined): NodeTrouble | null {
     return (name !== undefined && this.#known.get(name)?.trouble) || null;
   }
@@ -76,7 +76,7 @@ function isToBeLeft({ spec }: Node): boolean {
   return spec.unschedulable === true || (spec.taints?.some(({ key, effect }) => effect === "NoExecute" && !AWAY.test(key)) ?? false);
 }
 
-/** Null: it is ready, or nobody has said yet that it is not. */
+/** Why a node is not ready; null: it is, or its condition is not known yet. */
 function unreadiness({ status }: Node): string | null {
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   if (!ready || ready.status === "True") return null;

@@ -2,23 +2,23 @@ import type { Obstacle } from "../../platform.ts";
 import { hasEnded, type Pod } from "../objects/objects.ts";
 import { isStarted, runtimeTroubleOf, waitingOf } from "./containers.ts";
 
-/** The kubelet and the API server get this much longer than a pod's grace to remove it. */
+/** How much longer than its grace period the removal of a pod may take. */
 const STUCK_AFTER_MS = 15_000;
 
-/** What this pool manager has seen of a pod, in milliseconds on the platform's clock; null: it has not. */
+/** When this pool manager first saw a pod in each state, in milliseconds on the platform's clock; null: it is not in that state. */
 export interface Sightings {
   seenAt: number;
-  /** First seen with a node. */
+  /** First seen scheduled to a node. */
   scheduledSince: number | null;
-  /** First seen to run, at its present address. */
+  /** First seen running with an address. */
   runningSince: number | null;
-  /** First seen to be deleted. */
+  /** First seen being deleted. */
   deletingSince: number | null;
-  /** First seen to have ended. */
+  /** First seen ended. */
   endedSince: number | null;
-  /** Since when complete listings have lacked it, though it answers. */
+  /** Since when complete listings have lacked the pod although it answers. */
   missingSince: number | null;
-  /** Since when there has been no connection to it; null: there is one. */
+  /** Since when there has been no connection to the pod; null: there is one. */
   unconnectedSince: number | null;
 }
 
@@ -29,7 +29,7 @@ export interface NodeTrouble {
   message: string;
 }
 
-/** A pod that is seen for the first time. */
+/** The sightings of a pod that is seen for the first time. */
 export function firstSight(now: number): Sightings {
   return { seenAt: now, scheduledSince: null, runningSince: null, deletingSince: null, endedSince: null, missingSince: null, unconnectedSince: now };
 }
@@ -54,20 +54,21 @@ export function sighted(before: Sightings, pod: Pod, now: number): Sightings {
 }
 
 /**
- * What keeps a pod from serving; the first row that is true:
+ * The reason why a pod cannot serve; the first row that applies:
  *
- * | the pod                                                     | obstacle      |
- * |-------------------------------------------------------------|---------------|
- * | is Failed or Succeeded                                      | `ended`       |
- * | is being deleted for longer than its grace, and some time   | `stuck`       |
- * | answers, and the API server no longer lists it              | `unreachable` |
- * | is connected to                                             | none          |
- * | has no node                                                 | `pending`     |
- * | has a node that is away, and has not started there          | `unreachable` |
- * | has a node, and its runtime container has not started       | `blocked`     |
- * | runs, and there is no connection to it                      | `unreachable` |
+ * | the pod                                                             | obstacle      |
+ * |---------------------------------------------------------------------|---------------|
+ * | is Failed or Succeeded                                              | `ended`       |
+ * | is being deleted for longer than its grace period, plus a margin    | `stuck`       |
+ * | is being deleted                                                    | none          |
+ * | answers, but the API server no longer lists it                      | `unreachable` |
+ * | is connected                                                        | none          |
+ * | has no node                                                         | `pending`     |
+ * | has a node that is unreachable or not ready, and has not started    | `unreachable` |
+ * | has a node, but its runtime container has not started               | `blocked`     |
+ * | runs, but there is no connection to it                              | `unreachable` |
  *
- * `trouble` is why there is no connection, as far as the link knows; or why it does not start, by the pod's Events.
+ * `trouble` is why there is no connection, as far as the connection knows, or why the pod does not start, from its Events.
  * `node` is what is wrong with its node.
  */
 export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, node: NodeTrouble | null, now: number): Obstacle | null {
@@ -83,7 +84,7 @@ export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, no
   return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message };
 }
 
-/** What a deletion waits for that is overdue; null: it is not. */
+/** What an overdue deletion waits for; null: it is not overdue. */
 function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number): string | null {
   const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
   if (deletingSince === null || now - deletingSince <= graceMs + STUCK_AFTER_MS) return null;
@@ -92,8 +93,8 @@ function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number)
 }
 
 /**
- * The kubelet says why it has refused or evicted a pod: a node out of room, an affinity, a full disk. Others that end one
- * say so in a condition: the scheduler for a pod of higher priority, a taint, a node that is gone.
+ * Describes why a pod has ended. The kubelet states why it refused or evicted a pod in its status: a node out of resources,
+ * an affinity, a full disk. Others use a condition: the scheduler for a pod of higher priority, a taint, a deleted node.
  */
 function endOf(pod: Pod): string {
   const { status } = pod;
@@ -107,14 +108,14 @@ function conditionOf({ status }: Pod, type: string, value = "False"): string | n
 }
 
 /**
- * Whether a node is away, which Kubernetes notices only after 40 s: instances run there, and none of them answers.
- * `neighbours` are what was seen of those on the node that have answered before.
+ * Detects an unreachable node before Kubernetes does, which takes 40 s: instances run there, and none of them answers.
+ * `neighbours` are the sightings of the node's instances that have answered before.
  */
 export function silenceOf(neighbours: Iterable<Sightings>): NodeTrouble | null {
   let silent = 0;
   let since = 0;
   for (const { runningSince, unconnectedSince, deletingSince, endedSince } of neighbours) {
-    // One that stops, or starts anew, is silent for reasons of its own.
+    // An instance that ends or restarts is silent for its own reasons.
     if (runningSince === null || deletingSince !== null || endedSince !== null) continue;
     if (unconnectedSince === null) return null;
     silent += 1;

@@ -6,7 +6,7 @@ import { PlatformError } from "../../platform.ts";
 import { FingerprintLog } from "./fingerprint.ts";
 
 const FIRST_PAUSE_MS = 20;
-/** Between attempts on the instance itself, and between those on its log, which cost the API server and a kubelet. */
+/** The longest pauses between attempts: to connect to the instance, and to read its log, which costs the API server and a kubelet. */
 const LONGEST_PAUSE_MS = 2000;
 const LONGEST_LOG_PAUSE_MS = 5000;
 
@@ -15,26 +15,26 @@ export interface ConnectionTarget {
   /** Name of the pod. */
   name: string;
   host: string;
-  /** Recorded with the pod when it was claimed; null: in its log. */
+  /** Recorded at the pod when it was claimed; null: the fingerprint is in the pod's log. */
   fingerprint: string | null;
 }
 
 export type Control = Pick<ControlClient, "load" | "drain" | "follow" | "warm" | "close">;
 
-/** Opens the control API of an instance whose certificate is known. */
+/** Opens the control API of an instance with a known fingerprint. */
 export type OpenControl = (instance: { uid: string; host: string; fingerprint: string }) => Control;
 
 export interface ConnectionEvents {
   line(line: ControlLine): void;
-  /** The connection is gone; it is tried again until the link is closed. */
+  /** The connection has broken; it is retried until `close`. */
   broken(): void;
   /** `connected` or `trouble` has changed; called once for each change, before `broken`. */
   changed?(): void;
 }
 
 /**
- * The connection to one instance. Whom it talks to it learns from the API server: the pod's address, and the
- * fingerprint that was recorded with the pod, or else is in its log, written before any user code runs there.
+ * The connection to one instance. The peer's identity comes from the API server: the pod's address, and the fingerprint
+ * that is recorded at the pod, or else in its log, where it is written before any user code runs.
  */
 export class PodConnection {
   readonly #log: FingerprintLog;
@@ -49,14 +49,14 @@ export class PodConnection {
   #trouble: string | null = null;
   #triedSince: number | null = null;
   #closed = false;
-  /** Counts attempts: what an earlier one still brings is not listened to. */
+  /** Number of the present attempt: events of earlier ones are ignored. */
   #attempt = 0;
-  /** Why the log did not tell the fingerprint, when it was read last. */
+  /** Why the last read of the log found no fingerprint; null: it found one. */
   #logTrouble: string | null = null;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `now` in milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(
     kube: Pick<KubeClient, "namespace" | "text">,
     open: OpenControl,
@@ -74,30 +74,30 @@ export class PodConnection {
     void this.#connect();
   }
 
-  /** The instance answers: its process lives, whatever the API server says. */
+  /** Whether the instance answers: its process lives then, whatever the API server reports. */
   get connected(): boolean {
     return this.#connected;
   }
 
-  /** Why it is not connected; null: it is, or no attempt has failed yet. */
+  /** Why there is no connection; null: there is one, or no attempt has failed yet. */
   get trouble(): string | null {
     return this.#trouble;
   }
 
   /**
-   * When the instance was first tried at its present address since it was last connected, on the platform's clock; null:
-   * it is connected, or has not been tried there. Reading its log is no attempt on it.
+   * When the first attempt at the present address since the last connection began, on the platform's clock; null: the
+   * instance is connected, or no attempt was made there. Reading its log does not count as an attempt.
    */
   get triedSince(): number | null {
     return this.#triedSince;
   }
 
-  /** Of the certificate that it is pinned to; null while it is not known. */
+  /** The fingerprint of the pinned certificate; null while it is not known. */
   get fingerprint(): string | null {
     return this.#fingerprint;
   }
 
-  /** The pod has another address: what was there before is let go, and this one is tried at once. */
+  /** Connects to the pod's new address at once, and drops the connection to the former one. */
   moved(host: string): void {
     if (host === this.#host || this.#closed) return;
     this.#host = host;
@@ -121,11 +121,11 @@ export class PodConnection {
     this.#stop();
   }
 
-  /** Throws where an order would only wait for what is waited for already. */
+  /** Throws if the instance has been unreachable for as long as an order would wait for its connection. */
   #reached(): Control {
     const forMs = this.#triedSince === null ? 0 : this.#now() - this.#triedSince;
     if (this.#client && forMs < ORDER_MS) return this.#client;
-    const why = this.#trouble ?? (this.#client ? `no connection within ${Math.round(forMs)} ms` : "it has not been tried yet");
+    const why = this.#trouble ?? (this.#client ? `no connection within ${Math.round(forMs)} ms` : "no attempt has been made yet");
     throw new PlatformError("UNREACHABLE", `the instance ${this.#target.uid} has not been reached: ${why}`);
   }
 
@@ -161,7 +161,7 @@ export class PodConnection {
   #ended(client: Control, error: Error | null): void {
     client.close();
     const was = this.#connected;
-    // A runtime that was restarted has another certificate; the log that the API server shows is then its own.
+    // A restarted runtime has another certificate; the API server then returns the new container's log.
     if (error instanceof FingerprintError) this.#fingerprint = null;
     const reason = error?.message ?? "the instance has closed the connection";
     this.#tell(false, error instanceof FingerprintError && this.#logTrouble ? `${reason}; ${this.#logTrouble}` : reason);
@@ -169,7 +169,7 @@ export class PodConnection {
     this.#retryLater(LONGEST_PAUSE_MS);
   }
 
-  /** By the log; where it is not there, the recorded one is tried again by turns: what has shown another may have been somebody else. */
+  /** Reads the fingerprint from the log. If the log lacks it, the recorded one is retried: another process may have presented the other certificate. */
   async #find(attempt: number): Promise<string | null> {
     try {
       const found = await this.#log.find();

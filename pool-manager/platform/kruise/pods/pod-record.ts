@@ -4,10 +4,10 @@ import { ANNOTATION, CODE_CONTAINER, ownerOf, type Pod } from "../objects/object
 import type { PodOwner } from "../objects/pod-owner.ts";
 import type { Known } from "./known.ts";
 
-/** A swap that has not ended by then is told as failed. */
+/** A swap that takes longer is reported as failed. */
 export const SWAP_DEADLINE_MS = 60_000;
 
-/** Reasons for which a container waits that do not pass by themselves. */
+/** Reasons of waiting containers that do not resolve by themselves. */
 const STUCK = new Set([
   "ErrImagePull",
   "ImagePullBackOff",
@@ -31,13 +31,13 @@ export function substanceOf({ metadata, spec }: Pod): string {
   ]);
 }
 
-/** What is seen of an instance beside its pod. */
+/** What is derived for an instance from other objects than its pod. */
 export interface PodRecord extends PodOwner {
   replace: Instance["replace"];
   obstacle: Obstacle | null;
 }
 
-/** An instance as its pod, and what it says of itself, show it. */
+/** Builds the instance from its pod and its echo. */
 export function podRecordOf(pod: Pod, known: Known, { pool, functionUid, isCounted, replace, obstacle }: PodRecord): Instance {
   const { metadata, status } = pod;
   const ended = obstacle?.kind === "ended" ? obstacle.message : null;
@@ -65,7 +65,7 @@ function endedEcho(echo: Echo, message: string): Echo {
   return { ...echo, state: "failed", loaded: false, error: { reason: "crash", message, revision: echo.revision } };
 }
 
-/** The code container runs the image that the pod was bound with. */
+/** Whether the code container runs the image that the pod was bound to. */
 export function hasSwapped({ metadata, status }: Pod): boolean {
   const code = status.containerStatuses?.find(({ name }) => name === CODE_CONTAINER);
   const digest = metadata.annotations?.[ANNOTATION.image];

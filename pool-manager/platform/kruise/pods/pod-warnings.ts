@@ -2,9 +2,9 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { Pod } from "../objects/objects.ts";
 import { KUBELET_RECENT_MS, lastWarning } from "../objects/warnings.ts";
 
-/** A pod's Events are read again after this. */
+/** The shortest time between two reads of a pod's Events. */
 const EVERY_MS = 10_000;
-/** Pods whose Events are read at once. */
+/** How many pods' Events are read concurrently. */
 const MAX_READS = 4;
 
 interface Known {
@@ -12,7 +12,7 @@ interface Known {
   warning: string | null;
 }
 
-/** What keeps pods from starting that only their Events tell: a volume of a Secret that is missing, a sandbox that fails. */
+/** Reasons why pods do not start that only their Events contain, such as a missing Secret of a volume or a failing sandbox. */
 export class PodWarnings {
   readonly #kube: Pick<KubeClient, "namespace" | "get" | "serverTime">;
   readonly #now: () => number;
@@ -24,12 +24,12 @@ export class PodWarnings {
     this.#now = now;
   }
 
-  /** The latest that was read; null: none. */
+  /** The latest warning that was read; null: none. */
   of({ metadata }: Pod): string | null {
     return this.#known.get(metadata.uid)?.warning ?? null;
   }
 
-  /** Reads it in the background, where that was not done lately. */
+  /** Reads the pod's Events in the background, unless that was done recently. */
   check(pod: Pod): void {
     const { uid } = pod.metadata;
     const known = this.#known.get(uid);

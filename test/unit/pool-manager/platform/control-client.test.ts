@@ -71,7 +71,7 @@ describe("an event stream", () => {
     const { client } = await answering((_req, res) => res.write(`${text}\n{"log":"a"}\n`));
     const { ends } = followed(client);
     await until(() => ends.length > 0, "it has ended");
-    expect(ends).toEqual([expect.stringMatching(/no words of an instance/)]);
+    expect(ends).toEqual([expect.stringMatching(/not a message of an instance/)]);
   });
 });
 

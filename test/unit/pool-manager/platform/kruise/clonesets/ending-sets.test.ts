@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-const HELD = "is being deleted and waits for the finalizers example.com/hold: whoever has set them has to take them away; another one is made once it is gone";
+const HELD = "is being deleted and waits for the finalizers example.com/hold: their owners must remove them; another one is created once it is gone";
 
 test("a pool whose CloneSet is on its way out says so, serves on, and has another one once it is gone", () =>
   VirtualTime.run(1, async (time) => {

@@ -156,7 +156,7 @@ test("a webhook that takes away all labels has Kruise let go of each new pod: th
     // As often as a refused pool is tried: for ten minutes.
     const told = await tries(60);
     expect(told.length).toBeGreaterThan(50);
-    expect(told.at(-1)).toMatch(/^Kruise lets go of new pods of CloneSet pool-node-\S+: something at the cluster, such as a webhook, .* berth.dev\/set$/);
+    expect(told.at(-1)).toMatch(/^Kruise releases new pods of CloneSet pool-node-\S+: something in the cluster, such as a webhook, .* berth.dev\/set$/);
     expect(platform.observe().refusals?.().get("node")).toBe(told.at(-1));
     expect(made()).toBeLessThan(40);
     expect(cluster.store.list("/pods").filter(({ metadata }) => !metadata.deletionTimestamp)).toHaveLength(0);
