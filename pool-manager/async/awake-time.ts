@@ -1,24 +1,25 @@
-/** The time is read at least this often. */
+/** How often the time is read at least. */
 const TICK_MS = 500;
-/** A reading that comes this much later than the tick tells of a gap. */
+/** A reading that comes this much later than the tick indicates a gap. */
 const LATE_MS = 2000;
 
 export interface AwakeTime {
   /** Milliseconds. */
   now(): number;
-  /** `listener` is told of each gap, after the work in which it was noticed; at most one listens. */
+  /** Calls `listener` with the length of each gap in milliseconds, after the work that noticed it. A later listener replaces it. */
   onGap(listener: (ms: number) => void): void;
 }
 
 /**
- * Time in which this process looked: where it stood still (it was stopped, or its machine slept, or it was kept busy), the
- * time that it missed is left out for good. What it has not heard of meanwhile was not silent; an age is the time in which
- * something could have been noticed. Each reading notices a gap, not only the tick: a timer that is overdue may run first.
+ * A clock that counts only the time in which this process could observe. While it was stalled (stopped, on a sleeping
+ * machine, or busy), the missed time is left out for good: peers that it did not hear were not silent, and an age is the
+ * time in which something could have been noticed. Every reading detects a gap, not only the tick: an overdue timer may
+ * run first.
  */
 export function awakeTime(read: () => number, tick: (check: () => void, ms: number) => void = ticking): AwakeTime {
   let last: number | null = null;
   let missed = 0;
-  let told: (ms: number) => void = () => {};
+  let listener: (ms: number) => void = () => {};
   const now = () => {
     const at = read();
     if (last === null) tick(now, TICK_MS);
@@ -26,19 +27,19 @@ export function awakeTime(read: () => number, tick: (check: () => void, ms: numb
     last = at;
     if (gap > LATE_MS) {
       missed += gap;
-      setImmediate(() => told(gap));
+      setImmediate(() => listener(gap));
     }
     return at - missed;
   };
   return {
     now,
-    onGap: (listener) => {
-      told = listener;
+    onGap: (onGap) => {
+      listener = onGap;
     },
   };
 }
 
-/** It keeps no process alive. */
+/** The default tick, which does not keep the process alive. */
 function ticking(check: () => void, ms: number): void {
   setInterval(check, ms).unref();
 }

@@ -4,13 +4,13 @@ interface Batch {
   at: number;
 }
 
-/** Wishes of the same name that come within a short time are granted, or fail, together. */
+/** Batches requests: those of the same name that arrive within a short time succeed or fail together. */
 export class Batcher {
   readonly #everyMs: number;
   readonly #grant: (name: string, count: number) => Promise<void>;
   readonly #batches = new Map<string, Batch>();
 
-  /** Two grants of one name are `everyMs` apart; the first one does not wait. */
+  /** `grant` is called for each batch with its name and size. Two batches of one name are `everyMs` apart; the first one does not wait. */
   constructor(everyMs: number, grant: (name: string, count: number) => Promise<void>) {
     this.#everyMs = everyMs;
     this.#grant = grant;

@@ -1,18 +1,18 @@
-/** A step that takes longer is left behind: what hangs must keep neither the Lease nor the process. */
+/** A step that takes longer is abandoned: a hanging step must not keep the Lease or the process. */
 const STEP_MS = 10_000;
 
-/** What has been opened, and is to be ended again in the reverse order. */
+/** Cleanup steps that run in the reverse order of their registration. */
 export class CleanupStack {
   readonly #onError: (error: Error) => void;
   #steps: (() => unknown)[] = [];
   #isDone = false;
 
-  /** `onError` is told of each step that fails, or takes too long; the others follow all the same. */
+  /** `onError` is called for each step that fails or takes too long; the remaining steps run all the same. */
   constructor(onError: (error: Error) => void) {
     this.#onError = onError;
   }
 
-  /** What is opened after everything was ended is ended at once. */
+  /** Adds a step; after `all` it runs at once. */
   add(step: () => unknown): void {
     if (this.#isDone) void this.#run(step);
     else this.#steps.unshift(step);
@@ -28,7 +28,7 @@ export class CleanupStack {
   async #run(step: () => unknown): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`a step of the end took longer than ${STEP_MS} ms`)), STEP_MS);
+      timer = setTimeout(() => reject(new Error(`a cleanup step took longer than ${STEP_MS} ms`)), STEP_MS);
     });
     try {
       await Promise.race([(async () => step())(), tooLong]);

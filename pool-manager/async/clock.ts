@@ -1,12 +1,12 @@
 import { type AwakeTime, awakeTime } from "./awake-time.ts";
 
-/** Time and scheduling, so that a simulation can own them. */
+/** Time and scheduling, so that a simulation can control them. */
 export interface Clock {
   /** Milliseconds; monotonic, with fractions. */
   now(): number;
-  /** Calls `fn` once after `ms` milliseconds; returns its cancellation. */
+  /** Calls `fn` once after `ms` milliseconds; returns the function that cancels it. */
   after(ms: number, fn: () => void): () => void;
-  /** Calls `fn` as soon as the present work has ended. */
+  /** Calls `fn` in the next turn of the event loop. */
   soon(fn: () => void): void;
 }
 

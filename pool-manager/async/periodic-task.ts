@@ -1,12 +1,12 @@
-/** Work that is done again and again, with a pause between. A round that fails is told once, and the end of that too; it ends nothing. */
+/** Repeats work with a pause of `everyMs` between rounds. A failed round does not end the repetition. */
 export class PeriodicTask {
   readonly #work: () => Promise<void>;
   readonly #everyMs: number;
   readonly #onTrouble: (message: string | null) => void;
   #timer: NodeJS.Timeout | null = null;
-  #told: string | null = null;
+  #reported: string | null = null;
 
-  /** `onTrouble` is told why a round has failed, once for each change of the reason, and null when one has succeeded again. */
+  /** `onTrouble` receives the reason of a failed round, once for each change of it, and null once a round succeeds. */
   constructor(work: () => Promise<void>, everyMs: number, onTrouble: (message: string | null) => void) {
     this.#work = work;
     this.#everyMs = everyMs;
@@ -24,15 +24,15 @@ export class PeriodicTask {
   }
 
   async #round(): Promise<void> {
-    // Whatever the work does before its first pause counts as its failure too.
+    // A synchronous exception of the work counts as a failure too.
     const trouble = await Promise.resolve()
       .then(this.#work)
       .then(
         () => null,
         (error: Error) => error.message,
       );
-    if (trouble === this.#told || !this.#timer) return;
-    this.#told = trouble;
+    if (trouble === this.#reported || !this.#timer) return;
+    this.#reported = trouble;
     this.#onTrouble(trouble);
   }
 }

@@ -1,4 +1,4 @@
-/** Work of two kinds: any number of shared ones at once, or one exclusive one. Those that wait go in the order of their arrival. */
+/** A fair lock: any number of shared holders or one exclusive holder, in the order of arrival. */
 export class ReadWriteLock {
   #shared = 0;
   #exclusive = false;

@@ -1,12 +1,12 @@
 import { isOutrun, KubeError } from "./error.ts";
 import { errorOf, type Transport } from "./transport.ts";
 
-/** A request that the API server has not answered by then has failed: a hung webhook would hold it for 10 s. */
+/** How long the API server may take to answer: a hanging webhook would delay it for 10 s. */
 const TIMEOUT_MS = 5000;
-/** Characters of a strange answer that are told. */
+/** How many characters of an unexpected answer are quoted. */
 const MAX_QUOTED = 160;
 
-/** What a write is for, as it is counted. */
+/** The purpose of a write, by which writes are counted. */
 export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "event" | "other";
 
 export type PatchType = "merge" | "strategic-merge" | "json" | "apply";
@@ -21,22 +21,22 @@ interface Request {
 }
 
 /**
- * The Kubernetes API over one keep-alive agent: addresses and credentials come from @kubernetes/client-node,
+ * A client of the Kubernetes API that reuses connections. Addresses and credentials come from @kubernetes/client-node,
  * whose own calls open a TLS connection each (measured 4.5 ms against 0.8).
  */
 export class KubeClient {
   readonly #transport: Transport;
   readonly server: URL;
   readonly namespace: string;
-  /** Told of each write that was sent. */
+  /** Called before each write is sent. */
   onWrite: (purpose: WritePurpose) => void = () => {};
-  /** Told how each of them has ended; null: it was done. */
+  /** Called with the outcome of each write; null: it succeeded. */
   onWritten: (purpose: WritePurpose, path: string, error: KubeError | null) => void = () => {};
-  /** Told once what a first listing of this kind waits for, and null when it is there. */
+  /** Reports once why the listing of a kind fails, and null once it succeeds. */
   onListing: (plural: string, message: string | null) => void = () => {};
-  /** Told that something carries a later term than ours. */
+  /** Called when a write was refused because an object carries a later term. */
   onOutrun: () => void = () => {};
-  /** False: nothing may be written, except to the Lease itself. */
+  /** False: only the Lease may be written. */
   mayWrite: () => boolean = () => true;
   /** What has to be added to the monotonic clock, as the last answer told it; null: none has. Milliseconds. */
   #serverOffsetMs: number | null = null;
@@ -47,7 +47,7 @@ export class KubeClient {
     this.namespace = namespace;
   }
 
-  /** Reads the kubeconfig file, or KUBECONFIG, or ~/.kube/config, or the pod's service account. Throws when there is none. */
+  /** Reads the kubeconfig file, or KUBECONFIG, or ~/.kube/config, or the pod's service account. Throws if there is none. */
   static async connect(kubeconfig: string | null, namespace: string): Promise<KubeClient> {
     const [{ KubeConfig }, { HttpsTransport }] = await Promise.all([import("@kubernetes/client-node"), import("./https-transport.ts")]);
     const config = new KubeConfig();
@@ -59,7 +59,7 @@ export class KubeClient {
     return new KubeClient(new HttpsTransport(config, server), server, namespace);
   }
 
-  /** The API server that this transport leads to. */
+  /** Creates a client over an existing transport. */
   static over(transport: Transport, namespace: string, server = "https://api.invalid"): KubeClient {
     return new KubeClient(transport, new URL(server), namespace);
   }
@@ -68,7 +68,7 @@ export class KubeClient {
     return this.#json<T>({ method: "GET", path, query, timeoutMs });
   }
 
-  /** A plain-text answer, such as a log. */
+  /** Reads a plain-text answer, such as a log. */
   async text(path: string, query?: Record<string, string>, timeoutMs = TIMEOUT_MS): Promise<string> {
     return (await this.#call({ method: "GET", path, query, timeoutMs })).toString("utf8");
   }
@@ -91,7 +91,7 @@ export class KubeClient {
   }
 
   /**
-   * Opens a streaming answer and calls `onLine` for each of its lines; `onEnd` once when it has ended, for whatever
+   * Opens a streaming answer and calls `onLine` for each line. Calls `onEnd` once when the stream has ended, for whatever
    * reason. Returns the function that ends it.
    */
   stream(path: string, query: Record<string, string>, onLine: (line: string) => void, onEnd: (error: KubeError | null) => void): () => void {
@@ -129,7 +129,7 @@ export class KubeClient {
     try {
       return (text ? JSON.parse(text) : null) as T;
     } catch {
-      // Something in between has answered, such as a proxy: whether a write has been done is not known.
+      // An intermediary such as a proxy has answered: a write may or may not have been done.
       throw new KubeError(0, "Unreadable", `the answer to ${request.method} ${request.path} is not the API server's: ${text.slice(0, MAX_QUOTED)}`);
     }
   }

@@ -1,9 +1,9 @@
-/** An answer of the API server that is not 2xx, or none at all (`status` 0). */
+/** An answer of the API server that is not 2xx, or a missing answer (`status` 0). */
 export class KubeError extends Error {
   readonly status: number;
   /** `reason` of the Status object, such as `Conflict`, `NotFound`, `Expired`. */
   readonly reason: string;
-  /** The server asks not to be asked again before this; null: it does not say. Milliseconds. */
+  /** How long the server asks clients to wait before a retry; null: it does not say. */
   readonly retryAfterMs: number | null;
 
   constructor(status: number, reason: string, message: string, retryAfterMs: number | null = null) {
@@ -14,15 +14,15 @@ export class KubeError extends Error {
   }
 }
 
-/** How the API server says that an admission webhook (failurePolicy Fail) has given no answer that it can use. */
+/** The API server's words for an admission webhook (failurePolicy Fail) without a usable answer. */
 const NO_WEBHOOK = "failed calling webhook";
 
-/** The server has refused it: nothing was written, whatever is read afterwards. Other answers of 500 and more leave that open. */
+/** Whether the server has refused a write, so that nothing was written. Other answers of 500 and above leave that open. */
 export function isRefusal({ status, message }: KubeError): boolean {
   return (status >= 400 && status < 500) || (status >= 500 && message.includes(NO_WEBHOOK));
 }
 
-/** As the chart's admission policy says it (deploy/chart/templates/fencing.yaml): what is there carries a later term than the write. */
+/** The message of the chart's admission policy (deploy/chart/templates/fencing.yaml): the object carries a later term than the write. */
 const OUTRUN = "a later leader has written to it";
 
 export function isOutrun({ reason, message }: KubeError): boolean {

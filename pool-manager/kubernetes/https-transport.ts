@@ -4,14 +4,15 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { KubeError } from "./error.ts";
 import { type Answer, type Call, errorOf, type Transport, tooLate, unreachable } from "./transport.ts";
 
-/** Connections to the API server: more requests wait. */
+/** The most connections to the API server; further requests wait. */
 const MAX_SOCKETS = 32;
-/** The Lease has connections of its own: reading logs of nodes that hang may take all the others, and must not cost the leadership. */
+/** Leases have connections of their own: log reads from unresponsive nodes may occupy all others, and must not cost the leadership. */
 const LEASES = "/apis/coordination.k8s.io/";
 const LEASE_SOCKETS = 4;
+/** The longest accepted line of a stream, in characters. */
 const MAX_LINE = 16 * 1024 * 1024;
 
-/** Over keep-alive agents, with the credentials of a kubeconfig; streams have a connection of their own. */
+/** Sends requests over keep-alive agents with the credentials of a kubeconfig. Each stream has its own connection. */
 export class HttpsTransport implements Transport {
   readonly #config: KubeConfig;
   readonly #server: URL;
@@ -25,7 +26,7 @@ export class HttpsTransport implements Transport {
 
   async send(call: Call): Promise<Answer> {
     const res = await this.#open(call, call.path.startsWith(LEASES) ? this.#leaseAgent : this.#agent);
-    // An answer that begins and does not end would be waited for without a bound.
+    // Bounds the body too: an answer may begin and never end.
     const timer = setTimeout(() => res.destroy(tooLate(call)), call.timeoutMs);
     return read(res).finally(() => clearTimeout(timer));
   }
@@ -65,7 +66,7 @@ export class HttpsTransport implements Transport {
     const headers: Record<string, string | number> = { ...(options.headers as Record<string, string>), accept: "application/json", "user-agent": "berth" };
     if (payload && contentType) Object.assign(headers, { "content-type": contentType, "content-length": payload.length });
     const { hostname, port, pathname } = this.#server;
-    // An address of IPv6 is in brackets within a URL alone.
+    // Only URLs put an IPv6 address in brackets.
     const host = hostname.replace(/^\[|\]$/g, "");
     const target = { host, port: port || 443, path: pathname.replace(/\/$/, "") + path + search, method };
     return new Promise((resolve, reject) => {
@@ -74,7 +75,7 @@ export class HttpsTransport implements Transport {
         resolve(res);
       });
       const timer = setTimeout(() => {
-        // One that still waits for a connection emits its error only when it gets one.
+        // A destroyed request that waits for a connection emits its error only when it gets one.
         reject(tooLate(call));
         req.destroy();
       }, timeoutMs);

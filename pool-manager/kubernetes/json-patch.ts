@@ -1,13 +1,13 @@
 export type JsonPatch = { op: "test" | "replace" | "add"; path: string; value: unknown }[];
 
-/** A key as a part of a path. */
+/** Escapes a key for a JSON Pointer (RFC 6901). */
 export function pointer(key: string): string {
   return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 /**
- * The patch after which `found` has everything that `wanted` has; items of lists are told apart by their name,
- * where they have one.
+ * The patch after which `found` contains everything in `wanted`. List items are matched by their `name`, or by index if
+ * they have none.
  */
 export function changesOf(wanted: unknown, found: unknown, path: string): JsonPatch {
   if (Array.isArray(wanted) && Array.isArray(found)) return wanted.flatMap((item, index) => changesOfItem(item, index, found, path));

@@ -2,23 +2,23 @@ import type { KubeError } from "./error.ts";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
-/** What was written is written again after this: somebody may have undone it. */
+/** A successful write is repeated after this long: others may have undone it. */
 const REWRITE_MS = 300_000;
 
-/** A write that nothing waits for: it is tried until it succeeds, in growing pauses, and made again now and then. */
+/** A background write that is retried with growing pauses until it succeeds, and repeated regularly. */
 export class PersistentWrite {
   readonly #rewriteMs: number;
   readonly #write: () => Promise<unknown>;
   readonly #onTrouble: (message: string | null) => void;
   #pauseMs = FIRST_PAUSE_MS;
-  #isTold = false;
+  #isReported = false;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
   #isWriting = false;
-  /** The write that is under way carries an outdated value. */
+  /** The write in flight carries an outdated value. */
   #isOutdated = false;
 
-  /** `onTrouble` is told once that it fails, and null once it has succeeded after that. */
+  /** `onTrouble` is called once with the reason of a failure, and with null once the write succeeds after it. */
   constructor(write: () => Promise<unknown>, onTrouble: (message: string | null) => void, rewriteMs = REWRITE_MS) {
     this.#rewriteMs = rewriteMs;
     this.#write = write;
@@ -26,7 +26,7 @@ export class PersistentWrite {
     void this.#try();
   }
 
-  /** There is something else to write: it is written at once, or after the write that is under way; one that fails keeps its pauses. */
+  /** Writes a changed value: at once, or after the write in flight. While writes fail, the pauses stay as they are. */
   rewrite(): void {
     if (this.#closed) return;
     if (this.#isWriting) this.#isOutdated = true;
@@ -55,9 +55,9 @@ export class PersistentWrite {
   }
 
   #tell(failure: KubeError | null): void {
-    // A leader in doubt writes nothing at all, and says so itself.
-    if (failure?.reason === "InDoubt" || (failure !== null) === this.#isTold) return;
-    this.#isTold = failure !== null;
+    // An uncertain leader writes nothing at all, and reports that itself.
+    if (failure?.reason === "InDoubt" || (failure !== null) === this.#isReported) return;
+    this.#isReported = failure !== null;
     this.#onTrouble(failure?.message ?? null);
   }
 }

@@ -1,37 +1,37 @@
 import { RegistryError } from "../images/registry.ts";
 import { KubeError } from "./error.ts";
 
-/** How long a start goes on asking where the cluster only cannot answer now. */
+/** How long a start retries transient failures of the cluster. */
 const BOUND_MS = 20_000;
-/** A refusal of rights may be a moment's: an API server that has just begun has not read them yet. */
+/** How long 401 and 403 are retried: an API server that has just started may not have loaded its roles yet. */
 export const FORBIDDEN_MS = 5000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 2000;
-/** No longer than this is waited because the API server asks for it. */
+/** The longest `Retry-After` of the API server that is honoured. */
 export const MAX_RETRY_AFTER_MS = 5000;
 
-/** How an error is to be taken: it passes, it may pass within moments, or it stays. */
+/** Whether an error is transient, may pass within moments, or is final. */
 export type Outlook = "passing" | "perhaps" | "final";
 
 export function outlookOf(error: unknown): Outlook {
   if (!(error instanceof KubeError || error instanceof RegistryError)) return "final";
   const { status } = error;
-  // Right after its start an API server may not serve yet what others have defined.
+  // Right after its start an API server may not serve custom resources yet.
   if (error instanceof KubeError && error.reason === "KruiseMissing") return "perhaps";
   if (status === 0 || status === 429 || status >= 500) return "passing";
   return status === 401 || status === 403 ? "perhaps" : "final";
 }
 
 export interface RetryOptions {
-  /** Ends it with its reason. */
+  /** Aborts the retries with its reason. */
   stop: AbortSignal;
-  /** Told once what is tried again, and null when that is over. */
+  /** Reports once why the work is being retried, and null once it succeeds. */
   onTrouble(message: string | null): void;
-  /** Milliseconds; left out: what a step of a start may take. */
+  /** How long to retry; by default as long as a step of a start may. */
   boundMs?: number;
 }
 
-/** Does what only needs the cluster to answer again, with growing pauses, within a bound. Rejects with the last error, which then says how long it was tried. */
+/** Retries transient failures of `work` with growing pauses, within a bound. Rejects with the last error, whose message says how long it was tried. */
 export async function withRetries<T>(work: () => Promise<T>, { stop, onTrouble, boundMs = BOUND_MS }: RetryOptions): Promise<T> {
   const tries = new Tries(boundMs);
   for (;;) {
@@ -48,7 +48,7 @@ export async function withRetries<T>(work: () => Promise<T>, { stop, onTrouble, 
   }
 }
 
-/** How often something has failed, and until when it may. */
+/** The state of retries: failures so far, the next pause, and the bounds. */
 class Tries {
   readonly #began = performance.now();
   readonly #boundMs: number;
@@ -60,7 +60,7 @@ class Tries {
     this.#boundMs = boundMs;
   }
 
-  /** When to try again, in milliseconds. Throws the error where it does not pass, or not within the bound. */
+  /** Returns the pause before the next attempt in milliseconds. Throws the error if it is final or the bound is reached. */
   next(error: unknown): number {
     const prospect = outlookOf(error);
     if (prospect === "final") throw error;
@@ -76,13 +76,13 @@ class Tries {
   }
 }
 
-/** The same error, which keeps its kind. */
+/** Appends the duration to the message of the same error, which keeps its class. */
 function triedFor(error: Error, tookMs: number): Error {
   if (tookMs >= 1000) error.message += ` (tried for ${Math.round(tookMs / 1000)} s)`;
   return error;
 }
 
-/** Rejects with the reason of `stop`. */
+/** Waits for `ms`; rejects with the reason of `stop` once that aborts. */
 export function pause(ms: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (stop.aborted) return reject(stop.reason);

@@ -1,21 +1,21 @@
 import type { KubeClient } from "./client.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
 
-/** Minor versions of Kubernetes 1 between which the test suite has run, both included. */
+/** The oldest and newest minor versions of Kubernetes 1 that the test suite runs on. */
 const OLDEST_MINOR = 30;
 const NEWEST_MINOR = 37;
 
-/** How long it is asked for at a start. */
+/** How long a start retries reading the version. */
 const BOUND_MS = 2000;
 
 export interface KubernetesVersion {
-  /** As the API server says it, such as v1.34.4 or v1.31.2-eks-7f9249a. */
+  /** As the API server reports it, such as v1.34.4 or v1.31.2-eks-7f9249a. */
   version: string;
-  /** What is to be told of it; null: it is one that Berth was tested with. */
+  /** A warning to report; null: Berth was tested with this version. */
   warning: string | null;
 }
 
-/** Any version is accepted: what Berth uses of Kubernetes is older than all of these. Rejects with `KubeError`. */
+/** Reads the version of Kubernetes. Every version is accepted: the APIs that Berth uses are older than all of these. Rejects with `KubeError`. */
 export async function kubernetesVersion(kube: Pick<KubeClient, "get">): Promise<KubernetesVersion> {
   const { gitVersion } = await kube.get<{ gitVersion: string }>("/version");
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
@@ -24,7 +24,7 @@ export async function kubernetesVersion(kube: Pick<KubeClient, "get">): Promise<
   return { version: gitVersion, warning: isTested ? null : `Kubernetes is ${gitVersion}; ${tested}` };
 }
 
-/** Tells, once, of a version that Berth was not tested with or that cannot be read. Neither ends a start; rejects only when that is told to stop. */
+/** Reports a version that Berth was not tested with or that cannot be read. Neither ends a start; rejects only if `stop` aborts. */
 export async function tellKubernetesVersion(kube: Pick<KubeClient, "get">, { stop, onTrouble }: RetryOptions): Promise<void> {
   const quietly: RetryOptions = { stop, onTrouble: () => {}, boundMs: BOUND_MS };
   const { warning } = await withRetries(() => kubernetesVersion(kube), quietly).catch(({ message }: Error) => {

@@ -20,19 +20,19 @@ import { ClusterEvents } from "./kubernetes/status/cluster-events.ts";
 import { StatusReports } from "./kubernetes/status/status-reports.ts";
 import { WriteFailureReport } from "./kubernetes/write-failures.ts";
 
-/** Where functions and pools are kept: files of the state directory, or custom resources of the cluster. */
+/** The stores of functions and pools: files of the state directory, or custom resources of the cluster. */
 export interface Stores {
   functions: FunctionStore;
   pools: PoolStore;
-  /** Begins to take in what is declared past the API, and to show how things are. */
+  /** Starts to ingest declarations that do not come through the API, and to report statuses. */
   follow(functions: FunctionRegistry, pools: Pools, reconciler: Reconciler): Promise<void>;
-  /** Layers that somebody declares and that no revision has yet. */
+  /** Layers that a declaration names and no revision has yet. */
   declared(): ReadonlySet<string>;
-  /** What is stored beside functions that are not among these goes when the collector allows it. */
+  /** Removes what is stored beside functions that are not among these, once the collector allows it. */
   retain(functions: ReadonlySet<string>, collector: Collector): void;
-  /** Told of what somebody should know; before it is set, the log alone is. */
+  /** Receives notices for operators; before it is set, they are only logged. */
   onNotice: (notice: StoreNotice) => void;
-  /** Something happened in a pool: where resources have Events, theirs tell it. */
+  /** Records a pool's event as a Kubernetes Event, if resources have Events. */
   tell(event: PoolEvent): void;
   close(): void;
 }
@@ -42,9 +42,9 @@ export function fileStores(stateDir: string, log: Logger): Stores {
   const pools = new PoolFiles(stateDir);
   const tell = (kind: "Function" | "Pool", damaged: readonly SetAside[]) => {
     for (const one of damaged) {
-      const told: StoreNotice = { topic: "damaged", kind, count: 1, message: inWords(one) };
-      log.error(told);
-      stores.onNotice(told);
+      const notice: StoreNotice = { topic: "damaged", kind, count: 1, message: inWords(one) };
+      log.error(notice);
+      stores.onNotice(notice);
     }
   };
   const stores: Stores = {
@@ -68,12 +68,12 @@ export interface ResourceSources {
   term: number;
   runtimes: readonly string[];
   images: CodeImages;
-  /** Code that a revision has. */
+  /** Looks up code of existing revisions by digest. */
   known: FunctionRegistry["codeByDigest"];
-  /** Bytes of a blob or manifest. */
+  /** Reads a blob or manifest. */
   blob(digest: string): Promise<Uint8Array>;
   log: Logger;
-  /** For what the first look at the resources needs of the API server. */
+  /** Retries of the first listing of the resources. */
   patience: RetryOptions;
 }
 
@@ -84,9 +84,9 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     return (await images.upload(tar)).ref;
   };
   const code = async (digest: string) => known(digest) ?? (await images.find(digest));
-  const notice = (told: StoreNotice) => {
-    log.warn(told);
-    stores.onNotice(told);
+  const notice = (one: StoreNotice) => {
+    log.warn(one);
+    stores.onNotice(one);
   };
   const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => withRetries(work, patience) });
   const pools = new PoolResources(kube, term, notice);
@@ -109,7 +109,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
       await pools.follow(all.list(), (name, change) => all.declare(name, change));
       functions.follow({ declared: (declaration) => registry.declare(declaration), withdrawn: (name) => registry.withdraw(name) });
       const onTrouble = (kind: "Function" | "Pool", message: string | null) =>
-        notice({ topic: "failing", kind, count: message ? 1 : 0, message: `nothing is shown in resources: ${message ?? "no longer so"}` });
+        notice({ topic: "failing", kind, count: message ? 1 : 0, message: `statuses of resources are not reported: ${message ?? "resolved"}` });
       reports = new StatusReports({ registry, pools: all, reconciler, resources: { functions, pools }, failures, onTrouble });
       reports.start();
     },

@@ -1,15 +1,15 @@
 import type { KubeObject } from "../objects.ts";
 
-/** Uids of objects whose deletion was seen: so many are remembered. */
+/** How many uids of deleted objects are remembered. */
 const MAX_DELETED = 2000;
 
-/** `deleted`: the server has said so; `missing`: a listing no longer has it, which proves nothing by itself. */
+/** `deleted`: the server has reported a deletion; `missing`: a listing lacks the object, which by itself proves nothing. */
 export type Change<T> = { type: "present"; object: T } | { type: "deleted" | "missing"; object: T };
 
-/** The objects of one kind as they are known, by name. Listings, events and answers to writes come in any order. */
+/** A cache of the objects of one kind, by name. Listings, watch events and answers to writes may arrive in any order. */
 export class ObjectCache<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
-  /** Objects whose deletion was seen lately: the answer to a write of ours may come after it. */
+  /** Uids of recently deleted objects: the answer to an earlier write may arrive after the deletion. */
   readonly #deleted = new Set<string>();
   readonly #onChange: (change: Change<T>) => void;
 
@@ -26,20 +26,20 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   /**
-   * Takes in the answer to a write. `told` is the version up to which listing and watch have told everything: an object
-   * of that time that is not known is gone by now, and does not take the place of another one of its name.
+   * Ingests the answer to a write. Listing and watch are complete up to the version `seen`: an object that is not newer and
+   * not cached has been deleted since, and must not replace another one of its name.
    */
-  learn(object: T, told: string): void {
+  learn(object: T, seen: string): void {
     const isKnown = this.#objects.get(object.metadata.name)?.metadata.uid === object.metadata.uid;
-    if (isKnown || isBefore(told, object.metadata.resourceVersion)) this.found(object);
+    if (isKnown || isBefore(seen, object.metadata.resourceVersion)) this.found(object);
   }
 
-  /** Takes in an object that the server has shown just now, unless a newer state of it is known, or its deletion. */
+  /** Ingests an object that was just read, unless a newer state of it or its deletion is known. */
   found(object: T): void {
     if (!this.#deleted.has(object.metadata.uid)) this.#take(object);
   }
 
-  /** Takes in what a watch tells. What was told to be deleted may only have lost its label, and got it back. */
+  /** Ingests an object from a watch event. An object that the watch reported as deleted may have lost its label and regained it. */
   told(object: T): void {
     this.#deleted.delete(object.metadata.uid);
     this.#take(object);
@@ -50,10 +50,10 @@ export class ObjectCache<T extends KubeObject> {
     if (!known || isNewer(object, known)) this.#hold(object);
   }
 
-  /** The server has said that it was deleted. */
+  /** Ingests a deletion that the server has reported. */
   delete(object: T): void {
     const { name, uid } = object.metadata;
-    // Another object of its name may have been learned already.
+    // Another object of this name may already be cached.
     if (this.#objects.get(name)?.metadata.uid === uid) this.#objects.delete(name);
     this.#deleted.add(uid);
     for (const oldest of this.#deleted) {
@@ -64,9 +64,9 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   /**
-   * Takes in a complete listing of this version. It is right about everything that was written until then, an earlier
-   * state of an object that is known included: the server's data may come from a backup. What has a later version is
-   * the answer to a write since, unless the listing begins `anew`.
+   * Ingests a complete listing of this version. It is authoritative for everything written until then, even if it shows an
+   * older state of a cached object: the server may have been restored from a backup. A cached object with a later version
+   * comes from a later write and stays, unless `anew`: then the listing replaces everything.
    */
   replace(items: readonly T[], version: string, anew: boolean): void {
     const isLater = (object: T) => !anew && isBefore(version, object.metadata.resourceVersion);
@@ -94,12 +94,12 @@ export class ObjectCache<T extends KubeObject> {
   }
 }
 
-/** Versions of objects of one kind rise (Kubernetes API concepts: since 1.35 officially comparable as decimals). */
+/** Whether `a` is another object than `b`, or a later version. Versions of one kind increase (Kubernetes API concepts: since 1.35 officially comparable as decimals). */
 export function isNewer(a: KubeObject, b: KubeObject): boolean {
   return a.metadata.uid !== b.metadata.uid || isBefore(b.metadata.resourceVersion, a.metadata.resourceVersion);
 }
 
-/** Whether one version is lower than another; "" is none yet. */
+/** Whether one version is lower than another; "" is lower than all. */
 export function isBefore(version: string, other: string): boolean {
   return BigInt(version || 0) < BigInt(other || 0);
 }

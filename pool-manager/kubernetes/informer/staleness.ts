@@ -1,29 +1,29 @@
-/** What is not up to date for less than this is no news: an API server may be starting anew. */
-const TOLD_AFTER_MS = 20_000;
+/** Staleness is reported only after this long: an API server may merely be restarting. */
+const REPORTED_AFTER_MS = 20_000;
 
-/** Tells that what is known of the objects of one kind gets out of date, once, and once that it is up to date again. */
+/** Reports once that the cache of one kind of object is stale, and once that it is up to date again. */
 export class StalenessReport {
-  readonly #tell: (message: string | null) => void;
+  readonly #report: (message: string | null) => void;
   #failingSince: number | null = null;
-  #isTold = false;
+  #isReported = false;
 
-  constructor(tell: (message: string | null) => void) {
-    this.#tell = tell;
+  constructor(report: (message: string | null) => void) {
+    this.#report = report;
   }
 
-  /** It could not be brought up to date. `atOnce`: nothing is known at all, and somebody waits for it. */
+  /** Records a failed update. `atOnce`: reports it immediately, because nothing is cached yet and a caller waits for it. */
   failed(message: string, atOnce: boolean): void {
     const now = performance.now();
     this.#failingSince ??= now;
-    if (this.#isTold || (!atOnce && now - this.#failingSince < TOLD_AFTER_MS)) return;
-    this.#isTold = true;
-    this.#tell(message);
+    if (this.#isReported || (!atOnce && now - this.#failingSince < REPORTED_AFTER_MS)) return;
+    this.#isReported = true;
+    this.#report(message);
   }
 
   renewed(): void {
     this.#failingSince = null;
-    if (!this.#isTold) return;
-    this.#isTold = false;
-    this.#tell(null);
+    if (!this.#isReported) return;
+    this.#isReported = false;
+    this.#report(null);
   }
 }

@@ -7,12 +7,12 @@ export interface WatchEvent<T> {
   object: T;
 }
 
-/** Versions rise, and can be compared as decimals (Kubernetes API concepts: officially since 1.35). */
+/** Whether a value is a resourceVersion that can be compared as a decimal (Kubernetes API concepts: officially since 1.35). */
 export function isVersion(value: unknown): value is string {
   return typeof value === "string" && /^\d+$/.test(value);
 }
 
-/** What a line of a watch says; null: an error, or something that is not understood. A bookmark has no more than a version. */
+/** Parses a line of a watch; null: an error, or an unknown event. A bookmark carries only a version. */
 export function eventOf<T extends KubeObject>(line: string): WatchEvent<T> | null {
   try {
     const event = JSON.parse(line) as WatchEvent<T> | null;

@@ -2,7 +2,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } fr
 import { join } from "node:path";
 import { type SetAside, setAside } from "./set-aside.ts";
 
-/** The writes that the store is made of; a test replaces them to stop the process at each. */
+/** The file operations of the store; a test replaces them to stop the process at each. */
 export interface FileOps {
   writeSynced(path: string, data: string, mode: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -32,14 +32,14 @@ async function using(file: FileHandle, body: (file: FileHandle) => Promise<void>
 }
 
 const TEMPORARY = ".tmp";
-/** Nothing that is written is nearly as long. */
+/** The largest file that is read: no file that Berth writes comes near it. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** In characters. */
+/** The longest recorded reason of a damaged file, in characters. */
 const MAX_REASON = 500;
-/** Files that are read at a time: each holds a descriptor. */
+/** How many files are read concurrently: each read takes a descriptor. */
 const READS = 32;
 
-/** Throws for what is no plain file of UTF-8. */
+/** Throws if the path is not a regular file of valid UTF-8. */
 async function readText(path: string): Promise<string> {
   const stat = await lstat(path);
   if (!stat.isFile()) throw new Error(stat.isDirectory() ? "it is a directory" : "it is not a file");
@@ -69,8 +69,8 @@ export class FileSet {
   }
 
   /**
-   * What `parse` makes of every file, by its name; leftovers of interrupted writes are removed. A file that cannot be
-   * read, or of which `parse` throws, is set aside.
+   * Parses every file and returns the results by file name. Removes leftovers of interrupted writes. A file that cannot be
+   * read, or for which `parse` throws, is set aside.
    */
   async readAll<T>(parse: (name: string, text: string) => T): Promise<{ found: Map<string, T>; damaged: SetAside[] }> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
@@ -78,9 +78,9 @@ export class FileSet {
     const damaged: SetAside[] = [];
     const names = await readdir(this.#dir);
     for (const name of names.filter(isTemporary)) await rm(join(this.#dir, name), { force: true, recursive: true });
-    const whole = names.filter((name) => !isTemporary(name));
-    for (let from = 0; from < whole.length; from += READS) {
-      const some = whole.slice(from, from + READS);
+    const complete = names.filter((name) => !isTemporary(name));
+    for (let from = 0; from < complete.length; from += READS) {
+      const some = complete.slice(from, from + READS);
       const texts = await Promise.allSettled(some.map((name) => readText(join(this.#dir, name))));
       for (const [i, name] of some.entries()) {
         try {
@@ -93,7 +93,7 @@ export class FileSet {
     return { found, damaged };
   }
 
-  /** Moves a file out of the way that was read and turned out to be of no use. */
+  /** Sets aside a file that was read but cannot be used. */
   setAside(name: string, reason: string): Promise<SetAside> {
     return setAside(this.#dir, name, reason);
   }

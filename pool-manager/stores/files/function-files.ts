@@ -8,7 +8,7 @@ import type { SetAside } from "./set-aside.ts";
 import { readStored, writeStored } from "./stored-text.ts";
 
 /**
- * One file a function in `functions/`, its secrets in `secrets/` with mode 0600.
+ * Stores each function as a file in `functions/`, and its secrets as one in `secrets/`, with mode 0600.
  * Secrets are written before the function that names them and removed after it, so that a crash in
  * between leaves secrets without a function, which the next start removes, and never the reverse.
  */
@@ -16,10 +16,10 @@ export class FunctionFiles implements FunctionStore {
   readonly #functions: FileSet;
   readonly #secrets: FileSet;
 
-  /** Files of secrets that there are, or may be. */
+  /** Names of secrets files that exist or may exist. */
   readonly #kept = new Set<string>();
 
-  /** What could not be taken in. */
+  /** Files that could not be loaded. */
   readonly damaged: SetAside[] = [];
 
   constructor(stateDir: string, ops: FileOps = realFiles) {
@@ -38,7 +38,7 @@ export class FunctionFiles implements FunctionStore {
       return record;
     });
     this.damaged.push(...secrets.damaged, ...functions.damaged);
-    // Those of a function that was set aside have to be there when somebody mends its file.
+    // Orphans are removed only if no function file was damaged: the secrets of a damaged one are needed once it is repaired.
     const orphans = [...secrets.found.keys()].filter((file) => !uids.has(file.replace(/\.json$/, "")));
     for (const orphan of orphans) {
       if (functions.damaged.length === 0) await this.#secrets.remove(orphan);
@@ -73,7 +73,7 @@ export class FunctionFiles implements FunctionStore {
     await this.#secrets.write(file, JSON.stringify(secrets));
   }
 
-  /** Most functions have none: nothing is written for those. */
+  /** Removes a secrets file, if there is one: most functions have none. */
   async #drop(file: string): Promise<void> {
     if (!this.#kept.has(file)) return;
     await this.#secrets.remove(file);
@@ -81,7 +81,7 @@ export class FunctionFiles implements FunctionStore {
   }
 }
 
-/** Fields that an older Berth did not write are as it had them. Throws where it is no function. */
+/** Parses a function's record; fields that an older Berth did not write get the values that it implied. Throws if it is not a function. */
 function readRecord(name: string, text: string): FunctionRecord {
   const stored = readStored(text);
   if (!isWhole(stored)) throw new Error("it is not a function");
@@ -91,13 +91,14 @@ function readRecord(name: string, text: string): FunctionRecord {
   return { ...record, traffic, latest, rolloutPolicy, rollout, history };
 }
 
-/** Throws where they are no secrets. */
+/** Throws if the text is not a function's secrets. */
 function readSecrets(text: string): Secrets {
   const secrets: unknown = JSON.parse(text);
-  if (!isSecrets(secrets)) throw new Error("these are no secrets");
+  if (!isSecrets(secrets)) throw new Error("it does not contain secrets");
   return secrets;
 }
 
+/** Runs a write; turns its failure into `STORE_FAILED`. */
 export async function durably(write: () => Promise<void>): Promise<void> {
   try {
     await write();

@@ -10,11 +10,11 @@ import { readStored, writeStored } from "./stored-text.ts";
 
 const schema = Compile(Type.Object({ ...PoolFields.properties, name: Type.String(), forced: Type.Optional(Type.Boolean()) }));
 
-/** One file a pool below `pools/`. */
+/** Stores each pool as a file in `pools/`. */
 export class PoolFiles implements PoolStore {
   readonly #files: FileSet;
 
-  /** What could not be taken in. */
+  /** Files that could not be loaded. */
   readonly damaged: SetAside[] = [];
 
   constructor(stateDir: string, ops: FileOps = realFiles) {
@@ -32,7 +32,7 @@ export class PoolFiles implements PoolStore {
   }
 }
 
-/** Throws where it is no pool. */
+/** Throws if the text is not a pool of this file's name. */
 function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
   const stored = readStored(text);
   if (!schema.Check(stored)) throw new Error("it is not a pool");

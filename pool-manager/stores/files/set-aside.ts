@@ -1,16 +1,16 @@
 import { mkdir, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** A file of the state directory that could not be taken in. */
+/** A file of the state directory that could not be loaded. */
 export interface SetAside {
-  /** Below the state directory, such as `functions/hello.yaml`. */
+  /** Path relative to the state directory, such as `functions/hello.yaml`. */
   file: string;
-  /** Where it is now; null: it could not be moved, and is where it was. */
+  /** Its new path; null: it could not be moved. */
   movedTo: string | null;
   reason: string;
 }
 
-/** Moves what cannot be taken in out of the way, so that the rest can be served and nothing is lost: into `set-aside/` beside its directory. */
+/** Moves a damaged file into `set-aside/` beside its directory, so that the rest can be served and nothing is lost. */
 export async function setAside(dir: string, name: string, reason: string): Promise<SetAside> {
   const file = `${basename(dir)}/${name}`;
   const to = join(dirname(dir), "set-aside");

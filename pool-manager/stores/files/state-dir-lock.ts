@@ -7,9 +7,8 @@ import { join } from "node:path";
 export class StateDirError extends Error {}
 
 /**
- * Locks the directory for this process: a Unix socket in the abstract namespace, which the kernel
- * hands to one process and takes back however that process ends. Where there is no such namespace
- * (macOS) a socket file is used, whose listener is asked whether it is alive.
+ * Locks the directory for this process with a Unix socket in the abstract namespace: the kernel gives a name to one
+ * process and releases it however that process ends. Systems without that namespace (macOS) use a socket file.
  */
 export class StateDirLock {
   readonly #server: Server;

@@ -1,11 +1,11 @@
 import { parse } from "yaml";
 
-/** Nothing that is written is nearly as deep; what is deeper can be read, but not always written again. */
+/** The deepest nesting that is accepted: no record comes near it, and a deeper value might not be writable again. */
 const MAX_DEPTH = 32;
 
 /**
- * Records are written as JSON, which is YAML too: it is read in a hundredth of the time. What an older Berth, or a hand,
- * has written in YAML's own style is read as such. Throws for what is neither, and for what is nested too deeply.
+ * Parses a stored record: JSON, which is also YAML but parses in a hundredth of the time, or YAML's own style as written by
+ * an older Berth or by hand. Throws if it is neither, or nested too deeply.
  */
 export function readStored(text: string): unknown {
   const value = parseEither(text);
@@ -13,7 +13,7 @@ export function readStored(text: string): unknown {
   return value;
 }
 
-/** In lines, so that people can read it and change it. */
+/** Formats a record as indented JSON, so that people can read and edit it. */
 export function writeStored(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

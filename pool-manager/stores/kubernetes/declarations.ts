@@ -11,18 +11,18 @@ export interface DeclarationsOptions {
   secrets: Pick<FunctionSecrets, "read">;
   former: Pick<FormerFunctions, "of">;
   runtimes: readonly string[];
-  /** Code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
+  /** Finds code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
   code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
   upload(files: Record<string, string>): Promise<CodeRef>;
-  /** Whether this state of the resource has not been taken in. */
+  /** Whether this state of the resource has yet to be ingested. */
   isPending(resource: FunctionResource): boolean;
 }
 
-/** What the specs of resources declare: read as the registry takes it in, and written for what the API deploys. */
+/** Translates between the specs of resources and the registry: reads declarations, and writes what the API deploys. */
 export class Declarations {
   readonly #options: DeclarationsOptions;
-  /** State of its Secret that each function has. */
+  /** The ingested version of each function's Secret, by the function's name. */
   readonly #taken = new Map<string, string>();
 
   constructor(options: DeclarationsOptions) {
@@ -49,7 +49,7 @@ export class Declarations {
     };
   }
 
-  /** Says in the API's name what the record says; other managers' fields stay, or refuse it. */
+  /** Applies the record as the API's field manager. Fields of other managers stay; rejects with `FIELD_OWNED` if they conflict. */
   async declare(record: FunctionRecord): Promise<FunctionResource> {
     const { client } = this.#options;
     const current = client.cache.get(record.name);
@@ -61,16 +61,16 @@ export class Declarations {
     refuseEnding(applied);
     const left = toApply(wanted, applied.spec, new Set(), await this.#isCode(applied.spec, wanted));
     const fields = Object.keys(left).join(", ");
-    if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by somebody else, in the resource of ${record.name}`, Object.keys(left)[0]);
+    if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by another field manager, in the resource of ${record.name}`, Object.keys(left)[0]);
     return applied;
   }
 
-  /** State of its Secret that a function has. */
+  /** The ingested version of a function's Secret. */
   secretOf(name: string): string | undefined {
     return this.#taken.get(name) ?? this.#options.client.cache.get(name)?.status?.secret;
   }
 
-  /** Functions by the Secret that they name. */
+  /** Names of functions by the Secret that they reference. */
   references(): Map<string, string[]> {
     const references = new Map<string, string[]>();
     for (const { metadata, spec } of this.#options.client.cache.all()) {
@@ -79,7 +79,7 @@ export class Declarations {
     return references;
   }
 
-  /** The function is no more. */
+  /** Forgets a removed function. */
   forget(name: string): void {
     this.#taken.delete(name);
   }

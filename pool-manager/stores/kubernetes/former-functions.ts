@@ -4,23 +4,23 @@ import type { ImageManifest } from "../../images/oci.ts";
 import { ANNOTATION, CLONESETS, type CloneSet, CODE_CONTAINER, LABEL, type Pod } from "../../platform/kruise/objects/objects.ts";
 import type { KubeApi } from "./resource-client.ts";
 
-/** Many resources that come back together are looked up in one listing. */
+/** How long one listing serves: many resources may return together. */
 const FRESH_MS = 5000;
 const MAX_READS = 8;
 
 export interface FormerOptions {
   kube: KubeApi;
-  /** Bytes of a manifest or configuration of a code image. */
+  /** Reads a manifest or configuration of a code image. */
   blob(digest: string): Promise<Uint8Array>;
-  /** What is kept of the functions' secret values, by uid. */
+  /** Reads the kept secret values of functions, by uid. */
   secrets(): Promise<ReadonlyMap<string, Secrets>>;
-  /** Whether there is a record of this function: nothing of it has to be found again. */
+  /** Whether there is a record of this function, which need not be recovered then. */
   isKnown(uid: string): boolean;
 }
 
 /**
- * What is left of functions whose resources have lost their status: their CloneSets and pods carry their uids, and the
- * code images that these run say of which function and revision they are.
+ * Recovers functions whose resources have lost their status: their CloneSets and pods carry the functions' uids, and the
+ * labels of their code images name function and revision.
  */
 export class FormerFunctions {
   readonly #options: FormerOptions;
@@ -30,7 +30,7 @@ export class FormerFunctions {
     this.#options = options;
   }
 
-  /** Functions of this name that there were, those with pods first. */
+  /** The former functions of this name, those with pods first. */
   async of(name: string): Promise<readonly Former[]> {
     if (!this.#found || performance.now() - this.#found.at > FRESH_MS) {
       const byName = this.#check();
@@ -67,7 +67,7 @@ export class FormerFunctions {
     return byName;
   }
 
-  /** What the labels of an image say. */
+  /** Reads the function and revision from an image's labels; null: it lacks them. */
   async #read(image: string, uid: string): Promise<{ name: string; uid: string; revision: string; identity: string } | null> {
     const { config } = JSON.parse(text(await this.#options.blob(image))) as ImageManifest;
     const { config: { Labels = {} } = {} } = JSON.parse(text(await this.#options.blob(config.digest))) as { config?: { Labels?: Record<string, string> } };
@@ -76,7 +76,7 @@ export class FormerFunctions {
   }
 }
 
-/** Uid of the function by digest of a code image that a CloneSet or pod of it has. */
+/** Uids of functions by the digest of a code image in their CloneSets or pods. */
 function imagesOf(objects: readonly (CloneSet | Pod)[]): Map<string, string> {
   const images = new Map<string, string>();
   for (const object of objects) {

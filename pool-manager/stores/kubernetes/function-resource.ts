@@ -8,7 +8,7 @@ import { isWhole } from "../../functions/stored-record.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import type { Condition } from "./status/conditions.ts";
 
-/** What a user, or the API in a user's name, declares: the manifest's fields, code and traffic. */
+/** The declaration by a user, or by the API on a user's behalf: the manifest's fields, code and traffic. */
 export interface FunctionResourceSpec {
   code?: { digest?: string; files?: Record<string, string> };
   traffic?: { active?: string; split?: Record<string, number>; aliases?: Record<string, string> };
@@ -16,7 +16,7 @@ export interface FunctionResourceSpec {
   [field: string]: unknown;
 }
 
-/** What the pool manager has made of it: the function's record. */
+/** The function's record, as the pool manager derived it from the declaration. */
 export interface FunctionStatus {
   observedGeneration?: number;
   term?: number;
@@ -26,7 +26,7 @@ export interface FunctionStatus {
   latest?: string;
   nextRevision?: number;
   warm?: number;
-  /** State of the Secret that it names, as it was taken in. */
+  /** The ingested state of the Secret that `secretRef` names. */
   secret?: string;
   traffic?: Traffic;
   scaling?: Scaling;
@@ -46,7 +46,7 @@ type Whole = FunctionStatus & Required<Pick<FunctionStatus, "uid" | "active" | "
 
 const DURATIONS = new Set(["timeout", "loadTimeout", "idleTimeout", "queueTimeout"]);
 
-/** The record that a resource's status holds; null: none yet, or half of one. */
+/** The record in a resource's status; null: it has none yet, or an incomplete one. */
 export function resourceRecordOf({ metadata, status }: FunctionResource): FunctionRecord | null {
   if (!isWhole(status)) return null;
   const { uid, runtime = "node", active, latest = active, nextRevision = 1, traffic, scaling, revisions } = status as Whole;
@@ -59,7 +59,7 @@ export function resourceRecordOf({ metadata, status }: FunctionResource): Functi
     active,
     latest,
     traffic: { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {} },
-    // No number is given twice, whatever somebody has written there.
+    // No revision number is reused, even if the status was edited.
     nextRevision: Math.max(nextRevision, ...revisions.map(({ id }) => Number(id.slice(1)) + 1)),
     scaling,
     rolloutPolicy,
@@ -69,18 +69,18 @@ export function resourceRecordOf({ metadata, status }: FunctionResource): Functi
   };
 }
 
-/** The same as a status. */
+/** The status of a record. */
 export function statusOf({ name: _, createdAt: __, ...status }: FunctionRecord): FunctionStatus {
   return status;
 }
 
-/** The spec that says what this record is: what is as by default is left out. */
+/** The spec that declares this record; default values are left out. */
 export function resourceSpecOf(record: FunctionRecord): FunctionResourceSpec {
   const revision = record.revisions.find(({ id }) => id === record.latest);
   if (!revision) throw new Error(`function ${record.name} has no revision ${record.latest}`);
   const all = settingsOf(record, revision);
   const set = Object.entries(all).filter(([name, value]) => !isDeepStrictEqual(comparable(name, value), comparable(name, defaultOf(name))));
-  // How far a rollout has got is no declaration, nor that it was ended: `latest` is what is meant to be.
+  // The progress and the end of a rollout are not declared: `latest` is what the spec declares.
   const byRollout = record.rollout !== null && record.rollout.to === record.latest;
   const { aliases } = record.traffic;
   const split = byRollout ? {} : record.traffic.split;
@@ -90,8 +90,9 @@ export function resourceSpecOf(record: FunctionRecord): FunctionResourceSpec {
 }
 
 /**
- * What the API has to apply (server-side) so that a resource's spec says `wanted`: the fields that differ, and those
- * that it applied before, for what it leaves out goes back to what others say. `isCode`: the resource's code is the wanted one.
+ * The fields that the API must apply (server-side) so that a resource's spec becomes `wanted`: those that differ, and those
+ * that it applied before, because an applied field that is left out returns to the value of other managers. `isCode`: the
+ * resource's code is the wanted one.
  */
 export function toApply(wanted: FunctionResourceSpec, current: FunctionResourceSpec, owned: ReadonlySet<string>, isCode: boolean): FunctionResourceSpec {
   const fields = new Set([...Object.keys(wanted), ...Object.keys(current)]);
@@ -103,14 +104,14 @@ export function toApply(wanted: FunctionResourceSpec, current: FunctionResourceS
   return applied;
 }
 
-/** Whether the current spec has the wanted value of a field already. */
+/** Whether the current spec already has the wanted value of a field. */
 function says(field: string, wanted: FunctionResourceSpec, current: FunctionResourceSpec, isCode: boolean): boolean {
   if (field === "code") return isCode;
   if (field === "traffic") return isDeepStrictEqual(trafficOf(wanted), trafficOf(current));
   return isDeepStrictEqual(comparable(field, wanted[field] ?? defaultOf(field)), comparable(field, current[field] ?? defaultOf(field)));
 }
 
-/** Somebody else has set it: the default has to be said. */
+/** The explicit default of a field that another manager has set. */
 function backTo(field: string): unknown {
   return field === "traffic" ? {} : defaultOf(field);
 }
@@ -120,7 +121,7 @@ export function trafficOf({ traffic }: FunctionResourceSpec): { active: string |
   return { active, traffic: { split: { ...(split ?? NO_TRAFFIC.split) }, aliases: { ...(aliases ?? NO_TRAFFIC.aliases) } } };
 }
 
-/** Top-level fields of the spec that a field manager has applied. */
+/** The top-level fields of the spec that a field manager has applied. */
 export function ownedFields({ metadata }: FunctionResource, manager: string): Set<string> {
   const entry = metadata.managedFields?.find((one) => one.manager === manager && one.operation === "Apply");
   const spec = (entry?.fieldsV1 as { "f:spec"?: Record<string, unknown> } | undefined)?.["f:spec"] ?? {};

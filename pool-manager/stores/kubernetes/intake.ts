@@ -1,15 +1,15 @@
 import { ManagerError, type ManagerErrorCode } from "../../errors.ts";
 import type { FunctionResource } from "./function-resource.ts";
 
-/** What cannot be taken in now is looked at again after this, then after longer and longer. */
+/** The pause before the first retry of a declaration that cannot be ingested now; it doubles each time. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Refusals that others can end without touching the declaration; `FIELD_OWNED` is the API server's, of what Berth itself writes. */
+/** Refusals that can pass without a change of the declaration; the API server gives `FIELD_OWNED` for Berth's own writes. */
 const PASSING: ReadonlySet<ManagerErrorCode> = new Set(["SECRET_NOT_FOUND", "CODE_UNKNOWN", "TOO_MANY_FUNCTIONS", "ROLLOUT_RUNNING", "FIELD_OWNED"]);
 
 interface Refusal {
-  /** Which state of which resource. */
+  /** The refused state of the resource (`stateOf`). */
   of: string;
   pauseMs: number;
   timer: NodeJS.Timeout | null;
@@ -17,20 +17,20 @@ interface Refusal {
 
 export interface IntakeOptions {
   find(name: string): FunctionResource | undefined;
-  /** Takes it in. Rejects with a `ManagerError` where the declaration is not valid, with anything else where it cannot be done now. */
+  /** Ingests a declaration. Rejects with a `ManagerError` if it is not valid, and with any other error if it cannot be ingested now. */
   take(resource: FunctionResource): Promise<void>;
-  /** For good: until somebody declares something else. */
+  /** Reports a final refusal: it lasts until the declaration changes. */
   refuse(resource: FunctionResource, error: ManagerError): Promise<unknown>;
-  /** For the present. */
+  /** Reports a refusal that is being retried. */
   hold(resource: FunctionResource, error: ManagerError): Promise<unknown>;
 }
 
-/** Declared functions, taken in one after the other for each name; what is refused for a reason that may pass is tried again. */
+/** Ingests declared functions, one at a time for each name, and retries those that are refused for a reason that may pass. */
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #queues = new Map<string, Promise<void>>();
   readonly #refusals = new Map<string, Refusal>();
-  /** Names whose declaration means something else now though its state is one that was taken in. */
+  /** Names to ingest again although this state of their resource was already ingested. */
   readonly #anew = new Set<string>();
   #closed = false;
 
@@ -38,7 +38,7 @@ export class Intake {
     this.#options = options;
   }
 
-  /** It was declared, or has changed. */
+  /** Ingests a declaration that is new or has changed. */
   consider(name: string): void {
     const resource = this.#options.find(name);
     const refusal = this.#refusals.get(name);
@@ -47,26 +47,26 @@ export class Intake {
     void this.exclusively(name, () => this.#take(name));
   }
 
-  /** What its declaration refers to has changed, or its history: it is taken in again. */
+  /** Ingests a declaration again, because something that it refers to has changed, or its history. */
   again(name: string): void {
     this.#anew.add(name);
     this.#forget(name);
     void this.exclusively(name, () => this.#take(name));
   }
 
-  /** Whether its state was taken in is not known: it is taken in again, after a pause. */
+  /** Ingests a declaration again after a pause, because it is not known whether its state was ingested. */
   doubt(name: string): void {
     this.#anew.add(name);
     this.#later(name);
   }
 
-  /** Whether this state of the resource has not been taken in. */
+  /** Whether this state of the resource has yet to be ingested. */
   isPending(resource: FunctionResource): boolean {
     const { metadata, status } = resource;
     return this.#anew.has(metadata.name) || status?.observedGeneration !== metadata.generation;
   }
 
-  /** Runs `work` while nothing else is done about this name. Never rejects. */
+  /** Runs `work` exclusively for this name. Never rejects: a failure schedules another ingestion. */
   exclusively(name: string, work: () => Promise<void>): Promise<void> {
     const done = (this.#queues.get(name) ?? Promise.resolve()).then(work).catch(() => this.#later(name));
     this.#queues.set(name, done);

@@ -1,41 +1,41 @@
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import type { DefinitionWatch } from "./definitions/definition-watch.ts";
 
-/** Deletions that come together are looked at together. */
+/** Deletions within this time are checked together. */
 const GATHER_MS = 50;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
-/** A resource that only a listing lacks is written again after this: whoever took it away may be about to put it back. */
+/** A resource that a listing lacks, without a deletion seen, is rewritten only after this long: it may be about to be restored. */
 const REWRITE_AFTER_MS = 30_000;
 
 interface Lost<T> {
   object: T;
-  /** Its deletion was seen, and nothing has shown yet that it was not meant. */
+  /** Its deletion was seen, and has not turned out to be unintended. */
   deleted: boolean;
   since: number;
 }
 
 export interface LostOptions<T> {
   definition: Pick<DefinitionWatch, "stands" | "remember">;
-  /** The resource as the server has it; null: it has none of that name. */
+  /** Reads the resource from the server; null: there is none of that name. */
   get(name: string): Promise<T | null>;
-  /** Runs `work` while nothing else is done about this name. */
+  /** Runs `work` exclusively for this name. */
   exclusively(name: string, work: () => Promise<void>): Promise<void>;
-  /** Somebody has deleted exactly this resource. */
+  /** Exactly this resource was deleted on purpose. */
   withdrawn(name: string, uid: string): Promise<void>;
-  /** The resource is there after all, or another one of its name that stands for the same thing. */
+  /** The resource exists after all, or another one of its name, which stands for the same thing. */
   found(object: T): Promise<void>;
-  /** Nobody meant its end: it is to be written again. Rejects where that cannot be done now. */
+  /** Rewrites a resource whose deletion was not intended. Rejects if that cannot be done now. */
   rewrite(object: T): Promise<void>;
-  /** How many go on without a resource, and why; told once for each change. */
+  /** Reports how many objects continue without a resource, and why, once for each change. */
   tell(count: number, why: string): void;
-  /** Milliseconds. */
+  /** Returns milliseconds; by default `performance.now`. */
   now?(): number;
 }
 
 /**
- * Resources that the server does not show any more. One is withdrawn only when its own deletion was seen and a look at
- * it confirms that while the same definition stands; every other one goes on without a resource, which is written again.
+ * Handles resources that the server no longer shows. A resource counts as withdrawn only if its own deletion was seen, and
+ * a read confirms it while the same definition stands. Every other one is rewritten, and its function continues meanwhile.
  */
 export class LostResources<T extends KubeObject> {
   readonly #options: LostOptions<T>;
@@ -59,7 +59,7 @@ export class LostResources<T extends KubeObject> {
     return this.#lost.size;
   }
 
-  /** `deleted`: the server has said that this very one was deleted; false: a listing lacks it. */
+  /** Records a lost resource. `deleted`: the server has reported its deletion; false: a listing lacks it. */
   noticed(object: T, deleted: boolean): void {
     const { name, uid } = object.metadata;
     const known = this.#lost.get(name);
@@ -69,7 +69,7 @@ export class LostResources<T extends KubeObject> {
     this.#after(GATHER_MS);
   }
 
-  /** It was removed or written by way of the API: nothing is missing. */
+  /** Forgets a name that was removed or written through the API: nothing is missing then. */
   settled(name: string): void {
     this.#lost.delete(name);
   }
@@ -95,7 +95,7 @@ export class LostResources<T extends KubeObject> {
     const before = this.#lost.size;
     const all = [...this.#lost];
     try {
-      // What was seen until now is judged by how the definition is afterwards.
+      // The definition is checked after the deletions were seen: it decides whether they were intended.
       const stands = await this.#options.definition.stands();
       if (!stands) {
         for (const [, lost] of all) Object.assign(lost, { deleted: false, since: Number.NEGATIVE_INFINITY });
@@ -130,7 +130,7 @@ export class LostResources<T extends KubeObject> {
       return this.#options.found(found);
     }
     if (stands && this.#now() - since < REWRITE_AFTER_MS) return;
-    // What cannot be written now is tried again by a later round; how many wait is told.
+    // A later round retries what cannot be written now; `tell` reports how many are left.
     const written = await this.#options.rewrite(object).then(
       () => true,
       () => false,

@@ -1,19 +1,19 @@
-/** Something about the stored resources that somebody should know. */
+/** A notice to operators about stored resources. */
 export interface StoreNotice {
   /**
-   * Resources are missing, or there again; a definition drops fields; the API server's history went backwards; a write
-   * fails; what is stored cannot be read; somebody has changed what only Berth writes.
+   * Resources are missing, or restored; a definition drops fields; the API server's history went backwards; a write fails;
+   * stored data cannot be read; others have edited what only Berth writes.
    */
   topic: "missing" | "restored" | "dropped" | "history" | "failing" | "damaged" | "edited";
   kind: "Function" | "Pool";
-  /** How many it concerns. */
+  /** How many functions, pools or fields are affected; 0: it is over. */
   count: number;
   message: string;
 }
 
 export function missing(what: string, count: number, why: string): string {
   if (count === 0) return `all ${what} have their resources again`;
-  return `${why}: ${count} ${what} go on without a resource, which is written again as soon as that is possible`;
+  return `${why}: ${count} ${what} continue without a resource, which is rewritten as soon as possible`;
 }
 
 export function dropped(kind: string, fields: readonly string[]): string {
@@ -23,13 +23,13 @@ export function dropped(kind: string, fields: readonly string[]): string {
 
 export function damagedSecrets(names: readonly string[]): string {
   if (names.length === 0) return "all kept values of functions' secrets can be read again";
-  return `${names.join(", ")}: somebody has damaged the kept values of secrets; where they are not known any more, deploy the function again with them`;
+  return `${names.join(", ")}: the kept values of secrets are damaged; if Berth no longer knows them, deploy the function again with them`;
 }
 
 export function damagedRecords(names: readonly string[]): string {
-  return `${names.join(", ")}: the status holds only a part of the function's record; it is taken in as its spec declares`;
+  return `${names.join(", ")}: the status holds only a part of the function's record; the function is restored from its spec`;
 }
 
 export function edited(name: string, fields: readonly string[]): string {
-  return `the status of ${name} says something else than Berth has written (${fields.join(", ")}): it is written again; what a function is its spec declares`;
+  return `the status of ${name} differs from what Berth has written (${fields.join(", ")}): it is rewritten; change the spec instead`;
 }

@@ -24,35 +24,35 @@ export interface PoolResource extends KubeObject {
   };
 }
 
-/** How a pool is. */
+/** The reported state of a pool. */
 export interface PoolReport {
-  /** Instances that can take a function in now. */
+  /** How many instances can be specialized now. */
   free: number;
   instances: number;
-  /** What is in its way, in words. */
+  /** Descriptions of what obstructs the pool. */
   problems: readonly string[];
 }
 
 const RETRY_MS = 2000;
 const MAX_MESSAGE = 1024;
-/** A resource that cannot be written again now is tried after this, then after longer and longer. */
+/** The pause before a lost resource is first rewritten; it doubles each time. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** A resource that is not there. */
+/** A pool's resource that is missing. */
 interface Lost {
-  /** As it is to be. */
+  /** The resource to write. */
   object: PoolResource;
-  /** False: there has been none yet. */
+  /** False: the resource has not existed yet. */
   wasThere: boolean;
-  /** When it is written. */
+  /** When to write it. */
   at: number;
   pauseMs: number;
-  /** Why it could not be. */
+  /** The error of the last write. */
   error?: KubeError;
 }
 
-/** Pools as custom resources: their specs are what somebody has set, their status what is in force. */
+/** Stores pools as custom resources: the spec holds what was set, the status what is in force. */
 export class PoolResources implements PoolStore {
   readonly #client: ResourceClient<PoolResource>;
   readonly #notice: (notice: StoreNotice) => void;
@@ -67,11 +67,11 @@ export class PoolResources implements PoolStore {
     this.#client.onDropped = (fields) => notice({ topic: "dropped", kind: "Pool", count: fields.length, message: dropped("Pool", fields) });
   }
 
-  /** Rejects where a pool cannot be listed, or carries a later term. */
+  /** Rejects if pools cannot be listed, or if one carries a later term. */
   async load(): Promise<Map<string, StoredPool>> {
     await this.#client.cache.start();
     for (const resource of [...this.#client.cache.all()]) {
-      // From here on an admission policy refuses what former leaders still write. Where that cannot be written now, `report` does it, and fails until then.
+      // This writes the term: from here on an admission policy refuses writes of former leaders. If it fails now, `report` retries it.
       await this.#client
         .updateStatus(resource, (status) => status)
         .catch((error: KubeError) => {
@@ -81,15 +81,15 @@ export class PoolResources implements PoolStore {
     return new Map([...this.#client.cache.all()].map((resource) => [resource.metadata.name, storedIn(resource)]));
   }
 
-  /** Makes the resources of pools that nobody has declared, and begins to tell what is declared past the API. */
+  /** Creates the resources of pools without one, and starts to ingest declarations that do not come through the API. */
   async follow(pools: readonly PoolSpec[], declared: (name: string, change: PoolChange) => PoolSpec): Promise<void> {
     this.#declared = declared;
     for (const { name, runtime } of pools) {
       if (this.#client.cache.get(name)) continue;
-      // What is not set is as by default: nobody owns it until somebody says it.
+      // Only the runtime is written: fields with default values stay unowned until they are declared.
       const object = { metadata: { name }, spec: { runtime } } as PoolResource;
       this.#lost.set(name, { object, at: performance.now(), pauseMs: FIRST_PAUSE_MS, wasThere: false });
-      // What cannot be written now `report` writes, and fails until then.
+      // If the write fails now, `report` retries it.
       await this.#rewrite(name).catch(() => {});
     }
     for (const resource of this.#client.cache.all()) this.#take(resource);
@@ -110,20 +110,20 @@ export class PoolResources implements PoolStore {
     }
   }
 
-  /** Writes how many instances a pool has and what is in its way, where that has changed. */
+  /** Writes how many instances a pool has and what obstructs it, if that has changed. */
   async report({ name, size, max }: PoolSpec, { free, instances, problems }: PoolReport): Promise<void> {
     await this.#rewrite(name);
     const resource = this.#client.cache.get(name);
     if (!resource) return;
     const obstructed = obstructedBy(problems);
-    const told = resource.status?.conditions?.find(({ type }) => type === obstructed.type);
+    const known = resource.status?.conditions?.find(({ type }) => type === obstructed.type);
     const next = { size, max, replicas: free, instances, selector: `${LABEL.pool}=${name},!${LABEL.function}` };
-    const isTold = told?.status === obstructed.status && told.message === obstructed.message && resource.status?.term === this.#term;
-    if (isTold && Object.entries(next).every(([field, value]) => resource.status?.[field as keyof typeof next] === value)) return;
+    const isReported = known?.status === obstructed.status && known.message === obstructed.message && resource.status?.term === this.#term;
+    if (isReported && Object.entries(next).every(([field, value]) => resource.status?.[field as keyof typeof next] === value)) return;
     await this.#client.updateStatus(resource, (before) => ({ ...before, ...next, conditions: withCondition(before.conditions, obstructed) }));
   }
 
-  /** Uid of a pool's resource; null: it has none at present. */
+  /** The uid of a pool's resource; null: it has none at present. */
   uidOf(name: string): string | null {
     return this.#client.cache.get(name)?.metadata.uid ?? null;
   }
@@ -134,7 +134,7 @@ export class PoolResources implements PoolStore {
 
   #changed({ type, object }: Change<PoolResource>): void {
     const { name } = object.metadata;
-    // A pool whose resource is deleted keeps its size until another one is declared: nothing follows from absence.
+    // A pool whose resource is deleted keeps its size until another one is declared: absence changes nothing.
     if (type !== "present") {
       if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, pauseMs: FIRST_PAUSE_MS, wasThere: true });
       return;
@@ -143,7 +143,7 @@ export class PoolResources implements PoolStore {
     this.#take(object);
   }
 
-  /** A pool has a resource, whoever took it away: it says how large the pool is. */
+  /** Rewrites a pool's missing resource once its pause is over: every pool has one, which states its size. Rejects until it is written. */
   async #rewrite(name: string): Promise<void> {
     const lost = this.#lost.get(name);
     if (!lost) return;
@@ -173,14 +173,14 @@ export class PoolResources implements PoolStore {
     const { name, generation, uid } = resource.metadata;
     const known = this.#client.cache.get(name);
     if (!this.#declared || resource.status?.observedGeneration === generation || known?.metadata.uid !== uid) return;
-    const again = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), RETRY_MS).unref();
+    const retry = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), RETRY_MS).unref();
     try {
       if (!isOfItsName(resource))
         throw new ManagerError("POOL_INVALID", `runtime: the pool of ${resource.spec.runtime} is named ${resource.spec.runtime}`, "runtime");
       const pool = this.#declared(name, changeOf(resource.spec));
-      this.#accept(resource, pool).catch(again);
+      this.#accept(resource, pool).catch(retry);
     } catch (error) {
-      if (error instanceof ManagerError) this.#client.refuse(resource, error).catch(again);
+      if (error instanceof ManagerError) this.#client.refuse(resource, error).catch(retry);
       else throw error;
     }
   }
@@ -190,7 +190,7 @@ export class PoolResources implements PoolStore {
   }
 }
 
-/** The status says what was in force last: it holds where somebody has declared meanwhile what is not valid. */
+/** The stored pool: its status holds the size that was last in force, which applies if the spec is not valid. */
 function storedIn(resource: PoolResource): StoredPool {
   const { size, max } = resource.status ?? {};
   return { set: isOfItsName(resource) ? changeOf(resource.spec) : null, held: changeOf({ size, max } as PoolChange) };
@@ -201,11 +201,11 @@ function isOfItsName({ metadata, spec }: PoolResource): boolean {
 }
 
 function changeOf({ size, max, budget, partition, paused }: PoolChange): PoolChange {
-  const said = Object.entries({ size, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(said) as PoolChange;
+  const set = Object.entries({ size, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(set) as PoolChange;
 }
 
 function obstructedBy(problems: readonly string[]): Omit<Condition, "lastTransitionTime"> {
-  if (problems.length === 0) return { type: "Obstructed", status: "False", reason: "Free", message: "nothing is known to be in its way" };
+  if (problems.length === 0) return { type: "Obstructed", status: "False", reason: "Free", message: "no obstruction is known" };
   return { type: "Obstructed", status: "True", reason: "Problems", message: problems.join("; ").slice(0, MAX_MESSAGE) };
 }

@@ -7,11 +7,11 @@ import { believable } from "../../platform/kruise/leader-election/lease.ts";
 import { GROUP, RESOURCES, VERSION } from "./definitions/crds.ts";
 import { type Condition, withCondition } from "./status/conditions.ts";
 
-/** Field manager of what the manage API declares; other managers' fields are theirs. */
+/** The field manager of declarations by the manage API. Fields of other managers are not taken over. */
 export const FIELD_MANAGER = "berth-api";
 const ATTEMPTS = 6;
 
-/** What the stores need of the Kubernetes API. */
+/** The part of the Kubernetes client that the stores use. */
 export type KubeApi = Pick<KubeClient, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> &
   Partial<Pick<KubeClient, "onOutrun" | "onListing">>;
 
@@ -19,19 +19,19 @@ interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
 }
 
-/** The custom resources of one kind: a cache, writes to their specs by server-side apply, and to their status with a fence. */
+/** A client for the custom resources of one kind: caches them, writes specs by server-side apply, and fences status writes by term. */
 export class ResourceClient<T extends WithStatus> {
   readonly #kube: KubeApi;
   readonly #kind: string;
   readonly #path: string;
   readonly #term: number;
   readonly cache: Informer<T>;
-  /** Called when what the server keeps of a status lacks these fields, once for each change of them; none: it keeps them all. */
+  /** Called with the status fields that the server drops, once for each change of them; empty: it keeps all. */
   onDropped: (fields: readonly string[]) => void = () => {};
-  /** Fields that the server has not kept of the last status. */
+  /** The fields of the last status that the server has dropped. */
   dropped: readonly string[] = [];
 
-  /** `plural` as in paths, `kind` as in objects; `term` of the leadership is written with each status. */
+  /** `plural` as in paths, `kind` as in objects; the leadership's `term` is written with each status. */
   constructor(kube: KubeApi, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
     this.#kube = kube;
     this.#kind = kind;
@@ -40,7 +40,7 @@ export class ResourceClient<T extends WithStatus> {
     this.cache = new Informer<T>(kube, this.#path, "", onChange);
   }
 
-  /** Says these fields in the API's name. Rejects with 409 where they are somebody else's, 422 where the schema refuses them. */
+  /** Applies these fields as the API's field manager. Rejects with 409 if another manager owns them, and 422 if the schema refuses them. */
   async apply(name: string, spec: object): Promise<T> {
     const body = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name }, spec };
     const applied = await this.#kube.patch<T>(`${this.#path}/${name}`, "apply", body, "function", { fieldManager: FIELD_MANAGER, force: "false" });
@@ -48,7 +48,7 @@ export class ResourceClient<T extends WithStatus> {
     return applied;
   }
 
-  /** Changes the status as it is by then. Rejects where the resource is gone, or a later leader has written to it. */
+  /** Changes the latest status, retrying conflicts. Rejects if the resource is gone, or a later leader has written to it. */
   async updateStatus(resource: T, change: (status: NonNullable<T["status"]>) => object): Promise<T> {
     const { name, uid } = resource.metadata;
     let current = this.#newest(resource);
@@ -66,23 +66,23 @@ export class ResourceClient<T extends WithStatus> {
       } catch (error) {
         if ((error as KubeError).status !== 409 || attempt === ATTEMPTS) throw error;
         current = await this.get(name);
-        if (current.metadata.uid !== uid) throw new KubeError(404, "NotFound", `${this.#kind} ${name} is another one by now`);
+        if (current.metadata.uid !== uid) throw new KubeError(404, "NotFound", `${this.#kind} ${name} was deleted and created again`);
       }
     }
   }
 
-  /** This state of the declaration is in force; `more` goes into the status with it. */
+  /** Reports that this generation of the declaration is in force; `more` returns further fields of the status. */
   accept(resource: T, generation: number, reason: string, message: string, more: (status: T["status"]) => object): Promise<T> {
     return this.#judge(resource, { type: "Accepted", status: "True", reason, message, observedGeneration: generation }, more);
   }
 
-  /** This state of the declaration is not valid; what was in force stays. */
+  /** Reports that this generation of the declaration is not valid; the one in force stays. */
   refuse(resource: T, { code, message, fix }: ManagerError): Promise<T> {
     const observedGeneration = resource.metadata.generation ?? 0;
     return this.#judge(resource, { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration }, () => ({}));
   }
 
-  /** It cannot be taken in now, and is looked at again; what was in force stays. Written only where it says something new. */
+  /** Reports that this declaration cannot be ingested now and is being retried; the one in force stays. Writes only a changed condition. */
   async hold(resource: T, { code, message, fix }: Pick<ManagerError, "code" | "message" | "fix">): Promise<void> {
     const observedGeneration = resource.metadata.generation ?? 0;
     const verdict = { type: "Accepted", status: "False", reason: code, message: `${message}: ${fix}`, observedGeneration } as const;
@@ -91,7 +91,7 @@ export class ResourceClient<T extends WithStatus> {
     await this.updateStatus(resource, (status) => ({ ...status, conditions: withCondition(status.conditions, verdict) }));
   }
 
-  /** No later leader has written to it. */
+  /** Whether no later leader has written to the resource. */
   isOurs({ status }: T): boolean {
     return believable(status?.term) <= this.#term;
   }
@@ -100,7 +100,7 @@ export class ResourceClient<T extends WithStatus> {
     return this.#kube.get<T>(`${this.#path}/${name}`);
   }
 
-  /** The same, with null where there is none. */
+  /** Reads a resource like `get`; null: there is none. */
   async find(name: string): Promise<T | null> {
     return this.get(name).catch((error: KubeError) => {
       if (error.status === 404) return null;
@@ -113,12 +113,12 @@ export class ResourceClient<T extends WithStatus> {
     return this.#kube.create<T>(this.#path, body, "function");
   }
 
-  /** Writes a resource again that is not there any more: as it was, and whose it was. */
+  /** Recreates a deleted resource with its labels, annotations and field ownership. */
   async recreate({ metadata, spec }: T & { spec: object }): Promise<T> {
     const { name, labels, annotations, managedFields } = metadata;
     const made = await this.create(name, spec, { labels, annotations });
     const kept = managedFields?.filter(({ subresource }) => !subresource);
-    // A creation makes everything its creator's. Who said what is worth less than that it is said: a refusal changes nothing.
+    // A creation makes its creator the owner of every field. The ownership is restored if possible; a refusal is ignored, because the fields matter more.
     const given = await this.#kube
       .patch<T>(`${this.#path}/${name}`, "merge", { metadata: { uid: made.metadata.uid, managedFields: kept } }, "function")
       .catch((error: KubeError) => {
@@ -152,7 +152,7 @@ export class ResourceClient<T extends WithStatus> {
     });
   }
 
-  /** A definition of another version drops what it does not know, without a word. */
+  /** Detects dropped fields: a definition of another version silently drops those that it does not define. */
   #compare(sent: object, kept: object): void {
     const fields = droppedFields(sent, kept);
     if (fields.join(" ") === this.dropped.join(" ")) return;
@@ -166,7 +166,7 @@ export class ResourceClient<T extends WithStatus> {
   }
 }
 
-/** Paths of what was sent and is not there; what was sent as null or undefined need not be. */
+/** The paths of sent fields that were not kept; fields that were sent as null or undefined do not count. */
 export function droppedFields(sent: unknown, kept: unknown, path = ""): string[] {
   if (sent === null || sent === undefined) return [];
   if (kept === null || kept === undefined) return [path];
@@ -178,10 +178,10 @@ export function droppedFields(sent: unknown, kept: unknown, path = ""): string[]
   return [...new Set(found)].sort();
 }
 
-/** How the API server says that a Secret, a ConfigMap or a request is larger than it takes. */
+/** The API server's words for a Secret, a ConfigMap or a request that is too large. */
 const TOO_LONG = /Too long: |[Rr]equest entity too large|trying to send message larger than max/;
 
-/** What the API's user is told of a failed write; `what` names the resource. */
+/** The error that users of the API get for a failed write; `what` names the resource. */
 export function storeError(what: string, error: unknown): ManagerError {
   if (error instanceof ManagerError) return error;
   const { status, message } = error as KubeError;

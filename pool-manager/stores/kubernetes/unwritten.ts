@@ -1,14 +1,14 @@
 import { outlookOf } from "../../kubernetes/retry.ts";
 
-/** What could not be written is tried again after this, then after longer and longer. */
+/** The pause before the first retry; it doubles each time. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
-/** So many are kept; the oldest give way. */
+/** How many items are kept; the oldest are dropped. */
 const MAX_KEPT = 100;
-/** Older ones are of no use any more: as long as Kubernetes keeps Events. */
+/** Items are dropped at this age, which is how long Kubernetes keeps Events. */
 const MAX_AGE_MS = 3_600_000;
 
-/** What could not be written for a reason that may pass: written when that is possible again, the latest of each key. */
+/** Retries writes that failed for a transient reason: only the latest item of each key. */
 export class Unwritten<T> {
   readonly #write: (item: T) => Promise<unknown>;
   readonly #items = new Map<string, { item: T; at: number }>();
@@ -21,7 +21,7 @@ export class Unwritten<T> {
     this.#write = write;
   }
 
-  /** It could not be written because of this error; nothing is kept where that does not pass. */
+  /** Keeps an item whose write failed with this error, unless the error is final. */
   keep(key: string, item: T, error: unknown): void {
     if (this.#closed || outlookOf(error) === "final") return;
     this.#items.delete(key);
@@ -33,7 +33,7 @@ export class Unwritten<T> {
     this.#later();
   }
 
-  /** A later one of its key takes its place. */
+  /** Drops the kept item of a key that a later one replaces. */
   drop(key: string): void {
     this.#items.delete(key);
   }
@@ -53,7 +53,7 @@ export class Unwritten<T> {
     this.#timer.unref();
   }
 
-  /** One after the other, until one of them fails: the rest would fare the same. Never rejects. */
+  /** Writes the items one at a time until one fails: the rest would probably fail too. Never rejects. */
   async #round(): Promise<void> {
     this.#isTrying = true;
     for (const [key, kept] of [...this.#items]) {
@@ -70,7 +70,7 @@ export class Unwritten<T> {
     this.#later();
   }
 
-  /** Null: it is written. Who writes tells of what fails. */
+  /** Writes an item and resolves with its error; null: it is written. The writer reports errors. */
   #tried(item: T): Promise<unknown> {
     return Promise.resolve(item)
       .then(this.#write)

@@ -1,6 +1,6 @@
 import type { StoreNotice } from "./notices.ts";
 
-/** Writes that fail: told once for each change of the reason, and when they succeed again. */
+/** Reports failing writes once for each change of the reason, and once they succeed. */
 export class WriteFailureReport {
   readonly #notice: (notice: StoreNotice) => void;
   readonly #reasons = new Map<string, string>();
@@ -9,6 +9,7 @@ export class WriteFailureReport {
     this.#notice = notice;
   }
 
+  /** Reports the outcome of `write`, which `what` describes as failing. Never rejects. */
   async of(kind: StoreNotice["kind"], what: string, write: Promise<unknown>): Promise<void> {
     const reason = await write.then(
       () => "",
@@ -17,6 +18,6 @@ export class WriteFailureReport {
     if (reason === (this.#reasons.get(what) ?? "")) return;
     if (reason) this.#reasons.set(what, reason);
     else this.#reasons.delete(what);
-    this.#notice({ topic: "failing", kind, count: this.#reasons.size, message: reason ? `${what}: ${reason}` : `${what}: no longer so` });
+    this.#notice({ topic: "failing", kind, count: this.#reasons.size, message: reason ? `${what}: ${reason}` : `${what}: resolved` });
   }
 }

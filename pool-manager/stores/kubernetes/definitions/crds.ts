@@ -21,7 +21,7 @@ const CODE = object(
     digest: text("Code that was uploaded with POST /v1/code, or that another revision has.", { pattern: "^sha256:[0-9a-f]{64}$" }),
     files: {
       type: "object",
-      description: "The code itself, for small functions: text by file name. One of index.mjs, index.cjs, index.js is loaded; dependencies have to be bundled.",
+      description: "The code itself, for small functions: text by file name. One of index.mjs, index.cjs, index.js is loaded; dependencies must be bundled.",
       additionalProperties: { type: "string", maxLength: 262_144 },
       maxProperties: 32,
     },
@@ -30,7 +30,7 @@ const CODE = object(
 );
 
 const TRAFFIC = object({
-  active: text("Revision that gets what the split leaves; left out: the one that this manifest gives.", { pattern: "^r[0-9]+$" }),
+  active: text("Revision that gets the invocations that the split leaves; by default the one of this manifest.", { pattern: "^r[0-9]+$" }),
   split: {
     type: "object",
     description: "Percent of the invocations by revision, 100 together at most.",
@@ -62,7 +62,7 @@ const CONDITIONS = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
-/** A former leader writes a lower term than is there. The last term, and what cannot be one (`believable`), fences nobody off: it would for ever, also the hand that takes it back. */
+/** Rejects writes of former leaders, whose term is lower than the stored one. A stored term that is impossible (`believable`) does not fence: it would do so for ever. */
 const FENCED = {
   "x-kubernetes-validations": [
     {
@@ -77,13 +77,13 @@ const FUNCTION_STATUS = object(
   {
     observedGeneration: { type: "integer" },
     term: { type: "integer", description: "Leadership term of the last write." },
-    uid: text("What instances know the function by."),
+    uid: text("Identity of the function, unique over time."),
     runtime: { type: "string" },
-    active: text("Revision that gets what the split leaves."),
-    latest: text("Revision that the manifest gives."),
+    active: text("Revision that gets the invocations that the split leaves."),
+    latest: text("Revision of the latest manifest."),
     nextRevision: { type: "integer" },
     warm: { type: "integer", description: "Instances that have its code loaded." },
-    secret: text("State of the Secret that it names, as it was taken in."),
+    secret: text("Version of the Secret in secretRef that was read last."),
     traffic: { type: "object", ...open },
     scaling: { type: "object", ...open },
     rolloutPolicy: { type: "object", nullable: true, ...open },
@@ -91,12 +91,12 @@ const FUNCTION_STATUS = object(
       {
         from: { type: "string" },
         to: { type: "string" },
-        step: { type: "integer", description: "Index into spec.rollout.steps; behind them, it gets everything." },
-        watching: { type: "boolean", description: "The step's share and instances are reached." },
+        step: { type: "integer", description: "Index into spec.rollout.steps; past the last one, the revision gets all invocations." },
+        watching: { type: "boolean", description: "Whether the step's share and instances are reached." },
         state: { type: "string", enum: ["rolling", "paused", "undone", "stopped", "complete"] },
         reason: { type: "string", nullable: true },
         startedAt: { type: "string", format: "date-time" },
-        onceLoaded: { type: "boolean", description: "It takes over at once when an instance has it loaded." },
+        onceLoaded: { type: "boolean", description: "The revision takes over at once when an instance has loaded it." },
       },
       { nullable: true },
     ),
@@ -112,7 +112,7 @@ const POOL_STATUS = object(
     observedGeneration: { type: "integer" },
     term: { type: "integer" },
     size: { type: "integer", description: "Instances kept free." },
-    max: { type: "integer", description: "Most instances." },
+    max: { type: "integer", description: "Maximum number of instances." },
     replicas: { type: "integer", description: "Instances that are free." },
     instances: { type: "integer", description: "All instances." },
     selector: { type: "string" },
@@ -121,13 +121,13 @@ const POOL_STATUS = object(
   FENCED,
 );
 
-/** What the manifest of the API, of `berth.yaml` and of the custom resource have in common, as a structural schema. */
+/** The common fields of the API's manifest, `berth.yaml` and the custom resource, as a structural schema. */
 function manifestProperties(): Record<string, Schema> {
   const { secrets: _, ...rest } = ManifestSchema.properties as unknown as Record<string, Schema>;
   return Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, structural(schema)]));
 }
 
-/** JSON Schema as CustomResourceDefinitions may have it. Defaults are Berth's, not stored: whoever sets a field owns it. */
+/** Converts a JSON Schema to the form that CustomResourceDefinitions allow. Defaults are not stored, since Berth would then own the fields: they only appear in descriptions. */
 export function structural({ default: fallback, ...schema }: Schema): Schema {
   const description = [schema.description, fallback === undefined || typeof fallback === "object" ? "" : `Default: ${fallback}.`].filter(Boolean).join(" ");
   const { anyOf, patternProperties, properties } = schema as {
@@ -173,7 +173,7 @@ function definition({ kind, plural, singular, spec, status, columns, scale }: Ki
     kind: "CustomResourceDefinition",
     metadata: {
       name: `${plural}.${GROUP}`,
-      // Kruise refuses to delete it while there is any: with it all of them would go.
+      // Kruise refuses to delete the definition while resources exist, which would be deleted with it.
       labels: { "policy.kruise.io/delete-protection": "Cascading" },
       annotations: { [VERSION_ANNOTATION]: String(DEFINITION_VERSION) },
     },
@@ -195,7 +195,7 @@ function definition({ kind, plural, singular, spec, status, columns, scale }: Ki
   };
 }
 
-/** The CustomResourceDefinitions, in the order in which they are to be installed. */
+/** The CustomResourceDefinitions in the order of their installation. */
 export function definitions(): object[] {
   const spec = object(
     {

@@ -5,10 +5,10 @@ import { GROUP, RESOURCES, VERSION } from "./crds.ts";
 
 export const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
-/** Where the definition itself may not be read, the kind has to be served over this time, looked at so many times. */
+/** If the definition may not be read, the kind must be served at this many checks. */
 const CHECKS = 3;
-const BETWEEN_LOOKS_MS = 2500;
-/** What the API server answers to something that is no resource of the kind, where it would accept one. */
+const BETWEEN_CHECKS_MS = 2500;
+/** The API server's answer to an invalid resource of a kind that it would create. */
 const INVALID = 422;
 
 interface DefinitionObject {
@@ -17,8 +17,8 @@ interface DefinitionObject {
 }
 
 /**
- * The CustomResourceDefinition of a kind. With it all of its resources are deleted, so that their deletions say nothing
- * about what anybody wants of them: only while the same definition stands is a deletion meant.
+ * Watches the CustomResourceDefinition of a kind. Its deletion deletes all of its resources without anyone having meant
+ * that: a deleted resource counts as intended only while the same definition stands.
  */
 export class DefinitionWatch {
   readonly #kube: KubeApi;
@@ -33,13 +33,13 @@ export class DefinitionWatch {
     this.#kind = kind;
   }
 
-  /** From now on this one is the definition that has to stand. */
+  /** Remembers the present definition as the one that must stand. */
   async remember(): Promise<void> {
     const found = await this.#read();
     if (found !== "unreadable" && found !== "gone") this.#uid = found.metadata.uid;
   }
 
-  /** Whether the definition is the one that was remembered, and neither it nor the namespace is being deleted. Rejects where the API server cannot say. */
+  /** Whether the remembered definition exists, and neither it nor the namespace is being deleted. Rejects if the API server cannot tell. */
   async stands(): Promise<boolean> {
     if (await this.#namespaceEnds()) return false;
     const found = await this.#read();
@@ -77,11 +77,14 @@ export class DefinitionWatch {
     for (let check = 1; ; check++) {
       if (!(await this.#accepts())) return false;
       if (check === CHECKS) return true;
-      await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_CHECKS_MS));
     }
   }
 
-  /** A definition that is being deleted still lists, and refuses creations before it looks at them: this one is never valid. */
+  /**
+   * Whether the API server would create resources of the kind. For a definition that is being deleted it still lists, but
+   * refuses creations before validating them. The probe is never valid, so nothing is created.
+   */
   async #accepts(): Promise<boolean> {
     const path = `${RESOURCES}/namespaces/${this.#kube.namespace}/${this.#plural}`;
     const probe = { apiVersion: `${GROUP}/${VERSION}`, kind: this.#kind, metadata: { name: "_probe" } };

@@ -6,10 +6,10 @@ import { DEFINITIONS } from "./definition-watch.ts";
 
 const SERVED_MS = 15_000;
 const RETRY_MS = 100;
-/** What was applied shows by then. */
+/** How long an applied definition may take to show. */
 const SHOWN_MS = 2000;
 const FIX = "kubectl apply --server-side --force-conflicts -f deploy/chart/crds, as an administrator";
-/** Fields without which nothing of a record is lost: they are only warned of. */
+/** Fields whose loss costs no part of a record: missing ones only cause a warning. */
 const EXPENDABLE: ReadonlySet<string> = new Set(["status.secret"]);
 const OPENAPI = `/openapi/v3${RESOURCES}`;
 
@@ -21,8 +21,8 @@ interface DefinitionObject {
 }
 
 /**
- * Brings the cluster's CustomResourceDefinitions to this version, where this user may and they are not of a later one;
- * else they must be there already, with every field that is written. Throws `KubeError` where they are not.
+ * Updates the cluster's CustomResourceDefinitions to this version, if this user may and they are not of a later version.
+ * Otherwise they must already exist with every field that Berth writes. Throws `KubeError` if they do not.
  */
 export async function installDefinitions(kube: KubeApi, warn: (message: string) => void): Promise<void> {
   for (const definition of definitions() as DefinitionObject[]) {
@@ -31,7 +31,7 @@ export async function installDefinitions(kube: KubeApi, warn: (message: string) 
       (error: KubeError) => error,
     );
     if (failure === null) await served(kube, definition, warn);
-    // One that is whole already need not be written.
+    // A failed write does not matter if the definition is already complete.
     else if ((await check(kube, definition)).lacking?.length === 0) warn(`the definition ${definition.metadata.name} could not be written: ${failure.message}`);
     else throw failure;
   }
@@ -40,12 +40,12 @@ export async function installDefinitions(kube: KubeApi, warn: (message: string) 
 async function install(kube: KubeApi, definition: DefinitionObject): Promise<void> {
   const path = `${DEFINITIONS}/${definition.metadata.name}`;
   const current = await kube.get<DefinitionObject>(path).catch(pass(404, 403));
-  // A later version knows what this one does, and more: its fields must not be taken away.
+  // A later version has all fields of this one, and more, which must not be removed.
   if (current && versionOf(current) > DEFINITION_VERSION) return;
   await kube.patch(path, "apply", definition, "other", { fieldManager: "berth", force: "true" }).catch(pass(403));
 }
 
-/** The API server shows what was just applied a moment later. */
+/** Waits until the kind is served with every field: an applied definition shows only after a moment. */
 async function served(kube: KubeApi, definition: DefinitionObject, warn: (message: string) => void): Promise<void> {
   const { name } = definition.metadata;
   for (const began = performance.now(); ; ) {
@@ -60,7 +60,7 @@ async function served(kube: KubeApi, definition: DefinitionObject, warn: (messag
   }
 }
 
-/** Whether the kind is served, and the fields that it does not have; null: nobody shows them. */
+/** Whether the kind is served, and which fields its schema lacks; null: the schema cannot be read. */
 async function check(kube: KubeApi, definition: DefinitionObject): Promise<{ isServed: boolean; lacking: string[] | null }> {
   const path = `${RESOURCES}/namespaces/${kube.namespace}/${definition.spec.names.plural}`;
   const isServed = await kube.get(path, { limit: "1" }).then(() => true, pass(404));
@@ -72,14 +72,14 @@ function refusal(name: string, isServed: boolean, lacking: readonly string[]): K
   return new KubeError(0, "OldDefinition", `the definition ${name} is of an older version and would drop ${lacking.join(", ")}: ${FIX}`);
 }
 
-/** Fields that the served schema does not have; null: nobody shows it. */
+/** The fields that the served schema lacks; null: it cannot be read. */
 async function lackingFields(kube: KubeApi, definition: DefinitionObject): Promise<string[] | null> {
   const schema = await servedSchema(kube, definition);
   const wanted = definition.spec.versions[0]?.schema.openAPIV3Schema;
   return schema && droppedFields(fieldsOf(wanted), fieldsOf(schema));
 }
 
-/** Of the definition itself or, where that may not be read, of the API's own description, which everybody may. */
+/** The schema from the definition itself or, if that may not be read, from the OpenAPI document, which every user may read. */
 async function servedSchema(kube: KubeApi, { metadata, spec }: DefinitionObject): Promise<Schema | null> {
   const current = await kube.get<DefinitionObject>(`${DEFINITIONS}/${metadata.name}`).catch(pass(403));
   if (current) return current.spec.versions[0]?.schema.openAPIV3Schema ?? null;
@@ -88,7 +88,7 @@ async function servedSchema(kube: KubeApi, { metadata, spec }: DefinitionObject)
   return schemas.find(([key]) => key.endsWith(`.${spec.names.kind}`))?.[1] ?? null;
 }
 
-/** The schema's fields as an object that has all of them. */
+/** An object that has all fields of the schema. */
 function fieldsOf(schema: Schema | undefined): object {
   const { properties, items } = schema ?? {};
   if (properties) return Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, fieldsOf(one)]));
@@ -99,7 +99,7 @@ function versionOf({ metadata }: DefinitionObject): number {
   return Number(metadata.annotations?.[VERSION_ANNOTATION] ?? 0);
 }
 
-/** Answers with these statuses are none. */
+/** An error handler that turns these statuses into null. */
 function pass(...statuses: number[]): (error: KubeError) => null {
   return (error) => {
     if (statuses.includes(error.status)) return null;

@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { definitions } from "./crds.ts";
 
-/** `npm run schema`: the manifest's JSON Schema for editors, and the definitions of the custom resources for the chart. */
+/** Writes the manifest's JSON Schema for editors and the custom resource definitions for the chart (`npm run schema`). */
 const root = join(import.meta.dirname, "../../../..");
 writeFileSync(join(root, "pool-manager/functions/function.schema.json"), `${JSON.stringify(ManifestSchema, null, 2)}\n`);
 const crds = join(root, "deploy/chart/crds");

@@ -6,9 +6,9 @@ import { LABEL } from "../../../platform/kruise/objects/objects.ts";
 import type { KubeApi } from "../resource-client.ts";
 import { decodeSecrets, encodeSecrets } from "./secret-encoding.ts";
 
-/** A role that may not remove Secrets is tried again after this. */
+/** The pause before a removal is retried if the role may not delete Secrets. */
 const REFUSED_MS = 3_600_000;
-/** What a Secret can be named (RFC 1123). Nothing else becomes a part of a path, where it could lead elsewhere. */
+/** Valid names of Secrets (RFC 1123). Any other name could change the meaning of an API path. */
 const SECRET_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 interface SecretObject {
@@ -16,21 +16,21 @@ interface SecretObject {
   data?: Record<string, string>;
 }
 
-/** A Secret as somebody keeps it: its values, and which state of it they are. */
+/** The values of a user's Secret, and its version. */
 export interface SecretValues {
   values: Record<string, string>;
   version: string;
 }
 
-/** The Secrets that functions name, and those in which the values of revisions are kept. */
+/** Reads the Secrets that functions name, and keeps the values of revisions in Secrets of Berth. */
 export class FunctionSecrets {
   readonly #kube: KubeApi;
   readonly #path: string;
-  /** By uid of the function. */
+  /** Berth's Secrets by the uid of their function. */
   readonly #stored = new Map<string, { name: string; uid: string }>();
   #refused: { until: number; error: KubeError } | null = null;
   #damaged: readonly string[] = [];
-  /** Told of the Secrets that cannot be read, once for each change of them; none: all can be again. */
+  /** Called with the names of damaged Secrets, once for each change of them; empty: all can be read. */
   onDamaged: (names: readonly string[]) => void = () => {};
 
   constructor(kube: KubeApi) {
@@ -38,7 +38,7 @@ export class FunctionSecrets {
     this.#path = `/api/v1/namespaces/${kube.namespace}/secrets`;
   }
 
-  /** What is kept, by uid of the function; a damaged Secret keeps nothing, and is told. */
+  /** Reads the kept values by the uid of their function. A damaged Secret is reported and left out. */
   async load(): Promise<Map<string, Secrets>> {
     const { items } = await this.#kube.get<{ items: SecretObject[] }>(this.#path, { labelSelector: LABEL.function });
     const byFunction = new Map<string, Secrets>();
@@ -56,8 +56,8 @@ export class FunctionSecrets {
   }
 
   /**
-   * Keeps a function's values. No resource owns the Secret: the garbage collector would take it away with the definition
-   * of the resource, or with a backup's.
+   * Stores a function's values. The Secret has no owner reference: the garbage collector would delete it together with the
+   * resource's definition, or after a restore from a backup.
    */
   async save(record: FunctionRecord, secrets: Secrets): Promise<void> {
     if (!record.revisions.some(({ secretNames }) => secretNames.length > 0)) return;
@@ -75,7 +75,7 @@ export class FunctionSecrets {
     this.#stored.set(record.uid, saved.metadata);
   }
 
-  /** The Secret of this name; null: there is none. */
+  /** Reads the Secret of this name; null: there is none. */
   async read(name: string): Promise<SecretValues | null> {
     if (!SECRET_NAME.test(name) || name.includes("..")) return null;
     const secret = await this.#kube.get<SecretObject>(`${this.#path}/${name}`).catch((error: KubeError) => {
@@ -87,7 +87,7 @@ export class FunctionSecrets {
     return { values, version: `${secret.metadata.uid}/${secret.metadata.resourceVersion}` };
   }
 
-  /** Removes what is kept of functions that are not among these, as far as the collector allows it. Rejects where the role does not. */
+  /** Removes the Secrets of functions that are not among these, each once the collector allows it. Rejects if the role may not. */
   async retain(functions: ReadonlySet<string>, collector: Collector): Promise<void> {
     const former = [...this.#stored].filter(([owner]) => !functions.has(owner));
     if (former.length > 0 && this.#refused && performance.now() < this.#refused.until) throw this.#refused.error;

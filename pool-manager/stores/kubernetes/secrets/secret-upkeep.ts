@@ -2,7 +2,7 @@ import { PeriodicTask } from "../../../async/periodic-task.ts";
 import type { FunctionRecord, Secrets } from "../../../functions/function.ts";
 import { isKept } from "./secret-encoding.ts";
 
-/** How often it is looked whether the Secrets are still as they were written. */
+/** How often the Secrets are compared with the known values. */
 const CHECK_INTERVAL_MS = 10_000;
 
 interface Held {
@@ -11,16 +11,16 @@ interface Held {
 }
 
 export interface SecretUpkeepOptions {
-  /** Functions as they are known here, without those that are just being written: another object each time that one changes. */
+  /** The known functions, without those that are being written; a changed function is another object. */
   functions(): Iterable<Held>;
-  /** What is kept now, by uid of the function. */
+  /** Reads the kept values by the uid of their function. */
   kept(): Promise<ReadonlyMap<string, Secrets>>;
   write(held: Held): Promise<void>;
-  /** Told once that it fails, and null once it has succeeded again. */
+  /** Reports why a check fails, once for each change of the reason, and null once one succeeds. */
   onTrouble(message: string | null): void;
 }
 
-/** Writes again the Secrets of functions that somebody has deleted or changed: without them a restart would lose their values. */
+/** Restores deleted or edited Secrets of functions: without them a restart would lose their values. */
 export class SecretUpkeep {
   readonly #options: SecretUpkeepOptions;
   readonly #checks: PeriodicTask;
@@ -43,7 +43,7 @@ export class SecretUpkeep {
     const before = new Set(functions());
     if (![...before].some(({ record, secrets }) => !isKept(record, secrets, undefined))) return;
     const found = await kept();
-    // One that was written meanwhile may be listed as it was before, or known as it was before.
+    // Functions that changed during the listing are skipped: the listing may show their former Secret.
     for (const held of functions()) if (before.has(held) && !isKept(held.record, held.secrets, found.get(held.record.uid))) await write(held);
   }
 }

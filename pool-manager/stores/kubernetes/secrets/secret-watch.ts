@@ -1,24 +1,24 @@
 import { PeriodicTask } from "../../../async/periodic-task.ts";
 import type { SecretValues } from "./function-secrets.ts";
 
-/** A Secret that a function names is looked at so often, or less where there are many of them. */
+/** How often a Secret that a function names is read; less often if there are many. */
 const CHECK_INTERVAL_MS = 10_000;
 const TICK_MS = 1000;
 const MAX_LOOKS = 5;
 
 export interface SecretWatchOptions {
   read(name: string): Promise<SecretValues | null>;
-  /** Functions by the Secret that they name. */
+  /** Names of functions by the Secret that they reference. */
   references(): ReadonlyMap<string, readonly string[]>;
-  /** The state of its Secret that a function has. */
+  /** The ingested version of a function's Secret. */
   taken(functionName: string): string | undefined;
-  /** Another state of its Secret is there than the function has. */
+  /** The function's Secret has another version than the ingested one. */
   changed(functionName: string): void;
-  /** Told once that it fails, and null once it has succeeded again. */
+  /** Reports why a tick fails, once for each change of the reason, and null once one succeeds. */
   onTrouble(message: string | null): void;
 }
 
-/** Looks at the Secrets that functions name, a few each second: a role that may watch them would see all of the namespace's. */
+/** Polls the Secrets that functions name, a few each second: permission to watch them would expose every Secret of the namespace. */
 export class SecretWatch {
   readonly #options: SecretWatchOptions;
   readonly #seen = new Map<string, { at: number; version: string | null }>();
@@ -48,7 +48,7 @@ export class SecretWatch {
 
   async #check(name: string, functions: readonly string[], at: number): Promise<void> {
     const known = this.#seen.get(name);
-    // A look that fails is repeated like one that shows nothing new.
+    // A failed read counts as unchanged, and is repeated at the usual interval.
     const version = await this.#options.read(name).then(
       (secret) => secret?.version ?? null,
       () => known?.version ?? null,

@@ -3,14 +3,14 @@ import type { PoolEvent } from "../../../pool/events.ts";
 import { GROUP, VERSION } from "../definitions/crds.ts";
 import { Unwritten } from "../unwritten.ts";
 
-/** One object gets one Event of a reason within this time; what else happened meanwhile is counted in the next. */
+/** An object gets at most one Event of each reason within this time; the next one counts those that were left out. */
 const EVERY_MS = 60_000;
-/** Events on their way to the API server; more than these are left out. */
+/** The most Event writes in flight; further Events are left out. */
 const MAX_PENDING = 20;
 const MAX_SUBJECTS = 2000;
 const MAX_MESSAGE = 1024;
 
-/** What an Event is about. */
+/** The object that an Event is about. */
 export interface Subject {
   kind: "Function" | "Pool";
   name: string;
@@ -22,7 +22,7 @@ interface Told extends Subject {
   message: string;
 }
 
-/** The Event that tells what happened in a pool; null: it is everyday. */
+/** The Kubernetes Event for an event of a pool; null: it is routine. */
 export function toldBy(event: PoolEvent): Told | null {
   const of = (fn: string | null): Subject => (fn ? { kind: "Function", name: fn } : { kind: "Pool", name: "pool" in event ? event.pool : "" });
   const warning = (subject: Subject, reason: string, message: string): Told => ({ ...subject, type: "Warning", reason, message });
@@ -44,7 +44,7 @@ export function toldBy(event: PoolEvent): Told | null {
     case "observation.doubted":
       return warning(of(null), "ObservationDoubted", event.message);
     case "budget.exhausted":
-      return warning(of(null), "BudgetExhausted", "the budget of deletions and in-place changes holds further ones back");
+      return warning(of(null), "BudgetExhausted", "the budget of deletions and in-place changes is used up; further ones are delayed");
     case "rollout.stopped":
       return warning(of(event.function), "RolloutStopped", `${event.revision}: ${event.message}`);
     case "rollout.complete":
@@ -56,25 +56,25 @@ export function toldBy(event: PoolEvent): Told | null {
   }
 }
 
-/** Nobody has asked for these removals. */
+/** Reasons of removals that no user or scaling decision requested. */
 const UNASKED = new Set(["failed", "suspect", "start-timeout", "unreachable", "orphaned", "misbound"]);
 
 export interface ClusterEventsOptions {
   kube: Pick<KubeClient, "create" | "namespace">;
-  /** Uid of the resource that an Event is about; null: there is none, and nobody would find the Event. */
+  /** The uid of the resource that an Event is about; null: there is none, and the Event is left out. */
   uidOf(subject: Subject): string | null;
   now(): number;
-  /** Told of each write; resolves when it has ended, however. */
+  /** Observes the outcome of each write. */
   watch(write: Promise<unknown>): Promise<void>;
 }
 
 /**
- * Kubernetes Events of Functions and Pools: `kubectl describe` shows what Berth's own events say. One that cannot be
- * written now is written later: a failure is told once, also where it lasts.
+ * Writes Kubernetes Events of Functions and Pools, so that `kubectl describe` shows Berth's own events. A failed write is
+ * retried later, because Berth reports a lasting failure only once.
  */
 export class ClusterEvents {
   readonly #options: ClusterEventsOptions;
-  /** When each object last got an Event of each reason, and what has been left out since. */
+  /** When each object last got an Event of each reason, and how many were left out since. */
   readonly #last = new Map<string, { at: number; left: number }>();
   readonly #unwritten: Unwritten<object>;
   #pending = 0;
@@ -102,7 +102,7 @@ export class ClusterEvents {
     void this.#send(key, this.#bodyOf({ ...told, message }, uid));
   }
 
-  /** Nothing is written any more. */
+  /** Ends all retries. */
   close(): void {
     this.#unwritten.close();
   }
@@ -111,7 +111,7 @@ export class ClusterEvents {
     try {
       await this.#write(body);
     } catch (error) {
-      // `watch` has told it.
+      // `watch` reports the error.
       this.#unwritten.keep(key, body, error);
     } finally {
       this.#pending -= 1;

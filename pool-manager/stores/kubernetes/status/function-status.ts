@@ -8,12 +8,12 @@ import { type Condition, withCondition } from "./conditions.ts";
 type Verdict = Omit<Condition, "lastTransitionTime">;
 export type Readiness = Omit<Verdict, "type">;
 
-/** The status with everything that the record says; `secret`: the state of the Secret that was taken in. */
+/** The status with all fields of the record; `secret`: the ingested version of its Secret. */
 export function withRecord(status: FunctionStatus | undefined, record: FunctionRecord, secret = status?.secret): FunctionStatus {
   return { ...statusOf(record), ...(secret && { secret }), conditions: withCondition(status?.conditions, rolledOut(record)) };
 }
 
-/** Fields in which a resource's status says something else than the record. */
+/** The fields in which a resource's status differs from the record. */
 export function differences(record: FunctionRecord, resource: FunctionResource): string[] {
   const seen = resourceRecordOf(resource);
   const said: FunctionStatus = seen ? statusOf(seen) : (resource.status ?? {});
@@ -21,14 +21,14 @@ export function differences(record: FunctionRecord, resource: FunctionResource):
   return fields.filter(([field, value]) => !isDeepStrictEqual(bare(value), bare(said[field]))).map(([field]) => field);
 }
 
-/** What an API server may leave out says nothing. */
+/** A value without null and undefined fields, which an API server may leave out. */
 function bare(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(bare);
   if (typeof value !== "object" || value === null) return value ?? undefined;
   return Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (one === null || one === undefined ? [] : [[key, bare(one)]])));
 }
 
-/** How the function fares, in conditions; null: they say so already. Code that has loaded once counts as ready without an instance too. */
+/** The changed conditions Ready and Stored of a function; null: they are up to date. Code that has loaded once stays ready without an instance. */
 export function reported(conditions: readonly Condition[] = [], active: string, now: Readiness, lost: readonly string[]): Verdict[] | null {
   const known = conditions.find(({ type }) => type === "Ready");
   const hasLoaded = now.status === "Unknown" && known?.status === "True" && known.message.startsWith(`${active} `);
@@ -46,7 +46,7 @@ export function reported(conditions: readonly Condition[] = [], active: string, 
     : next;
 }
 
-/** Whether the definition keeps what is written. */
+/** The condition Stored: whether the definition keeps every field. */
 function storedAs(lost: readonly string[]): Verdict {
   const is = lost.length === 0 ? ({ status: "True", reason: "Whole" } as const) : ({ status: "False", reason: "OldDefinition" } as const);
   return { type: "Stored", ...is, message: dropped("Function", lost) };
@@ -56,7 +56,7 @@ function isSame(known: Condition | undefined, next: Verdict): boolean {
   return known?.status === next.status && known.reason === next.reason && known.message === next.message;
 }
 
-/** Whether what was deployed last has all invocations. */
+/** The condition RolledOut: whether the latest revision has all invocations. */
 function rolledOut({ active, rollout, traffic }: FunctionRecord): Verdict {
   const condition = { type: "RolledOut", status: "False" } as const;
   if (!rollout) return { ...condition, status: "True", reason: "AtOnce", message: `${active} is active` };
@@ -66,9 +66,9 @@ function rolledOut({ active, rollout, traffic }: FunctionRecord): Verdict {
   return { ...condition, reason, message: `${rollout.to} has ${percentOf({ traffic }, rollout)} percent of the invocations` };
 }
 
-/** Which revision is in force, for the condition that says that the declaration is. */
+/** Which revision is in force, as the message of the condition Accepted. */
 export function inForce({ active, latest, rollout }: FunctionRecord): string {
   if (active === latest) return `${active} is active`;
-  if (rollout?.to === latest) return `${active} is active; status.rollout tells how ${latest} takes over`;
-  return `${active} is active (spec.traffic.active); ${latest} gets what its share says`;
+  if (rollout?.to === latest) return `${active} is active; status.rollout shows how ${latest} takes over`;
+  return `${active} is active (spec.traffic.active); ${latest} gets its share of spec.traffic.split`;
 }

@@ -2,10 +2,10 @@ import type { FunctionRecord } from "../../../functions/function.ts";
 import type { FunctionResource } from "../function-resource.ts";
 import { differences } from "./function-status.ts";
 
-/** What differs is looked at again after this: what writes it may only not have ended. Then after longer and longer. */
+/** The pause before a differing status is rewritten, because a write of Berth's may still be in flight; it doubles each time. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
-/** Nobody has changed it for this long: the next change is told anew, and put right as soon as the first. */
+/** After this long without an edit, the next one is reported again and corrected as fast as the first. */
 const QUIET_MS = 300_000;
 
 /** A function, and the resource that stands for it. */
@@ -15,15 +15,15 @@ export interface Kept {
 }
 
 export interface StatusKeeperOptions {
-  /** Null: the function is not known, has no resource at present, is just being written, or a later leader has written it. */
+  /** Null: the function is unknown, has no resource at present, is being written, or was written by a later leader. */
   find(name: string): Kept | null;
-  /** Runs `work` while no declaration of this name is taken in. Never rejects. */
+  /** Runs `work` while no declaration of this name is ingested. Never rejects. */
   exclusively(name: string, work: () => Promise<void>): Promise<void>;
   /** Writes the record into the resource's status. */
   write(name: string): Promise<unknown>;
-  /** Told once when somebody has begun to change these fields. */
+  /** Reports once that others have begun to edit these fields. */
   tell(name: string, fields: readonly string[]): void;
-  /** Told once for each change of the reason why it cannot be written, and null when it has been. */
+  /** Reports why the status cannot be written, once for each change of the reason, and null once it is written. */
   onTrouble(name: string, message: string | null): void;
 }
 
@@ -34,13 +34,13 @@ interface Episode {
   trouble: string | null;
 }
 
-/** Has the statuses of functions say what the leader's records say: whoever edits one changes nothing, now or after a restart. */
+/** Keeps the statuses of functions equal to the leader's records: an edit has no effect, now or after a restart. */
 export class StatusKeeper {
   readonly #options: StatusKeeperOptions;
   readonly #episodes = new Map<string, Episode>();
-  /** Fields that the server did not keep of the last write: the definition is of another version, which is told elsewhere. */
+  /** Fields that the server dropped from the last write: the definition is of another version, which is reported elsewhere. */
   readonly #unkept = new Map<string, ReadonlySet<string>>();
-  /** Resources that were found to say what this record says: most looks compare the same two again. */
+  /** Records that were found equal to a resource: most checks compare the same two again. */
   readonly #alike = new WeakMap<FunctionResource, FunctionRecord>();
   #closed = false;
 
@@ -48,7 +48,7 @@ export class StatusKeeper {
     this.#options = options;
   }
 
-  /** The resource may have changed, or a write of ours has ended. */
+  /** Checks a function whose resource may have changed, or whose write has ended. */
   consider(name: string): void {
     if (this.#closed || this.#episodes.get(name)?.timer || this.#differing(name).length === 0) return;
     const known = this.#episodes.get(name);
@@ -56,12 +56,12 @@ export class StatusKeeper {
     this.#after(name, isNew ? { timer: null, pauseMs: FIRST_PAUSE_MS, lastAt: Number.NEGATIVE_INFINITY, trouble: null } : known);
   }
 
-  /** What the server has answered to a write of the record. */
+  /** Records the server's answer to a write of the record. */
   wrote(record: FunctionRecord, resource: FunctionResource): void {
     this.#unkept.set(record.name, new Set(differences(record, resource)));
   }
 
-  /** The function is no more. */
+  /** Forgets a removed function. */
   forget(name: string): void {
     const timer = this.#episodes.get(name)?.timer;
     if (timer) clearTimeout(timer);

@@ -8,23 +8,23 @@ import type { FunctionResources } from "../function-resources.ts";
 import type { PoolResources } from "../pool-resources.ts";
 import type { WriteFailureReport } from "../write-failures.ts";
 
-/** What is shown of functions and pools in their resources is at most this old. */
+/** How often the statuses of functions and pools are reported. */
 const REPORT_EVERY_MS = 2000;
-/** A webhook may take seconds for each write. */
+/** How many functions are written concurrently: a webhook may take seconds for each write. */
 const WRITES_AT_ONCE = 8;
 
 export interface StatusSources {
   registry: FunctionRegistry;
   pools: Pools;
   reconciler: Pick<Reconciler, "view" | "reports">;
-  /** Where they are shown. */
+  /** The stores that write the statuses. */
   resources: { functions: Pick<FunctionResources, "report">; pools: Pick<PoolResources, "report"> };
   failures: WriteFailureReport;
-  /** Told why nothing is shown of functions or pools, once for each change of the reason, and null when something is again. */
+  /** Reports why a round has failed, once for each change of the reason, and null once one succeeds. */
   onTrouble(kind: "Function" | "Pool", message: string | null): void;
 }
 
-/** Shows how functions and pools are in their resources. What cannot be written now is written the next time; slow writes of functions hold up no pool. */
+/** Reports the state of functions and pools in their resources. The next round retries failed writes. Functions and pools have separate rounds, so that slow writes of functions do not delay pools. */
 export class StatusReports {
   readonly #rounds: PeriodicTask[];
 
