@@ -35,7 +35,10 @@ export function unreachable(error: Error): KubeError {
   return error instanceof KubeError ? error : new KubeError(0, "Unreachable", `the API server does not answer: ${error.message}`);
 }
 
-/** The error of a request without a complete answer in time. Writes get a reason of their own: an admission webhook may hang although the API server is reachable. */
+/**
+ * The error of a request without a complete answer in time. Writes get a reason of their own: an admission webhook may
+ * hang although the API server is reachable.
+ */
 export function tooLate({ method, path, timeoutMs }: Call): KubeError {
   if (method === "GET") return unreachable(new Error(`no answer within ${timeoutMs} ms`));
   return new KubeError(0, "Timeout", `no answer to ${method} ${path} within ${timeoutMs} ms: an admission webhook may hang, or the API server`);

@@ -12,8 +12,8 @@ const FOLLOW_MS = 2000;
 /** How long the connection of an order may take to open if none is open yet. */
 export const ORDER_MS = 1000;
 /**
- * An instance is unreachable if no byte of an order or its answer has moved for this long. No network lies before a
- * Unix socket, so that bound is longer.
+ * An instance is unreachable if no byte of an order or its answer has moved for this long. A Unix socket involves no
+ * network that could be cut, so its bound is longer.
  */
 const POD_ANSWER_MS = 2000;
 const SOCKET_ANSWER_MS = 5000;

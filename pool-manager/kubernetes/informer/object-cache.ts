@@ -94,7 +94,10 @@ export class ObjectCache<T extends KubeObject> {
   }
 }
 
-/** Whether `a` is another object than `b`, or a later version. Versions of one kind increase (Kubernetes API concepts: since 1.35 officially comparable as decimals). */
+/**
+ * Whether `a` is another object than `b`, or a later version. Versions of one kind increase (Kubernetes API concepts:
+ * since 1.35 officially comparable as decimals).
+ */
 export function isNewer(a: KubeObject, b: KubeObject): boolean {
   return a.metadata.uid !== b.metadata.uid || isBefore(b.metadata.resourceVersion, a.metadata.resourceVersion);
 }

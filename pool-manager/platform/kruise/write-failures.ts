@@ -49,7 +49,10 @@ function reasonOf({ reason, status }: KubeError): string {
   return reason || (status ? String(status) : "Unreachable");
 }
 
-/** The object has changed, exists already, or is gone: the next reconciliation resolves it. A download creates an object, so 404 means that its kind is missing. */
+/**
+ * The object has changed, exists already, or is gone: the next reconciliation resolves it. A download creates an
+ * object, so 404 means that its kind is missing.
+ */
 function isRace(purpose: WritePurpose, { status }: KubeError): boolean {
   return status === 409 || (status === 404 && purpose !== "image");
 }

@@ -31,7 +31,7 @@ export class Intake {
   readonly #queues = new Map<string, Promise<void>>();
   readonly #refusals = new Map<string, Refusal>();
   /** Names to ingest again although this state of their resource was already ingested. */
-  readonly #anew = new Set<string>();
+  readonly #outdated = new Set<string>();
   #closed = false;
 
   constructor(options: IntakeOptions) {
@@ -49,21 +49,21 @@ export class Intake {
 
   /** Ingests a declaration again, because something that it refers to has changed, or its history. */
   again(name: string): void {
-    this.#anew.add(name);
+    this.#outdated.add(name);
     this.#forget(name);
     void this.exclusively(name, () => this.#take(name));
   }
 
   /** Ingests a declaration again after a pause, because it is not known whether its state was ingested. */
   doubt(name: string): void {
-    this.#anew.add(name);
+    this.#outdated.add(name);
     this.#later(name);
   }
 
   /** Whether this state of the resource has yet to be ingested. */
   isPending(resource: FunctionResource): boolean {
     const { metadata, status } = resource;
-    return this.#anew.has(metadata.name) || status?.observedGeneration !== metadata.generation;
+    return this.#outdated.has(metadata.name) || status?.observedGeneration !== metadata.generation;
   }
 
   /** Runs `work` exclusively for this name. Never rejects: a failure schedules another ingestion. */
@@ -84,7 +84,7 @@ export class Intake {
     if (this.#closed || !resource || resource.metadata.deletionTimestamp || !this.isPending(resource)) return;
     try {
       await this.#options.take(resource);
-      this.#anew.delete(name);
+      this.#outdated.delete(name);
       this.#forget(name);
     } catch (error) {
       await this.#refuse(resource, asManagerError(error));
@@ -94,7 +94,7 @@ export class Intake {
   async #refuse(resource: FunctionResource, error: ManagerError): Promise<void> {
     const { name } = resource.metadata;
     if (error.status < 500 && !PASSING.has(error.code)) {
-      this.#anew.delete(name);
+      this.#outdated.delete(name);
       await this.#options.refuse(resource, error);
       return;
     }

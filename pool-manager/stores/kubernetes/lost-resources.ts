@@ -43,7 +43,7 @@ export class LostResources<T extends KubeObject> {
   #timer: NodeJS.Timeout | null = null;
   #running = false;
   #pauseMs = FIRST_PAUSE_MS;
-  #told = "";
+  #reported = "";
   #why = "";
   #closed = false;
 
@@ -140,8 +140,8 @@ export class LostResources<T extends KubeObject> {
 
   #tell(): void {
     const state = `${this.#lost.size} ${this.#why}`;
-    if (state === this.#told || (this.#lost.size === 0 && this.#why === "")) return;
-    this.#told = state;
+    if (state === this.#reported || (this.#lost.size === 0 && this.#why === "")) return;
+    this.#reported = state;
     this.#options.tell(this.#lost.size, this.#why);
     if (this.#lost.size === 0) this.#why = "";
   }

@@ -27,7 +27,10 @@ const MOUNT = "/berth";
 const NODES = { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
 /** The supervisor ends two seconds after SIGTERM. */
 const GRACE_SECONDS = 5;
-/** Images are referenced by digest, so a node that has one need not ask the registry, which may be unreachable. Kruise's default is Always (measured with 1.9.1). */
+/**
+ * Images are referenced by digest, so a node that has one need not ask the registry, which may be unreachable. Kruise's
+ * default is Always (measured with 1.9.1).
+ */
 const imagePullPolicy = "IfNotPresent";
 
 export function templateOf(settings: PodSettings): PodTemplate {

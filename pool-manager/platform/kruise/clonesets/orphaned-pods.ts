@@ -2,7 +2,7 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "../objects/objects.ts";
 
-/** Kruise releases a created pod that its selector does not match within this time. */
+/** How soon after its creation Kruise releases a pod that its CloneSet's selector does not match. */
 const RELEASED_MS = 5000;
 /** The pause before pods are requested again; it doubles each time. */
 const FIRST_PAUSE_MS = 30_000;

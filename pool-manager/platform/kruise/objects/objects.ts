@@ -43,7 +43,10 @@ export const LABEL = {
   set: "berth.dev/set",
   /** On a function's CloneSet and pods: the function's uid. */
   function: "berth.dev/function",
-  /** On pods: the hash of the template from which their pool's CloneSet created them. On a function's CloneSet: the hash of its own template. */
+  /**
+   * On pods: the hash of the template from which their pool's CloneSet created them. On a function's CloneSet: the hash
+   * of the pool template that it was created for.
+   */
   template: "berth.dev/template",
 } as const;
 

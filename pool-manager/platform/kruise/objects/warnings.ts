@@ -2,9 +2,9 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeObject } from "../../../kubernetes/objects.ts";
 import { isOwnLimit, withoutNames } from "./messages.ts";
 
-/** Older warnings do not concern the present request. */
+/** The age up to which a warning concerns the present request. */
 const RECENT_MS = 60_000;
-/** The kubelet repeats the reason why a pod does not start after pauses of up to two minutes. */
+/** The same for Events of the kubelet, which repeats them at intervals of up to two minutes. */
 export const KUBELET_RECENT_MS = 150_000;
 
 /**

@@ -1,7 +1,7 @@
 import { type ContainerStatus, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
 
 /** Reasons of waiting containers that do not say what they wait for. */
-const UNTOLD = new Set(["ContainerCreating", "PodInitializing"]);
+const UNSPECIFIC = new Set(["ContainerCreating", "PodInitializing"]);
 
 /** Whether the runtime container has started; a restarting one has. */
 export function isStarted(pod: Pod): boolean {
@@ -15,8 +15,8 @@ export function isStarted(pod: Pod): boolean {
  */
 export function waitingOf(pod: Pod, warning: string | null): string {
   const reason = reasonOf(runtimeOf(pod));
-  const told = reason !== null && !UNTOLD.has(reason.split(":")[0] ?? "") ? reason : null;
-  return initTroubleOf(pod) ?? told ?? warning ?? initialized(pod) ?? reason ?? "its node has not started it yet";
+  const specific = reason !== null && !UNSPECIFIC.has(reason.split(":")[0] ?? "") ? reason : null;
+  return initTroubleOf(pod) ?? specific ?? warning ?? initialized(pod) ?? reason ?? "its node has not started it yet";
 }
 
 /** What the runtime container waits for, or how it ended; null: it runs. */
@@ -29,7 +29,7 @@ export function runtimeTroubleOf(pod: Pod): string | null {
 function initTroubleOf({ status }: Pod): string | null {
   for (const container of status.initContainerStatuses ?? []) {
     const { waiting, terminated } = container.state ?? {};
-    if ((terminated?.exitCode ?? 0) === 0 && UNTOLD.has(waiting?.reason ?? "PodInitializing")) continue;
+    if ((terminated?.exitCode ?? 0) === 0 && UNSPECIFIC.has(waiting?.reason ?? "PodInitializing")) continue;
     return `init container ${container.name}: ${reasonOf(container)}`;
   }
   return null;

@@ -62,7 +62,10 @@ const CONDITIONS = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
-/** Rejects writes of former leaders, whose term is lower than the stored one. A stored term that is impossible (`believable`) does not fence: it would do so for ever. */
+/**
+ * Rejects writes of former leaders, whose term is lower than the stored one. A stored term that is impossible
+ * (`believable`) does not fence: it would do so for ever.
+ */
 const FENCED = {
   "x-kubernetes-validations": [
     {
@@ -127,7 +130,10 @@ function manifestProperties(): Record<string, Schema> {
   return Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, structural(schema)]));
 }
 
-/** Converts a JSON Schema to the form that CustomResourceDefinitions allow. Defaults are not stored, since Berth would then own the fields: they only appear in descriptions. */
+/**
+ * Converts a JSON Schema to the form that CustomResourceDefinitions allow. Defaults are not stored, since Berth would
+ * then own the fields: they only appear in descriptions.
+ */
 export function structural({ default: fallback, ...schema }: Schema): Schema {
   const description = [schema.description, fallback === undefined || typeof fallback === "object" ? "" : `Default: ${fallback}.`].filter(Boolean).join(" ");
   const { anyOf, patternProperties, properties } = schema as {

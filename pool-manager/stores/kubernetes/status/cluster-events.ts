@@ -16,16 +16,16 @@ export interface Subject {
   name: string;
 }
 
-interface Told extends Subject {
+interface EventContent extends Subject {
   type: "Normal" | "Warning";
   reason: string;
   message: string;
 }
 
 /** The Kubernetes Event for an event of a pool; null: it is routine. */
-export function toldBy(event: PoolEvent): Told | null {
+export function toldBy(event: PoolEvent): EventContent | null {
   const of = (fn: string | null): Subject => (fn ? { kind: "Function", name: fn } : { kind: "Pool", name: "pool" in event ? event.pool : "" });
-  const warning = (subject: Subject, reason: string, message: string): Told => ({ ...subject, type: "Warning", reason, message });
+  const warning = (subject: Subject, reason: string, message: string): EventContent => ({ ...subject, type: "Warning", reason, message });
   switch (event.type) {
     case "action.failed":
       return warning(of(event.function), "ActionFailed", `${event.action}: ${event.message}`);
@@ -85,10 +85,10 @@ export class ClusterEvents {
   }
 
   tell(event: PoolEvent): void {
-    const told = toldBy(event);
-    const uid = told && this.#options.uidOf(told);
-    if (!told || !uid) return;
-    const key = `${told.kind} ${told.name} ${told.reason}`;
+    const content = toldBy(event);
+    const uid = content && this.#options.uidOf(content);
+    if (!content || !uid) return;
+    const key = `${content.kind} ${content.name} ${content.reason}`;
     const last = this.#last.get(key);
     const now = this.#options.now();
     if ((last && now - last.at < EVERY_MS) || this.#pending >= MAX_PENDING) {
@@ -97,9 +97,9 @@ export class ClusterEvents {
     }
     this.#remember(key, { at: now, left: 0 });
     this.#pending += 1;
-    const message = last?.left ? `${told.message} (and ${last.left} more of its kind before)` : told.message;
+    const message = last?.left ? `${content.message} (and ${last.left} more of its kind before)` : content.message;
     this.#unwritten.drop(key);
-    void this.#send(key, this.#bodyOf({ ...told, message }, uid));
+    void this.#send(key, this.#bodyOf({ ...content, message }, uid));
   }
 
   /** Ends all retries. */
@@ -134,7 +134,7 @@ export class ClusterEvents {
     }
   }
 
-  #bodyOf({ kind, name, type, reason, message }: Told, uid: string): object {
+  #bodyOf({ kind, name, type, reason, message }: EventContent, uid: string): object {
     const { namespace } = this.#options.kube;
     const time = `${new Date().toISOString().slice(0, 19)}Z`;
     return {

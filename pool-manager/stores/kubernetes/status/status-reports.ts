@@ -24,7 +24,10 @@ export interface StatusSources {
   onTrouble(kind: "Function" | "Pool", message: string | null): void;
 }
 
-/** Reports the state of functions and pools in their resources. The next round retries failed writes. Functions and pools have separate rounds, so that slow writes of functions do not delay pools. */
+/**
+ * Reports the state of functions and pools in their resources. The next round retries failed writes. Functions and
+ * pools have separate rounds, so that slow writes of functions do not delay pools.
+ */
 export class StatusReports {
   readonly #rounds: PeriodicTask[];
 
