@@ -28,7 +28,7 @@ function bare(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (one === null || one === undefined ? [] : [[key, bare(one)]])));
 }
 
-/** The changed conditions Ready and Stored of a function; null: they are up to date. Code that has loaded once stays ready without an instance. */
+/** The conditions Ready and Stored to write; null: they are up to date. Code that has loaded once stays ready without an instance. */
 export function reported(conditions: readonly Condition[] = [], active: string, now: Readiness, lost: readonly string[]): Verdict[] | null {
   const known = conditions.find(({ type }) => type === "Ready");
   const hasLoaded = now.status === "Unknown" && known?.status === "True" && known.message.startsWith(`${active} `);
