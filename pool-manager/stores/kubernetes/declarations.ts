@@ -61,7 +61,8 @@ export class Declarations {
     refuseEnding(applied);
     const left = toApply(wanted, applied.spec, new Set(), await this.#isCode(applied.spec, wanted));
     const fields = Object.keys(left).join(", ");
-    if (fields) throw new ManagerError("FIELD_OWNED", `${fields}: also declared by another field manager, in the resource of ${record.name}`, Object.keys(left)[0]);
+    if (fields)
+      throw new ManagerError("FIELD_OWNED", `${fields}: also declared by another field manager, in the resource of ${record.name}`, Object.keys(left)[0]);
     return applied;
   }
 

@@ -42,7 +42,9 @@ describe("the keys of a namespace, while a pool manager leads", () => {
       const told: (string | null)[] = [];
       const end = keepKeys(kube, keys, (message) => told.push(message));
       await time.sleep(200_000);
-      expect(told).toEqual([expect.stringMatching(/^the Secret berth-keys of namespace berth does not hold the keys of the running instances: .*; restore it$/)]);
+      expect(told).toEqual([
+        expect.stringMatching(/^the Secret berth-keys of namespace berth does not hold the keys of the running instances: .*; restore it$/),
+      ]);
       expect((await loadKeys(kube)).keys.equals(others)).toBe(true);
       cluster.at("PATCH", KEYS, { stringData: keys.stringData });
       await time.sleep(100_000);
