@@ -11,32 +11,32 @@ export type PoolEvent =
   | { type: "instance.loaded"; pool: string; instance: string; function: string; revision: string; path: LoadPath; ms: number }
   | { type: "instance.load-failed"; pool: string; instance: string; function: string; revision: string; message: string }
   | { type: "instance.crashed"; pool: string; instance: string; function: string | null; message: string }
-  /** Its instances crash soon after they have loaded: none is started for `delayMs`. */
+  /** The revision's instances crash soon after loading: none is started for `delayMs`. */
   | { type: "revision.crash-loop"; function: string; revision: string; crashes: number; delayMs: number; message: string }
   | { type: "instance.swap-failed"; pool: string; instance: string; function: string; message: string }
   | { type: "order.refused"; pool: string; instance: string; function: string; refusal: string }
   | { type: "instance.removing"; pool: string; instance: string; function: string | null; reason: RemoveReason }
-  /** It could not be told to drain, and the reason for its removal has gone since. */
+  /** Its drain failed, and its removal is no longer decided. */
   | { type: "instance.kept"; pool: string; instance: string; function: string | null }
   | { type: "instance.gone"; pool: string; instance: string }
-  /** `again`: a further try of an action whose failure was told already. */
+  /** `again`: a further failure of an action whose incident was already reported. */
   | { type: "action.failed"; action: PlatformAction; pool: string; function: string | null; reason: string; message: string; again: boolean }
   | { type: "action.recovered"; action: PlatformAction; pool: string; function: string | null; failures: number; ms: number }
   | { type: "instance.obstructed"; pool: string; instance: string; function: string | null; obstacle: ObstacleKind; message: string }
   | { type: "budget.exhausted"; pool: string }
   | { type: "observation.doubted"; pool: string; message: string }
-  /** A router has fallen silent without a word: what it used stays. */
+  /** A router stopped reporting without having said that it leaves: the instances that it used stay. */
   | { type: "router.silent"; router: string; instances: number; message: string }
   | { type: "router.heard"; router: string }
   | { type: "router.forgotten"; router: string; message: string }
-  /** This process stood still for so long, and counts that time for nothing. */
+  /** This process was stalled for `ms`; that time is not counted towards any timeout. */
   | { type: "manager.stalled"; ms: number }
   | { type: "rollout.stopped"; function: string; revision: string; message: string }
   | { type: "rollout.complete"; function: string; revision: string }
   | { type: "function.changed"; function: string; revision: string }
   | { type: "function.deleted"; function: string }
   | { type: "image.collected"; kind: string; item: string; reason: string }
-  /** What `step` names does not work at the cluster, and is tried again; null: it works again. */
+  /** `step` fails on the cluster and is retried; null if it works again. */
   | { type: "cluster.trouble"; step: string; message: string | null }
   | { type: "store.notice"; topic: string; kind: string; count: number; message: string };
 

@@ -4,12 +4,12 @@ import { isRolling, percentOf } from "../functions/rollout.ts";
 import type { PoolView } from "./publish/pool-view.ts";
 
 const CHECK_INTERVAL_MS = 50;
-/** A trial stays open so long after its last waiter: whoever asks again right away goes on with it. */
+/** How long a trial stays open after its last wait ends, so that a caller that repeats the request continues it. */
 const GRACE_MS = 2000;
-/** Most that wait at a time. */
+/** Maximum number of callers that wait at a time. */
 const MAX_WAITERS = 1000;
 
-/** What has come of a revision's load. `superseded`: nobody can invoke it any more. */
+/** Outcome of a revision's load. `superseded`: the revision is no longer served. */
 export type LoadVerdict = { state: "loaded" | "waiting" | "superseded" } | { state: "failed"; message: string };
 
 type Readiness = ReturnType<PoolView["readiness"]>;
@@ -18,7 +18,7 @@ export interface LoadTrialsOptions {
   clock: Clock;
   recordOf(functionUid: string): FunctionRecord | undefined;
   readiness(): Readiness;
-  /** A trial begins: earlier failures delay it no more. */
+  /** Called when a trial begins: it must clear the backoff of earlier failures. */
   begun(functionUid: string, revision: string): void;
 }
 
@@ -30,12 +30,12 @@ interface Waiter {
 }
 
 /**
- * Revisions that somebody wants to see loaded once, before anybody invokes them. While a trial is open, its revision
- * gets an instance as if an invocation waited for it. Trials are not stored: whoever waits asks the next leader again.
+ * Revisions that callers want to have loaded before the first invocation. While a trial is open, its revision gets an
+ * instance as if an invocation waited for it. Trials are not stored: callers repeat the request at the next leader.
  */
 export class LoadTrials {
   readonly #options: LoadTrialsOptions;
-  /** When each one ends, by function and revision. */
+  /** When each trial ends, by function and revision. */
   readonly #open = new Map<string, number>();
   readonly #waiters = new Set<Waiter>();
   #cancel: (() => void) | null = null;
@@ -45,23 +45,23 @@ export class LoadTrials {
   }
 
   isOpen(functionUid: string, revision: string, now: number): boolean {
-    // It is asked for each revision in each round.
+    // A fast path: it is called for each revision in each round.
     if (this.#open.size === 0) return false;
     return (this.#open.get(keyOf(functionUid, revision)) ?? 0) > now;
   }
 
-  /** Uids of the functions that have a trial open. */
+  /** Uids of the functions with an open trial. */
   functions(now: number): string[] {
     return [...this.#open].flatMap(([key, until]) => (until > now ? [key.slice(0, key.lastIndexOf("/"))] : []));
   }
 
-  /** What has come of the load after `waitMs` at most; null: too many wait already. */
+  /** The load's outcome, after `waitMs` at most; null if too many callers already wait. */
   wait(functionUid: string, revision: string, waitMs: number): Promise<LoadVerdict> | null {
     if (this.#waiters.size >= MAX_WAITERS) return null;
     const now = this.#options.clock.now();
     for (const [key, until] of this.#open) if (until <= now) this.#open.delete(key);
     const record = this.#options.recordOf(functionUid);
-    // A revision that takes over gets its first instance by the rollout itself.
+    // The rollout itself gives its new revision the first instance.
     if (record && !takesOver(record, revision) && isServed(record, revision)) this.#begin(functionUid, revision, now + waitMs + GRACE_MS);
     return new Promise((resolve) => {
       this.#waiters.add({ functionUid, revision, until: now + waitMs, resolve });
@@ -69,7 +69,7 @@ export class LoadTrials {
     });
   }
 
-  /** Nothing has come of those that wait. */
+  /** Resolves all waits with `waiting`. */
   close(): void {
     this.#cancel?.();
     for (const { resolve } of this.#waiters) resolve({ state: "waiting" });
@@ -100,7 +100,7 @@ export class LoadTrials {
   }
 }
 
-/** Of a revision that takes over the rollout says how it gets on, of another one its instances do. */
+/** The outcome for a rollout's new revision follows from the rollout's state, for any other revision from its instances. */
 export function verdictOf(record: FunctionRecord, revision: string, ready: Readiness): LoadVerdict {
   const { uid, rollout } = record;
   if (rollout?.to === revision && (rollout.state === "stopped" || rollout.state === "undone")) {

@@ -4,7 +4,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Pace, PoolSpec } from "./decide/world.ts";
 import type { PoolEventListener } from "./events.ts";
 
-/** What the reconciler works with. */
+/** Dependencies of the reconciler. */
 export interface ReconcilerOptions {
   platform: Platform;
   functions: FunctionRegistry;

@@ -2,10 +2,10 @@ import { Type } from "typebox";
 import { ManagerError } from "../errors.ts";
 import type { PoolSpec } from "./decide/world.ts";
 
-/** Most instances of a pool that is accepted. */
+/** The largest accepted `max` of a pool. */
 const MAX_INSTANCES = 5000;
 
-/** What can be set of a pool, by the API and by its custom resource. */
+/** The fields of a pool that the API and its custom resource can set. */
 export const PoolFields = Type.Object(
   {
     size: Type.Optional(Type.Integer({ description: "Instances kept free.", minimum: 0, maximum: MAX_INSTANCES })),
@@ -26,36 +26,36 @@ export const PoolFields = Type.Object(
 
 export type PoolChange = Partial<Pick<PoolSpec, "size" | "max" | "budget" | "partition" | "paused">>;
 
-/** What a store has of a pool. */
+/** A pool as it is stored. */
 export interface StoredPool {
-  /** It was set although this machine does not hold as many. */
+  /** True if it was set although it exceeds this machine's capacity. */
   forced?: boolean;
-  /** What somebody has set; null: what the store itself refuses. */
+  /** The change that was set; null if the store itself rejects it. */
   set: PoolChange | null;
-  /** What was in force last, which holds where that is not valid; null: the store holds nothing that is not. */
+  /** The last valid change, in force while `set` is invalid; null for a store in which an invalid change is an error. */
   held: PoolChange | null;
 }
 
-/** Where the pools' sizes are kept. */
+/** Store of the pools' settings. */
 export interface PoolStore {
   load(): Promise<Map<string, StoredPool>>;
-  /** Resolves once it is durable. `forced`: the sizes are kept as they are by the next start too. */
+  /** Resolves once it is durable. `forced`: the next start does not cap the sizes either. */
   save(pool: PoolSpec, change: PoolChange, forced: boolean): Promise<void>;
 }
 
-/** The pools and their sizes. */
+/** The pools and their settings. */
 export class Pools {
   readonly #store: PoolStore;
   readonly #defaults = new Map<string, PoolSpec>();
   readonly #specs = new Map<string, PoolSpec>();
   readonly #changed: (pool: PoolSpec) => void;
   readonly #capacity: number | null;
-  /** Pools whose sizes somebody has insisted on. */
+  /** Pools whose sizes were set with `force`. */
   readonly #forced = new Set<string>();
-  /** Stored sizes that are beyond what this machine holds, and are not in force, in words. */
+  /** Messages about stored sizes that exceed this machine's capacity and are therefore capped. */
   readonly capped: string[] = [];
 
-  /** `capacity`: most instances of a pool that can run here; null: nobody knows. */
+  /** `capacity`: the maximum number of instances that this machine can run; null if unknown. */
   constructor(store: PoolStore, changed: (pool: PoolSpec) => void, capacity: number | null = null) {
     this.#store = store;
     this.#changed = changed;
@@ -63,8 +63,8 @@ export class Pools {
   }
 
   /**
-   * Reads what was set; `defaults` are the pools that exist without having been set. What is not valid is not in force,
-   * as where it is set or declared. Throws `POOL_INVALID` where the store knows of nothing that was.
+   * Reads the stored settings; `defaults` are the pools that exist without any. An invalid stored setting is not applied:
+   * the last valid one is. Throws `POOL_INVALID` if the store has no last valid one.
    */
   async load(defaults: readonly PoolSpec[]): Promise<void> {
     for (const pool of defaults) this.#defaults.set(pool.name, pool);
@@ -75,7 +75,7 @@ export class Pools {
     }
   }
 
-  /** A size that ended the machine would end it again at each start. */
+  /** Caps a pool at this machine's capacity: a size that exhausted the memory would do so at each start. */
   #cap(pool: PoolSpec): PoolSpec {
     const { name, size, max } = pool;
     const capacity = this.#capacity;
@@ -98,7 +98,7 @@ export class Pools {
   }
 
   /**
-   * What is left out stays as it is. `force`: sizes beyond what this machine holds too. Throws `POOL_NOT_FOUND`,
+   * Fields left out are unchanged. `force` also accepts sizes beyond this machine's capacity. Throws `POOL_NOT_FOUND`,
    * `POOL_TOO_LARGE` or `POOL_INVALID` with the field.
    */
   async set(name: string, change: PoolChange, force = false): Promise<PoolSpec> {
@@ -119,7 +119,7 @@ export class Pools {
     throw new ManagerError("POOL_TOO_LARGE", `${field}: ${wanted} instances are more than this machine's memory holds, which is ${capacity}`, String(field));
   }
 
-  /** Takes in what was declared in the store; what is left out is as by default. Throws as `set` does. */
+  /** Applies what is declared in the store; fields left out have their defaults. Throws as `set` does. */
   declare(name: string, declared: PoolChange): PoolSpec {
     this.get(name);
     return this.#hold(changed(this.#defaults.get(name) as PoolSpec, declared));
@@ -138,7 +138,7 @@ function inForce(pool: PoolSpec, stored: StoredPool | undefined): PoolSpec {
   const found = set ? tried(pool, set) : null;
   if (found && !(found instanceof ManagerError)) return found;
   if (found && held === null) throw new ManagerError("POOL_INVALID", `the pool ${pool.name}, as it is stored: ${found.message}`, found.field);
-  // The store tells what is not valid when it follows what is declared.
+  // The store reports an invalid declaration once it watches declarations.
   const last = tried(pool, held ?? {});
   return last instanceof ManagerError ? pool : last;
 }

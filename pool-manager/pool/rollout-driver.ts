@@ -7,34 +7,34 @@ import type { PoolEventListener } from "./events.ts";
 import type { Counts } from "./observe/invocation-outcomes.ts";
 
 const CHECK_INTERVAL_MS = 100;
-/** What could not be stored is tried again after this, then after longer and longer. */
+/** Backoff of a step that could not be stored: it doubles between these bounds. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
 
 export interface RolloutDriverOptions {
   functions: Pick<FunctionRegistry, "rolling" | "progress">;
-  /** What is seen of a revision that takes over; null: not everything is known at present. */
+  /** What is observed of the rollout's new revision; null while the observation is incomplete. */
   check(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
   clock: Clock;
   onEvent: PoolEventListener;
   attempts: Attempts;
 }
 
-/** Since when a rollout is where it is, on this pool manager's own clock: another leader watches a step anew. */
+/** When a rollout reached its current step, on this pool manager's own clock: a new leader observes the step from its start. */
 interface StepClock {
   mark: string;
   since: number;
   step: string;
-  /** Counts when the step began. */
+  /** The outcome counts when the step began. */
   base: Counts;
 }
 
-/** Has rollouts get on, a step after the other, and stops those that go wrong. */
+/** Advances rollouts step by step, and stops those that fail. */
 export class RolloutDriver {
   readonly #options: RolloutDriverOptions;
   readonly #stepClocks = new Map<string, StepClock>();
   readonly #writing = new Set<string>();
-  /** Records that could not be written on, and when that is tried again; what somebody has changed since is not stepClock up. */
+  /** Records whose step could not be stored, and until when they are paused; a record that has changed since is not delayed. */
   readonly #paused = new Map<string, { record: FunctionRecord; until: number }>();
   #cancel: () => void = () => {};
 
@@ -84,7 +84,7 @@ export class RolloutDriver {
     }
   }
 
-  /** False: it is where it is to be. */
+  /** Returns false if no step is due. */
   async #step(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<boolean> {
     const { check, functions, clock, onEvent, attempts } = this.#options;
     const { uid, runtime } = record;

@@ -4,7 +4,7 @@ import { type Incident, Incidents } from "./incidents.ts";
 
 type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
 
-/** Tells how actions fare. Each failed try is counted; a log line and an event tell that an action has begun to fail, or fails otherwise. */
+/** Reports outcomes of actions. Every failure is an event; `again` is false if the action begins to fail or its reason changes. */
 export class Attempts {
   readonly incidents = new Incidents();
   readonly #options: Pick<ReconcilerOptions, "clock" | "onEvent">;
@@ -30,7 +30,7 @@ export class Attempts {
   }
 }
 
-/** The pause after so many failures: it doubles, up to a bound. */
+/** The backoff after `failures` failures: it doubles from `firstMs` up to `longestMs`. */
 export function doubled(firstMs: number, failures: number, longestMs: number): number {
   return Math.min(firstMs * 2 ** Math.max(0, failures - 1), longestMs);
 }

@@ -10,18 +10,18 @@ import { Removals } from "./removals.ts";
 
 type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
 
-/** A refused or lost order is not repeated to the same instance before this. */
+/** Minimum time before a refused or lost load order to an instance is retried. */
 const REFUSED_PAUSE_MS = 50;
-/** Instances that could not be asked for are asked for again after a pause that doubles. */
+/** Backoff of a failed request for instances: it doubles between these bounds. */
 const FIRST_SCALE_PAUSE_MS = 250;
 const LONGEST_SCALE_PAUSE_MS = 5000;
-/** The same where instances come and end at once. Shorter than it takes to forget that. */
+/** Longest backoff while instances end during their start. Must be shorter than `OVER_AFTER_MS` of incidents.ts, after which the failures are forgotten. */
 const LONGEST_START_PAUSE_MS = 30_000;
-/** A bind that failed is repeated after a pause that doubles. */
+/** Backoff of a failed bind: it doubles between these bounds. */
 const FIRST_BIND_PAUSE_MS = 10;
 const LONGEST_BIND_PAUSE_MS = 15_000;
 
-/** Carries out decisions, each with its precondition, and remembers what was asked until it is observed. */
+/** Executes actions, each with its precondition, and remembers its writes until they are observed. */
 export class Executor {
   readonly expectations = new Expectations();
   readonly attempts: Attempts;
@@ -31,18 +31,18 @@ export class Executor {
   readonly #binding = new Set<string>();
   readonly #bindFailures = new Map<string, number>();
   readonly #fenced = new FencingRefusals();
-  /** Instances that did not answer a load order, or never will take one. */
+  /** Instances that did not answer a load order, or will never accept one from this leader. */
   readonly #silent = new Set<string>();
-  /** A pool whose platform has refused instances is not asked again before this. Milliseconds on the clock. */
+  /** Time before which a pool's failed request for instances is not retried, by pool. */
   readonly #scaleAfter = new Map<string, number>();
-  /** Instances whose end before they had said a word has been counted. */
+  /** Instances that ended before their first echo and are already counted. */
   readonly #stillborn = new Set<string>();
   readonly #pools = new Map<string, string>();
   readonly #options: ReconcilerOptions;
   readonly #changed: () => void;
   readonly #undeliverable: (functionUid: string, revision: string, error: Error) => void;
 
-  /** `undeliverable` is told when an order could not even be made: its code or its revision is missing. */
+  /** `undeliverable` is called if a load order could not be built: its code or its revision is missing. */
   constructor(options: ReconcilerOptions, changed: () => void, undeliverable: (functionUid: string, revision: string, error: Error) => void) {
     this.#options = options;
     this.attempts = new Attempts(options);
@@ -52,7 +52,7 @@ export class Executor {
     this.removals = new Removals(options, changed, this.attempts);
   }
 
-  /** Takes in the observation, and deletes what has finished draining. */
+  /** Updates expectations and incidents from the observation, and deletes instances that have drained. */
   observe(instances: ReadonlyMap<string, Instance>, isPaused: (pool: string) => boolean, now: number): void {
     this.expectations.observe(instances, now);
     this.incidents.expire(now);
@@ -63,12 +63,12 @@ export class Executor {
     this.removals.observe(instances, isPaused, now);
   }
 
-  /** An instance has become prewarmed: instances start. */
+  /** Ends the pool's `start` incident: an instance has become prewarmed. */
   started(pool: string): void {
     this.attempts.succeeded({ action: "start", pool, functionUid: null });
   }
 
-  /** Its node has refused it, for example: the next one may fare the same, and is not asked for at once. */
+  /** Delays the pool's next request, since a further instance may fail for the same reason, such as a node that rejects it. */
   #startFailed({ uid, pool, obstacle }: Instance, now: number): void {
     const subject = { action: "start", pool, functionUid: null } as const;
     this.#stillborn.add(uid);
@@ -78,7 +78,7 @@ export class Executor {
     this.#options.clock.after(pause, this.#changed);
   }
 
-  /** Returns instances that stay after all: their drain was refused, and their removal is not decided any more. */
+  /** Returns instances that stay: their drain failed, and their removal is no longer decided. */
   execute(actions: readonly Action[], world: World): string[] {
     const kept = world.synced ? this.removals.takeBack(actions) : [];
     for (const action of actions) {
@@ -146,12 +146,12 @@ export class Executor {
       return true;
     }
     onEvent({ type: "order.refused", ...about, refusal: answer.refusal });
-    // It is drained and replaced as one that does not answer.
+    // Treated as unresponsive: it is drained and replaced.
     if (answer.refusal === "term" && this.#fenced.refused(uid)) this.#silent.add(uid);
     return false;
   }
 
-  /** It may have accepted and the answer was lost: its echo will tell. Where it is silent, it has to go. */
+  /** The instance may have accepted although the answer was lost; its echo shows that. An unreachable one is replaced. */
   #lost({ instance, functionUid, revision }: Of<"specialize">, error: Error): false {
     const { pool, uid } = instance;
     const code = (error as Partial<PlatformError>).code;
@@ -213,7 +213,7 @@ export class Executor {
       this.attempts.succeeded(subject);
     } catch (error) {
       this.attempts.failed(subject, error);
-      // The record has moved on, or the platform cannot write it: the instance serves meanwhile.
+      // The record has changed, or the platform cannot write it; the instance serves meanwhile.
       const failures = (this.#bindFailures.get(uid) ?? 0) + 1;
       this.#bindFailures.set(uid, failures);
       const pause = doubled(FIRST_BIND_PAUSE_MS, failures, LONGEST_BIND_PAUSE_MS);
@@ -225,7 +225,7 @@ export class Executor {
   }
 }
 
-/** It was created while we looked, nobody deletes it, and it has ended without having been heard. */
+/** True if it was created under this leader, is not being deleted, and ended before its first echo. */
 function isStillborn(instance: Instance): boolean {
   return instance.obstacle?.kind === "ended" && instance.echo === null && !instance.removing && !isAdopted(instance);
 }

@@ -1,36 +1,36 @@
-/** What the platform was asked to do; `start`: what it has created ends before it has said a word; `rollout`: the store, to keep how far one has got. */
+/** An action that can fail. `start`: created instances end before their first echo; `rollout`: the store does not accept a rollout's progress. */
 export type PlatformAction = "scale" | "start" | "bind" | "drain" | "remove" | "rollout";
 
-/** An action that has failed, and has not succeeded since. */
+/** An action that fails, from its first failure to its next success. */
 export interface Incident {
   action: PlatformAction;
   pool: string;
-  /** Function whose instance it was for (uid); null: the pool itself. */
+  /** Uid of the function that the action was for; null if it was for the pool. */
   functionUid: string | null;
   /** Code of the platform's error. */
   reason: string;
-  /** In the platform's words. */
+  /** Message of the platform's error. */
   message: string;
-  /** Failed tries since it last succeeded. */
+  /** Failures since the last success. */
   failures: number;
-  /** When the first of them failed. Milliseconds. */
+  /** When the first of these failures happened. */
   since: number;
 }
 
 type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
 
-/** Races that the next observation settles: they are an incident only when they go on. */
+/** Errors of races that the next observation resolves: an incident only after `RACES_IN_A_ROW` failures. */
 const RACES: ReadonlySet<string> = new Set(["CONFLICT", "NOT_FOUND"]);
 const RACES_IN_A_ROW = 8;
 const MAX_INCIDENTS = 1000;
-/** An action that has not failed again for this long is not tried any more: its instance went another way. */
+/** An incident without a further failure for this long is dropped: the action is no longer attempted. */
 const OVER_AFTER_MS = 60_000;
 
-/** Actions that fail, each told when it begins, when its reason changes, and when it has succeeded again. */
+/** Failing actions. Each is reported when it begins, when its reason changes, and when it succeeds. */
 export class Incidents {
   readonly #incidents = new Map<string, Incident & { told: boolean; lastAt: number }>();
 
-  /** Counts a failed try; true: it is to be told. */
+  /** Counts a failure; returns true if it must be reported. */
   failed(subject: Subject, reason: string, message: string, now: number): boolean {
     const key = keyOf(subject);
     const known = this.#incidents.get(key);
@@ -46,12 +46,12 @@ export class Incidents {
     return tell;
   }
 
-  /** Failed tries of this action in a row. */
+  /** Consecutive failures of this action. */
   failures(subject: Subject): number {
     return this.#incidents.get(keyOf(subject))?.failures ?? 0;
   }
 
-  /** The incident that this ends; null: there was none that had been told. */
+  /** Ends an incident and returns it; null if none had been reported. */
   succeeded(subject: Subject): Incident | null {
     const key = keyOf(subject);
     const known = this.#incidents.get(key);
@@ -59,22 +59,22 @@ export class Incidents {
     return known?.told ? known : null;
   }
 
-  /** What is in the way in a pool, the longest first. */
+  /** A pool's reported incidents, oldest first. */
   of(pool: string): Incident[] {
     return [...this.#incidents.values()].filter((incident) => incident.told && incident.pool === pool).sort((a, b) => a.since - b.since);
   }
 
-  /** What is in a function's way, the longest first. */
+  /** A function's reported incidents, oldest first. */
   ofFunction(functionUid: string): Incident[] {
     return [...this.#incidents.values()].filter((incident) => incident.told && incident.functionUid === functionUid).sort((a, b) => a.since - b.since);
   }
 
-  /** Drops what nobody tries any more: pauses between tries are shorter than this. */
+  /** Drops incidents of actions that are no longer attempted: every backoff is shorter than `OVER_AFTER_MS`. */
   expire(now: number): void {
     for (const [key, { lastAt }] of this.#incidents) if (now - lastAt > OVER_AFTER_MS) this.#incidents.delete(key);
   }
 
-  /** A function was deleted: nobody tries for it any more. */
+  /** Drops the incidents of a deleted function. */
   forget(functionUid: string): void {
     for (const [key, incident] of this.#incidents) if (incident.functionUid === functionUid) this.#incidents.delete(key);
   }

@@ -1,27 +1,27 @@
-/** Beyond its drain deadline an instance is deleted, whatever it says. */
+/** Time after its drain deadline at which an instance is deleted, whatever its state. */
 const MARGIN_MS = 250;
 
-/** A drain that was refused is asked again after this. */
+/** Time before a failed drain is retried. */
 const DRAIN_PAUSE_MS = 1000;
 
-/** A deletion that failed is asked again after a pause that doubles. */
+/** Backoff of a failed deletion: it doubles between these bounds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 
 interface Leaving {
   deadline: number;
   failures: number;
-  /** `refused`: nothing has been done to it yet, and it may stay as it is. */
+  /** `refused`: the drain failed; the instance is unchanged and may stay. */
   drain: "none" | "asked" | "accepted" | "refused";
-  /** When a refused drain may be asked again. */
+  /** When a failed drain may be retried. */
   drainAgainAt: number;
-  /** `taken`: the platform has shown, or will show, the instance as being removed. */
+  /** `taken`: the platform has accepted the deletion, and shows or will show the instance as being removed. */
   deletion: "due" | "sent" | "taken";
 }
 
 /**
- * Instances that are on their way out: first drained, then deleted, and asked again where that failed. As long as no drain
- * was accepted, nothing has happened to the instance: its removal goes on only while it is decided again and again.
+ * Instances being removed: drained first, then deleted, each with retries. Until a drain is accepted, the instance is
+ * unchanged: its removal proceeds only as long as each decision repeats it.
  */
 export class RemovalProgress {
   readonly #leaving = new Map<string, Leaving>();
@@ -38,7 +38,7 @@ export class RemovalProgress {
     if (leaving) leaving.drain = "asked";
   }
 
-  /** It has its whole time from now on. */
+  /** The drain was accepted: its full time begins now. */
   accepted(uid: string, drainMs: number, now: number): void {
     const leaving = this.#leaving.get(uid);
     if (leaving?.deletion !== "due" || leaving.failures > 0) return;
@@ -57,7 +57,7 @@ export class RemovalProgress {
     return this.#leaving.get(uid)?.drain === "refused";
   }
 
-  /** What is to be done with one whose drain was refused and whose removal is decided again; null: nothing yet. */
+  /** The next step for an instance whose drain failed and whose removal is decided anew; null if none is due yet. */
   next(uid: string, isGone: boolean, now: number): "drain" | "delete" | null {
     const leaving = this.#leaving.get(uid);
     if (leaving?.drain !== "refused") return null;
@@ -65,7 +65,7 @@ export class RemovalProgress {
     return leaving.drainAgainAt <= now ? "drain" : null;
   }
 
-  /** Those whose drain was refused and whose removal is not decided any more stay. Returns them. */
+  /** Keeps, and returns, the instances whose drain failed and whose removal is no longer decided. */
   takeBack(decided: ReadonlySet<string>): string[] {
     const kept = [...this.#leaving.keys()].filter((uid) => this.isRefused(uid) && !decided.has(uid));
     for (const uid of kept) this.#leaving.delete(uid);
@@ -76,7 +76,7 @@ export class RemovalProgress {
     return this.#leaving.has(uid);
   }
 
-  /** Those to delete now: drained (`isGone`) or past their deadline; where that failed, past its pause. */
+  /** Instances to delete now: drained (`isGone`), past their deadline, or past the backoff of a failed deletion. */
   due(isGone: (uid: string) => boolean, now: number): string[] {
     const isDue = ([uid, { deletion, deadline, failures, drain }]: [string, Leaving]) =>
       deletion === "due" && drain !== "refused" && (deadline <= now || (failures === 0 && isGone(uid)));
@@ -86,7 +86,7 @@ export class RemovalProgress {
   sent(uid: string): void {
     this.#set(uid, "sent");
     const leaving = this.#leaving.get(uid);
-    // Whoever asks for its deletion may have been heard, whatever the answer: it is not taken back any more.
+    // The platform may have accepted the deletion whatever it answers, so the removal can no longer be taken back.
     if (leaving) leaving.drain = "none";
   }
 
@@ -94,7 +94,7 @@ export class RemovalProgress {
     this.#set(uid, "taken");
   }
 
-  /** Returns the milliseconds after which it is asked again. */
+  /** Returns the backoff in milliseconds. */
   failed(uid: string, now: number): number {
     const leaving = this.#leaving.get(uid);
     if (!leaving) return 0;
@@ -103,7 +103,7 @@ export class RemovalProgress {
     return pauseMs;
   }
 
-  /** Forgets what no longer exists; a deletion that the platform no longer shows was lost, and is sent again. */
+  /** Forgets instances that no longer exist; retries a deletion that the platform no longer shows. */
   observe(instances: ReadonlyMap<string, { removing: boolean }>): void {
     for (const [uid, leaving] of this.#leaving) {
       const instance = instances.get(uid);
@@ -118,7 +118,7 @@ export class RemovalProgress {
   }
 }
 
-/** Disruptive actions of the recent past, by pool. */
+/** Recent disruptive actions, by pool. */
 export class Disruptions {
   readonly #times = new Map<string, number[]>();
 

@@ -7,13 +7,13 @@ import { Disruptions, RemovalProgress } from "./removal-progress.ts";
 type Remove = Extract<Action, { kind: "remove" }>;
 type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
 
-/** Who hears how each action on the platform ends. */
+/** Receives the outcome of each platform action. */
 interface Told {
   succeeded(subject: Subject): void;
   failed(subject: Subject, error: unknown): void;
 }
 
-/** Carries out removals: drains, then deletes, and asks again where that is refused. */
+/** Executes removals: drains, then deletes, and retries both. */
 export class Removals {
   readonly disruptions = new Disruptions();
   readonly #leaving = new RemovalProgress();
@@ -27,7 +27,7 @@ export class Removals {
     this.#told = told;
   }
 
-  /** Deletes what has finished draining, except where the pool is held. */
+  /** Deletes instances that have drained, except in paused pools. */
   observe(instances: ReadonlyMap<string, Instance>, isPaused: (pool: string) => boolean, now: number): void {
     this.#leaving.observe(instances);
     const isGone = (uid: string) => instances.get(uid)?.echo?.state === "gone";
@@ -41,17 +41,17 @@ export class Removals {
     return this.#leaving.has(uid);
   }
 
-  /** It is leaving, but its drain was refused: whether it has to go is decided anew. */
+  /** True if its drain failed: its removal is decided anew. */
   isRefused(uid: string): boolean {
     return this.#leaving.isRefused(uid);
   }
 
-  /** Returns instances that stay after all: their drain was refused, and their removal is not among these any more. */
+  /** Returns the instances that stay: their drain failed, and their removal is not among `decided`. */
   takeBack(decided: readonly Action[]): string[] {
     return this.#leaving.takeBack(new Set(decided.flatMap((action) => (action.kind === "remove" ? [action.instance.uid] : []))));
   }
 
-  /** Begins it, or goes on with what was refused before. */
+  /** Begins a removal, or continues one whose drain failed. */
   remove(action: Remove, now: number): void {
     if (this.isRefused(action.instance.uid)) this.#insist(action, now);
     else this.#begin(action, now);
@@ -69,7 +69,7 @@ export class Removals {
     else void this.#delete(observed);
   }
 
-  /** Its drain was refused, and it still has to go: an instance that cannot be told gets no new invocations, and the same time for its own. */
+  /** Retries a failed drain, or deletes once its time is over: an instance that cannot be drained gets no new invocations, and the same time for those in flight. */
   #insist({ instance, drainMs }: Remove, now: number): void {
     const { uid } = instance;
     const observed = this.#options.platform.observe().instances.get(uid);

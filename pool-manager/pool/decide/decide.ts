@@ -6,14 +6,14 @@ import { Plan } from "./plan.ts";
 import { sizePool } from "./pool-sizing.ts";
 import type { Decision, InstanceView, RemoveReason, World } from "./world.ts";
 
-/** Nothing can run there any more, or ever has. */
+/** Reasons for which the instance runs nothing: it ended or never started. */
 const NO_GRACE: ReadonlySet<RemoveReason> = new Set(["failed", "start-timeout"]);
-/** Their function is gone, and its routers end what runs after as long. */
+/** Reasons for which the function is gone; routers end its running invocations after the same grace period. */
 const MASTERLESS: ReadonlySet<RemoveReason> = new Set(["deleted-function", "orphaned"]);
 
 /**
- * What to do next, from what is observed, desired and demanded. Pure: the same world gives the same
- * decision. Nothing is decided while the world is not completely known.
+ * The next actions, from the observed and the desired state and demand. Pure: the same world gives the same decision.
+ * An incomplete world gives no action.
  */
 export function decide(world: World): Decision {
   if (!world.synced) return { actions: [], throttled: [], recheckAfterMs: null };
@@ -25,7 +25,7 @@ export function decide(world: World): Decision {
   };
 }
 
-/** Each step takes what the ones before it have left. */
+/** Each step works with the instances and the budget that earlier steps left. */
 function decidePool(plan: Plan): Decision {
   removeBroken(plan);
   reload(plan);
@@ -44,7 +44,7 @@ function earlier(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
-/** Instances that can no longer serve anyone, or serve someone they must not. */
+/** Removes instances that can no longer serve, or that serve a function they must not. */
 function removeBroken(plan: Plan): void {
   for (const instance of plan.alive) {
     const reason = instance.removing ? null : brokenBy(plan, instance);
@@ -52,7 +52,7 @@ function removeBroken(plan: Plan): void {
   }
 }
 
-/** An instance that may still run something for somebody gets its function's time for that. */
+/** The drain time: an instance that may still run invocations gets its function's timeout. */
 function graceOf(plan: Plan, instance: InstanceView, reason: RemoveReason): number {
   if (NO_GRACE.has(reason)) return 0;
   const spec = plan.specOf(instance.functionUid ?? instance.boundTo, instance.revision ?? instance.boundRevision);
@@ -61,7 +61,7 @@ function graceOf(plan: Plan, instance: InstanceView, reason: RemoveReason): numb
 
 function brokenBy(plan: Plan, instance: InstanceView): RemoveReason | null {
   if (instance.state === "failed") return "failed";
-  // Somebody else had it drained, perhaps our predecessor: nobody remembers to delete it.
+  // Another party drained it, perhaps the previous leader; without this, nobody would delete it.
   if (instance.state === "gone" || instance.state === "draining") return "drained";
   if (instance.boundTo && instance.functionUid && instance.boundTo !== instance.functionUid) return "misbound";
   const masterless = masterlessBy(plan, instance);
@@ -71,7 +71,7 @@ function brokenBy(plan: Plan, instance: InstanceView): RemoveReason | null {
   return hasNotStarted(instance, plan.world) ? "start-timeout" : null;
 }
 
-/** Only a function whose end is known takes its instances along; one that is merely unknown may be declared again. */
+/** Instances are removed only if their function's end is known; a function that is merely unknown may be declared again. */
 function masterlessBy({ world }: Plan, { functionUid, boundTo }: InstanceView): RemoveReason | null {
   const owner = functionUid ?? boundTo;
   const end = owner === null ? undefined : world.unknownFunctions.get(owner);
@@ -79,20 +79,20 @@ function masterlessBy({ world }: Plan, { functionUid, boundTo }: InstanceView): 
   return end === "unused" ? "orphaned" : null;
 }
 
-/** It is connected, belongs to nobody, and has not become prewarmed for the whole time since it was seen to run. */
+/** True if it is connected and unbound, and has not become prewarmed within the start timeout since it was first observed running. */
 function hasNotStarted({ state, boundTo, obstacle, runningSince, inFlight }: InstanceView, { now, pace }: World): boolean {
   if (state !== "starting" || boundTo !== null || obstacle !== null || inFlight > 0) return false;
   return runningSince !== null && now - runningSince > pace.startTimeoutMs;
 }
 
-/** The platform's record follows what the instance says of itself. */
+/** Updates the platform's records to match the instances' echoes. */
 function bind(plan: Plan, busy: boolean): void {
   const { now, pace } = plan.world;
   for (const instance of plan.usable()) {
     const { functionUid, revision, boundTo, boundRevision, binding, state, specializedAt } = instance;
     if (!functionUid || !revision || binding || state === "failed") continue;
     if (now - specializedAt < (busy ? pace.bindDelayMs : pace.bindAfterMs)) continue;
-    // Another record of a bound instance is a swap in place.
+    // Rebinding a bound instance is a swap.
     if (boundTo === null || (boundTo === functionUid && boundRevision !== revision && !plan.pool.paused)) {
       plan.do({ kind: "bind", instance, functionUid, revision });
     }

@@ -6,7 +6,7 @@ import { isUnbound } from "./pool-sizing.ts";
 import { wantedInstances } from "./wanted-instances.ts";
 import type { InstanceView, RemoveReason, RevisionTarget } from "./world.ts";
 
-/** Instances that a revision wants and has not. */
+/** The number of instances that a revision lacks. */
 export interface Shortfall {
   spec: RevisionTarget;
   missing: number;
@@ -14,7 +14,7 @@ export interface Shortfall {
   waitMs: number;
 }
 
-/** Those who have waited longest first. */
+/** Shortfalls of all served revisions, longest wait first. */
 export function shortfallsOf(plan: Plan): Shortfall[] {
   const needs: Shortfall[] = [];
   for (const spec of plan.served.values()) {
@@ -22,7 +22,7 @@ export function shortfallsOf(plan: Plan): Shortfall[] {
     if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
     const own = [...plan.of(spec)];
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
-    // Those who wait are served by instances that can be reached; for all else, an unheard one serves as it did.
+    // A waiting invocation needs a reachable instance; otherwise an unheard one is presumed to serve as before.
     const unheard = demand && demand.waiting > 0 ? 0 : unheardOf(plan, spec);
     const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - unheard - pendingInPlace(plan, spec), mayGrow(plan, spec));
     if (missing > 0) needs.push({ spec, missing, waiting: waitersFor(plan, spec), waitMs: demand?.oldestWaitMs ?? 0 });
@@ -30,19 +30,19 @@ export function shortfallsOf(plan: Plan): Shortfall[] {
   return needs.sort((a, b) => b.waitMs - a.waitMs);
 }
 
-/** Invocations that wait; somebody who waits for the first load counts as one. */
+/** The number of waiting invocations; a caller that waits for the revision's first load counts as one. */
 function waitersFor(plan: Plan, spec: RevisionTarget): number {
   const waiting = plan.world.demand.get(spec.key)?.waiting ?? 0;
   return spec.isAwaited && plan.of(spec).size === 0 ? Math.max(waiting, 1) : waiting;
 }
 
-/** Instances that are recorded as the revision's, have not said yet what they serve, and are not given up. */
+/** The number of instances that are recorded as the revision's, have not sent an echo, and are not lost. */
 function unheardOf(plan: Plan, spec: RevisionTarget): number {
   const isOurs = ({ boundTo, boundRevision }: InstanceView) => boundTo === spec.uid && plan.specOf(boundTo, boundRevision) === spec;
   return plan.usable().filter((instance) => instance.state === "starting" && isOurs(instance) && !isLost(instance, plan.world)).length;
 }
 
-/** In a rollout both revisions together stay within the function's `maxScale`, but the new one gets its first instance. */
+/** How many instances a revision may gain. In a rollout, both revisions together stay within `maxScale`, but the new one gets its first instance. */
 function mayGrow(plan: Plan, spec: RevisionTarget): number {
   const next = plan.rolling.get(spec.uid);
   const active = plan.functions.get(spec.uid);
@@ -51,7 +51,7 @@ function mayGrow(plan: Plan, spec: RevisionTarget): number {
   return spec === next && plan.of(next).size === 0 ? Math.max(1, room) : room;
 }
 
-/** One instance for each function first, the longest-waiting before the others; then the second ones. Returns what is still missing. */
+/** Orders loads onto free instances: in each round one per revision, longest wait first. Returns what is still missing. */
 export function specialize(plan: Plan, needs: readonly Shortfall[]): Shortfall[] {
   const free = plan.free().sort((a, b) => Number(a.replace !== null) - Number(b.replace !== null) || a.readyAt - b.readyAt);
   let open = [...needs];
@@ -68,11 +68,11 @@ export function specialize(plan: Plan, needs: readonly Shortfall[]): Shortfall[]
   return open;
 }
 
-/** At `max`, the longest-idle instance above its function's minScale makes room for a waiting function. */
+/** At `max`, removes the longest-idle instances above their function's `minScale` so that waiting functions get their places. */
 export function reap(plan: Plan, unmet: readonly Shortfall[]): void {
   const waiting = totalOf(unmet.filter((need) => need.waiting > 0));
   const leaving = plan.alive.filter((instance) => plan.leaves(instance) && holdsPlace(instance)).length;
-  // Where no node has room, the pool's own room helps nobody before something goes.
+  // If no node has room, room below `max` is of no use until a pod goes.
   const coming = plan.starting() + (plan.nodesAreFull ? 0 : Math.max(plan.room(), 0));
   let short = waiting - coming - leaving;
   for (const instance of plan.usable().filter((one) => isUnbound(one) && isLost(one, plan.world) && !mayServe(one, plan.world))) {
@@ -96,7 +96,7 @@ export function removeIdle(plan: Plan): void {
   }
 }
 
-/** It is recorded as a function's and has nothing loaded, and nobody asks for the function, whose code has failed to load. */
+/** True if it is recorded as a function's but has nothing loaded, because the code failed to load, and has been idle for the idle timeout. */
 function isStranded(plan: Plan, instance: InstanceView): boolean {
   const { state, boundTo, boundRevision, lastUsedAt, unsure } = instance;
   const spec = state === "prewarmed" && !unsure && !plan.isOrdered(instance) ? plan.specOf(boundTo, boundRevision) : undefined;

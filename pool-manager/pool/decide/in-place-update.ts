@@ -3,7 +3,7 @@ import type { Plan } from "./plan.ts";
 import { wantedInstances } from "./wanted-instances.ts";
 import type { RevisionTarget } from "./world.ts";
 
-/** Warm instances of a revision that is not served any more take the active one in place. */
+/** Loads the active revision in place into warm instances of retired revisions. */
 export function reload(plan: Plan): void {
   for (const instance of plan.usable()) {
     const spec = plan.specOf(instance.functionUid, instance.revision);
@@ -13,7 +13,7 @@ export function reload(plan: Plan): void {
   }
 }
 
-/** A fresh instance that the platform records as a function's, such as one that replaced another there, becomes that. */
+/** Loads a function into each fresh instance that the platform records as the function's, such as one that replaced another. */
 export function adopt(plan: Plan): void {
   for (const instance of plan.usable()) {
     const spec = plan.specOf(instance.boundTo, instance.boundRevision);
@@ -23,7 +23,7 @@ export function adopt(plan: Plan): void {
   }
 }
 
-/** In a rollout the new revision gets its share of the instances in place: the least busy first, then the longest settled. */
+/** In a rollout, loads the new revision in place into its share of the instances: the least busy first, then the least recently specialized. */
 export function takeOver(plan: Plan): void {
   for (const spec of plan.rolling.values()) {
     const active = plan.functions.get(spec.uid);
@@ -43,7 +43,7 @@ export function takeOver(plan: Plan): void {
   }
 }
 
-/** Instances that a revision is still to get in place. */
+/** The number of instances that a revision will still take over in place. */
 export function pendingInPlace(plan: Plan, spec: RevisionTarget): number {
   const active = plan.functions.get(spec.uid);
   if (!spec.takesOver || !active) return 0;
@@ -51,7 +51,7 @@ export function pendingInPlace(plan: Plan, spec: RevisionTarget): number {
   return Math.max(0, movedAt(spec.takesOver.percent, own + plan.of(active).size) - own);
 }
 
-/** Functions' stale instances, one of each at a time: first a fresh one beside it, and when that serves, it goes. */
+/** Replaces stale instances of functions, one per revision at a time: first loads a fresh one beside it, and removes it once that serves. */
 export function renew(plan: Plan): void {
   const { renewal, world, alive } = plan;
   if (!alive.some(renewal.isStale)) return;
@@ -62,7 +62,7 @@ export function renew(plan: Plan): void {
     if (!stale || left === 0 || plan.isBlocked(spec)) continue;
     left -= 1;
     const serving = own.filter((instance) => instance.state === "warm" && !plan.isOrdered(instance)).length;
-    // Instances that a silent router may use count as needed.
+    // Instances that a silent router may be using count as needed.
     const keep = Math.max(1, wantedInstances(spec, world.demand.get(spec.key), 0), own.filter(({ unsure }) => unsure).length);
     if (serving > keep) plan.remove(stale, "replaced", spec.timeoutMs);
     else if (serving === own.length) double(plan, spec);

@@ -4,31 +4,31 @@ import { isLost, isUnheard } from "./liveness.ts";
 import { type Renewal, renewalOf } from "./renewal-policy.ts";
 import type { Action, Decision, InstanceView, PoolSpec, RemoveReason, RevisionTarget, World } from "./world.ts";
 
-/** A pod that has waited this long for a node waits for one to be added, or for another pod to go. */
+/** An instance pending for longer than this needs another node, or the removal of another pod. */
 const NODE_WAIT_MS = 3000;
 
-/** One pool while it is decided upon: what is there, what each step has taken or given up of it, and what is to be done. */
+/** The working state of one pool's decision: its instances, those that earlier steps used or removed, and the resulting actions. */
 export class Plan {
   readonly world: World;
   readonly pool: PoolSpec;
   /** Active revisions by function. */
   readonly functions = new Map<string, RevisionTarget>();
-  /** All served ones, by function and revision. */
+  /** All served revisions, by function and revision. */
   readonly served = new Map<string, RevisionTarget>();
-  /** Revisions that take over, by function. */
+  /** Revisions that a rollout moves instances to, by function. */
   readonly rolling = new Map<string, RevisionTarget>();
   /** All instances of the pool. */
   readonly alive: readonly InstanceView[];
   readonly renewal: Renewal;
-  /** Specializing and warm instances that stay, by what they serve or are about to. */
+  /** Specializing and warm instances that stay, by the key of the revision that they serve or will serve. */
   readonly #own = new Map<string, Set<InstanceView>>();
   readonly #actions: Action[] = [];
   readonly #removed = new Set<string>();
-  /** Instances that get a load order now. */
+  /** Instances that get a load order in this decision. */
   readonly #ordered = new Set<string>();
   #budget: number;
   #throttled = false;
-  /** Milliseconds after which something will be due; null: nothing is known to be. */
+  /** Delay after which a further decision is due; null if none is known. */
   recheckAfterMs: number | null = null;
 
   constructor(world: World, pool: PoolSpec) {
@@ -41,7 +41,7 @@ export class Plan {
     for (const instance of this.usable()) {
       const serves = instance.state === "warm" || instance.state === "specializing";
       const spec = serves ? this.specOf(instance.functionUid, instance.revision) : undefined;
-      // One of an older revision is about to be the spec's, unless it has to stay as it is.
+      // An instance of a retired revision will be updated in place to the spec's, unless the pool is paused.
       if (spec && (spec.revision === instance.revision || !pool.paused)) this.of(spec).add(instance);
     }
   }
@@ -56,19 +56,19 @@ export class Plan {
     return { actions: this.#actions, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs: this.recheckAfterMs };
   }
 
-  /** Of the revision, where it is served; else of the function's active one. */
+  /** The target of the revision if it is served, otherwise that of the function's active one. */
   specOf(functionUid: string | null, revision: string | null): RevisionTarget | undefined {
     return functionUid === null ? undefined : (this.served.get(`${functionUid} ${revision}`) ?? this.functions.get(functionUid));
   }
 
-  /** A revision's instances; steps move them among revisions. */
+  /** A revision's instances; the caller may change the set. */
   of({ key }: RevisionTarget): Set<InstanceView> {
     const own = this.#own.get(key) ?? new Set();
     this.#own.set(key, own);
     return own;
   }
 
-  /** After a failed load only an invocation that asks for it is worth another try. */
+  /** True during the backoff after a failed load; afterwards, only a waiting invocation causes a retry. */
   isBlocked(spec: RevisionTarget): boolean {
     if (spec.blockedUntil > this.world.now) return true;
     return spec.blockedUntil > 0 && (this.world.demand.get(spec.key)?.waiting ?? 0) === 0;
@@ -83,7 +83,7 @@ export class Plan {
     return this.alive.filter((instance) => !this.leaves(instance));
   }
 
-  /** Instances that can take a function in now. */
+  /** Instances that can accept a load order now. */
   free(): InstanceView[] {
     return this.usable().filter((instance) => isFree(instance) && !this.#ordered.has(instance.uid));
   }
@@ -96,12 +96,12 @@ export class Plan {
     return this.#ordered.size > 0;
   }
 
-  /** Instances that the pool's `max` still allows. */
+  /** The number of further instances that the pool's `max` allows. */
   room(): number {
     return this.pool.max - this.alive.filter(holdsPlace).length - this.expected();
   }
 
-  /** Instances that will be prewarmed before long. */
+  /** The number of instances that will soon be prewarmed. */
   starting(): number {
     const { world } = this;
     const comes = (instance: InstanceView) =>
@@ -109,7 +109,7 @@ export class Plan {
     return this.usable().filter(comes).length + this.expected();
   }
 
-  /** No node has room: instances have waited for one for some time. */
+  /** True if instances have been pending for longer than `NODE_WAIT_MS`. */
   get nodesAreFull(): boolean {
     return this.usable().some((instance) => this.#waitsForNode(instance));
   }
@@ -118,7 +118,7 @@ export class Plan {
     return obstacle?.kind === "pending" && this.world.now - obstacle.since > NODE_WAIT_MS;
   }
 
-  /** Asked for, and not seen yet. */
+  /** The number of instances requested and not yet observed. */
   expected(): number {
     return this.world.expectedCreations.get(this.pool.name) ?? 0;
   }
@@ -132,7 +132,7 @@ export class Plan {
     this.do({ kind: "specialize", instance, functionUid: spec.uid, revision: spec.revision, start });
   }
 
-  /** False: the budget does not allow it now. */
+  /** Returns false if the budget does not allow the removal now, the pool is paused, or the instance is already removed. */
   remove(instance: InstanceView, reason: RemoveReason, drainMs: number): boolean {
     if (this.#removed.has(instance.uid) || this.pool.paused || !(instance.refused || this.spend())) return false;
     this.#removed.add(instance.uid);
@@ -142,7 +142,7 @@ export class Plan {
     return true;
   }
 
-  /** Takes one disruptive action out of the budget, if it has one left. */
+  /** Charges one disruptive action to the budget. Returns false if none is left or the pool is paused. */
   spend(): boolean {
     if (this.pool.paused) return false;
     if (this.#budget <= 0) {
@@ -154,7 +154,7 @@ export class Plan {
   }
 }
 
-/** It is prewarmed, nobody's, and can be reached. */
+/** True if it is prewarmed, unbound and reachable. */
 export function isFree({ state, boundTo, obstacle }: InstanceView): boolean {
   return state === "prewarmed" && boundTo === null && obstacle === null;
 }

@@ -3,21 +3,21 @@ import { isFree, type Plan } from "./plan.ts";
 import { startsAtOnce } from "./refill-pace.ts";
 import type { InstanceView } from "./world.ts";
 
-/** A surplus prewarmed instance is kept this long before it is removed. */
+/** How long a surplus prewarmed instance is kept. */
 const SURPLUS_MS = 5000;
 
-/** Creates for those who wait, then up to `size`; removes what is beyond both, and what fresh instances stand in for. */
+/** Creates instances for waiting invocations and up to `size`; removes surplus ones, and stale ones that fresh ones have replaced. */
 export function sizePool(plan: Plan, unmet: number): void {
   const { world, pool, renewal } = plan;
   const all = plan.usable().filter((instance) => isUnbound(instance) && !plan.isOrdered(instance));
   const lost = all.filter((instance) => isLost(instance, world));
   const unbound = all.filter((instance) => !lost.includes(instance));
-  // Each lost one is made up for once: where no instance can be reached, more of them help nobody. One that started later shows that they do.
+  // Each lost instance is replaced once, since further ones would be as unreachable. An instance that became ready later shows that new ones are reachable.
   const hopeless = lost.filter(({ seenAt }) => seenAt >= lastStart(plan));
   const unheard = Math.min(unbound.filter((instance) => isUnheard(instance, world)).length, unmet);
   const have = unbound.length - unheard + plan.expected() + Math.max(0, hopeless.length - pool.size);
   const stale = unbound.filter(renewal.isStale);
-  // A fresh one first: what is ready never falls below the size.
+  // Stale instances are replaced first and removed afterwards: the number of ready ones never falls below the size.
   const goal = pool.size + unmet + Math.min(stale.length, world.pace.refill);
   const ready = unbound.filter(isFree);
   for (const instance of stale.slice(0, Math.max(0, ready.length - pool.size - unmet))) plan.remove(instance, "replaced", 0);
@@ -27,13 +27,13 @@ export function sizePool(plan: Plan, unmet: number): void {
   for (const instance of surplus.slice(0, Math.max(0, ready.length - goal))) plan.remove(instance, "pool-shrunk", 0);
 }
 
-/** When an instance of the pool last became ready. */
+/** When an instance of the pool last became ready; negative infinity if none is. */
 function lastStart(plan: Plan): number {
   const started = plan.usable().filter(({ state, obstacle }) => obstacle === null && state !== "starting");
   return Math.max(Number.NEGATIVE_INFINITY, ...started.map(({ readyAt }) => readyAt));
 }
 
-/** Lost instances go when the pool is full without them, and one at a time when they have been lost for long. */
+/** Removes lost instances: all of them if the pool is full without them, otherwise one at a time once it is given up. */
 function forgo(plan: Plan, lost: readonly InstanceView[], isFull: boolean): void {
   const idle = lost.filter((instance) => !mayServe(instance, plan.world));
   const due = isFull ? idle : idle.filter((instance) => isGivenUp(instance, plan.world)).slice(0, 1);
@@ -56,7 +56,7 @@ function startsOf(plan: Plan, unmet: number, have: number): number {
   return starts;
 }
 
-/** It belongs to the pool, and to nobody else. An unheard one with a function's record may still turn out to be free. */
+/** True if no function owns it. One that is starting counts even if a function is recorded for it: it may turn out to be free. */
 export function isUnbound({ functionUid, boundTo, state }: InstanceView): boolean {
   return functionUid === null && (state === "starting" || (state === "prewarmed" && boundTo === null));
 }

@@ -1,29 +1,29 @@
 import type { Pace } from "./world.ts";
 
 export interface RefillState {
-  /** Instances that a pool keeps free, and those that it has, starting ones included. */
+  /** Number of instances that the pool keeps free (`size`), and that it has, including starting ones (`have`). */
   size: number;
   have: number;
-  /** Instances that invocations wait for and that are not there. */
+  /** Number of missing instances that invocations wait for. */
   unmet: number;
-  /** Some instance takes a function in. */
+  /** An instance is being specialized. */
   specializing: boolean;
-  /** Milliseconds since the last one was told to. */
+  /** Time since the last specialization was ordered. */
   quietForMs: number;
 }
 
-/** How many instances may be starting at once; `recheckAfterMs`: that changes then, though nothing happens. */
+/** How many instances may be starting concurrently; `recheckAfterMs`: when that changes without an event, or null. */
 export function startsAtOnce(pace: Pace, state: RefillState): { starts: number; recheckAfterMs: number | null } {
   const { urgent, refill } = pace;
-  // While invocations wait, the refill goes on beside what is created for them, at its own pace.
+  // While invocations wait, the refill continues at its own pace in addition to the instances created for them.
   if (state.unmet > 0) return { starts: Math.min(urgent, state.unmet + refill), recheckAfterMs: null };
   return refillOf(pace, state);
 }
 
 /**
- * A refill competes with specializing for the processor: it goes one instance at a time, and waits until that is done.
- * Once less than half of the pool is left it no longer waits, and in large pools a quarter of what is missing starts
- * at once; an empty pool is urgent.
+ * A refill competes with specialization for the processor: it starts `refill` instances at a time, after specialization
+ * is done. Below half of the pool's size it does not wait, and a quarter of the missing instances may start concurrently;
+ * an empty pool is urgent.
  */
 function refillOf({ urgent, refill, refillDelayMs }: Pace, { size, have, specializing, quietForMs }: RefillState) {
   if (have === 0) return { starts: urgent, recheckAfterMs: null };

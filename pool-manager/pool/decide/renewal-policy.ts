@@ -1,12 +1,12 @@
 import type { InstanceView, Pace, PoolSpec } from "./world.ts";
 
 /**
- * Which instances may be replaced by fresh ones now. Those on a node that is being drained: all, many at a time. Those of
- * a former runtime version: free ones first, then one of a function at a time, and the pool's `partition` of them stays.
+ * Which instances may be replaced now. Those on a draining node: all, several at a time. Those of a previous runtime
+ * version: free ones first, then one per function at a time, until only the pool's `partition` of them is left.
  */
 export interface Renewal {
   isStale(instance: InstanceView): boolean;
-  /** Most instances of functions that are replaced at once. */
+  /** Maximum number of functions' instances that are being replaced at a time. */
   parallel: number;
 }
 

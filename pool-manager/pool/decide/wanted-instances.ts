@@ -1,15 +1,15 @@
 import type { DemandView, RevisionTarget } from "./world.ts";
 
-/** A last instance that would carry less than this share of its concurrency is not started at once. */
+/** A further instance that would use at most this share of its concurrency is not started immediately, … */
 const SLACK = 0.1;
 /** … unless an invocation has waited this long and no instance is on its way. */
 const SLACK_MS = 200;
 
 /**
- * Instances that a function should have.
+ * The number of instances that a revision should have:
  *
  * ceil((waiting + inFlight) / concurrency) within minScale and maxScale, except that a few invocations
- * beyond a full instance (101 at concurrency 100) wait for its slots rather than start another one.
+ * beyond a full instance (101 at concurrency 100) wait for free slots rather than start another instance.
  */
 export function wantedInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
   const units = demand ? (demand.waiting + demand.inFlight) / spec.concurrency : 0;

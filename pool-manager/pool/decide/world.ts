@@ -3,7 +3,7 @@ import type { StartKind } from "../../client/contract.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import type { Obstacle } from "../../platform/platform.ts";
 
-/** Most disruptive actions (deletions and in-place changes) on a pool within a window. */
+/** The maximum number of disruptive actions (deletions and in-place changes) on a pool within a window. */
 export interface Budget {
   actions: number;
   windowMs: number;
@@ -14,21 +14,21 @@ export interface PoolSpec {
   runtime: string;
   /** Instances kept free. */
   size: number;
-  /** All instances of the pool. */
+  /** Limit on all instances of the pool, free or not. */
   max: number;
   budget: Budget;
-  /** Percent of the instances that keep a former version of the runtime; the others are replaced. */
+  /** Percentage of the instances that keep a previous version of the runtime; the others are replaced. */
   partition: number;
-  /** Nothing is deleted and nothing changed in place, whatever is observed: somebody has to look first. */
+  /** While true, nothing is deleted or changed in place, whatever is observed: an operator must investigate first. */
   paused: boolean;
 }
 
 /** A served revision of a function. */
 export interface RevisionTarget {
-  /** Of its demand; see `servedKey`. */
+  /** Key of its demand; see `servedKey`. */
   key: string;
   uid: string;
-  /** Instances of revisions that are not served any more become the active one's. */
+  /** True for the function's active revision. Instances of retired revisions are counted as its own. */
   active: boolean;
   pool: string;
   revision: string;
@@ -37,15 +37,15 @@ export interface RevisionTarget {
   maxScale: number;
   idleTimeoutMs: number;
   timeoutMs: number;
-  /** Until then no instance is specialized for it: its code failed to load. 0: it may be. */
+  /** Time until which no instance is specialized for it because its code failed to load; 0 if it is not blocked. */
   blockedUntil: number;
-  /** Its share of the function's instances, which change in place, so many at a time; null: it takes none. */
+  /** Its share of the function's instances in a rollout; `parallel` of them change in place at a time. Null outside a rollout. */
   takesOver: { percent: number; parallel: number } | null;
-  /** Somebody waits to see it loaded: its first instance is as urgent as one that an invocation waits for. */
+  /** A caller or a rollout waits for its first load: its first instance is as urgent as one that an invocation waits for. */
   isAwaited: boolean;
 }
 
-/** One instance, its echo, and what we have asked of it and not yet observed. */
+/** One instance: its echo, and the pool manager's own writes that are not yet observed. */
 export interface InstanceView {
   uid: string;
   pool: string;
@@ -55,33 +55,33 @@ export interface InstanceView {
   state: InstanceState;
   functionUid: string | null;
   revision: string | null;
-  /** What the platform records; null when it is unbound. */
+  /** Uid of the function that the platform records for it; null if it is unbound. */
   boundTo: string | null;
   boundRevision: string | null;
-  /** A bind was sent and is not answered yet. */
+  /** A bind is in flight. */
   binding: boolean;
   createdAt: number;
-  /** When this pool manager first saw it: no age that decides counts from before. */
+  /** When this pool manager first observed it. Ages that decisions depend on start here. */
   seenAt: number;
-  /** When its runtime was first seen to run; null: it was not yet. */
+  /** When its runtime was first observed running; null if it has not been. */
   runningSince: number | null;
   readyAt: number;
-  /** When its last load order was decided; 0 before. */
+  /** When its last load order was decided; 0 if there was none. */
   specializedAt: number;
   /** When an invocation last began or ended on it, or when it was specialized. */
   lastUsedAt: number;
   inFlight: number;
-  /** A router that may use it is not heard: whether it is idle is not known. */
+  /** A router that may be using it is silent, so that the instance cannot be assumed idle. */
   unsure: boolean;
-  /** A router could not use it. */
+  /** A router reported that it could not use it. */
   suspect: boolean;
-  /** Why it cannot serve now; null: nothing is known to be in the way. */
+  /** Why it cannot serve now; null if no reason is known. */
   obstacle: Obstacle | null;
-  /** A fresh one is to take its place. */
+  /** Why it must be replaced by a new instance; null if it need not be. */
   replace: "version" | "node" | null;
-  /** A removal was decided: it counts as alive, but not as capacity. */
+  /** Its removal was decided: it counts towards `max`, but not as capacity. */
   removing: boolean;
-  /** Its removal was decided before, and counted, but the instance could not be told: it is decided anew. */
+  /** Its removal was decided and charged to the budget, but its drain failed: the removal is decided anew. */
   refused: boolean;
   /** The platform is deleting it. */
   deleting: boolean;
@@ -95,17 +95,17 @@ export interface DemandView {
 
 export interface World {
   now: number;
-  /** False: platform or registry are not completely known. Nothing is decided then. */
+  /** False while the platform's or the registry's state is incomplete: then nothing is decided. */
   synced: boolean;
   pools: readonly PoolSpec[];
   functions: readonly RevisionTarget[];
-  /** Functions that instances belong to and that are not known, and what is known of their end. */
+  /** Functions that instances belong to and the registry does not know, and what is known of their end. */
   unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
-  /** No router is heard and no instance answers: it is the pool manager itself that is cut off. */
+  /** No router reports and no instance answers: the pool manager itself is presumed cut off. */
   isolated: boolean;
-  /** Instances that were asked for and are not observed yet, by pool. */
+  /** Instances that were requested and are not yet observed, by pool. */
   expectedCreations: ReadonlyMap<string, number>;
   /** Disruptive actions in each pool's current window. */
   disruptions: ReadonlyMap<string, number>;
@@ -114,22 +114,22 @@ export interface World {
 
 /** How fast instances are created. */
 export interface Pace {
-  /** Starting at once while invocations wait for one. */
+  /** Maximum number of instances that start concurrently while invocations wait for one. */
   urgent: number;
-  /** Starting at once to refill the pool. */
+  /** Maximum number of instances that start concurrently to refill the pool. */
   refill: number;
-  /** A refill waits this long after the last specialization: creating a process blocks the event loop. Milliseconds. */
+  /** Delay of a refill after the last specialization: creating a process blocks the event loop. */
   refillDelayMs: number;
   /**
-   * While invocations wait for instances, the platform's record of those that serve already may wait this long: on a
-   * cluster it is a swap, which competes with what they wait for. Milliseconds.
+   * How long the platform's records of serving instances may be delayed while invocations wait for others: on a cluster,
+   * writing one is a swap, which competes with the instances that are starting.
    */
   bindDelayMs: number;
-  /** No record is written within this time of the load order: it would compete with the load. Milliseconds. */
+  /** Minimum time between a load order and the write of its record: an earlier write would compete with the load. */
   bindAfterMs: number;
-  /** An instance that runs and has not become prewarmed by then is given up. Milliseconds. */
+  /** An instance that is running but not prewarmed after this time is given up. */
   startTimeoutMs: number;
-  /** A free instance that was reachable and has not been for this long is no longer counted as one. Milliseconds. */
+  /** A free instance that has been unreachable for this long no longer counts as free. */
   lostAfterMs: number;
 }
 
@@ -157,14 +157,14 @@ export type Action =
       start: StartKind;
     }
   | { kind: "bind"; instance: InstanceView; functionUid: string; revision: string }
-  /** `more`: instances that shall come beside those that were seen; `create` of them are asked for the first time. */
+  /** `more`: how many instances must exist in addition to `seen`; `create` of them are requested for the first time. */
   | { kind: "scale"; pool: string; seen: ReadonlySet<string>; more: number; create: number }
   | { kind: "remove"; instance: InstanceView; reason: RemoveReason; drainMs: number };
 
 export interface Decision {
   actions: Action[];
-  /** Pools whose budget held actions back. */
+  /** Pools whose budget delayed actions. */
   throttled: string[];
-  /** Milliseconds after which something will be due though nothing changes; null: nothing is known to be. */
+  /** Delay after which a further decision is due even without a change; null if none is known. */
   recheckAfterMs: number | null;
 }

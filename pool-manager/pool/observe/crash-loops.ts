@@ -1,10 +1,10 @@
 import type { LoadError } from "../../../runtime-images/protocol/messages.ts";
 
-/** A crash within this time of the load is a sign that the code brings it about by itself. */
+/** A crash within this time of the load is attributed to the code. */
 const SOON_MS = 60_000;
-/** An instance that has served for so long has shown that its code runs; so has a revision that has not crashed for so long. */
+/** Time after which an instance that serves, or a revision without a crash, counts as healthy. */
 const WELL_MS = 600_000;
-/** The first delay of a loop; each further crash doubles it. */
+/** Delay after the second consecutive crash; each further one doubles it. */
 const FIRST_DELAY_MS = 10_000;
 const LONGEST_DELAY_MS = 300_000;
 /** Crashes in a row without a delay: of a revision that has never answered, and of one that has. */
@@ -16,18 +16,18 @@ const INTERVAL_MS = 5000;
 export interface CrashLoop {
   error: LoadError;
   instanceUid: string;
-  /** Crashes soon after a load, in a row and without an answer in between: those of instances that were loaded before the last one are the same round. */
+  /** Consecutive crashes soon after a load. Crashes of instances that had loaded before the last crash count as one with it. */
   crashes: number;
-  /** When the last one was. */
+  /** When the last crash was. */
   at: number;
-  /** No instance is started before; not above `at`: at once. */
+  /** No instance is started before this time; there is no delay if it equals `at`. */
   until: number;
 }
 
 /** An instance that has crashed. */
 export interface Crashed {
   instanceUid: string;
-  /** When its code had loaded; null: it served already when this pool manager came, for as long as nobody knows. */
+  /** When its code had loaded; null if it was already serving when this pool manager started. */
   loadedAt: number | null;
   /** It has itself answered an invocation well since. */
   hasAnswered: boolean;

@@ -9,29 +9,29 @@ interface Heard {
   at: number;
 }
 
-/** What is known of an instance's use. */
+/** An instance's use, as far as routers report it. */
 export interface Use {
-  /** Invocations on it that routers tell of. */
+  /** Invocations in flight on it, as reported by routers. */
   inFlight: number;
-  /** When the last one began or ended. */
+  /** When its last invocation began or ended. */
   lastUsedAt: number;
-  /** A router that was using it has fallen silent: it may be in use. */
+  /** True if a router that was using it is silent: it may be in use. */
   unsure: boolean;
 }
 
-/** Most (router, function) pairs that are kept. */
+/** Maximum number of (router, function) pairs that are kept. */
 const MAX_ENTRIES = 100_000;
 
-/** Of a silent router's instances it may use those on which something ran when it was last heard, or within this time before. */
+/** A silent router may be using the instances on which it ran an invocation within this time before its last report. */
 const USED_LATELY_MS = 300_000;
 
 /**
- * The latest report of each router for each function: level-triggered, so that the next heals a lost one. Of a router that
- * has fallen silent without having said that it leaves, its last word on instances stays: what it used it may still use.
+ * The latest report of each router for each function: level-triggered, so that the next report makes up for a lost one.
+ * A router that is silent without having said that it leaves may still use the instances of its last report.
  */
 export class Demand {
   readonly #heard = new Map<string, Heard>();
-  /** When each instance was last used: it holds after the router that told of it has fallen silent. */
+  /** When each instance was last used; kept after the reporting router is silent. */
   readonly #lastUsed = new Map<string, number>();
   readonly #suspects = new Map<string, { bootId: string; at: number }>();
   readonly hearing = new RouterPresence();
@@ -50,22 +50,22 @@ export class Demand {
     for (const { uid, bootId } of report.suspects) this.#suspects.set(uid, { bootId, at: now });
   }
 
-  /** These are not served any more: what is in flight there is reported elsewhere. */
+  /** Drops the demand of keys that are no longer served: invocations in flight there are reported under another key. */
   drop(keys: readonly string[]): void {
     for (const [id, { entry }] of this.#heard) if (keys.includes(entry.key)) this.#heard.delete(id);
   }
 
-  /** Of other instances nothing is remembered. */
+  /** Forgets the use of all other instances. */
   retain(instances: ReadonlyMap<string, unknown>): void {
     for (const uid of this.#lastUsed.keys()) if (!instances.has(uid)) this.#lastUsed.delete(uid);
   }
 
-  /** Sums over all routers whose last report has not expired, of what is asked for. */
+  /** Demand by function, summed over all reports that have not expired. */
   byFunction(now: number): Map<string, DemandView> {
     const sums = new Map<string, DemandView>();
     for (const { entry, at } of this.#entries(now)) {
       const age = now - at;
-      // Most of what routers tell of is idle.
+      // A fast path: most reported functions are idle.
       if (age > DEMAND_EXPIRY_MS || (entry.waiting === 0 && entry.inFlight === 0)) continue;
       const sum = sums.get(entry.key) ?? { waiting: 0, inFlight: 0, oldestWaitMs: 0 };
       sum.waiting += entry.waiting;
@@ -91,7 +91,7 @@ export class Demand {
     return uses;
   }
 
-  /** Instances that silent routers may use, by router. */
+  /** Instances that silent routers may be using, by router. */
   missed(now: number): Map<string, Set<string>> {
     const missed = new Map<string, Set<string>>();
     for (const { router, entry } of this.#entries(now)) {
@@ -103,7 +103,7 @@ export class Demand {
     return missed;
   }
 
-  /** Instances that some router could not use, by uid with their bootId. */
+  /** Instances that a router could not use: bootId by uid. */
   suspects(now: number): Map<string, string> {
     for (const [uid, { at }] of this.#suspects) if (now - at > DEMAND_EXPIRY_MS) this.#suspects.delete(uid);
     return new Map([...this.#suspects].map(([uid, { bootId }]) => [uid, bootId]));
@@ -120,8 +120,8 @@ export class Demand {
   }
 
   /**
-   * A router that is heard tells of all that it serves again and again: what it has not told of for long, it has no more.
-   * One that has only just come back gets the time to do so.
+   * Drops expired entries. A live router repeats all that it serves, so that an entry it does not repeat is obsolete;
+   * a router that has just returned gets one expiry period to repeat its own.
    */
   #forget(now: number): void {
     this.hearing.forget(now);

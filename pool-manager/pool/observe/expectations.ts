@@ -1,4 +1,4 @@
-/** An own write that is not observed by then is taken as lost. */
+/** A write that is not observed within this time counts as lost. */
 const EXPIRY_MS = 5000;
 
 interface Claim {
@@ -9,22 +9,22 @@ interface Claim {
 }
 
 /**
- * Own writes, remembered until the observation shows them: between the write and its observation
- * the next decision must not do the same again.
+ * The pool manager's own writes, kept until they are observed (as in Kubernetes controllers), so that a decision
+ * in between does not repeat them.
  */
 export class Expectations {
   readonly #creations = new Map<string, number[]>();
   readonly #seen = new Set<string>();
   readonly #claims = new Map<string, Claim>();
 
-  /** `count` instances were asked for. */
+  /** Records that `count` instances were requested. */
   expectCreations(pool: string, count: number, now: number): void {
     const pending = this.#creations.get(pool) ?? [];
     for (let i = 0; i < count; i++) pending.push(now);
     this.#creations.set(pool, pending);
   }
 
-  /** A request for instances failed: they will not come. */
+  /** Takes back the expectation of a request that failed. */
   creationFailed(pool: string, count: number): void {
     this.#creations.get(pool)?.splice(0, count);
   }
@@ -37,7 +37,7 @@ export class Expectations {
     this.#claims.delete(uid);
   }
 
-  /** Takes in what is observed now: `instances` maps uid to pool. */
+  /** Compares with the observation, by uid, and drops what is observed or expired. */
   observe(instances: ReadonlyMap<string, { pool: string }>, now: number): void {
     for (const [uid, { pool }] of instances) {
       if (this.#seen.has(uid)) continue;

@@ -13,19 +13,19 @@ interface Last extends Counts {
 
 const NONE: Counts = { ended: 0, failed: 0 };
 
-/** Most (router, revision) pairs that are kept. */
+/** Maximum number of (router, revision) pairs that are kept. */
 const MAX_LAST = 100_000;
 
 /**
- * How invocations of each revision have ended since this pool manager leads, over all routers: they report running totals
- * of their own. What a router had counted before is where its count begins, and no evidence of what happens now.
+ * Outcomes of each revision's invocations since this pool manager leads, summed over all routers, which report running
+ * totals. A router's first total is its baseline, and no evidence of the present.
  */
 export class InvocationOutcomes {
   readonly #since: number;
   readonly #last = new Map<string, Last>();
-  /** Of `#last`, by function. */
+  /** Keys of `#last`, by function. */
   readonly #ids = new Map<string, Set<string>>();
-  /** By function, then by revision: what is over is looked for in one function at a time. */
+  /** By function, then by revision, so that `retain` visits one function only. */
   readonly #sums = new Map<string, Map<string, Counts>>();
 
   /** `since`: when this pool manager began to lead. */
@@ -41,7 +41,7 @@ export class InvocationOutcomes {
       const functionUid = key.split("@")[0] ?? "";
       this.#remember(id, { functionUid, revision, ended, failed, seq });
       if (!last && !(countedMs !== undefined && now - countedMs >= this.#since)) continue;
-      // A router that serves a revision anew begins again.
+      // A router that serves a revision anew counts from zero.
       const since = last && last.ended <= ended ? last : NONE;
       this.#add(functionUid, revision, { ended: ended - since.ended, failed: failed - since.failed });
     }
@@ -57,7 +57,7 @@ export class InvocationOutcomes {
     return this.#sums.get(functionUid)?.get(revision) ?? NONE;
   }
 
-  /** Drops what is known of a function's revisions that are not served any more. A router's count stays however long it is silent: it goes on there. */
+  /** Drops the counts of a function's retired revisions. A silent router's baseline is kept, since it resumes from there. */
   retain(functionUid: string, served: ReadonlySet<string>): void {
     const own = this.#sums.get(functionUid);
     for (const revision of own?.keys() ?? []) if (!served.has(revision)) own?.delete(revision);
@@ -75,7 +75,7 @@ export class InvocationOutcomes {
     this.#last.delete(id);
   }
 
-  /** Where there are too many, those that were heard longest ago are forgotten. */
+  /** Evicts the least recently reported pairs beyond `MAX_LAST`. */
   #remember(id: string, last: Last): void {
     this.#last.delete(id);
     this.#last.set(id, last);

@@ -13,15 +13,15 @@ interface Failed {
 }
 
 /**
- * Revisions whose code did not load, or crashes soon after it has. Each failure doubles the time until the next try, so
- * that broken code costs the pool little and its callers learn the reason at once.
+ * Revisions whose code failed to load, or crashes soon after loading. Each failure doubles the time until the next retry,
+ * so that broken code costs the pool little and its callers get the reason at once.
  */
 export class LoadFailures {
   readonly #failed = new Map<string, Failed>();
   readonly #counted = new Set<string>();
   readonly #crashes = new CrashLoops();
 
-  /** Counts each instance's failure once (an in-place change has its epoch in `instanceKey`). */
+  /** Counts each failure once: `instanceKey` names the instance and its epoch. Returns false if it was already counted. */
   record(functionUid: string, revision: string, instanceKey: string, instanceUid: string, error: LoadError, now: number): boolean {
     if (this.#counted.has(instanceKey)) return false;
     if (this.#counted.size > 10_000) this.#counted.clear();
@@ -33,22 +33,22 @@ export class LoadFailures {
     return true;
   }
 
-  /** An instance has crashed after it had loaded; null: nobody is turned away for that. */
+  /** Counts a crash after a load; returns null if it delays no further start. */
   crashed(functionUid: string, revision: string, crashed: Crashed, now: number): CrashLoop | null {
     return this.#crashes.crashed(`${functionUid}/${revision}`, crashed, now);
   }
 
-  /** The revision's crash loop, while it turns invocations away; null: there is none. */
+  /** The revision's crash loop while its delay lasts; otherwise null. */
   crashLoop(functionUid: string, revision: string, now: number): CrashLoop | null {
     return this.#crashes.current(`${functionUid}/${revision}`, now);
   }
 
-  /** It has loaded after all. That it crashes afterwards is not forgotten. */
+  /** Clears the load failures of a revision that has loaded; its crashes are kept. */
   clear(functionUid: string, revision: string): void {
     this.#failed.delete(`${functionUid}/${revision}`);
   }
 
-  /** Drops what is known of a function's revisions that are not served any more: deployed again, they are tried again. */
+  /** Drops the failures of a function's retired revisions: deployed anew, they have no backoff. */
   retain(functionUid: string, served: ReadonlySet<string>): void {
     const isKept = (key: string) => {
       const [of, revision] = key.split("/") as [string, string];
@@ -58,20 +58,20 @@ export class LoadFailures {
     this.#crashes.retain(isKept);
   }
 
-  /** 0 when the revision has never failed to load, and does not crash. After a crash's delay it is started for its minScale too. */
+  /** When the backoff ends; 0 if there is none. After a crash loop's delay (unlike after a failed load) the revision is started for its `minScale` too. */
   blockedUntil(functionUid: string, revision: string, now: number): number {
-    // It is asked for each revision in each round.
+    // A fast path: it is called for each revision in each round.
     if (this.#failed.size === 0 && this.#crashes.isEmpty) return 0;
     const failed = this.#failed.get(`${functionUid}/${revision}`)?.until ?? 0;
     return Math.max(failed, this.#crashes.blockedUntil(`${functionUid}/${revision}`, now));
   }
 
-  /** Why it did not load the last time; null: it has since, or was not tried. */
+  /** Why the last load failed; null if it succeeded or there was none. */
   last(functionUid: string, revision: string): string | null {
     return this.#failed.get(`${functionUid}/${revision}`)?.error.message ?? null;
   }
 
-  /** For the table: why invocations cannot be started now; null once another try is due. */
+  /** For the table: why instances are not started now; null once a retry is due. */
   current(functionUid: string, revision: string, now: number): LoadFailure | null {
     const failed = this.#failed.get(`${functionUid}/${revision}`);
     const found = failed && failed.until > now ? failed : this.crashLoop(functionUid, revision, now);

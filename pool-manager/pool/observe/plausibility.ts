@@ -1,43 +1,43 @@
 import { holdsPlace, type Instance } from "../../platform/platform.ts";
 import type { PoolSpec } from "../decide/world.ts";
 
-/** A pool that was doubted is believed again when nothing odd was seen for so long. */
+/** Time without an implausible observation after which a pool is trusted again. */
 export const PLAUSIBLE_AFTER_MS = 30_000;
-/** Two views of the platform may differ for so long. */
+/** How long the two views of the platform may differ. */
 const LAG_MS = 3000;
 
 /** One look at a pool. */
 export interface Look {
   instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "isCounted" | "obstacle">>;
-  /** Instances by pool as the platform's own controllers count them, where they do. */
+  /** Number of instances by pool as counted by the platform's controllers; undefined if there are none. */
   counted: ReadonlyMap<string, number> | undefined;
-  /** Deletion was decided by us. */
+  /** True if the pool manager decided to remove it. */
   isLeaving(uid: string): boolean;
-  /** Instances that were asked for and were not seen before this look, by pool. */
+  /** Instances that were requested and had not been observed before, by pool. */
   expected: ReadonlyMap<string, number>;
   now: number;
 }
 
 interface State {
   uids: Map<string, { ended: boolean }>;
-  /** When instances vanished or appeared for which there is no reason. */
+  /** When instances vanished or appeared without a known reason. */
   vanished: number[];
   appeared: number[];
-  /** Since when the controllers have counted otherwise; null: they agree. */
+  /** Since when the controllers' count has differed; null if it agrees. */
   differsSince: number | null;
   doubtedAt: number;
   reason: string;
 }
 
 /**
- * Whether what is observed of a pool can be true. An observation that is wrong (a cache that came back empty, a listing
- * of half of the pods, foreign pods with our labels) looks like any other; what gives it away is that more changes at
- * once than anybody has asked for. More than a pool's budget allows us in a window, nobody else is believed either.
+ * Checks whether the observation of a pool is plausible. A wrong observation (an empty cache, a listing of half of the
+ * pods, foreign pods with Berth's labels) shows as more changes at once than were requested. A pool is doubted if more
+ * instances vanish or appear within a window than its budget allows the pool manager itself.
  */
 export class PlausibilityCheck {
   readonly #pools = new Map<string, State>();
 
-  /** Takes in a look at everything; returns why a pool is doubted, by its name. */
+  /** Checks an observation; returns why pools are doubted, by name. */
   check(pools: readonly PoolSpec[], check: Look): Map<string, string> {
     const doubted = new Map<string, string>();
     for (const pool of pools) {
@@ -61,7 +61,7 @@ export class PlausibilityCheck {
     state.uids = uids;
     state.vanished = recent(state.vanished, gone);
     state.appeared = recent(state.appeared, fresh - (expected.get(name) ?? 0));
-    // Controllers count neither what is being deleted nor what has ended, nor what nobody owns.
+    // Controllers do not count instances that are being deleted, have ended or have no owner.
     const staying = own.filter(([, instance]) => instance.isCounted && !instance.removing && holdsPlace(instance)).length;
     const count = counted ? (counted.get(name) ?? 0) : staying;
     const differs = Math.abs(count - staying) > budget.actions;

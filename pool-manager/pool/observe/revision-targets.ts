@@ -16,7 +16,7 @@ interface RevisionTargetsOptions {
   trials: OpenTrials;
 }
 
-/** What a round looks at of functions. Most have no instance and nobody asks for them: a round costs nothing for those, however many there are. */
+/** The revisions that a round decides about. Functions without instances and demand, which are most, cost a round nothing. */
 export class RevisionTargets {
   readonly #options: RevisionTargetsOptions;
   /** What each record wants when none of its revisions fails. */
@@ -26,7 +26,7 @@ export class RevisionTargets {
     this.#options = options;
   }
 
-  /** Served revisions of functions that have instances, that are asked for or tried, or that want instances though nobody asks; by name. */
+  /** Served revisions of the functions that have instances, demand, an open trial or a minimum scale; sorted by function name. */
   of(instances: readonly InstanceView[], demand: ReadonlyMap<string, DemandView>, now: number): RevisionTarget[] {
     const { functions, trials } = this.#options;
     const records = new Set(functions.wanting());
@@ -40,7 +40,7 @@ export class RevisionTargets {
     return [...records].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((record) => this.#specsOf(record, now));
   }
 
-  /** A record is never changed, but replaced: most of what a round looks at is as it was in the one before. */
+  /** Cached by record: records are immutable, and most are the same as in the round before. */
   #specsOf(record: FunctionRecord, now: number): readonly RevisionTarget[] {
     const { failures, trials } = this.#options;
     const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0));

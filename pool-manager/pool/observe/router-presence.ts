@@ -1,23 +1,23 @@
 import { DEMAND_EXPIRY_MS } from "../../client/contract.ts";
 
 /**
- * What a router that has fallen silent without a word may still use counts as in use for this long: it may be cut off and
- * go on. Afterwards it is taken for ended.
+ * How long the instances of a router that stopped reporting without having said that it leaves count as in use: it may
+ * be partitioned and still serving. Afterwards it counts as ended.
  */
 export const UNKNOWN_MS = 3_600_000;
 
-/** Most routers that are remembered. */
+/** Maximum number of routers that are remembered. */
 const MAX_ROUTERS = 10_000;
 
 interface Known {
-  /** Since when it has been heard without a gap. */
+  /** Since when it has reported without a gap. */
   since: number;
   at: number;
-  /** It has said that it is about to stop, or is known to have ended: its silence means nothing. */
+  /** True if it has said that it leaves, or is known to have ended: its silence is expected. */
   leaving: boolean;
 }
 
-/** Which routers are heard, and which have fallen silent without having said that they leave. */
+/** Which routers are live, and which are silent without having said that they leave. */
 export class RouterPresence {
   readonly #known = new Map<string, Known>();
 
@@ -32,19 +32,19 @@ export class RouterPresence {
     }
   }
 
-  /** There is no router of that id any more. Its reports that are on their way yet do not bring it back. */
+  /** The router with this id has ended. Reports of it that are still in flight do not revive it. */
   ended(router: string): void {
     const known = this.#known.get(router);
     if (known) known.leaving = true;
   }
 
-  /** And has been for `forMs` without a gap. */
+  /** True if it is live, and has been for `forMs` without a gap. */
   isHeard(router: string, now: number, forMs = 0): boolean {
     const known = this.#known.get(router);
     return known !== undefined && now - known.at <= DEMAND_EXPIRY_MS && now - known.since >= forMs;
   }
 
-  /** It is not heard, has not left, and may go on somewhere. */
+  /** True if it is silent, has not left, and may still be serving. */
   isMissed(router: string, now: number): boolean {
     const known = this.#known.get(router);
     return known !== undefined && isMissed(known, now);
@@ -55,7 +55,7 @@ export class RouterPresence {
     return now - (this.#known.get(router)?.at ?? now);
   }
 
-  /** Some router has been heard, whatever has become of it. */
+  /** True if any router has ever reported. */
   get anybody(): boolean {
     return this.#known.size > 0;
   }
@@ -64,12 +64,12 @@ export class RouterPresence {
     return [...this.#known.values()].some(({ at }) => now - at <= DEMAND_EXPIRY_MS);
   }
 
-  /** Routers are missed, and none is heard: that nothing is said means nothing. */
+  /** True if routers are missed and none is live: then the absence of reports proves nothing. */
   isDeaf(now: number): boolean {
     return [...this.#known.values()].some((known) => isMissed(known, now)) && !this.isAnybodyHeard(now);
   }
 
-  /** Forgets routers that nothing is expected of. */
+  /** Forgets routers that have been silent for twice `UNKNOWN_MS`. */
   forget(now: number): void {
     for (const [router, { at }] of this.#known) if (now - at > 2 * UNKNOWN_MS) this.#known.delete(router);
   }

@@ -1,27 +1,27 @@
 import type { StartKind } from "../../client/contract.ts";
 
-/** What is remembered of an instance's last load order. */
+/** An instance's last load order. */
 export interface StartRecord {
   kind: StartKind;
-  /** Until the order was seen to be accepted; 0 before. */
+  /** Time from the order to its observed acceptance; 0 before. */
   claimMs: number;
   epoch: number;
-  /** When its load order was decided. */
+  /** When the order was decided. */
   at: number;
   functionUid: string;
 }
 
-/** How instances were started, and how long that takes. */
+/** The kind and the duration of instances' starts. */
 export class Starts {
   readonly #starts = new Map<string, StartRecord>();
-  /** Moving average of the time that a new instance took until it was prewarmed. */
+  /** Moving average of the time from an instance's creation until it is prewarmed. */
   expectedMs = 500;
 
   ordered(uid: string, start: Omit<StartRecord, "claimMs">): void {
     this.#starts.set(uid, { ...start, claimMs: 0 });
   }
 
-  /** The instance's echo shows this epoch: from its order to here is the time of the claim. */
+  /** The instance's echo shows this epoch: sets the claim's duration. */
   accepted(uid: string, epoch: number, now: number): void {
     const start = this.#starts.get(uid);
     if (start && start.epoch === epoch && start.claimMs === 0) start.claimMs = now - start.at;
@@ -31,7 +31,7 @@ export class Starts {
     return this.#starts.get(uid);
   }
 
-  /** A new instance took this long until it was prewarmed. */
+  /** Adds to the average the time that an instance took until it was prewarmed. */
   learn(ms: number): void {
     this.expectedMs += (ms - this.expectedMs) / 8;
   }

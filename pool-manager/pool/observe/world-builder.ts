@@ -7,12 +7,12 @@ import type { Use } from "./demand.ts";
 import type { Expectations } from "./expectations.ts";
 import { UNKNOWN_MS } from "./router-presence.ts";
 
-/** What is known of instances beside the platform's own record. */
+/** What the pool manager knows of instances beyond the platform's observation. */
 export interface Knowledge {
   now: number;
   expectations: Expectations;
   uses: ReadonlyMap<string, Use>;
-  /** `never`: nobody has been heard yet; `deaf`: nobody is any more, and nothing says that all are over. */
+  /** `never`: no router has reported yet; `deaf`: none reports any more, and at least one may still be serving. */
   routers: "heard" | "never" | "deaf";
   suspects: ReadonlyMap<string, string>;
   isLeaving(uid: string): boolean;
@@ -22,7 +22,7 @@ export interface Knowledge {
   specializedAt(uid: string): number;
 }
 
-/** One instance with its echo, its use, and our own writes that it does not show yet. */
+/** One instance with its echo, its use, and the writes that its echo does not show yet. */
 export function viewInstance(instance: Instance, known: Knowledge): InstanceView {
   const { uid } = instance;
   const specializedAt = known.specializedAt(uid);
@@ -55,7 +55,7 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
   return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
 }
 
-/** No router is heard that could tell whether it is in use. One that we found here may have been used before we came. */
+/** True if no live router can say whether it is in use. An adopted instance may have been in use before this pool manager started. */
 function nobodyKnows(instance: Instance, { routers, now }: Knowledge): boolean {
   return routers === "deaf" || (routers === "never" && isAdopted(instance) && now - instance.seenAt <= UNKNOWN_MS);
 }
@@ -66,7 +66,7 @@ function saidByItself({ echo, obstacle }: Instance): Pick<InstanceView, "bootId"
   return { bootId, epoch, state, functionUid, revision };
 }
 
-/** Functions that instances belong to and that are not known. That they are not known is no sign that they were deleted. */
+/** Functions that instances belong to and the registry does not know, which does not prove that they were deleted. */
 export function unknownFunctions(
   instances: Iterable<Instance>,
   functions: { byUid(uid: string): FunctionRecord | undefined; endOf(uid: string): FunctionEnd | null },
@@ -77,8 +77,8 @@ export function unknownFunctions(
 }
 
 /**
- * Of a served revision. Instances are kept warm for the active one, and in a rollout for the one that takes over as its
- * share says, but at least one until it is known to load. `maxScale` is each one's own.
+ * The target of a served revision. `minScale` applies to the active one; in a rollout, the new one takes its share of it,
+ * but at least one instance until it is known to load. `maxScale` applies to each revision separately.
  */
 export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): RevisionTarget {
   const { minScale, maxScale, idleTimeoutMs } = record.scaling;
@@ -86,7 +86,7 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
   const { rollout } = record;
   const pace = paceOf(record);
   const rolling = isRolling(rollout) && pace ? rollout : null;
-  // A share that it had before is no step of a rollout.
+  // With `onceLoaded`, the revision's present share is not a step of the rollout.
   const percent = rolling && !rolling.onceLoaded ? percentOf(record, rolling) : 0;
   const moved = rolling ? movedAt(percent, minScale) : 0;
   const takesOver = rolling?.to === id && pace ? { percent, parallel: pace.parallel } : null;

@@ -6,23 +6,23 @@ import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import type { ReconcilerOptions } from "../options.ts";
 
-/** What stands in an instance's way is told when it has for this long. */
+/** An obstacle is reported once it has lasted this long. */
 const OBSTACLE_MS = 5000;
 
-/** Tells each change of an instance's state once, and remembers the code that does not load. */
+/** Reports each change of an instance's state once, and records load failures. */
 export class InstanceEvents {
   readonly #options: Pick<ReconcilerOptions, "clock" | "onEvent" | "platform">;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
   readonly #outcomes: Pick<InvocationOutcomes, "of">;
   readonly #publish: (change: TableChange) => void;
-  /** Echo state of each instance as it was last noticed. */
+  /** Last reported echo state of each instance. */
   readonly #noticed = new Map<string, string>();
-  /** When the code of each instance had loaded; null: before this pool manager came. */
+  /** When each instance's code had loaded; null if before this pool manager started. */
   readonly #loadedAt = new Map<string, number | null>();
-  /** Instances whose failed swap has been told. */
+  /** Instances whose failed swap has been reported. */
   readonly #troubled = new Set<string>();
-  /** What has been told to stand in an instance's way. */
+  /** The reported obstacle of each instance. */
   readonly #obstructed = new Map<string, ObstacleKind>();
 
   constructor(
@@ -62,7 +62,7 @@ export class InstanceEvents {
     }
   }
 
-  /** Looks at all instances for what stands in their way; a moment of it is no news. */
+  /** Reports obstacles that have lasted for `OBSTACLE_MS`. */
   obstacles(instances: Iterable<Instance>, now: number): void {
     for (const { uid, pool, obstacle, echo, binding } of instances) {
       if (!obstacle) {
@@ -85,7 +85,7 @@ export class InstanceEvents {
     this.#options.onEvent({ type: "instance.gone", pool: this.#executor.poolOf(uid), instance: uid });
   }
 
-  /** The platform cannot bring the image that the instance is bound with; what it serves it goes on serving. */
+  /** The platform cannot swap in the bound revision's image; the instance continues to serve. */
   #swapFailed({ uid, pool, binding }: Instance, message: string): void {
     if (this.#troubled.has(uid)) return;
     this.#troubled.add(uid);
@@ -106,7 +106,7 @@ export class InstanceEvents {
     const { message, reason } = error;
     const failure = { reason, message, instanceUid: uid, retryAfterMs: 0 };
     if (reason === "crash" || !functionUid || !error.revision) {
-      // One that was asked to leave ends in one way or another.
+      // An instance that is being removed may end in any way.
       if (!this.#executor.isLeaving(uid)) this.#crashed(instance, error, now);
     } else if (this.#failures.record(functionUid, error.revision, `${uid}/${echo?.epoch}`, uid, error, now)) {
       const { revision } = error;
@@ -115,7 +115,7 @@ export class InstanceEvents {
     this.#publish({ type: "failed", instanceUid: uid, failure });
   }
 
-  /** An error that names no revision is none of its code: the platform has restarted the runtime, or the process has served others well. */
+  /** An error without a revision is not attributed to the code: the platform restarted the runtime, or the code had served well. */
   #crashed({ uid, pool, echo }: Instance, error: LoadError, now: number): void {
     const { onEvent } = this.#options;
     const { message } = error;

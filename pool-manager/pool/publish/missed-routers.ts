@@ -2,7 +2,7 @@ import type { PoolEvent } from "../events.ts";
 import type { Demand } from "../observe/demand.ts";
 import { UNKNOWN_MS } from "../observe/router-presence.ts";
 
-/** Tells once that a router is missed, and once what has become of it. */
+/** Reports each missed router once, and once how that ended. */
 export class MissedRouters {
   readonly #told = new Set<string>();
 
@@ -13,14 +13,14 @@ export class MissedRouters {
       if (hearing.isMissed(router, now)) continue;
       this.#told.delete(router);
       if (hearing.isHeard(router, now)) events.push({ type: "router.heard", router });
-      else events.push({ type: "router.forgotten", router, message: `router ${router} has ended, or is taken for ended: it keeps no instances any more` });
+      else events.push({ type: "router.forgotten", router, message: `router ${router} has ended, or counts as ended: it no longer keeps instances` });
     }
     for (const [router, { size: instances }] of demand.missed(now)) {
       if (this.#told.has(router)) continue;
       this.#told.add(router);
       const hours = UNKNOWN_MS / 3_600_000;
-      const kept = `router ${router} is not heard and has not said that it leaves: ${instances} instances that it used stay for up to ${hours} h`;
-      const message = hearing.isDeaf(now) ? `${kept}; no router is heard, so that no instance counts as idle` : kept;
+      const kept = `router ${router} is silent and has not said that it leaves: ${instances} instances that it used stay for up to ${hours} h`;
+      const message = hearing.isDeaf(now) ? `${kept}; no router reports, so that no instance counts as idle` : kept;
       events.push({ type: "router.silent", router, instances, message });
     }
     return events;

@@ -9,7 +9,7 @@ import { unknownFunctions } from "../observe/world-builder.ts";
 import type { ReconcilerOptions } from "../options.ts";
 import { crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
 
-/** What the pool manager shows of functions and pools, in the API and in their resources; reading it changes nothing. */
+/** The state of functions and pools as the API and the custom resources show it. Read-only. */
 export class PoolView {
   readonly #platform: Platform;
   readonly #functions: ReconcilerOptions["functions"];
@@ -25,7 +25,7 @@ export class PoolView {
     this.#failures = failures;
   }
 
-  /** What is in a pool's way, in words; empty: nothing is known to be. */
+  /** A pool's known problems, in words. */
   problemsOf(pool: string): string[] {
     const observation = this.#platform.observe();
     const own = [...observation.instances.values()].filter((instance) => instance.pool === pool);
@@ -33,7 +33,7 @@ export class PoolView {
     return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...strangers];
   }
 
-  /** What is in a function's way, in words; empty: nothing is known to be. */
+  /** A function's known problems, in words. */
   problemsOfFunction({ uid, active, runtime }: FunctionRecord): string[] {
     const now = this.#clock.now();
     const failure = this.#failures.last(uid, active);
@@ -46,7 +46,7 @@ export class PoolView {
       ...this.#executor.incidents.ofFunction(uid).map(inWords),
       ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
       ...obstaclesInWords(own, now),
-      // What its pool lacks concerns a function that has nothing else.
+      // The pool's problems concern a function only if no instance serves it.
       ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(runtime).map((problem) => `pool ${runtime}: ${problem}`)),
     ];
   }
@@ -58,7 +58,7 @@ export class PoolView {
     return own.filter(({ uid }) => !this.#executor.isLeaving(uid)).map(({ echo }) => echo?.state ?? "starting");
   }
 
-  /** Whether a revision's code loads, as far as is known now; in the words of a Kubernetes condition. */
+  /** Whether a revision's code loads, as far as is known, in the form of a Kubernetes condition. */
   readiness(): (functionUid: string, revision: string) => { status: "True" | "False" | "Unknown"; reason: string; message: string } {
     const { instances } = this.#platform.observe();
     const now = this.#clock.now();
@@ -73,7 +73,7 @@ export class PoolView {
     };
   }
 
-  /** What a rollout's next step is decided by; null: the instances are not completely known. */
+  /** The evidence for a rollout's next step; null while the observation is incomplete. */
   rolloutOf({ uid, active }: FunctionRecord, to: string, outcomes: InvocationOutcomes) {
     const { synced, instances } = this.#platform.observe();
     if (!synced) return null;

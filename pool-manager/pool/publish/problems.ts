@@ -4,7 +4,7 @@ import { isUnbound } from "../decide/pool-sizing.ts";
 import type { InstanceView } from "../decide/world.ts";
 import type { CrashLoop } from "../observe/crash-loops.ts";
 
-/** Follow "1 instance" or "4 instances". */
+/** Verb phrases that follow "1 instance" and "4 instances". */
 const WORDS: Record<ObstacleKind, [one: string, several: string]> = {
   pending: ["is waiting for a node", "are waiting for a node"],
   blocked: ["is not started by its node", "are not started by their nodes"],
@@ -13,16 +13,16 @@ const WORDS: Record<ObstacleKind, [one: string, several: string]> = {
   stuck: ["is not deleted in time", "are not deleted in time"],
 };
 
-/** An instance that has stood still for this long is not about to come. */
+/** An instance with an obstacle for this long is not expected to become ready. */
 const STANDS_STILL_MS = 3000;
 
 /**
- * Why no further instance of a pool can come: what was asked for is refused, or stands still. Null while one is free or
- * on its way, and where nothing is known to be in the way.
+ * Why the pool can get no further instance: the platform refuses or cannot start one. Null if an instance is free or
+ * starting, or if no reason is known.
  */
 export function blockedBy(instances: readonly InstanceView[], refusal: string | null, incidents: readonly Incident[], now: number): string | null {
   const unbound = instances.filter((instance) => !instance.removing && isUnbound(instance));
-  // Where instances end before they have run, one that is on its way does not promise anything.
+  // If instances end before they run, a starting one promises nothing.
   const ending = incidents.find(({ action }) => action === "start");
   const comes = (instance: InstanceView) => !standsStill(instance, now) && (!ending || instance.state !== "starting");
   if (unbound.some(comes)) return null;
@@ -30,12 +30,12 @@ export function blockedBy(instances: readonly InstanceView[], refusal: string | 
   return refusal ?? failed?.message ?? ending?.message ?? unbound[0]?.obstacle?.message ?? null;
 }
 
-/** Every start is obstructed for a moment. */
+/** True if its obstacle has lasted: every start has one for a moment. */
 export function standsStill({ obstacle }: Pick<Instance, "obstacle">, now: number): boolean {
   return obstacle !== null && now - obstacle.since > STANDS_STILL_MS;
 }
 
-/** What is in a pool's way, in words: refused and failing actions, and instances that cannot serve, with one's reason. */
+/** A pool's problems, in words: refused and failing actions, and instances that cannot serve, with the reason of one of them. */
 export function problemsOf(pool: string, { instances, refusals }: Observation, incidents: readonly Incident[], now: number): string[] {
   const refusal = refusals?.().get(pool);
   const failing = incidents.filter(({ message }) => message !== refusal);
@@ -43,7 +43,7 @@ export function problemsOf(pool: string, { instances, refusals }: Observation, i
   return [...(refusal ? [`no more instances are created: ${refusal}`] : []), ...new Set(failing.map(inWords)), ...obstaclesInWords(own, now)];
 }
 
-/** Instances whose function nobody declares, and of whose end nothing is known: they are kept for the present, and count. */
+/** A message about instances of functions that are neither declared nor known to be deleted: they are kept, and count. */
 export function strangersInWords(instances: readonly Instance[], unknown: ReadonlyMap<string, unknown>): string[] {
   const kept = instances.filter(({ echo, binding }) => unknown.get(echo?.functionUid ?? binding?.functionUid ?? "") === "unproven");
   const [first] = kept;
@@ -57,7 +57,7 @@ export function inWords({ action, message }: Incident): string {
   return `${action} fails: ${message}`;
 }
 
-/** Follows the revision's name. */
+/** A phrase that follows the revision's name. */
 export function crashLoopInWords({ crashes, until, error }: CrashLoop, now: number): string {
   return `crashes soon after it has loaded, ${crashes} times in a row; the next start is in ${Math.ceil((until - now) / 1000)} s: ${error.message}`;
 }

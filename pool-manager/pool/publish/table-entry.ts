@@ -2,17 +2,17 @@ import type { Endpoint, StartKind, TableFunction } from "../../client/contract.t
 import { type FunctionRecord, type Revision, servedKey } from "../../functions/function.ts";
 import type { Instance } from "../../platform/platform.ts";
 
-/** What is remembered of an accepted load order, for the endpoint that it leads to. */
+/** An accepted load order, for the endpoint that results from it. */
 export interface Start {
   kind: StartKind;
   claimMs: number;
   epoch: number;
 }
 
-/** What is known of instances to come. */
+/** What the table says of instances that do not exist yet. */
 export type Outlook = Pick<TableFunction, "failure" | "blocked" | "expectedStartMs">;
 
-/** A served revision as routers see it: derived from what its instances say of themselves, and nothing else. */
+/** A served revision as routers see it; its endpoints are derived from the instances' echoes only. */
 export function tableFunction(
   record: FunctionRecord,
   { id, settings, loadTimeoutMs }: Revision,
@@ -43,7 +43,7 @@ export function tableFunction(
   };
 }
 
-/** Only the endpoints of this revision are listed: an instance that still has an older one gets no new invocation. */
+/** Null unless the instance serves this revision: one that still has an older revision gets no new invocations. */
 function endpointOf(uid: string, revision: string, instance: Instance, start: Start | undefined): Endpoint | null {
   const { echo } = instance;
   if (!echo || echo.functionUid !== uid || echo.revision !== revision || echo.port === null || instance.host === "") return null;

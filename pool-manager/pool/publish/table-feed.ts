@@ -2,7 +2,7 @@ import type { TableChange, TableFunction } from "../../client/contract.ts";
 
 type Listener = (change: TableChange) => void;
 
-/** The table as it was last published, and the routers that follow it. */
+/** The last published table, and its subscribers. */
 export class TableFeed {
   readonly #functions = new Map<string, { value: TableFunction; text: string }>();
   /** Keys of each function's entries, by its uid. */
@@ -15,7 +15,7 @@ export class TableFeed {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Publishes a function where it differs from what was published before. */
+  /** Publishes an entry if it differs from the last published one. */
   upsert(value: TableFunction): void {
     const text = JSON.stringify(value);
     if (this.#functions.get(value.key)?.text === text) return;
@@ -26,7 +26,7 @@ export class TableFeed {
     this.publish({ type: "upsert", function: value });
   }
 
-  /** Of a function only these entries are left. Returns those that are gone. */
+  /** Removes all other entries of a function, and returns their keys. */
   retain(uid: string, keys: ReadonlySet<string>): string[] {
     const own = this.#keys.get(uid) ?? new Set<string>();
     const gone = [...own].filter((key) => !keys.has(key));

@@ -9,14 +9,14 @@ import { blockedBy } from "./problems.ts";
 import { tableFunction } from "./table-entry.ts";
 import { TableFeed } from "./table-feed.ts";
 
-/** Derives the routers' table from what instances say of themselves, and tells each change of it. */
+/** Derives the routers' table from the instances' echoes, and publishes its changes. */
 export class TablePublisher {
   readonly #options: Pick<ReconcilerOptions, "platform" | "functions" | "clock">;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
   readonly #demand: Demand;
   readonly #feed = new TableFeed();
-  /** Why pools cannot have further instances, by name. */
+  /** Why pools can get no further instances, by name. */
   #blocked: ReadonlyMap<string, string> = new Map();
   #open = false;
 
@@ -27,7 +27,7 @@ export class TablePublisher {
     this.#demand = demand;
   }
 
-  /** Publishes everything for the first time. Before, a router would take what an incomplete view lacks as gone. */
+  /** Publishes the whole table for the first time. An earlier, incomplete one would remove functions from routers. */
   open(): void {
     this.#open = true;
     for (const record of this.#options.functions.list()) this.publish(record);
@@ -58,7 +58,7 @@ export class TablePublisher {
       const blocked = this.#blocked.get(record.runtime) ?? null;
       return tableFunction(record, revision, serving, startOf, { failure, blocked, expectedStartMs: this.#executor.starts.expectedMs });
     });
-    // The active one last: what its split names is there by then.
+    // The active revision is last, after the revisions that its split names.
     for (const entry of served.reverse()) this.#feed.upsert(entry);
     this.retain(
       record.uid,
@@ -66,13 +66,13 @@ export class TablePublisher {
     );
   }
 
-  /** Of a function only these entries are left. */
+  /** Removes all other entries of a function, and their demand. */
   retain(functionUid: string, keys: readonly string[]): void {
     const gone = this.#feed.retain(functionUid, new Set(keys));
     if (gone.length > 0) this.#demand.drop(gone);
   }
 
-  /** Routers answer in these words those whose wait for an instance was in vain. */
+  /** Publishes why pools can get no further instances; routers put it into the errors of invocations that waited in vain. */
   tellBlocked({ instances, pools, now }: World): void {
     const refusals = this.#options.platform.observe().refusals?.();
     const before = this.#blocked;
