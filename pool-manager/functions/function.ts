@@ -1,13 +1,13 @@
 import type { LoadSettings } from "../../runtime-images/protocol/messages.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 
-/** Code that a revision is made of, as the image store knows it. */
+/** A revision's code in the image store. */
 export interface CodeRef {
   layer: string;
   entry: string;
 }
 
-/** Code and settings, which are immutable: changed ones are a new revision. */
+/** Immutable code and settings; a change makes a new revision. */
 export interface Revision {
   /** `r1`, `r2`, … in the order of deployment. */
   id: string;
@@ -22,11 +22,11 @@ export interface Revision {
   loadTimeoutMs: number;
   env: Record<string, string>;
   secretNames: string[];
-  /** When it last became the active one; null: it never was. */
+  /** When it last became the active revision; null if it never was. */
   activatedAt: string | null;
 }
 
-/** How many instances, and how long invocations wait: changing it makes no revision. */
+/** Scaling and queue settings; a change makes no new revision. */
 export interface Scaling {
   minScale: number;
   maxScale: number;
@@ -35,117 +35,117 @@ export interface Scaling {
   queueTimeoutMs: number;
 }
 
-/** How invocations are shared out among a function's revisions. */
+/** How invocations are split among a function's revisions. */
 export interface Traffic {
-  /** Percent of the invocations by revision; what is left goes to the active one. */
+  /** Percentage of the invocations by revision; the rest goes to the active one. */
   split: Record<string, number>;
-  /** Revision by alias: invoked as `NAME@ALIAS`, whatever the split. */
+  /** Revision by alias, which is invoked as `NAME@ALIAS`, whatever the split. */
   aliases: Record<string, string>;
 }
 
-/** How a new revision takes over where it is not to do so at once. */
+/** How a new revision takes over gradually. */
 export interface RolloutPolicy {
-  /** How much it has after each step: so many instances, or a share such as "25%". In the end it has all. */
+  /** The new revision's size after each step: a number of instances, or a share such as "25%". After the last step it has all. */
   steps: (number | string)[];
-  /** How long each step is watched before the next. */
+  /** How long each step is observed before the next. */
   intervalMs: number;
-  /** Most instances that change at a time. */
+  /** Maximum number of instances that change at a time. */
   parallel: number;
-  /** Percent of its invocations that may fail. */
+  /** Percentage of its invocations that may fail. */
   maxErrors: number;
 }
 
-/** A revision on its way to take over, or the last one that was; its share is in the traffic. */
+/** The current or the last rollout of a function; the new revision's share is kept in `traffic`. */
 export interface Rollout {
   from: string;
   to: string;
-  /** Index into the policy's steps; behind them, it gets everything. */
+  /** Index into the policy's steps; beyond the last, the revision gets everything. */
   step: number;
-  /** The step's share and instances are reached. */
+  /** True once the step's share and instances are reached, and the step is being observed. */
   watching: boolean;
-  /** Undone by a user, stopped by what was seen. */
+  /** `undone`: by a user; `stopped`: because of a failure. */
   state: "rolling" | "paused" | "undone" | "stopped" | "complete";
   reason: string | null;
   startedAt: string;
-  /** It takes over at once when an instance has it loaded, whatever the policy; left out: the policy says how. */
+  /** True if it takes over as soon as an instance has loaded it, whatever the policy; if absent, the policy applies. */
   onceLoaded?: boolean;
 }
 
-/** A deployed function. `uid` is new for each creation: a deleted and recreated name is another function. */
+/** A deployed function. Each creation has a new `uid`: a name that is deleted and recreated is another function. */
 export interface FunctionRecord {
   uid: string;
   name: string;
   runtime: string;
   createdAt: string;
-  /** Id of the revision that receives all traffic but that of `traffic`. */
+  /** Id of the revision that receives all invocations that `traffic` leaves. */
   active: string;
-  /** Id of the revision that was deployed last; another one may be active (a rollback, a canary). */
+  /** Id of the last deployed revision; another one may be active after a rollback or during a canary. */
   latest: string;
   traffic: Traffic;
   nextRevision: number;
   scaling: Scaling;
-  /** Null: a new revision takes over at once. */
+  /** Null if a new revision takes over at once. */
   rolloutPolicy: RolloutPolicy | null;
-  /** The last rollout; null: there was none since a revision took over at once. */
+  /** The current or last rollout; null if the last revision took over at once. */
   rollout: Rollout | null;
-  /** Ids of revisions in the order in which they became the active one, the present one last; without what rollbacks have undone. */
+  /** Ids of the revisions in the order in which they became active, the active one last; without those that a rollback undid. */
   history: string[];
   /** Oldest first, at most `MAX_REVISIONS`. */
   revisions: Revision[];
 }
 
-/** Secrets of a function, by revision. */
+/** Secret values of a function, by revision and name. */
 export type Secrets = Record<string, Record<string, string>>;
 
-/** What is left of a revision whose function's record is lost. */
+/** What can be recovered of a revision whose function's record is lost. */
 export interface Former {
   uid: string;
   revision: string;
-  /** Hash of the uid and of all that the revision was made of. */
+  /** Hash of the uid and of the revision's content (`identityOf`). */
   identity: string;
-  /** Number of the latest revision that anything is left of. */
+  /** Number of the latest revision of which anything is left. */
   highest: number;
-  /** Its secret values, as far as they are kept. */
+  /** Its secret values, as far as they are left. */
   secrets: Record<string, string>;
 }
 
-/** A function as somebody declares it in the store itself, past the API. */
+/** A function declared in the store itself, as a custom resource for example, not by the API. */
 export interface Declaration {
   name: string;
-  /** What is left of functions of this name, where the store has no record of it. */
+  /** What can be recovered of functions of this name if the store has no record of it. */
   former(): Promise<readonly Former[]>;
-  /** Throws `MANIFEST_INVALID` with the field. `kept` gives the secrets in force, where it names none itself; it throws `SECRETS_LOST`. */
+  /** Throws `MANIFEST_INVALID` with the field. `kept` returns the secrets in force, for a declaration that names none; it throws `SECRETS_LOST`. */
   manifest(kept: () => Record<string, string>): Promise<Manifest>;
   /** Throws `CODE_UNKNOWN`, `CODE_INVALID` or `STORE_FAILED`. */
   code(): Promise<CodeRef>;
-  /** Revision that is to be the active one; null: the one that is declared. */
+  /** Revision that must become active; null for the declared one. */
   active: string | null;
   traffic: Traffic;
-  /** The store's own: which state of the declaration this is. */
+  /** The store's version of the declaration. */
   version: number;
-  /** False once it has been taken in, by way of the API for instance. */
+  /** False once it has been ingested, or superseded by the API. */
   isPending(): boolean;
 }
 
 export interface DeclarationListener {
-  /** Rejects with a `ManagerError` where the declaration is not valid: what is in force stays. */
+  /** Rejects with a `ManagerError` if the declaration is invalid; what is in force stays. */
   declared(declaration: Declaration): Promise<void>;
   withdrawn(name: string): Promise<void>;
 }
 
-/** Where functions are kept. Each write is atomic and durable when it resolves. */
+/** Store of functions. Each write is atomic, and durable when it resolves. */
 export interface FunctionStore {
   load(): Promise<{ record: FunctionRecord; secrets: Secrets }[]>;
-  /** With the declaration that it follows from, if any: that itself is left as it is. */
+  /** Stores a record, and the declaration that it follows from, if any, as ingested; the declaration itself is unchanged. */
   save(record: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<void>;
-  /** A rollout got on: nobody has declared anything else. */
+  /** Stores a rollout's progress; the declared state is unchanged. */
   progress(record: FunctionRecord, secrets: Secrets): Promise<void>;
   remove(record: FunctionRecord): Promise<void>;
   /** What holds a function that somebody has deleted past the API, until when it is served; null: nobody has. */
   endingOf?(name: string): string[] | null;
 }
 
-/** Kept for rollback. */
+/** Maximum number of revisions that are kept for rollback. */
 export const MAX_REVISIONS = 10;
 
 export const NO_TRAFFIC: Traffic = { split: {}, aliases: {} };
@@ -157,7 +157,7 @@ export function servedRevisions(record: FunctionRecord): Revision[] {
   return [activeRevision(record), ...record.revisions.filter(({ id }) => named.has(id))];
 }
 
-/** Of what has instances and a queue of its own: the active revision, or another that is served. */
+/** The key of a served revision's instances, queue and demand: the function's uid, or `uid@revision` for one that is not active. */
 export function servedKey({ uid, active }: FunctionRecord, revision: string): string {
   return revision === active ? uid : `${uid}@${revision}`;
 }
@@ -168,7 +168,7 @@ export function activeRevision(record: FunctionRecord): Revision {
   return found;
 }
 
-/** Names of a revision's secrets that have no value any more: somebody has deleted what they were kept in. */
+/** Names of a revision's secrets whose values are lost, because their storage was deleted. */
 export function lostSecrets({ secretNames }: Revision, values: Record<string, string> = {}): string[] {
   return secretNames.filter((name) => !Object.hasOwn(values, name));
 }

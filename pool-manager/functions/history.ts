@@ -1,23 +1,23 @@
 import type { FunctionRecord, Revision } from "./function.ts";
 
-/** Entries beyond this are forgotten, oldest first. */
+/** Maximum number of entries of a history; the oldest are dropped first. */
 const MAX_HISTORY = 50;
 
 type Past = Pick<FunctionRecord, "active" | "history" | "revisions">;
 
-/** The revision that was active before the present one, of those that are kept: content that was deployed again counts each time. */
+/** The kept revision that was active before the current one. Each activation counts, so content that was redeployed may be in the history twice. */
 export function rollbackTarget({ active, history, revisions }: Past): Revision | undefined {
   const before = history.findLast((id) => id !== active && revisions.some((revision) => revision.id === id));
   return revisions.find(({ id }) => id === before);
 }
 
-/** A rollback to `target` undoes what became active since: the next rollback goes further back, not forth again. */
+/** The history after a rollback to `target`, without what became active since: the next rollback goes further back. */
 export function wentBack(history: readonly string[], target: string): string[] {
   const at = history.lastIndexOf(target);
   return at < 0 ? [...history] : history.slice(0, at + 1);
 }
 
-/** Notes when another revision than `before` became the active one. */
+/** Records the activation if the active revision is not `before`. */
 export function activated(record: FunctionRecord, before: string | undefined, now: string): FunctionRecord {
   const { active, history, revisions } = record;
   if (active === before) return record;
@@ -28,7 +28,7 @@ export function activated(record: FunctionRecord, before: string | undefined, no
   };
 }
 
-/** The history of a record that has none, written by an older Berth: the revisions deployed before the active one, by when they were active last. */
+/** The history of a record without one, written by an older Berth: the revisions deployed before the active one, in order of their last activation. */
 export function formerHistory({ active, revisions }: Pick<Past, "active" | "revisions">): string[] {
   const since = ({ activatedAt, createdAt }: Revision) => activatedAt ?? createdAt;
   const earlier = revisions.slice(

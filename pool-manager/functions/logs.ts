@@ -4,7 +4,7 @@ export interface LogEntry {
   time: string;
   instance: string;
   stream: "out" | "err";
-  /** Null for output outside any invocation, or written past console and process.stdout. */
+  /** Null for output outside any invocation, or output that bypasses console and process.stdout. */
   callId: string | null;
   message: string;
 }
@@ -13,7 +13,7 @@ const MAX_LINES = 1000;
 const MAX_BYTES = 256 * 1024;
 const MAX_LINE = 8192;
 const MAX_FOLLOWERS = 32;
-/** Lines of one function that are taken within a second; further ones are counted, not kept. */
+/** Maximum number of lines of one function that are kept per second; further ones are only counted. */
 const MAX_RATE = 2000;
 
 interface Buffer {
@@ -29,7 +29,7 @@ interface Buffer {
 export class FunctionLogs {
   readonly #buffers = new Map<string, Buffer>();
 
-  /** `line` as the instance wrote it. */
+  /** Adds a line as the instance wrote it. */
   add(functionUid: string, instance: string, line: string): void {
     const buffer = this.#buffer(functionUid);
     const now = new Date();
@@ -40,14 +40,14 @@ export class FunctionLogs {
     else keep(buffer, { time: now.toISOString(), instance, ...parse(line) });
   }
 
-  /** The latest lines, oldest first. `sinceMs`: only those that came at that time or later, in milliseconds of the wall clock. */
+  /** The latest lines, oldest first. `sinceMs`: only those received at this wall-clock time or later. */
   tail(functionUid: string, lines: number, callId?: string, sinceMs = 0): LogEntry[] {
     const entries = this.#buffers.get(functionUid)?.entries ?? [];
     const asked = entries.filter((entry) => (callId === undefined || entry.callId === callId) && (sinceMs === 0 || Date.parse(entry.time) >= sinceMs));
     return lines === 0 ? [] : asked.slice(-lines);
   }
 
-  /** Calls `listener` with each new entry; null when too many follow already. */
+  /** Calls `listener` with each new entry; returns null if there are too many followers. */
   follow(functionUid: string, listener: (entry: LogEntry) => void): (() => void) | null {
     const { followers } = this.#buffer(functionUid);
     if (followers.size >= MAX_FOLLOWERS) return null;
@@ -97,7 +97,7 @@ function parse(line: string): Pick<LogEntry, "stream" | "callId" | "message"> {
       const { c, s, m } = JSON.parse(line.slice(LOG_MARK.length)) as LogLine;
       return { stream: s === "err" ? "err" : "out", callId: c, message: String(m).slice(0, MAX_LINE) };
     } catch {
-      // A function may print anything, the mark included.
+      // A function may print anything, including the mark.
     }
   }
   return { stream: "out", callId: null, message: line.slice(0, MAX_LINE) };

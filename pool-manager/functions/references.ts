@@ -1,6 +1,6 @@
 import type { FunctionRecord } from "./function.ts";
 
-/** Everything that some revision needs: function uids, digests of images and of layers. */
+/** Everything that revisions reference: function uids, digests of images and layers. */
 export function needed(records: readonly FunctionRecord[]): { functions: Set<string>; images: Set<string>; layers: Set<string> } {
   const revisions = records.flatMap((record) => record.revisions);
   return {
@@ -10,7 +10,7 @@ export function needed(records: readonly FunctionRecord[]): { functions: Set<str
   };
 }
 
-/** Code images that some revision needs, and the name each is known by. */
+/** Code images that revisions reference: `name:revision` by digest. */
 export function namedImages(records: readonly FunctionRecord[]): Map<string, string> {
   return new Map(records.flatMap(({ name, revisions }) => revisions.map((r) => [r.image, `${name}:${r.id}`] as const)));
 }

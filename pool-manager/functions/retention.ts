@@ -1,42 +1,42 @@
-/** What may be removed once nothing needs it. */
+/** Kinds of objects that are removed once nothing references them. */
 export type CollectedKind = "function" | "secret" | "image" | "layer" | "blob";
 
-/** How it is known that a function is over: its deletion was seen, or nothing has referred to it for the whole retention. */
+/** Evidence that a function no longer exists: its deletion was observed, or nothing has referenced it for the whole retention. */
 export type FunctionEnd = "deleted" | "unused";
 
 export interface RetentionLimits {
-  /** Code whose end was seen stays this long: the same manifest may be applied again. Milliseconds. */
+  /** How long code is kept after its end was observed, since the same manifest may be applied again. */
   graceMs: number;
-  /** What nothing refers to, with no evidence that it was given up, stays this long from when this process first saw it. Milliseconds. */
+  /** How long an unreferenced object without an observed end is kept, from when this process first saw it. */
   unusedMs: number;
-  /** Most removals within a minute. */
+  /** Maximum number of removals per minute. */
   perMinute: number;
 }
 
 const RETENTION: RetentionLimits = { graceMs: 600_000, unusedMs: 86_400_000, perMinute: 20 };
 const MINUTE_MS = 60_000;
 
-/** What removes things asks before each one, and tells. */
+/** Permits and records each removal of a garbage collection. */
 export interface Collector {
-  /** Why this, which nothing refers to, may be removed now; null: it stays, for the present at least. */
+  /** Why this unreferenced object may be removed now; null if it must stay for now. */
   mayGo(kind: CollectedKind, id: string): string | null;
   gone(kind: CollectedKind, id: string, reason: string): void;
-  /** The end of these was seen. */
+  /** Records the observed end of objects. */
   end(ids: Iterable<string>, reason: string): void;
 }
 
-/** What nobody has asked about for this long is forgotten: it is not there any more. */
+/** Time without an inquiry after which an object is forgotten, since it no longer exists. */
 const FORGET_MS = 7_200_000;
-/** Ends that are remembered. */
+/** Maximum number of ends that are remembered. */
 const MAX_ENDS = 50_000;
 
-/** Kinds that go with their function at once: no manifest that is applied again needs them. */
+/** Kinds without a grace period: a manifest that is applied again does not need them. */
 const AT_ONCE: ReadonlySet<CollectedKind> = new Set(["function", "secret"]);
 
 /**
- * Which things that nothing refers to may go. That they are not referred to proves nothing: a listing may be incomplete,
- * a resource may come back from a backup. So either their end was seen by this process, or they have been unused for the
- * whole retention; and only some go in each minute.
+ * Decides which unreferenced objects may be removed. A missing reference proves nothing: a listing may be incomplete,
+ * and a resource may be restored from a backup. So either this process observed the object's end, or the object has been
+ * unused for the whole retention; and the removals per minute are limited.
  */
 export class Retention {
   readonly #now: () => number;
@@ -51,7 +51,7 @@ export class Retention {
     this.#now = now;
   }
 
-  /** The end of these was seen: uids of functions, digests of images and layers. */
+  /** Records the observed end of objects: uids of functions, digests of images and layers. */
   end(ids: Iterable<string>, reason: string): void {
     for (const id of ids) this.#ends.set(keyOf(id), { at: this.#now(), reason });
     for (const oldest of this.#ends.keys()) {
@@ -60,7 +60,7 @@ export class Retention {
     }
   }
 
-  /** Begins another sweep; what is needed counts as never given up. */
+  /** Begins a sweep; clears the recorded ends of needed objects. */
   sweep(needed: Iterable<string>): void {
     for (const id of needed) {
       this.#ends.delete(keyOf(id));
@@ -71,7 +71,7 @@ export class Retention {
     for (const [id, { at }] of this.#ends) if (now - at > FORGET_MS + this.#limits.graceMs) this.#ends.delete(id);
   }
 
-  /** Why a function that is not known is over for good, so that its instances may end; null: nothing says so. */
+  /** Evidence that an unknown function no longer exists, so that its instances may be removed; null if there is none. */
   endOf(uid: string): FunctionEnd | null {
     if (this.#reason("function", uid) === null) return null;
     return this.#ends.has(keyOf(uid)) ? "deleted" : "unused";
@@ -81,7 +81,7 @@ export class Retention {
     return this.endOf(uid) !== null;
   }
 
-  /** Why this, which nothing refers to, may be removed now; null: it stays, for the present at least. */
+  /** Why this unreferenced object may be removed now; null if it must stay for now. */
   mayGo(kind: CollectedKind, id: string): string | null {
     const reason = this.#reason(kind, id);
     if (reason === null) return null;
@@ -110,7 +110,7 @@ export class Retention {
   }
 }
 
-/** Images are known by their digest and by a tag that is made of it, layers by the name of a directory. */
+/** Normalizes an id: an image may be named by its digest or by a tag derived from it, a layer by its directory. */
 function keyOf(id: string): string {
   return id.replace(/^sha256[:-]/, "").slice(0, 40);
 }

@@ -17,20 +17,20 @@ import { formatDuration } from "./manifest/duration.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 import { begin, isRolling } from "./rollout.ts";
 
-/** What a partial change starts from: the revision that takes over, else the active one. */
+/** The base of a partial change: the rollout's new revision, or else the active one. */
 export function baseRevision(record: FunctionRecord): Revision {
   const { rollout } = record;
   return (isRolling(rollout) && record.revisions.find(({ id }) => id === rollout.to)) || activeRevision(record);
 }
 
-/** The settings of a record's base revision as a manifest: the base of a partial change. */
+/** The settings of a record's base revision as a manifest. */
 export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
   const { settings, env, loadTimeoutMs } = baseRevision(record);
   const { handler, signature, concurrency, timeoutMs } = settings;
   return { runtime: record.runtime, handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
 }
 
-/** A revision's settings as users write them in a manifest; secrets apart. */
+/** A revision's settings as users write them in a manifest, without secrets. */
 export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, { settings, env, loadTimeoutMs }: Revision) {
   const { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs } = scaling;
   return {
@@ -54,7 +54,7 @@ function policyOf({ steps, intervalMs, parallel, maxErrors }: RolloutPolicy) {
   return { steps, interval: formatDuration(intervalMs), parallel, maxErrors };
 }
 
-/** The code that a revision is made of. */
+/** A revision's code. */
 export function codeOf(revision: Revision): CodeRef {
   return { layer: revision.layer, entry: revision.settings.entry };
 }
@@ -63,7 +63,7 @@ export function scalingOf({ minScale, maxScale, idleTimeoutMs, queueDepth, queue
   return { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs };
 }
 
-/** The newest revisions, and in any case those that can be invoked and the one that a rollback goes to. */
+/** The newest `MAX_REVISIONS` revisions, plus those that are served and the rollback's target. */
 export function retained(record: FunctionRecord): Revision[] {
   const { revisions } = record;
   const excess = revisions.length - MAX_REVISIONS;
@@ -71,18 +71,18 @@ export function retained(record: FunctionRecord): Revision[] {
   return revisions.filter((revision, index) => index >= excess || kept.has(revision.id));
 }
 
-/** Which revision gets the invocations, and how another one gets there. */
+/** Which revisions get the invocations, and the rollout between them. */
 export type Placed = Pick<FunctionRecord, "active" | "traffic" | "rollout">;
 
-/** How a deployment is to take effect. */
+/** How a deployment takes effect. */
 export interface Placing {
-  /** Percent of the invocations that the revision gets beside the active one, which stays. */
+  /** Percentage of the invocations that the revision gets while the active one stays active. */
   canary?: number | undefined;
-  /** It takes over when an instance has it loaded, and not before; false: at once; undefined: at once, unless it waits for that already. */
+  /** True: the revision takes over once an instance has loaded it; false: at once; undefined: at once, unless it is already waiting to be loaded. */
   onceLoaded?: boolean | undefined;
 }
 
-/** A deployed revision becomes the active one, at once, once loaded or by a rollout, or gets a share beside it. */
+/** Makes a deployed revision active, at once, once loaded or by a rollout, or gives it a share beside the active one. */
 export function deployed(record: FunctionRecord, revision: string, { canary, onceLoaded }: Placing = {}): Placed {
   const { active, traffic, rollout } = record;
   if (active === revision && !isRolling(rollout)) return { active, traffic, rollout };
@@ -90,14 +90,14 @@ export function deployed(record: FunctionRecord, revision: string, { canary, onc
   return taken(record, revision, { isKnown: isRolling(rollout), onceLoaded });
 }
 
-/** What somebody declares to be in force: a rollout of it that was ended is not begun again. */
+/** Applies a declaration; does not restart a rollout of the same revision that has ended. */
 export function declared(record: FunctionRecord, revision: string, { active, traffic }: Pick<Declaration, "active" | "traffic">): Placed {
   if (active !== null || Object.keys(traffic.split).length > 0) return { active: active ?? revision, traffic, rollout: null };
   const { split } = record.traffic;
   return taken({ ...record, traffic: { ...traffic, split } }, revision, { isKnown: record.rollout !== null && record.rollout.state !== "complete" });
 }
 
-/** `isKnown`: where this very revision was to take over before, it stays at how far it has got, unless nobody wants it to wait any more. */
+/** `isKnown`: an earlier rollout of the same revision keeps its progress, unless it no longer has to wait. */
 function taken(record: FunctionRecord, revision: string, { isKnown, onceLoaded }: Pick<Placing, "onceLoaded"> & { isKnown: boolean }): Placed {
   const { active, traffic, rollout, rolloutPolicy } = record;
   const waits = rolloutPolicy !== null || (rollout?.onceLoaded && onceLoaded !== false);
@@ -106,12 +106,12 @@ function taken(record: FunctionRecord, revision: string, { isKnown, onceLoaded }
   return begin(record, revision, rolloutPolicy === null);
 }
 
-/** A revision gets all invocations from now on. */
+/** Makes a revision active with all invocations. */
 export function atOnce({ traffic }: FunctionRecord, revision: string): Placed {
   return { active: revision, traffic: { ...traffic, split: {} }, rollout: null };
 }
 
-/** A function that has no revision yet. */
+/** A function without revisions. */
 export function newFunction(name: string, manifest: Manifest): FunctionRecord {
   return {
     uid: randomBytes(12).toString("hex"),
@@ -148,7 +148,7 @@ export function newRevision(of: { id: string; hash: string; image: string; code:
   };
 }
 
-/** Throws `REVISION_NOT_FOUND` where invocations would go to a revision that there is not. */
+/** Throws `REVISION_NOT_FOUND` if invocations would go to a revision that does not exist. */
 export function checkServed({ name, active, traffic, revisions }: FunctionRecord): void {
   for (const id of [active, ...Object.keys(traffic.split), ...Object.values(traffic.aliases)]) checkRevision({ name, revisions }, id);
 }
@@ -166,7 +166,7 @@ export function hashOf(manifest: Manifest, code: CodeRef): string {
   return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables]));
 }
 
-/** What tells a revision's code image from every other one: two functions with the same files have two. */
+/** Identity of a revision's code image: two functions with the same files have different images. */
 export function identityOf(functionUid: string, hash: string): string {
   return sha256(`${functionUid}\n${hash}`);
 }

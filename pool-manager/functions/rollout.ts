@@ -1,22 +1,22 @@
 import { type FunctionRecord, type Revision, type Rollout, type RolloutPolicy, servedRevisions } from "./function.ts";
 
-/** So few invocations tell nothing while a step is still being watched. */
+/** Minimum number of invocations for an error rate before the step's interval has passed. */
 const MIN_SAMPLE = 20;
-/** A step whose instances do not come within this time is given up. */
+/** A rollout is stopped if a step's instances are not ready within this time. */
 export const STALLED_MS = 600_000;
 
-/** What is seen of a rollout. */
+/** What is observed of a rollout. */
 export interface Evidence {
-  /** Instances of the function, of the old revision and the new one. */
+  /** Instances of the old and of the new revision. */
   total: number;
-  /** Those that have the new one loaded. */
+  /** Instances that have loaded the new revision. */
   ready: number;
-  /** Why the new one does not load, or its image does not come; null: nothing is known against it. */
+  /** Why the new revision does not load, or its image cannot be swapped in; null if no failure is known. */
   failure: string | null;
-  /** Invocations of the new one since the step began. */
+  /** Invocations of the new revision that ended since the step began, and those of them that failed. */
   ended: number;
   failed: number;
-  /** Since the rollout was last changed. */
+  /** Time since the rollout last changed. */
   heldMs: number;
 }
 
@@ -24,43 +24,43 @@ type Progress = Pick<FunctionRecord, "active" | "traffic" | "rollout">;
 
 export type Rolling = Rollout & { state: "rolling" | "paused" };
 
-/** It still has a share to get, or a user to wait for. */
+/** True while it progresses or is paused. */
 export function isRolling(rollout: Rollout | null): rollout is Rolling {
   return rollout?.state === "rolling" || rollout?.state === "paused";
 }
 
-/** A revision that takes over as soon as it is loaded has no steps, and its errors are its callers' affair. */
+/** The policy of a revision that takes over as soon as it is loaded: no steps, and failed invocations do not stop it. */
 const ONCE_LOADED: RolloutPolicy = { steps: [], intervalMs: 0, parallel: 1, maxErrors: 100 };
 
-/** How the revision takes over that is doing so; null: none is. */
+/** The policy of the rollout in progress; null if there is none. */
 export function paceOf({ rollout, rolloutPolicy }: Pick<FunctionRecord, "rollout" | "rolloutPolicy">): RolloutPolicy | null {
   if (!isRolling(rollout)) return null;
   return rollout.onceLoaded ? ONCE_LOADED : rolloutPolicy;
 }
 
-/** Revisions that can be invoked, the one first that is being released. */
+/** Served revisions, with the rollout's new revision first. */
 export function byRelease(record: FunctionRecord): Revision[] {
   const { rollout } = record;
   const served = servedRevisions(record);
   return isRolling(rollout) ? [...served.filter(({ id }) => id === rollout.to), ...served.filter(({ id }) => id !== rollout.to)] : served;
 }
 
-/** Another revision takes over: first it gets an instance, then invocations, by steps or (`onceLoaded`) all of them. */
+/** Begins a rollout: the new revision first gets an instance, then invocations, by steps or (`onceLoaded`) all at once. */
 export function begin({ active, traffic }: FunctionRecord, to: string, onceLoaded = false): Progress {
   const startedAt = new Date().toISOString();
   const rollout: Rollout = { from: active, to, step: 0, watching: false, state: "rolling", reason: null, startedAt, ...(onceLoaded && { onceLoaded }) };
   return { active, traffic: { ...traffic, split: onceLoaded ? { [to]: 0, ...traffic.split } : { [to]: 0 } }, rollout };
 }
 
-/** The old revision gets all invocations again, and its instances back; what only waited to be loaded leaves all as it was. */
+/** Ends a rollout: the old revision gets all invocations and its instances back. With `onceLoaded`, the other shares are unchanged. */
 export function end({ active, traffic }: FunctionRecord, rollout: Rollout, state: "undone" | "stopped", reason: string): Progress {
   const split = rollout.onceLoaded ? Object.fromEntries(Object.entries(traffic.split).filter(([id, share]) => id !== rollout.to || share > 0)) : {};
   return { active, traffic: { ...traffic, split }, rollout: { ...rollout, watching: false, state, reason } };
 }
 
 /**
- * How a rollout gets on; null: as it is. Shares follow the instances: each change of them is as much as `parallel`
- * instances will carry, and the next one comes when those are loaded.
+ * The next state of a rollout, or null if nothing changes. The share is raised only as far as `parallel` additional
+ * instances can carry, and next when those have loaded.
  */
 export function advance(record: FunctionRecord, policy: RolloutPolicy, seen: Evidence): Progress | null {
   const { rollout } = record;
@@ -95,7 +95,7 @@ function fault({ to, watching, state }: Rollout, { maxErrors, intervalMs }: Roll
   return null;
 }
 
-/** Percent of the invocations that the rollout has given to the new revision. */
+/** Percentage of the invocations that the new revision has. */
 export function percentOf({ traffic }: Pick<FunctionRecord, "traffic">, { to }: Rollout): number {
   return traffic.split[to] ?? 0;
 }
@@ -104,7 +104,7 @@ function withPercent(record: FunctionRecord, rollout: Rollout, percent: number):
   return { active: record.active, traffic: { ...record.traffic, split: { [rollout.to]: percent } }, rollout };
 }
 
-/** Share that a step gives: its percent, or that of its instances in all; after the last step everything. */
+/** A step's share in percent, or its instances as a percentage of `total`; 100 after the last step. */
 export function targetOf({ steps }: RolloutPolicy, step: number, total: number): number {
   const wanted = steps[step];
   if (wanted === undefined) return 100;
@@ -112,7 +112,7 @@ export function targetOf({ steps }: RolloutPolicy, step: number, total: number):
   return Math.max(1, Math.min(100, Math.round((100 * wanted) / Math.max(total, wanted, 1))));
 }
 
-/** Instances, of so many, that go with a share. While both are served each keeps one. */
+/** The number of instances, out of `total`, for a share of `percent`. Below 100 percent, the new revision has at least one and leaves at least one. */
 export function movedAt(percent: number, total: number): number {
   if (percent >= 100) return total;
   return Math.max(0, Math.min(Math.max(1, Math.round((total * percent) / 100)), total - 1));

@@ -21,7 +21,7 @@ const StoredRevision = Type.Object({
   loadTimeoutMs: Type.Number(),
   env: Texts,
   secretNames: Type.Array(Type.String()),
-  // An older Berth did not note it.
+  // Older versions of Berth do not record it.
   activatedAt: Nullable(Type.String()),
 });
 
@@ -43,7 +43,7 @@ const StoredRollout = Type.Object({
   onceLoaded: Type.Optional(Type.Boolean()),
 });
 
-/** What a status has to hold so that it is a function's record: the definition itself leaves most of it open. */
+/** The schema of a status that is a complete record: the CRD itself leaves most fields open. */
 const StoredRecord = Type.Object({
   uid: Type.String({ minLength: 1 }),
   runtime: Type.Optional(Type.String()),
@@ -60,14 +60,14 @@ const StoredRecord = Type.Object({
   }),
   rolloutPolicy: Nullable(StoredPolicy),
   rollout: Nullable(StoredRollout),
-  // An older Berth, and an older definition of the resource, do not keep it.
+  // Older versions of Berth and of the CRD do not keep it.
   history: Type.Optional(Type.Array(Type.String())),
   revisions: Type.Array(StoredRevision, { minItems: 1 }),
 });
 
 const schema = Compile(StoredRecord);
 
-/** Whether a status holds a whole record. Half a record is none: what it would have said cannot be served. */
+/** True if the status is a complete record. An incomplete one counts as none, since it cannot be served. */
 export function isWhole(status: unknown): status is Static<typeof StoredRecord> {
   if (!schema.Check(status)) return false;
   const { active, latest = active, revisions } = status;
@@ -76,7 +76,7 @@ export function isWhole(status: unknown): status is Static<typeof StoredRecord> 
 
 const secretsSchema = Compile(Type.Record(Type.String(), Texts));
 
-/** Values of secrets by revision. */
+/** True for secret values by revision and name. */
 export function isSecrets(value: unknown): value is Record<string, Record<string, string>> {
   return secretsSchema.Check(value);
 }

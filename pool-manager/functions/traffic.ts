@@ -6,17 +6,17 @@ import type { TrafficChange } from "./registry.ts";
 
 const Percent = Type.Integer({ minimum: 0, maximum: 100 });
 
-/** `PUT /v1/functions/{name}/traffic`; what is left out stays as it is. */
+/** Body of `PUT /v1/functions/{name}/traffic`; fields left out are unchanged. */
 export const TrafficBody = Type.Partial(
   Type.Object({
-    active: Type.String({ description: "Revision that gets what the split leaves. Another one than before ends the split." }),
+    active: Type.String({ description: "Revision that gets the invocations that the split leaves. A change of it ends the split." }),
     split: Type.Record(Type.String({ pattern: PATTERNS.revision }), Percent, {
-      description: "Percent of the invocations by revision, 100 together at most.",
+      description: "Percentage of the invocations by revision; at most 100 in total.",
       maxProperties: 10,
       additionalProperties: false,
     }),
     aliases: Type.Record(Type.String({ pattern: PATTERNS.alias }), Type.String(), {
-      description: "Revision by alias, which is invoked as NAME@ALIAS.",
+      description: "Revision by alias; an alias is invoked as NAME@ALIAS.",
       maxProperties: 10,
       additionalProperties: false,
     }),
@@ -38,7 +38,7 @@ export function parseTraffic(input: unknown): TrafficChange {
   return { active, ...(split && { split: { ...split } }), ...(aliases && { aliases: { ...aliases } }) };
 }
 
-/** Percent that a deployed revision gets beside the active one; undefined: all. Throws `TRAFFIC_INVALID`. */
+/** Percentage that a deployed revision gets beside the active one; undefined for all. Throws `TRAFFIC_INVALID`. */
 export function parseCanary(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 100)

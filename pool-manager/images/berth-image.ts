@@ -9,14 +9,14 @@ import { type Image, NODE, nodeLayer, RUN_AS } from "./runtime-image.ts";
 
 const APP = "opt/berth";
 const MODE = 0o755;
-/** What programs are made of; types, sources and texts stay away. */
+/** Files that programs need at run time; types, sources and texts are left out. */
 const NEEDED = /\.(c?js|mjs|json|node|wasm|css|html|png|svg)$/;
-/** Bundlers are for whoever deploys. */
+/** Packages that only the deploying machine needs. */
 const LEFT_OUT = /^node_modules\/(@esbuild\/|esbuild$|@types\/)/;
 
 /**
- * The image of pool manager and router: Node as the runtime has it, the packages that the lock file names for
- * production, and the bundles of this checkout, each in a layer of its own.
+ * The image of pool manager and router. Its layers are the runtime's Node, the production packages of the lock file,
+ * and the bundles of this checkout.
  */
 export async function buildBerthImage(root: string, cacheDir: string): Promise<Image> {
   const node = await nodeLayer(cacheDir);
@@ -38,7 +38,7 @@ export async function buildBerthImage(root: string, cacheDir: string): Promise<I
   return { built, blobs };
 }
 
-/** Made once for each lock file. */
+/** The layer of packages, built once per lock file. */
 function modulesLayer(root: string, cacheDir: string): Promise<KeptLayer> {
   const lock = readFileSync(join(root, "package-lock.json"));
   return keptLayer(join(cacheDir, `modules-${digestOf(lock).slice(7, 19)}.tar.gz`), MODE, () => moduleFiles(root, lock));
@@ -65,7 +65,7 @@ async function programFiles(root: string): Promise<LayerFile[]> {
   return files;
 }
 
-/** Packages below a package have entries of their own in the lock file. */
+/** Files below `dir` without nested packages, which have their own entries in the lock file. */
 async function filesBelow(root: string, dir: string, wanted: RegExp): Promise<LayerFile[]> {
   const files: LayerFile[] = [];
   for (const entry of await readdir(dir, { withFileTypes: true })) {

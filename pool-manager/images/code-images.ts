@@ -8,7 +8,7 @@ import { entryOf, entryOfLayer, packLayer, readUpload } from "./layer.ts";
 import { isDigest, type OciLayout } from "./layout.ts";
 import { buildImage, type Descriptor, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
 
-/** Uploaded code that no revision uses is kept this long. */
+/** How long uploaded code without a revision is kept. */
 const UPLOAD_TTL_MS = 600_000;
 const MAX_UPLOADS = 1000;
 /** The entry program of code images, below the checkout's root. */
@@ -16,36 +16,36 @@ export const ENTRY_PROGRAM = "runtime-images/entry/entry-linux-amd64";
 /** Path of the entry program in code images. */
 export const ENTRY = "/entry";
 
-/** The lowest layer of code images: nothing but the entry program. */
+/** The lowest layer of code images; it holds only the entry program. */
 export function packEntry(program: Uint8Array): Promise<Uint8Array> {
   return packLayer([{ path: ENTRY.slice(1), data: program }], "", 0o755);
 }
 
-/** Layers kept in memory, in bytes: a load order needs its layer at once. */
+/** Bound on the memory of cached layers, which load orders need without delay. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
-/** Manifests that a first collection reads at a time: deployments wait for it. */
+/** Number of manifests that the first collection reads concurrently: deployments wait for it. */
 const READS = 32;
 
 export interface UploadedCode {
-  /** Digest of the function layer, and the module to load. */
+  /** Digest of the function layer, and the path of the module to load. */
   ref: { layer: string; entry: string };
   size: number;
 }
 
-/** Code images: an entry layer (copies the function to the instance's volume) and the function layer. */
+/** Builds and stores code images: an entry layer, whose program copies the function to the instance's volume, and the function layer. */
 export class CodeImages {
   readonly #layout: OciLayout;
   readonly #entryProgram: string;
   readonly #uploads = new Map<string, UploadedCode & { at: number; pending: number }>();
-  /** Blobs of each image and the size of its manifest, by the manifest's digest: read once, since they cannot change. */
+  /** Blobs of each image and the size of its manifest, by the manifest's digest, which makes them immutable. */
   readonly #manifests = new Map<string, { blobs: readonly string[]; size: number }>();
   #index = "";
-  /** Image by blob, as far as it was seen: what belonged to an image is over with that. */
+  /** Last known image of each blob: a blob's retention is that of its image. */
   readonly #imageOf = new Map<string, string>();
   readonly #cache = new Map<string, Buffer>();
   #cached = 0;
-  /** Layers that are being read: whoever asks meanwhile gets the same. */
+  /** Reads in flight, shared by concurrent callers. */
   readonly #reading = new Map<string, Promise<Buffer>>();
   #entry: { digest: string; size: number } | null = null;
 
@@ -75,17 +75,17 @@ export class CodeImages {
   }
 
   /**
-   * Code by the digest of its layer, wherever it lies: just uploaded, kept of a function that is gone, or in the registry.
-   * Throws `CODE_UNKNOWN` where nobody has it, `STORE_FAILED` where the registry cannot be asked.
+   * Finds code by the digest of its layer: uploaded, kept from a deleted function, or in the registry.
+   * Throws `CODE_UNKNOWN` if it is in none of them, `STORE_FAILED` if the registry cannot be read.
    */
   async find(digest: string): Promise<UploadedCode["ref"]> {
     const uploaded = this.#uploads.get(digest);
     if (uploaded) return uploaded.ref;
-    const unknown = new ManagerError("CODE_UNKNOWN", `nobody has uploaded code ${digest.slice(0, 80)}, and it is not kept either`, "code");
+    const unknown = new ManagerError("CODE_UNKNOWN", `code ${digest.slice(0, 80)} is neither uploaded nor kept`, "code");
     if (!isDigest(digest)) throw unknown;
     const layer = await this.layer(digest).catch((error: Error & { status?: number; code?: string }) => {
       if (error.status === 404 || error.code === "ENOENT") throw unknown;
-      throw new ManagerError("STORE_FAILED", `the registry could not be asked for code ${digest}: ${error.message}`, "code");
+      throw new ManagerError("STORE_FAILED", `code ${digest} could not be read from the registry: ${error.message}`, "code");
     });
     const entry = await entryOfLayer(layer, FUNCTION_ROOT).catch(() => Promise.reject(unknown));
     return { layer: digest, entry };
@@ -93,7 +93,7 @@ export class CodeImages {
 
   /**
    * Builds and stores the image of a revision; returns the digest of its manifest. `identity` is the hash
-   * of function, files and settings: two functions with the same files get different images.
+   * of function, files and settings, so that two functions with the same files get different images.
    */
   async build(name: string, revision: string, identity: string, layer: string): Promise<string> {
     const entry = await this.#entryLayer();
@@ -132,8 +132,8 @@ export class CodeImages {
   }
 
   /**
-   * Writes the index for `images` (manifest digest → reference). Blobs that neither they, nor a declaration, nor an
-   * upload that waits for its deployment need go when the collector allows it; a blob of a former image goes with that.
+   * Writes the index for `images` (manifest digest → reference). Removes blobs that neither these, nor a declaration, nor a
+   * pending upload needs, if the collector allows it; a blob of a former image is removed with that image.
    */
   async collect(images: ReadonlyMap<string, string>, declared: ReadonlySet<string>, collector: Collector): Promise<void> {
     const keep = new Set<string>(declared);
@@ -153,7 +153,7 @@ export class CodeImages {
     await this.#writeIndex(index);
     this.#endUploads(collector);
     for (const digest of await this.#layout.list()) {
-      // Uploads arrive meanwhile: they are asked for anew before each removal.
+      // Uploads arrive concurrently, so they are checked before each removal.
       if (!keep.has(digest) && !this.#uploads.has(digest)) await this.#collectBlob(digest, collector);
     }
   }
@@ -192,7 +192,7 @@ export class CodeImages {
     collector.gone("blob", digest, reason);
   }
 
-  /** One upload has been deployed: from now on its revision keeps it. */
+  /** Counts an upload as deployed: from now on its revision references it. */
   settle(digest: string): void {
     const upload = this.#uploads.get(digest);
     if (upload) upload.pending -= 1;

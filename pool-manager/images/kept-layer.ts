@@ -11,7 +11,7 @@ export interface KeptLayer {
   file: string;
 }
 
-/** A large layer, packed and compressed once and kept as `file`; made anew where it is not there or not `usable`. */
+/** A large layer that is packed and compressed once and kept as `file`; rebuilt if it is missing or not `usable`. */
 export async function keptLayer(file: string, mode: number, files: () => Promise<LayerFile[]>, usable = true): Promise<KeptLayer> {
   const description = `${file}.json`;
   if (!existsSync(description) || !usable) {

@@ -8,7 +8,7 @@ import { type Descriptor, digestOf } from "./oci.ts";
 export class OciLayout {
   readonly #dir: string;
   readonly #blobs: string;
-  /** Where blobs are got from that are not here; null: nowhere. */
+  /** Fetches blobs that are missing here; null if there is no source. */
   remote: ((digest: string) => Promise<Uint8Array>) | null = null;
 
   constructor(dir: string) {
@@ -35,7 +35,7 @@ export class OciLayout {
     return digest;
   }
 
-  /** A blob's bytes; throws where its content no longer matches its digest. */
+  /** A blob's bytes. Throws if its content does not match its digest. */
   async get(digest: string): Promise<Buffer> {
     if (this.remote && !this.has(digest)) {
       const fetched = Buffer.from(await this.remote(digest));
@@ -61,10 +61,10 @@ export class OciLayout {
     await replace(join(this.#dir, "index.json"), JSON.stringify(index));
   }
 
-  /** Digests of the blobs that are here. */
+  /** Digests of the local blobs. */
   async list(): Promise<string[]> {
     const names = await readdir(this.#blobs);
-    // Whatever else lies there is nobody's.
+    // Other files are ignored.
     return names.map((name) => `sha256:${name}`).filter(isDigest);
   }
 
@@ -79,7 +79,7 @@ export function isDigest(text: string): boolean {
 
 let counter = 0;
 
-/** Rejects with `STORE_FAILED`; nothing of the attempt is left then. */
+/** Replaces a file atomically. Rejects with `STORE_FAILED`, and leaves no temporary file. */
 async function replace(path: string, data: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${process.pid}-${counter++}.tmp`;
   try {

@@ -5,7 +5,7 @@ export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
 
-/** A layer; without `diffId` it is an uncompressed tar, whose digest is its diff id too, with it the tar is gzipped. */
+/** A layer. With `diffId` the tar is gzipped; without, it is uncompressed and its digest is its diff id. */
 export interface Layer {
   digest: string;
   size: number;
@@ -34,7 +34,7 @@ export interface BuiltImage {
 }
 
 export interface ImageSpec {
-  /** From the bottom up. */
+  /** Layers from the bottom up. */
   layers: Layer[];
   entrypoint: string[];
   cmd?: string[];
@@ -47,7 +47,7 @@ export function digestOf(data: Uint8Array): string {
   return `sha256:${createHash("sha256").update(data).digest("hex")}`;
 }
 
-/** Config and manifest of an image: the same input gives the same digest (no times, sorted labels). */
+/** Builds an image's config and manifest. The same input gives the same digest (no times, sorted labels). */
 export function buildImage(spec: ImageSpec): BuiltImage {
   const config = encode({
     created: "1970-01-01T00:00:00Z",

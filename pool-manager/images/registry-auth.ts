@@ -14,7 +14,7 @@ export interface Authorization {
 
 /**
  * Answers a registry's challenge: Basic, or a Bearer token fetched from the realm that it names (Distribution token
- * specification). Null: it wants credentials and there are none, or they were refused.
+ * specification). Null if credentials are required and missing, or were rejected.
  */
 export async function authorize(challenge: string, credentials: Credentials | null, timeoutMs: number): Promise<Authorization | null> {
   const basic = credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64")}`;
@@ -32,9 +32,9 @@ export async function authorize(challenge: string, credentials: Credentials | nu
 }
 
 /**
- * From the files `username` and `password` of the directory BERTH_REGISTRY_CREDENTIALS (a mounted Secret), else from
- * BERTH_REGISTRY_USERNAME and _PASSWORD, else from docker's configuration; null: none for this registry. Files are read
- * anew by each call. Throws where docker's configuration is no JSON.
+ * Credentials from the files `username` and `password` of the directory BERTH_REGISTRY_CREDENTIALS (a mounted Secret),
+ * else from BERTH_REGISTRY_USERNAME and _PASSWORD, else from docker's configuration; null if there are none for this
+ * registry. Each call reads the files. Throws if docker's configuration is not JSON.
  */
 export function credentialsFor(host: string, env: NodeJS.ProcessEnv = process.env): Credentials | null {
   const { BERTH_REGISTRY_CREDENTIALS: dir, BERTH_REGISTRY_USERNAME: username, BERTH_REGISTRY_PASSWORD: password } = env;

@@ -2,14 +2,14 @@ import { isIP } from "node:net";
 import { digestOf, MANIFEST_TYPE } from "./oci.ts";
 import { type Authorization, authorize, type Credentials } from "./registry-auth.ts";
 
-/** Milliseconds for one request; a layer of the largest accepted size has to fit in. */
+/** Timeout of one request, long enough for a layer of the largest accepted size. */
 const TIMEOUT_MS = 120_000;
 const PAGE = 500;
 const MAX_REPOSITORIES = 1000;
 const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
 
 export class RegistryError extends Error {
-  /** HTTP status; 0: no answer. */
+  /** HTTP status; 0 if there is none, as without an answer. */
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -19,26 +19,26 @@ export class RegistryError extends Error {
 }
 
 export interface RegistryOptions {
-  /** `host[:port][/prefix]`, as image references have it. */
+  /** `host[:port][/prefix]`, as in image references. */
   registry: string;
-  /** Asked at each challenge, since credentials may be rotated; null: there are none. */
+  /** Called at each challenge, since credentials may be rotated; returns null if there are none. */
   credentials: () => Credentials | null;
-  /** Plain HTTP to other hosts than loopback. */
+  /** Allows plain HTTP to hosts other than loopback. */
   insecure: boolean;
-  /** `host[:port]` that it is reached at from here, where nodes know it by another name. */
+  /** `host[:port]` to connect to, if nodes know the registry by another name. */
   via?: string | null;
 }
 
-/** An image in a registry, by the OCI Distribution Specification 1.1: push, look up, delete. */
+/** Client of a registry (OCI Distribution Specification 1.1): push, look up, delete. */
 export class RegistryClient {
   readonly #base: string;
-  /** Repositories lie below this. */
+  /** Path prefix of the repositories. */
   readonly prefix: string;
   readonly host: string;
   readonly #credentials: () => Credentials | null;
   readonly #authorizations = new Map<string, Authorization>();
 
-  /** Throws `RegistryError` for a name that is none. */
+  /** Throws `RegistryError` if `registry` is invalid. */
   constructor({ registry, credentials, insecure, via }: RegistryOptions) {
     const [host = "", ...path] = registry.split("/");
     if (!/^[a-z0-9.-]+(:\d+)?$|^\[[0-9a-f:]+\](:\d+)?$/i.test(host) || path.some((part) => !/^[a-z0-9]+([._-]+[a-z0-9]+)*$/.test(part))) {
@@ -51,7 +51,7 @@ export class RegistryClient {
     this.#credentials = credentials;
   }
 
-  /** Reference of an image: by tag and digest. */
+  /** Reference of an image by tag and digest. */
   reference(repository: string, tag: string, digest: string): string {
     return `${[this.host, this.prefix, repository].filter(Boolean).join("/")}:${tag}@${digest}`;
   }
@@ -61,7 +61,7 @@ export class RegistryClient {
     if (status !== 200) throw new RegistryError(status, `the registry ${this.host} answers ${status} to GET /v2/`);
   }
 
-  /** Digest of a tag's manifest; null: there is none. */
+  /** Digest of a tag's manifest; null if there is none. */
   async digest(repository: string, tag: string): Promise<string | null> {
     const res = await this.#send(repository, "GET", `/manifests/${tag}`, null, { accept: MANIFESTS });
     if (res.status === 404) return null;
@@ -69,7 +69,7 @@ export class RegistryClient {
     return digestOf(new Uint8Array(await res.arrayBuffer()));
   }
 
-  /** All tags of a repository; none where it does not exist. */
+  /** All tags of a repository; empty if it does not exist. */
   async tags(repository: string): Promise<string[]> {
     const tags: string[] = [];
     for (let last = ""; ; ) {
@@ -84,7 +84,7 @@ export class RegistryClient {
     }
   }
 
-  /** Repositories below the prefix, the first thousand; none where the registry does not list them. */
+  /** The first `MAX_REPOSITORIES` repositories, of which those below the prefix; empty if the registry does not list them. */
   async repositories(): Promise<string[]> {
     const res = await this.#send("", "GET", `/_catalog?n=${MAX_REPOSITORIES}`, null).catch((error: RegistryError) => {
       if (error.status === 401 || error.status === 403) return null;
@@ -113,7 +113,7 @@ export class RegistryClient {
     if (done.status !== 201) throw await failure(done, `upload of ${digest} to ${repository}`);
   }
 
-  /** The bytes of a blob or manifest, checked against their digest. Rejects where there is none. */
+  /** The bytes of a blob or manifest, checked against their digest. Rejects if there is none. */
   async read(repository: string, digest: string): Promise<Uint8Array> {
     for (const path of [`/blobs/${digest}`, `/manifests/${digest}`]) {
       const res = await this.#send(repository, "GET", path, null, { accept: `${MANIFESTS}, */*` });
@@ -134,7 +134,7 @@ export class RegistryClient {
     if (res.status !== 201) throw await failure(res, `push of ${repository}:${tag}`);
   }
 
-  /** Deletes a manifest with its tags; its layers are the registry's to collect. False: it was not there, or may not be deleted. */
+  /** Deletes a manifest with its tags; the registry collects its layers. False if it does not exist or cannot be deleted. */
   async deleteManifest(repository: string, digest: string): Promise<boolean> {
     const { status } = await this.#send(repository, "DELETE", `/manifests/${digest}`, null);
     return status === 202;
@@ -153,7 +153,7 @@ export class RegistryClient {
     await first.body?.cancel();
     const fresh = await authorize(challenge, this.#credentials(), TIMEOUT_MS);
     if (!fresh)
-      throw new RegistryError(401, `the registry ${this.host} wants credentials: set BERTH_REGISTRY_USERNAME and BERTH_REGISTRY_PASSWORD, or docker login`);
+      throw new RegistryError(401, `the registry ${this.host} requires credentials: set BERTH_REGISTRY_USERNAME and BERTH_REGISTRY_PASSWORD, or docker login`);
     this.#authorizations.set(repository, fresh);
     const second = await this.#fetch(url, method, body, { ...headers, ...bearer(fresh) });
     if (second.status === 401 || second.status === 403) throw await failure(second, `${method} of ${repository}`);

