@@ -8,7 +8,7 @@ export function objectOf(body: unknown): Record<string, unknown> {
   return body as Record<string, unknown>;
 }
 
-/** A switch of a body; undefined: it is left out. Throws `MANIFEST_INVALID`. */
+/** A boolean field of a body; undefined if absent. Throws `MANIFEST_INVALID`. */
 export function flagOf(field: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === "boolean") return value;
   throw new ManagerError("MANIFEST_INVALID", `${field}: must be true or false, and is ${JSON.stringify(value).slice(0, 80)}`, field);

@@ -4,16 +4,16 @@ import { ROUTER_HEADER } from "../client/contract.ts";
 import { ManagerError } from "../errors.ts";
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
-/** What a browser says of requests that the user, or a page of this very listener, has made. */
+/** Values of `sec-fetch-site` for requests that the user, or a page of this listener, made. */
 const OWN_SITES = new Set(["same-origin", "none"]);
-/** Requests of these paths have an effect although they only read: a page may send them, but not with this header. */
+/** Paths whose GET has an effect. A web page can send a GET, but not with `ROUTER_HEADER`. */
 const REGISTERS = new Set(["/v1/table"]);
-/** Everybody may ask whether it lives. */
+/** Paths that need no key. */
 const OPEN = new Set(["/healthz", "/readyz"]);
-/** What other roles than `manage` may do. */
+/** Paths that roles other than `manage` may use. */
 const ROLES: Record<string, Role> = { "/v1/table": "route", "/v1/demand": "route", "/metrics": "monitor" };
 
-/** No web page may ask anything. With keys each request has to present one that allows it; without, only this machine may ask. */
+/** Refuses requests of web pages. With keys, each request must present one that allows it; without keys, only requests to a loopback address are allowed. */
 export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
   app.addHook("onRequest", async (request) => {
     refusePages(request);
@@ -22,13 +22,13 @@ export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
     if (OPEN.has(path)) return;
     const own = request.headers[API_KEY_HEADER];
     const roles = keys.rolesOf(presentedKey(request.headers.authorization, Array.isArray(own) ? undefined : own));
-    if (!roles) throw new ManagerError("KEY_MISSING", "this listener wants a key, and none that it knows was presented");
+    if (!roles) throw new ManagerError("KEY_MISSING", "this listener requires a key, and the request presented none that it knows");
     const role = ROLES[path];
     if (!roles.has("manage") && !(role && roles.has(role))) throw new ManagerError("KEY_REFUSED", `this key may not ${request.method} ${path.slice(0, 100)}`);
   });
 }
 
-/** Browsers mark the requests of pages; what is no browser marks nothing. */
+/** Refuses requests that a browser marks as those of other sites' pages; other clients send no mark. */
 function refusePages({ headers, raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
   const site = headers["sec-fetch-site"];
   if (site !== undefined && !OWN_SITES.has(String(site))) {
@@ -39,8 +39,8 @@ function refusePages({ headers, raw: { rawHeaders, httpVersion } }: FastifyReque
 }
 
 /**
- * A foreign Host (DNS rebinding), a foreign Origin (a request of another site's page), and a registration that a page
- * could have sent: a loopback listener has no other protection.
+ * Refuses a foreign Host (DNS rebinding), a foreign Origin (a request of another site's page), and a registration that a
+ * page could have sent: a loopback listener has no other protection.
  */
 function refuseForeign({ headers: { host = "", origin, [ROUTER_HEADER]: router } }: FastifyRequest, path: string): void {
   if (!LOOPBACK.test(hostname(host))) {

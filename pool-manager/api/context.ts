@@ -11,7 +11,7 @@ import type { LoadVerdict } from "../pool/load-trials.ts";
 import type { Pools } from "../pool/pools.ts";
 import type { RouterLinks } from "./routes/router-links.ts";
 
-/** What the routes work on. */
+/** Dependencies of the routes. */
 export interface ApiContext {
   version: string;
   platform: string;
@@ -24,23 +24,23 @@ export interface ApiContext {
   maxCodeBytes: number;
   instances(): { views: InstanceView[]; addressOf(uid: string): string | null; now: number };
   countInstances(functionUid: string): { warm: number; starting: number };
-  /** What is in a function's way, in words; empty: nothing is known to be. */
+  /** A function's known problems, in words. */
   problemsOfFunction(record: FunctionRecord): string[];
-  /** Resolves with what has come of a revision's load, after `waitMs` at most; null: too many wait already. */
+  /** Resolves with the outcome of a revision's load, after `waitMs` at most; null if too many callers already wait. */
   awaitLoad(functionUid: string, revision: string, waitMs: number): Promise<LoadVerdict> | null;
-  /** Why what is observed of a pool is not believed at present; null: it is. */
+  /** Why the observation of a pool is doubted; null if it is trusted. */
   doubtOf(pool: string): string | null;
-  /** What is in a pool's way, in words; empty: nothing is known to be. */
+  /** A pool's known problems, in words. */
   problemsOf(pool: string): string[];
   onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
-  /** Registries that /metrics prints: ours, and embedded the router's. */
+  /** Registries that /metrics prints: the pool manager's, and in embedded mode the router's too. */
   metrics(): Promise<{ registries: Registry[] }>;
   routerUrl(): string | null;
-  /** Who may use it; null: everybody on this machine. */
+  /** Keys that the API accepts; null if everybody on this machine may use it. */
   keys: ApiKeys | null;
   ready(): boolean;
-  /** A request was answered with this error. */
+  /** Called when a request is answered with an error. */
   failed(code: ManagerErrorCode): void;
-  /** Routers that run elsewhere. */
+  /** Routers in other processes. */
   links: RouterLinks;
 }

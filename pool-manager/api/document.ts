@@ -1,11 +1,11 @@
 type Node = Record<string, unknown>;
 
-/** Marks the schema of a body that may be left out. */
+/** Marks the schema of an optional body. */
 export const OPTIONAL = "x-optional";
 
 /**
- * A schema as the OpenAPI document shows it; requests are checked against the schema itself. The document's generator
- * takes objects whose names match a pattern for objects of any names; `propertyNames`, which says the same, it passes on.
+ * A schema for the OpenAPI document only; requests are validated against the original. The document's generator drops
+ * the pattern of `patternProperties`, but keeps the equivalent `propertyNames`.
  */
 export function documented<T>(schema: T): T {
   if (Array.isArray(schema)) return schema.map(documented) as T;
@@ -22,7 +22,7 @@ interface Body {
   content?: Record<string, { schema?: Node }>;
 }
 
-/** The generator calls every body required: those that are marked are not. */
+/** Makes marked bodies optional: the generator declares every body required. */
 export function withOptionalBodies<T extends { paths?: object }>(document: T): T {
   const operations = Object.values(document.paths ?? {}).flatMap((path: object) => Object.values(path) as { requestBody?: Body }[]);
   for (const { requestBody } of operations) {

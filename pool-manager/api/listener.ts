@@ -8,9 +8,9 @@ import { refuseBroken } from "./malformed-requests.ts";
 const REQUEST_MS = 120_000;
 const LINGER_MS = 300;
 
-/** What is answered before anybody else answers. */
+/** Handler until the API or a standby takes over. */
 export const starting = refusing("NOT_READY", "still starting");
-/** What is answered when nobody else does any more: nothing of the request has been done. */
+/** Handler of a stopping listener; the request has had no effect. */
 const stopping = refusing("NO_LEADER", "this pool manager stops");
 
 function refusing(code: "NOT_READY" | "NO_LEADER", why: string): RequestListener {
@@ -20,12 +20,12 @@ function refusing(code: "NOT_READY" | "NO_LEADER", why: string): RequestListener
   return (_req, res) => res.writeHead(status, headers).end(body);
 }
 
-/** The listener of the manage API: who answers there changes when this pool manager begins to lead. */
+/** The listener of the manage API, whose handler is exchanged when this pool manager begins to lead. */
 export class ApiListener {
   readonly #server: Server;
   readonly port: number;
   #handler: RequestListener;
-  /** Those that the present handler is giving. */
+  /** Responses in progress of the current handler. */
   #answers = new Set<ServerResponse>();
 
   private constructor(server: Server, handler: RequestListener) {
@@ -49,7 +49,7 @@ export class ApiListener {
     return new ApiListener(server, handler);
   }
 
-  /** Has another one answer. What is being answered gets a moment; then it ends, streams above all: they would go on with somebody else's. */
+  /** Exchanges the handler. Responses in progress, streams in particular, get `LINGER_MS` and are then destroyed: they would continue with the former handler's data. */
   handOver(handler: RequestListener): void {
     this.#handler = handler;
     const former = this.#answers;
@@ -59,12 +59,12 @@ export class ApiListener {
     }, LINGER_MS);
   }
 
-  /** Takes no further request; those that are being answered go on until `close`. */
+  /** Refuses further requests; responses in progress continue until `close`. */
   stop(): void {
     this.#handler = stopping;
   }
 
-  /** Ends every connection: those in use get a moment to hear of it. */
+  /** Ends every connection; those in use get `LINGER_MS` to finish. */
   async close(): Promise<void> {
     this.stop();
     if (await this.#isInUse()) await new Promise((resolve) => setTimeout(resolve, LINGER_MS));

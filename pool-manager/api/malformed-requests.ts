@@ -2,18 +2,19 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { ManagerError } from "../errors.ts";
 
-/** Statuses of what Node's parser refuses; everything else is 400. */
+/** Statuses by error code of Node's parser; any other is 400. */
 const STATUS: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 const REASONS: Record<number, string> = { 400: "Bad Request", 405: "Method Not Allowed", 408: "Request Timeout", 431: "Request Header Fields Too Large" };
 
 /**
- * Answers what never reaches a route, in the API's shape: bytes that are no HTTP, heads that are too large or too slow,
- * CONNECT, and expectations. `isAnswering`: a response has begun on this connection, so that nothing else may be written to it.
+ * Answers requests that never reach a route, in the API's error shape: bytes that are not HTTP, heads that are too large
+ * or too slow, CONNECT, and expectations. `isAnswering`: whether a response has begun on this connection, so that nothing
+ * else may be written to it.
  */
 export function refuseBroken(server: Server, isAnswering: (socket: Duplex) => boolean): void {
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     if (error.code === "ECONNRESET" || !socket.writable || isAnswering(socket)) return void socket.destroy();
-    refuse(socket, STATUS[error.code ?? ""] ?? 400, `this is not a request that HTTP allows: ${error.message.slice(0, 200)}`);
+    refuse(socket, STATUS[error.code ?? ""] ?? 400, `this is not a valid HTTP request: ${error.message.slice(0, 200)}`);
   });
   server.on("connect", (req: IncomingMessage, socket: Duplex) => {
     socket.on("error", () => {});

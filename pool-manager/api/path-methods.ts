@@ -1,4 +1,4 @@
-/** Which methods the API's paths have: what is asked with another one is told so (405), and not that there is no such path. */
+/** The methods of the API's paths, so that a wrong method is answered with 405 and not 404. */
 export class PathMethods {
   readonly #paths = new Map<string, { pattern: RegExp; methods: Set<string> }>();
 
@@ -9,7 +9,7 @@ export class PathMethods {
     this.#paths.set(url, known);
   }
 
-  /** Methods of a path, sorted; empty: there is no such path. */
+  /** Sorted methods of a path; empty if the path does not exist. */
   of(path: string): string[] {
     const found = [...this.#paths.values()].filter(({ pattern }) => pattern.test(path));
     return [...new Set(found.flatMap(({ methods }) => [...methods]))].sort();

@@ -13,14 +13,14 @@ import { poolRoutes } from "./routes/pools.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 import { validatorOf } from "./validate.ts";
 
-/** Longest message of an error, in characters: what was sent is quoted in it. */
+/** Maximum length of an error message in characters; messages quote the request. */
 const MAX_MESSAGE = 2000;
 
 /** The manage API: routes, OpenAPI at /docs, and one shape for every error. */
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
   const answer = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const known = error instanceof ManagerError ? error : translate(error);
-    // What is only not there yet is the caller's to know, and no fault.
+    // NOT_READY is a normal state and no fault.
     if (known.status >= 500 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
     context.failed(known.code);
     const { code, message, fix, field } = known;
@@ -32,9 +32,9 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     bodyLimit: 1024 * 1024,
     requestTimeout: 120_000,
     forceCloseConnections: true,
-    // Longer than any name that the document allows, percent-encoded: too long a name is one that there is not.
+    // Longer than any percent-encoded name that the document allows, so that a longer name is answered as not found.
     routerOptions: { maxParamLength: 1000 },
-    // What the router itself refuses, such as a path that cannot be decoded, has been through no hook: it is answered here.
+    // Requests that Fastify's router refuses, such as an undecodable path, reach no hook and are answered here.
     frameworkErrors: (error, request, reply) => answer(error as FastifyError, request as FastifyRequest, reply as unknown as FastifyReply),
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorOf);
@@ -42,7 +42,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   app.setErrorHandler(answer);
   const paths = new PathMethods();
   app.addHook("onRoute", ({ url, method }) => paths.add(url, method));
-  // Before the body is looked at: what is wrong with that is of no interest where the method is wrong.
+  // Before the body is read: a wrong method takes precedence over an invalid body.
   app.addHook("onRequest", async (request, reply) => {
     if (!request.is404) return;
     const [path = ""] = request.url.split("?");

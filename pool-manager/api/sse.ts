@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 const HEARTBEAT_MS = 15_000;
-/** A reader that is this far behind is cut off. Bytes. */
+/** Number of buffered bytes beyond which a slow reader is disconnected. */
 const MAX_BEHIND = 1024 * 1024;
 
 /** Turns a reply into a stream of server-sent events. `onClose` is called once. */
@@ -10,7 +10,7 @@ export function openStream(request: FastifyRequest, reply: FastifyReply, onClose
   const { raw } = reply;
   raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   raw.flushHeaders();
-  // A write after the reader was cut off is an error of the stream, and nobody's.
+  // A write after the reader is disconnected emits an error, which is ignored.
   raw.on("error", () => {});
   const heartbeat = setInterval(() => raw.write(": alive\n\n"), HEARTBEAT_MS);
   request.raw.socket.setNoDelay(true);

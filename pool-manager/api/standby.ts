@@ -7,16 +7,16 @@ import type { ApiKeys } from "../client/api-keys.ts";
 import { ManagerError, type ManagerErrorCode } from "../errors.ts";
 import { guard } from "./browser-guard.ts";
 
-/** Marks a request that a standby has passed on: whoever gets it leads, or nobody is asked any more. */
+/** Marks a request that a standby has forwarded; it is not forwarded a second time. */
 const PASSED = "x-berth-standby";
-/** The table's stream has a sign of life each second; nothing else of the API takes as long. */
+/** Timeout of a silent response. The table's stream has a heartbeat each second, and every other response is faster. */
 const SILENT_MS = 60_000;
-/** A pod that is gone answers no connection, and refuses none. */
+/** Connect timeout: a pod that is gone neither accepts nor refuses a connection. */
 const CONNECT_MS = 1000;
-/** Nothing has been sent yet. */
+/** Errors before anything is sent, after which a retry is safe. */
 const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
 
-/** What a pool manager answers that does not lead: it passes requests on to the one that does. */
+/** The API of a pool manager that does not lead: it forwards requests to the leader. */
 export class Standby {
   #leader: string | null = null;
   readonly app: FastifyInstance;
@@ -43,7 +43,7 @@ export class Standby {
     });
     this.app.all("/*", (request, reply) => {
       if (!this.#leader || request.headers[PASSED] !== undefined) {
-        const { status, body } = answer("NO_LEADER", "this pool manager does not lead, and knows of none that does");
+        const { status, body } = answer("NO_LEADER", "this pool manager is not the leader, and knows of none");
         return reply.status(status).header("retry-after", "1").send(body);
       }
       return reply.from(this.#leader + request.url, {
@@ -58,12 +58,12 @@ export class Standby {
     });
   }
 
-  /** Origin of the leader's manage API; null: nobody leads that could be asked. */
+  /** Origin of the leader's manage API; null if no reachable leader is known. */
   get leader(): string | null {
     return this.#leader;
   }
 
-  /** The Lease names another leader. Anybody may have edited it: what is no address is nobody's. */
+  /** Sets the leader that the Lease names. The Lease may have been edited: an invalid address counts as none. */
   follow(url: string | null): void {
     this.#leader = url !== null && isHttpUrl(url) ? new URL(url).origin : null;
   }

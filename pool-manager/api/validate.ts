@@ -4,7 +4,7 @@ import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
 import { faultOf } from "../functions/manifest/field-fault.ts";
 
-/** Checks requests against their schemas. Bodies are taken as they are; numbers and booleans of a query or path arrive as text. Errors are `BODY_INVALID` with the field, or `PARAMETER_INVALID` with the parameter. */
+/** Validates requests against their schemas. Bodies are not coerced; numbers and booleans of a query or path are parsed from text. Errors are `BODY_INVALID` with the field. */
 export const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = Compile(schema);
   return (value: unknown) => {
@@ -16,7 +16,7 @@ export const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }
   };
 };
 
-/** Texts that are numbers or booleans, where the schema wants such, as those; all else stays as it is, for the check to refuse. */
+/** Parses texts as numbers or booleans if the schema requires these; any other value is unchanged, for the check to refuse. */
 function valuesOf(schema: TSchema, input: unknown): unknown {
   const { properties } = schema as { properties?: Record<string, { type?: string }> };
   if (!properties || typeof input !== "object" || input === null) return input;

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 
-/** Sums of such counts stay exact; Infinity, NaN and what is below zero would never leave them again. */
+/** Bounded so that sums stay exact; Infinity, NaN or a negative count would corrupt a sum for good. */
 const Count = Type.Integer({ minimum: 0, maximum: 2 ** 40 });
 const Ms = Type.Number({ minimum: 0, maximum: 2 ** 40 });
 const Key = Type.String({ minLength: 1, maxLength: 512 });
@@ -19,7 +19,7 @@ const Demand = Type.Object({
   instances: Type.Array(Use, { maxItems: 100_000 }),
 });
 
-/** What a router may report: a `DemandReport`. Fields of a later version are ignored. */
+/** The schema of a `DemandReport`. Fields of a later version are ignored. */
 export const DemandBody = Type.Object({
   router: Type.String({ minLength: 1, maxLength: 64 }),
   seq: Type.Integer({ minimum: 0 }),

@@ -11,7 +11,7 @@ import { openStream } from "../sse.ts";
 import * as schemas from "./schemas.ts";
 import { viewFunction } from "./views.ts";
 
-/** `/v1/code`. It is a scope of its own: nowhere else is a tar a body that could be read. */
+/** `/v1/code`, in its own scope so that no other route accepts a tar. */
 export async function codeRoutes(instance: FastifyInstance, { images, maxCodeBytes }: ApiContext): Promise<void> {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const tags = ["functions"];
@@ -21,7 +21,7 @@ export async function codeRoutes(instance: FastifyInstance, { images, maxCodeByt
   });
   app.addContentTypeParser(["application/x-tar", "application/octet-stream"], { parseAs: "buffer" }, (_req, body, done) => done(null, body));
 
-  app.get("/v1/code", { schema: { tags, summary: "What an upload of code may be", response: { 200: schemas.CodeLimits } } }, async () => ({
+  app.get("/v1/code", { schema: { tags, summary: "Limits of a code upload", response: { 200: schemas.CodeLimits } } }, async () => ({
     maxBytes: maxCodeBytes,
   }));
 
@@ -44,7 +44,7 @@ export async function codeRoutes(instance: FastifyInstance, { images, maxCodeByt
   );
 }
 
-/** `/v1/functions` and each one of them. */
+/** `/v1/functions` and `/v1/functions/NAME`. */
 export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { functions, images, logs, links } = context;
@@ -88,7 +88,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
       schema: {
         tags,
         summary:
-          "Change a function by a JSON Merge Patch (RFC 7386): what is left out stays as it is, single variables too; null takes a variable away, or goes back to the default",
+          "Change a function by a JSON Merge Patch (RFC 7386): fields and single variables left out are unchanged; null removes a variable, or resets a field to its default",
         params: schemas.NewNameParams,
         body: schemas.PatchBody,
         response: deployed,
@@ -112,7 +112,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     {
       schema: {
         tags,
-        summary: "Delete a function; running invocations get two seconds",
+        summary: "Delete a function; invocations in flight get two seconds",
         params: schemas.NameParams,
         response: { 204: { type: "null" }, default: schemas.ErrorBody },
       },

@@ -10,7 +10,7 @@ import * as schemas from "./schemas.ts";
 import { viewFunction } from "./views.ts";
 
 const DEFAULT_WAIT = "10s";
-/** Proxies in between end requests that take longer. */
+/** Longest wait; proxies between client and API end longer requests. */
 const MAX_WAIT_MS = 30_000;
 
 /** `/v1/functions/NAME/revisions/REVISION/load`. */
@@ -23,7 +23,7 @@ export function loadRoutes(instance: FastifyInstance, context: ApiContext): void
     {
       schema: {
         tags: ["functions"],
-        summary: "Have an instance load a revision that is invoked or is to take over, and wait for that",
+        summary: "Have an instance load a revision that is served or taking over, and wait until it has loaded",
         params: schemas.RevisionParams,
         querystring: schemas.LoadQuery,
         response: { 200: schemas.LoadResult, default: schemas.ErrorBody },
@@ -35,7 +35,7 @@ export function loadRoutes(instance: FastifyInstance, context: ApiContext): void
       checkRevision(record, revision);
       const waitMs = Math.min(parseDuration(request.query.wait ?? DEFAULT_WAIT) ?? 0, MAX_WAIT_MS);
       const verdict = awaitLoad(record.uid, revision, waitMs);
-      if (!verdict) throw new ManagerError("TOO_MANY_STREAMS", "too many requests wait for revisions to load");
+      if (!verdict) throw new ManagerError("TOO_MANY_STREAMS", "too many requests are waiting for revisions to load");
       const loaded = isLoaded(await verdict, functions.get(name), revision);
       await links.confirmed();
       return { ...viewFunction(functions.get(name), context), loaded };
@@ -43,9 +43,9 @@ export function loadRoutes(instance: FastifyInstance, context: ApiContext): void
   );
 }
 
-/** Throws `LOAD_FAILED` and `REVISION_SUPERSEDED`. */
+/** False while it waits. Throws `LOAD_FAILED` and `REVISION_SUPERSEDED`. */
 function isLoaded(verdict: LoadVerdict, { name, active }: FunctionRecord, revision: string): boolean {
-  if (verdict.state === "superseded") throw new ManagerError("REVISION_SUPERSEDED", `${revision} of ${name} is not invoked any more`, "revision");
+  if (verdict.state === "superseded") throw new ManagerError("REVISION_SUPERSEDED", `${revision} of ${name} is no longer served`, "revision");
   if (verdict.state !== "failed") return verdict.state === "loaded";
   const stays = active === revision ? "" : `, and ${active} stays active`;
   throw new ManagerError("LOAD_FAILED", `${revision} of ${name} does not load${stays}: ${verdict.message}`);

@@ -13,11 +13,11 @@ import * as schemas from "./schemas.ts";
 const MAX_EVENT_STREAMS = 32;
 
 const PoolBody = Type.Object(
-  { ...PoolFields.properties, force: Type.Optional(Type.Boolean({ description: "Sizes beyond what this machine's memory holds are taken too." })) },
+  { ...PoolFields.properties, force: Type.Optional(Type.Boolean({ description: "Accepts sizes that exceed this machine's memory too." })) },
   { additionalProperties: false },
 );
 
-/** `/v1/pools…`, `/v1/instances`, `/v1/events`, `/v1/status` and what monitoring asks for. */
+/** `/v1/pools…`, `/v1/instances`, `/v1/events`, `/v1/status`, and the paths for monitoring. */
 export function poolRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { pools } = context;
@@ -40,7 +40,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     app.route({
       method,
       url: "/v1/pools/:name",
-      schema: { tags: ["pools"], summary: "Size a pool: what is left out stays as it is", body: PoolBody, ...one },
+      schema: { tags: ["pools"], summary: "Change a pool; fields left out are unchanged", body: PoolBody, ...one },
       handler: async (request) => {
         const { force, ...change } = request.body;
         return view(await pools.set(request.params.name, change, force));
@@ -49,14 +49,14 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   }
 
   app.get("/v1/instances", { schema: { tags: ["instances"], summary: "List instances", response: { 200: schemas.InstanceList } } }, async () => {
-    // A list that lacks instances which only have not been found yet would say that they are gone.
-    if (!context.ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
+    // An incomplete list would claim that the missing instances are gone.
+    if (!context.ready()) throw new ManagerError("NOT_READY", "the instances are still being listed");
     const { views, addressOf, now } = context.instances();
     return { items: views.map((instance) => viewInstance(instance, addressOf(instance.uid), now, context)) };
   });
 
   let streams = 0;
-  const events = { tags: ["instances"], summary: "What happens in the pools, as server-sent events", response: { 200: schemas.EventStream } };
+  const events = { tags: ["instances"], summary: "Events of the pools, as server-sent events", response: { 200: schemas.EventStream } };
   app.get("/v1/events", { schema: events }, async (request, reply) => {
     if (streams >= MAX_EVENT_STREAMS) throw new ManagerError("TOO_MANY_STREAMS", "too many event streams are open");
     streams += 1;
@@ -68,7 +68,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     return reply;
   });
 
-  app.get("/v1/status", { schema: { tags: ["status"], summary: "Version, and where to invoke", response: { 200: schemas.StatusView } } }, async () => ({
+  app.get("/v1/status", { schema: { tags: ["status"], summary: "Version, and address of the router", response: { 200: schemas.StatusView } } }, async () => ({
     version: context.version,
     platform: context.platform,
     router: context.routerUrl(),
@@ -79,7 +79,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   }));
 
   app.get("/healthz", { schema: { tags: ["status"], summary: "The process is alive" } }, async () => ({ ok: true }));
-  app.get("/readyz", { schema: { tags: ["status"], summary: "It can manage and serve" } }, async () => {
+  app.get("/readyz", { schema: { tags: ["status"], summary: "The process is ready to manage and serve" } }, async () => {
     if (!context.ready()) throw new ManagerError("NOT_READY", "still starting");
     return { ok: true };
   });

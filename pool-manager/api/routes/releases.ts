@@ -6,13 +6,13 @@ import type { ApiContext } from "../context.ts";
 import * as schemas from "./schemas.ts";
 import { lastRollout, viewFunction, viewRevisions } from "./views.ts";
 
-/** Which revision of a function is invoked: `/v1/functions/NAME/revisions`, `/rollback`, `/rollout` and `/traffic`. */
+/** Routes that choose the served revisions: `/v1/functions/NAME/revisions`, `/rollback`, `/rollout` and `/traffic`. */
 export function releaseRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { functions, links } = context;
   const tags = ["functions"];
 
-  /** What is answered holds for the invocations that follow. */
+  /** Answers once the routers have confirmed the change, so that it applies to later invocations. */
   const changed = async (record: FunctionRecord) => {
     await links.confirmed();
     return viewFunction(record, context);
@@ -38,7 +38,7 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
     },
     async (request) => {
       const { params, body, validationError } = request;
-      // A request without a body is one without a wish.
+      // The body is optional: without one, the previous revision is meant.
       if (body !== undefined && validationError) throw validationError;
       return changed(await functions.rollback(params.name, body?.revision));
     },
@@ -49,7 +49,7 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
     {
       schema: {
         tags,
-        summary: "How the last rollout gets on",
+        summary: "State of the last rollout",
         params: schemas.NameParams,
         response: { 200: schemas.RolloutView, default: schemas.ErrorBody },
       },
@@ -62,7 +62,7 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
     {
       schema: {
         tags,
-        summary: "Hold a rollout up, let it go on, or have the old revision return",
+        summary: "Pause, resume or undo a rollout",
         params: schemas.RolloutParams,
         response: { 200: schemas.RolloutView, default: schemas.ErrorBody },
       },
@@ -81,7 +81,7 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
       attachValidation: true,
       schema: {
         tags,
-        summary: "Share invocations out among revisions, and name revisions",
+        summary: "Split invocations among revisions, and set aliases of revisions",
         params: schemas.NameParams,
         body: TrafficBody,
         response: { 200: schemas.FunctionView, default: schemas.ErrorBody },

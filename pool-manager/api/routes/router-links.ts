@@ -15,7 +15,7 @@ import {
 import { ManagerError } from "../../errors.ts";
 import { DemandBody } from "./demand-schema.ts";
 
-/** A router that is this far behind is cut off; it comes back for a snapshot. Bytes. */
+/** Number of buffered bytes beyond which a slow router is disconnected; it reconnects for a snapshot. */
 const MAX_BEHIND = 16 * 1024 * 1024;
 const MAX_REPORT_BYTES = 16 * 1024 * 1024;
 
@@ -31,47 +31,47 @@ interface Follower {
   stream: ServerResponse;
   heardAt: number;
   leaving: boolean;
-  /** The last mark that it has confirmed. */
+  /** Last confirmed mark. */
   mark: number;
 }
 
-/** Most addresses at which the last router is remembered. */
+/** Maximum number of addresses whose last router is remembered. */
 const MAX_ADDRESSES = 10_000;
 
-/** What is told of routers. */
+/** Receives what routers report, and their end. */
 export interface RouterAudience extends PoolManagerLink {
-  /** The router's process has ended for good. */
+  /** The router's process has ended. */
   routerEnded(id: string): void;
 }
 
-/** `GET /v1/table` streams the table to a router as JSON lines, `POST /v1/demand` takes its reports and signs of life. */
+/** Links to routers: `GET /v1/table` streams the table as JSON lines, `POST /v1/demand` accepts reports, which are heartbeats too. */
 export class RouterLinks {
   readonly #link: RouterAudience;
   readonly #ready: () => boolean;
   readonly #now: () => number;
   readonly #followers = new Set<Follower>();
   readonly #timer: NodeJS.Timeout;
-  /** Which router was last at each address. */
+  /** Id of the last router at each address. */
   readonly #residents = new Map<string, string>();
-  /** Looks whether everybody has confirmed. */
+  /** Checks of pending `confirmed` calls. */
   readonly #waiting = new Set<() => void>();
   #mark = 0;
 
   /**
-   * `ready`: whether the table is complete; a router that got less would forget what it serves. `now` in milliseconds:
-   * time that this process missed is no silence of routers.
+   * `ready`: whether the table is complete; an incomplete one would remove functions from routers. `now` in milliseconds,
+   * without the time in which this process was stalled, so that it does not count as routers' silence.
    */
   constructor(link: RouterAudience, ready: () => boolean, now: () => number = () => performance.now()) {
     this.#link = link;
     this.#ready = ready;
     this.#now = now;
-    // What came while this process was held up is read first, between the timers and this.
+    // `setImmediate` runs after pending input: reports that arrived while this process was stalled are read first.
     this.#timer = setInterval(() => setImmediate(() => this.#beat()), LINK_ALIVE_MS);
   }
 
   routes(app: FastifyInstance): void {
     app.get<{ Querystring: Static<typeof FollowQuery> }>("/v1/table", { schema: { hide: true, querystring: FollowQuery } }, (request, reply) => {
-      if (!this.#ready()) throw new ManagerError("NOT_READY", "instances are still being looked for");
+      if (!this.#ready()) throw new ManagerError("NOT_READY", "the instances are still being listed");
       reply.hijack();
       const { router: id, host, port, leaving = false } = request.query;
       this.#follow({ peer: { id, host, port }, stream: reply.raw, heardAt: this.#now(), leaving, mark: 0 });
@@ -84,7 +84,7 @@ export class RouterLinks {
     });
   }
 
-  /** Resolves when each router that follows has applied what was published before, or after `CONFIRM_MS`. */
+  /** Resolves once each connected router has applied all earlier changes, or after `CONFIRM_MS`. */
   confirmed(): Promise<void> {
     if (this.#followers.size === 0) return Promise.resolve();
     const mark = ++this.#mark;
@@ -111,7 +111,7 @@ export class RouterLinks {
     stream.socket?.setNoDelay(true);
     stream.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
     const unsubscribe = this.#link.subscribe((change) => send(stream, change));
-    // Its snapshot has all that a mark asks for.
+    // The snapshot includes all changes before the current mark.
     follower.mark = this.#mark;
     this.#followers.add(follower);
     this.#movesIn(follower.peer);
@@ -125,7 +125,7 @@ export class RouterLinks {
     });
   }
 
-  /** Whoever was at that address before has ended: no two routers have one at a time. */
+  /** Registers a router's address. A former router at the same address has ended. */
   #movesIn(peer: RouterPeer): void {
     const address = addressOf(peer);
     const former = this.#residents.get(address);
@@ -138,7 +138,7 @@ export class RouterLinks {
     if (former !== undefined && former !== peer.id) this.#ended(former);
   }
 
-  /** As long as its stream is open it may live, whatever the addresses say. */
+  /** Reports a router's end, unless it still has an open stream. */
   #ended(id: string): void {
     if (![...this.#followers].some(({ peer }) => peer.id === id)) this.#link.routerEnded(id);
   }
@@ -154,7 +154,7 @@ export class RouterLinks {
     this.#publish();
   }
 
-  /** Live routers that mean to stay. */
+  /** Connected routers that are not leaving. */
   get peers(): RouterPeer[] {
     return [...this.#followers].filter(({ leaving }) => !leaving).map(({ peer }) => peer);
   }
@@ -168,7 +168,7 @@ export class RouterLinks {
     for (const { stream } of this.#followers) send(stream, { type: "routers", routers });
   }
 
-  /** A router that has fallen silent counts no longer: others take over what it owns. */
+  /** Sends heartbeats, and disconnects silent routers, so that others take over the slots that they own. */
   #beat(): void {
     for (const { stream, heardAt } of this.#followers) {
       if (this.#now() - heardAt > LINK_SILENT_MS) stream.destroy();

@@ -8,8 +8,8 @@ export const ErrorBody = Type.Object(
     error: Type.Object({
       code: Type.String({ description: "Stable; see docs/errors.md." }),
       message: Type.String(),
-      fix: Type.String({ description: "What to do about it." }),
-      field: Type.Optional(Type.String({ description: "Offending field of the request." })),
+      fix: Type.String({ description: "How to fix it." }),
+      field: Type.Optional(Type.String({ description: "Invalid field of the request." })),
     }),
   },
   { description: "Error" },
@@ -17,19 +17,19 @@ export const ErrorBody = Type.Object(
 
 export const NameParams = Type.Object({ name: Type.String({ maxLength: 200 }) });
 
-/** Of a function that may be new. */
+/** Parameters of a route that may create the function. */
 export const NewNameParams = Type.Object({ name: Type.String({ pattern: PATTERNS.name }) });
 
 const Deployment = {
   code: Type.String({ description: "Digest that POST /v1/code returned." }),
   canary: Type.Integer({
-    description: "Percent of the invocations that the revision gets beside the active one; left out: it becomes the active one.",
+    description: "Percentage of the invocations that the revision gets beside the active one. If absent, it becomes the active one.",
     minimum: 0,
     maximum: 100,
   }),
   onceLoaded: Type.Boolean({
     description:
-      "True: the revision takes over when an instance has it loaded, and one that does not load takes nothing over; POST …/revisions/REVISION/load waits for that. False, or left out: at once. The steps of a rollout come afterwards.",
+      "If true, the revision takes over once an instance has loaded it, and never if it does not load; POST …/revisions/REVISION/load waits for that. If false or absent, it takes over at once. The steps of a rollout follow afterwards.",
   }),
 };
 
@@ -44,23 +44,23 @@ export const PatchBody = Type.Partial(Type.Object({ ...PatchSchema.properties, .
 });
 
 export const RollbackBody = Type.Object(
-  { revision: Type.Optional(Type.String({ description: "Revision to return to; left out: the one that was active before." })) },
+  { revision: Type.Optional(Type.String({ description: "Revision to return to. If absent, the one that was active before." })) },
   { additionalProperties: false, [OPTIONAL]: true },
 );
 
 export const CodeResult = Type.Object({
   digest: Type.String(),
-  size: Type.Integer({ description: "Bytes of the function layer." }),
+  size: Type.Integer({ description: "Size of the function layer in bytes." }),
   entry: Type.String({ description: "Module that will be loaded." }),
 });
 
-export const CodeLimits = Type.Object({ maxBytes: Type.Integer({ description: "Of the tar that POST /v1/code takes." }) });
+export const CodeLimits = Type.Object({ maxBytes: Type.Integer({ description: "Maximum size of the tar that POST /v1/code accepts." }) });
 
 const RevisionView = Type.Object({
   id: Type.String(),
   active: Type.Boolean(),
   createdAt: Type.String(),
-  activatedAt: Type.Union([Type.String(), Type.Null()], { description: "When it last became the active one; null: never." }),
+  activatedAt: Type.Union([Type.String(), Type.Null()], { description: "When it last became the active revision; null if never." }),
   code: Type.String({ description: "Digest of the function layer." }),
   image: Type.String({ description: "Digest of the code image." }),
   entry: Type.String(),
@@ -75,7 +75,7 @@ export const RevisionParams = Type.Object({ name: Type.String({ maxLength: 200 }
 export const LoadQuery = Type.Object(
   {
     wait: Type.Optional(
-      Type.String({ description: 'How long to wait at most, such as "10s" (as by default); 30s is the longest.', pattern: PATTERNS.duration, maxLength: 16 }),
+      Type.String({ description: 'Maximum wait, such as "10s", which is the default; at most 30s.', pattern: PATTERNS.duration, maxLength: 16 }),
     ),
   },
   { additionalProperties: false },
@@ -89,16 +89,16 @@ export const RolloutParams = Type.Object({
 export const RolloutView = Type.Object(
   {
     from: Type.String(),
-    to: Type.String({ description: "Revision that takes over." }),
-    state: Type.String({ description: "rolling, paused, undone (by a user), stopped (by what was seen) or complete." }),
-    step: Type.String({ description: "The step that it is at." }),
+    to: Type.String({ description: "Revision that is taking over." }),
+    state: Type.String({ description: "rolling, paused, undone (by a user), stopped (because of a failure) or complete." }),
+    step: Type.String({ description: "Current step." }),
     steps: Type.Array(Type.String()),
-    watching: Type.Boolean({ description: "The step's share and instances are reached; it is watched for the policy's interval." }),
-    percent: Type.Integer({ description: "Percent of the invocations that the new revision gets." }),
-    reason: Type.Union([Type.String(), Type.Null()], { description: "Why it was stopped." }),
+    watching: Type.Boolean({ description: "True once the step's share and instances are reached: the step is observed for the policy's interval." }),
+    percent: Type.Integer({ description: "Percentage of the invocations that the new revision gets." }),
+    reason: Type.Union([Type.String(), Type.Null()], { description: "Why it was stopped or undone." }),
     startedAt: Type.String(),
   },
-  { description: "A revision that takes over step by step." },
+  { description: "A rollout: a revision that takes over step by step." },
 );
 
 export const FunctionView = Type.Object({
@@ -106,9 +106,9 @@ export const FunctionView = Type.Object({
   uid: Type.String(),
   runtime: Type.String(),
   revision: Type.String({ description: "Active revision." }),
-  latest: Type.String({ description: "Revision that was deployed last; another one may be active." }),
+  latest: Type.String({ description: "Last deployed revision; another one may be active." }),
   createdAt: Type.String(),
-  url: Type.Union([Type.String(), Type.Null()], { description: "Where to invoke it." }),
+  url: Type.Union([Type.String(), Type.Null()], { description: "URL to invoke it." }),
   handler: Type.Union([Type.String(), Type.Null()]),
   signature: Type.Union([Type.String(), Type.Null()]),
   timeout: Type.String(),
@@ -121,9 +121,9 @@ export const FunctionView = Type.Object({
   queueTimeout: Type.String(),
   env: Type.Record(Type.String(), Type.String()),
   secrets: Type.Array(Type.String(), { description: "Names only." }),
-  split: Type.Record(Type.String(), Type.Integer(), { description: "Percent of the invocations by revision; the active one has the rest." }),
+  split: Type.Record(Type.String(), Type.Integer(), { description: "Percentage of the invocations by revision; the active one gets the rest." }),
   aliases: Type.Record(Type.String(), Type.String(), { description: "Revision by alias." }),
-  rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null: at once." }),
+  rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null if at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
   ending: Type.Union([Type.Array(Type.String()), Type.Null()], {
@@ -136,12 +136,12 @@ export const FunctionView = Type.Object({
 
 export const DeployResult = Type.Object({
   ...FunctionView.properties,
-  newRevision: Type.Boolean({ description: "False where the same content was deployed before." }),
+  newRevision: Type.Boolean({ description: "False if the same content was deployed before." }),
 });
 
 export const LoadResult = Type.Object({
   ...FunctionView.properties,
-  loaded: Type.Boolean({ description: "False: no instance has it loaded yet; ask again. The problems tell what is in its way." }),
+  loaded: Type.Boolean({ description: "False if no instance has loaded it yet; repeat the request. `problems` may say why." }),
 });
 
 export const Revisions = list(RevisionView);
@@ -153,16 +153,16 @@ export const PoolView = Type.Object({
   size: Type.Integer(),
   max: Type.Integer(),
   budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
-  partition: Type.Integer({ description: "Percent of the instances that keep a former version of the runtime." }),
+  partition: Type.Integer({ description: "Percentage of the instances that keep a previous version of the runtime." }),
   paused: Type.Boolean(),
   doubt: Type.Union([Type.String(), Type.Null()], {
-    description: "Why what is observed of it is not believed at present: nothing is removed or changed in place meanwhile.",
+    description: "Why the observation of the pool is doubted; meanwhile nothing is removed or changed in place. Null if it is trusted.",
   }),
   instances: Type.Record(Type.String(), Type.Integer(), { description: "Count by state." }),
   obstructed: Type.Record(Type.String(), Type.Integer(), {
-    description: "Count of instances that cannot serve, by what is in their way: pending, blocked, unreachable, ended, stuck.",
+    description: "Count of instances that cannot serve, by obstacle: pending, blocked, unreachable, ended, stuck.",
   }),
-  problems: Type.Array(Type.String(), { description: "What is in the pool's way, in words; empty: nothing is known to be." }),
+  problems: Type.Array(Type.String(), { description: "The pool's known problems, in words." }),
 });
 export const PoolList = list(PoolView);
 
@@ -188,7 +188,7 @@ export type InstanceRow = Static<typeof InstanceList>["items"][number];
 export const StatusView = Type.Object({
   version: Type.String(),
   platform: Type.String(),
-  router: Type.Union([Type.String(), Type.Null()], { description: "Where functions are invoked." }),
+  router: Type.Union([Type.String(), Type.Null()], { description: "URL at which functions are invoked." }),
   runtimes: Type.Array(Type.String()),
   functions: Type.Integer(),
   ready: Type.Boolean(),
@@ -198,13 +198,13 @@ export const StatusView = Type.Object({
 export const LogsQuery = Type.Object(
   {
     follow: Type.Optional(Type.Boolean({ description: "Stream as server-sent events." })),
-    tail: Type.Optional(Type.Integer({ description: "Lines to begin with; by default 100, with since all.", minimum: 0, maximum: 1000 })),
+    tail: Type.Optional(Type.Integer({ description: "Number of lines to begin with; by default 100, or all with since.", minimum: 0, maximum: 1000 })),
     call: Type.Optional(Type.String({ description: "Only lines of this call id.", maxLength: 200 })),
     since: Type.Optional(
       Type.String({
         pattern: PATTERNS.since,
         maxLength: 64,
-        description: 'Only lines of this time and later: how long ago, such as "10m", or a date and time.',
+        description: 'Only lines from this time on: how long ago, such as "10m", or a date and time.',
       }),
     ),
   },
@@ -221,15 +221,15 @@ const LogList = list(
   }),
 );
 
-/** Whether its schema is that of the whole stream or of one event, readers of OpenAPI 3.1 take differently: it holds for both. */
-const STREAM = { "text/event-stream": { schema: Type.Unsafe<unknown>({ description: "Server-sent events; the data of each one is a JSON object." }) } };
-export const EventStream = { description: "A stream that has no end of its own.", content: STREAM };
+/** A schema that is true of the stream and of one event: readers of OpenAPI 3.1 differ in which of them it describes. */
+const STREAM = { "text/event-stream": { schema: Type.Unsafe<unknown>({ description: "Server-sent events; the data of each event is a JSON object." }) } };
+export const EventStream = { description: "An endless stream.", content: STREAM };
 export const LogsAnswer = {
-  description: "Lines, oldest first; with follow=true a stream of them.",
+  description: "Lines, oldest first; with follow=true, a stream of them.",
   content: { "application/json": { schema: LogList }, ...STREAM },
 };
 
-/** What is not JSON: it is taken as it is. */
+/** A body that is not JSON and is not parsed. */
 export const Bytes = Type.Unsafe<Buffer>({ description: "The bytes of a tar." });
 
 function list<P extends TProperties>(item: TObject<P>) {
