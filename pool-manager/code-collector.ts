@@ -7,13 +7,13 @@ import type { Platform } from "./platform/platform.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import type { Stores } from "./stores/stores.ts";
 
-/** What a change has made superfluous is looked for this long after it. */
+/** Delay of a sweep after a change. */
 const AFTER_CHANGE_MS = 200;
-/** A sweep looks at everything there is, and deployments wait for it: it may take this share of the time. */
+/** Maximum share of the time that sweeps take: each lists everything, and deployments wait for it. */
 const SHARE = 1 / 20;
-/** While a pool is paused nothing is removed; looked at again after this. */
+/** Delay of the next attempt while a pool is paused, when nothing is removed. */
 const PAUSED_MS = 5000;
-/** Most things go by time, not by a change. */
+/** Interval of sweeps without a change: most removals become due by time. */
 const SWEEP_MS = 60_000;
 
 export interface CodeCollectorOptions {
@@ -21,19 +21,19 @@ export interface CodeCollectorOptions {
   images: CodeImages;
   platform: Pick<Platform, "retainCode">;
   stores: Pick<Stores, "declared" | "retain">;
-  /** Nothing may be removed now. */
+  /** True while nothing may be removed. */
   isPaused(): boolean;
   onEvent(event: PoolEvent): void;
   log: Logger;
 }
 
-/** Removes code and records that nothing needs, wherever they lie, as the functions' retention allows; each removal is told. */
+/** Removes unreferenced code and records from all stores, as the functions' retention allows, and reports each removal. */
 export class CodeCollector implements Collector {
   readonly #options: CodeCollectorOptions;
   #timer: NodeJS.Timeout | null = null;
   #due = Number.POSITIVE_INFINITY;
   #trouble = "";
-  /** No sweep begins before. Milliseconds of `performance.now()`. */
+  /** Time of `performance.now()` before which no sweep begins. */
   #restUntil = 0;
   #state: "new" | "started" | "closed" = "new";
 
@@ -41,7 +41,7 @@ export class CodeCollector implements Collector {
     this.#options = options;
   }
 
-  /** To be called when the platform has started: until then nothing is looked for. */
+  /** Must be called once the platform has started; before, there are no sweeps. */
   start(): void {
     if (this.#state !== "new") return;
     this.#state = "started";
@@ -71,7 +71,7 @@ export class CodeCollector implements Collector {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
-  /** The earliest of the times that were asked for. */
+  /** Schedules a sweep, unless an earlier one is due. */
   #after(ms: number): void {
     const now = performance.now();
     const due = Math.max(now + ms, this.#restUntil);
@@ -97,7 +97,7 @@ export class CodeCollector implements Collector {
   }
 
   async #collect(): Promise<void> {
-    // It may have waited for its turn until after the end.
+    // It may have waited in the registry's queue until after `close`.
     if (this.#state === "closed") return;
     const from = performance.now();
     const { functions, images, platform, stores } = this.#options;

@@ -5,7 +5,7 @@ import type { FunctionRegistry } from "./functions/registry.ts";
 import { byRelease } from "./functions/rollout.ts";
 import type { Platform, PreparedCode } from "./platform/platform.ts";
 
-/** Functions of a start whose code is read at a time: each holds descriptors, and its layers in memory. */
+/** Number of functions whose code is read concurrently at a start: each needs file descriptors, and memory for its layers. */
 const AT_ONCE = 8;
 
 export interface CodePreparerOptions {
@@ -16,7 +16,7 @@ export interface CodePreparerOptions {
   log: Pick<Logger, "error">;
 }
 
-/** Gives the platform the code of functions before anybody invokes them. */
+/** Gives the platform the code of functions before their first invocation. */
 export class CodePreparer {
   readonly #options: CodePreparerOptions;
   #closed = false;
@@ -25,7 +25,7 @@ export class CodePreparer {
     this.#options = options;
   }
 
-  /** Those of a start, some at a time. Functions with the same code follow each other: it is read once. */
+  /** Prepares all functions at a start, a few at a time. Functions with the same code are adjacent, so that it is read once. */
   async all(records: readonly FunctionRecord[]): Promise<void> {
     const layerOf = (record: FunctionRecord) => byRelease(record)[0]?.layer ?? "";
     const byLayer = records.map((record) => ({ record, layer: layerOf(record) })).sort((a, b) => (a.layer < b.layer ? -1 : 1));
@@ -45,7 +45,7 @@ export class CodePreparer {
     }
   }
 
-  /** Nothing is prepared any more. */
+  /** Stops all further preparation. */
   close(): void {
     this.#closed = true;
   }

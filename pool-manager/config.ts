@@ -5,52 +5,52 @@ import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/decide/world.ts";
 
 export interface ManagerConfig {
-  /** Everything that survives a restart lies here. */
+  /** Directory of everything that survives a restart. */
   stateDir: string;
   host: string;
-  /** 0: any free port. */
+  /** 0 for any free port. */
   port: number;
   poolSize: number;
-  /** Null: as many as half of the machine's memory holds; on a cluster `CLUSTER_MAX`. */
+  /** Null for as many instances as fit into half of the machine's memory, or for `CLUSTER_MAX` on a cluster. */
   poolMax: number | null;
   maxCodeBytes: number;
-  /** How long what nothing refers to is kept; what is left out is as by default. */
+  /** How long unreferenced objects are kept; fields left out have their defaults. */
   retention: Partial<RetentionLimits>;
   platform: PlatformConfig;
-  /** Redis that keeps the last table for routers, and the namespace that it is of; null: none. */
+  /** Redis that stores the last table for routers, and the namespace of its keys; null for none. */
   redis: { url: string; namespace: string } | null;
-  /** Who may use the manage API; null: everybody on this machine. */
+  /** Keys of the manage API; null if everybody on this machine may use it. */
   keys: ApiKeys | null;
   version: string;
-  /** Address that others reach the manage API at; null: the listener's own. */
+  /** Address at which others reach the manage API; null for the listener's own. */
   advertise: string | null;
-  /** On a cluster: another pool manager leads now. This one has to end. */
+  /** Called on a cluster when another pool manager leads: this one must end. */
   onLost(message: string): void;
 }
 
-/** A warm instance is taken to need this much, in bytes. */
+/** Assumed memory of a warm instance. */
 const INSTANCE_BYTES = 96 * 1024 * 1024;
 
-/** Instances that any machine is taken to hold. */
+/** Minimum number of instances that any machine is assumed to hold. */
 const LEAST_MAX = 4;
 
-/** The machine that a pool manager happens to run on says nothing of the cluster's size, and the next leader's says something else. */
+/** Default `max` on a cluster, where the pool manager's own machine says nothing of the cluster's size and differs between leaders. */
 const CLUSTER_MAX = 100;
 
-/** Memory that this machine, or the container that it runs in, has. Bytes. */
+/** Memory of this machine or its container in bytes. */
 function memory(): number {
-  // Without a limit it is 0, or more than there is.
+  // Without a limit, it is 0 or more than the machine has.
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
-/** Most instances of a pool that can run here; null: the machine that this runs on says nothing of it. A start that names a larger one is believed. */
+/** Maximum number of instances of a pool that this machine can run; null on a cluster. A larger `poolMax` overrides it. */
 export function capacityOf(config: ManagerConfig): number | null {
   if (config.platform.kind === "kruise") return null;
   return Math.max(Math.floor(memory() / INSTANCE_BYTES), LEAST_MAX, config.poolMax ?? 0);
 }
 
-/** The pools that exist without having been set. */
+/** The default pools, one per runtime. */
 export function defaultPools(config: ManagerConfig, runtimes: readonly string[]): PoolSpec[] {
   const fits = Math.floor(memory() / 2 / INSTANCE_BYTES);
   const max = config.poolMax ?? (config.platform.kind === "kruise" ? CLUSTER_MAX : Math.min(Math.max(fits, LEAST_MAX), 500));
@@ -66,7 +66,7 @@ export function defaultPools(config: ManagerConfig, runtimes: readonly string[])
   }));
 }
 
-/** Instances that may start at once: creating one keeps a core of the machine busy; of a cluster, one of some node. */
+/** Default pace: creating an instance keeps a core busy, of this machine or of a node of the cluster. */
 export function defaultPace(config: PlatformConfig): Pace {
   if (config.kind === "kruise") return { urgent: 20, refill: 1, refillDelayMs: 250, startTimeoutMs: 60_000, lostAfterMs: 5000, ...bindPace(config.loadPath) };
   return {
@@ -80,7 +80,7 @@ export function defaultPace(config: PlatformConfig): Pace {
   };
 }
 
-/** A bind is a swap: what is loaded by it cannot wait, what was loaded inline need not compete with it. */
+/** A bind is a swap. With the load path `image` it loads the code and cannot wait; with `inline` it is delayed, so as not to compete with the load. */
 function bindPace(loadPath: "inline" | "image"): Pick<Pace, "bindDelayMs" | "bindAfterMs"> {
   return loadPath === "inline" ? { bindDelayMs: 30_000, bindAfterMs: 300 } : { bindDelayMs: 0, bindAfterMs: 0 };
 }

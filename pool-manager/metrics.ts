@@ -11,34 +11,34 @@ export class ManagerMetrics {
   readonly registry = new Registry();
   readonly #phase = this.#histogram("berth_start_phase_seconds", "Time of each phase of a start", ["phase", "kind", "path"]);
   readonly #starts = this.#counter("berth_instance_starts_total", "Specialized instances by how they were started", ["kind"]);
-  readonly #created = this.#counter("berth_instances_created_total", "Instances that were asked for", ["pool"]);
-  readonly #removed = this.#counter("berth_instances_removed_total", "Instances that were removed", ["pool", "reason"]);
+  readonly #created = this.#counter("berth_instances_created_total", "Requested instances", ["pool"]);
+  readonly #removed = this.#counter("berth_instances_removed_total", "Removed instances", ["pool", "reason"]);
   readonly #kept = this.#counter(
     "berth_instances_kept_total",
-    "Instances that stayed after all: their drain was refused, and the reason for their removal went",
+    "Instances whose removal was cancelled: their drain failed, and it was no longer needed",
     ["pool"],
   );
-  readonly #loadFailures = this.#counter("berth_load_failures_total", "Code that did not load", ["function"]);
+  readonly #loadFailures = this.#counter("berth_load_failures_total", "Failed loads of code", ["function"]);
   readonly #crashLoops = this.#counter(
     "berth_crash_loop_delays_total",
-    "Times that the next start of a function was put off because its instances crash soon after they have loaded",
+    "Delayed starts of a function whose instances crash soon after loading",
     ["function"],
   );
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
-  readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be brought", ["pool"]);
-  readonly #apiWrites = this.#counter("berth_api_writes_total", "Writes to the Kubernetes API by what they are for", ["purpose"]);
-  readonly #apiWriteFailures = this.#counter("berth_api_write_failures_total", "Writes to the Kubernetes API that failed", ["purpose", "reason"]);
+  readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be swapped in", ["pool"]);
+  readonly #apiWrites = this.#counter("berth_api_writes_total", "Writes to the Kubernetes API by purpose", ["purpose"]);
+  readonly #apiWriteFailures = this.#counter("berth_api_write_failures_total", "Failed writes to the Kubernetes API", ["purpose", "reason"]);
   readonly #refused = this.#counter("berth_load_orders_refused_total", "Load orders that were refused or lost", ["refusal"]);
-  readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the blast-radius budget held back", ["pool"]);
-  readonly #doubted = this.#counter("berth_observations_doubted_total", "Times that what was observed of a pool could not be true", ["pool"]);
-  readonly #silences = this.#counter("berth_router_silences_total", "Routers that fell silent without having said that they leave", []);
-  readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process stood still, as far as it was noticed", []);
-  readonly #failed = this.#counter("berth_action_failures_total", "Tries of an action on the platform that failed", ["action", "reason"]);
-  readonly #requestErrors = this.#counter("berth_api_errors_total", "Requests of the manage API that were answered with an error", ["code"]);
+  readonly #throttled = this.#counter("berth_budget_exhausted_total", "Decisions that the disruption budget delayed", ["pool"]);
+  readonly #doubted = this.#counter("berth_observations_doubted_total", "Implausible observations of a pool", ["pool"]);
+  readonly #silences = this.#counter("berth_router_silences_total", "Routers that stopped reporting without having said that they leave", []);
+  readonly #stalled = this.#counter("berth_stalled_seconds_total", "Time in which this process was stalled, as far as it was noticed", []);
+  readonly #failed = this.#counter("berth_action_failures_total", "Failed attempts of an action on the platform", ["action", "reason"]);
+  readonly #requestErrors = this.#counter("berth_api_errors_total", "Requests to the manage API that were answered with an error", ["code"]);
   readonly #obstructed = new Gauge({
     name: "berth_pool_obstructed",
-    help: "Instances of a pool that cannot serve, by what is in their way",
+    help: "Instances of a pool that cannot serve, by obstacle",
     labelNames: ["pool", "obstacle"],
     registers: [this.registry],
   });
@@ -50,7 +50,7 @@ export class ManagerMetrics {
   });
   readonly #unsure = new Gauge({
     name: "berth_pool_unsure",
-    help: "Instances of a pool of which nobody can say whether they are in use: a router that may use them is not heard",
+    help: "Instances of a pool that may be in use: a router that may be using them is silent",
     labelNames: ["pool"],
     registers: [this.registry],
   });
@@ -59,10 +59,10 @@ export class ManagerMetrics {
     help: "Share of starts that took a prewarmed instance",
     registers: [this.registry],
   });
-  readonly #term = new Gauge({ name: "berth_leader_term", help: "Leadership term; 0 while another one leads", registers: [this.registry] });
+  readonly #term = new Gauge({ name: "berth_leader_term", help: "Leadership term; 0 while another pool manager leads", registers: [this.registry] });
   readonly #trouble = new Gauge({
     name: "berth_cluster_trouble",
-    help: "1: this step does not work at the cluster, and is tried again",
+    help: "1 while this step fails on the cluster and is retried",
     labelNames: ["step"],
     registers: [this.registry],
   });
@@ -123,7 +123,7 @@ export class ManagerMetrics {
     this.#trouble.set({ step }, is ? 1 : 0);
   }
 
-  /** `code` is one of the manage API's errors. */
+  /** `code`: error code of the manage API. */
   requestFailed(code: string): void {
     this.#requestErrors.inc({ code });
   }
@@ -132,12 +132,12 @@ export class ManagerMetrics {
     this.#apiWrites.inc({ purpose });
   }
 
-  /** `reason` is one of the API server's, such as Forbidden, or Unreachable. */
+  /** `reason`: a reason of the API server, such as Forbidden, or Unreachable. */
   apiWriteFailed(purpose: string, reason: string): void {
     this.#apiWriteFailures.inc({ purpose, reason });
   }
 
-  /** Gauges are taken from the world when they are read. */
+  /** Sets the gauges from the world; called when metrics are read. */
   observe({ pools, instances }: Pick<World, "pools" | "instances">): void {
     this.#size.reset();
     for (const { name } of pools) {

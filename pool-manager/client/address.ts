@@ -1,7 +1,7 @@
-/** What a host may be made of, as a name or an address: nothing that ends it within a URL. */
+/** Pattern of a host name or address; it excludes characters that end the host of a URL. */
 export const HOST_PATTERN = "^[0-9A-Za-z._:%-]+$";
 
-/** `HOST:PORT`; an IPv6 address is set in brackets, since its colons would be taken for that of the port. */
+/** `HOST:PORT`, with an IPv6 address in brackets. */
 export function hostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
@@ -10,7 +10,7 @@ export function httpUrl(host: string, port: number): string {
   return `http://${hostPort(host, port)}`;
 }
 
-/** Whether a plain HTTP request can be sent there; whatever cannot be parsed would throw where nobody expects it. */
+/** True for a valid URL of plain HTTP; false, without throwing, for any other text. */
 export function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && new URL(text).protocol === "http:";
 }

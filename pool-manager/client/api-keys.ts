@@ -12,24 +12,24 @@ import { readFileSync, statSync } from "node:fs";
 export const ROLES = ["invoke", "manage", "route", "monitor"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Header of a client's key where `authorization` is the function's own. */
+/** Header for a client's key when `authorization` is meant for the function. */
 export const API_KEY_HEADER = "x-berth-api-key";
 
-/** A file is looked at again after this: a Secret that is mounted changes without a restart. */
+/** Interval at which the key file is checked: a mounted Secret changes without a restart. */
 const CHECK_INTERVAL_MS = 5000;
 const LINE = /^(\S+)\s+(\S+)\s+sha256:([0-9a-f]{64})$/;
-/** Keys whose roles are remembered, so that nothing is hashed for each invocation. */
+/** Maximum number of keys whose roles are cached, which saves a hash per invocation. */
 const MAX_REMEMBERED = 1000;
 
 export class KeyFileError extends Error {}
 
-/** A new key: what its owner presents, and the line of the key file that accepts it. A random key of 256 bits needs no slow hash. */
+/** A new key, and the line of the key file that accepts it. A random key of 256 bits needs no slow hash. */
 export function newKey(name: string, roles: readonly Role[]): { key: string; line: string } {
   const key = `berth_${randomBytes(32).toString("base64url")}`;
   return { key, line: `${name} ${roles.join(",")} sha256:${hashOf(key)}` };
 }
 
-/** Who may do what, from a file of lines `NAME ROLE[,ROLE] sha256:HASH`. The file holds hashes alone. */
+/** Keys and their roles, from a file of lines `NAME ROLE[,ROLE] sha256:HASH`, which holds no keys. */
 export class ApiKeys {
   readonly #path: string;
   #roles: ReadonlyMap<string, ReadonlySet<Role>> = new Map();
@@ -37,13 +37,13 @@ export class ApiKeys {
   #checkedAt = Number.NEGATIVE_INFINITY;
   readonly #remembered = new Map<string, ReadonlySet<Role> | null>();
 
-  /** Throws `KeyFileError` where the file cannot be read, or a line is not one. */
+  /** Throws `KeyFileError` if the file cannot be read or a line is invalid. */
   constructor(path: string) {
     this.#path = path;
     this.#check();
   }
 
-  /** Null: nobody has this key. */
+  /** The roles of a key; null if the key is unknown. */
   rolesOf(key: string | undefined): ReadonlySet<Role> | null {
     if (!key) return null;
     this.#recheck();
@@ -55,7 +55,7 @@ export class ApiKeys {
     return roles;
   }
 
-  /** A file that has become unreadable changes nothing: nobody is locked out by a half-written one. */
+  /** Keeps the last valid keys if the file is unreadable, so that a half-written file locks nobody out. */
   #recheck(): void {
     const now = performance.now();
     if (now - this.#checkedAt < CHECK_INTERVAL_MS) return;
@@ -81,7 +81,7 @@ export class ApiKeys {
   }
 }
 
-/** The key that a request presents: a bearer token, or the header of its own. */
+/** The key that a request presents: `API_KEY_HEADER` (`own`), or else a bearer token. */
 export function presentedKey(authorization: string | undefined, own: string | undefined): string | undefined {
   if (own) return own;
   const [scheme = "", token] = (authorization ?? "").split(" ");

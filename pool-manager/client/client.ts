@@ -8,26 +8,26 @@ import type { ReachableLink } from "./snapshot-link.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
-/** Unheard for this long, another address is asked too: a pool manager that takes over from one that stopped is found sooner. */
+/** Silence after which the other address is tried too, to find a new leader sooner. */
 const ELSEWHERE_AFTER_MS = 2000;
-/** An address of a pod that is gone answers no connection, and refuses none; the Service then leads to another pod. */
+/** Connect timeouts: a pod that is gone neither accepts nor refuses a connection, and the Service then leads to another pod. */
 const CONNECT_MS = 1000;
 const CONNECT_OTHER_MS = 300;
-/** Reports under way at once; further ones are dropped, since the next ones say the same. */
+/** Maximum number of reports in flight; further ones are dropped, since each report is complete in itself. */
 const MAX_REPORTS = 64;
 
 /**
- * The link over HTTP: `GET /v1/table` streams the table as JSON lines, `POST /v1/demand` takes reports. The stream is
- * opened again whenever it ends or falls silent, each time at wherever the name leads by then; listeners then get a
- * snapshot, and until then keep what they have.
+ * The link over HTTP: `GET /v1/table` streams the table as JSON lines, `POST /v1/demand` accepts reports. A stream that
+ * ends or is silent is reopened, with a new DNS lookup each time. Listeners then get a snapshot, and keep their table
+ * until then.
  */
 export class ManagerClient implements ReachableLink {
   readonly #url: string;
-  /** Where it was last said to be besides. */
+  /** The other known URL of the pool manager, from `alsoAt`. */
   #otherUrl: string | null = null;
-  /** Where it is asked at present. */
+  /** The URL of the current stream. */
   #currentUrl: string;
-  /** Streams that were opened since it was last heard. */
+  /** Number of streams opened since the last received change. */
   #tries = 0;
   #unheardSince = 0;
   readonly #self: RouterPeer;
@@ -36,7 +36,7 @@ export class ManagerClient implements ReachableLink {
   readonly #services: ServiceLookup;
   readonly #listeners = new Set<(change: TableChange) => void>();
   #stream: ClientRequest | null = null;
-  /** Why the stream ended, or was not opened. */
+  /** Why the stream ended or was not opened. */
   #reason = "";
   #reports = 0;
   #closed = false;
@@ -46,7 +46,7 @@ export class ManagerClient implements ReachableLink {
   #alive: NodeJS.Timeout | null = null;
   #endSilence: () => void = () => {};
 
-  /** `url` of the manage API, an http URL; `self` as other routers shall reach this one; `key` with the role `route`, where one is wanted. */
+  /** `url`: http URL of the manage API; `self`: where other routers reach this one; `key`: with the role `route`, if one is required. */
   constructor(url: string, self: RouterPeer, key: string | null = null, services = new ServiceLookup()) {
     this.#url = url;
     this.#currentUrl = url;
@@ -59,7 +59,7 @@ export class ManagerClient implements ReachableLink {
     this.#listeners.add(listener);
     if (this.#listeners.size === 1) {
       this.#open();
-      // Says that this router lives, whether it has demand or not.
+      // The heartbeat, sent with or without demand.
       this.#alive = setInterval(() => this.#sign(), DEMAND_REPEAT_MS);
     }
     return () => {
@@ -77,7 +77,7 @@ export class ManagerClient implements ReachableLink {
     const options = { method: "POST", agent: this.#agent, headers, lookup, timeout: LINK_SILENT_MS };
     const req = request(`${this.#currentUrl}/v1/demand`, options, (res) => res.resume());
     req.on("timeout", () => req.destroy());
-    // The stream, at the same address, tells what is wrong.
+    // The stream, at the same address, reports what is wrong.
     req.on("error", () => {});
     req.on("close", () => {
       this.#reports -= 1;
@@ -85,7 +85,7 @@ export class ManagerClient implements ReachableLink {
     req.end(body);
   }
 
-  /** After some tries every other one goes there, as long as the pool manager is not heard. `url` is an http URL. */
+  /** Sets the other URL (http), which every second attempt uses while the pool manager has been silent for `ELSEWHERE_AFTER_MS`. */
   alsoAt(url: string): void {
     this.#otherUrl = url;
   }
@@ -115,17 +115,17 @@ export class ManagerClient implements ReachableLink {
     const isTurn = this.#tries % 2 === 0 && performance.now() - this.#unheardSince > ELSEWHERE_AFTER_MS;
     const elsewhere = isTurn ? this.#otherUrl : null;
     this.#currentUrl = elsewhere ?? this.#url;
-    // Reports go where the stream comes from: a connection of before may lead to whoever has that address now.
+    // Reports go to the stream's address; a connection kept from before may lead to another process.
     this.#agent.destroy();
     this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const { id, host, port } = this.#self;
-    // One that leaves is nobody's peer from the first moment: what others passed on to it then might outlast it.
+    // A leaving router must not become a peer: it might end before the invocations that others forward to it.
     const query = new URLSearchParams({ router: id, host, port: String(port), ...(this.#leaving && { leaving: "true" }) });
     const headers = { ...this.#authorization, [ROUTER_HEADER]: id };
     const req = request(`${this.#currentUrl}/v1/table?${query}`, { agent: false, headers, lookup: this.#services.lookup }, (res) => this.#read(req, res));
     this.#stream = req;
     this.#reason = "the pool manager has ended the connection";
-    // What is dropped ends with an error too: that it was dropped is the reason.
+    // A dropped request ends with an error too; the reason is the one given to `#drop`.
     req.on("error", (error) => {
       if (!req.destroyed) this.#reason = error.message;
     });
@@ -144,7 +144,7 @@ export class ManagerClient implements ReachableLink {
     const lines = createInterface({ input: res });
     for (const stream of [lines, res]) stream.on("error", () => {});
     lines.on("line", (line) => {
-      // What was dropped may still have lines that were read before.
+      // A dropped stream may still deliver buffered lines.
       if (req.destroyed) return;
       this.#heard(req);
       if (line) this.#line(req, line);
@@ -161,7 +161,7 @@ export class ManagerClient implements ReachableLink {
     for (const listener of this.#listeners) listener(change);
   }
 
-  /** Null: whoever says this is dropped. It will say the same again, so that it is not asked at once, with a whole table each time. */
+  /** Null if the line is invalid: the stream is dropped. The next attempt waits for the longest pause, since it would fetch the whole table and probably fail again. */
   #parse(req: ClientRequest, line: string): ReturnType<typeof parseChange> | null {
     try {
       return parseChange(line);
@@ -173,7 +173,7 @@ export class ManagerClient implements ReachableLink {
     }
   }
 
-  /** A pool manager that has hung looks like one that has nothing to tell. */
+  /** Restarts the silence timer, which tells a pool manager that hangs from one without changes. */
   #heard(req: ClientRequest): void {
     this.#endSilence();
     this.#endSilence = expiry(LINK_SILENT_MS, () => this.#drop(req, `nothing was heard for ${LINK_SILENT_MS} ms`));

@@ -1,12 +1,12 @@
 /**
- * All that a router sees of the pool manager: the table that it gets, the demand that it reports.
- * Embedded the link is a pair of function calls; on a cluster the same messages are streamed.
+ * The contract between router and pool manager: the table that the router receives, and the demand that it reports.
+ * In embedded mode the link is a pair of function calls; on a cluster the same messages are streamed.
  */
 
-/** Carries a router's id when it registers. No web page can send it to another site: such a header needs leave that the manage API never gives. */
+/** Carries a router's id when it registers. A web page cannot send it to another site: it would need a CORS preflight, which the manage API never grants. */
 export const ROUTER_HEADER = "x-berth-router";
 
-/** How the invocation got its instance: `prewarmed` specialized a pool instance, `cold` had one created. */
+/** How an invocation got its instance. `prewarmed`: a pool instance was specialized; `cold`: an instance was created. */
 export type StartKind = "warm" | "prewarmed" | "cold";
 
 /** A worker of an instance that accepts invocations of one revision. */
@@ -16,39 +16,39 @@ export interface Endpoint {
   epoch: number;
   host: string;
   port: number;
-  /** What a request to it has to carry as `x-berth-key`; null: nothing. */
+  /** The `x-berth-key` that requests to it must carry; null if none. */
   key: string | null;
   revision: string;
-  /** False while the code loads: invocations may be sent, the instance parks them. */
+  /** False while the code loads: invocations may be sent, and the instance parks them. */
   loaded: boolean;
-  /** What an invocation that waited for this endpoint experienced. */
+  /** Start kind of an invocation that waited for this endpoint. */
   start: StartKind;
-  /** Milliseconds from the decision to the accepted load order. */
+  /** Time from the decision to the accepted load order. */
   claimMs: number;
 }
 
-/** Why new invocations of a function cannot be started at present. */
+/** Why a function's instances cannot be started now. */
 export interface LoadFailure {
   reason: "load" | "timeout" | "crash";
   /** The function's own error text. */
   message: string;
-  /** Instance that failed; an invocation that was sent there is answered with this. */
+  /** Instance that failed; invocations sent to it are answered with this failure. */
   instanceUid: string;
-  /** Milliseconds until it is tried again. */
+  /** Time until the next retry. */
   retryAfterMs: number;
 }
 
-/** What can be invoked: a function's active revision, or another one that has a share of its invocations or an alias. */
+/** A served revision: a function's active one, or another with a share of its invocations or an alias. */
 export interface TableFunction {
-  /** Of its instances and its queue: the function's uid, for another revision than the active one `UID@REVISION`. */
+  /** Key of its instances and its queue: the function's uid, or `UID@REVISION` for a revision that is not active. */
   key: string;
   uid: string;
-  /** `NAME`, for another revision than the active one `NAME@REVISION`. */
+  /** `NAME`, or `NAME@REVISION` for a revision that is not active. */
   name: string;
   revision: string;
-  /** Shares of other revisions in the function's invocations, in percent. Only of the active one. */
+  /** Shares of the other revisions in the function's invocations; empty unless this is the active revision. */
   split: { revision: string; percent: number }[];
-  /** Revision by alias. Only of the active one. */
+  /** Revision by alias; empty unless this is the active revision. */
   aliases: Record<string, string>;
   concurrency: number;
   timeoutMs: number;
@@ -57,13 +57,13 @@ export interface TableFunction {
   queueTimeoutMs: number;
   endpoints: Endpoint[];
   failure: LoadFailure | null;
-  /** Why no further instance can come at present, in the platform's words; null: nothing is known to be in the way. */
+  /** Why the pool can get no further instance now, in the platform's words; null if no reason is known. */
   blocked: string | null;
-  /** Milliseconds that a new instance took lately; the Retry-After of a full queue. */
+  /** Recent average time to start an instance; the Retry-After of a full queue. */
   expectedStartMs: number;
 }
 
-/** A live router, and where the others reach it. */
+/** A live router, and where other routers reach it. */
 export interface RouterPeer {
   id: string;
   host: string;
@@ -74,9 +74,9 @@ export type TableChange =
   | { type: "snapshot"; functions: TableFunction[] }
   | { type: "upsert"; function: TableFunction }
   | { type: "remove"; key: string; name: string }
-  /** Until the next snapshot nothing is heard of changes; the reason is for people. */
+  /** The link is lost: no changes until the next snapshot. The reason is for people. */
   | { type: "lost"; reason: string }
-  /** The routers that are connected to the pool manager, complete. */
+  /** All routers that are connected to the pool manager. */
   | { type: "routers"; routers: RouterPeer[] }
   /** An instance died or failed; invocations on it are answered with its reason. */
   | { type: "failed"; instanceUid: string; failure: LoadFailure };
@@ -89,18 +89,18 @@ export interface Mark {
 
 /** Demand for one function at one router; complete in itself, so that a lost report heals with the next. */
 export interface FunctionDemand {
-  /** Of the table's entry. */
+  /** Key of the table's entry. */
   key: string;
   revision: string;
   waiting: number;
   inFlight: number;
-  /** Milliseconds that the oldest waiting invocation has waited. */
+  /** How long the oldest waiting invocation has waited. */
   oldestWaitMs: number;
-  /** Invocations of this revision that this router has seen to be answered or to fail, ever. */
+  /** Total number of ended invocations of this revision at this router. */
   ended: number;
   /** … those of them that ended with a status of 500 or more. */
   failed: number;
-  /** For how long it has counted them; a router of a former version does not say. Milliseconds. */
+  /** For how long the router has counted them; absent in reports of older routers. */
   countedMs?: number;
   instances: InstanceUse[];
 }
@@ -108,11 +108,11 @@ export interface FunctionDemand {
 export interface InstanceUse {
   uid: string;
   inFlight: number;
-  /** Milliseconds since the last invocation on it began or ended. */
+  /** Time since the last invocation on it began or ended. */
   idleMs: number;
 }
 
-/** An instance that did not answer in time or broke a connection: it has to be replaced. */
+/** An instance that timed out or broke a connection, and must be replaced. */
 export interface Suspect {
   uid: string;
   bootId: string;
@@ -121,35 +121,35 @@ export interface Suspect {
 
 export interface DemandReport {
   router: string;
-  /** Rises with each report of a router; older ones that arrive late are ignored. */
+  /** Increases with each report of a router; reports that arrive out of order are ignored. */
   seq: number;
   functions: FunctionDemand[];
   suspects: Suspect[];
-  /** This router is about to stop. */
+  /** The router is about to stop. */
   leaving?: boolean;
-  /** All changes before this mark are applied. */
+  /** The router has applied all changes before this mark. */
   mark?: number;
 }
 
 /** A router's connection to the pool manager. */
 export interface PoolManagerLink {
-  /** Calls `listener` with a snapshot and then with each change, in order. Returns the end of it. */
+  /** Calls `listener` with a snapshot and then with each change, in order. Returns the unsubscribe function. */
   subscribe(listener: (change: TableChange) => void): () => void;
   report(report: DemandReport): void;
-  /** This router is about to stop: others shall own its functions' slots. It still follows and reports. */
+  /** Announces that this router is about to stop, so that others own its functions' slots. It continues to follow the table and to report. */
   leave(): void;
 }
 
-/** Signs of life of either side are this far apart; a side that hears none for `LINK_SILENT_MS` gives the other up. */
+/** Interval of heartbeats of either side; a side that receives none for `LINK_SILENT_MS` drops the link. */
 export const LINK_ALIVE_MS = 1000;
 export const LINK_SILENT_MS = 3000;
 
-/** Longest that an answer of the manage API waits for routers to confirm a change; a router that is later only knows it later. */
+/** How long an answer of the manage API waits for routers to confirm a change; slower routers apply it later. */
 export const CONFIRM_MS = 1000;
 
-/** Invocations that run on a deleted function, or on an instance that has to go, get this long. */
+/** Grace period of invocations in flight on a deleted function, or on an instance that is removed. */
 export const DELETE_GRACE_MS = 2000;
 
-/** Milliseconds between two repetitions of an unchanged demand report, and until one expires. */
+/** Interval at which an unchanged demand report is repeated, and time after which one expires. */
 export const DEMAND_REPEAT_MS = 1000;
 export const DEMAND_EXPIRY_MS = 3000;

@@ -1,7 +1,7 @@
 /**
- * Calls `run` once `ms` have passed and what had come by then has been read: after a moment in which this process was
- * held up, Node runs the timers first, and an answer that was there in time would be taken for one that did not come.
- * Returns what cancels it, also between the two.
+ * Calls `run` after `ms`, but only after input that has arrived by then is read: after a stall of this process, Node
+ * runs timers before input, and an answer that arrived in time would count as missing.
+ * Returns a function that cancels it, even between the two steps.
  */
 export function expiry(ms: number, run: () => void): () => void {
   let reading: NodeJS.Immediate | null = null;

@@ -1,24 +1,24 @@
 import { HOST_PATTERN } from "./address.ts";
 import type { LoadFailure, Mark, RouterPeer, StartKind, TableChange, TableFunction } from "./contract.ts";
 
-/** Something that is no table, or a table of a version that this program does not understand. */
+/** Input that is not a table, or is a table of an incompatible version. */
 export class TableError extends Error {}
 
-/** A kind of change that this version does not know: a newer pool manager tells more, and the rest can be followed. */
+/** A kind of change that this version does not know: it is ignored, so that a newer pool manager can be followed. */
 export interface UnknownChange {
   type: "unknown";
 }
 
-/** The table as Redis keeps it. */
+/** The table as it is stored in Redis. */
 export interface SavedTable {
   functions: TableFunction[];
   routers: RouterPeer[];
 }
 
 type Json = Record<string, unknown>;
-/** Null: the value is right; else where in it something is missing or wrong. Fills in what other versions leave out. */
+/** Returns null if the value is valid, or else the path within it that is not. Fills in fields that other versions leave out. */
 type Check = (value: unknown) => string | null;
-/** What is taken in place of the value. */
+/** Returns the value, or a replacement. */
 type Fill = (value: unknown) => unknown;
 
 const is =
@@ -58,7 +58,7 @@ function list(item: Check): Check {
   };
 }
 
-/** The object is filled in place: a table may be large, and whoever parsed it owns it. */
+/** Fills the object in place, since a table may be large and belongs to its parser. */
 function object(fields: Record<string, Check>, fills: Record<string, Fill> = {}): Check {
   const checks = Object.entries(fields);
   const filled = Object.entries(fills);
@@ -111,18 +111,18 @@ const CHANGES: Record<(TableChange | Mark)["type"], Check> = {
 };
 const SAVED = object({ functions: list(FUNCTION), routers: list(PEER) }, { routers: or(() => []) });
 
-/** A line of the table's stream. Throws `TableError` where it is not one. */
+/** Parses a line of the table's stream. Throws `TableError` if it is invalid. */
 export function parseChange(line: string): TableChange | Mark | UnknownChange {
   const value = parseJson(line) as { type?: unknown } | null;
   const type = value?.type;
-  if (typeof type !== "string") throw new TableError(`${shown(line)} is no change of a table: is a pool manager there?`);
+  if (typeof type !== "string") throw new TableError(`${shown(line)} is not a change of a table: is this a pool manager?`);
   if (!Object.hasOwn(CHANGES, type)) return { type: "unknown" };
   const wrong = CHANGES[type as keyof typeof CHANGES](value);
   if (wrong !== null) throw new TableError(`a change of type ${type} is not understood at ${wrong}: use pool managers and routers of one version`);
   return value as TableChange | Mark;
 }
 
-/** The table as it lies in Redis. Throws `TableError` where it is not one. */
+/** Parses a table from Redis. Throws `TableError` if it is invalid. */
 export function parseSaved(saved: string): SavedTable {
   const value = parseJson(saved);
   const wrong = SAVED(value);
@@ -134,7 +134,7 @@ function parseJson(given: string): unknown {
   try {
     return JSON.parse(given);
   } catch {
-    throw new TableError(`${shown(given)} is no JSON`);
+    throw new TableError(`${shown(given)} is not JSON`);
   }
 }
 

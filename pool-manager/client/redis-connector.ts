@@ -5,7 +5,7 @@ import { ServiceLookup } from "./service-lookup.ts";
 
 const services = new ServiceLookup();
 
-/** Connects to Redis at wherever its Service is at that moment; ioredis' own connector takes no `lookup`. */
+/** Connects to Redis with `ServiceLookup`; ioredis' own connector accepts no `lookup`. */
 export class RedisConnector extends AbstractConnector {
   readonly #options: RedisOptions;
 
@@ -17,7 +17,7 @@ export class RedisConnector extends AbstractConnector {
 
   async connect(): Promise<Socket> {
     this.connecting = true;
-    // As ioredis does it: whoever disconnects in this very turn has no connection.
+    // As in ioredis' own connector: a disconnect in the same turn must prevent the connection.
     await new Promise(process.nextTick);
     if (!this.connecting) throw new Error("Connection is closed.");
     const { path, host, port, tls } = this.#options;

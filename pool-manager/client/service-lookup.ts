@@ -2,18 +2,17 @@ import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 
-/** A name server that has not answered by then is passed over where the variable is there. */
+/** Timeout of the name server, if the variable is set. */
 const PATIENCE_MS = 250;
-/** So long an answer that came too late counts for the next connection. */
+/** How long a late answer may be used for the next connection. */
 const LATE_COUNTS_MS = 10_000;
 
 type Resolve = (name: string) => Promise<LookupAddress[]>;
 
 /**
- * Where a Service is, asked anew for each connection: its name's addresses, and where the name does not resolve what
- * Kubernetes says in the variable `NAME_SERVICE_HOST` of each container. The variable is of the container's start: an
- * address that the Service got later is known to the name alone. So that a name server that hangs holds nothing up,
- * one question is under way for a name at most.
+ * Resolves a Service for each connection: by its name, or, if that does not resolve, by the variable `NAME_SERVICE_HOST`
+ * that Kubernetes sets in each container. The variable dates from the container's start; only the name has a later
+ * address of the Service. At most one lookup per name is in flight, so that a name server that hangs blocks nothing else.
  */
 export class ServiceLookup {
   readonly #variables: Readonly<Record<string, string | undefined>>;
@@ -33,7 +32,7 @@ export class ServiceLookup {
     this.#now = now;
   }
 
-  /** For `lookup` of a socket or a request: fails as dns.lookup does where neither name nor variable says anything. */
+  /** The `lookup` option of a socket or request. Fails as dns.lookup does if neither the name nor the variable resolves. */
   readonly lookup: LookupFunction = (name, { all }, callback) => {
     this.addresses(name).then(
       (addresses) => {
@@ -45,7 +44,7 @@ export class ServiceLookup {
     );
   };
 
-  /** At least one. Rejects with the error of dns.lookup. */
+  /** Resolves with at least one address. Rejects with the error of dns.lookup. */
   async addresses(name: string): Promise<LookupAddress[]> {
     const asked = this.#ask(name);
     const variable = this.#variableOf(name);
@@ -71,7 +70,7 @@ export class ServiceLookup {
     return asking;
   }
 
-  /** Of a Service of the own namespace: others have a dot in their names. */
+  /** The variable of a Service in the own namespace; names of others contain a dot. */
   #variableOf(name: string): LookupAddress[] | null {
     if (name.includes(".")) return null;
     const address = this.#variables[`${name.toUpperCase().replaceAll("-", "_")}_SERVICE_HOST`] ?? "";

@@ -3,17 +3,17 @@ import type { PoolManagerLink, TableChange } from "./contract.ts";
 import { parseSaved, type SavedTable, TableError } from "./parse.ts";
 import type { TableSnapshots } from "./snapshot.ts";
 
-/** A router that has no table by then asks Redis, and again until it has one. */
+/** Interval at which Redis is read while the pool manager does not answer. */
 const ASK_AFTER_MS = 500;
 
-/** A pool manager's link that can be told of a second address. */
+/** A link to the pool manager that accepts a second address. */
 export interface ReachableLink extends PoolManagerLink {
   alsoAt(url: string): void;
 }
 
 /**
- * A link that begins with Redis' table where the pool manager does not answer; what the manager says replaces it. As
- * long as it is not heard, it is also looked for at the address that the leader has left in Redis.
+ * A link that begins with the table in Redis if the pool manager does not answer; the manager's own table replaces it.
+ * While the manager is silent, the address that the leader stored in Redis is tried too.
  */
 export class SnapshotLink implements PoolManagerLink {
   readonly #link: ReachableLink;
@@ -43,16 +43,16 @@ export class SnapshotLink implements PoolManagerLink {
   }
 }
 
-/** What one listener has heard, of the pool manager and of Redis. */
+/** What one listener has received, from the pool manager and from Redis. */
 class Follower {
   readonly #link: ReachableLink;
   readonly #snapshots: TableSnapshots;
   readonly #listener: (change: TableChange) => void;
-  /** It has a table. */
+  /** True once it has a table. */
   #known = false;
-  /** The pool manager is heard. */
+  /** True while the pool manager is connected. */
   #heard = false;
-  /** Why the pool manager is not heard, and what is wrong with Redis' content. */
+  /** Why the pool manager is not connected (`#lost`), and what is wrong with Redis' content (`#trouble`). */
   #lost = "the pool manager has not answered yet";
   #trouble = "";
 
@@ -72,7 +72,7 @@ class Follower {
 
   async ask(): Promise<void> {
     if (this.#heard) return;
-    // Where Redis is away too, it is asked again.
+    // If Redis is unreachable too, the next interval retries.
     const [url, table] = await Promise.all([this.#snapshots.manager(), this.#known ? null : this.#snapshots.load()]).catch(() => [null, null]);
     const troubles = [url === null ? null : this.#manager(url), table === null || this.#known ? null : this.#table(table)];
     const trouble = troubles.filter((one) => one !== null).join("; ");
@@ -81,15 +81,15 @@ class Follower {
     if (!this.#heard) this.#tell();
   }
 
-  /** Goes there too. Returns what is wrong with the address. */
+  /** Tries this address too. Returns what is wrong with it, or null. */
   #manager(url: string): string | null {
     if (!isHttpUrl(url))
-      return `${JSON.stringify(url.slice(0, 100))}, which Redis names as the pool manager's address, is no http URL: the next leader writes it anew`;
+      return `${JSON.stringify(url.slice(0, 100))}, the pool manager's address in Redis, is not an http URL: the next leader overwrites it`;
     this.#link.alsoAt(url);
     return null;
   }
 
-  /** Begins with this table. Returns what is wrong with it. */
+  /** Begins with this table. Returns what is wrong with it, or null. */
   #table(table: string): string | null {
     const saved = parsed(table);
     if (saved instanceof TableError) return saved.message;

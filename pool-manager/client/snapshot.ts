@@ -3,7 +3,7 @@ import type { PoolManagerLink, RouterPeer, TableFunction } from "./contract.ts";
 import type { SavedTable } from "./parse.ts";
 import { RedisConnector } from "./redis-connector.ts";
 
-/** A small table is written at most this often. */
+/** Minimum interval between two writes of the table. */
 const SAVE_EVERY_MS = 200;
 /** A large one of a fleet that changes all the time is at most this old, and what a write takes. */
 const MAX_PAUSE_MS = 5000;
@@ -11,7 +11,7 @@ const MAX_PAUSE_MS = 5000;
 const PAUSE_PER_WRITE = 20;
 const BYTES_PER_MS = 2000;
 const COMMAND_MS = 500;
-/** A connection on which an answer is missing for this long is made anew: its other end may be gone. */
+/** Silence after which a connection with a pending command is replaced: its other end may be gone. */
 const SILENT_MS = 2000;
 /** Whether it is still there is asked after this: Redis may have been flushed. */
 const CHECK_INTERVAL_MS = 2000;
@@ -19,15 +19,15 @@ const CHECK_INTERVAL_MS = 2000;
 const SAVE_AGAIN_MS = 60_000;
 
 /**
- * The last table in Redis, for routers that start while no pool manager answers, and the leader's own address, for those
- * that find none by its Service. Losing it loses nothing else.
+ * The last table in Redis, for routers that start while no pool manager answers, and the leader's address, for routers
+ * that cannot reach it by its Service. Both are rebuilt if lost.
  */
 export class TableSnapshots {
   readonly #redis: Redis;
   readonly #key: string;
   readonly #managerKey: string;
 
-  /** `url`: `redis[s]://[user:password@]host[:port][/db]`. Connects in the background, again and again. */
+  /** `url`: `redis[s]://[user:password@]host[:port][/db]`. Connects, and reconnects, in the background. */
   constructor(url: string, namespace: string) {
     this.#key = `berth:${namespace}:table`;
     this.#managerKey = `berth:${namespace}:manager`;
@@ -39,11 +39,11 @@ export class TableSnapshots {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
     });
-    // Without it nothing is lost: the next change is written when Redis is back.
+    // Ignored: the table is written once Redis is reachable.
     this.#redis.on("error", () => {});
   }
 
-  /** Follows the table and keeps it written, with the `url` of the manage API that it comes from. Returns the end of it. */
+  /** Writes each change of the table, with the `url` of its manage API. Returns a function that stops it. */
   keep(link: PoolManagerLink, routers: () => RouterPeer[], url: string): () => void {
     let timer: NodeJS.Timeout | null = null;
     let isOver = false;
@@ -103,7 +103,7 @@ export class TableSnapshots {
     return this.#redis.get(this.#key);
   }
 
-  /** Address of the manage API of the pool manager that led last, as it was written. */
+  /** The stored manage API address of the last leader, unchecked. */
   manager(): Promise<string | null> {
     return this.#redis.get(this.#managerKey);
   }
@@ -113,7 +113,7 @@ export class TableSnapshots {
   }
 }
 
-/** A subscription to the pool manager itself begins with the table, at once. */
+/** The current table: a subscription calls its listener with a snapshot synchronously. */
 function functionsOf(link: PoolManagerLink): TableFunction[] {
   let functions: TableFunction[] = [];
   link.subscribe((change) => {

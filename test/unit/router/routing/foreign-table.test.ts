@@ -69,8 +69,8 @@ const client = (url: string) => {
 
 describe.concurrent("what a router does not understand costs it nothing that it knows, and is asked for again", () => {
   test.for([
-    ["a page of somebody else", "<!doctype html>\n<p>hello</p>\n<p>more</p>", "is no JSON"],
-    ["JSON that is no change", "null\n7\n[]", "is no change of a table"],
+    ["a page of somebody else", "<!doctype html>\n<p>hello</p>\n<p>more</p>", "is not JSON"],
+    ["JSON that is no change", "null\n7\n[]", "is not a change of a table"],
     ["a function without a name", snapshot([{ ...whole, name: undefined }]), "not understood at .functions[0].name"],
     ["a port that is none", snapshot([{ ...whole, endpoints: [{ ...endpoint, port: "80" }] }]), "not understood at .functions[0].endpoints[0].port"],
     ["a router at no address", JSON.stringify({ type: "routers", routers: [{ id: "x", host: "http://x", port: 1 }] }), "not understood at .routers[0].host"],
@@ -132,7 +132,7 @@ describe.concurrent("Redis", () => {
   test.for([
     ["a table without functions", JSON.stringify({ routers: [] }), ".functions"],
     ["null", "null", "its start"],
-    ["no JSON", "gone", "is no JSON"],
+    ["no JSON", "gone", "is not JSON"],
     ["routers of another shape", JSON.stringify({ functions: [], routers: ["a"] }), ".routers[0]"],
   ])("holds %s: told as the reason, and asked again", async ([_what = "", text = "", reason = ""], { expect }) => {
     const tables = [text, JSON.stringify({ functions: [former] })];
