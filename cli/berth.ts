@@ -30,12 +30,12 @@ const program = new Command("berth")
   .configureHelp({ showGlobalOptions: true });
 
 const keyOf = (command: Command) => command.optsWithGlobals<{ key?: string }>().key ?? null;
-const redis = () => new Option("--redis <url>", "Redis that keeps the last table for routers that start without a pool manager").env("BERTH_REDIS");
+const redis = () => new Option("--redis <url>", "Redis that stores the last table for routers that start without a pool manager").env("BERTH_REDIS");
 
 /** Adds the options of a pool manager, with or without a router in its process. */
 function managerOptions(command: Command): Command {
   return withPlatformOptions(command)
-    .addOption(new Option("--api-port <port>", "port of the manage API; 0: any free one").env("BERTH_API_PORT").default(8081).argParser(integer(0, 65_535)))
+    .addOption(new Option("--api-port <port>", "port of the manage API; 0 for any free one").env("BERTH_API_PORT").default(8081).argParser(integer(0, 65_535)))
     .addOption(new Option("--state-dir <dir>", "where functions and code are kept").env("BERTH_STATE_DIR").default(".berth"))
     .addOption(
       new Option("--pool-size <n>", "instances kept free, until set with berth pool set").env("BERTH_POOL_SIZE").default(3).argParser(integer(0, 1000)),
@@ -46,7 +46,7 @@ function managerOptions(command: Command): Command {
         .argParser(integer(1, 5000)),
     )
     .addOption(
-      new Option("--max-code <bytes>", "largest upload of code")
+      new Option("--max-code <bytes>", "maximum size of a code upload")
         .env("BERTH_MAX_CODE")
         .default(64 * 1024 * 1024)
         .argParser(integer(1, 2 ** 28)),
@@ -77,9 +77,9 @@ withListenerOptions(managerOptions(program.command("manager")))
   });
 
 withListenerOptions(withRouterOptions(program.command("router")))
-  .description("run a router of a pool manager that runs elsewhere (--url)")
+  .description("run a router that connects to a pool manager elsewhere (--url)")
   .addOption(
-    new Option("--admin-port <port>", "port of /metrics, /healthz and /readyz; 0: any free one")
+    new Option("--admin-port <port>", "port of /metrics, /healthz and /readyz; 0 for any free one")
       .env("BERTH_ADMIN_PORT")
       .default(0)
       .argParser(integer(0, 65_535)),

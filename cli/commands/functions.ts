@@ -102,7 +102,7 @@ export function functionCommands(program: Command): void {
       printOne(await api.get<object>(`/v1/functions/${encodeURIComponent(name)}`), format);
     });
 
-  scaleOptions(program.command("scale <name>").description("change how many instances a function has")).action(
+  scaleOptions(program.command("scale <name>").description("change the number of instances of a function")).action(
     async (name: string, options: DeployOptions, command: Command) => {
       const { api, format, say } = globals(command);
       const change = scalingOf(options);
@@ -117,7 +117,7 @@ export function functionCommands(program: Command): void {
   program
     .command("rollback <name>")
     .description("return to an older revision")
-    .option("--revision <id>", "the revision; left out: the one that was active before")
+    .option("--revision <id>", "the revision; by default the one that was active before")
     .action(async (name: string, { revision }: { revision?: string }, command: Command) => {
       const { api, format, say } = globals(command);
       const result = (await api.call("POST", `/v1/functions/${encodeURIComponent(name)}/rollback`, revision ? { revision } : {})) as FunctionView;

@@ -82,7 +82,7 @@ export function poolCommands(program: Command): void {
   ] as const) {
     program
       .command(`${verb} [pool]`)
-      .description(paused ? "freeze a pool, or all: nothing is deleted and nothing changed in place" : "end a pause")
+      .description(paused ? "pause a pool, or all: nothing is deleted or changed in place" : "resume a pool, or all")
       .action(async (name: string | undefined, _options: object, command: Command) => {
         const { api, say } = globals(command);
         const { items } = await api.get<{ items: PoolView[] }>("/v1/pools");

@@ -19,7 +19,7 @@ const VERBS = {
 
 /** Adds the commands rollout status, pause, resume and undo. */
 export function rolloutCommands(program: Command): void {
-  const rollout = program.command("rollout").description("how a revision takes over step by step");
+  const rollout = program.command("rollout").description("show and control a gradual rollout");
   rollout
     .command("status <name>")
     .description("show the progress of the last rollout")

@@ -57,7 +57,7 @@ export function statusCommands(program: Command): void {
   program
     .command("bench <name>")
     .description("measure a deployed function: starts from the pool, and warm invocations")
-    .option("--starts <n>", "new functions with its code that are started", "20")
+    .option("--starts <n>", "number of new functions with its code to start", "20")
     .option("--rate <n>", "warm invocations per second, open loop", "50")
     .option("--seconds <n>", "how long warm invocations are sent", "5")
     .option("-d, --data <data>", "request body")

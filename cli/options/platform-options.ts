@@ -40,7 +40,7 @@ export function withPlatformOptions(command: Command): Command {
     .addOption(new Option("--runtime-image <reference>", "instances' image, already pushed (berth images); with --idle-image").env("BERTH_RUNTIME_IMAGE"))
     .addOption(new Option("--idle-image <reference>", "image of instances without a function, already pushed").env("BERTH_IDLE_IMAGE"))
     .addOption(new Option("--pull-secret <name>", "Secret with which nodes pull").env("BERTH_PULL_SECRET"))
-    .addOption(new Option("--any-kruise-version", "accept an OpenKruise that Berth was not tested with").env("BERTH_ANY_KRUISE_VERSION"))
+    .addOption(new Option("--any-kruise-version", "accept a version of OpenKruise that Berth was not tested with").env("BERTH_ANY_KRUISE_VERSION"))
     .addOption(
       new Option("--load-path <path>", "how code reaches instances on a cluster").env("BERTH_LOAD_PATH").choices(["inline", "image"]).default("inline"),
     )

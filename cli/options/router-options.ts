@@ -19,14 +19,14 @@ export interface RouterOptions extends ListenerOptions {
 
 export function withRouterOptions(command: Command): Command {
   return command
-    .addOption(new Option("--router-port <port>", "port for invocations; 0: any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)))
+    .addOption(new Option("--router-port <port>", "port for invocations; 0 for any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)))
     .addOption(
-      new Option("--max-body <bytes>", "largest request body")
+      new Option("--max-body <bytes>", "maximum size of a request body")
         .env("BERTH_MAX_BODY")
         .default(16 * 1024 * 1024)
         .argParser(integer(0, 2 ** 40)),
     )
-    .addOption(new Option("--domain <name>", "functions are also reached at NAME.<name> by their Host header").env("BERTH_DOMAIN"))
+    .addOption(new Option("--domain <name>", "serve functions at NAME.<name> too, by the Host header").env("BERTH_DOMAIN"))
     .addOption(
       new Option(
         "--trust-proxy <network>",
@@ -36,7 +36,7 @@ export function withRouterOptions(command: Command): Command {
         .argParser(networks),
     )
     .addOption(
-      new Option("--access-log <share>", "share of the invocations, 0 to 1, that is written to standard output as JSON lines")
+      new Option("--access-log <share>", "share of the invocations, 0 to 1, that are logged to standard output as JSON lines")
         .env("BERTH_ACCESS_LOG")
         .default(0)
         .argParser(share),

@@ -38,7 +38,7 @@ function readMapping(path: string): Record<string, unknown> {
     throw new CliError("MANIFEST_UNREADABLE", `${path}: ${(error as Error).message}`, "correct the manifest", EXIT.usage);
   }
   if (typeof content !== "object" || Array.isArray(content)) {
-    throw new CliError("MANIFEST_UNREADABLE", `${path}: a manifest has fields and their values`, "write one setting a line, such as timeout: 30s", EXIT.usage);
+    throw new CliError("MANIFEST_UNREADABLE", `${path}: a manifest is a mapping of fields`, "write one setting per line, such as timeout: 30s", EXIT.usage);
   }
   return content as Record<string, unknown>;
 }
