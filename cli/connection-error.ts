@@ -1,16 +1,16 @@
 import { CliError, EXIT } from "./errors.ts";
 
-/** Error codes of a connection that the peer has ended. */
+/** Codes of a connection that the server ended. */
 const LOST = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_ABORTED", "UND_ERR_BODY_TIMEOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
-/** Error codes of a request that cannot be sent. */
+/** Codes of requests that cannot be sent. */
 const UNSENDABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_|UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED)/;
 
-/** The message of fetch, without a code, for ports that it never connects to. */
+/** Message, without a code, of fetch for ports that it never connects to. */
 const BAD_PORT = "bad port";
 
 /**
- * Explains why a request to `url` was not answered, by the code of the error or of its cause. `who` is expected at the
- * address; `fix` helps if nothing answers there.
+ * Why a request to `url` was not answered, by the code of the error or of its cause. `who`: the expected server; `fix`:
+ * how to fix it if there is none.
  */
 export function connectionError(error: unknown, { who, url, fix }: { who: string; url: string; fix: string }): CliError {
   if (error instanceof CliError) return error;
@@ -24,11 +24,11 @@ export function connectionError(error: unknown, { who, url, fix }: { who: string
   }
   if (message === BAD_PORT) return new CliError("UNREACHABLE", `no ${who} answers at ${url}: fetch refuses ports of other protocols`, fix, EXIT.unreachable);
   if (code === "" || UNSENDABLE.test(code))
-    return new CliError("REQUEST_INVALID", `this cannot be sent: ${message}`, "correct the address, the method or the headers", EXIT.usage);
+    return new CliError("REQUEST_INVALID", `the request cannot be sent: ${message}`, "correct the address, the method or the headers", EXIT.usage);
   return new CliError("UNREACHABLE", `no ${who} answers at ${url}: ${message}`, fix, EXIT.unreachable);
 }
 
-/** The first code in a chain of causes, and the latest message: an AggregateError of several addresses has a code and no message. */
+/** The first code in a chain of causes. An AggregateError of several addresses has a code without a message. */
 function coded(error: Error): { code: string; message: string } {
   let message = error.message;
   for (let one: unknown = error; one instanceof Error; one = one.cause) {

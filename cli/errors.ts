@@ -1,7 +1,7 @@
-/** Exit codes, which are stable for scripts. `refused` and `notFound` are Berth's own answers; `functionFailed` is a function's status of 400 or more. */
+/** Exit codes, stable for scripts. `refused` and `notFound` are Berth's own answers; `functionFailed` is a function's status of 400 or more. */
 export const EXIT = { error: 1, usage: 2, notFound: 3, unreachable: 4, refused: 5, functionFailed: 6 } as const;
 
-/** An error that ends the command: printed on stderr with its code and the way to fix it. */
+/** An error that ends the command; printed on stderr with its code and fix. */
 export class CliError extends Error {
   readonly code: string;
   readonly fix: string;
@@ -29,7 +29,7 @@ export function report(error: unknown): number {
     process.stderr.write(`error ${error.code}: ${error.message}\n  fix: ${error.fix}\n`);
     return error.exit;
   }
-  process.stderr.write(`error INTERNAL: ${error instanceof Error ? error.message : String(error)}\n  fix: run again with --verbose, and report it\n`);
+  process.stderr.write(`error INTERNAL: ${error instanceof Error ? error.message : String(error)}\n  fix: rerun with --verbose, and report the error\n`);
   if (process.argv.includes("--verbose") || process.argv.includes("-v")) console.error(error);
   return EXIT.error;
 }

@@ -37,7 +37,7 @@ export function send(invocation: Invocation): Promise<http.IncomingMessage> {
     request.on("error", failed);
     request.on("upgrade", (_response, socket) => {
       socket.destroy();
-      reject(new CliError("WEBSOCKET_OPENED", `${name} has opened a WebSocket`, "use a client of WebSockets"));
+      reject(new CliError("WEBSOCKET_OPENED", `${name} has opened a WebSocket`, "use a WebSocket client"));
     });
     request.end(body ?? undefined);
   });

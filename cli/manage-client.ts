@@ -24,7 +24,7 @@ export class ManageClient {
       throw new CliError("URL_INVALID", `${JSON.stringify(url)} is not a URL`, "give --url (or BERTH_URL) as http://HOST:PORT", EXIT.usage);
     }
     if (key !== null && !/^[\x21-\x7e]+$/.test(key)) {
-      throw new CliError("KEY_INVALID", "the key has characters that no key has", "give --key (or BERTH_KEY) as berth key printed it", EXIT.usage);
+      throw new CliError("KEY_INVALID", "the key has invalid characters", "give --key (or BERTH_KEY) as berth key printed it", EXIT.usage);
     }
     this.#key = key;
     this.url = url.replace(/\/$/, "");

@@ -7,7 +7,7 @@ export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, "runtime-images"))) {
     const parent = dirname(dir);
-    if (parent === dir) throw new Error("the files of berth are incomplete: install it again");
+    if (parent === dir) throw new Error("the files of berth are incomplete: reinstall it");
     dir = parent;
   }
   return dir;

@@ -17,7 +17,7 @@ const VERBS = {
   undo: "return all invocations and instances to the old revision",
 } as const;
 
-/** Adds the commands rollout status, pause, resume and undo. */
+/** rollout: shows and controls a gradual rollout. */
 export function rolloutCommands(program: Command): void {
   const rollout = program.command("rollout").description("show and control a gradual rollout");
   rollout

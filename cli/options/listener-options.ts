@@ -16,7 +16,7 @@ export function withListenerOptions(command: Command): Command {
   return command
     .addOption(new Option("--host <address>", "address to listen on; :: for all of them, of IPv4 and of IPv6").env("BERTH_LISTEN").default("127.0.0.1"))
     .addOption(new Option("--advertise <address>", "address that other pool managers and routers reach it at; by default --host").env("BERTH_ADVERTISE"))
-    .addOption(new Option("--api-keys <file>", "file of accepted keys (berth key); needed where others than this machine can connect").env("BERTH_API_KEYS"));
+    .addOption(new Option("--api-keys <file>", "file of accepted keys (berth key); required if other machines can connect").env("BERTH_API_KEYS"));
 }
 
 /** Whether only this machine can connect to a listener on this host. */
