@@ -50,8 +50,8 @@ export class Standby {
         retriesCount: 0,
         rewriteRequestHeaders: (_request, headers) => ({ ...headers, [PASSED]: "1" }),
         onError: (failed, { error }) => {
-          const again = request.method === "GET" || UNSENT.has((error.cause as NodeJS.ErrnoException)?.code ?? "");
-          const { status, body } = answer(again ? "NO_LEADER" : "LEADER_LOST", "the leader does not answer");
+          const isRetryable = request.method === "GET" || UNSENT.has((error.cause as NodeJS.ErrnoException)?.code ?? "");
+          const { status, body } = answer(isRetryable ? "NO_LEADER" : "LEADER_LOST", "the leader does not answer");
           (failed as unknown as typeof reply).status(status).header("retry-after", "1").send(body);
         },
       });

@@ -123,7 +123,7 @@ export interface Declaration {
   traffic: Traffic;
   /** The store's version of the declaration. */
   version: number;
-  /** False once it has been ingested, or superseded by the API. */
+  /** False once it has been ingested, for example because the API itself wrote it. */
   isPending(): boolean;
 }
 

@@ -109,7 +109,7 @@ export class Pools {
     await this.#store.save(next, change, forced);
     if (forced) this.#forced.add(name);
     else this.#forced.delete(name);
-    return this.#hold(next);
+    return this.#apply(next);
   }
 
   #checkCapacity({ max }: PoolSpec, { size }: PoolChange): void {
@@ -122,10 +122,10 @@ export class Pools {
   /** Applies what is declared in the store; fields left out have their defaults. Throws as `set` does. */
   declare(name: string, declared: PoolChange): PoolSpec {
     this.get(name);
-    return this.#hold(changed(this.#defaults.get(name) as PoolSpec, declared));
+    return this.#apply(changed(this.#defaults.get(name) as PoolSpec, declared));
   }
 
-  #hold(pool: PoolSpec): PoolSpec {
+  #apply(pool: PoolSpec): PoolSpec {
     this.#specs.set(pool.name, pool);
     this.#changed(pool);
     return pool;
@@ -135,15 +135,15 @@ export class Pools {
 function inForce(pool: PoolSpec, stored: StoredPool | undefined): PoolSpec {
   if (!stored) return pool;
   const { set, held } = stored;
-  const found = set ? tried(pool, set) : null;
+  const found = set ? attempt(pool, set) : null;
   if (found && !(found instanceof ManagerError)) return found;
   if (found && held === null) throw new ManagerError("POOL_INVALID", `the pool ${pool.name}, as it is stored: ${found.message}`, found.field);
   // The store reports an invalid declaration once it watches declarations.
-  const last = tried(pool, held ?? {});
+  const last = attempt(pool, held ?? {});
   return last instanceof ManagerError ? pool : last;
 }
 
-function tried(pool: PoolSpec, change: PoolChange): PoolSpec | ManagerError {
+function attempt(pool: PoolSpec, change: PoolChange): PoolSpec | ManagerError {
   try {
     return changed(pool, change);
   } catch (error) {

@@ -90,7 +90,7 @@ export class RolloutDriver {
     const { uid, runtime } = record;
     const seen = check(record, rollout.to);
     if (!seen) return false;
-    const { since, base } = this.#hold(record, rollout, seen);
+    const { since, base } = this.#clockOf(record, rollout, seen);
     const evidence = { ...seen, ended: seen.ended - base.ended, failed: seen.failed - base.failed, heldMs: clock.now() - since };
     const change = advance(record, policy, evidence);
     if (!change) return false;
@@ -102,7 +102,7 @@ export class RolloutDriver {
     return true;
   }
 
-  #hold({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): StepClock {
+  #clockOf({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): StepClock {
     const known = this.#stepClocks.get(uid);
     const ofStep = `${to}/${step}`;
     const mark = `${ofStep}/${watching}/${state}/${traffic.split[to]}`;

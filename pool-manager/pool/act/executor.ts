@@ -36,7 +36,7 @@ export class Executor {
   /** Time before which a pool's failed request for instances is not retried, by pool. */
   readonly #scaleAfter = new Map<string, number>();
   /** Instances that ended before their first echo and are already counted. */
-  readonly #stillborn = new Set<string>();
+  readonly #failedStarts = new Set<string>();
   readonly #pools = new Map<string, string>();
   readonly #options: ReconcilerOptions;
   readonly #changed: () => void;
@@ -58,7 +58,7 @@ export class Executor {
     this.incidents.expire(now);
     for (const [uid, instance] of instances) {
       this.#pools.set(uid, instance.pool);
-      if (isStillborn(instance) && !this.#stillborn.has(uid) && !this.isLeaving(uid)) this.#startFailed(instance, now);
+      if (failedToStart(instance) && !this.#failedStarts.has(uid) && !this.isLeaving(uid)) this.#startFailed(instance, now);
     }
     this.removals.observe(instances, isPaused, now);
   }
@@ -71,7 +71,7 @@ export class Executor {
   /** Delays the pool's next request, since a further instance may fail for the same reason, such as a node that rejects it. */
   #startFailed({ uid, pool, obstacle }: Instance, now: number): void {
     const subject = { action: "start", pool, functionUid: null } as const;
-    this.#stillborn.add(uid);
+    this.#failedStarts.add(uid);
     this.attempts.failed(subject, new PlatformError("REFUSED", obstacle?.message ?? ""));
     const pause = doubled(FIRST_SCALE_PAUSE_MS, this.incidents.failures(subject), LONGEST_START_PAUSE_MS);
     this.#scaleAfter.set(pool, Math.max(this.#scaleAfter.get(pool) ?? 0, now + pause));
@@ -111,7 +111,7 @@ export class Executor {
     this.#pools.delete(uid);
     this.#silent.delete(uid);
     this.#fenced.forget(uid);
-    this.#stillborn.delete(uid);
+    this.#failedStarts.delete(uid);
     this.#bindFailures.delete(uid);
   }
 
@@ -226,6 +226,6 @@ export class Executor {
 }
 
 /** True if it was created under this leader, is not being deleted, and ended before its first echo. */
-function isStillborn(instance: Instance): boolean {
+function failedToStart(instance: Instance): boolean {
   return instance.obstacle?.kind === "ended" && instance.echo === null && !instance.removing && !isAdopted(instance);
 }

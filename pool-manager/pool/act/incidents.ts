@@ -28,22 +28,22 @@ const OVER_AFTER_MS = 60_000;
 
 /** Failing actions. Each is reported when it begins, when its reason changes, and when it succeeds. */
 export class Incidents {
-  readonly #incidents = new Map<string, Incident & { told: boolean; lastAt: number }>();
+  readonly #incidents = new Map<string, Incident & { isReported: boolean; lastAt: number }>();
 
   /** Counts a failure; returns true if it must be reported. */
   failed(subject: Subject, reason: string, message: string, now: number): boolean {
     const key = keyOf(subject);
     const known = this.#incidents.get(key);
     const failures = (known?.failures ?? 0) + 1;
-    const changed = known?.reason !== reason || !known.told;
-    const tell = changed && (!RACES.has(reason) || failures >= RACES_IN_A_ROW);
+    const changed = known?.reason !== reason || !known.isReported;
+    const mustReport = changed && (!RACES.has(reason) || failures >= RACES_IN_A_ROW);
     this.#incidents.delete(key);
-    this.#incidents.set(key, { ...subject, reason, message, failures, since: known?.since ?? now, told: tell || (known?.told ?? false), lastAt: now });
+    this.#incidents.set(key, { ...subject, reason, message, failures, since: known?.since ?? now, isReported: mustReport || (known?.isReported ?? false), lastAt: now });
     for (const oldest of this.#incidents.keys()) {
       if (this.#incidents.size <= MAX_INCIDENTS) break;
       this.#incidents.delete(oldest);
     }
-    return tell;
+    return mustReport;
   }
 
   /** Consecutive failures of this action. */
@@ -56,17 +56,17 @@ export class Incidents {
     const key = keyOf(subject);
     const known = this.#incidents.get(key);
     this.#incidents.delete(key);
-    return known?.told ? known : null;
+    return known?.isReported ? known : null;
   }
 
   /** A pool's reported incidents, oldest first. */
   of(pool: string): Incident[] {
-    return [...this.#incidents.values()].filter((incident) => incident.told && incident.pool === pool).sort((a, b) => a.since - b.since);
+    return [...this.#incidents.values()].filter((incident) => incident.isReported && incident.pool === pool).sort((a, b) => a.since - b.since);
   }
 
   /** A function's reported incidents, oldest first. */
   ofFunction(functionUid: string): Incident[] {
-    return [...this.#incidents.values()].filter((incident) => incident.told && incident.functionUid === functionUid).sort((a, b) => a.since - b.since);
+    return [...this.#incidents.values()].filter((incident) => incident.isReported && incident.functionUid === functionUid).sort((a, b) => a.since - b.since);
   }
 
   /** Drops incidents of actions that are no longer attempted: every backoff is shorter than `OVER_AFTER_MS`. */

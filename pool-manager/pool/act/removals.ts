@@ -8,7 +8,7 @@ type Remove = Extract<Action, { kind: "remove" }>;
 type Subject = Pick<Incident, "action" | "pool" | "functionUid">;
 
 /** Receives the outcome of each platform action. */
-interface Told {
+interface ActionOutcomes {
   succeeded(subject: Subject): void;
   failed(subject: Subject, error: unknown): void;
 }
@@ -19,12 +19,12 @@ export class Removals {
   readonly #leaving = new RemovalProgress();
   readonly #options: Pick<ReconcilerOptions, "platform" | "clock" | "onEvent">;
   readonly #changed: () => void;
-  readonly #told: Told;
+  readonly #outcomes: ActionOutcomes;
 
-  constructor(options: Pick<ReconcilerOptions, "platform" | "clock" | "onEvent">, changed: () => void, told: Told) {
+  constructor(options: Pick<ReconcilerOptions, "platform" | "clock" | "onEvent">, changed: () => void, outcomes: ActionOutcomes) {
     this.#options = options;
     this.#changed = changed;
-    this.#told = told;
+    this.#outcomes = outcomes;
   }
 
   /** Deletes instances that have drained, except in paused pools. */
@@ -53,7 +53,7 @@ export class Removals {
 
   /** Begins a removal, or continues one whose drain failed. */
   remove(action: Remove, now: number): void {
-    if (this.isRefused(action.instance.uid)) this.#insist(action, now);
+    if (this.isRefused(action.instance.uid)) this.#retry(action, now);
     else this.#begin(action, now);
   }
 
@@ -70,7 +70,7 @@ export class Removals {
   }
 
   /** Retries a failed drain, or deletes once its time is over: an instance that cannot be drained gets no new invocations, and the same time for those in flight. */
-  #insist({ instance, drainMs }: Remove, now: number): void {
+  #retry({ instance, drainMs }: Remove, now: number): void {
     const { uid } = instance;
     const observed = this.#options.platform.observe().instances.get(uid);
     if (!observed) return;
@@ -87,11 +87,11 @@ export class Removals {
     platform.drain(uid, drainMs).then(
       () => {
         this.#leaving.accepted(uid, drainMs, clock.now());
-        this.#told.succeeded(subject);
+        this.#outcomes.succeeded(subject);
       },
       (error) => {
         this.#leaving.refused(uid, clock.now());
-        this.#told.failed(subject, error);
+        this.#outcomes.failed(subject, error);
         this.#changed();
       },
     );
@@ -105,9 +105,9 @@ export class Removals {
     try {
       await platform.remove({ uid, resourceVersion });
       this.#leaving.taken(uid);
-      this.#told.succeeded(subject);
+      this.#outcomes.succeeded(subject);
     } catch (error) {
-      this.#told.failed(subject, error);
+      this.#outcomes.failed(subject, error);
       clock.after(this.#leaving.failed(uid, clock.now()), this.#changed);
     }
   }

@@ -13,9 +13,9 @@ const SLACK_MS = 200;
  */
 export function wantedInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
   const units = demand ? (demand.waiting + demand.inFlight) / spec.concurrency : 0;
-  const whole = Math.floor(units);
-  const rest = units - whole;
-  const patient = whole > 0 && rest <= SLACK && (onTheirWay > 0 || (demand?.oldestWaitMs ?? 0) < SLACK_MS);
-  const wanted = rest > 0 && !patient ? whole + 1 : whole;
+  const full = Math.floor(units);
+  const fraction = units - full;
+  const waits = full > 0 && fraction <= SLACK && (onTheirWay > 0 || (demand?.oldestWaitMs ?? 0) < SLACK_MS);
+  const wanted = fraction > 0 && !waits ? full + 1 : full;
   return Math.min(Math.max(wanted, spec.minScale), spec.maxScale);
 }

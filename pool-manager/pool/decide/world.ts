@@ -37,7 +37,7 @@ export interface RevisionTarget {
   maxScale: number;
   idleTimeoutMs: number;
   timeoutMs: number;
-  /** Time until which no instance is specialized for it because its code failed to load; 0 if it is not blocked. */
+  /** Time until which no instance is specialized for it, because its code failed to load or crashes; 0 if there is no backoff. */
   blockedUntil: number;
   /** Its share of the function's instances in a rollout; `parallel` of them change in place at a time. Null outside a rollout. */
   takesOver: { percent: number; parallel: number } | null;

@@ -38,16 +38,16 @@ export class PlausibilityCheck {
   readonly #pools = new Map<string, State>();
 
   /** Checks an observation; returns why pools are doubted, by name. */
-  check(pools: readonly PoolSpec[], check: Look): Map<string, string> {
+  check(pools: readonly PoolSpec[], input: CheckInput): Map<string, string> {
     const doubted = new Map<string, string>();
     for (const pool of pools) {
-      const reason = this.#inspect(pool, check);
+      const reason = this.#inspect(pool, input);
       if (reason) doubted.set(pool.name, reason);
     }
     return doubted;
   }
 
-  #inspect({ name, budget }: PoolSpec, { instances, counted, isLeaving, expected, now }: Look): string | null {
+  #inspect({ name, budget }: PoolSpec, { instances, counted, isLeaving, expected, now }: CheckInput): string | null {
     const own = [...instances].filter(([, { pool }]) => pool === name);
     const uids = new Map(own.map(([uid, instance]) => [uid, { ended: isLeaving(uid) || hasEnded(instance) }]));
     const state = this.#pools.get(name);
@@ -66,16 +66,16 @@ export class PlausibilityCheck {
     const count = counted ? (counted.get(name) ?? 0) : staying;
     const differs = Math.abs(count - staying) > budget.actions;
     state.differsSince = differs ? (state.differsSince ?? now) : null;
-    const reason = oddity(state, count, staying, budget.actions, now);
+    const reason = implausibility(state, count, staying, budget.actions, now);
     if (reason) Object.assign(state, { doubtedAt: now, reason });
     return now - state.doubtedAt < PLAUSIBLE_AFTER_MS ? state.reason : null;
   }
 }
 
-function oddity({ vanished, appeared, differsSince }: State, counted: number, listed: number, most: number, now: number): string | null {
-  if (vanished.length > most) return `${vanished.length} instances vanished at once, and nobody has removed them`;
-  if (appeared.length > most) return `${appeared.length} instances appeared at once, and nobody has asked for them`;
-  if (differsSince !== null && now - differsSince > LAG_MS) return `${listed} instances are listed, and ${counted} are counted by their controllers`;
+function implausibility({ vanished, appeared, differsSince }: State, counted: number, listed: number, most: number, now: number): string | null {
+  if (vanished.length > most) return `${vanished.length} instances vanished at once without having been removed`;
+  if (appeared.length > most) return `${appeared.length} instances appeared at once without having been requested`;
+  if (differsSince !== null && now - differsSince > LAG_MS) return `${listed} instances are listed, but their controllers count ${counted}`;
   return null;
 }
 

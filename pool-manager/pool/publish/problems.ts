@@ -8,8 +8,8 @@ import type { CrashLoop } from "../observe/crash-loops.ts";
 const WORDS: Record<ObstacleKind, [one: string, several: string]> = {
   pending: ["is waiting for a node", "are waiting for a node"],
   blocked: ["is not started by its node", "are not started by their nodes"],
-  unreachable: ["is out of reach", "are out of reach"],
-  ended: ["has ended and is still there", "have ended and are still there"],
+  unreachable: ["is unreachable", "are unreachable"],
+  ended: ["has ended and still exists", "have ended and still exist"],
   stuck: ["is not deleted in time", "are not deleted in time"],
 };
 
