@@ -169,7 +169,7 @@ describe("berth deploy", () => {
     ["env:\n  PORT: 8080", 5, "env.PORT: must be a string, and is the number 8080"],
     ["env:\n  EMPTY:", 2, 'env.EMPTY: has no value: write "" for an empty one'],
     ["env: [A=1]", 2, "env: must be an object"],
-    ["- a\n- b", 2, "a manifest has fields and their values"],
+    ["- a\n- b", 2, "a manifest is a mapping of fields"],
   ])("tells what is wrong with %j", async (manifest, code, message) => {
     const ended = await run("deploy", "wrong", "--from", source("wrong", manifest));
     expect([ended.code, ended.stderr]).toEqual([code, expect.stringContaining(message)]);

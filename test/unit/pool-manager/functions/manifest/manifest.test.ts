@@ -60,7 +60,7 @@ describe("a wrong field is named, and what is right", () => {
     expect(refused(() => parseTraffic({ splt: {} }))).toBe("splt: unknown field splt; did you mean split?");
     expect(refused(() => parseTraffic({ split: { next: 5 } }))).toBe('split.next: "next" is not a revision such as r3');
     expect(refused(() => parseTraffic({ split: { r1: "5" } }))).toBe('split.r1: must be an integer from 0 to 100, and is the string "5"');
-    expect(refused(() => parseTraffic({ aliases: { r3: "r1" } }))).toMatch(/^aliases\.r3: "r3" is not an alias/);
+    expect(refused(() => parseTraffic({ aliases: { r3: "r1" } }))).toMatch(/^aliases\.r3: "r3" is not a valid alias/);
   });
 });
 

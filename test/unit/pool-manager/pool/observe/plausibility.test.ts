@@ -22,7 +22,7 @@ describe("a forged observation removes and changes nothing, and is told once", (
     [
       "one that the controllers' count contradicts",
       (real) => ({ instances: real, counted: () => new Map([["node", 2]]) }),
-      /^\d+ instances are listed, and 2 are counted/,
+      /^\d+ instances are listed, but their controllers count 2/,
     ],
   ])("%s", async (_what, forge, message) => {
     const rest = await Rest.reach();
