@@ -82,7 +82,7 @@ export class Pools {
     if (capacity === null || max <= capacity || this.#forced.has(name)) return pool;
     const sizes = { size: Math.min(size, capacity), max: capacity };
     this.capped.push(
-      `the pool ${name} is stored with size ${size} and max ${max}, and this machine holds ${capacity}: it has size ${sizes.size} and max ${capacity}`,
+      `the pool ${name} is stored with size ${size} and max ${max}, but this machine has room for ${capacity}: it is capped at size ${sizes.size} and max ${capacity}`,
     );
     return { ...pool, ...sizes };
   }
@@ -116,7 +116,7 @@ export class Pools {
     const capacity = this.#capacity;
     if (capacity === null || max <= capacity) return;
     const [field, wanted] = size !== undefined && size > capacity ? ["size", size] : ["max", max];
-    throw new ManagerError("POOL_TOO_LARGE", `${field}: ${wanted} instances are more than this machine's memory holds, which is ${capacity}`, String(field));
+    throw new ManagerError("POOL_TOO_LARGE", `${field}: ${wanted} instances exceed this machine's memory, which has room for ${capacity}`, String(field));
   }
 
   /** Applies what is declared in the store; fields left out have their defaults. Throws as `set` does. */
