@@ -90,7 +90,7 @@ export interface FunctionRecord {
   rollout: Rollout | null;
   /** Ids of the revisions in the order in which they became active, the active one last; without those that a rollback undid. */
   history: string[];
-  /** Oldest first, at most `MAX_REVISIONS`. */
+  /** Oldest first: the newest `MAX_REVISIONS`, and older ones that are served or the target of a rollback. */
   revisions: Revision[];
 }
 
