@@ -112,7 +112,7 @@ export function targetOf({ steps }: RolloutPolicy, step: number, total: number):
   return Math.max(1, Math.min(100, Math.round((100 * wanted) / Math.max(total, wanted, 1))));
 }
 
-/** The number of instances, out of `total`, for a share of `percent`. Below 100 percent, the new revision has at least one and leaves at least one. */
+/** The number of instances, out of `total`, for a share of `percent`. Below 100 percent, one stays at least, and of two or more one moves at least. */
 export function movedAt(percent: number, total: number): number {
   if (percent >= 100) return total;
   return Math.max(0, Math.min(Math.max(1, Math.round((total * percent) / 100)), total - 1));
