@@ -13,17 +13,11 @@ export class ManagerMetrics {
   readonly #starts = this.#counter("berth_instance_starts_total", "Specialized instances by how they were started", ["kind"]);
   readonly #created = this.#counter("berth_instances_created_total", "Requested instances", ["pool"]);
   readonly #removed = this.#counter("berth_instances_removed_total", "Removed instances", ["pool", "reason"]);
-  readonly #kept = this.#counter(
-    "berth_instances_kept_total",
-    "Instances whose removal was cancelled: their drain failed, and it was no longer needed",
-    ["pool"],
-  );
+  readonly #kept = this.#counter("berth_instances_kept_total", "Instances whose removal was cancelled: their drain failed, and it was no longer needed", [
+    "pool",
+  ]);
   readonly #loadFailures = this.#counter("berth_load_failures_total", "Failed loads of code", ["function"]);
-  readonly #crashLoops = this.#counter(
-    "berth_crash_loop_delays_total",
-    "Delayed starts of a function whose instances crash soon after loading",
-    ["function"],
-  );
+  readonly #crashLoops = this.#counter("berth_crash_loop_delays_total", "Delayed starts of a function whose instances crash soon after loading", ["function"]);
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
   readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be swapped in", ["pool"]);

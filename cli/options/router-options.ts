@@ -19,7 +19,9 @@ export interface RouterOptions extends ListenerOptions {
 
 export function withRouterOptions(command: Command): Command {
   return command
-    .addOption(new Option("--router-port <port>", "port for invocations; 0 for any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)))
+    .addOption(
+      new Option("--router-port <port>", "port for invocations; 0 for any free one").env("BERTH_ROUTER_PORT").default(8080).argParser(integer(0, 65_535)),
+    )
     .addOption(
       new Option("--max-body <bytes>", "maximum size of a request body")
         .env("BERTH_MAX_BODY")

@@ -83,8 +83,7 @@ class Follower {
 
   /** Tries this address too. Returns what is wrong with it, or null. */
   #manager(url: string): string | null {
-    if (!isHttpUrl(url))
-      return `${JSON.stringify(url.slice(0, 100))}, the pool manager's address in Redis, is not an http URL: the next leader overwrites it`;
+    if (!isHttpUrl(url)) return `${JSON.stringify(url.slice(0, 100))}, the pool manager's address in Redis, is not an http URL: the next leader overwrites it`;
     this.#link.alsoAt(url);
     return null;
   }

@@ -38,7 +38,15 @@ export class Incidents {
     const changed = known?.reason !== reason || !known.isReported;
     const mustReport = changed && (!RACES.has(reason) || failures >= RACES_IN_A_ROW);
     this.#incidents.delete(key);
-    this.#incidents.set(key, { ...subject, reason, message, failures, since: known?.since ?? now, isReported: mustReport || (known?.isReported ?? false), lastAt: now });
+    this.#incidents.set(key, {
+      ...subject,
+      reason,
+      message,
+      failures,
+      since: known?.since ?? now,
+      isReported: mustReport || (known?.isReported ?? false),
+      lastAt: now,
+    });
     for (const oldest of this.#incidents.keys()) {
       if (this.#incidents.size <= MAX_INCIDENTS) break;
       this.#incidents.delete(oldest);

@@ -21,7 +21,7 @@ const sizes = (pools: Pools) => [pools.get("node").size, pools.get("node").max];
 test("a size that the machine does not hold is refused with the number that it does, and nothing is stored", async () => {
   const dir = stateDir();
   const pools = await started(dir, 10);
-  const refused = { code: "POOL_TOO_LARGE", message: expect.stringContaining("which is 10") };
+  const refused = { code: "POOL_TOO_LARGE", message: expect.stringContaining("room for 10") };
   await expect(pools.set("node", { size: 4728 })).rejects.toMatchObject({ ...refused, field: "size" });
   await expect(pools.set("node", { max: 11 })).rejects.toMatchObject({ ...refused, field: "max" });
   await pools.set("node", { size: 10 });
