@@ -6,8 +6,8 @@ export const PLAUSIBLE_AFTER_MS = 30_000;
 /** How long the two views of the platform may differ. */
 const LAG_MS = 3000;
 
-/** One look at a pool. */
-export interface Look {
+/** The input of one check. */
+export interface CheckInput {
   instances: ReadonlyMap<string, Pick<Instance, "pool" | "echo" | "removing" | "isCounted" | "obstacle">>;
   /** Number of instances by pool as counted by the platform's controllers; undefined if there are none. */
   counted: ReadonlyMap<string, number> | undefined;
