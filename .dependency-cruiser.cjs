@@ -4,6 +4,7 @@
  */
 const MATRIX = {
   "runtime-images/protocol": [],
+  "runtime-images/protocol/conformance": ["runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/protocol"],
   "runtime-images/node/supervisor": ["runtime-images/node", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
@@ -16,6 +17,7 @@ const MATRIX = {
   "pool-manager/functions": ["pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
   "pool-manager/images": ["pool-manager/errors.ts", "pool-manager/functions/retention.ts", "runtime-images/protocol"],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
+  "pool-manager/kubernetes/informer": ["pool-manager/kubernetes"],
 
   "pool-manager/platform": [
     "pool-manager/async",
@@ -28,7 +30,7 @@ const MATRIX = {
     "runtime-images/protocol",
   ],
   "pool-manager/platform/local": ["pool-manager/functions/retention.ts", "pool-manager/platform", "runtime-images/protocol"],
-  "pool-manager/platform/kruise/objects": ["pool-manager/kubernetes"],
+  "pool-manager/platform/kruise/objects": ["pool-manager/platform/platform.ts", "pool-manager/kubernetes", "pool-manager/kubernetes/informer"],
   "pool-manager/platform/kruise/leader-election": ["pool-manager/kubernetes", "pool-manager/platform/kruise/objects"],
   "pool-manager/platform/kruise/code": [
     "pool-manager/functions/retention.ts",
@@ -43,6 +45,7 @@ const MATRIX = {
     "pool-manager/async",
     "pool-manager/images/runtime-image.ts",
     "pool-manager/kubernetes",
+    "pool-manager/kubernetes/informer",
     "pool-manager/platform",
     "pool-manager/platform/kruise/disruption",
     "pool-manager/platform/kruise/objects",
@@ -50,6 +53,7 @@ const MATRIX = {
   ],
   "pool-manager/platform/kruise/pods": [
     "pool-manager/kubernetes",
+    "pool-manager/kubernetes/informer",
     "pool-manager/platform",
     "pool-manager/platform/kruise/cluster-keys.ts",
     "pool-manager/platform/kruise/clonesets/undone-removals.ts",
@@ -61,6 +65,7 @@ const MATRIX = {
     "pool-manager/functions/retention.ts",
     "pool-manager/images",
     "pool-manager/kubernetes",
+    "pool-manager/kubernetes/informer",
     "pool-manager/platform",
     "pool-manager/platform/kruise/clonesets",
     "pool-manager/platform/kruise/code",
@@ -149,6 +154,7 @@ const MATRIX = {
     "pool-manager/functions/manifest",
     "pool-manager/images/oci.ts",
     "pool-manager/kubernetes",
+    "pool-manager/kubernetes/informer",
     "pool-manager/platform/kruise/leader-election/lease.ts",
     "pool-manager/platform/kruise/objects",
     "pool-manager/pool/pools.ts",

@@ -21,6 +21,7 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
+import { Claims } from "./claims.ts";
 import { CloneSets } from "./clonesets/clonesets.ts";
 import { endingOf } from "./clonesets/ending.ts";
 import { functionSetName, type PodSettings, poolSet, poolSetName, templateOf } from "./clonesets/manifests.ts";
@@ -34,9 +35,8 @@ import type { DisruptionBudgets } from "./disruption/budgets.ts";
 import { FunctionCodes } from "./function-codes.ts";
 import type { Lead } from "./leader-election/leader-election.ts";
 import { CLONESETS, type CloneSet, ownerOf, type Pod } from "./objects/objects.ts";
+import { platformError } from "./objects/platform-errors.ts";
 import { isBerths, isBerthsSet } from "./objects/pod-owner.ts";
-import { platformError } from "./platform-errors.ts";
-import { Claims } from "./pods/claims.ts";
 import { Nodes } from "./pods/nodes.ts";
 import type { OpenControl } from "./pods/pod-connection.ts";
 import { PodInstances } from "./pods/pod-instances.ts";

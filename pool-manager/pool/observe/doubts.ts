@@ -1,5 +1,5 @@
 import type { PoolSpec } from "../decide/world.ts";
-import { type Look, PlausibilityCheck } from "./plausibility.ts";
+import { type CheckInput, PlausibilityCheck } from "./plausibility.ts";
 
 /** The pools of which something is observed that cannot be true: told once, and nothing is removed or changed by it. */
 export class Doubts {
@@ -11,9 +11,9 @@ export class Doubts {
     this.#onDoubt = onDoubt;
   }
 
-  check(pools: readonly PoolSpec[], look: Look): void {
+  check(pools: readonly PoolSpec[], input: CheckInput): void {
     const before = this.#doubted;
-    this.#doubted = this.#plausibility.check(pools, look);
+    this.#doubted = this.#plausibility.check(pools, input);
     for (const [pool, message] of this.#doubted) if (!before.has(pool)) this.#onDoubt(pool, message);
   }
 

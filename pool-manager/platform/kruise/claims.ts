@@ -1,17 +1,17 @@
-import type { KubeClient } from "../../../kubernetes/client.ts";
-import type { KubeError } from "../../../kubernetes/error.ts";
-import type { Informer } from "../../../kubernetes/informer/informer.ts";
-import { type Binding, PlatformError, type PreparedCode, type Target } from "../../platform.ts";
-import type { CloneSets } from "../clonesets/clonesets.ts";
-import { claimPatch, functionSetName, revisionPatch, swapPatch } from "../clonesets/manifests.ts";
-import type { CodeRegistry } from "../code/code-registry.ts";
-import type { FunctionCodes } from "../function-codes.ts";
-import { type Dropped, droppedFrom } from "../objects/dropped-metadata.ts";
-import { ANNOTATION, type CloneSet, LABEL, ownerOf, type Pod } from "../objects/objects.ts";
-import type { PodTemplate } from "../objects/template.ts";
-import { droppedError, platformError } from "../platform-errors.ts";
-import type { PodInstance, PodInstances } from "./pod-instances.ts";
-import { podPath } from "./pod-path.ts";
+import type { KubeClient } from "../../kubernetes/client.ts";
+import type { KubeError } from "../../kubernetes/error.ts";
+import type { Informer } from "../../kubernetes/informer/informer.ts";
+import { type Binding, PlatformError, type PreparedCode, type Target } from "../platform.ts";
+import type { CloneSets } from "./clonesets/clonesets.ts";
+import { claimPatch, functionSetName, revisionPatch, swapPatch } from "./clonesets/manifests.ts";
+import type { CodeRegistry } from "./code/code-registry.ts";
+import type { FunctionCodes } from "./function-codes.ts";
+import { type Dropped, droppedFrom } from "./objects/dropped-metadata.ts";
+import { ANNOTATION, type CloneSet, LABEL, ownerOf, type Pod } from "./objects/objects.ts";
+import { droppedError, platformError } from "./objects/platform-errors.ts";
+import type { PodTemplate } from "./objects/template.ts";
+import type { PodInstance, PodInstances } from "./pods/pod-instances.ts";
+import { podPath } from "./pods/pod-path.ts";
 
 const PATCH_ATTEMPTS = 4;
 

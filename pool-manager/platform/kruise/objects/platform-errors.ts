@@ -1,5 +1,5 @@
-import { isRefusal, KubeError } from "../../kubernetes/error.ts";
-import { PlatformError } from "../platform.ts";
+import { isRefusal, KubeError } from "../../../kubernetes/error.ts";
+import { PlatformError } from "../../platform.ts";
 
 export function droppedError(names: readonly string[]): PlatformError {
   return new PlatformError("REFUSED", `something at the cluster, such as a webhook, takes ${names.join(", ")} away from pods, or changes them`);
