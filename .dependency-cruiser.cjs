@@ -123,7 +123,13 @@ const MATRIX = {
     "runtime-images/protocol",
   ],
 
-  "pool-manager/stores/files": ["pool-manager/errors.ts", "pool-manager/functions", "pool-manager/pool/pools.ts", "pool-manager/pool/decide/world.ts"],
+  "pool-manager/stores/files": [
+    "pool-manager/errors.ts",
+    "pool-manager/functions",
+    "pool-manager/stores/stored-record.ts",
+    "pool-manager/pool/pools.ts",
+    "pool-manager/pool/decide/world.ts",
+  ],
   "pool-manager/stores/kubernetes/definitions": [
     "pool-manager/functions/manifest",
     "pool-manager/kubernetes",
@@ -159,6 +165,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/objects",
     "pool-manager/pool/pools.ts",
     "pool-manager/pool/decide/world.ts",
+    "pool-manager/stores/stored-record.ts",
     "pool-manager/stores/kubernetes/definitions",
     "pool-manager/stores/kubernetes/secrets",
     "pool-manager/stores/kubernetes/status",

@@ -17,8 +17,9 @@ import { capacityOf, defaultPace, defaultPools, type ManagerConfig } from "./con
 import { ManagerError } from "./errors.ts";
 import { EventLog } from "./event-log.ts";
 import { FunctionLogs } from "./functions/logs.ts";
-import { type BuildImage, FunctionRegistry } from "./functions/registry.ts";
+import { FunctionRegistry } from "./functions/registry.ts";
 import { Retention } from "./functions/retention.ts";
+import type { BuildImage } from "./functions/revisions.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
 import { withRetries } from "./kubernetes/retry.ts";

@@ -1,4 +1,5 @@
 import { LOG_MARK, type LogLine } from "../../runtime-images/protocol/messages.ts";
+import { parseDuration } from "./manifest/duration.ts";
 
 export interface LogEntry {
   time: string;
@@ -101,4 +102,15 @@ function parse(line: string): Pick<LogEntry, "stream" | "callId" | "message"> {
     }
   }
   return { stream: "out", callId: null, message: line.slice(0, MAX_LINE) };
+}
+
+/**
+ * The time that "10m" (ago), or a date and time of ISO 8601, means; in milliseconds of the wall clock, as is `now`. `text`
+ * matches `PATTERNS.since`. Null: its month has no such day, which would be taken for one of the next month.
+ */
+export function sinceMs(text: string, now: number): number | null {
+  const ago = parseDuration(text);
+  if (ago !== null) return now - ago;
+  const date = text.slice(0, 10);
+  return new Date(date).toISOString().startsWith(date) ? Date.parse(text) : null;
 }

@@ -130,8 +130,21 @@ export function newFunction(name: string, manifest: Manifest): FunctionRecord {
   };
 }
 
+/** Builds the code image of a revision; returns its digest. */
+export type BuildImage = (name: string, revision: string, identity: string, layer: string) => Promise<string>;
+
+/** The next revision of a function, with its code image built. Throws `MANIFEST_INVALID` if the manifest names another runtime. */
+export async function nextRevision(record: FunctionRecord, manifest: Manifest, code: CodeRef, hash: string, build: BuildImage): Promise<Revision> {
+  if (manifest.runtime !== record.runtime) {
+    throw new ManagerError("MANIFEST_INVALID", `runtime: ${record.name} runs on ${record.runtime}; delete it first`, "runtime");
+  }
+  const id = `r${record.nextRevision}`;
+  const image = await build(record.name, id, identityOf(record.uid, hash), code.layer);
+  return newRevision({ id, hash, image, code, manifest });
+}
+
 /** `image`: digest of its code image. */
-export function newRevision(of: { id: string; hash: string; image: string; code: CodeRef; manifest: Manifest }): Revision {
+function newRevision(of: { id: string; hash: string; image: string; code: CodeRef; manifest: Manifest }): Revision {
   const { id, hash, image, code, manifest } = of;
   const { handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets } = manifest;
   return {

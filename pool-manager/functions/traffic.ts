@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
+import type { TrafficChange } from "./changes.ts";
 import { faultOf, PATTERNS } from "./manifest/field-fault.ts";
-import type { TrafficChange } from "./registry.ts";
 
 const Percent = Type.Integer({ minimum: 0, maximum: 100 });
 

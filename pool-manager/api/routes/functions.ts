@@ -1,9 +1,9 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyError, FastifyInstance } from "fastify";
 import { ManagerError } from "../../errors.ts";
+import { sinceMs } from "../../functions/logs.ts";
 import { checkName, type InForce, parseManifest, patchManifest } from "../../functions/manifest/manifest.ts";
 import { ManifestSchema } from "../../functions/manifest/schema.ts";
-import { sinceMs } from "../../functions/since.ts";
 import { parseCanary } from "../../functions/traffic.ts";
 import { flagOf, objectOf } from "../body.ts";
 import type { ApiContext } from "../context.ts";

@@ -4,8 +4,8 @@ import { formerHistory } from "../../functions/history.ts";
 import { formatDuration, parseDuration } from "../../functions/manifest/duration.ts";
 import { DEFAULTS, ROLLOUT } from "../../functions/manifest/manifest.ts";
 import { settingsOf } from "../../functions/revisions.ts";
-import { isWhole } from "../../functions/stored-record.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
+import { isWhole } from "../stored-record.ts";
 import type { Condition } from "./status/conditions.ts";
 
 /** The declaration by a user, or by the API on a user's behalf: the manifest's fields, code and traffic. */

@@ -1,0 +1,85 @@
+import type { CodeRef, FunctionRecord } from "./function.ts";
+import { codeOf } from "./revisions.ts";
+import { isRolling } from "./rollout.ts";
+import type { StoredFunction } from "./stored-function.ts";
+
+/** The functions in memory, by name, uid and code. */
+export class FunctionIndex {
+  readonly #byName = new Map<string, StoredFunction>();
+  readonly #byUid = new Map<string, StoredFunction>();
+  /** By uid. They are asked for in each round of the reconciler, and most functions are not among them. */
+  readonly #wanting = new Map<string, FunctionRecord>();
+  /** In order. */
+  readonly #names: string[] = [];
+  /** Null: something has changed since. */
+  #list: readonly FunctionRecord[] | null = null;
+  /** Uid of the function that had a layer last. */
+  readonly #byLayer = new Map<string, string>();
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  byName(name: string): StoredFunction | undefined {
+    return this.#byName.get(name);
+  }
+
+  byUid(uid: string): StoredFunction | undefined {
+    return this.#byUid.get(uid);
+  }
+
+  /** Sorted by name. */
+  list(): readonly FunctionRecord[] {
+    this.#list ??= this.#names.flatMap((name) => this.#byName.get(name)?.record ?? []);
+    return this.#list;
+  }
+
+  /** Functions that want instances although nobody invokes them: those kept warm, and those that roll out. */
+  wanting(): FunctionRecord[] {
+    return [...this.#wanting.values()];
+  }
+
+  /** Code that some revision has. */
+  codeByDigest(layer: string): CodeRef | undefined {
+    const holder = this.#byLayer.get(layer);
+    if (holder === undefined) return undefined;
+    const revisionOf = ({ revisions }: FunctionRecord) => revisions.find((revision) => revision.layer === layer);
+    const last = this.#byUid.get(holder)?.record;
+    // The last function that had it may be deleted or have newer revisions; another one may have it still.
+    const kept = last && revisionOf(last) ? last : this.list().find(revisionOf);
+    if (kept) this.#byLayer.set(layer, kept.uid);
+    else this.#byLayer.delete(layer);
+    const found = kept && revisionOf(kept);
+    return found && codeOf(found);
+  }
+
+  set(stored: StoredFunction): void {
+    const { name, uid, revisions, scaling, rollout } = stored.record;
+    if (!this.#byName.has(name)) this.#names.splice(placeOf(name, this.#names), 0, name);
+    this.#list = null;
+    for (const { layer } of revisions) this.#byLayer.set(layer, uid);
+    this.#byName.set(name, stored);
+    this.#byUid.set(uid, stored);
+    if (scaling.minScale > 0 || isRolling(rollout)) this.#wanting.set(uid, stored.record);
+    else this.#wanting.delete(uid);
+  }
+
+  delete({ name, uid }: FunctionRecord): void {
+    this.#byName.delete(name);
+    this.#names.splice(placeOf(name, this.#names), 1);
+    this.#list = null;
+    this.#byUid.delete(uid);
+    this.#wanting.delete(uid);
+  }
+}
+
+/** Index of a name in sorted names, or where it belongs. */
+function placeOf(name: string, names: readonly string[]): number {
+  let [from, to] = [0, names.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((names[middle] as string) < name) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
