@@ -13,7 +13,7 @@ import { CodeRegistry } from "./code/code-registry.ts";
 import { InlineArchives } from "./code/inline-archive.ts";
 import { DisruptionBudgets } from "./disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
-import type { Lead } from "./leader-election/leader-election.ts";
+import type { Lead } from "./leader-election/lead.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {

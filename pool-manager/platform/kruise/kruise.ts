@@ -33,7 +33,7 @@ import type { InlineArchives } from "./code/inline-archive.ts";
 import { Availability } from "./disruption/availability.ts";
 import type { DisruptionBudgets } from "./disruption/budgets.ts";
 import { FunctionCodes } from "./function-codes.ts";
-import type { Lead } from "./leader-election/leader-election.ts";
+import type { Lead } from "./leader-election/lead.ts";
 import { CLONESETS, type CloneSet, ownerOf, type Pod } from "./objects/objects.ts";
 import { platformError } from "./objects/platform-errors.ts";
 import { isBerths, isBerthsSet } from "./objects/pod-owner.ts";

@@ -19,7 +19,6 @@ import { onUncaught } from "./uncaught.ts";
 
 /** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
 const LEAVE_MS = 300;
-
 /** How long a function's listeners for SIGTERM may take to clean up. */
 const TERM_GRACE_MS = 2000;
 
@@ -245,8 +244,7 @@ process.on("disconnect", () => process.exit(0));
 const worker = new Worker();
 onUncaught((error) => worker.uncaught(error));
 process.on("message", (message: ToWorker) => {
-  if (message.type === "drain") worker.drain();
-  else if (message.type === "terminate") worker.terminate();
-  else void worker.load(message);
+  if (message.type === "load") void worker.load(message);
+  else worker[message.type]();
 });
 worker.listen(process.env.BERTH_HOST ?? "127.0.0.1");

@@ -5,7 +5,7 @@ import { CodeRegistry } from "../../../pool-manager/platform/kruise/code/code-re
 import { InlineArchives } from "../../../pool-manager/platform/kruise/code/inline-archive.ts";
 import { DisruptionBudgets } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "../../../pool-manager/platform/kruise/kruise.ts";
-import type { Lead } from "../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
+import type { Lead } from "../../../pool-manager/platform/kruise/leader-election/lead.ts";
 import type { KruiseCluster } from "../kruise-cluster.ts";
 import type { MemoryCode } from "./memory-code.ts";
 import type { MemoryRegistry } from "./memory-registry.ts";

@@ -1,5 +1,6 @@
 import type { KubeError } from "../../../kubernetes/error.ts";
 import { type AcquiredLease, Candidate, type CandidateOptions } from "./candidate.ts";
+import type { Lead } from "./lead.ts";
 import {
   CERTAIN_MS,
   CHECK_INTERVAL_MS,
@@ -19,16 +20,6 @@ import { LeaseWatch } from "./lease-watch.ts";
 const CHALLENGE_EVERY_MS = 30_000;
 /** How many times one renewal is attempted while others edit the Lease. */
 const ROUNDS = 3;
-
-/** The adapter's view of a leadership. */
-export interface Lead {
-  term: number;
-  /** False: another pool manager might lead by now. */
-  certain(): boolean;
-  /** Reports that a write was refused because an object carries a later term. If one does, this leadership ends. */
-  challenge(): void;
-  release(): Promise<void>;
-}
 
 export interface LeaderElectionOptions extends CandidateOptions {
   kube: LeaseApi;

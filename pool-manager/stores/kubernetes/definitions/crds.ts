@@ -1,6 +1,7 @@
 import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
 import { PoolFields } from "../../../pool/pools.ts";
+import { CODE, object, percent, type Schema, text } from "./schema-parts.ts";
 
 /** API group and version of Berth's custom resources. */
 export const GROUP = "berth.dev";
@@ -9,25 +10,6 @@ export const VERSION = "v1alpha1";
 export const DEFINITION_VERSION = 7;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
-
-type Schema = Record<string, unknown>;
-
-const percent = { type: "integer", minimum: 0, maximum: 100 };
-const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({ type: "object", properties, ...more });
-const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
-
-const CODE = object(
-  {
-    digest: text("Code that was uploaded with POST /v1/code, or that another revision has.", { pattern: "^sha256:[0-9a-f]{64}$" }),
-    files: {
-      type: "object",
-      description: "The code itself, for small functions: text by file name. One of index.mjs, index.cjs, index.js is loaded; dependencies must be bundled.",
-      additionalProperties: { type: "string", maxLength: 262_144 },
-      maxProperties: 32,
-    },
-  },
-  { "x-kubernetes-validations": [{ rule: "has(self.digest) != has(self.files)", message: "give digest or files, and not both" }] },
-);
 
 const TRAFFIC = object({
   active: text("Revision that gets the invocations that the split leaves; by default the one of this manifest.", { pattern: "^r[0-9]+$" }),

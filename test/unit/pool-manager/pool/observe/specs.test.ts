@@ -1,8 +1,13 @@
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
+import { FunctionIndex } from "../../../../../pool-manager/functions/function-index.ts";
 import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
 import { Rest } from "../../../../helpers/rest.ts";
 
 const CROWD = 300;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** At rest, with many functions that nobody has ever invoked. */
 async function crowded(): Promise<Rest> {
@@ -19,7 +24,7 @@ const looked = (rest: Rest) => {
 
 test("a round looks at functions with instances alone, however many others there are, and a deployment lists none of those", async () => {
   const rest = await crowded();
-  const list = vi.spyOn(rest.functions, "list");
+  const list = vi.spyOn(FunctionIndex.prototype, "list");
   expect(looked(rest)).toEqual(["f r1"]);
   await rest.functions.deploy("idle-7", () => parseManifest({}, ["node"]), { layer: "two", entry: "index.mjs" });
   await rest.pass(2000);
@@ -68,7 +73,7 @@ test("a function is no longer kept in mind when nothing keeps it warm and its ro
 test("code is looked for among all functions once, when the one that had it last has it no more", async () => {
   const rest = await crowded();
   await rest.functions.remove(`idle-${CROWD - 1}`);
-  const list = vi.spyOn(rest.functions, "list");
+  const list = vi.spyOn(FunctionIndex.prototype, "list");
   for (let times = 0; times < 3; times++) expect(rest.functions.codeByDigest("one")).toEqual({ layer: "one", entry: "index.mjs" });
   expect(list).toHaveBeenCalledTimes(1);
 });
