@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import type { CloneSet } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import type { Admitted } from "../api/admission.ts";
 import { ApiError, forbidden, internalError } from "../api/api-error.ts";
 import type { MemoryCluster } from "../cluster.ts";
@@ -21,7 +23,10 @@ export function installKruiseWebhooks({ api, store }: MemoryCluster): void {
     if (write.subresource) return;
     if (resource === "apps.kruise.io/clonesets") {
       if (write.operation === "DELETE") checkProtection(write);
-      else checkPodsToDelete(write, (name) => store.get("/pods", write.namespace, name) !== undefined);
+      else {
+        checkInPlaceOnly(write);
+        checkPodsToDelete(write, (name) => store.get("/pods", write.namespace, name) !== undefined);
+      }
     }
     if (resource === "/pods" && write.operation === "DELETE" && write.client !== "kruise-manager")
       checkBudget(write, store.list("/pods", write.namespace), store);
@@ -46,6 +51,16 @@ function checkProtection({ before, kind, name }: Admitted): void {
   if (label === "Always" || (label === "Cascading" && replicas > 0)) {
     throw forbidden(subjectOf(kind, name), `forbidden by ResourcesProtectionDeletion for label ${PROTECTION}=${label}, and replicas ${replicas}>0`);
   }
+}
+
+/** Measured with OpenKruise 1.9.1: the rule is about the new object's type, and labels of the template are not part of it. */
+function checkInPlaceOnly({ object, before }: Admitted): void {
+  const [set, former] = [object, before] as unknown as (CloneSet | null)[];
+  if (!set || !former || set.spec.updateStrategy?.type !== "InPlaceOnly") return;
+  const other = ({ spec }: CloneSet) => ({ ...spec.template.spec, containers: spec.template.spec.containers.map((one) => ({ ...one, image: "" })) });
+  if (isDeepStrictEqual(other(set), other(former))) return;
+  const why = "spec: Forbidden: only allowed to update images in spec for InPlaceOnly, but found another change";
+  throw new ApiError(422, "Invalid", `admission webhook "vcloneset.kb.io" denied the request: ${why}`);
 }
 
 function checkPodsToDelete({ object, before }: Admitted, exists: (name: string) => boolean): void {

@@ -40,7 +40,7 @@ export class TemplateKeeper {
   async check(set: CloneSet, made: CloneSet): Promise<void> {
     const { name } = set.metadata;
     const own = ownChanges(set, made);
-    const others = own.length > 0 ? [] : changesOf(made.spec.template, set.spec.template, TEMPLATE);
+    const others = own.length > 0 ? [] : templateChanges(set, made);
     const kept = this.#kept.get(name) ?? { accepted: null, pauseMs: FIRST_PAUSE_MS, nextAt: 0 };
     const now = this.#options.now();
     if (now < kept.nextAt || (own.length === 0 && (others.length === 0 || kept.accepted === JSON.stringify(set.spec.template)))) return;
@@ -48,7 +48,7 @@ export class TemplateKeeper {
     if (others.length > 0) this.#options.onTrouble(step, `others have changed ${others.map(({ path }) => path.slice(1)).join(", ")}: it is put back`);
     this.#kept.set(name, { ...kept, pauseMs: Math.min(2 * kept.pauseMs, LONGEST_PAUSE_MS), nextAt: now + kept.pauseMs });
     const after = await this.#options.write(name, [...own, ...others]);
-    const isChanged = changesOf(made.spec.template, after.spec.template, TEMPLATE).length > 0;
+    const isChanged = templateChanges(after, made).length > 0;
     if (isChanged) {
       this.#kept.set(name, { ...kept, accepted: JSON.stringify(after.spec.template) });
       this.#options.onTrouble(step, "the cluster changes it again at each write: the change is accepted");
@@ -68,9 +68,22 @@ export class TemplateKeeper {
 function ownChanges(set: CloneSet, made: CloneSet): JsonPatch {
   const template = made.metadata.labels?.[LABEL.template];
   if (functionOfSet(set) === null) {
-    const isAsMade = changesOf(made.spec.template, set.spec.template, TEMPLATE).length === 0;
+    const isAsMade = templateChanges(set, made).length === 0;
     return isAsMade && hasFormerTemplate(set) ? partitionChange(set, 0) : [];
   }
   if (set.metadata.labels?.[LABEL.template] === template) return [];
-  return [{ op: "add", path: `/metadata/labels/${pointer(LABEL.template)}`, value: template }, ...changesOf(made.spec.template, set.spec.template, TEMPLATE)];
+  return [{ op: "add", path: `/metadata/labels/${pointer(LABEL.template)}`, value: template }, ...templateChanges(set, made)];
+}
+
+/** Of a template's spec Kruise lets nobody change anything but images as long as the update strategy is InPlaceOnly. */
+const IMAGE = new RegExp(`^${TEMPLATE}/spec/containers/\\d+/image$`);
+
+/**
+ * The changes that make a template what Berth creates. A function's CloneSet may be from another version of Berth, whose
+ * template differs in what Kruise lets nobody change; it creates no pods, so that stays.
+ */
+function templateChanges(set: CloneSet, made: CloneSet): JsonPatch {
+  const changes = changesOf(made.spec.template, set.spec.template, TEMPLATE);
+  if (functionOfSet(set) === null) return changes;
+  return changes.filter(({ path }) => path.startsWith(`${TEMPLATE}/metadata/`) || IMAGE.test(path));
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { changesOf } from "../../../../../../pool-manager/kubernetes/json-patch.ts";
 import type { CloneSet } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
+import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
@@ -70,4 +71,22 @@ test("who changes it again and again is answered in growing pauses", () =>
     expect(told.length / 2).toBeGreaterThan(3);
     expect(told.length / 2).toBeLessThan(8);
     await platform.close();
+  }));
+
+test("a function's CloneSet of another version of Berth keeps what Kruise lets nobody change, and nothing is reported", () =>
+  VirtualTime.run(3, async (time) => {
+    const world = await WarmFunction.start(time, 1);
+    const label = () => world.set("fn-")?.metadata.labels?.["berth.dev/template"];
+    const present = label();
+    const former = {
+      metadata: { labels: { "berth.dev/template": "0badc0de" } },
+      spec: { updateStrategy: { type: "ReCreate" }, template: { spec: { automountServiceAccountToken: true } } },
+    };
+    world.edit("fn-", former);
+    world.edit("fn-", { spec: { updateStrategy: { type: "InPlaceOnly" } } });
+    await time.reach(() => label() === present, "it is of the present version");
+    await time.sleep(600_000);
+    expect(world.told).toEqual([]);
+    expect(world.set("fn-")?.spec.updateStrategy?.type).toBe("InPlaceOnly");
+    await world.manager.stop();
   }));
