@@ -4,7 +4,7 @@ import { Compile } from "typebox/compile";
 import { ManagerError } from "../errors.ts";
 import { faultOf } from "../functions/manifest/field-fault.ts";
 
-/** Validates requests against their schemas. Bodies are not coerced; numbers and booleans of a query or path are parsed from text. Errors are `BODY_INVALID` with the field. */
+/** Validates requests against their schemas. Bodies are not coerced; numbers and booleans of a query or path are parsed from text. Errors are `BODY_INVALID` or `PARAMETER_INVALID` with the field. */
 export const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = Compile(schema);
   return (value: unknown) => {

@@ -96,7 +96,7 @@ export interface FunctionDemand {
   inFlight: number;
   /** How long the oldest waiting invocation has waited. */
   oldestWaitMs: number;
-  /** Total number of ended invocations of this revision at this router. */
+  /** Total number of invocations of this revision that this router saw answered or failed; not those that reached no instance or whose client left. */
   ended: number;
   /** … those of them that ended with a status of 500 or more. */
   failed: number;

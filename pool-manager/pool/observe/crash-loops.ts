@@ -16,7 +16,7 @@ const INTERVAL_MS = 5000;
 export interface CrashLoop {
   error: LoadError;
   instanceUid: string;
-  /** Consecutive crashes soon after a load. Crashes of instances that had loaded before the last crash count as one with it. */
+  /** Consecutive crashes soon after a load, without an answer in between. Crashes of instances that had loaded before the last crash count as one with it. */
   crashes: number;
   /** When the last crash was. */
   at: number;
@@ -29,21 +29,21 @@ export interface Crashed {
   instanceUid: string;
   /** When its code had loaded; null if it was already serving when this pool manager started. */
   loadedAt: number | null;
-  /** It has itself answered an invocation well since. */
+  /** True if it has itself answered an invocation successfully since. */
   hasAnswered: boolean;
-  /** Invocations of its revision that have ended well so far, at any instance and as far as is known. */
+  /** Successful invocations of its revision so far, of any instance, as far as routers have reported them. */
   answered: number;
   error: LoadError;
 }
 
 export interface Evidence {
-  /** Since the code had loaded; null: nobody knows. */
+  /** How long its code had been loaded; null if that is unknown. */
   ranMs: number | null;
-  /** An invocation of the revision has ended well since its last crash. */
+  /** True if an invocation of the revision has succeeded since its last crash. */
   answeredSince: boolean;
-  /** … or ever. */
+  /** True if one has ever succeeded. */
   answeredEver: boolean;
-  /** Crashes in a row, this one included; an answer in between begins the row again. */
+  /** Consecutive crashes, including this one; an answer in between resets them. */
   crashes: number;
 }
 

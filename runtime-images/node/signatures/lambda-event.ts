@@ -46,7 +46,7 @@ export function toEvent(req: IncomingMessage, body: Buffer, callId: string): unk
   };
 }
 
-/** The client's address, as the first proxy or router saw it. */
+/** The client's address. It is the first entry, because routers leave nothing in the list that they do not believe. */
 export function sourceOf({ headers }: IncomingMessage): string {
   return String(headers["x-forwarded-for"] ?? "")
     .split(",")[0]

@@ -94,7 +94,7 @@ class Worker {
     this.#leaveWhenUnused();
   }
 
-  /** Handles an uncaught error. Other running invocations may still finish. */
+  /** Handles an uncaught error. Other invocations may still finish. `ERR_HTTP_HEADERS_SENT` ends nothing: its response has refused a second answer. */
   uncaught(error: unknown): void {
     logError(error);
     const call = currentCall.getStore();

@@ -36,7 +36,7 @@ export class Candidate {
   readonly #holder: Holder;
   readonly #options: CandidateOptions;
   readonly #watch = new LeaseWatch();
-  /** The highest term seen. */
+  /** The highest term seen that another one can follow. */
   #seen = 0;
   /** The term of an attempt whose answer was lost: it may have succeeded. 0: none. */
   #unanswered = 0;

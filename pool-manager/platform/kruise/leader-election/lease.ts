@@ -109,7 +109,10 @@ export function termOf(lease: Lease): number {
   return believable(lease.spec?.leaseTransitions);
 }
 
-/** Parses the term that an object carries; 0: none, or an impossible one. */
+/**
+ * Parses the term that an object carries: a whole number, or one to nine digits, which is what the admission policy
+ * compares. 0: none, or an impossible one.
+ */
 export function believable(term: unknown): number {
   const value = typeof term === "string" && /^[0-9]{1,9}$/.test(term) ? Number(term) : term;
   return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_TERM ? value : 0;

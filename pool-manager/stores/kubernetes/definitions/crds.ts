@@ -45,8 +45,8 @@ const CONDITIONS = {
 };
 
 /**
- * Rejects writes of former leaders, whose term is lower than the stored one. A stored term that is impossible
- * (`believable`) does not fence: it would do so for ever.
+ * Rejects writes of former leaders, whose term is lower than the stored one. A stored term that is the last one, or
+ * impossible (`believable`), does not fence: it would do so for ever, and refuse the hand that takes it back.
  */
 const FENCED = {
   "x-kubernetes-validations": [
