@@ -182,10 +182,7 @@ export class LeaderElection implements Lead {
     return this.#watch.saw(lease, performance.now()) ? this.#unlessOutrun() : "wait";
   }
 
-  /**
-   * Whether an object carries a later term. A term that was raised by hand is enough: it fences every write, and the next
-   * leader's term is above it. No leader is above the last term, so the leadership goes on beside an object that carries it.
-   */
+  /** Whether an object carries a later term, even one raised by hand: it fences every write, and the next leader's term is above it. None is above the last term, which ends nothing. */
   async #isOutrun(): Promise<boolean> {
     // Asked again until somebody has taken it back.
     if (this.#isLastTermTold) this.challenge();
