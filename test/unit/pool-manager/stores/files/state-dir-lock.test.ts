@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { StateDirLock } from "../../../../../pool-manager/stores/files/state-dir-lock.ts";
 
 let dir: string;
@@ -23,6 +23,7 @@ test.each(["linux", "darwin"] as const)("one process at a time has the directory
 test("a socket file that a crash has left behind locks nobody out", async () => {
   const code = `require("node:net").createServer().listen(${JSON.stringify(join(dir, "lock"))}, () => process.stdout.write("listens"))`;
   const crashed = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void crashed.kill("SIGKILL"));
   await once(crashed.stdout, "data");
   await expect(StateDirLock.acquire(dir, "darwin")).rejects.toThrow("is in use");
   crashed.kill("SIGKILL");
