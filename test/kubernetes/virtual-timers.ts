@@ -1,3 +1,5 @@
+import { Heap } from "../helpers/heap.ts";
+
 const NAMES = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "clearImmediate"] as const;
 
 type Work = (...args: unknown[]) => void;
@@ -54,7 +56,7 @@ export class VirtualTimers {
   #count = 0;
   /** While timers run, a delay of zero is one of a millisecond: two timers cannot keep time from passing. */
   #isRunning = false;
-  readonly #heap = new Heap();
+  readonly #heap = new Heap<Turn>(isBefore);
   readonly #clearReal = clearTimeout;
   readonly #real = Object.fromEntries(NAMES.map((name) => [name, globalThis[name]]));
 
@@ -97,7 +99,7 @@ export class VirtualTimers {
     this.#isRunning = true;
     for (let at = this.next(); at !== null && at <= this.now; at = this.next()) {
       try {
-        this.#run(this.#heap.take());
+        this.#run(this.#heap.take() as Turn);
       } catch (error) {
         errors.push(error);
       }
@@ -125,48 +127,5 @@ export class VirtualTimers {
     timer.turn = null;
     if (kind === "interval") this.#put({ ...turn, at: at + Math.max(1, delayMs) });
     timer.work();
-  }
-}
-
-/** A binary heap: the first is before all others. */
-class Heap {
-  readonly #turns: Turn[] = [];
-
-  get first(): Turn | undefined {
-    return this.#turns[0];
-  }
-
-  put(turn: Turn): void {
-    const turns = this.#turns;
-    let at = turns.push(turn) - 1;
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      if (!isBefore(turn, turns[up] as Turn)) break;
-      turns[at] = turns[up] as Turn;
-      at = up;
-    }
-    turns[at] = turn;
-  }
-
-  take(): Turn {
-    const turns = this.#turns;
-    const first = turns[0] as Turn;
-    const last = turns.pop() as Turn;
-    if (turns.length > 0) this.#sink(last);
-    return first;
-  }
-
-  /** Puts one in the place of the first, and from there down to its own. */
-  #sink(turn: Turn): void {
-    const turns = this.#turns;
-    let at = 0;
-    for (let down = 1; down < turns.length; down = 2 * at + 1) {
-      const right = turns[down + 1];
-      if (right && isBefore(right, turns[down] as Turn)) down++;
-      if (!isBefore(turns[down] as Turn, turn)) break;
-      turns[at] = turns[down] as Turn;
-      at = down;
-    }
-    turns[at] = turn;
   }
 }

@@ -1,5 +1,6 @@
 import { random } from "../../bench/driver.ts";
 import type { Clock } from "../../pool-manager/async/clock.ts";
+import { Heap } from "../helpers/heap.ts";
 
 interface Event {
   at: number;
@@ -16,7 +17,7 @@ export class VirtualTime implements Clock {
   readonly random: () => number;
   #now = 0;
   #order = 0;
-  readonly #heap: Event[] = [];
+  readonly #heap = new Heap<Event>(before);
 
   constructor(seed: number) {
     this.random = random(seed);
@@ -26,7 +27,7 @@ export class VirtualTime implements Clock {
 
   readonly after = (ms: number, run: () => void): (() => void) => {
     const event: Event = { at: this.#now + Math.max(0, ms), order: this.#order++, run, cancelled: false };
-    this.#push(event);
+    this.#heap.put(event);
     return () => {
       event.cancelled = true;
     };
@@ -80,47 +81,19 @@ export class VirtualTime implements Clock {
   }
 
   #runNext(until: number): boolean {
-    let event = this.#heap[0];
+    let event = this.#heap.first;
     while (event?.cancelled) {
-      this.#pop();
-      event = this.#heap[0];
+      this.#heap.take();
+      event = this.#heap.first;
     }
     if (!event || event.at > until) {
       this.#now = Math.max(this.#now, until);
       return false;
     }
-    this.#pop();
+    this.#heap.take();
     this.#now = Math.max(this.#now, event.at);
     event.run();
     return true;
-  }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let i = heap.push(event) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!before(event, heap[parent] as Event)) break;
-      heap[i] = heap[parent] as Event;
-      i = parent;
-    }
-    heap[i] = event;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (!last || heap.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Event, heap[child] as Event)) child += 1;
-      if (!before(heap[child] as Event, last)) break;
-      heap[i] = heap[child] as Event;
-      i = child;
-    }
-    heap[i] = last;
   }
 }
 
