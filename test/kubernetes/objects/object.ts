@@ -1,18 +1,7 @@
+import type { Metadata } from "../../../pool-manager/kubernetes/objects.ts";
 export type Fields = Record<string, unknown>;
 
-export interface ObjectMeta {
-  name: string;
-  namespace?: string;
-  uid: string;
-  resourceVersion: string;
-  generation?: number;
-  creationTimestamp: string;
-  deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean; blockOwnerDeletion?: boolean }[];
-  finalizers?: string[];
+export interface ObjectMeta extends Metadata {
   managedFields?: ManagedFields[];
 }
 
