@@ -7,11 +7,10 @@ import { claimPatch, functionSetName, revisionPatch, swapPatch } from "./clonese
 import type { CodeRegistry } from "./code/code-registry.ts";
 import type { FunctionCodes } from "./function-codes.ts";
 import { type Dropped, droppedFrom } from "./objects/dropped-metadata.ts";
-import { ANNOTATION, type CloneSet, LABEL, ownerOf, type Pod } from "./objects/objects.ts";
+import { ANNOTATION, type CloneSet, LABEL, ownerOf, type Pod, podPath } from "./objects/objects.ts";
 import { droppedError, platformError } from "./objects/platform-errors.ts";
 import type { PodTemplate } from "./objects/template.ts";
 import type { PodInstance, PodInstances } from "./pods/pod-instances.ts";
-import { podPath } from "./pods/pod-path.ts";
 
 const PATCH_ATTEMPTS = 4;
 

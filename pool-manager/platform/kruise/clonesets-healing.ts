@@ -25,6 +25,9 @@ export interface CloneSetHealingOptions {
   codes: FunctionCodes;
 }
 
+/** What a round does with a write that fails: `WriteFailures` has reported it, and the next round repeats it. */
+const untilNextRound = () => {};
+
 /** Brings CloneSets back to what they have to be, one round after the other, and collects those that nobody needs. */
 export class CloneSetHealing {
   readonly #options: CloneSetHealingOptions;
@@ -51,11 +54,10 @@ export class CloneSetHealing {
       const pool = poolOfSet(set);
       const isPools = !uid && pool !== "";
       const isFormer = isPools && metadata.name !== poolSetName(pool, this.#options.pods);
-      await this.#options.writer.heal(metadata.name).catch(() => {});
-      // A write that fails is told by `WriteFailures`, and tried again.
+      await this.#options.writer.heal(metadata.name).catch(untilNextRound);
       const made = (isPools || uid) && !isFormer && !endingOf(set) ? this.#made(set) : null;
-      if (made) await this.#options.templates.check(set, made).catch(() => {});
-      if (isFormer) await this.#options.writer.delete(metadata.name).catch(() => {});
+      if (made) await this.#options.templates.check(set, made).catch(untilNextRound);
+      if (isFormer) await this.#options.writer.delete(metadata.name).catch(untilNextRound);
       else if (uid) await this.#collect(metadata.name, uid);
     }
   }

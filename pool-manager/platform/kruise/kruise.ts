@@ -34,13 +34,12 @@ import { Availability } from "./disruption/availability.ts";
 import type { DisruptionBudgets } from "./disruption/budgets.ts";
 import { FunctionCodes } from "./function-codes.ts";
 import type { Lead } from "./leader-election/lead.ts";
-import { CLONESETS, type CloneSet, ownerOf, type Pod } from "./objects/objects.ts";
+import { CLONESETS, type CloneSet, ownerOf, type Pod, podPath } from "./objects/objects.ts";
 import { platformError } from "./objects/platform-errors.ts";
 import { isBerths, isBerthsSet } from "./objects/pod-owner.ts";
 import { Nodes } from "./pods/nodes.ts";
 import type { OpenControl } from "./pods/pod-connection.ts";
 import { PodInstances } from "./pods/pod-instances.ts";
-import { podPath } from "./pods/pod-path.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;

@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
-import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod } from "../objects/objects.ts";
+import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod, podPath } from "../objects/objects.ts";
 
 /** How soon after its creation Kruise releases a pod that its CloneSet's selector does not match. */
 const RELEASED_MS = 5000;
@@ -86,8 +86,7 @@ export class OrphanedPods {
   }
 
   async #delete({ metadata: { name, uid } }: Pod): Promise<boolean> {
-    const path = `/api/v1/namespaces/${this.#kube.namespace}/pods/${name}`;
-    return this.#kube.delete(path, { preconditions: { uid } }, "remove").then(
+    return this.#kube.delete(podPath(this.#kube, name), { preconditions: { uid } }, "remove").then(
       () => true,
       ({ status }: KubeError) => status === 404 || status === 409,
     );

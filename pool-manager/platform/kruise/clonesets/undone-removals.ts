@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { ownerOf, type Pod } from "../objects/objects.ts";
+import { ownerOf, type Pod, podPath } from "../objects/objects.ts";
 import type { KnownSets } from "../objects/pod-owner.ts";
 import { endingOf } from "./ending.ts";
 
@@ -61,7 +61,7 @@ export class UndoneRemovals {
 
   async #ask(name: string, uid: string): Promise<"stays" | "goes" | "gone"> {
     try {
-      const { metadata } = await this.#kube.get<Pod>(`/api/v1/namespaces/${this.#kube.namespace}/pods/${name}`);
+      const { metadata } = await this.#kube.get<Pod>(podPath(this.#kube, name));
       if (metadata.uid !== uid) return "gone";
       return metadata.deletionTimestamp ? "goes" : "stays";
     } catch (error) {

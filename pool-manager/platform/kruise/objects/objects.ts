@@ -35,6 +35,11 @@ export interface CloneSet extends KubeObject {
 
 export const CLONESETS = "/apis/apps.kruise.io/v1alpha1";
 
+/** The API path of a pod in the namespace of a client. */
+export function podPath({ namespace }: { namespace: string }, name: string): string {
+  return `/api/v1/namespaces/${namespace}/pods/${name}`;
+}
+
 /** Labels and annotations of what Berth owns. */
 export const LABEL = {
   /** On every object: the Berth pool that it belongs to. */

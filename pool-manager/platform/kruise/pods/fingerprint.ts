@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { CONTROL_READY } from "../../../../runtime-images/protocol/messages.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
-import { RUNTIME_CONTAINER } from "../objects/objects.ts";
+import { podPath, RUNTIME_CONTAINER } from "../objects/objects.ts";
 
 /** Bytes of the log that are read first, enough if nothing prints before the runtime, and then at most. */
 const FIRST_BYTES = 1024;
@@ -51,7 +51,7 @@ export class FingerprintLog {
   }
 
   async #read(bytes: number): Promise<string> {
-    const path = `/api/v1/namespaces/${this.#kube.namespace}/pods/${this.#pod}/log`;
+    const path = `${podPath(this.#kube, this.#pod)}/log`;
     const since = performance.now();
     try {
       return await this.#kube.text(path, { container: RUNTIME_CONTAINER, limitBytes: String(bytes) }, TIMEOUT_MS);
