@@ -220,7 +220,8 @@ export class FunctionResources implements FunctionStore {
     this.#known.delete(name);
     try {
       const held = resource && (await this.#client.delete(resource));
-      // A resource that finalizers hold is there at the next start too: without the record it is no function.
+      // A resource that finalizers hold is there at the next start too: without the record it is no function. The deletion has happened
+      // whether this write succeeds or not; one that fails is counted as every failed write is.
       if (held) await this.#client.updateStatus(held, ({ conditions }) => ({ conditions })).catch(() => {});
       this.#lost.settled(name);
       this.#declarations.forget(name);
