@@ -45,10 +45,9 @@ export class RouterServer {
     this.#leaving = true;
   }
 
-  /** Accepts no further connection; resolves when the last one has ended. */
+  /** Accepts no further connection, and ends those that are between two requests; resolves when the last one has ended. */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
-    this.http.closeIdleConnections();
     for (const connection of this.#connections) if (connection.isIdle) connection.destroy();
     return closed;
   }

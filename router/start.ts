@@ -18,8 +18,8 @@ export interface Router {
   /** Why this router must not receive invocations: it has no table, is about to stop, or reaches neither a pool manager nor an instance. Null: it is ready. */
   unready(): string | null;
   /**
-   * Reports not ready and leaves its functions to other routers, serves for another `unreadyMs`, then accepts no
-   * further connection. Running invocations finish within the drain time; the rest are aborted.
+   * Reports not ready and leaves its functions to other routers, serves for another `unreadyMs` and until they know, then
+   * accepts no further connection. Running invocations finish within the drain time; the rest are aborted.
    */
   close(): Promise<void>;
 }
@@ -53,8 +53,8 @@ export async function startRouter(
     async close() {
       standing.stop();
       server.leave();
-      functions.leave();
-      await sleep(config.unreadyMs);
+      const [untold] = await Promise.all([functions.leave(), sleep(config.unreadyMs)]);
+      for (const peer of untold) say(`a router does not know that this one leaves, and may lose an invocation: ${peer}`);
       const closed = server.close();
       const deadline = performance.now() + config.drainMs;
       while (functions.active > 0 && performance.now() < deadline) await sleep(10);

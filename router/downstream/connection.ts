@@ -39,6 +39,7 @@ export class ClientConnection {
   #ahead: Buffer | null = null;
   #current: Http1Exchange | null = null;
   #serving = false;
+  #hasServed = false;
   #closing = false;
   #paused = false;
   #wait: NodeJS.Timeout | null = null;
@@ -55,8 +56,9 @@ export class ClientConnection {
     socket.on("end", this.#ended).on("error", this.#gone).on("close", this.#gone);
   }
 
+  /** It is between two requests. One that has carried none yet is not: its first request may be on its way. */
   get isIdle(): boolean {
-    return this.#current === null;
+    return this.#hasServed && this.#current === null && this.#ahead === null;
   }
 
   destroy(): void {
@@ -98,6 +100,7 @@ export class ClientConnection {
     const { isLeaving, serve } = this.#options;
     const exchange = new Http1Exchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
     this.#current = exchange;
+    this.#hasServed = true;
     serve(exchange);
   }
 

@@ -4,6 +4,7 @@ import type { RouterConfig } from "../config.ts";
 import { sendError } from "../downstream/error-response.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { RouterError } from "../errors.ts";
+import { LEAVING_PATH } from "../routing/leave-notice.ts";
 import type { Running, ServedRevision } from "../routing/served-revision.ts";
 import type { ServedRevisions } from "../routing/served-revisions.ts";
 import { Forward } from "./forward.ts";
@@ -14,9 +15,10 @@ import { type InvocationTarget, invocationTargetOf } from "./target.ts";
 export function handleRequest(exchange: Exchange, functions: ServedRevisions, config: RouterConfig, unready: string | null): void {
   const { domain, keys } = config;
   const found = invocationTargetOf(exchange, domain);
-  if (!found) return other(exchange, unready);
+  if (!found && !isLeaveNotice(exchange)) return other(exchange, unready);
   const refused = keys && refusal(exchange, keys);
   if (refused) return sendError(exchange, refused);
+  if (!found) return functions.peerLeaves(exchange) ? exchange.answer(200, TEXT, "ok\n") : other(exchange, unready);
   if (serve(exchange, functions, found, config)) return;
   const { table, pendingLookups } = functions;
   const answer = () => sendError(exchange, notFound(functions, found));
@@ -68,6 +70,10 @@ function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarg
   // An invocation is passed on once: the receiver serves it even if it does not own the slots; the instance's own cap is the backstop.
   if (owner === null || exchange.header(HOP_HEADER) !== undefined) exchange.takeBody(maxBytes, serve);
   else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, exchange, body, serve));
+}
+
+function isLeaveNotice({ method, url }: Exchange): boolean {
+  return url === LEAVING_PATH && method === "POST";
 }
 
 function other(exchange: Exchange, unready: string | null): void {

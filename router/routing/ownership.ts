@@ -8,6 +8,8 @@ import type { RouterPeer } from "../../pool-manager/client/contract.ts";
 export class SlotOwnership {
   readonly #self: string;
   #routers: readonly RouterPeer[] = [];
+  /** The ids of listed routers that have said themselves that they leave: the pool manager may hear it later. */
+  #leaving: ReadonlySet<string> = new Set();
 
   constructor(self: string) {
     this.#self = self;
@@ -18,7 +20,19 @@ export class SlotOwnership {
     const listed = new Set(routers.map(({ id }) => id));
     const gone = this.#routers.filter(({ id }) => !listed.has(id));
     this.#routers = routers;
+    this.#leaving = new Set([...this.#leaving].filter((id) => listed.has(id)));
     return gone;
+  }
+
+  /** A router leaves: it owns no slots from now on. Returns it; undefined: no other router has this id. */
+  leaves(id: string): RouterPeer | undefined {
+    const peer = this.others.find((router) => router.id === id);
+    if (peer) this.#leaving = new Set(this.#leaving).add(id);
+    return peer;
+  }
+
+  get others(): RouterPeer[] {
+    return this.#routers.filter(({ id }) => id !== this.#self);
   }
 
   has(id: string): boolean {
@@ -28,16 +42,17 @@ export class SlotOwnership {
   /** The owner of the slots of this key; null: this router. */
   ownerOf(key: string): RouterPeer | null {
     if (!this.has(this.#self)) return null;
-    const owner = highest(key, this.#routers);
+    const owner = highest(key, this.#routers, this.#leaving);
     return owner === null || owner.id === this.#self ? null : owner;
   }
 }
 
 /** Rendezvous hashing (highest random weight, Thaler and Ravishankar, 1998): a router that joins or leaves moves only its own share. */
-function highest(key: string, routers: readonly RouterPeer[]): RouterPeer | null {
+function highest(key: string, routers: readonly RouterPeer[], without: ReadonlySet<string>): RouterPeer | null {
   let best: RouterPeer | null = null;
   let bestWeight = -1;
   for (const router of routers) {
+    if (without.has(router.id)) continue;
     const weight = hash(`${key}/${router.id}`);
     if (weight > bestWeight || (weight === bestWeight && best !== null && router.id > best.id)) {
       best = router;

@@ -1,7 +1,6 @@
-import { API_KEY_HEADER } from "../../pool-manager/client/api-keys.ts";
 import { DELETE_GRACE_MS, type Endpoint, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
-import { HOP_HEADER, type Refusal } from "../../runtime-images/protocol/headers.ts";
+import type { Refusal } from "../../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "../access-log.ts";
 import type { InFlight } from "../downstream/exchange.ts";
 import type { Beliefs } from "../downstream/trusted-proxies.ts";
@@ -26,8 +25,8 @@ export interface Shared extends Beliefs {
   readonly metrics: RouterMetrics;
   readonly reporter: DemandReporter;
   readonly table: Table;
-  readonly self: string;
-  readonly ownKey: string | null;
+  /** The headers by which this router identifies itself to other routers. */
+  readonly introduction: readonly string[];
   readonly accessLog: AccessLog | null;
   readonly exposeErrors: boolean;
   /** The slots of a function's revisions. */
@@ -66,10 +65,8 @@ export class ServedRevision {
     return this.limiter.function;
   }
 
-  /** The headers by which this router identifies itself to the one that it passes an invocation on to. */
-  get introduction(): string[] {
-    const { self, ownKey } = this.#shared;
-    return ownKey === null ? [HOP_HEADER, self] : [HOP_HEADER, self, API_KEY_HEADER, ownKey];
+  get introduction(): readonly string[] {
+    return this.#shared.introduction;
   }
 
   get beliefs(): Beliefs {

@@ -1,4 +1,4 @@
-import type { ApiKeys } from "../../pool-manager/client/api-keys.ts";
+import { API_KEY_HEADER, type ApiKeys } from "../../pool-manager/client/api-keys.ts";
 import type { PoolManagerLink, RouterPeer, TableFunction } from "../../pool-manager/client/contract.ts";
 import { expiry } from "../../pool-manager/client/expiry.ts";
 import { HOP_HEADER } from "../../runtime-images/protocol/headers.ts";
@@ -11,6 +11,7 @@ import type { Limiter } from "../limiter/limiter.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import { Upstreams } from "../upstream/upstreams.ts";
 import { DemandReporter } from "./demand-reporter.ts";
+import { tellPeers } from "./leave-notice.ts";
 import { SlotOwnership } from "./ownership.ts";
 import { PendingLookups } from "./pending-lookups.ts";
 import { ServedRevision, type Shared } from "./served-revision.ts";
@@ -23,8 +24,6 @@ export class ServedRevisions implements Shared {
   readonly reporter: DemandReporter;
   readonly table: Table;
   readonly pendingLookups = new PendingLookups();
-  /** This router's id. */
-  readonly self: string;
   readonly #peers: SlotOwnership;
   readonly #byName = new Map<string, ServedRevision>();
   readonly #byUid = new Map<string, Set<ServedRevision>>();
@@ -35,8 +34,7 @@ export class ServedRevisions implements Shared {
   /** Null: there is no access log. */
   readonly accessLog: AccessLog | null;
 
-  /** The key that this router presents to other routers; null: none. */
-  readonly ownKey: string | null;
+  readonly introduction: readonly string[];
 
   readonly exposeErrors: boolean;
 
@@ -44,12 +42,11 @@ export class ServedRevisions implements Shared {
   readonly #proxies: TrustedProxies;
 
   constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, config: RouterConfig) {
-    this.ownKey = config.ownKey;
+    this.introduction = config.ownKey === null ? [HOP_HEADER, routerId] : [HOP_HEADER, routerId, API_KEY_HEADER, config.ownKey];
     this.exposeErrors = config.exposeErrors;
     this.#keys = config.keys;
     this.#proxies = new TrustedProxies(config.trustedProxies);
     this.accessLog = accessLog;
-    this.self = routerId;
     this.#peers = new SlotOwnership(routerId);
     this.metrics = metrics;
     this.reporter = new DemandReporter(
@@ -119,9 +116,19 @@ export class ServedRevisions implements Shared {
     return sum;
   }
 
-  /** Leaves its slots to other routers; invocations in flight here continue. */
-  leave(): void {
+  /** Leaves its slots to other routers; invocations in flight here continue. Resolves with the routers that could not be told, and why. */
+  leave(): Promise<string[]> {
     this.#link?.leave();
+    return tellPeers(this.#peers.others, this.introduction);
+  }
+
+  /** Believes another router that says that it leaves. False: the sender is no router that is known here. */
+  peerLeaves(exchange: Exchange): boolean {
+    const peer = this.#isRouter(exchange) ? this.#peers.leaves(exchange.header(HOP_HEADER) as string) : undefined;
+    if (!peer) return false;
+    this.upstreams.close(peer);
+    this.#assignOwners();
+    return true;
   }
 
   /** Ends the invocations that are still in flight. */
@@ -134,6 +141,10 @@ export class ServedRevisions implements Shared {
 
   #routers(routers: readonly RouterPeer[]): void {
     for (const gone of this.#peers.set(routers)) this.upstreams.close(gone);
+    this.#assignOwners();
+  }
+
+  #assignOwners(): void {
     for (const entry of this.#byName.values()) entry.owner = this.#ownerOf(entry.fn);
   }
 
