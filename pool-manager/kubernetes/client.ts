@@ -49,14 +49,9 @@ export class KubeClient {
 
   /** Reads the kubeconfig file, or KUBECONFIG, or ~/.kube/config, or the pod's service account. Throws if there is none. */
   static async connect(kubeconfig: string | null, namespace: string): Promise<KubeClient> {
-    const [{ KubeConfig }, { HttpsTransport }] = await Promise.all([import("@kubernetes/client-node"), import("./https-transport.ts")]);
-    const config = new KubeConfig();
-    if (kubeconfig) config.loadFromFile(kubeconfig);
-    else config.loadFromDefault();
-    const cluster = config.getCurrentCluster();
-    if (!cluster) throw new KubeError(0, "NoCluster", "the kubeconfig names no cluster for its current context");
-    const server = new URL(cluster.server);
-    return new KubeClient(new HttpsTransport(config, server), server, namespace);
+    const [{ KubeConfigCredentials }, { HttpsTransport }] = await Promise.all([import("./credentials.ts"), import("./https-transport.ts")]);
+    const credentials = await KubeConfigCredentials.load(kubeconfig);
+    return new KubeClient(new HttpsTransport(credentials, credentials.server), credentials.server, namespace);
   }
 
   /** Creates a client over an existing transport. */

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from "node:http";
-import { Agent, type RequestOptions, request } from "node:https";
-import type { KubeConfig } from "@kubernetes/client-node";
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
+import { Agent, type AgentOptions, request } from "node:https";
+import type { Credentials } from "./credentials.ts";
 import { KubeError } from "./error.ts";
 import { type Answer, type Call, errorOf, type Transport, tooLate, unreachable } from "./transport.ts";
 
@@ -12,20 +12,24 @@ const LEASE_SOCKETS = 4;
 /** The longest accepted line of a stream, in characters. */
 const MAX_LINE = 16 * 1024 * 1024;
 
-/** Sends requests over keep-alive agents with the credentials of a kubeconfig. Each stream has its own connection. */
+/**
+ * Sends requests over keep-alive agents. Each stream has its own connection. A server may be `http:`, as of `kubectl proxy`.
+ */
 export class HttpsTransport implements Transport {
-  readonly #config: KubeConfig;
+  readonly #credentials: Credentials;
   readonly #server: URL;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: "lifo" });
-  readonly #leaseAgent = new Agent({ keepAlive: true, maxSockets: LEASE_SOCKETS, scheduling: "lifo" });
+  readonly #agent: HttpAgent;
+  readonly #leaseAgent: HttpAgent;
 
-  constructor(config: KubeConfig, server: URL) {
-    this.#config = config;
+  constructor(credentials: Credentials, server: URL) {
+    this.#credentials = credentials;
     this.#server = server;
+    this.#agent = this.#newAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: "lifo" });
+    this.#leaseAgent = this.#newAgent({ keepAlive: true, maxSockets: LEASE_SOCKETS, scheduling: "lifo" });
   }
 
   async send(call: Call): Promise<Answer> {
-    const res = await this.#open(call, call.path.startsWith(LEASES) ? this.#leaseAgent : this.#agent);
+    const res = await this.#openAgain(call, call.path.startsWith(LEASES) ? this.#leaseAgent : this.#agent);
     // Bounds the body too: an answer may begin and never end.
     const timer = setTimeout(() => res.destroy(tooLate(call)), call.timeoutMs);
     return read(res).finally(() => clearTimeout(timer));
@@ -40,7 +44,7 @@ export class HttpsTransport implements Transport {
       abort();
       onEnd(error);
     };
-    void this.#open(call, new Agent({ maxSockets: 1 }))
+    void this.#openAgain(call, this.#newAgent({ maxSockets: 1 }))
       .then(async (res) => {
         abort = () => res.destroy();
         if (ended) return abort();
@@ -56,21 +60,33 @@ export class HttpsTransport implements Transport {
     this.#leaseAgent.destroy();
   }
 
+  #newAgent(options: AgentOptions): HttpAgent {
+    return this.#server.protocol === "http:" ? new HttpAgent(options) : new Agent(options);
+  }
+
+  /** Tries a second time if the credential has run out. */
+  async #openAgain(call: Call, agent: HttpAgent): Promise<IncomingMessage> {
+    const res = await this.#open(call, agent);
+    if (res.statusCode !== 401 || !this.#credentials.refused()) return res;
+    res.resume();
+    return this.#open(call, agent);
+  }
+
   /** Resolves with the answer's head. */
-  async #open(call: Call, agent: Agent): Promise<IncomingMessage> {
+  async #open(call: Call, agent: HttpAgent): Promise<IncomingMessage> {
     const { method, path, query, body, contentType, timeoutMs } = call;
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const options: RequestOptions = {};
-    await this.#config.applyToHTTPSOptions(options as never);
+    const options = await within(this.#credentials.options(), call);
     const search = query ? `?${new URLSearchParams(query)}` : "";
     const headers: Record<string, string | number> = { ...(options.headers as Record<string, string>), accept: "application/json", "user-agent": "berth" };
     if (payload && contentType) Object.assign(headers, { "content-type": contentType, "content-length": payload.length });
     const { hostname, port, pathname } = this.#server;
     // Only URLs put an IPv6 address in brackets.
     const host = hostname.replace(/^\[|\]$/g, "");
-    const target = { host, port: port || 443, path: pathname.replace(/\/$/, "") + path + search, method };
+    const target = { host, port: port || undefined, path: pathname.replace(/\/$/, "") + path + search, method };
     return new Promise((resolve, reject) => {
-      const req = request({ ...options, ...target, headers, agent }, (res) => {
+      const send = this.#server.protocol === "http:" ? requestHttp : request;
+      const req = send({ agent, ...options, ...target, headers }, (res) => {
         clearTimeout(timer);
         resolve(res);
       });
@@ -86,6 +102,14 @@ export class HttpsTransport implements Transport {
       req.end(payload);
     });
   }
+}
+
+/** A credential may have to be fetched first, by a command that may hang. */
+function within<T>(work: Promise<T>, call: Call): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new KubeError(0, "NoCredentials", `there is no credential for ${call.method} ${call.path} yet`)), call.timeoutMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {

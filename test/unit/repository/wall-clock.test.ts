@@ -12,6 +12,7 @@ import { routerConfig } from "../../helpers/router-config.ts";
 /** Where the time of day is meant: it is compared with what others have written, or told to somebody. */
 const TIME_OF_DAY: Record<string, string> = {
   "pool-manager/kubernetes/client.ts": "until the API server has told its own",
+  "pool-manager/kubernetes/exec-credential.ts": "until a credential expires, which its command says by the time of day",
   "pool-manager/platform/kruise/leader-election/leader-election.ts": "beside the monotonic clock, which stands still while the machine sleeps",
   "pool-manager/api/routes/functions.ts": "log lines since a time that a person names",
   "router/proxy/headers.ts": "a part of ids",

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Credentials } from "../../../../pool-manager/kubernetes/credentials.ts";
 import type { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
 import { HttpsTransport } from "../../../../pool-manager/kubernetes/https-transport.ts";
 import { createIdentity } from "../../../../runtime-images/node/supervisor/certificate.ts";
@@ -26,8 +26,8 @@ beforeEach(async () => {
 });
 
 function transportTo(host: string): HttpsTransport {
-  const trusting = { applyToHTTPSOptions: async (options: object) => void Object.assign(options, { rejectUnauthorized: false }) };
-  return new HttpsTransport(trusting as unknown as KubeConfig, new URL(`https://${host}:${(server.address() as AddressInfo).port}`));
+  const trusting: Credentials = { options: async () => ({ rejectUnauthorized: false }), refused: () => false };
+  return new HttpsTransport(trusting, new URL(`https://${host}:${(server.address() as AddressInfo).port}`));
 }
 
 afterEach(() => {
