@@ -1,11 +1,14 @@
 import { isIP } from "node:net";
 import { digestOf, MANIFEST_TYPE } from "./oci.ts";
-import { type Authorization, authorize, type Credentials } from "./registry-auth.ts";
+import { type Authorization, authorize, type RegistryLogin } from "./registry-auth.ts";
 
 /** Timeout of one request, long enough for a layer of the largest accepted size. */
 const TIMEOUT_MS = 120_000;
 const PAGE = 500;
 const MAX_REPOSITORIES = 1000;
+/** The name of Docker Hub in image references, and where its API is. */
+const DOCKER_HUB = "docker.io";
+const DOCKER_HUB_API = "registry-1.docker.io";
 const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
 
 export class RegistryError extends Error {
@@ -21,8 +24,8 @@ export class RegistryError extends Error {
 export interface RegistryOptions {
   /** `host[:port][/prefix]`, as in image references. */
   registry: string;
-  /** Called at each challenge, since credentials may be rotated; returns null if there are none. */
-  credentials: () => Credentials | null;
+  /** Called at each challenge, since credentials may be rotated; null: there are none. */
+  login: () => Promise<RegistryLogin | null>;
   /** Allows plain HTTP to hosts other than loopback. */
   insecure: boolean;
   /** `host[:port]` to connect to, if nodes know the registry by another name. */
@@ -35,25 +38,25 @@ export class RegistryClient {
   /** Path prefix of the repositories. */
   readonly prefix: string;
   readonly host: string;
-  readonly #credentials: () => Credentials | null;
+  readonly #login: () => Promise<RegistryLogin | null>;
   readonly #authorizations = new Map<string, Authorization>();
 
   /** Throws `RegistryError` if `registry` is invalid. */
-  constructor({ registry, credentials, insecure, via }: RegistryOptions) {
+  constructor({ registry, login, insecure, via }: RegistryOptions) {
     const [host = "", ...path] = registry.split("/");
     if (!/^[a-z0-9.-]+(:\d+)?$|^\[[0-9a-f:]+\](:\d+)?$/i.test(host) || path.some((part) => !/^[a-z0-9]+([._-]+[a-z0-9]+)*$/.test(part))) {
       throw new RegistryError(0, `"${registry}" is not a registry: host[:port][/prefix] is expected`);
     }
     this.host = host;
     this.prefix = path.join("/");
-    const reached = via ?? host;
+    const reached = via ?? (host === DOCKER_HUB ? DOCKER_HUB_API : host);
     this.#base = `${insecure || isLoopback(reached) ? "http" : "https"}://${reached}/v2`;
-    this.#credentials = credentials;
+    this.#login = login;
   }
 
   /** Reference of an image by tag and digest. */
   reference(repository: string, tag: string, digest: string): string {
-    return `${[this.host, this.prefix, repository].filter(Boolean).join("/")}:${tag}@${digest}`;
+    return `${this.host}/${this.#path(repository)}:${tag}@${digest}`;
   }
 
   async ping(): Promise<void> {
@@ -141,8 +144,13 @@ export class RegistryClient {
   }
 
   #send(repository: string, method: string, path: string, body: Uint8Array | null, headers: Record<string, string> = {}): Promise<Response> {
-    const name = [this.prefix, repository].filter(Boolean).join("/");
-    return this.#request(repository, repository ? `${this.#base}/${name}${path}` : `${this.#base}${path}`, method, body, headers);
+    return this.#request(repository, repository ? `${this.#base}/${this.#path(repository)}${path}` : `${this.#base}${path}`, method, body, headers);
+  }
+
+  /** Docker Hub has no repositories below repositories. */
+  #path(repository: string): string {
+    const own = this.host === DOCKER_HUB ? repository.replaceAll("/", "-") : repository;
+    return this.prefix ? `${this.prefix}/${own}` : own;
   }
 
   async #request(repository: string, url: string, method: string, body: Uint8Array | null, headers: Record<string, string>): Promise<Response> {
@@ -151,7 +159,7 @@ export class RegistryClient {
     const challenge = first.headers.get("www-authenticate");
     if (first.status !== 401 || !challenge) return first;
     await first.body?.cancel();
-    const fresh = await authorize(challenge, this.#credentials(), TIMEOUT_MS);
+    const fresh = await authorize(challenge, await this.#login(), TIMEOUT_MS);
     if (!fresh)
       throw new RegistryError(401, `the registry ${this.host} requires credentials: set BERTH_REGISTRY_USERNAME and BERTH_REGISTRY_PASSWORD, or docker login`);
     this.#authorizations.set(repository, fresh);

@@ -62,7 +62,7 @@ export class ClusterBerth {
   }
 
   async #images(): Promise<{ registry: RegistryClient; repository: string }> {
-    const registry = new RegistryClient({ registry: clusterConfig(this.namespace).registry, credentials: () => null, insecure: false });
+    const registry = new RegistryClient({ registry: clusterConfig(this.namespace).registry, login: async () => null, insecure: false });
     const { metadata } = await this.view.kube.get<{ metadata: { uid: string } }>(`/api/v1/namespaces/${this.namespace}`);
     return { registry, repository: `berth/code-${metadata.uid.slice(0, 8)}` };
   }

@@ -27,7 +27,7 @@ function inspect(reference: string, ...flags: string[]): { Digest: string; Label
 
 describe("images that we write", () => {
   test("are read by skopeo as we have pushed them", async () => {
-    const registry = new RegistryClient({ registry: `${clusterConfig("x").registry}/skopeo`, credentials: () => null, insecure: false });
+    const registry = new RegistryClient({ registry: `${clusterConfig("x").registry}/skopeo`, login: async () => null, insecure: false });
     for (const [name, image] of [
       ["idle", await buildIdleImage(ENTRY_PROGRAM)],
       ["runtime", await buildRuntimeImage(CACHE_DIR, DIST)],
@@ -71,7 +71,7 @@ async function startRegistry(auth: object): Promise<string> {
 }
 
 async function pushSomething(registry: string, password: string): Promise<string> {
-  const client = new RegistryClient({ registry, credentials: () => ({ username: "ada", password }), insecure: false });
+  const client = new RegistryClient({ registry, login: async () => ({ username: "ada", password }), insecure: false });
   return pushImage(client, "idle", await buildIdleImage(ENTRY_PROGRAM), "latest");
 }
 
@@ -82,7 +82,7 @@ describe("a registry that wants credentials", () => {
     await pushSomething(registry, "right");
     expect(inspect(`${registry}/idle:latest`, "--creds", "ada:right").Os).toBe("linux");
     await expect(pushSomething(registry, "wrong")).rejects.toMatchObject({ status: 401 });
-    const none = new RegistryClient({ registry, credentials: () => null, insecure: false });
+    const none = new RegistryClient({ registry, login: async () => null, insecure: false });
     await expect(none.digest("idle", "latest")).rejects.toThrow(/BERTH_REGISTRY_USERNAME/);
   });
 
@@ -131,7 +131,7 @@ describe("code images of a cluster", () => {
 
   test("are pushed and downloaded ahead, and leave the registry when no revision needs them", async () => {
     const { metadata } = await cluster.view.kube.get<{ metadata: { uid: string } }>(`/api/v1/namespaces/${cluster.namespace}`);
-    const registry = new RegistryClient({ registry: clusterConfig("x").registry, credentials: () => null, insecure: false });
+    const registry = new RegistryClient({ registry: clusterConfig("x").registry, login: async () => null, insecure: false });
     const repository = `berth/code-${metadata.uid.slice(0, 8)}`;
     const tags = () => registry.tags(repository);
     await cluster.berth.deploy("kept", "export default { fetch: () => new Response('kept') };");

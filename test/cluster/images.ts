@@ -10,7 +10,7 @@ const ENTRY = join(import.meta.dirname, "../../runtime-images/entry/entry-linux-
 /** Each pod's sandbox runs our entry program: there is nowhere to get another image from. `image`: `registry/repository:tag`. */
 export async function pushPauseImage(registry: string, image: string): Promise<void> {
   const [repository = "", tag = ""] = image.slice(registry.length + 1).split(":");
-  const client = new RegistryClient({ registry, credentials: () => null, insecure: false });
+  const client = new RegistryClient({ registry, login: async () => null, insecure: false });
   await pushImage(client, repository, await buildIdleImage(ENTRY), tag);
 }
 
@@ -22,6 +22,6 @@ export async function pushRedisImage(registry: string, label: string): Promise<s
   const layer = await packLayer([...files, { path: "data/.keep", data: new Uint8Array() }], "", 0o755);
   const digest = digestOf(layer);
   const built = buildImage({ layers: [{ digest, size: layer.length }], entrypoint: [], labels: { label }, architecture: "amd64" });
-  const client = new RegistryClient({ registry, credentials: () => null, insecure: false });
+  const client = new RegistryClient({ registry, login: async () => null, insecure: false });
   return pushImage(client, "berth/test-redis", { built, blobs: new Map([[digest, async () => layer]]) });
 }

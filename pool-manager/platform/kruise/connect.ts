@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { RegistryClient } from "../../images/registry.ts";
-import { credentialsFor } from "../../images/registry-auth.ts";
+import { registryLogin } from "../../images/registry-login.ts";
 import { buildIdleImage, buildRuntimeImage, nodeProgram, pushImage } from "../../images/runtime-image.ts";
 import { KubeClient, type WritePurpose } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
@@ -167,7 +167,7 @@ export async function pushInstanceImages(
 
 /** The client of the configured registry, with this user's credentials. */
 export function registryOf({ registry, insecureRegistry, registryVia }: Pick<KruiseConfig, "registry" | "insecureRegistry" | "registryVia">): RegistryClient {
-  return new RegistryClient({ registry, credentials: () => credentialsFor(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
+  return new RegistryClient({ registry, login: () => registryLogin(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
 }
 
 /** Rejects on a cluster without CloneSets or with an unsupported Kruise; reports a version that is unknown or untested. */

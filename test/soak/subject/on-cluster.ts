@@ -86,7 +86,7 @@ export class OnCluster implements Installation {
   }
 
   async images(): Promise<string[]> {
-    const registry = new RegistryClient({ registry: clusterConfig(this.#view.namespace).registry, credentials: () => null, insecure: false });
+    const registry = new RegistryClient({ registry: clusterConfig(this.#view.namespace).registry, login: async () => null, insecure: false });
     const { metadata } = await this.#view.kube.get<{ metadata: { uid: string } }>(`/api/v1/namespaces/${this.#view.namespace}`);
     const repository = `berth/code-${metadata.uid.slice(0, 8)}`;
     const digests = await Promise.all((await registry.tags(repository)).map((tag) => registry.digest(repository, tag)));

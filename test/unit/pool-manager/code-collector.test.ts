@@ -109,7 +109,7 @@ describe("the registry", () => {
   const kube = { namespace: "n", create: async () => ({}) } as unknown as KubeClient;
   beforeEach(async () => {
     server = await MemoryRegistry.start();
-    const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
+    const client = new RegistryClient({ registry: server.host, login: async () => null, insecure: true });
     registry = new CodeRegistry({
       kube,
       registry: client,
@@ -156,7 +156,7 @@ describe("the registry", () => {
 
   test("has code of other namespaces and clusters too, by its digest", async () => {
     const { image, layer } = await built("a");
-    const client = new RegistryClient({ registry: server.host, credentials: () => null, insecure: true });
+    const client = new RegistryClient({ registry: server.host, login: async () => null, insecure: true });
     const blob = (digest: string) => layout.get(digest);
     const other = new CodeRegistry({ kube, registry: client, repository: "berth/code-2", blob, pullSecret: null, onTrouble: () => {} });
     await other.publish(image);
