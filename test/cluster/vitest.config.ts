@@ -13,7 +13,7 @@ export default defineConfig({
     // The integration suite of one machine runs here on pods; what is about processes of one machine does not.
     include: ["test/cluster/**/*.test.ts", `test/integration/{${integration}}.test.ts`],
     env: { BERTH_TEST_PLATFORM: "kruise" },
-    globalSetup: ["test/helpers/build.ts"],
+    globalSetup: ["test/helpers/temporary-folder.ts", "test/helpers/build.ts"],
     reporters: ["default", "./test/helpers/closing-line.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -5,7 +5,7 @@ const isShuffled = process.argv.some((argument) => argument.startsWith("--sequen
 
 /** How tests run that need nothing but Node, in `npm test` and in the tier of long ones. */
 export const NODE_TESTS = {
-  globalSetup: ["test/helpers/build.ts"],
+  globalSetup: ["test/helpers/temporary-folder.ts", "test/helpers/build.ts"],
   reporters: ["default", "./test/helpers/closing-line.ts"],
   testTimeout: 30_000,
   hookTimeout: 30_000,

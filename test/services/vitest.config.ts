@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, "../.."),
     include: ["test/services/**/*.test.ts"],
-    globalSetup: ["test/helpers/build.ts"],
+    globalSetup: ["test/helpers/temporary-folder.ts", "test/helpers/build.ts"],
     reporters: ["default", "./test/helpers/closing-line.ts"],
     testTimeout: 60_000,
     fileParallelism: false,
