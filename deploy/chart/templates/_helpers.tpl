@@ -4,7 +4,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{- /* Whatever the namespace demands of its pods: Pod Security "restricted". */ -}}
+{{- /* Pods meet the Pod Security Standard "restricted". */ -}}
 {{- define "berth.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -26,13 +26,13 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{- /* Services of the namespace go by their names, which lead to their addresses of now; where a name does not resolve,
-       pool managers and routers go by the variables that Kubernetes sets. */ -}}
+{{- /* Services are addressed by name, which is resolved for each connection. If a name does not resolve, pool managers and
+       routers use the variables that Kubernetes sets. */ -}}
 {{- define "berth.redisUrl" -}}
 redis://berth-redis:6379
 {{- end }}
 
-{{- /* On nodes of their own where there are as many: with one node lost the others go on. */ -}}
+{{- /* Pods are spread over nodes if there are enough, so that the loss of one node leaves the others. */ -}}
 {{- define "berth.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
