@@ -85,9 +85,11 @@ export class Limiter {
     this.#tell();
   }
 
-  /** The client is gone. */
-  cancel(waiter: Waiter): void {
-    if (this.#queue.delete(waiter)) this.#tell();
+  /** Ends a wait: the client is gone, or it waits elsewhere. False: the invocation does not wait here. */
+  cancel(waiter: Waiter): boolean {
+    const waited = this.#queue.delete(waiter);
+    if (waited) this.#tell();
+    return waited;
   }
 
   /** An instance is left alone for a while. */

@@ -4,7 +4,7 @@ import { FAILURE_CODES, RouterError } from "../errors.ts";
 import type { ServedRevision } from "../routing/served-revision.ts";
 import type { PeerLostError } from "../upstream/peer-probe.ts";
 import type { ResponseInvalidError } from "../upstream/response-head.ts";
-import type { Overrun } from "./attempt-timeout.ts";
+import type { Overrun } from "./attempt.ts";
 
 /** How long an invocation whose connection broke waits to learn why. */
 const REASON_MS = 250;
@@ -27,19 +27,22 @@ export function overrunError(what: Overrun, { name, timeoutMs, loadTimeoutMs }: 
 
 /**
  * Bytes were sent and no response came: tells the error once the instance's failure is known, or after `REASON_MS`
- * without one: then the instance is suspect. What is returned ends the wait for the failure alone, not for the bound.
+ * without one: then the instance is suspect. What is returned ends the wait: nothing is told, and nothing is suspected.
  */
 export function learnWhyBroken(entry: ServedRevision, { instanceUid: uid, bootId }: Endpoint, tell: (error: RouterError) => void): () => void {
   // A failure that is known already is told before `failureOf` returns.
-  let stop = (): void => {};
+  let unsubscribe = (): void => {};
   const answer = (failure: LoadFailure | null) => {
     stop();
-    end();
     if (!failure) entry.suspect({ uid, bootId, reason: "unreachable" });
     tell(whyBroken(failure));
   };
-  const end = expiry(REASON_MS, () => answer(null));
-  stop = entry.failureOf(uid, answer);
+  const endTimer = expiry(REASON_MS, () => answer(null));
+  const stop = (): void => {
+    endTimer();
+    unsubscribe();
+  };
+  unsubscribe = entry.failureOf(uid, answer);
   return stop;
 }
 

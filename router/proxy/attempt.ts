@@ -1,56 +1,41 @@
 import type { Endpoint, TableFunction } from "../../pool-manager/client/contract.ts";
-import type { Refusal } from "../../runtime-images/protocol/headers.ts";
-import type { RouterErrorCode } from "../errors.ts";
+import { expiry } from "../../pool-manager/client/expiry.ts";
 import type { Reservation } from "../limiter/slot.ts";
-import { AttemptTimeout, type Overrun } from "./attempt-timeout.ts";
 
-/** What came in place of a response for the client: a refusal, or an error whose words the client does not get. */
-export type InsteadOfResponse = { kind: "refused"; why: Refusal } | { kind: "veiled"; code: RouterErrorCode };
+/** How long an instance may exceed its load timeout. It reports a slow load, with the reason, by itself; the router gives up only on one that does not. */
+const LOAD_GRACE_MS = 1000;
 
-/** One try of an invocation on one instance: its slot, how long it may take, and how far it has got on its connection. */
+export type Overrun = "load" | "run";
+
+/**
+ * One try of an invocation on one instance: its slot and its time limit, which is `loadTimeout` until the code has loaded,
+ * unless it is known to have, then `timeout`. The instance reports that the code has loaded with a 102 response. If it does
+ * not, the table has reported it before the limit of the load is reached.
+ */
 export class Attempt {
+  readonly #fn: TableFunction;
   readonly #reservation: Reservation;
-  /** Null once it has ended. */
-  #timeout: AttemptTimeout | null;
-  #abort: ((reason?: Error) => void) | null = null;
-  #isOnWire = false;
-  #instead: InsteadOfResponse | null = null;
+  readonly #overrun: (what: Overrun) => void;
+  #isLoading: boolean;
+  #endLimit: () => void;
 
   constructor(fn: TableFunction, reservation: Reservation, overrun: (what: Overrun) => void) {
+    this.#fn = fn;
     this.#reservation = reservation;
-    this.#timeout = new AttemptTimeout(fn, reservation, overrun);
+    this.#overrun = overrun;
+    this.#isLoading = !reservation.loaded;
+    this.#endLimit = this.#isLoading ? expiry(fn.loadTimeoutMs + LOAD_GRACE_MS, () => this.#loadOver()) : this.#startRun();
   }
 
   get endpoint(): Endpoint {
     return this.#reservation.endpoint;
   }
 
-  /** The request has been written, in part at least: the function may have run. */
-  get isOnWire(): boolean {
-    return this.#isOnWire;
-  }
-
-  /** The connection has the request, and will tell its end. */
-  get isOpen(): boolean {
-    return this.#abort !== null;
-  }
-
-  get instead(): InsteadOfResponse | null {
-    return this.#instead;
-  }
-
-  sent(abort: (reason?: Error) => void): void {
-    this.#abort = abort;
-    this.#isOnWire = true;
-  }
-
-  /** The code has loaded, and the invocation runs from now on. */
+  /** Starts the limit of the run: the code has loaded. */
   runs(): void {
-    this.#timeout?.runs();
-  }
-
-  answeredInstead(instead: InsteadOfResponse): void {
-    this.#instead = instead;
+    if (!this.#isLoading) return;
+    this.endLimit();
+    this.#endLimit = this.#startRun();
   }
 
   /** The function has answered. */
@@ -58,29 +43,23 @@ export class Attempt {
     this.#reservation.answered();
   }
 
-  /** The connection is the client's from now on, for as long as either wants it. */
-  joined(abort: () => void): void {
-    this.endTimeout();
-    this.#abort = abort;
-  }
-
-  /** The connection has told the end: nothing is left to abort. */
-  closed(): void {
-    this.#abort = null;
-  }
-
-  abort(reason: Error): void {
-    this.#abort?.(reason);
-  }
-
   /** It has all the time that it wants. */
-  endTimeout(): void {
-    this.#timeout?.end();
-    this.#timeout = null;
+  endLimit(): void {
+    this.#isLoading = false;
+    this.#endLimit();
   }
 
   /** Returns its slot; only the first call counts. */
   release(): void {
     this.#reservation.release();
+  }
+
+  #loadOver(): void {
+    if (this.#reservation.loaded) this.runs();
+    else this.#overrun("load");
+  }
+
+  #startRun(): () => void {
+    return expiry(this.#fn.timeoutMs, () => this.#overrun("run"));
   }
 }

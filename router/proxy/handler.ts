@@ -2,10 +2,10 @@ import { API_KEY_HEADER, type ApiKeys } from "../../pool-manager/client/api-keys
 import { HOP_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { RouterConfig } from "../config.ts";
 import { sendError } from "../downstream/error-response.ts";
-import type { Exchange, RequestBody } from "../downstream/exchange.ts";
+import type { Exchange, InFlight, RequestBody } from "../downstream/exchange.ts";
 import { RouterError } from "../errors.ts";
 import { LEAVING_PATH } from "../routing/leave-notice.ts";
-import type { Running, ServedRevision } from "../routing/served-revision.ts";
+import type { ServedRevision } from "../routing/served-revision.ts";
 import type { ServedRevisions } from "../routing/served-revisions.ts";
 import { Forward } from "./forward.ts";
 import { Invocation } from "./invocation.ts";
@@ -61,7 +61,7 @@ function notFound(functions: ServedRevisions, { name, version }: InvocationTarge
 
 function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarget, maxBytes: number): void {
   const arrivedAt = performance.now();
-  const serve = (body: RequestBody): Running => {
+  const serve = (body: RequestBody): InFlight => {
     const invocation = new Invocation(entry, exchange, route, body, arrivedAt);
     entry.limiter.acquire(invocation);
     return invocation;

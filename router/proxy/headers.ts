@@ -2,6 +2,7 @@ import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { BERTH_PREFIX, CALL_ID_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import type { Beliefs } from "../downstream/trusted-proxies.ts";
+import type { UpstreamRequest } from "../upstream/http1-connection.ts";
 import { isClaim, publicUrlHeaders } from "./public-url.ts";
 
 /** Headers that concern one connection only (RFC 9110, 7.6.1). */
@@ -61,13 +62,13 @@ export function hopHeaders(exchange: Exchange, headers: readonly string[], belie
 }
 
 /**
- * The request line and headers as they are written to the wire; the client's parser has validated every part. The framing
+ * The client's request as it is written to the wire; the client's parser has validated every part of its head. The framing
  * follows from the body at hand, never from a header of the client.
  */
-export function requestHead(exchange: Exchange, path: string, headers: readonly string[], body: RequestBody): string {
+export function upstreamRequest(exchange: Exchange, path: string, headers: readonly string[], body: RequestBody): UpstreamRequest {
   let head = `${exchange.method} ${path} HTTP/1.1\r\nhost: ${exchange.host}\r\n${framing(exchange, body)}`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return `${head}\r\n`;
+  return { head: `${head}\r\n`, body, isHead: exchange.method === "HEAD", upgrade: exchange.upgrade };
 }
 
 function framing({ method, upgrade }: Exchange, body: RequestBody): string {

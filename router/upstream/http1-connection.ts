@@ -20,7 +20,7 @@ export interface ResponseHandler {
   /** The request is about to be written; from here on it may run. */
   onConnect(abort: (reason?: Error) => void): void;
   /** Also called for informational responses (1xx). */
-  onHeaders(status: number, headers: readonly string[], resume: () => void, statusText: string): boolean;
+  onHeaders(status: number, headers: readonly string[], resume: () => void, statusText: string): void;
   /** A requested upgrade was granted: the handler owns the connection from now on; `first` is what followed the response's head. */
   onJoin(statusText: string, headers: readonly string[], socket: Socket, first: Buffer): void;
   /** False: deliver no more until `resume` is called. */
