@@ -153,7 +153,7 @@ export class ClientConnection {
   }
 
   readonly #drained = (): void => {
-    if (this.#current) this.#current.resume?.();
+    if (this.#current) this.#current.drained();
     else this.#next();
   };
 

@@ -41,7 +41,7 @@ export class Http1Exchange implements Exchange {
   #head: Head | null = null;
   #firstChunk: Buffer | null = null;
   #framing: Framing = "none";
-  resume: (() => void) | null = null;
+  #resume: (() => void) | null = null;
 
   /** If `closes`, the connection ends with the response. */
   constructor(request: WholeRequest, socket: Socket, remoteAddress: string, closes: boolean, owner: Owner) {
@@ -69,6 +69,11 @@ export class Http1Exchange implements Exchange {
     this.#listener = listener;
   }
 
+  /** The client accepts more. */
+  drained(): void {
+    this.#resume?.();
+  }
+
   /** The response has been written, or the connection has ended. */
   closed(): void {
     this.#head = null;
@@ -86,7 +91,7 @@ export class Http1Exchange implements Exchange {
   }
 
   writeHead(status: number, text: string, headers: readonly string[], resume: () => void): void {
-    this.resume = resume;
+    this.#resume = resume;
     this.#head = { status, text, headers };
     // A head may arrive long before its body (server-sent events). If the body has arrived too, `end` runs before this flush.
     setImmediate(this.#flush);
@@ -106,7 +111,7 @@ export class Http1Exchange implements Exchange {
       const body = this.#firstChunk?.toString("latin1") ?? "";
       this.#socket.write(this.#takeHead(body.length) + body, "latin1");
     } else if (this.#framing === "chunked") this.#socket.write(LAST_CHUNK, "latin1");
-    this.resume = null;
+    this.#resume = null;
     this.#owner.ended(this.#closes);
   }
 

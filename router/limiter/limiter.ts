@@ -101,8 +101,7 @@ export class Limiter {
   /** An instance has refused an invocation. */
   turnedAway(waiter: Waiter, instanceUid: string, why: Refusal): void {
     if (isForAll(why)) return this.rest(instanceUid, why);
-    waiter.avoided ??= new Map();
-    waiter.avoided.set(instanceUid, avoidedUntil(this.#now()));
+    waiter.avoid(instanceUid, avoidedUntil(this.#now()));
   }
 
   /** Grants free slots to those who wait, and turns away those whose time is up: to be called when what has come was read, since it may free a slot. */

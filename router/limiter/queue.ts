@@ -6,9 +6,11 @@ export interface Waiter {
   granted(reservation: Reservation): void;
   rejected(error: RouterError): void;
   /** When the invocation arrived, which is its place in the queue. */
-  arrivedAt: number;
-  /** By instance uid, until when this invocation is not sent there again: the instance refused it because it serves something else. */
-  avoided?: Map<string, number>;
+  readonly arrivedAt: number;
+  /** By instance uid, until when this invocation is not sent there again; null: none has refused it. */
+  readonly avoided: ReadonlyMap<string, number> | null;
+  /** An instance has refused it because it serves something else. */
+  avoid(instanceUid: string, until: number): void;
 }
 
 /**

@@ -19,7 +19,7 @@ export interface SlotsOptions {
 export class Slots {
   readonly #options: SlotsOptions;
   readonly #byUid = new Map<string, Slot>();
-  /** A stack: its top became idle last. */
+  /** The listed slots without invocations. A stack: its top became idle last. */
   readonly #idle: Slot[] = [];
   readonly #pace = new CompletionPace();
   #inFlight = 0;
@@ -51,23 +51,22 @@ export class Slots {
     for (const [uid, slot] of this.#byUid) {
       if (listed.has(uid)) continue;
       slot.endpoint = null;
-      if (slot.inFlight === 0) this.#byUid.delete(uid);
+      if (slot.inFlight > 0) continue;
+      this.#byUid.delete(uid);
+      this.#leaveIdle(slot);
     }
     for (const [uid, endpoint] of listed) this.#listOne(uid, endpoint);
   }
 
   /** `avoided`: until when which instances are not to be picked. */
-  reserve(avoided: ReadonlyMap<string, number> | undefined, concurrency: number): Reservation | null {
+  reserve(avoided: ReadonlyMap<string, number> | null, concurrency: number): Reservation | null {
     const now = this.#options.now();
     const may = avoided && ((slot: Slot) => !isAvoided(slot, avoided.get(slot.instanceUid), now));
     const idle = may ? this.#idle.filter(may) : this.#idle;
     const slots = may ? [...this.#byUid.values()].filter(may) : this.#byUid.values();
     const slot = pick(idle, slots, concurrency, now);
     if (!slot?.endpoint) return null;
-    if (slot.inFlight === 0) {
-      const at = this.#idle.lastIndexOf(slot);
-      if (at >= 0) this.#idle.splice(at, 1);
-    }
+    if (slot.inFlight === 0) this.#leaveIdle(slot);
     if (this.#inFlight === 0) this.#pace.begins(now);
     slot.inFlight += 1;
     this.#inFlight += 1;
@@ -101,7 +100,6 @@ export class Slots {
       slot.blockedUntil = 0;
       slot.loaded = false;
     }
-    if (known === null && slot.inFlight === 0) this.#idle.push(slot);
     slot.endpoint = endpoint;
   }
 
@@ -110,6 +108,8 @@ export class Slots {
     const slot = this.#byUid.get(to.instanceUid);
     if (!slot) return;
     this.#byUid.delete(slot.instanceUid);
+    if (slot.inFlight === 0) this.#leaveIdle(slot);
+    else if (to.inFlight === 0) others.#leaveIdle(to);
     slot.endpoint = null;
     slot.moved = { release: others.#release, slot: to };
     to.inFlight += slot.inFlight;
@@ -117,6 +117,11 @@ export class Slots {
     others.#inFlight += slot.inFlight;
     this.#inFlight -= slot.inFlight;
     if (slot.inFlight > 0) this.#options.moved();
+  }
+
+  #leaveIdle(slot: Slot): void {
+    const at = this.#idle.lastIndexOf(slot);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 
   readonly #release = (slot: Slot): void => {

@@ -30,6 +30,7 @@ export class Invocation implements Waiter, Running, RelaySide {
   #entry: ServedRevision;
   /** The present one, or the last. */
   #attempt: Attempt | null = null;
+  #avoided: Map<string, number> | null = null;
 
   constructor(entry: ServedRevision, exchange: Exchange, route: Pick<InvocationTarget, "path" | "prefix">, body: RequestBody, arrivedAt: number) {
     this.arrivedAt = arrivedAt;
@@ -50,6 +51,14 @@ export class Invocation implements Waiter, Running, RelaySide {
   }
 
   // The queue's side.
+
+  get avoided(): ReadonlyMap<string, number> | null {
+    return this.#avoided;
+  }
+
+  avoid(instanceUid: string, until: number): void {
+    this.#avoided = (this.#avoided ?? new Map()).set(instanceUid, until);
+  }
 
   granted(reservation: Reservation): void {
     const { endpoint } = reservation;

@@ -40,18 +40,18 @@ export class ServedRevision {
   readonly limiter: Limiter;
   readonly upstreams: Upstreams;
   readonly #shared: Shared;
-  /** The router that owns its slots; null: this one. */
-  owner: RouterPeer | null = null;
-  /** The split of the function's invocations, if this is the active revision. */
-  split: TrafficSplit;
+  #owner: RouterPeer | null;
+  /** Splits the function's invocations, if this is the active revision. */
+  #split: TrafficSplit;
   readonly #running = new Set<Running>();
   #waiting = 0;
   #cancelCheck: (() => void) | null = null;
   #nextCheckAt = Number.POSITIVE_INFINITY;
 
-  constructor(fn: TableFunction, shared: Shared) {
+  constructor(fn: TableFunction, owner: RouterPeer | null, shared: Shared) {
     this.#shared = shared;
-    this.split = new TrafficSplit(fn.split);
+    this.#owner = owner;
+    this.#split = new TrafficSplit(fn.split);
     this.upstreams = shared.upstreams;
     this.limiter = new Limiter(
       fn,
@@ -81,8 +81,23 @@ export class ServedRevision {
     return this.#shared.exposeErrors;
   }
 
+  /** The router that owns its slots; null: this one. */
+  get owner(): RouterPeer | null {
+    return this.#owner;
+  }
+
+  /** Another router owns its slots from now on; null: this one. */
+  belongsTo(owner: RouterPeer | null): void {
+    this.#owner = owner;
+  }
+
+  /** Chooses the revision of the function's next invocation; null: this one. */
+  nextRevision(): string | null {
+    return this.#split.next();
+  }
+
   update(fn: TableFunction): void {
-    this.split = this.split.with(fn.split);
+    this.#split = this.#split.with(fn.split);
     this.limiter.update(fn);
     this.#schedule();
   }

@@ -93,7 +93,7 @@ export class ServedRevisions implements Shared {
   /** The revision that gets the next invocation of this function. */
   next(name: string): ServedRevision | undefined {
     const entry = this.#byName.get(name);
-    const revision = entry?.split.next() ?? null;
+    const revision = entry?.nextRevision() ?? null;
     return revision === null ? entry : (this.#byName.get(`${name}@${revision}`) ?? entry);
   }
 
@@ -145,7 +145,7 @@ export class ServedRevisions implements Shared {
   }
 
   #assignOwners(): void {
-    for (const entry of this.#byName.values()) entry.owner = this.#ownerOf(entry.fn);
+    for (const entry of this.#byName.values()) entry.belongsTo(this.#ownerOf(entry.fn));
   }
 
   /** The owner of a function's slots, the same for all its revisions: instances move from one revision to another. */
@@ -163,8 +163,7 @@ export class ServedRevisions implements Shared {
       known.update(fn);
       return this.reporter.again(fn.key);
     }
-    const entry = new ServedRevision(fn, this);
-    entry.owner = this.#ownerOf(fn);
+    const entry = new ServedRevision(fn, this.#ownerOf(fn), this);
     this.#byName.set(fn.name, entry);
     this.#byUid.set(fn.uid, (this.#byUid.get(fn.uid) ?? new Set()).add(entry));
     this.reporter.add({ key: fn.key, demand: () => entry.limiter.demand() });

@@ -10,10 +10,9 @@ type Address = Pick<Endpoint, "host" | "port">;
 /** Connections to one address: of an instance, or of another router. */
 class Upstream {
   readonly wires: ConnectionPool;
-  /** Its endpoint has been removed: only requests that were sent before are still in flight. */
-  closing = false;
   readonly #address: Address;
   readonly #probe: PeerProbe;
+  #isClosing = false;
 
   constructor(address: Address) {
     const { host, port } = address;
@@ -26,14 +25,19 @@ class Upstream {
     return this.wires.unused;
   }
 
+  /** Its endpoint has been removed: only requests that were sent before are still in flight. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   /** Fails requests in flight if the peer no longer answers. */
   check(): void {
     if (!this.wires.check()) return this.#probe.rest();
-    if (this.#probe.check(this.closing)) this.#lost();
+    if (this.#probe.check(this.#isClosing)) this.#lost();
   }
 
   close(): void {
-    this.closing = true;
+    this.#isClosing = true;
     this.wires.close();
   }
 
@@ -69,7 +73,7 @@ export class Upstreams {
   get(address: Address): Upstream {
     const known = this.#known.get(address);
     if (known) {
-      if (known.closing) this.#leaving.add(known);
+      if (known.isClosing) this.#leaving.add(known);
       return known;
     }
     const key = `${address.host}:${address.port}`;

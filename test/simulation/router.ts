@@ -27,6 +27,7 @@ export class SimInvocation implements Waiter {
   attempts = 0;
   #attempt = 0;
   readonly #router: SimRouter;
+  #avoided: Map<string, number> | null = null;
   #cancelTimer: () => void = () => {};
 
   constructor(id: number, limiter: Limiter, router: SimRouter, replayable: boolean) {
@@ -35,6 +36,14 @@ export class SimInvocation implements Waiter {
     this.#router = router;
     this.arrivedAt = router.time.now();
     this.replayable = replayable;
+  }
+
+  get avoided(): ReadonlyMap<string, number> | null {
+    return this.#avoided;
+  }
+
+  avoid(instanceUid: string, until: number): void {
+    this.#avoided = (this.#avoided ?? new Map()).set(instanceUid, until);
   }
 
   granted(reservation: Reservation): void {

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
-import type { RouterError } from "../../../../router/errors.ts";
 import { Limiter } from "../../../../router/limiter/limiter.ts";
-import type { Waiter } from "../../../../router/limiter/queue.ts";
 import type { Reservation } from "../../../../router/limiter/slot.ts";
+import { FakeWaiter } from "../../../fakes/fake-waiter.ts";
 
 const endpoint = (instanceUid: string): Endpoint => {
   const address = { host: "127.0.0.1", port: 1, key: null };
@@ -27,29 +26,15 @@ function limiter(key: string, instances: string[], siblings: () => Limiter[] = (
   return made;
 }
 
-function waiter(): Waiter & { reservation: Reservation | null; error: RouterError | null } {
-  return {
-    arrivedAt: 0,
-    reservation: null,
-    error: null,
-    granted(reservation) {
-      this.reservation = reservation;
-    },
-    rejected(error) {
-      this.error = error;
-    },
-  };
-}
-
 // I7
 test("what is in flight counts at the limiter that takes the instances over, and its end wakes who waits there", () => {
   const before = limiter("f@r2", ["i"]);
-  const first = waiter();
+  const first = new FakeWaiter();
   before.acquire(first);
   const after = limiter("f", ["i"]);
   after.adopt(before);
   expect(after.demand()).toMatchObject({ inFlight: 1, instances: [{ uid: "i", inFlight: 1 }] });
-  const second = waiter();
+  const second = new FakeWaiter();
   after.acquire(second);
   expect(second.reservation).toBeNull();
   first.reservation?.release();
@@ -61,7 +46,7 @@ test("code that has answered is known to run before the table says so, until the
   const made = limiter("f", ["i"]);
   const listed = (epoch: number): TableFunction => ({ ...made.function, endpoints: [{ ...endpoint("i"), epoch, loaded: false }] });
   const taken = () => {
-    const one = waiter();
+    const one = new FakeWaiter();
     made.acquire(one);
     if (!one.reservation) throw new Error("no slot");
     return one.reservation;
@@ -82,7 +67,7 @@ test("code that has answered is known to run before the table says so, until the
 
 test("an instance that is not listed there counts until its invocation has ended", () => {
   const before = limiter("f@r2", ["gone"]);
-  const first = waiter();
+  const first = new FakeWaiter();
   before.acquire(first);
   const after = limiter("f", ["i"]);
   after.adopt(before);
@@ -95,7 +80,7 @@ test("an instance that changes its revision takes along what is in flight on it,
   const all: Limiter[] = [];
   const [old, next] = [limiter("f", ["i"], () => all), limiter("f@r2", [], () => all)];
   all.push(old, next);
-  const [first, second, third] = [waiter(), waiter(), waiter()];
+  const [first, second, third] = [new FakeWaiter(), new FakeWaiter(), new FakeWaiter()];
   old.acquire(first);
   next.acquire(second);
   next.update(functionOf("f@r2", "i"));
@@ -118,7 +103,7 @@ test("an instance that changes its revision takes along what is in flight on it,
 
 test("an invocation that an instance turns away after the table has told that the code does not load gets that answer", () => {
   const made = limiter("f", ["i"]);
-  const one = waiter();
+  const one = new FakeWaiter();
   made.acquire(one);
   const failure = { reason: "load" as const, message: "bad config", instanceUid: "i", retryAfterMs: 500 };
   made.update({ ...functionOf("f"), failure });
@@ -130,7 +115,7 @@ test("an invocation that an instance turns away after the table has told that th
 
 test("whoever waits while the process of a function keeps crashing is not told the words of another caller's crash", () => {
   const made = limiter("f", []);
-  const [one, late] = [waiter(), waiter()];
+  const [one, late] = [new FakeWaiter(), new FakeWaiter()];
   made.acquire(one);
   const failure = { reason: "crash" as const, message: "Error: alice@example.test has no card", instanceUid: "i", retryAfterMs: 500 };
   made.update({ ...functionOf("f"), failure });
@@ -148,7 +133,7 @@ test("whoever has waited in vain is told why no instance can come, where that is
       () => now,
       () => {},
     );
-    const waits = waiter();
+    const waits = new FakeWaiter();
     limiter.acquire(waits);
     now = fn.queueTimeoutMs;
     limiter.check();
@@ -172,11 +157,11 @@ test("an invocation that an instance takes for another's goes elsewhere or waits
     () => [],
   );
   made.update(fn);
-  const lone = waiter();
+  const lone = new FakeWaiter();
   made.acquire(lone);
-  const [at, other] = lone.reservation?.endpoint.instanceUid === "i" ? ["i", "j"] : ["j", "i"];
+  const [at, other] = (lone.reservation as Reservation | null)?.endpoint.instanceUid === "i" ? ["i", "j"] : ["j", "i"];
   made.turnedAway(lone, at, "stale");
-  lone.reservation?.release();
+  (lone.reservation as Reservation | null)?.release();
   lone.reservation = null;
   made.acquire(lone);
   expect((lone.reservation as Reservation | null)?.endpoint.instanceUid).toBe(other);
@@ -186,7 +171,7 @@ test("an invocation that an instance takes for another's goes elsewhere or waits
   made.acquire(lone);
   expect(lone.reservation).toBeNull();
   // It waits, and holds up nobody behind it.
-  const later = [waiter(), waiter(), waiter(), waiter()];
+  const later = [new FakeWaiter(), new FakeWaiter(), new FakeWaiter(), new FakeWaiter()];
   for (const one of later) made.acquire(one);
   expect(later.map(({ reservation }) => reservation !== null)).toEqual([true, true, true, true]);
   later[0]?.reservation?.release();

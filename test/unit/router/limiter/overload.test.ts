@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { Limiter } from "../../../../router/limiter/limiter.ts";
-import type { Waiter } from "../../../../router/limiter/queue.ts";
+import { FakeWaiter } from "../../../fakes/fake-waiter.ts";
 import { VirtualTime } from "../../../simulation/time.ts";
 
 const RUN_MS = 100;
@@ -51,8 +51,7 @@ class Busy {
     const arrivedAt = this.time.now();
     const fate: Fate = { arrivedAt, waitedMs: null, refused: null };
     const number = this.fates.push(fate) - 1;
-    const waiter: Waiter = {
-      arrivedAt,
+    const waiter = new FakeWaiter(arrivedAt, {
       granted: (reservation) => {
         this.order.push(number);
         fate.waitedMs = this.time.now() - arrivedAt;
@@ -61,7 +60,7 @@ class Busy {
       rejected: ({ code }) => {
         fate.refused = { code, ms: this.time.now() - arrivedAt };
       },
-    };
+    });
     this.#limiter.acquire(waiter);
   }
 

@@ -3,8 +3,8 @@ import type { TableFunction } from "../../../../pool-manager/client/contract.ts"
 import { retryAfterSeconds } from "../../../../router/downstream/error-response.ts";
 import { RouterError } from "../../../../router/errors.ts";
 import { Limiter } from "../../../../router/limiter/limiter.ts";
-import type { Waiter } from "../../../../router/limiter/queue.ts";
 import type { Reservation } from "../../../../router/limiter/slot.ts";
+import { FakeWaiter } from "../../../fakes/fake-waiter.ts";
 
 const bounds = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 5, queueTimeoutMs: 30_000, expectedStartMs: 200 };
 const function_: TableFunction = {
@@ -34,8 +34,7 @@ beforeEach(() => {
 });
 
 function invoke(): void {
-  const waiter: Waiter = { arrivedAt: now, granted: (reservation) => running.push(reservation), rejected: (error) => refused.push(error) };
-  limiter.acquire(waiter);
+  limiter.acquire(new FakeWaiter(now, { granted: (reservation) => void running.push(reservation), rejected: (error) => void refused.push(error) }));
 }
 
 /** The one that runs longest ends after this time. */
