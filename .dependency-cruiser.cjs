@@ -226,6 +226,7 @@ const MATRIX = {
   "router/routing": [
     "pool-manager/client",
     "router/access-log.ts",
+    "router/clock.ts",
     "router/config.ts",
     "router/errors.ts",
     "router/metrics.ts",
@@ -236,6 +237,7 @@ const MATRIX = {
   ],
   "router/proxy": [
     "pool-manager/client",
+    "router/clock.ts",
     "router/config.ts",
     "router/errors.ts",
     "router/downstream",

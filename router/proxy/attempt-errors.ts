@@ -1,5 +1,4 @@
 import type { Endpoint, LoadFailure, TableFunction } from "../../pool-manager/client/contract.ts";
-import { expiry } from "../../pool-manager/client/expiry.ts";
 import { FAILURE_CODES, RouterError } from "../errors.ts";
 import type { ServedRevision } from "../routing/served-revision.ts";
 import type { PeerLostError } from "../upstream/peer-probe.ts";
@@ -37,7 +36,7 @@ export function learnWhyBroken(entry: ServedRevision, { instanceUid: uid, bootId
     if (!failure) entry.suspect({ uid, bootId, reason: "unreachable" });
     tell(whyBroken(failure));
   };
-  const endTimer = expiry(REASON_MS, () => answer(null));
+  const endTimer = entry.clock.after(REASON_MS, () => answer(null));
   const stop = (): void => {
     endTimer();
     unsubscribe();

@@ -1,5 +1,5 @@
 import type { Endpoint, TableFunction } from "../../pool-manager/client/contract.ts";
-import { expiry } from "../../pool-manager/client/expiry.ts";
+import type { Clock } from "../clock.ts";
 import type { Reservation } from "../limiter/slot.ts";
 
 /** How long an instance may exceed its load timeout. It reports a slow load, with the reason, by itself; the router gives up only on one that does not. */
@@ -15,16 +15,18 @@ export type Overrun = "load" | "run";
 export class Attempt {
   readonly #fn: TableFunction;
   readonly #reservation: Reservation;
+  readonly #clock: Clock;
   readonly #overrun: (what: Overrun) => void;
   #isLoading: boolean;
   #endLimit: () => void;
 
-  constructor(fn: TableFunction, reservation: Reservation, overrun: (what: Overrun) => void) {
+  constructor(fn: TableFunction, reservation: Reservation, clock: Clock, overrun: (what: Overrun) => void) {
+    this.#clock = clock;
     this.#fn = fn;
     this.#reservation = reservation;
     this.#overrun = overrun;
     this.#isLoading = !reservation.loaded;
-    this.#endLimit = this.#isLoading ? expiry(fn.loadTimeoutMs + LOAD_GRACE_MS, () => this.#loadOver()) : this.#startRun();
+    this.#endLimit = this.#isLoading ? clock.after(fn.loadTimeoutMs + LOAD_GRACE_MS, () => this.#loadOver()) : this.#startRun();
   }
 
   get endpoint(): Endpoint {
@@ -60,6 +62,6 @@ export class Attempt {
   }
 
   #startRun(): () => void {
-    return expiry(this.#fn.timeoutMs, () => this.#overrun("run"));
+    return this.#clock.after(this.#fn.timeoutMs, () => this.#overrun("run"));
   }
 }

@@ -25,9 +25,9 @@ export class Forward implements Running, RelaySide {
     this.#entry = entry;
     this.#current = this.#relay;
     entry.begin(this);
-    const { fn, introduction, upstreams, beliefs } = entry;
+    const { fn, introduction, transport, beliefs } = entry;
     const headers = hopHeaders(exchange, [...introduction, REVISION_HEADER, fn.revision, CALL_ID_HEADER, this.callId], beliefs);
-    this.#relay.send(upstreams.get(owner).wires, { ...upstreamRequest(exchange, exchange.url, headers, body), maxHead: MAX_PEER_HEAD });
+    this.#relay.send(transport.to(owner), { ...upstreamRequest(exchange, exchange.url, headers, body), maxHead: MAX_PEER_HEAD });
   }
 
   reroute(entry: ServedRevision): void {

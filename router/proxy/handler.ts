@@ -60,7 +60,7 @@ function notFound(functions: ServedRevisions, { name, version }: InvocationTarge
 }
 
 function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarget, maxBytes: number): void {
-  const arrivedAt = performance.now();
+  const arrivedAt = entry.clock.now();
   const serve = (body: RequestBody): InFlight => {
     const invocation = new Invocation(entry, exchange, route, body, arrivedAt);
     entry.limiter.acquire(invocation);

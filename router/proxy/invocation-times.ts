@@ -6,14 +6,16 @@ import { serverTiming } from "./headers.ts";
 /** How an invocation came to its instance, and what its time went to. All times are in milliseconds. */
 export class InvocationTimes {
   readonly #arrivedAt: number;
+  readonly #now: () => number;
   #grantedAt = 0;
   #claimMs = 0;
   #overheadMs = 0;
   #start: StartKind = "warm";
   #revision = "";
 
-  constructor(arrivedAt: number) {
+  constructor(arrivedAt: number, now: () => number) {
     this.#arrivedAt = arrivedAt;
+    this.#now = now;
   }
 
   /** Empty before the first slot. */
@@ -31,12 +33,12 @@ export class InvocationTimes {
   }
 
   get totalMs(): number {
-    return performance.now() - this.#arrivedAt;
+    return this.#now() - this.#arrivedAt;
   }
 
   granted({ endpoint, slot }: Reservation): void {
     this.#revision = endpoint.revision;
-    this.#grantedAt = performance.now();
+    this.#grantedAt = this.#now();
     // Whoever waited since before the endpoint was there has experienced its start.
     const started = this.#arrivedAt < slot.since;
     this.#start = started ? endpoint.start : "warm";
@@ -51,7 +53,7 @@ export class InvocationTimes {
   /** Adds what the client is told about its invocation. */
   describe(headers: string[], callId: string, parkedMs: number): void {
     const queue = this.#grantedAt - this.#arrivedAt - this.#claimMs;
-    const run = performance.now() - this.#grantedAt - parkedMs;
+    const run = this.#now() - this.#grantedAt - parkedMs;
     headers.push(CALL_ID_HEADER, callId, "x-berth-start", this.#start, "x-berth-revision", this.#revision);
     headers.push("server-timing", serverTiming({ queue, claim: this.#claimMs, load: parkedMs, run }));
   }

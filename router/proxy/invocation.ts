@@ -38,7 +38,7 @@ export class Invocation implements Waiter, Running, RelaySide {
     this.#exchange = exchange;
     this.#route = route;
     this.#body = body;
-    this.#times = new InvocationTimes(arrivedAt);
+    this.#times = new InvocationTimes(arrivedAt, entry.clock.now);
     this.#relay = new Relay(exchange, this);
     this.#entry = entry;
     entry.begin(this);
@@ -64,10 +64,10 @@ export class Invocation implements Waiter, Running, RelaySide {
     const { endpoint } = reservation;
     const [entry, exchange] = [this.#entry, this.#exchange];
     this.#times.granted(reservation);
-    this.#attempt = new Attempt(entry.fn, reservation, (what) => this.#timedOut(endpoint, what));
+    this.#attempt = new Attempt(entry.fn, reservation, entry.clock, (what) => this.#timedOut(endpoint, what));
     const { path, prefix } = this.#route;
     const headers = upstreamHeaders(exchange, { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix }, entry.beliefs);
-    this.#relay.send(entry.upstreams.get(endpoint).wires, upstreamRequest(exchange, path, headers, this.#body));
+    this.#relay.send(entry.transport.to(endpoint), upstreamRequest(exchange, path, headers, this.#body));
   }
 
   rejected(error: RouterError): void {
@@ -121,7 +121,8 @@ export class Invocation implements Waiter, Running, RelaySide {
     if (how === "cut") return;
     if (error instanceof ResponseInvalidError) this.end(invalidError(this.#entry.fn.name, error));
     else if (isLost) this.end(lostError(error));
-    else this.#failedAttempt({ kind: how === "unsent" ? "unsent" : "broken" });
+    else if (how === "unanswered") this.#broken();
+    else this.#failedAttempt({ kind: "unsent" });
   }
 
   ended(status: number, isOpen: boolean, code: RouterErrorCode | null): void {
@@ -154,21 +155,22 @@ export class Invocation implements Waiter, Running, RelaySide {
     if (!attempt) return;
     const { endpoint } = attempt;
     attempt.endLimit();
-    if (failure.kind === "broken") return this.#broken(attempt);
     if (failure.kind === "refused") this.#entry.turnedAway(this, endpoint.instanceUid, failure.why);
     else this.#entry.unreachable(endpoint);
     const streamed = this.#body !== null && !Buffer.isBuffer(this.#body) ? this.#body : null;
     const sent = { replayable: streamed?.replayable ?? true, bodyStarted: streamed?.started ?? false };
     attempt.release();
-    if (!mayRetry(failure, sent))
-      return this.end(new RouterError("INSTANCE_UNAVAILABLE", "the instance turned it away after a part of its body was sent", 100));
+    if (!mayRetry(sent)) return this.end(new RouterError("INSTANCE_UNAVAILABLE", "the instance turned it away after a part of its body was sent", 100));
     this.#relay.wait(this.#leaveQueue);
     this.#entry.retried();
     this.#entry.limiter.requeue(this);
   }
 
   /** Bytes were sent and no response came: it is not sent again, but the client is told why. */
-  #broken(attempt: Attempt): void {
+  #broken(): void {
+    const attempt = this.#attempt;
+    if (!attempt) return;
+    attempt.endLimit();
     attempt.release();
     this.#relay.wait(learnWhyBroken(this.#entry, attempt.endpoint, (error) => this.end(error)));
   }

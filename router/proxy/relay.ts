@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import { sendError } from "../downstream/error-response.ts";
 import type { Exchange, InFlight } from "../downstream/exchange.ts";
 import type { RouterError, RouterErrorCode } from "../errors.ts";
-import type { ConnectionPool } from "../upstream/connection-pool.ts";
 import type { ResponseHandler, UpstreamRequest } from "../upstream/http1-connection.ts";
+import type { Destination } from "../upstream/upstreams.ts";
 
 /** How a connection failed: before a byte of the request was written, before the response began, or in its midst. */
 export type ConnectionFailure = "unsent" | "unanswered" | "cut";
@@ -77,9 +77,9 @@ export class Relay implements ResponseHandler, InFlight {
     else this.#phase = { is: "waiting", stop };
   }
 
-  send(connections: Pick<ConnectionPool, "send">, request: UpstreamRequest): void {
+  send(destination: Destination, request: UpstreamRequest): void {
     this.#phase = CONNECTING;
-    connections.send(request, this);
+    destination.send(request, this);
   }
 
   /** Leaves the exchange to another relay. */

@@ -1,4 +1,4 @@
-import { expiry } from "../../pool-manager/client/expiry.ts";
+import type { Clock } from "../clock.ts";
 
 /** How long a request for an unknown function waits for a table that is up to date. */
 const HOLD_MS = 2000;
@@ -10,6 +10,11 @@ const MAX_HELD = 1000;
  */
 export class PendingLookups {
   readonly #waiting = new Set<() => void>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Calls `retry` once the table is up to date or the time is up; false: too many requests wait. */
   hold(exchange: { onClose(listener: () => void): void }, retry: () => void): boolean {
@@ -20,7 +25,7 @@ export class PendingLookups {
       how();
     };
     const served = () => end(retry);
-    const endTimer = expiry(HOLD_MS, served);
+    const endTimer = this.#clock.after(HOLD_MS, served);
     this.#waiting.add(served);
     exchange.onClose(() => end(() => {}));
     return true;

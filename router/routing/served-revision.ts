@@ -1,14 +1,14 @@
 import { DELETE_GRACE_MS, type Endpoint, type LoadFailure, type RouterPeer, type Suspect, type TableFunction } from "../../pool-manager/client/contract.ts";
-import { expiry } from "../../pool-manager/client/expiry.ts";
 import type { Refusal } from "../../runtime-images/protocol/headers.ts";
 import type { Access, AccessLog } from "../access-log.ts";
+import type { Clock } from "../clock.ts";
 import type { InFlight } from "../downstream/exchange.ts";
 import type { Beliefs } from "../downstream/trusted-proxies.ts";
 import { RouterError, type RouterErrorCode } from "../errors.ts";
 import { Limiter } from "../limiter/limiter.ts";
 import type { Waiter } from "../limiter/queue.ts";
 import type { RouterMetrics } from "../metrics.ts";
-import type { Upstreams } from "../upstream/upstreams.ts";
+import type { Transport } from "../upstream/upstreams.ts";
 import type { DemandReporter } from "./demand-reporter.ts";
 import type { Table } from "./table.ts";
 import { TrafficSplit } from "./traffic-split.ts";
@@ -21,7 +21,8 @@ export interface Running extends InFlight {
 
 /** What the revisions at a router share. */
 export interface Shared extends Beliefs {
-  readonly upstreams: Upstreams;
+  readonly clock: Clock;
+  readonly transport: Transport;
   readonly metrics: RouterMetrics;
   readonly reporter: DemandReporter;
   readonly table: Table;
@@ -38,7 +39,8 @@ export interface Shared extends Beliefs {
 /** A served revision of a function at this router. */
 export class ServedRevision {
   readonly limiter: Limiter;
-  readonly upstreams: Upstreams;
+  readonly clock: Clock;
+  readonly transport: Transport;
   readonly #shared: Shared;
   #owner: RouterPeer | null;
   /** Splits the function's invocations, if this is the active revision. */
@@ -52,10 +54,11 @@ export class ServedRevision {
     this.#shared = shared;
     this.#owner = owner;
     this.#split = new TrafficSplit(fn.split);
-    this.upstreams = shared.upstreams;
+    this.clock = shared.clock;
+    this.transport = shared.transport;
     this.limiter = new Limiter(
       fn,
-      () => performance.now(),
+      this.clock.now,
       (urgent) => this.#demandChanged(urgent),
       () => shared.limitersOf(fn.uid),
     );
@@ -166,7 +169,7 @@ export class ServedRevision {
   /** Rejects waiting invocations at once; running ones may take another two seconds. */
   deleted(): void {
     this.limiter.rejectAll(() => new RouterError("FUNCTION_NOT_FOUND", `the function ${this.fn.name} was deleted`));
-    expiry(DELETE_GRACE_MS, () => {
+    this.clock.after(DELETE_GRACE_MS, () => {
       this.endAll(() => new RouterError("FUNCTION_DELETED", `the function ${this.fn.name} was deleted`));
       this.#shared.forget(this.fn.name);
     });
@@ -187,7 +190,7 @@ export class ServedRevision {
     if (check === null || check >= this.#nextCheckAt) return;
     this.#cancelCheck?.();
     this.#nextCheckAt = check;
-    this.#cancelCheck = expiry(Math.max(0, check - performance.now()) + 0.5, () => {
+    this.#cancelCheck = this.clock.after(Math.max(0, check - this.clock.now()) + 0.5, () => {
       this.#nextCheckAt = Number.POSITIVE_INFINITY;
       this.limiter.check();
       this.#schedule();

@@ -1,15 +1,15 @@
 import { API_KEY_HEADER, type ApiKeys } from "../../pool-manager/client/api-keys.ts";
 import type { PoolManagerLink, RouterPeer, TableFunction } from "../../pool-manager/client/contract.ts";
-import { expiry } from "../../pool-manager/client/expiry.ts";
 import { HOP_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { AccessLog } from "../access-log.ts";
+import { type Clock, processClock } from "../clock.ts";
 import type { RouterConfig } from "../config.ts";
 import type { Exchange } from "../downstream/exchange.ts";
 import { TrustedProxies } from "../downstream/trusted-proxies.ts";
 import { RouterError } from "../errors.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { RouterMetrics } from "../metrics.ts";
-import { Upstreams } from "../upstream/upstreams.ts";
+import { type Transport, Upstreams } from "../upstream/upstreams.ts";
 import { DemandReporter } from "./demand-reporter.ts";
 import { tellPeers } from "./leave-notice.ts";
 import { SlotOwnership } from "./ownership.ts";
@@ -19,11 +19,12 @@ import { Table } from "./table.ts";
 
 /** Every function that this router can invoke, with its slots and its running invocations. */
 export class ServedRevisions implements Shared {
-  readonly upstreams = new Upstreams();
+  readonly clock: Clock;
+  readonly transport: Transport;
   readonly metrics: RouterMetrics;
   readonly reporter: DemandReporter;
   readonly table: Table;
-  readonly pendingLookups = new PendingLookups();
+  readonly pendingLookups: PendingLookups;
   readonly #peers: SlotOwnership;
   readonly #byName = new Map<string, ServedRevision>();
   readonly #byUid = new Map<string, Set<ServedRevision>>();
@@ -41,7 +42,16 @@ export class ServedRevisions implements Shared {
   readonly #keys: ApiKeys | null;
   readonly #proxies: TrustedProxies;
 
-  constructor(routerId: string, metrics: RouterMetrics, accessLog: AccessLog | null, config: RouterConfig) {
+  constructor(
+    routerId: string,
+    metrics: RouterMetrics,
+    accessLog: AccessLog | null,
+    config: RouterConfig,
+    { clock = processClock, transport = new Upstreams() }: { clock?: Clock; transport?: Transport } = {},
+  ) {
+    this.clock = clock;
+    this.transport = transport;
+    this.pendingLookups = new PendingLookups(clock);
     this.introduction = config.ownKey === null ? [HOP_HEADER, routerId] : [HOP_HEADER, routerId, API_KEY_HEADER, config.ownKey];
     this.exposeErrors = config.exposeErrors;
     this.#keys = config.keys;
@@ -49,17 +59,15 @@ export class ServedRevisions implements Shared {
     this.accessLog = accessLog;
     this.#peers = new SlotOwnership(routerId);
     this.metrics = metrics;
-    this.reporter = new DemandReporter(
-      routerId,
-      (report) => this.#link?.report(report),
-      () => performance.now(),
-      expiry,
+    this.reporter = new DemandReporter(routerId, (report) => this.#link?.report(report), clock.now, clock.after);
+    this.table = new Table(
+      {
+        upsert: (fn) => this.#upsert(fn),
+        removed: (_key, name) => this.#removed(name),
+        endpointGone: (endpoint) => this.transport.close(endpoint),
+      },
+      clock.now,
     );
-    this.table = new Table({
-      upsert: (fn) => this.#upsert(fn),
-      removed: (_key, name) => this.#removed(name),
-      endpointGone: (endpoint) => this.upstreams.close(endpoint),
-    });
   }
 
   /** Begins to follow the table and to report demand. */
@@ -109,6 +117,10 @@ export class ServedRevisions implements Shared {
     return this.#byName.has(name);
   }
 
+  revisions(): Iterable<ServedRevision> {
+    return this.#byName.values();
+  }
+
   /** The number of invocations in flight, over all functions. */
   get active(): number {
     let sum = 0;
@@ -126,7 +138,7 @@ export class ServedRevisions implements Shared {
   peerLeaves(exchange: Exchange): boolean {
     const peer = this.#isRouter(exchange) ? this.#peers.leaves(exchange.header(HOP_HEADER) as string) : undefined;
     if (!peer) return false;
-    this.upstreams.close(peer);
+    this.transport.close(peer);
     this.#assignOwners();
     return true;
   }
@@ -136,11 +148,11 @@ export class ServedRevisions implements Shared {
     this.#unsubscribe();
     this.reporter.stop();
     for (const entry of this.#byName.values()) entry.endAll(() => new RouterError("SHUTTING_DOWN", "the router stops", 1000));
-    this.upstreams.destroy();
+    this.transport.destroy();
   }
 
   #routers(routers: readonly RouterPeer[]): void {
-    for (const gone of this.#peers.set(routers)) this.upstreams.close(gone);
+    for (const gone of this.#peers.set(routers)) this.transport.close(gone);
     this.#assignOwners();
   }
 

@@ -1,15 +1,30 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { ConnectionPool } from "./connection-pool.ts";
+import type { ResponseHandler, UpstreamRequest } from "./http1-connection.ts";
 import { PeerLostError, PeerProbe } from "./peer-probe.ts";
 
 /** How often requests in flight are checked. */
 const CHECK_INTERVAL_MS = 1000;
 
-type Address = Pick<Endpoint, "host" | "port">;
+export type Address = Pick<Endpoint, "host" | "port">;
+
+/** Where a request is sent. */
+export interface Destination {
+  send(request: UpstreamRequest, handler: ResponseHandler): void;
+}
+
+/** How a router reaches instances and other routers. */
+export interface Transport {
+  to(address: Address): Destination;
+  /** Lets the invocations on it finish, then closes its connections. */
+  close(address: Address): void;
+  /** Ends everything now. */
+  destroy(): void;
+}
 
 /** Connections to one address: of an instance, or of another router. */
-class Upstream {
-  readonly wires: ConnectionPool;
+class Upstream implements Destination {
+  readonly #connections: ConnectionPool;
   readonly #address: Address;
   readonly #probe: PeerProbe;
   #isClosing = false;
@@ -17,12 +32,16 @@ class Upstream {
   constructor(address: Address) {
     const { host, port } = address;
     this.#address = address;
-    this.wires = new ConnectionPool(host, port);
+    this.#connections = new ConnectionPool(host, port);
     this.#probe = new PeerProbe(host, port);
   }
 
   get unused(): boolean {
-    return this.wires.unused;
+    return this.#connections.unused;
+  }
+
+  send(request: UpstreamRequest, handler: ResponseHandler): void {
+    this.#connections.send(request, handler);
   }
 
   /** Its endpoint has been removed: only requests that were sent before are still in flight. */
@@ -32,30 +51,30 @@ class Upstream {
 
   /** Fails requests in flight if the peer no longer answers. */
   check(): void {
-    if (!this.wires.check()) return this.#probe.rest();
+    if (!this.#connections.check()) return this.#probe.rest();
     if (this.#probe.check(this.#isClosing)) this.#lost();
   }
 
   close(): void {
     this.#isClosing = true;
-    this.wires.close();
+    this.#connections.close();
   }
 
   destroy(): void {
     this.#probe.rest();
-    this.wires.destroy();
+    this.#connections.destroy();
   }
 
   #lost(): void {
     const { host, port } = this.#address;
     const error = new PeerLostError(host, port);
     this.#probe.rest();
-    this.wires.lost(error);
+    this.#connections.lost(error);
   }
 }
 
 /** Keep-alive connections to each endpoint, kept while it exists; the router closes them first when it leaves. */
-export class Upstreams {
+export class Upstreams implements Transport {
   readonly #byAddress = new Map<string, Upstream>();
   /** The same by object identity, so that an invocation builds no key. */
   readonly #known = new WeakMap<Address, Upstream>();
@@ -69,8 +88,7 @@ export class Upstreams {
     this.#timer = setInterval(() => setImmediate(() => this.#check()), checkIntervalMs).unref();
   }
 
-  /** The upstream of an endpoint or of another router. */
-  get(address: Address): Upstream {
+  to(address: Address): Upstream {
     const known = this.#known.get(address);
     if (known) {
       if (known.isClosing) this.#leaving.add(known);
@@ -83,7 +101,6 @@ export class Upstreams {
     return upstream;
   }
 
-  /** Lets the invocations on it finish, then closes its connections. */
   close(address: Address): void {
     const key = `${address.host}:${address.port}`;
     const upstream = this.#byAddress.get(key);

@@ -6,9 +6,10 @@ import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import type { Limiter } from "../../router/limiter/limiter.ts";
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { FakePlatform, FakeWorker } from "../fakes/fake-platform.ts";
-import type { SimInvocation, SimRouter } from "./router.ts";
+import type { SimRouter } from "./router.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";
+import type { Served } from "./transport.ts";
 
 interface Seen {
   bootId: string;
@@ -39,7 +40,7 @@ export class Invariants {
   readonly #seen = new Map<string, Seen>();
   readonly #claims = new Map<string, string>();
   readonly #concurrency = new Map<string, number>();
-  readonly #waitingSince = new Map<string, number>();
+  readonly #waitingSince = new WeakMap<Limiter, number>();
   #disruptions: number[] = [];
   /** Instances that the router has used, and since when no report of the router has come. */
   readonly #used = new Set<string>();
@@ -69,15 +70,16 @@ export class Invariants {
   }
 
   /** I2, I4 and I8: user code begins to run. */
-  ran(invocation: SimInvocation, worker: FakeWorker, uid: string, functionUid: string, revision: string): void {
+  ran({ sent, worker, uid }: Served): void {
+    const { exchange, functionUid, revision, sentTo } = sent;
     if (worker.functionUid !== functionUid || worker.revision !== revision) {
       this.#fail(`2: ${functionUid}/${revision} runs on a worker of ${worker.functionUid}/${worker.revision}`);
     }
     const own = this.#platform.life(uid)?.echo().functionUid;
     if (own !== functionUid) this.#fail(`2: ${functionUid} runs on ${uid}, which serves ${own}`);
     // One that went astray is no use that anybody could tell of.
-    if (invocation.reservation?.endpoint.instanceUid === uid) this.#used.add(uid);
-    if (invocation.runs > 1) this.#fail(`8: invocation ${invocation.id} ran ${invocation.runs} times`);
+    if (sentTo === uid) this.#used.add(uid);
+    if (exchange.runs > 1) this.#fail(`8: ${exchange.id} ran ${exchange.runs} times`);
     const cap = this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
     if (worker.admission.running > cap) this.#fail(`4: ${worker.admission.running} run on a worker of concurrency ${cap}`);
   }
@@ -197,10 +199,9 @@ export class Invariants {
   /** I4. What runs on an instance with a slot of it is within its concurrency. */
   #instances(router: SimRouter): void {
     const running = new Map<string, number>();
-    for (const { uid, invocation } of router.running) {
+    for (const { uid, sent } of router.transport.running) {
       // One that came to this instance by mistake has its slot elsewhere: here only the worker itself can turn it away.
-      const isOurs = invocation.reservation?.endpoint.instanceUid === uid;
-      if (isOurs && invocation.outcome === null) running.set(uid, (running.get(uid) ?? 0) + 1);
+      if (sent.sentTo === uid && sent.exchange.outcome === null) running.set(uid, (running.get(uid) ?? 0) + 1);
     }
     for (const [uid, count] of running) {
       const cap = Math.max(...this.#platform.workersOf(uid).map((worker) => this.#capOf(worker)), 0);
@@ -212,7 +213,7 @@ export class Invariants {
   #workers(router: SimRouter): void {
     for (const uid of this.#platform.uids()) {
       for (const worker of this.#platform.workersOf(uid)) {
-        const running = router.running.filter((served) => served.worker === worker).length;
+        const running = router.transport.running.filter((served) => served.worker === worker).length;
         if (running > this.#capOf(worker)) this.#fail(`4: ${running} invocations run on a worker of ${uid}, concurrency is ${this.#capOf(worker)}`);
         if (running !== worker.admission.running) this.#fail(`3: ${running} run on a worker that counts ${worker.admission.running}`);
       }
@@ -223,53 +224,53 @@ export class Invariants {
     return this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
   }
 
-  /** I7. What the limiter counts as in flight is what was granted and not released. */
+  /** I7. What the limiters of a function count as in flight is what its router has sent and not heard the end of. */
   #slots(router: SimRouter): void {
-    // An instance that changes its revision takes what is in flight along to another limiter of the function.
-    const held = new Map<string, number>();
     const taken = new Map<string, number>();
-    const add = (counts: Map<string, number>, { function: { uid } }: Limiter, n: number) => counts.set(uid, (counts.get(uid) ?? 0) + n);
-    for (const { heldBy, reservation } of router.invocations) if (heldBy && reservation) add(held, heldBy, 1);
-    for (const [key, limiter] of router.limiters) {
+    const depths = new Map<string, number>();
+    for (const limiter of router.limiters()) {
       const demand = limiter.demand();
+      const { uid, name, queueDepth, queueTimeoutMs } = limiter.function;
       const { inFlight, oldestWaitMs, instances } = demand;
-      add(taken, limiter, inFlight);
+      // An instance that changes its revision takes what is in flight along to another limiter of the function.
+      taken.set(uid, (taken.get(uid) ?? 0) + inFlight);
       const ofInstances = instances.reduce((sum, instance) => sum + instance.inFlight, 0);
       if (inFlight !== ofInstances) this.#fail(`7: slots that are taken in all, taken of instances: ${inFlight}, ${ofInstances}`);
-      this.#queue(router, limiter, oldestWaitMs);
-      this.#waits(key, limiter, demand);
+      if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) this.#fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
+      const [plain = name] = name.split("@");
+      depths.set(plain, (depths.get(plain) ?? 0) + queueDepth);
+      this.#waits(limiter, demand);
     }
-    for (const limiter of router.leaving) add(taken, limiter, limiter.demand().inFlight);
-    for (const [uid, count] of taken) if (count !== (held.get(uid) ?? 0)) this.#fail(`7: of ${uid} ${held.get(uid) ?? 0} slots are held, and ${count} taken`);
+    const open = router.transport.open();
+    for (const [uid, count] of taken)
+      if (count !== (open.get(uid) ?? 0)) this.#fail(`7: of ${uid} ${open.get(uid) ?? 0} requests are open, and ${count} slots taken`);
+    this.#queues(router, depths);
   }
 
-  /** I14. */
-  #queue(router: SimRouter, limiter: Limiter, oldestWaitMs: number): void {
-    const { queueDepth, queueTimeoutMs } = limiter.function;
-    // What was refused by an instance returns to the queue whatever its depth: it had been admitted.
-    const waiting = [...router.invocations].filter((i) => i.limiter === limiter && !i.reservation && i.attempts === 0).length;
-    if (waiting > queueDepth) this.#fail(`14: ${waiting} wait in a queue of ${queueDepth}`);
-    if (oldestWaitMs > queueTimeoutMs + QUEUE_SLACK_MS) this.#fail(`14: an invocation waits for ${oldestWaitMs} ms, queueTimeout is ${queueTimeoutMs} ms`);
+  /** I14. What was refused by an instance returns to the queue whatever its depth: it had been admitted. */
+  #queues(router: SimRouter, depths: ReadonlyMap<string, number>): void {
+    const waiting = new Map<string, number>();
+    for (const exchange of router.invocations) if (router.waits(exchange)) waiting.set(exchange.name, (waiting.get(exchange.name) ?? 0) + 1);
+    for (const [name, count] of waiting) if (count > (depths.get(name) ?? 0)) this.#fail(`14: ${count} wait in queues of ${depths.get(name)}`);
   }
 
   /** I4. Nobody waits beside an idle instance. */
-  #waits(key: string, limiter: Limiter, { waiting, instances }: FunctionDemand): void {
+  #waits(limiter: Limiter, { waiting, instances }: FunctionDemand): void {
     if (waiting === 0 || !instances.some(({ uid, inFlight }) => inFlight === 0 && isListed(limiter, uid) && limiter.isPickable(uid))) {
-      this.#waitingSince.delete(key);
+      this.#waitingSince.delete(limiter);
       return;
     }
     const now = this.#time.now();
-    const since = this.#waitingSince.get(key) ?? now;
-    this.#waitingSince.set(key, since);
-    if (now - since > IDLE_WAIT_MS) this.#fail(`4: invocations of ${key} wait beside an idle instance for ${now - since} ms`);
+    const since = this.#waitingSince.get(limiter) ?? now;
+    this.#waitingSince.set(limiter, since);
+    if (now - since > IDLE_WAIT_MS) this.#fail(`4: invocations of ${limiter.function.key} wait beside an idle instance for ${now - since} ms`);
   }
 
   /** I14. Everybody's wait ends. */
   #ends(router: SimRouter): void {
-    for (const invocation of router.invocations) {
-      const { queueTimeoutMs, timeoutMs, loadTimeoutMs } = invocation.limiter.function;
-      const age = this.#time.now() - invocation.arrivedAt;
-      if (age > queueTimeoutMs + timeoutMs + loadTimeoutMs + 1000) this.#fail(`14: invocation ${invocation.id} has not ended after ${age} ms`);
+    for (const exchange of router.invocations) {
+      const age = this.#time.now() - exchange.arrivedAt;
+      if (age > LONGEST_MS) this.#fail(`14: ${exchange.id} has not ended after ${age} ms`);
     }
   }
 
@@ -283,6 +284,9 @@ export class Invariants {
 const DECIDED: ReadonlySet<PoolEvent["type"]> = new Set(["instance.removing", "instance.creating", "instance.specialized"]);
 
 const isListed = (limiter: Limiter, uid: string) => limiter.function.endpoints.some(({ instanceUid }) => instanceUid === uid);
+
+/** The simulated functions' queueTimeout, loadTimeout with the second of grace that a load has, and timeout; and a second. */
+const LONGEST_MS = 1000 + 400 + 1000 + 700 + 1000;
 
 /** A step late is not too late. */
 const QUEUE_SLACK_MS = 600;

@@ -91,9 +91,9 @@ class Simulation {
     this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo);
     this.#reconciler = this.#newReconciler();
     this.#router = new SimRouter(this.#time, this.#tally, this.#network, this.#platform, this.#reconciler);
-    this.#router.onRun = ({ invocation, worker, uid, functionUid, revision }) => this.#invariants.ran(invocation, worker, uid, functionUid, revision);
+    this.#router.transport.onRun = (served) => this.#invariants.ran(served);
     this.#router.onHeard = () => this.#invariants.heard();
-    this.#router.hangs = () => this.#network.fault("function hangs", 0.01);
+    this.#router.transport.hangs = () => this.#network.fault("function hangs", 0.01);
   }
 
   async run(): Promise<SimulationResult> {
@@ -144,7 +144,7 @@ class Simulation {
       return loads && !isRolling(record.rollout) ? [{ name: record.name, invocation: this.#router.invoke(record.name, true) }] : [];
     });
     await this.#advance(this.#time.now() + PROBE_MS);
-    for (const { name, invocation } of probed) this.#invariants.served(name, invocation ? (invocation.outcome ?? "not answered") : "not known");
+    for (const { name, invocation } of probed) this.#invariants.served(name, invocation.outcome ?? "not answered");
   }
 
   #schedule(): void {
@@ -168,7 +168,7 @@ class Simulation {
   #invoke(): void {
     const name = `f${Math.floor(this.#time.between(0, 5))}`;
     const invocation = this.#router.invoke(name, this.#time.chance(0.8));
-    if (!invocation || !this.#network.fault("client gone", 0.05)) return;
+    if (!this.#network.fault("client gone", 0.05)) return;
     this.#time.after(this.#time.between(0, 80), () => invocation.clientGone());
   }
 

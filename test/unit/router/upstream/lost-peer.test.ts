@@ -65,10 +65,10 @@ class Peer {
       onError: (error) => events.push(error instanceof PeerLostError ? "lost" : error.message),
     };
     const taken = this.said();
-    const { wires } = this.upstreams.get(this.address);
+    const upstream = this.upstreams.to(this.address);
     const [method, framing, source] = body ? ["POST", "transfer-encoding: chunked\r\n", { length: null, open: () => body }] : ["GET", "", null];
     const head = `${method} ${path} HTTP/1.1\r\nhost: x\r\n${framing}\r\n`;
-    wires.send({ head, body: source, isHead: false, upgrade: path === "/joined" }, handler);
+    upstream.send({ head, body: source, isHead: false, upgrade: path === "/joined" }, handler);
     expect(await taken).toBe(`took ${path}`);
     return events;
   }
@@ -107,13 +107,13 @@ describe("a peer that nothing answers for", () => {
     const streamed = await peer.send("/streamed", Readable.from([Buffer.from("body")]));
     await peer.cut();
     await expect.poll(() => [waits, begun, joined, streamed]).toEqual([["lost"], ["200", "first", "lost"], ["joined", "closed"], ["lost"]]);
-    expect(peer.upstreams.get(peer.address).unused).toBe(true);
+    expect(peer.upstreams.to(peer.address).unused).toBe(true);
   });
 
   test("is not taken for lost while it stops: it refuses what is new, and finishes what it has", async () => {
     peer = await Peer.start();
     const last = await peer.send("/last");
-    const streamed = peer.upstreams.get(peer.address);
+    const streamed = peer.upstreams.to(peer.address);
     peer.upstreams.close(peer.address);
     await expect(once(connect(peer.address), "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
     await new Promise((resolve) => setTimeout(resolve, 10 * CHECK_INTERVAL_MS));
