@@ -14,7 +14,7 @@ const MATRIX = {
   "pool-manager/async": [],
   "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
   "pool-manager/functions/manifest": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "runtime-images/protocol"],
-  "pool-manager/functions": ["pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
+  "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
   "pool-manager/images": ["pool-manager/errors.ts", "pool-manager/functions/retention.ts", "runtime-images/protocol"],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
   "pool-manager/kubernetes/informer": ["pool-manager/kubernetes"],
@@ -131,6 +131,7 @@ const MATRIX = {
     "pool-manager/pool/decide/world.ts",
   ],
   "pool-manager/stores/kubernetes/definitions": [
+    "pool-manager/async",
     "pool-manager/functions/manifest",
     "pool-manager/kubernetes",
     "pool-manager/platform/kruise/leader-election/lease.ts",
@@ -193,6 +194,7 @@ const MATRIX = {
   ],
   "pool-manager/api": [
     "pool-manager/api/routes",
+    "pool-manager/async",
     "pool-manager/client",
     "pool-manager/errors.ts",
     "pool-manager/functions",

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { listenHost } from "../../runtime-images/protocol/listen-host.ts";
+import { sleep } from "../async/wait.ts";
 import { ManagerError } from "../errors.ts";
 import { refuseBroken } from "./malformed-requests.ts";
 
@@ -67,7 +68,7 @@ export class ApiListener {
   /** Ends every connection; those in use get `LINGER_MS` to finish. */
   async close(): Promise<void> {
     this.stop();
-    if (await this.#isInUse()) await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    if (await this.#isInUse()) await sleep(LINGER_MS);
     const closed = once(this.#server, "close");
     this.#server.close();
     this.#server.closeAllConnections();

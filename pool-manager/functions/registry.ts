@@ -1,3 +1,4 @@
+import { Sequencer } from "../async/sequencer.ts";
 import { ManagerError } from "../errors.ts";
 import { rolledBack, steered, type TrafficChange, withRevision, withTraffic } from "./changes.ts";
 import type { CodeRef, Declaration, Former, FunctionRecord, FunctionStore, Revision, Secrets } from "./function.ts";
@@ -28,7 +29,7 @@ export class FunctionRegistry {
   readonly #index = new FunctionIndex();
   /** Told of what comes to its end here, by deletion or because newer revisions take its place. */
   readonly retention: Retention;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #changes = new Sequencer();
 
   constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void, retention = new Retention()) {
     this.#store = store;
@@ -239,8 +240,6 @@ export class FunctionRegistry {
 
   /** Runs `work` while no function changes. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work, work);
-    this.#tail = result.catch(() => {});
-    return result;
+    return this.#changes.run(work);
   }
 }

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CACHE_SUFFIX, unpackLayer } from "../../runtime-images/protocol/layer.ts";
 import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
+import { Sequencer } from "../async/sequencer.ts";
 import type { Collector } from "../functions/retention.ts";
 
 /** Modules below this many bytes load as fast without a code cache. */
@@ -20,7 +21,7 @@ export interface Compiler {
 export class CodeDir {
   readonly #dir: string;
   readonly #compiler: Compiler;
-  #compiling: Promise<void> = Promise.resolve();
+  readonly #compilations = new Sequencer();
 
   constructor(dir: string, compiler: Compiler) {
     this.#dir = dir;
@@ -48,7 +49,7 @@ export class CodeDir {
     if (layer.length < CACHE_FROM) return;
     const file = join(this.ensure(digest, layer), entry);
     if (statSync(file).size < CACHE_FROM || existsSync(file + CACHE_SUFFIX)) return;
-    this.#compiling = this.#compiling.then(() => this.#compile(file));
+    void this.#compilations.run(() => this.#compile(file));
   }
 
   /** Reads a module's code cache; null: it has none, or none yet. */

@@ -1,3 +1,4 @@
+import { sleep } from "../../async/wait.ts";
 import { tagOf } from "../../images/runtime-image.ts";
 import type { PreparedCode } from "../platform.ts";
 import type { CloneSets } from "./clonesets/clonesets.ts";
@@ -40,7 +41,7 @@ export class FunctionCodes {
 
   /** A new revision's pods are swapped first: the template is for Kruise alone, and its work would compete with theirs. */
   async prepareLater(code: PreparedCode): Promise<CloneSet> {
-    await new Promise((resolve) => setTimeout(resolve, TEMPLATE_AFTER_MS));
+    await sleep(TEMPLATE_AFTER_MS);
     return this.prepare(this.#codes.get(code.functionUid)?.[0] ?? code);
   }
 

@@ -1,3 +1,4 @@
+import { SequencerByKey } from "../../async/sequencer.ts";
 import { ManagerError, type ManagerErrorCode } from "../../errors.ts";
 import type { FunctionResource } from "./function-resource.ts";
 
@@ -28,7 +29,7 @@ export interface IntakeOptions {
 /** Ingests declared functions, one at a time for each name, and retries those that are refused for a reason that may pass. */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #queues = new Map<string, Promise<void>>();
+  readonly #sequencer = new SequencerByKey();
   readonly #refusals = new Map<string, Refusal>();
   /** Names to ingest again although this state of their resource was already ingested. */
   readonly #outdated = new Set<string>();
@@ -68,10 +69,7 @@ export class Intake {
 
   /** Runs `work` exclusively for this name. Never rejects: a failure schedules another ingestion. */
   exclusively(name: string, work: () => Promise<void>): Promise<void> {
-    const done = (this.#queues.get(name) ?? Promise.resolve()).then(work).catch(() => this.#later(name));
-    this.#queues.set(name, done);
-    void done.then(() => this.#queues.get(name) === done && this.#queues.delete(name));
-    return done;
+    return this.#sequencer.run(name, async () => work().catch(() => this.#later(name)));
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { ReadWriteLock } from "../../../async/read-write-lock.ts";
+import { until } from "../../../async/wait.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import type { Informer } from "../../../kubernetes/informer/informer.ts";
@@ -119,7 +120,7 @@ export class SetGrowth {
     await this.#writer.setReplicas(set, goal, [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: unavailable + missing }], "pool");
     const toCome = () => missing - this.#live(name).filter(({ metadata }) => !before.has(metadata.uid)).length;
     const refusal = () => this.#orphans.reason(name) ?? failedScaleOf(this.#writer.known(name));
-    await until(() => toCome() <= 0 || refusal() !== null);
+    await until(() => toCome() <= 0 || refusal() !== null, { boundMs: CREATED_MS, everyMs: 10 });
     const short = toCome();
     const reason = short > 0 ? (refusal() ?? (await lastWarning(this.#kube, set)) ?? this.#unseenIn(name, goal)) : null;
     await this.#writer.patch(name, noPods(this.#writer.known(name)), "pool");
@@ -147,8 +148,4 @@ export class SetGrowth {
     this.#memberships.set(name, lock);
     return lock;
   }
-}
-
-async function until(check: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + CREATED_MS; performance.now() < deadline && !check(); ) await new Promise((resolve) => setTimeout(resolve, 10));
 }

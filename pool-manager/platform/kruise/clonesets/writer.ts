@@ -1,3 +1,5 @@
+import { SequencerByKey } from "../../../async/sequencer.ts";
+import { until } from "../../../async/wait.ts";
 import type { KubeClient, WritePurpose } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import type { Informer } from "../../../kubernetes/informer/informer.ts";
@@ -16,7 +18,7 @@ export class CloneSetWriter {
   readonly #kube: KubeClient;
   readonly #sets: Informer<CloneSet>;
   readonly #term: number;
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #sequencer = new SequencerByKey();
   /** API path of the CloneSets. */
   readonly path: string;
 
@@ -35,12 +37,7 @@ export class CloneSetWriter {
   }
 
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#queues.get(name) ?? Promise.resolve();
-    const result = before.then(work, work);
-    const settled = result.catch(() => {});
-    this.#queues.set(name, settled);
-    void settled.then(() => this.#queues.get(name) === settled && this.#queues.delete(name));
-    return result;
+    return this.#sequencer.run(name, work);
   }
 
   /** Retries `write` with the present state of the CloneSet if another writer, such as another pool manager, has changed it. */
@@ -56,12 +53,13 @@ export class CloneSetWriter {
 
   /** Waits until Kruise has observed this generation (0: the latest) and knows the template's revision. */
   async observed(name: string, generation: number): Promise<CloneSet> {
-    for (const deadline = performance.now() + OBSERVED_MS; performance.now() < deadline; ) {
+    const observed = () => {
       const set = this.#sets.get(name);
       const wanted = generation || (set?.metadata.generation ?? 0);
-      if (set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted) return set;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+      return set?.status?.updateRevision && (set.status.observedGeneration ?? 0) >= wanted ? set : null;
+    };
+    const found = await until(observed, { boundMs: OBSERVED_MS, everyMs: 5 });
+    if (found) return found;
     throw new KubeError(0, "Timeout", `Kruise has not observed CloneSet ${name} within ${OBSERVED_MS} ms`);
   }
 

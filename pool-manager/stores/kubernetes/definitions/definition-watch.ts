@@ -1,3 +1,4 @@
+import { sleep } from "../../../async/wait.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import type { Metadata } from "../../../kubernetes/objects.ts";
 import type { KubeApi } from "../resource-client.ts";
@@ -77,7 +78,7 @@ export class DefinitionWatch {
     for (let check = 1; ; check++) {
       if (!(await this.#accepts())) return false;
       if (check === CHECKS) return true;
-      await new Promise((resolve) => setTimeout(resolve, BETWEEN_CHECKS_MS));
+      await sleep(BETWEEN_CHECKS_MS);
     }
   }
 

@@ -1,3 +1,4 @@
+import { sleep } from "../../../async/wait.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import type { Metadata } from "../../../kubernetes/objects.ts";
 import { droppedFields, type KubeApi } from "../resource-client.ts";
@@ -56,7 +57,7 @@ async function served(kube: KubeApi, definition: DefinitionObject, warn: (messag
     const isWhole = lacking?.every((field) => EXPENDABLE.has(field)) ?? false;
     if (isServed && isWhole && waitedMs > SHOWN_MS) return warn(`the definition ${name} is of an older version and drops ${lacking?.join(", ")}: ${FIX}`);
     if (waitedMs > SERVED_MS) throw refusal(name, isServed, lacking ?? []);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await sleep(RETRY_MS);
   }
 }
 
