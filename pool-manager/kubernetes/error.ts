@@ -18,7 +18,7 @@ export class KubeError extends Error {
 const NO_WEBHOOK = "failed calling webhook";
 
 /** Whether the server has refused a write, so that nothing was written. Other answers of 500 and above leave that open. */
-export function isRefusal({ status, message }: KubeError): boolean {
+export function isRefusedWrite({ status, message }: KubeError): boolean {
   return (status >= 400 && status < 500) || (status >= 500 && message.includes(NO_WEBHOOK));
 }
 

@@ -1,4 +1,4 @@
-import { isRefusal, KubeError } from "../../../kubernetes/error.ts";
+import { isRefusedWrite, KubeError } from "../../../kubernetes/error.ts";
 import { PlatformError } from "../../platform.ts";
 
 export function droppedError(names: readonly string[]): PlatformError {
@@ -12,11 +12,11 @@ export function platformError(error: unknown): PlatformError {
   const { status, message } = error;
   if (status === 409) return new PlatformError("CONFLICT", message);
   if (status === 404) return new PlatformError("NOT_FOUND", message);
-  return new PlatformError(isRefusal(error) ? "REFUSED" : "UNREACHABLE", message);
+  return new PlatformError(isRefusedWrite(error) ? "REFUSED" : "UNREACHABLE", message);
 }
 
 /** The server, or we ourselves, have refused the write: it has not happened. */
 export function isCertainlyRefused(error: unknown): boolean {
   if (error instanceof PlatformError) return ["CONFLICT", "NOT_FOUND", "REFUSED"].includes(error.code);
-  return error instanceof KubeError && isRefusal(error);
+  return error instanceof KubeError && isRefusedWrite(error);
 }
