@@ -37,7 +37,11 @@ export class Invariants {
     this.#checks = setInterval(() => void this.#check(manageUrl), CHECK_INTERVAL_MS);
     this.#view = view;
     this.#stream = stream;
-    this.#pods = new Informer<Pod>(view.kube, `/api/v1/namespaces/${view.namespace}/pods`, LABEL.pool, (change) => this.#pod(change));
+    this.#pods = new Informer<Pod>(view.kube, {
+      path: `/api/v1/namespaces/${view.namespace}/pods`,
+      selector: LABEL.pool,
+      onChange: (change) => this.#pod(change),
+    });
   }
 
   static async watch(manageUrl: string, view: ClusterView): Promise<Invariants> {

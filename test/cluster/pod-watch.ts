@@ -13,7 +13,11 @@ export class PodWatch {
   readonly came: string[] = [];
 
   private constructor({ kube, namespace }: ClusterView) {
-    this.#reflector = new Informer<Pod>(kube, `/api/v1/namespaces/${namespace}/pods`, LABEL.pool, ({ type, object }) => this.#see(object, type === "present"));
+    this.#reflector = new Informer<Pod>(kube, {
+      path: `/api/v1/namespaces/${namespace}/pods`,
+      selector: LABEL.pool,
+      onChange: ({ type, object }) => this.#see(object, type === "present"),
+    });
   }
 
   static async open(view: ClusterView): Promise<PodWatch> {

@@ -87,7 +87,7 @@ beforeEach(async () => {
   writeFileSync(file, stringify(config));
   kube = await KubeClient.connect(file, view.namespace);
   changes = [];
-  reflector = new Informer<ConfigMap>(kube, path(), "watched=yes", (change) => changes.push(change), 4);
+  reflector = new Informer<ConfigMap>(kube, { path: path(), selector: "watched=yes", onChange: (change) => changes.push(change), watchSeconds: 4 });
   await create("a");
   await reflector.start();
 });

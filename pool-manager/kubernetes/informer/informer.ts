@@ -20,6 +20,18 @@ const RELIST_MS = 300_000;
 /** What an informer needs of the Kubernetes API. */
 type Source = Pick<KubeClient, "get" | "stream"> & Partial<Pick<KubeClient, "onListing">>;
 
+export interface InformerOptions<T> {
+  path: string;
+  /** A label selector; by default all objects of the path. */
+  selector?: string;
+  onChange(change: Change<T>): void;
+  /** Which of the selected objects are kept; one that no longer is counts as deleted. By default all are. */
+  accepts?(object: T): boolean;
+  /** Called when the server's versions went backwards (it was restored from a backup), before the changes are told. */
+  onHistoryReset?(): void;
+  watchSeconds?: number;
+}
+
 /** What has to follow the end of a watch. */
 type Next = "watch" | "list";
 
@@ -45,15 +57,16 @@ export class Informer<T extends KubeObject> {
   readonly #closing = new AbortController();
   readonly #staleness: StalenessReport;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
-  /** Which of the selected objects are kept; one that no longer is counts as deleted. */
-  accepts: (object: T) => boolean = () => true;
-  /** Called when the server's versions went backwards (it was restored from a backup), before the changes are told. */
-  onHistoryReset: () => void = () => {};
+  readonly #accepts: (object: T) => boolean;
+  readonly #onHistoryReset: () => void;
 
-  constructor(kube: Source, path: string, selector: string, onChange: (change: Change<T>) => void, watchSeconds = WATCH_SECONDS) {
+  constructor(kube: Source, options: InformerOptions<T>) {
+    const { path, selector = "", onChange, accepts = () => true, onHistoryReset = () => {}, watchSeconds = WATCH_SECONDS } = options;
     this.#watchSeconds = watchSeconds;
     this.#kube = kube;
     this.#selection = { path, selector };
+    this.#accepts = accepts;
+    this.#onHistoryReset = onHistoryReset;
     this.#cache = new ObjectCache<T>(onChange);
     this.#staleness = new StalenessReport((message) => kube.onListing?.(path.slice(path.lastIndexOf("/") + 1), message));
   }
@@ -113,10 +126,10 @@ export class Informer<T extends KubeObject> {
 
   async #list(): Promise<void> {
     try {
-      const { items, version } = await listAll<T>(this.#kube, this.#selection, (object) => this.accepts(object), this.#closing.signal);
+      const { items, version } = await listAll<T>(this.#kube, this.#selection, this.#accepts, this.#closing.signal);
       if (this.#closed) return;
       const anew = isBefore(version, this.#version);
-      if (anew) this.onHistoryReset();
+      if (anew) this.#onHistoryReset();
       this.#cache.replace(items, version, anew);
       this.#version = version;
       this.#next = "watch";
@@ -127,7 +140,7 @@ export class Informer<T extends KubeObject> {
       this.#listAgainLater();
       this.#watchOn();
     } catch (error) {
-      if (this.#firstSync && isRefusal(error as KubeError)) {
+      if (this.#firstSync && isFinalRefusal(error as KubeError)) {
         this.#firstSync.reject(error as Error);
         this.#firstSync = null;
         return;
@@ -194,8 +207,7 @@ export class Informer<T extends KubeObject> {
     const failure = error ?? (this.#isUseless ? new Error("the watch says what cannot be used") : null);
     this.#isUseless = false;
     if (failure) this.#failed(failure);
-    const pause = failure !== null || isShort;
-    if (pause) this.#retryLater(go);
+    if (failure !== null || isShort) this.#retryLater(go);
     else go();
   }
 
@@ -211,7 +223,7 @@ export class Informer<T extends KubeObject> {
   }
 
   #told(type: "ADDED" | "MODIFIED" | "DELETED", object: T): void {
-    const isAccepted = this.accepts(object);
+    const isAccepted = this.#accepts(object);
     const isKnown = this.#cache.get(object.metadata.name)?.metadata.uid === object.metadata.uid;
     if (!isAccepted && !isKnown) return;
     if (type === "DELETED" || !isAccepted) this.#cache.delete(object);
@@ -232,6 +244,7 @@ export class Informer<T extends KubeObject> {
   }
 }
 
-function isRefusal({ status }: KubeError): boolean {
+/** Whether the server refuses the listing for a reason that does not pass by itself. */
+function isFinalRefusal({ status }: KubeError): boolean {
   return status >= 400 && status < 500 && status !== 410 && status !== 429;
 }

@@ -1,13 +1,13 @@
 import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import { PeriodicTask } from "../../async/periodic-task.ts";
+import { until } from "../../async/wait.ts";
 import type { Collector } from "../../functions/retention.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
-import { Informer } from "../../kubernetes/informer/informer.ts";
+import { type Change, Informer } from "../../kubernetes/informer/informer.ts";
 import { ControlClient } from "../control-client.ts";
 import {
   type Binding,
-  type Instance,
   type LoadPath,
   type LogListener,
   type NeededCode,
@@ -40,6 +40,7 @@ import { isBerths, isBerthsSet } from "./objects/pod-owner.ts";
 import { Nodes } from "./pods/nodes.ts";
 import type { OpenControl } from "./pods/pod-connection.ts";
 import { PodInstances } from "./pods/pod-instances.ts";
+import { servedBy } from "./pods/pod-record.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;
@@ -93,17 +94,13 @@ export class KruisePlatform implements Platform {
     this.loadPath = options.loadPath;
     const { kube, keys, now } = options;
     // All pods and CloneSets of the namespace are looked at: one whose labels were changed would not be selected by them.
-    this.#pods = new Informer<Pod>(kube, `/api/v1/namespaces/${kube.namespace}/pods`, "", (change) => {
-      this.#writer.podChanged(change.object);
-      this.#members.podChanged(change);
+    this.#pods = new Informer<Pod>(kube, {
+      path: `/api/v1/namespaces/${kube.namespace}/pods`,
+      accepts: (pod) => isBerths(pod, this.#sets) || this.#members.has(pod.metadata.uid),
+      onChange: (change) => this.#podChanged(change),
     });
-    this.#pods.accepts = (pod) => isBerths(pod, this.#sets) || this.#members.has(pod.metadata.uid);
-    this.#sets = new Informer<CloneSet>(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, "", ({ type, object }) => {
-      if (type === "present") return this.#writer.noticed(object);
-      this.#writer.gone(object);
-      this.#templates.forget(object.metadata.name);
-    });
-    this.#sets.accepts = isBerthsSet;
+    const path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
+    this.#sets = new Informer<CloneSet>(kube, { path, accepts: isBerthsSet, onChange: (change) => this.#setChanged(change) });
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name), now);
     const template = templateOf(options.pods);
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
@@ -115,11 +112,8 @@ export class KruisePlatform implements Platform {
     this.#codes = new FunctionCodes({ ...parts, pods: options.pods });
     this.#claims = new Claims({ ...parts, kube, pods: this.#pods, members: this.#members, codes: this.#codes, template, term: options.lead.term, now });
     this.#healing = new CloneSetHealing({ ...parts, pods: options.pods, templates: this.#templates, codes: this.#codes });
-    this.#rounds = new PeriodicTask(
-      () => this.#healing.heal(),
-      HEAL_EVERY_MS,
-      (message) => options.onTrouble("look at CloneSets", message),
-    );
+    const onTrouble = (message: string | null) => options.onTrouble("look at CloneSets", message);
+    this.#rounds = new PeriodicTask(() => this.#healing.heal(), HEAL_EVERY_MS, onTrouble);
   }
 
   async start(): Promise<void> {
@@ -128,8 +122,7 @@ export class KruisePlatform implements Platform {
     await this.#sets.start();
     await this.#pods.start();
     // A table without those that only have not spoken yet would take them from their routers.
-    for (const deadline = performance.now() + SPEAK_MS; performance.now() < deadline && this.#members.anySilent(); )
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => !this.#members.anySilent(), { boundMs: SPEAK_MS, everyMs: 10 });
     this.#rounds.start();
     this.#checking = setInterval(() => this.#check(), CHECK_EVERY_MS);
   }
@@ -237,13 +230,19 @@ export class KruisePlatform implements Platform {
     this.#options.kube.close();
   }
 
+  #podChanged(change: Change<Pod>): void {
+    this.#writer.podChanged(change.object);
+    this.#members.podChanged(change);
+  }
+
+  #setChanged({ type, object }: Change<CloneSet>): void {
+    if (type === "present") return this.#writer.noticed(object);
+    this.#writer.gone(object);
+    this.#templates.forget(object.metadata.name);
+  }
+
   #check(): void {
     this.#members.check();
     this.#options.protection.require(this.#availability.required(this.#options.now()));
   }
-}
-
-/** The function whose invocations this instance can take, for all that the cluster says of it. */
-function servedBy(instance: Instance | undefined): string | null {
-  return instance && !instance.removing && instance.obstacle?.kind !== "ended" ? (instance.binding?.functionUid ?? null) : null;
 }

@@ -61,10 +61,16 @@ export class PoolResources implements PoolStore {
   readonly #lost = new Map<string, Lost>();
 
   constructor(kube: KubeApi, term: number, notice: (notice: StoreNotice) => void) {
-    this.#client = new ResourceClient<PoolResource>(kube, "Pool", "pools", term, (change) => this.#changed(change));
     this.#notice = notice;
     this.#term = term;
-    this.#client.onDropped = (fields) => notice({ topic: "dropped", kind: "Pool", count: fields.length, message: dropped("Pool", fields) });
+    this.#client = new ResourceClient<PoolResource>({
+      kube,
+      kind: "Pool",
+      plural: "pools",
+      term,
+      onChange: (change) => this.#changed(change),
+      onDropped: (fields) => notice({ topic: "dropped", kind: "Pool", count: fields.length, message: dropped("Pool", fields) }),
+    });
   }
 
   /** Rejects if pools cannot be listed, or if one carries a later term. */

@@ -19,6 +19,21 @@ interface WithStatus extends KubeObject {
   status?: { term?: number; observedGeneration?: number; conditions?: Condition[] };
 }
 
+export interface ResourceClientOptions<T> {
+  kube: KubeApi;
+  /** As in objects. */
+  kind: string;
+  /** As in paths. */
+  plural: string;
+  /** The leadership's, which is written with each status. */
+  term: number;
+  onChange(change: Change<T>): void;
+  /** Called with the status fields that the server drops, once for each change of them; empty: it keeps all. */
+  onDropped(fields: readonly string[]): void;
+  /** Called when the server's versions went backwards, before the changes are told. */
+  onHistoryReset?(): void;
+}
+
 /** A client for the custom resources of one kind: caches them, writes specs by server-side apply, and fences status writes by term. */
 export class ResourceClient<T extends WithStatus> {
   readonly #kube: KubeApi;
@@ -26,18 +41,21 @@ export class ResourceClient<T extends WithStatus> {
   readonly #path: string;
   readonly #term: number;
   readonly cache: Informer<T>;
-  /** Called with the status fields that the server drops, once for each change of them; empty: it keeps all. */
-  onDropped: (fields: readonly string[]) => void = () => {};
-  /** The fields of the last status that the server has dropped. */
-  dropped: readonly string[] = [];
+  readonly #onDropped: (fields: readonly string[]) => void;
+  #dropped: readonly string[] = [];
 
-  /** `plural` as in paths, `kind` as in objects; the leadership's `term` is written with each status. */
-  constructor(kube: KubeApi, kind: string, plural: string, term: number, onChange: (change: Change<T>) => void) {
+  constructor({ kube, kind, plural, term, onDropped, ...listeners }: ResourceClientOptions<T>) {
     this.#kube = kube;
     this.#kind = kind;
     this.#path = `${RESOURCES}/namespaces/${kube.namespace}/${plural}`;
     this.#term = term;
-    this.cache = new Informer<T>(kube, this.#path, "", onChange);
+    this.#onDropped = onDropped;
+    this.cache = new Informer<T>(kube, { path: this.#path, ...listeners });
+  }
+
+  /** The fields of the last status that the server has dropped. */
+  get dropped(): readonly string[] {
+    return this.#dropped;
   }
 
   /** Applies these fields as the API's field manager. Rejects with 409 if another manager owns them, and 422 if the schema refuses them. */
@@ -155,9 +173,9 @@ export class ResourceClient<T extends WithStatus> {
   /** Detects dropped fields: a definition of another version silently drops those that it does not define. */
   #compare(sent: object, kept: object): void {
     const fields = droppedFields(sent, kept);
-    if (fields.join(" ") === this.dropped.join(" ")) return;
-    this.dropped = fields;
-    this.onDropped(fields);
+    if (fields.join(" ") === this.#dropped.join(" ")) return;
+    this.#dropped = fields;
+    this.#onDropped(fields);
   }
 
   #newest(resource: T): T {

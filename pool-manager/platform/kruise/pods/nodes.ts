@@ -34,7 +34,7 @@ export class Nodes {
   constructor(kube: KubeClient, changed: (name: string) => void, now: () => number) {
     this.#changed = changed;
     this.#now = now;
-    this.#nodes = new Informer<Node>(kube, "/api/v1/nodes", "", ({ type, object }) => this.#take(object, type === "present"));
+    this.#nodes = new Informer<Node>(kube, { path: "/api/v1/nodes", onChange: ({ type, object }) => this.#take(object, type === "present") });
   }
 
   /** Starts the watch. Without permission to watch nodes, drains are not anticipated; nothing else depends on it. */

@@ -81,3 +81,8 @@ function troubleOf({ status }: Pod): string | null {
   const { reason = "", message = "" } = code?.state?.waiting ?? {};
   return STUCK.has(reason) ? `${reason}: ${message}` : null;
 }
+
+/** The function whose invocations this instance can take, for all that the cluster says of it; null: none. */
+export function servedBy(instance: Instance | undefined): string | null {
+  return instance && !instance.removing && instance.obstacle?.kind !== "ended" ? (instance.binding?.functionUid ?? null) : null;
+}

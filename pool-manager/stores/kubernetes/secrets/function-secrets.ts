@@ -30,11 +30,12 @@ export class FunctionSecrets {
   readonly #stored = new Map<string, { name: string; uid: string }>();
   #refused: { until: number; error: KubeError } | null = null;
   #damaged: readonly string[] = [];
-  /** Called with the names of damaged Secrets, once for each change of them; empty: all can be read. */
-  onDamaged: (names: readonly string[]) => void = () => {};
+  readonly #onDamaged: (names: readonly string[]) => void;
 
-  constructor(kube: KubeApi) {
+  /** `onDamaged` is called with the names of damaged Secrets, once for each change of them; empty: all can be read. */
+  constructor(kube: KubeApi, onDamaged: (names: readonly string[]) => void) {
     this.#kube = kube;
+    this.#onDamaged = onDamaged;
     this.#path = `/api/v1/namespaces/${kube.namespace}/secrets`;
   }
 
@@ -107,7 +108,7 @@ export class FunctionSecrets {
   #tell(damaged: readonly string[]): void {
     if (damaged.join() === this.#damaged.join()) return;
     this.#damaged = damaged;
-    this.onDamaged(damaged);
+    this.#onDamaged(damaged);
   }
 }
 

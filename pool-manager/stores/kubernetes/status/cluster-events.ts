@@ -1,7 +1,7 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { PoolEvent } from "../../../pool/events.ts";
 import { GROUP, VERSION } from "../definitions/crds.ts";
-import { Unwritten } from "../unwritten.ts";
+import { Unwritten } from "./unwritten.ts";
 
 /** An object gets at most one Event of each reason within this time; the next one counts those that were left out. */
 const EVERY_MS = 60_000;

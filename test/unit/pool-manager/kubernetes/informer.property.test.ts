@@ -53,7 +53,8 @@ class World {
 
   constructor(time: VirtualTime) {
     this.#time = time;
-    this.reflector = new Informer<KubeObject>(this.cluster.connect("manager"), PATH, "watched=yes", (change) => this.#hear(change));
+    const onChange = (change: Change<KubeObject>) => this.#hear(change);
+    this.reflector = new Informer<KubeObject>(this.cluster.connect("manager"), { path: PATH, selector: "watched=yes", onChange });
   }
 
   async do(step: Step): Promise<void> {

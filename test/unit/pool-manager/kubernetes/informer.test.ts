@@ -18,8 +18,7 @@ beforeEach(async () => {
   server = new WatchedServer();
   changes = [];
   resets = 0;
-  reflector = new Informer(server, "/things", "", (change) => changes.push(told(change)));
-  reflector.onHistoryReset = () => resets++;
+  reflector = new Informer(server, { path: "/things", onChange: (change) => changes.push(told(change)), onHistoryReset: () => resets++ });
   server.put("a");
   server.put("b");
   await reflector.start();
@@ -187,7 +186,7 @@ describe("a first listing", () => {
   const begun = (error: KubeError) => {
     reflector.close();
     server.refusal = error;
-    reflector = new Informer(server, "/v1/things", "", () => {});
+    reflector = new Informer(server, { path: "/v1/things", onChange: () => {} });
     const told: string[] = [];
     server.onListing = (plural, message) => told.push(`${plural}: ${message}`);
     const ended = reflector.start().then(

@@ -1,4 +1,4 @@
-import { outlookOf } from "../../kubernetes/retry.ts";
+import { outlookOf } from "../../../kubernetes/retry.ts";
 
 /** The pause before the first retry; it doubles each time. */
 const FIRST_PAUSE_MS = 2000;
