@@ -8,12 +8,16 @@ import { type Descriptor, digestOf } from "./oci.ts";
 export class OciLayout {
   readonly #dir: string;
   readonly #blobs: string;
-  /** Fetches blobs that are missing here; null if there is no source. */
-  remote: ((digest: string) => Promise<Uint8Array>) | null = null;
+  #remote: ((digest: string) => Promise<Uint8Array>) | null = null;
 
   constructor(dir: string) {
     this.#dir = dir;
     this.#blobs = join(dir, "blobs", "sha256");
+  }
+
+  /** Fetches blobs that are missing here from this source from now on. */
+  fetchMissingFrom(remote: (digest: string) => Promise<Uint8Array>): void {
+    this.#remote = remote;
   }
 
   async open(): Promise<void> {
@@ -37,8 +41,8 @@ export class OciLayout {
 
   /** A blob's bytes. Throws if its content does not match its digest. */
   async get(digest: string): Promise<Buffer> {
-    if (this.remote && !this.has(digest)) {
-      const fetched = Buffer.from(await this.remote(digest));
+    if (this.#remote && !this.has(digest)) {
+      const fetched = Buffer.from(await this.#remote(digest));
       await this.put(fetched);
       return fetched;
     }

@@ -11,6 +11,24 @@ export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "
 
 export type PatchType = "merge" | "strategic-merge" | "json" | "apply";
 
+/** Listeners to what a client does. */
+export interface ClientListeners {
+  /** Called before each write is sent. */
+  onWrite(purpose: WritePurpose): void;
+  /** Called with the outcome of each write; null: it succeeded. */
+  onWritten(purpose: WritePurpose, path: string, error: KubeError | null): void;
+  /** Reports once why the listing of a kind fails, and null once it succeeds. */
+  onListing(plural: string, message: string | null): void;
+}
+
+/** A leadership that writes depend on. */
+export interface Leadership {
+  /** False: only the Lease may be written. */
+  certain(): boolean;
+  /** Called when a write was refused because an object carries a later term. */
+  challenge(): void;
+}
+
 interface Request {
   method: string;
   path: string;
@@ -28,16 +46,8 @@ export class KubeClient {
   readonly #transport: Transport;
   readonly server: URL;
   readonly namespace: string;
-  /** Called before each write is sent. */
-  onWrite: (purpose: WritePurpose) => void = () => {};
-  /** Called with the outcome of each write; null: it succeeded. */
-  onWritten: (purpose: WritePurpose, path: string, error: KubeError | null) => void = () => {};
-  /** Reports once why the listing of a kind fails, and null once it succeeds. */
-  onListing: (plural: string, message: string | null) => void = () => {};
-  /** Called when a write was refused because an object carries a later term. */
-  onOutrun: () => void = () => {};
-  /** False: only the Lease may be written. */
-  mayWrite: () => boolean = () => true;
+  #listeners: Partial<ClientListeners> = {};
+  #leadership: Leadership | null = null;
   /** What has to be added to the monotonic clock, as the last answer told it; null: none has. Milliseconds. */
   #serverOffsetMs: number | null = null;
 
@@ -57,6 +67,26 @@ export class KubeClient {
   /** Creates a client over an existing transport. */
   static over(transport: Transport, namespace: string, server = "https://api.invalid"): KubeClient {
     return new KubeClient(transport, new URL(server), namespace);
+  }
+
+  /** Tells these listeners from now on. */
+  listen(listeners: Partial<ClientListeners>): void {
+    this.#listeners = listeners;
+  }
+
+  /** Writes from now on only while this leadership is certain. */
+  writeUnder(leadership: Leadership): void {
+    this.#leadership = leadership;
+  }
+
+  /** Reports why the listing of a kind fails, and null once it succeeds. */
+  onListing(plural: string, message: string | null): void {
+    this.#listeners.onListing?.(plural, message);
+  }
+
+  /** Reports that an object carries a later term. */
+  onOutrun(): void {
+    this.#leadership?.challenge();
   }
 
   get<T>(path: string, query?: Record<string, string>, timeoutMs = TIMEOUT_MS): Promise<T> {
@@ -106,14 +136,14 @@ export class KubeClient {
   }
 
   async #write<T>(request: Request, purpose: WritePurpose): Promise<T> {
-    if (purpose !== "lease" && !this.mayWrite()) throw new KubeError(0, "InDoubt", "not certain to be the leader: nothing is written");
-    this.onWrite(purpose);
+    if (purpose !== "lease" && this.#leadership?.certain() === false) throw new KubeError(0, "InDoubt", "not certain to be the leader: nothing is written");
+    this.#listeners.onWrite?.(purpose);
     try {
       const answer = await this.#json<T>(request);
-      this.onWritten(purpose, request.path, null);
+      this.#listeners.onWritten?.(purpose, request.path, null);
       return answer;
     } catch (error) {
-      this.onWritten(purpose, request.path, error as KubeError);
+      this.#listeners.onWritten?.(purpose, request.path, error as KubeError);
       if (isOutrun(error as KubeError)) this.onOutrun();
       throw error;
     }

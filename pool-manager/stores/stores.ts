@@ -30,24 +30,28 @@ export interface Stores {
   declared(): ReadonlySet<string>;
   /** Removes what is stored beside functions that are not among these, once the collector allows it. */
   retain(functions: ReadonlySet<string>, collector: Collector): void;
-  /** Receives notices for operators; before it is set, they are only logged. */
-  onNotice: (notice: StoreNotice) => void;
   /** Records a pool's event as a Kubernetes Event, if resources have Events. */
   tell(event: PoolEvent): void;
   close(): void;
 }
 
-export function fileStores(stateDir: string, log: Logger): Stores {
+/** Where a store's notices for operators go. */
+export interface NoticeSinks {
+  log: Logger;
+  onNotice(notice: StoreNotice): void;
+}
+
+export function fileStores(stateDir: string, { log, onNotice }: NoticeSinks): Stores {
   const functions = new FunctionFiles(stateDir);
   const pools = new PoolFiles(stateDir);
   const tell = (kind: "Function" | "Pool", damaged: readonly SetAside[]) => {
     for (const one of damaged) {
       const notice: StoreNotice = { topic: "damaged", kind, count: 1, message: inWords(one) };
       log.error(notice);
-      stores.onNotice(notice);
+      onNotice(notice);
     }
   };
-  const stores: Stores = {
+  return {
     functions,
     pools,
     async follow() {
@@ -56,14 +60,12 @@ export function fileStores(stateDir: string, log: Logger): Stores {
     },
     declared: () => new Set(),
     retain: () => {},
-    onNotice: () => {},
     tell: () => {},
     close: () => {},
   };
-  return stores;
 }
 
-export interface ResourceSources {
+export interface ResourceSources extends NoticeSinks {
   kube: KubeClient;
   term: number;
   runtimes: readonly string[];
@@ -72,12 +74,11 @@ export interface ResourceSources {
   known: FunctionRegistry["codeByDigest"];
   /** Reads a blob or manifest. */
   blob(digest: string): Promise<Uint8Array>;
-  log: Logger;
   /** Retries of the first listing of the resources. */
   patience: RetryOptions;
 }
 
-export async function resourceStores({ kube, term, runtimes, images, known, blob, log, patience }: ResourceSources): Promise<Stores> {
+export async function resourceStores({ kube, term, runtimes, images, known, blob, log, onNotice, patience }: ResourceSources): Promise<Stores> {
   await installDefinitions(kube, (message) => log.warn(message));
   const upload = async (files: Record<string, string>) => {
     const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
@@ -86,7 +87,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
   const code = async (digest: string) => known(digest) ?? (await images.find(digest));
   const notice = (one: StoreNotice) => {
     log.warn(one);
-    stores.onNotice(one);
+    onNotice(one);
   };
   const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => withRetries(work, patience) });
   const pools = new PoolResources(kube, term, notice);
@@ -98,10 +99,9 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     watch: (write) => failures.of("Pool", "Kubernetes Events are not written", write),
   });
   let reports: StatusReports | null = null;
-  const stores: Stores = {
+  return {
     functions,
     pools,
-    onNotice: () => {},
     tell: (event) => events.tell(event),
     declared: () => functions.declared(),
     retain: (uids, collector) => void failures.of("Function", "secrets are not removed", functions.retain(uids, collector)),
@@ -120,5 +120,4 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
       pools.close();
     },
   };
-  return stores;
 }

@@ -90,10 +90,12 @@ export async function connectKruise(config: KruiseConfig, sources: KruiseSources
 
 /** Does the same as `connectKruise` with an existing Kubernetes client. */
 export async function connectOver(kube: KubeClient, config: KruiseConfig, sources: KruiseSources): Promise<Connected> {
-  kube.onWrite = sources.onWrite;
   const failures = new WriteFailures({ count: sources.onWriteFailed, tell: sources.onTrouble });
-  kube.onWritten = (purpose, path, error) => failures.ended(purpose, path, error);
-  kube.onListing = (plural, message) => sources.onTrouble(`listing of ${plural}`, message);
+  kube.listen({
+    onWrite: sources.onWrite,
+    onWritten: (purpose, path, error) => failures.ended(purpose, path, error),
+    onListing: (plural, message) => sources.onTrouble(`listing of ${plural}`, message),
+  });
   const patience = (step: string): RetryOptions => ({ stop: sources.stop, onTrouble: (message) => sources.onTrouble(step, message) });
   await withRetries(() => checkKruiseItself(kube, config.anyKruise, sources), patience("kruise"));
   await tellKubernetesVersion(kube, patience("kubernetes version"));
@@ -111,8 +113,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
   const lead = ending(await sources.lead(kube, () => madeAt !== null && performance.now() - madeAt < FIRST_MS));
   try {
     sources.stop.throwIfAborted();
-    kube.mayWrite = lead.certain;
-    kube.onOutrun = lead.challenge;
+    kube.writeUnder(lead);
     const keys = await presentKeys(kube, known);
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, disk, pullSecret, loadPath } = config;

@@ -36,7 +36,7 @@ export async function memoryPlatform({
   onTrouble = () => {},
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
-  kube.mayWrite = lead.certain;
+  kube.writeUnder(lead);
   const protection = new DisruptionBudgets(kube, () => {});
   const release = () => {
     protection.close();

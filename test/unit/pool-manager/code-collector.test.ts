@@ -87,7 +87,7 @@ describe("code by its digest", () => {
     expect(await later.find(ref.layer)).toEqual({ layer: ref.layer, entry: "index.cjs" });
     const bytes = await layout.get(ref.layer);
     await layout.remove(ref.layer);
-    layout.remote = async () => bytes;
+    layout.fetchMissingFrom(async () => bytes);
     expect(await new CodeImages(layout, resolve(ENTRY_PROGRAM)).find(ref.layer)).toEqual({ layer: ref.layer, entry: "index.cjs" });
   });
 
@@ -95,9 +95,9 @@ describe("code by its digest", () => {
     const missing = digestOf(Buffer.from("missing"));
     const code = (digest: string) => images.find(digest).then(String, (error: { code: string }) => error.code);
     expect([await code(missing), await code("../../etc/passwd"), await code(await layout.put(Buffer.from("{}")))]).toEqual(Array(3).fill("CODE_UNKNOWN"));
-    layout.remote = () => Promise.reject(Object.assign(new Error("502"), { status: 502 }));
+    layout.fetchMissingFrom(() => Promise.reject(Object.assign(new Error("502"), { status: 502 })));
     expect(await code(missing)).toBe("STORE_FAILED");
-    layout.remote = () => Promise.reject(Object.assign(new Error("none"), { status: 404 }));
+    layout.fetchMissingFrom(() => Promise.reject(Object.assign(new Error("none"), { status: 404 })));
     expect(await code(missing)).toBe("CODE_UNKNOWN");
   });
 });

@@ -58,7 +58,7 @@ test("the client tells of each write how it has ended", async () => {
   const transport = { send: async () => ({ status: answers.shift() ?? 0, headers: {}, body: Buffer.from('{"reason":"Forbidden","message":"no"}') }) };
   const kube = KubeClient.over(transport as never, "n");
   const ended: string[] = [];
-  kube.onWritten = (purpose, path, error) => ended.push(`${purpose} ${path} ${error?.reason ?? "done"}`);
+  kube.listen({ onWritten: (purpose, path, error) => ended.push(`${purpose} ${path} ${error?.reason ?? "done"}`) });
   await kube.create("/a", {}, "heal");
   await expect(kube.create("/a", {}, "image")).rejects.toMatchObject({ status: 403 });
   expect(ended).toEqual(["heal /a done", "image /a Forbidden"]);
