@@ -1,7 +1,7 @@
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import type { Metadata } from "../../../kubernetes/objects.ts";
-import { ANNOTATION, CLONESETS, LABEL } from "../objects/objects.ts";
+import { ANNOTATION, CLONESETS } from "../objects/objects.ts";
 import { believable } from "./lease.ts";
 
 /** How many objects one page of a listing has. */
@@ -19,25 +19,25 @@ interface Page {
 }
 
 /**
- * The highest term that any object in the namespace carries, regardless of the Lease; 0: none. Reads every page: a listing
- * that breaks off, or expires between two pages, rejects, and the caller retries.
+ * The highest term that any object in the namespace carries, regardless of the Lease; 0: none. Labels do not select the
+ * objects: hands and webhooks take them away, and the term would be used twice. Reads every page: a listing that breaks off,
+ * or expires between two pages, rejects, and the caller retries.
  */
 export async function highestTerm(kube: Pick<KubeClient, "namespace" | "get">): Promise<number> {
-  const labelled = { labelSelector: LABEL.pool };
   const terms = await Promise.all([
-    highestOf(kube, `/api/v1/namespaces/${kube.namespace}/pods`, labelled),
-    highestOf(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`, labelled),
+    highestOf(kube, `/api/v1/namespaces/${kube.namespace}/pods`),
+    highestOf(kube, `${CLONESETS}/namespaces/${kube.namespace}/clonesets`),
     highestOf(kube, `${RESOURCES}/namespaces/${kube.namespace}/functions`),
     highestOf(kube, `${RESOURCES}/namespaces/${kube.namespace}/pools`),
   ]);
   return Math.max(...terms);
 }
 
-async function highestOf(kube: Pick<KubeClient, "get">, path: string, query: Record<string, string> = {}): Promise<number> {
+async function highestOf(kube: Pick<KubeClient, "get">, path: string): Promise<number> {
   let highest = 0;
   let token = "";
   do {
-    const page = await kube.get<Page>(path, { ...query, limit: PAGE, ...(token && { continue: token }) }).catch((error: KubeError) => {
+    const page = await kube.get<Page>(path, { limit: PAGE, ...(token && { continue: token }) }).catch((error: KubeError) => {
       // A kind that the cluster does not serve has no objects.
       if (error.status === 404) return { items: [] } as Page;
       throw error;
