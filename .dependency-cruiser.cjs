@@ -15,7 +15,7 @@ const MATRIX = {
   "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
   "pool-manager/functions/manifest": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "runtime-images/protocol"],
   "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
-  "pool-manager/images": ["pool-manager/errors.ts", "pool-manager/functions/retention.ts", "runtime-images/protocol"],
+  "pool-manager/images": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/retention.ts", "runtime-images/protocol"],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
   "pool-manager/kubernetes/informer": ["pool-manager/kubernetes"],
 
@@ -124,6 +124,7 @@ const MATRIX = {
   ],
 
   "pool-manager/stores/files": [
+    "pool-manager/async",
     "pool-manager/errors.ts",
     "pool-manager/functions",
     "pool-manager/stores/stored-record.ts",

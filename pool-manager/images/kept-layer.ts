@@ -1,10 +1,13 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { replaceFile } from "../async/atomic-file.ts";
 import { type LayerFile, packLayer } from "./layer.ts";
 import { digestOf, type Layer } from "./oci.ts";
+
+const FILE_MODE = 0o644;
 
 export interface KeptLayer {
   layer: Layer;
@@ -18,15 +21,9 @@ export async function keptLayer(file: string, mode: number, files: () => Promise
     await mkdir(dirname(file), { recursive: true });
     const tar = await packLayer(await files(), "", mode);
     const zipped = await promisify(gzip)(tar, { level: 6 });
-    await replace(file, zipped);
+    await replaceFile(file, zipped, { mode: FILE_MODE });
     const layer: Layer = { digest: digestOf(zipped), size: zipped.length, diffId: digestOf(tar) };
-    await replace(description, JSON.stringify(layer));
+    await replaceFile(description, JSON.stringify(layer), { mode: FILE_MODE });
   }
   return { layer: JSON.parse(await readFile(description, "utf8")) as Layer, file };
-}
-
-/** Readers see the old content or the new one. */
-export async function replace(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
-  await writeFile(`${path}.tmp`, data, { mode });
-  await rename(`${path}.tmp`, path);
 }

@@ -1,17 +1,24 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type FileOps, realFiles, replaceFile } from "../async/atomic-file.ts";
 import { ManagerError } from "../errors.ts";
 import { type Descriptor, digestOf } from "./oci.ts";
+
+/** Two writes of one blob may overlap: each has a temporary file of its own. */
+let counter = 0;
 
 /** An OCI image layout directory: content-addressed blobs, and an index that names the images. */
 export class OciLayout {
   readonly #dir: string;
   readonly #blobs: string;
+  readonly #ops: FileOps;
   #remote: ((digest: string) => Promise<Uint8Array>) | null = null;
 
-  constructor(dir: string) {
+  /** A test passes file operations of its own. */
+  constructor(dir: string, ops: FileOps = realFiles) {
     this.#dir = dir;
+    this.#ops = ops;
     this.#blobs = join(dir, "blobs", "sha256");
   }
 
@@ -35,7 +42,7 @@ export class OciLayout {
     const digest = digestOf(data);
     const path = this.path(digest);
     if (existsSync(path)) return digest;
-    await replace(path, data);
+    await this.#replace(path, data);
     return digest;
   }
 
@@ -62,7 +69,7 @@ export class OciLayout {
 
   async writeIndex(manifests: Descriptor[]): Promise<void> {
     const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests };
-    await replace(join(this.#dir, "index.json"), JSON.stringify(index));
+    await this.#replace(join(this.#dir, "index.json"), JSON.stringify(index));
   }
 
   /** Digests of the local blobs. */
@@ -75,28 +82,16 @@ export class OciLayout {
   async remove(digest: string): Promise<void> {
     await rm(this.path(digest), { force: true });
   }
+
+  /** Rejects with `STORE_FAILED`. */
+  async #replace(path: string, data: Uint8Array | string): Promise<void> {
+    const temporary = `${path}.${process.pid}-${counter++}.tmp`;
+    await replaceFile(path, data, { mode: 0o600, temporary, ops: this.#ops }).catch((error: Error) => {
+      throw new ManagerError("STORE_FAILED", `the code could not be stored: ${error.message}`);
+    });
+  }
 }
 
 export function isDigest(text: string): boolean {
   return /^sha256:[0-9a-f]{64}$/.test(text);
-}
-
-let counter = 0;
-
-/** Replaces a file atomically. Rejects with `STORE_FAILED`, and leaves no temporary file. */
-async function replace(path: string, data: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${process.pid}-${counter++}.tmp`;
-  try {
-    const file = await open(temporary, "w", 0o600);
-    try {
-      await file.writeFile(data);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw new ManagerError("STORE_FAILED", `the code could not be stored: ${(error as Error).message}`);
-  }
 }

@@ -4,8 +4,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { replaceFile } from "../async/atomic-file.ts";
 import { ENTRY, packEntry } from "./code-images.ts";
-import { type KeptLayer, keptLayer, replace } from "./kept-layer.ts";
+import { type KeptLayer, keptLayer } from "./kept-layer.ts";
 import { type LayerFile, packLayer } from "./layer.ts";
 import { type BuiltImage, buildImage, digestOf } from "./oci.ts";
 import type { RegistryClient } from "./registry.ts";
@@ -93,7 +94,7 @@ export function nodeLayer(cacheDir: string): Promise<KeptLayer> {
   const program = nodeProgram(cacheDir);
   const files = async () => {
     const found = await nodeFiles();
-    await replace(program, found.find(({ path }) => path === NODE)?.data ?? "", MODE);
+    await replaceFile(program, found.find(({ path }) => path === NODE)?.data ?? "", { mode: MODE });
     return found;
   };
   return keptLayer(`${program}.tar.gz`, MODE, files, existsSync(program));

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
+import { type FileOps, realFiles } from "../../pool-manager/async/atomic-file.ts";
 import type { Manifest } from "../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { manifestOf } from "../../pool-manager/functions/revisions.ts";
 import { Pools } from "../../pool-manager/pool/pools.ts";
-import { type FileOps, realFiles } from "../../pool-manager/stores/files/file-set.ts";
 import { FunctionFiles } from "../../pool-manager/stores/files/function-files.ts";
 import { PoolFiles } from "../../pool-manager/stores/files/pool-files.ts";
 

@@ -1,35 +1,7 @@
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type FileOps, realFiles, replaceFile } from "../../async/atomic-file.ts";
 import { type SetAside, setAside } from "./set-aside.ts";
-
-/** The file operations of the store; a test replaces them to stop the process at each. */
-export interface FileOps {
-  writeSynced(path: string, data: string, mode: number): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
-  remove(path: string): Promise<void>;
-  syncDir(path: string): Promise<void>;
-}
-
-export const realFiles: FileOps = {
-  async writeSynced(path, data, mode) {
-    await using(await open(path, "w", mode), async (file) => {
-      await file.chmod(mode);
-      await file.writeFile(data);
-      await file.sync();
-    });
-  },
-  rename,
-  remove: (path) => rm(path, { force: true }),
-  syncDir: async (path) => using(await open(path, "r"), (dir) => dir.sync()),
-};
-
-async function using(file: FileHandle, body: (file: FileHandle) => Promise<void>): Promise<void> {
-  try {
-    await body(file);
-  } finally {
-    await file.close();
-  }
-}
 
 const TEMPORARY = ".tmp";
 /** The largest file that is read: no file that Berth writes comes near it. */
@@ -98,17 +70,9 @@ export class FileSet {
     return setAside(this.#dir, name, reason);
   }
 
-  async write(name: string, data: string): Promise<void> {
+  write(name: string, data: string): Promise<void> {
     const path = join(this.#dir, name);
-    const temporary = path + TEMPORARY;
-    try {
-      await this.#ops.writeSynced(temporary, data, this.#mode);
-      await this.#ops.rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => {});
-      throw error;
-    }
-    await this.#ops.syncDir(this.#dir);
+    return replaceFile(path, data, { mode: this.#mode, temporary: path + TEMPORARY, ops: this.#ops });
   }
 
   async remove(name: string): Promise<void> {

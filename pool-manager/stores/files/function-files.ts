@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import { type FileOps, realFiles } from "../../async/atomic-file.ts";
 import { ManagerError } from "../../errors.ts";
 import { type FunctionRecord, type FunctionStore, NO_TRAFFIC, type Secrets } from "../../functions/function.ts";
 import { formerHistory } from "../../functions/history.ts";
 import { isSecrets, isWhole } from "../stored-record.ts";
-import { type FileOps, FileSet, realFiles } from "./file-set.ts";
+import { FileSet } from "./file-set.ts";
 import type { SetAside } from "./set-aside.ts";
 import { readStored, writeStored } from "./stored-text.ts";
 

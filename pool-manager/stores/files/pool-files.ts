@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { type FileOps, realFiles } from "../../async/atomic-file.ts";
 import type { PoolSpec } from "../../pool/decide/world.ts";
 import { type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../../pool/pools.ts";
-import { type FileOps, FileSet, realFiles } from "./file-set.ts";
+import { FileSet } from "./file-set.ts";
 import { durably } from "./function-files.ts";
 import type { SetAside } from "./set-aside.ts";
 import { readStored, writeStored } from "./stored-text.ts";

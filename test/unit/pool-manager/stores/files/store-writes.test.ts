@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { type FileOps, realFiles } from "../../../../../pool-manager/async/atomic-file.ts";
 import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../../../../pool-manager/functions/registry.ts";
-import { type FileOps, realFiles } from "../../../../../pool-manager/stores/files/file-set.ts";
 import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 
 /** Writes to disk, each with the directory that it was in. */
