@@ -127,9 +127,8 @@ export class DeclaredFunctions {
     const { name, uid } = resource.metadata;
     const { known, declarations } = this.#options;
     if (!this.#listener || this.#lost.has(name)) return;
-    const before = known.get(name);
     // The deletion of the former resource was not seen: this one stands for the same function.
-    if (before) before.uid = uid;
+    known.relink(name, uid);
     await this.#listener.declared(declarations.of(resource));
   }
 
@@ -147,9 +146,8 @@ export class DeclaredFunctions {
     const { name, uid } = resource.metadata;
     const { client, known } = this.#options;
     client.cache.found(resource);
-    const before = known.get(name);
-    if (before && before.uid !== uid) {
-      before.uid = uid;
+    if (known.get(name) && !known.hasResource(name, uid)) {
+      known.relink(name, uid);
       this.#intake.again(name);
     } else {
       this.#intake.consider(name);
@@ -162,7 +160,7 @@ export class DeclaredFunctions {
     const before = known.get(lost.metadata.name);
     if (!before) return;
     const made = await client.recreate(lost);
-    before.uid = made.metadata.uid;
+    known.relink(lost.metadata.name, made.metadata.uid);
     await secrets.save(before.record, before.secrets);
     // A declaration that was not ingested before is not ingested by this.
     if (this.#intake.isPending(lost)) await status.write(made, before.record);

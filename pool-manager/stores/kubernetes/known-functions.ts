@@ -3,14 +3,14 @@ import { type FunctionResource, resourceRecordOf } from "./function-resource.ts"
 
 /** A function that the registry knows, and the uid of its resource: another resource of its name is another function's. */
 export interface KnownFunction {
-  uid: string;
-  record: FunctionRecord;
-  secrets: Secrets;
+  readonly uid: string;
+  readonly record: FunctionRecord;
+  readonly secrets: Secrets;
 }
 
 /** The functions that the registry knows, by name, and those of them whose record is being written. */
 export class KnownFunctions {
-  readonly #known = new Map<string, KnownFunction>();
+  readonly #known = new Map<string, KnownFunction & { uid: string }>();
   readonly #writing = new Set<string>();
 
   /** Learns the functions that these resources record, with their kept secrets by uid. Returns the names of resources with a damaged record. */
@@ -48,6 +48,12 @@ export class KnownFunctions {
 
   set(known: KnownFunction): void {
     this.#known.set(known.record.name, known);
+  }
+
+  /** Another resource stands for the same function; it stays the same object. */
+  relink(name: string, uid: string): void {
+    const known = this.#known.get(name);
+    if (known) known.uid = uid;
   }
 
   forget(name: string): void {

@@ -36,7 +36,8 @@ export async function memoryPlatform({
   onTrouble = () => {},
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
-  kube.writeUnder(lead);
+  // What a fenced leader still does is for tests to see: a refused write does not end this one.
+  kube.writeUnder({ certain: lead.certain, challenge: () => {} });
   const protection = new DisruptionBudgets(kube, () => {});
   const release = () => {
     protection.close();

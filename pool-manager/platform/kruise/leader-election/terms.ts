@@ -37,7 +37,9 @@ async function highestOf(kube: Pick<KubeClient, "get">, path: string): Promise<n
   let highest = 0;
   let token = "";
   do {
-    const page = await kube.get<Page>(path, { limit: PAGE, ...(token && { continue: token }) }).catch((error: KubeError) => {
+    const query: Record<string, string> = { limit: PAGE };
+    if (token) query.continue = token;
+    const page = await kube.get<Page>(path, query).catch((error: KubeError) => {
       // A kind that the cluster does not serve has no objects.
       if (error.status === 404) return { items: [] } as Page;
       throw error;
