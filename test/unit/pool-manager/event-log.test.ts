@@ -34,6 +34,6 @@ test("events before the stores are open are dropped; those after it are counted,
 test("a further failure of an action is counted alone", () => {
   const { events, open, counted, reported } = opened();
   open();
-  events.emit({ type: "action.failed", action: "scale", pool: "node", instance: null, code: "REFUSED", message: "no", again: true } as PoolEvent);
+  events.emit({ type: "action.failed", action: "scale", pool: "node", function: null, reason: "REFUSED", message: "no", again: true });
   expect([counted.length, reported.length]).toEqual([1, 0]);
 });
