@@ -36,3 +36,25 @@ export type FromWorker =
   | { type: "crashed"; message: string; codeAtFault: boolean }
   /** The worker accepts no further invocation, and ends when the running ones have ended, or after `deadlineMs`. */
   | { type: "ailing"; message: string; codeAtFault: boolean; deadlineMs: number };
+
+type IsValid = (value: unknown) => boolean;
+
+const isText: IsValid = (value) => typeof value === "string";
+const isFlag: IsValid = (value) => typeof value === "boolean";
+/** Whether a number is between 0 and what a port or a timer can be. */
+const isWithin = (max: number): IsValid => (value) => typeof value === "number" && value >= 0 && value <= max;
+
+const FIELDS: Record<FromWorker["type"], Record<string, IsValid>> = {
+  ready: { port: isWithin(65_535) },
+  loaded: {},
+  loadFailed: { message: isText },
+  crashed: { message: isText, codeAtFault: isFlag },
+  ailing: { message: isText, codeAtFault: isFlag, deadlineMs: isWithin(2 ** 31 - 1) },
+};
+
+/** A message that came over a worker's channel; null: no worker has sent it. A function's code can write to the channel too. */
+export function fromWorker(value: unknown): FromWorker | null {
+  const message = (value ?? {}) as FromWorker & Record<string, unknown>;
+  if (!Object.hasOwn(FIELDS, message.type)) return null;
+  return Object.entries(FIELDS[message.type]).every(([name, isValid]) => isValid(message[name])) ? message : null;
+}

@@ -59,6 +59,7 @@ const NEIGHBOURS = `
     "/destroyed": (req, res) => { req.socket.destroy(); },
     "/prototype": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); throw new Error("lost prototype"); },
     "/patched": (req, res) => { const proto = require("node:http").ServerResponse.prototype; proto.end = () => { throw new Error("patched"); }; throw new Error("patches"); },
+    "/talks": (req, res) => { const words = ["ready", null, { type: "ailing" }, { type: "loadFailed", message: {} }]; for (const word of words) process.send?.(word); res.end(typeof process.send); },
     "/forged": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); globalThis.forged = (globalThis.forged ?? 0) + 1;
       res.setHeader("x-berth-refused", "full"); res.writeHead(200, { "X-Berth-Error": "FAKE" }); res.end(String(globalThis.forged)); },
   };
@@ -158,6 +159,16 @@ describe("what a handler does to its own response", () => {
     await berth.deploy("patches", NEIGHBOURS);
     const response = await berth.invoke("patches", {}, "/patched");
     expect([response.status, await response.text()]).toEqual([500, expect.stringContaining("patches")]);
+  });
+
+  test("what it says to a parent process, as under process managers, ends nothing", async () => {
+    const slow = await beside("talks", async () => {
+      const before = await warmInstance("talks");
+      expect(await (await berth.invoke("talks", {}, "/talks")).text()).toBe("undefined");
+      expect(await (await berth.invoke("talks", {}, "/ok")).text()).toBe("ok");
+      expect(await warmInstance("talks")).toBe(before);
+    });
+    expect(slow).toEqual([200, "slow"]);
   });
 
   test("no prototype lets it speak for the platform", async () => {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { INSTANCE_VARIABLE } from "../../protocol/left-behind.ts";
 import { eachLine } from "../../protocol/lines.ts";
-import type { FromWorker, ToWorker } from "../ipc.ts";
+import { type FromWorker, fromWorker, type ToWorker } from "../ipc.ts";
 
 /** Environment variables that a worker inherits from the supervisor; the function's own arrive with its load order. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
@@ -46,7 +46,10 @@ export class WorkerProcess {
       stdio: onOutput ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "inherit", "inherit", "ipc"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream && onOutput) eachLine(stream, onOutput);
-    this.#child.on("message", (message) => onMessage(message as FromWorker));
+    this.#child.on("message", (value) => {
+      const message = fromWorker(value);
+      if (message) onMessage(message);
+    });
     this.#child.on("error", (error) => this.#exit(`the worker could not start: ${error.message}`));
     this.#child.on("exit", (code, signal) => this.#exit(describeExit(code, signal)));
   }

@@ -14,6 +14,7 @@ import { runUpgrade } from "../invocation/upgrade.ts";
 import type { FromWorker, ToWorker } from "../ipc.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
 import { defineAwslambda } from "../signatures/lambda-stream.ts";
+import { takeChannel } from "./channel.ts";
 import { type Loaded, loadFunction } from "./load.ts";
 import { onUncaught } from "./uncaught.ts";
 
@@ -229,11 +230,12 @@ class Worker {
   }
 }
 
+const send = takeChannel();
+
 /** Sends a message to the supervisor. Calls `sent` once it has been sent, or after 100 ms. */
 function report(message: FromWorker, sent?: () => void): void {
-  if (!sent) return void process.send?.(message);
-  setTimeout(sent, 100);
-  process.send?.(message, sent);
+  if (sent) setTimeout(sent, 100);
+  send(message, sent);
 }
 
 captureOutput();
