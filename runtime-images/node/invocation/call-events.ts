@@ -36,16 +36,24 @@ export function bindSocket(socket: EventEmitter, call: Call): void {
 
 /**
  * A function does not end a connection to a router once it has answered: another client's invocation may be on its way
- * over it. Express does so where code throws after its answer. What node:http ends itself, it ends.
+ * over it. Express does so where code throws after its answer. What node:http ends itself, it ends; a response with
+ * `connection: close` makes the router end the connection.
  */
 export function keepConnection(socket: Socket): void {
-  const { destroy } = socket;
-  socket.destroy = (error?: Error) => {
+  const { end, destroySoon, destroy } = socket;
+  const isKept = (error?: Error) => {
     const res = currentCall.getStore()?.res;
     const isAnswered = res?.req.socket === socket && res.writableEnded && res.shouldKeepAlive;
-    const isWhole = error === undefined && !socket.readableEnded && !socket.writableEnded;
-    return isAnswered && isWhole ? socket : destroy.call(socket, error);
+    return isAnswered && !isOfSystem(error) && !socket.readableEnded && !socket.writableEnded;
   };
+  socket.end = (...args: unknown[]) => (isKept() ? socket : (end as (...all: unknown[]) => Socket).apply(socket, args));
+  socket.destroySoon = () => isKept() || destroySoon.call(socket);
+  socket.destroy = (error?: Error) => (isKept(error) ? socket : destroy.call(socket, error));
+}
+
+/** Whether a system call has failed: the connection is broken. A write that fails does so in the context of its invocation. */
+function isOfSystem(error: NodeJS.ErrnoException | undefined): boolean {
+  return error?.syscall !== undefined;
 }
 
 function emitIn(call: Call, emit: Emit, emitter: EventEmitter, args: Parameters<Emit>): boolean {

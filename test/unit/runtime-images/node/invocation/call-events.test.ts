@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type Call, callIdOf, currentCall } from "../../../../../runtime-images/node/invocation/call.ts";
-import { bindEvents, bindSocket, followCalls } from "../../../../../runtime-images/node/invocation/call-events.ts";
+import { bindEvents, bindSocket, followCalls, keepConnection } from "../../../../../runtime-images/node/invocation/call-events.ts";
 
 followCalls();
 
@@ -81,4 +81,50 @@ test("what belongs to no call is as it was", async () => {
   server.on("request", (req) => req.on("end", () => heard.push(running())).resume());
   await (await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { method: "POST", body: "x" })).text();
   expect(heard).toEqual([undefined]);
+});
+
+test.each<[string, (socket: Socket) => void]>([
+  ["end", (socket) => socket.end()],
+  ["destroySoon", (socket) => socket.destroySoon()],
+  ["destroy", (socket) => socket.destroy()],
+  ["destroy with an error of its own", (socket) => socket.destroy(new Error("no longer needed"))],
+  ["resetAndDestroy", (socket) => socket.resetAndDestroy()],
+])("an invocation that has answered ends no other one's connection: %s", async (_name, hangUp) => {
+  let nextArrives = () => {};
+  const arrived = new Promise<void>((resolve) => {
+    nextArrives = resolve;
+  });
+  const server = createServer((req, res) => {
+    const call = callOf(req, res);
+    bindEvents(res, call);
+    currentCall.run(call, async () => {
+      if (call.id === "next") {
+        nextArrives();
+        await new Promise((done) => setTimeout(done, 30));
+        return void res.end("next");
+      }
+      const { socket } = req;
+      res.end("first");
+      await arrived;
+      hangUp(socket);
+    });
+  });
+  server.on("connection", keepConnection);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1").setEncoding("latin1");
+  closing.push(
+    () => client.destroy(),
+    () => server.close(),
+  );
+  let received = "";
+  client.on("data", (text) => {
+    received += text;
+  });
+  for (const id of ["first", "next"]) {
+    client.write(`GET / HTTP/1.1\r\nHost: x\r\nx-call-id: ${id}\r\n\r\n`);
+    await new Promise((done) => client.on("data", () => received.includes(id) && done(null)).on("close", done));
+  }
+  expect(received).toMatch(/first.*next$/s);
+  expect(client.closed).toBe(false);
 });
