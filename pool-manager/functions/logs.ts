@@ -13,6 +13,8 @@ export interface LogEntry {
 const MAX_LINES = 1000;
 const MAX_BYTES = 256 * 1024;
 const MAX_LINE = 8192;
+/** The longest call id that a router passes on. */
+const MAX_CALL_ID = 128;
 const MAX_FOLLOWERS = 32;
 /** Maximum number of lines of one function that are kept per second; further ones are only counted. */
 const MAX_RATE = 2000;
@@ -93,15 +95,20 @@ function keep(buffer: Buffer, entry: LogEntry): void {
 }
 
 function parse(line: string): Pick<LogEntry, "stream" | "callId" | "message"> {
-  if (line.startsWith(LOG_MARK)) {
-    try {
-      const { c, s, m } = JSON.parse(line.slice(LOG_MARK.length)) as LogLine;
-      return { stream: s === "err" ? "err" : "out", callId: c, message: String(m).slice(0, MAX_LINE) };
-    } catch {
-      // A function may print anything, including the mark.
-    }
+  const { c, s, m } = capturedOf(line) ?? { c: null, s: "out", m: line };
+  return { stream: s === "err" ? "err" : "out", callId: c, message: m.slice(0, MAX_LINE) };
+}
+
+/** The line that a worker has captured; null: it is raw output. A function may print anything, the mark and any JSON included. */
+function capturedOf(line: string): LogLine | null {
+  if (!line.startsWith(LOG_MARK)) return null;
+  try {
+    const { c, s, m } = (JSON.parse(line.slice(LOG_MARK.length)) ?? {}) as LogLine;
+    const isCall = c === null || (typeof c === "string" && c.length <= MAX_CALL_ID);
+    return isCall && typeof m === "string" ? { c, s, m } : null;
+  } catch {
+    return null;
   }
-  return { stream: "out", callId: null, message: line.slice(0, MAX_LINE) };
 }
 
 /**

@@ -42,7 +42,10 @@ type IsValid = (value: unknown) => boolean;
 const isText: IsValid = (value) => typeof value === "string";
 const isFlag: IsValid = (value) => typeof value === "boolean";
 /** Whether a number is between 0 and what a port or a timer can be. */
-const isWithin = (max: number): IsValid => (value) => typeof value === "number" && value >= 0 && value <= max;
+const isWithin =
+  (max: number): IsValid =>
+  (value) =>
+    typeof value === "number" && value >= 0 && value <= max;
 
 const FIELDS: Record<FromWorker["type"], Record<string, IsValid>> = {
   ready: { port: isWithin(65_535) },

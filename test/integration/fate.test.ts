@@ -60,6 +60,8 @@ const NEIGHBOURS = `
     "/prototype": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); throw new Error("lost prototype"); },
     "/patched": (req, res) => { const proto = require("node:http").ServerResponse.prototype; proto.end = () => { throw new Error("patched"); }; throw new Error("patches"); },
     "/talks": (req, res) => { const words = ["ready", null, { type: "ailing" }, { type: "loadFailed", message: {} }]; for (const word of words) process.send?.(word); res.end(typeof process.send); },
+    "/fake-timers": (req, res) => { const { setTimeout } = globalThis; Object.assign(globalThis, { setTimeout: (run, ms) => Number(setTimeout(run, ms)), clearTimeout: () => {}, setImmediate: () => 0 }); res.end("replaced"); },
+    "/half-open": async (req, res) => { res.end("answered"); await new Promise((done) => setTimeout(done, 100)); },
     "/forged": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); globalThis.forged = (globalThis.forged ?? 0) + 1;
       res.setHeader("x-berth-refused", "full"); res.writeHead(200, { "X-Berth-Error": "FAKE" }); res.end(String(globalThis.forged)); },
   };
@@ -167,6 +169,18 @@ describe("what a handler does to its own response", () => {
       expect(await (await berth.invoke("talks", {}, "/talks")).text()).toBe("undefined");
       expect(await (await berth.invoke("talks", {}, "/ok")).text()).toBe("ok");
       expect(await warmInstance("talks")).toBe(before);
+    });
+    expect(slow).toEqual([200, "slow"]);
+  });
+
+  test("timers that it replaces, with some that return numbers as in a browser, are not the platform's", async () => {
+    const slow = await beside("timers", async () => {
+      const before = await warmInstance("timers");
+      expect(await (await berth.invoke("timers", {}, "/fake-timers")).text()).toBe("replaced");
+      // This one goes on after its answer.
+      expect(await (await berth.invoke("timers", {}, "/half-open")).text()).toBe("answered");
+      expect(await (await berth.invoke("timers", {}, "/ok")).text()).toBe("ok");
+      expect(await warmInstance("timers")).toBe(before);
     });
     expect(slow).toEqual([200, "slow"]);
   });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Admission } from "../../protocol/admission.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 import { type InvocationResponse, parkedFor, refuse } from "./response.ts";
 
 /** A request, its response if it is not run, and the function that runs it. */

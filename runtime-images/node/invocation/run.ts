@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { clearTimeout, setTimeout } from "../timers.ts";
 import { type Call, callIdOf } from "./call.ts";
 import { bindEvents } from "./call-events.ts";
 import { logError } from "./describe.ts";

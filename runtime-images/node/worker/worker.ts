@@ -14,6 +14,7 @@ import { runUpgrade } from "../invocation/upgrade.ts";
 import type { FromWorker, ToWorker } from "../ipc.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
 import { defineAwslambda } from "../signatures/lambda-stream.ts";
+import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
 import { takeChannel } from "./channel.ts";
 import { type Loaded, loadFunction } from "./load.ts";
 import { onUncaught } from "./uncaught.ts";
