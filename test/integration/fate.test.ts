@@ -219,6 +219,29 @@ describe("an invocation that outlives its client", () => {
   });
 });
 
+test.skipIf(ON_CLUSTER)("an instance whose function has removed its directories takes the next revision", async () => {
+  const remover = (version: string) => `
+    import { rmSync } from "node:fs"; import { tmpdir } from "node:os"; import { dirname } from "node:path";
+    export default (req, res) => { rmSync(dirname(tmpdir()), { recursive: true, force: true }); res.end("${version}"); };`;
+  await berth.deploy("remover", remover("first"));
+  expect(await (await berth.invoke("remover")).text()).toBe("first");
+  const before = await warmInstance("remover");
+  await berth.deploy("remover", remover("second"));
+  expect(await (await berth.invoke("remover")).text()).toBe("second");
+  expect(await warmInstance("remover")).toBe(before);
+});
+
+test.skipIf(ON_CLUSTER)("an instance whose function leaves no room for a directory says why the next revision does not start", async () => {
+  const blocker = `
+    import { rmSync, writeFileSync } from "node:fs"; import { tmpdir } from "node:os";
+    export default (req, res) => { rmSync(tmpdir(), { recursive: true }); writeFileSync(tmpdir(), ""); res.end("first"); };`;
+  await berth.deploy("blocker", blocker);
+  expect(await (await berth.invoke("blocker")).text()).toBe("first");
+  await berth.deploy("blocker", ECHO);
+  const response = await berth.invoke("blocker");
+  expect([response.status, await response.text()]).toEqual([502, expect.stringContaining("the worker could not start: EEXIST")]);
+});
+
 describe("the end of an instance", () => {
   test.skipIf(ON_CLUSTER)("ends what it has started in a session of its own", async () => {
     const source = `

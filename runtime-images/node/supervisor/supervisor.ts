@@ -60,7 +60,7 @@ class Supervisor implements Controlled {
   }
 
   #boot(): void {
-    mkdirSync(join(this.#dir, "home"), { recursive: true });
+    mkdirSync(this.#dir, { recursive: true });
     const booted = join(this.#dir, "booted");
     if (existsSync(booted)) {
       // The runtime container was restarted: files of its earlier boot may be left, so no function is loaded.
@@ -113,11 +113,14 @@ class Supervisor implements Controlled {
   }
 
   #startWorker(id: number, rehearsal?: string): void {
-    const worker = new WorkerProcess({ uid: this.uid, dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput }, (message) =>
-      this.#onMessage(id, message),
-    );
-    worker.onExit((how) => this.#onExit(id, how));
-    this.#processes.set(id, worker);
+    const options = { uid: this.uid, dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput };
+    try {
+      const worker = new WorkerProcess(options, (message) => this.#onMessage(id, message));
+      worker.onExit((how) => this.#onExit(id, how));
+      this.#processes.set(id, worker);
+    } catch (error) {
+      setImmediate(() => this.#onExit(id, `the worker could not start: ${(error as Error).message}`));
+    }
   }
 
   #onMessage(id: number, message: FromWorker): void {

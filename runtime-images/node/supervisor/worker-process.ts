@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { INSTANCE_VARIABLE } from "../../protocol/left-behind.ts";
 import { eachLine } from "../../protocol/lines.ts";
@@ -28,9 +29,12 @@ export class WorkerProcess {
   #exit: (how: string) => void = () => {};
 
   constructor({ uid, dir, host, rehearsal, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
+    const home = join(dir, "home");
+    // A function may have removed it: it is its temporary directory.
+    mkdirSync(home, { recursive: true });
     const env: Record<string, string> = {
-      HOME: join(dir, "home"),
-      TMPDIR: join(dir, "home"),
+      HOME: home,
+      TMPDIR: home,
       NODE_ENV: "production",
       BERTH_HOST: host,
       [INSTANCE_VARIABLE]: uid,
@@ -41,7 +45,7 @@ export class WorkerProcess {
       if (value !== undefined) env[name] = value;
     }
     this.#child = spawn(process.execPath, [...WORKER_FLAGS, join(__dirname, "worker.cjs")], {
-      cwd: join(dir, "home"),
+      cwd: home,
       env,
       stdio: onOutput ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "inherit", "inherit", "ipc"],
     });
