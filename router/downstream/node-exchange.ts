@@ -10,19 +10,28 @@ import { targetOf } from "./request-check.ts";
 /** How long the rest of an unwanted body is read and discarded. */
 const LINGER_MS = 500;
 
+export interface NodeExchangeOptions {
+  /** The client sends the body once it is told to (`Expect: 100-continue`). */
+  awaitsInvitation: boolean;
+  /** Called for an answer that ends the connection. */
+  endsConnection(): void;
+}
+
 /** A request that node:http has read, and its response. */
 export class NodeExchange implements Exchange {
   readonly url: string;
   readonly host: string;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
+  readonly #options: NodeExchangeOptions;
   /** False: node:http hands connections that open a WebSocket back. */
   readonly upgrade = false;
   /** The head has not been sent yet, neither alone nor with the first piece of the body. */
   #headWaits = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse) {
+  constructor(req: IncomingMessage, res: ServerResponse, options: NodeExchangeOptions) {
     const { host, url } = targetOf(req);
+    this.#options = options;
     this.host = host;
     this.url = url;
     this.#req = req;
@@ -47,9 +56,10 @@ export class NodeExchange implements Exchange {
 
   takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight): void {
     const length = this.header("content-length");
-    if (!this.#hasBody || length === "0") return void begin(null);
     const bytes = length === undefined ? null : Number(length);
     if (bytes !== null && bytes > maxBytes) return sendError(this, sizeError(maxBytes));
+    if (this.#options.awaitsInvitation) inviteBody(this.#res);
+    if (!this.#hasBody || length === "0") return void begin(null);
     if (bytes !== null && bytes <= KEPT_BYTES) {
       const tooSlow = () => sendError(this, new RouterError("BODY_TOO_SLOW", "the body was not complete in time"));
       return collect(this.#req, bytes, (body) => void begin(body), tooSlow);
@@ -119,6 +129,7 @@ export class NodeExchange implements Exchange {
    * the client could lose the response (RFC 9112, 9.6): the response is sent now, and the connection ends a little later.
    */
   #answerUnread(status: number, headers: string[], body: string): void {
+    this.#options.endsConnection();
     this.#res.writeHead(status, headers);
     this.#res.write(body);
     const timer = setTimeout(() => this.#res.end(), LINGER_MS);
@@ -128,6 +139,12 @@ export class NodeExchange implements Exchange {
     });
     this.#req.resume();
   }
+}
+
+/** Writes 100 when it is the response's turn: node:http would write an earlier one after the response's head. */
+function inviteBody(res: ServerResponse): void {
+  if (res.socket) res.writeContinue();
+  else res.once("socket", () => res.headersSent || res.writeContinue());
 }
 
 function sizeError(maxBytes: number): RouterError {

@@ -40,6 +40,8 @@ export class NodeServer {
   readonly #latest = new WeakMap<Socket, Latest>();
   /** Connections that end with an error of the router: what follows on them is ignored. */
   readonly #ending = new WeakSet<Socket>();
+  /** Connections whose last request has been read: their response ends them, and requests behind it are not run (RFC 9112, 9.6). */
+  readonly #finishing = new WeakSet<Socket>();
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
@@ -58,11 +60,7 @@ export class NodeServer {
     });
     this.http.maxHeadersCount = MAX_HEADERS + HOP_HEADERS + 1;
     this.http.on("request", (req, res) => this.#request(req, res, refusalOf(req)));
-    this.http.on("checkContinue", (req, res) => {
-      const refused = refusalOf(req);
-      if (!refused) inviteBody(res);
-      this.#request(req, res, refused);
-    });
+    this.http.on("checkContinue", (req, res) => this.#request(req, res, refusalOf(req), true));
     this.http.on("checkExpectation", (req, res) => {
       this.#request(
         req,
@@ -77,21 +75,26 @@ export class NodeServer {
     this.http.on("clientError", (error, socket) => this.#unreadable(error, socket as Socket));
   }
 
-  #request(req: IncomingMessage, res: ServerResponse, refused: RouterError | null): void {
+  #request(req: IncomingMessage, res: ServerResponse, refused: RouterError | null, awaitsInvitation = false): void {
     const { socket } = req;
     // An unread body would block the connection.
-    if (this.#ending.has(socket)) return void req.resume();
+    if (this.#ending.has(socket) || this.#finishing.has(socket)) return void req.resume();
     if (refused) {
       req.resume();
       return this.#endInTurn(socket, refused);
     }
     this.#latest.set(socket, { req, res });
     // A client whose connection ends may connect to another router for its next request.
-    if (this.#options.isLeaving()) res.shouldKeepAlive = false;
-    this.#options.serve(new NodeExchange(req, res));
+    const endsConnection = () => void this.#finishing.add(socket);
+    if (this.#options.isLeaving()) {
+      res.shouldKeepAlive = false;
+      endsConnection();
+    }
+    this.#options.serve(new NodeExchange(req, res, { awaitsInvitation, endsConnection }));
   }
 
   #upgrade(req: IncomingMessage, socket: Socket, rest: Buffer): void {
+    if (this.#finishing.has(socket)) return;
     const { host, url } = targetOf(req);
     const close = /\bclose\b/i.test(req.headers.connection ?? "");
     const request = { method: "GET", url, host, rawHeaders: req.rawHeaders, body: null, close, upgrade: true, size: 0 };
@@ -165,12 +168,6 @@ class Incoming extends IncomingMessage {
     const isPlain = this.method === "GET" && this.httpVersion === "1.1" && coding === undefined && Number(length) === 0;
     return isPlain && upgrade.split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket");
   }
-}
-
-/** Writes 100 when it is the response's turn: node:http would write an earlier one after the response's head. */
-function inviteBody(res: ServerResponse): void {
-  if (res.socket) res.writeContinue();
-  else res.once("socket", () => res.headersSent || res.writeContinue());
 }
 
 function reasonOf({ code, reason, message }: NodeJS.ErrnoException & { reason?: string }): RouterError {

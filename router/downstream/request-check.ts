@@ -10,7 +10,7 @@ export interface Target {
   url: string;
 }
 
-const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
+const ABSOLUTE = /^https?:\/\/([^/?#]+)(.*)$/i;
 
 /** The target of a request. A client that takes the router for a proxy sends an absolute URL, whose authority overrides Host (RFC 9112, 3.2.2). */
 export function targetOf({ url = "/", headers }: IncomingMessage): Target {
@@ -30,7 +30,7 @@ export function refusalOf(req: IncomingMessage): RouterError | null {
   if (coding !== undefined && coding.toLowerCase() !== "chunked") return invalid("the only transfer coding is chunked");
   if (coding !== undefined && req.httpVersionMinor === 0) return invalid("HTTP/1.0 has no transfer codings");
   if (req.method === "TRACE") return new RouterError("METHOD_NOT_ALLOWED", "TRACE is not passed on");
-  return sizeRefusal(req) ?? hostRefusal(req);
+  return sizeRefusal(req) ?? hostRefusal(req) ?? targetRefusal(req);
 }
 
 function sizeRefusal({ method = "", url = "", rawHeaders, headers }: IncomingMessage): RouterError | null {
@@ -51,6 +51,13 @@ function hostRefusal(req: IncomingMessage): RouterError | null {
   if (hosts.length === 0 && req.httpVersionMinor > 0) return invalid("there is no Host header");
   const invalidHost = [...hosts, targetOf(req).host].find((host) => !isHost(host));
   return invalidHost === undefined ? null : invalid(`${JSON.stringify(invalidHost.slice(0, 80))} is not a host with an optional port`);
+}
+
+/** A target is a path, a whole URL of HTTP, or the * of OPTIONS (RFC 9112, 3.2). */
+function targetRefusal(req: IncomingMessage): RouterError | null {
+  const { url } = targetOf(req);
+  if (url.startsWith("/") || (url === "*" && req.method === "OPTIONS")) return null;
+  return invalid(`${JSON.stringify(url.slice(0, 80))} is neither a path nor a URL of HTTP`);
 }
 
 function invalid(message: string): RouterError {

@@ -61,6 +61,9 @@ describe("what two servers could read differently is refused, and its connection
     ["two Hosts", "GET /function/echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"],
     ["HTTP/2.0 in the request line", "GET /function/echo HTTP/2.0\r\nHost: x\r\n\r\n"],
     ["HTTP/1.2", "GET /function/echo HTTP/1.2\r\nHost: x\r\n\r\n"],
+    ["a URL of another scheme", "GET ftp://x/a HTTP/1.1\r\nHost: node.fn.test\r\n\r\n"],
+    ["a URL without an authority", "GET http:///function/node HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ["the target * of another method than OPTIONS", "GET * HTTP/1.1\r\nHost: node.fn.test\r\n\r\n"],
   ])("%s", async (_what, bytes) => {
     const text = await sendRaw(url, [bytes], 600);
     // No second response: nothing of it was taken for another request.
@@ -93,6 +96,21 @@ describe("requests", () => {
     expect(statuses(text)).toEqual([100, 200]);
     expect(text).toContain('"body":"ok"');
     expect(statuses(await sendRaw(url, [`${POST}Expect: more\r\nContent-Length: 1\r\n\r\na`], 500))).toEqual([417]);
+  });
+
+  test("an expectation is met only where the body is wanted: a client need not send one that is refused", async () => {
+    const refused = (path: string, length: number) =>
+      sendRaw(url, [`POST ${path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`]);
+    expect(statuses(await refused("/function/nobody", 2))).toEqual([404]);
+    expect(statuses(await refused("/function/echo", 100_001))).toEqual([413]);
+  });
+
+  test("a request behind an answer that ends the connection is not run", async () => {
+    await berth.deploy("counter", "let runs = 0; export default () => new Response(String(++runs));");
+    const refused = "POST /function/nobody HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+    const text = await sendRaw(url, [`${refused}POST /function/counter HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`]);
+    expect([statuses(text), text]).toEqual([[404], expect.stringMatching(/^connection: close\r?$/im)]);
+    expect(await (await berth.invoke("counter")).text()).toBe("1");
   });
 
   test("pipelined requests are answered in order on one connection", async () => {
