@@ -67,14 +67,20 @@ export class Body {
 /** How long a small body may take: a slower sender is holding the connection on purpose. */
 const COLLECT_MS = 20_000;
 
-/** Reads a small body of known length completely, then calls `done`; or calls `tooSlow`. */
+/** Reads a small body of known length completely, then calls `done`; or calls `tooSlow`, and never `done`. */
 export function collect(req: IncomingMessage, length: number, done: (body: Buffer) => void, tooSlow: () => void): void {
   const chunks: Buffer[] = [];
-  const endTimer = expiry(COLLECT_MS, tooSlow);
-  req.on("data", (chunk: Buffer) => chunks.push(chunk));
-  req.on("close", () => endTimer());
-  req.on("end", () => {
+  const take = (chunk: Buffer) => void chunks.push(chunk);
+  const complete = () => {
     endTimer();
     done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+  };
+  const endTimer = expiry(COLLECT_MS, () => {
+    req.off("data", take).off("end", complete);
+    tooSlow();
   });
+  req
+    .on("data", take)
+    .on("end", complete)
+    .on("close", () => endTimer());
 }
