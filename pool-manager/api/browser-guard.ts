@@ -17,7 +17,7 @@ const ROLES: Record<string, Role> = { "/v1/table": "route", "/v1/demand": "route
 export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
   app.addHook("onRequest", async (request) => {
     refusePages(request);
-    const [path = ""] = request.url.split("?");
+    const path = pathOf(request);
     if (!keys) return refuseForeign(request, path);
     if (OPEN.has(path)) return;
     const own = request.headers[API_KEY_HEADER];
@@ -26,6 +26,13 @@ export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
     const role = ROLES[path];
     if (!roles.has("manage") && !(role && roles.has(role))) throw new ManagerError("KEY_REFUSED", `this key may not ${request.method} ${path.slice(0, 100)}`);
   });
+}
+
+/** The path of the request's route, since a path may be sent percent-encoded; that of the request if the route stands for all paths. */
+function pathOf({ url, routeOptions }: FastifyRequest): string {
+  const [path = ""] = url.split("?");
+  const route = routeOptions.url;
+  return route === undefined || route.includes("*") ? path : route;
 }
 
 /** Refuses requests that a browser marks as those of other sites' pages; other clients send no mark. */

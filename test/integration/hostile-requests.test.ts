@@ -187,6 +187,10 @@ describe("a web page", () => {
       const answer = (await ask("GET", REGISTRATION, headers)) as Answer;
       expect([headers, answer.status, JSON.parse(answer.text).error.code]).toEqual([headers, 403, "FOREIGN_REQUEST"]);
     }
+    // The same path to the API, which decodes it.
+    for (const path of ["/v1/t%61ble", "/%76%31/table", "/v1/table#"]) {
+      expect(await ask("GET", REGISTRATION.replace("/v1/table", path), {})).toMatchObject({ status: 403 });
+    }
     expect(await ask("GET", REGISTRATION, { [ROUTER_HEADER]: "fuzz" })).toMatchObject({ status: 200 });
   });
 
