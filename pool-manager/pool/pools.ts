@@ -4,6 +4,9 @@ import type { PoolSpec } from "./decide/world.ts";
 
 /** The largest accepted `max` of a pool. */
 const MAX_INSTANCES = 5000;
+/** The largest accepted budget: a million actions a day. */
+const MAX_ACTIONS = 1_000_000;
+const MAX_WINDOW_MS = 86_400_000;
 
 /** The fields of a pool that the API and its custom resource can set. */
 export const PoolFields = Type.Object(
@@ -12,7 +15,7 @@ export const PoolFields = Type.Object(
     max: Type.Optional(Type.Integer({ description: "All instances of the pool.", minimum: 1, maximum: MAX_INSTANCES })),
     budget: Type.Optional(
       Type.Object(
-        { actions: Type.Integer({ minimum: 1 }), windowMs: Type.Integer({ minimum: 100 }) },
+        { actions: Type.Integer({ minimum: 1, maximum: MAX_ACTIONS }), windowMs: Type.Integer({ minimum: 100, maximum: MAX_WINDOW_MS }) },
         { description: "Most deletions and in-place changes within a window.", additionalProperties: false },
       ),
     ),

@@ -113,7 +113,7 @@ function readEnvFile(path: string, known: Values): Values {
   // A line without an assignment may belong to a quoted value, and end it.
   const lines = text.split(/\r?\n/).map((line) => line.trim().replace(/["'`]$/, ""));
   const skipped = lines.find((line) => line !== "" && !/[#=]/.test(line) && !Object.values(values).some((value) => value.includes(line)));
-  const invalidName = Object.keys(values).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  const invalidName = Object.keys(values).find((name) => !/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(name));
   const invalid = skipped ?? invalidName?.trim();
   if (invalid !== undefined)
     throw new CliError("ENV_FILE_INVALID", `${path}: ${JSON.stringify(invalid)} is not NAME=VALUE`, "use letters, digits and _ in names", EXIT.usage);

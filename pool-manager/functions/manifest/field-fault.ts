@@ -29,13 +29,16 @@ export interface FieldFault {
   message: string;
 }
 
+/** The longest part of an unknown name that is repeated, in characters. */
+const MAX_NAME = 80;
+
 const DURATION = "\\d+(\\.\\d+)?(ms|s|m|h)?";
 
 /** Patterns of the schemas. */
 export const PATTERNS = {
   // A DNS label (RFC 1123).
   name: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-  variable: "^[A-Za-z_][A-Za-z0-9_]*$",
+  variable: "^[A-Za-z_][A-Za-z0-9_]{0,255}$",
   duration: `^${DURATION}$`,
   // A duration, or a date (and time) of ISO 8601.
   since: `^(${DURATION}|\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?)?)$`,
@@ -46,7 +49,7 @@ export const PATTERNS = {
 } as const;
 
 const NAMES: Record<string, string> = {
-  [PATTERNS.variable]: "is not a valid variable name: use letters, digits and _, and do not begin with a digit",
+  [PATTERNS.variable]: "is not a valid variable name: use up to 256 letters, digits and _, and do not begin with a digit",
   [PATTERNS.revision]: "is not a revision such as r3",
   [PATTERNS.alias]: "is not a valid alias: use up to 32 lower-case letters, digits and hyphens, begin with a letter, and avoid names like r3",
 };
@@ -65,9 +68,11 @@ const TEXTS: Record<string, string> = {
 export function faultOf(errors: readonly SchemaError[], schema: object, input: unknown, noun = "field"): FieldFault {
   const [first] = errors;
   if (!first) return { field: "", message: "is not valid" };
-  const unknown = ["boolean", "additionalProperties"].includes(first.keyword) && errors.find(({ keyword }) => keyword === "additionalProperties");
-  if (unknown) return unknownName(unknown, schema, noun);
   const path = segments(first.instancePath);
+  const [named] = (first.params as { additionalProperties?: string[] }).additionalProperties ?? [];
+  if (named !== undefined) return unknownName(path, named, schema, noun);
+  // Only names that the schema does not have have a schema that nothing matches.
+  if (first.keyword === "boolean") return unknownName(path.slice(0, -1), path.at(-1) ?? "", schema, noun);
   const value = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], input);
   const place = path.reduce<Schema | undefined>(inside, schema);
   return { field: path.join("."), message: messageOf(first, place, value, path[0] === "secrets") };
@@ -83,18 +88,17 @@ function messageOf({ keyword, params, message = "is not valid" }: SchemaError, p
 }
 
 /** A name that the schema does not have, at the place where it stands. */
-function unknownName({ instancePath, params }: SchemaError, schema: object, noun: string): FieldFault {
-  const path = segments(instancePath);
-  const [name = ""] = (params as { additionalProperties?: string[] }).additionalProperties ?? [];
+function unknownName(path: readonly string[], given: string, schema: object, noun: string): FieldFault {
+  const name = given.slice(0, MAX_NAME);
   const place = path.reduce<Schema | undefined>(inside, schema);
   const object = place && alternatives(place).find(({ properties, patternProperties }) => properties ?? patternProperties);
   const field = [...path, name].join(".");
   const [pattern] = Object.keys(object?.patternProperties ?? {});
-  if (pattern) return { field, message: `${JSON.stringify(name.slice(0, 80))} ${NAMES[pattern] ?? `does not match ${pattern}`}` };
+  if (pattern) return { field, message: `${JSON.stringify(name)} ${NAMES[pattern] ?? `does not match ${pattern}`}` };
   const known = Object.keys(object?.properties ?? {});
-  const meant = nearest(name, known);
+  const meant = nearest(given, known);
   const hint = meant ? `did you mean ${meant}?` : `there is ${known.join(", ")}`;
-  return { field, message: `unknown ${noun} ${name.slice(0, 80)}; ${hint}` };
+  return { field, message: `unknown ${noun} ${name}; ${hint}` };
 }
 
 /** What a value must be, in words. */

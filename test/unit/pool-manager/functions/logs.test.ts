@@ -10,8 +10,14 @@ function logged(line: string): object | undefined {
 }
 
 test.each([
-  [{ c: "call-1", s: "err", m: "text" }, { stream: "err", callId: "call-1", message: "text" }],
-  [{ c: null, s: "out", m: "" }, { stream: "out", callId: null, message: "" }],
+  [
+    { c: "call-1", s: "err", m: "text" },
+    { stream: "err", callId: "call-1", message: "text" },
+  ],
+  [
+    { c: null, s: "out", m: "" },
+    { stream: "out", callId: null, message: "" },
+  ],
 ])("a captured line has its stream and its call: %j", (line, entry) => {
   expect(logged(LOG_MARK + JSON.stringify(line))).toEqual(entry);
 });

@@ -18,13 +18,16 @@ function refused(attempt: () => unknown): string {
 }
 
 describe("a wrong field is named, and what is right", () => {
-  const names = "use letters, digits and _, and do not begin with a digit";
+  const names = "use up to 256 letters, digits and _, and do not begin with a digit";
   const duration = 'must be a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h), or a number of seconds';
   test.each<[object, string]>([
     [{ timout: "5s" }, "timout: unknown field timout; did you mean timeout?"],
     [{ "max-scale": 5 }, "max-scale: unknown field max-scale; did you mean maxScale?"],
     [{ min: 5 }, "min: unknown field min; did you mean minScale?"],
     [{ environment: {} }, "environment: unknown field environment; there is runtime, handler"],
+    [Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`f${i}`, 1])), "f0: unknown field f0; there is runtime, handler"],
+    [{ env: Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`a-${i}`, "1"])) }, `env.a-0: "a-0" is not a valid variable name: ${names}`],
+    [{ env: { ["A".repeat(257)]: "1" } }, `is not a valid variable name: ${names}`],
     [{ rollout: { stpes: [1] } }, "rollout.stpes: unknown field stpes; did you mean steps?"],
     [{ env: { "MY-VAR": "1" } }, `env.MY-VAR: "MY-VAR" is not a valid variable name: ${names}`],
     [{ secrets: { "": "1" } }, `secrets.: "" is not a valid variable name: ${names}`],
@@ -50,6 +53,15 @@ describe("a wrong field is named, and what is right", () => {
     expect(refused(() => whole(input))).toContain(message);
     if (!message.includes("null")) expect(refused(() => patched(input))).toContain(message);
   });
+
+  test.each([{ ["f".repeat(10_000)]: 1 }, { env: { ["a-".repeat(10_000)]: "1" } }, { rollout: { ["f".repeat(10_000)]: 1 } }])(
+    "a long name is not repeated whole",
+    (input) => {
+      for (const attempt of [() => whole(input), () => patched(input)]) {
+        expect(attempt).toThrowError(expect.objectContaining({ message: expect.stringMatching(/^.{1,600}$/), field: expect.stringMatching(/^.{1,100}$/) }));
+      }
+    },
+  );
 
   test("a value below secrets is never repeated", () => {
     expect(refused(() => whole({ secrets: { A: ["hunter2"], B: 5 } }))).not.toContain("hunter2");
