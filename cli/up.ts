@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import type { RetentionLimits } from "../pool-manager/functions/retention.ts";
@@ -145,8 +145,15 @@ async function startManager(options: ManagerOptions, log: pino.Logger, stop: Abo
     if (error instanceof StateDirError) throw new CliError("STATE_DIR", error.message, "use --state-dir or BERTH_STATE_DIR", EXIT.error);
     if (error instanceof KubeError) throw new CliError("CLUSTER", error.message, "berth doctor --platform kruise shows what is missing", EXIT.unreachable);
     if (error instanceof RegistryError) throw new CliError("REGISTRY", error.message, "berth doctor --platform kruise shows what is missing", EXIT.unreachable);
+    if (concerns(error, config.stateDir))
+      throw new CliError("STATE_DIR", error.message, "move away what is named, or use --state-dir or BERTH_STATE_DIR", EXIT.error);
     throw portError(error, "--api-port", options.apiPort);
   });
+}
+
+/** Whether a file operation in this directory has failed, such as one on a file in the place of a directory. */
+function concerns({ path }: NodeJS.ErrnoException, dir: string): boolean {
+  return path !== undefined && !relative(dir, path).startsWith("..");
 }
 
 /** Ends the process at once: another one has taken over its work. */

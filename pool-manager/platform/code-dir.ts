@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CACHE_SUFFIX, unpackLayer } from "../../runtime-images/protocol/layer.ts";
@@ -10,6 +10,10 @@ import type { Collector } from "../functions/retention.ts";
 /** Modules below this many bytes load as fast without a code cache. */
 const CACHE_FROM = 64 * 1024;
 const COMPILE_TIMEOUT_MS = 20_000;
+/** The file that names the boot of the machine in which the code was unpacked. */
+const BOOT = "boot-id";
+/** The kernel's id of this boot; other systems have none. */
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** The program that compiles modules. It must run on the Node version that loads them: no other accepts its cache. */
 export interface Compiler {
@@ -21,16 +25,23 @@ export interface Compiler {
 export class CodeDir {
   readonly #dir: string;
   readonly #compiler: Compiler;
+  readonly #bootId: string;
   readonly #compilations = new Sequencer();
 
-  constructor(dir: string, compiler: Compiler) {
+  constructor(dir: string, compiler: Compiler, bootId = textOf(BOOT_ID)) {
     this.#dir = dir;
     this.#compiler = compiler;
+    this.#bootId = bootId;
   }
 
-  /** Creates the directory and removes leftovers of interrupted writes. */
+  /**
+   * Creates the directory and removes leftovers of interrupted writes. After another boot of the machine it removes
+   * everything: files are unpacked without a sync, and a machine that lost its power may have kept empty ones.
+   */
   open(): void {
+    if (textOf(join(this.#dir, BOOT)) !== this.#bootId) rmSync(this.#dir, { recursive: true, force: true });
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    if (this.#bootId !== "") writeFileSync(join(this.#dir, BOOT), this.#bootId);
     for (const name of readdirSync(this.#dir)) if (name.endsWith(".tmp")) rmSync(join(this.#dir, name), { recursive: true });
   }
 
@@ -61,7 +72,7 @@ export class CodeDir {
   retain(digests: ReadonlySet<string>, collector: Collector): void {
     const keep = new Set([...digests].map((digest) => digest.replace(":", "-")));
     for (const name of readdirSync(this.#dir)) {
-      if (keep.has(name) || name.endsWith(".tmp")) continue;
+      if (keep.has(name) || name.endsWith(".tmp") || name === BOOT) continue;
       const reason = collector.mayGo("layer", name);
       if (reason === null) continue;
       rmSync(join(this.#dir, name), { recursive: true, force: true });
@@ -81,5 +92,14 @@ export class CodeDir {
       if (!existsSync(dirname(file)) || existsSync(file + CACHE_SUFFIX)) return resolve();
       execFile(this.#compiler.node, args, options, () => resolve());
     });
+  }
+}
+
+/** The content of a file; empty if there is none. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }

@@ -143,4 +143,12 @@ describe("berth up", () => {
     expect(await ended(refused.child)).toBe(1);
     expect(refused.output()).toContain(`the state directory ${join(file, "state")} is not writable`);
   });
+
+  test.each(["functions", "pools", "images", "code"])("a file in the place of the state directory's %s is named", async (name) => {
+    const stateDir = temporary();
+    writeFileSync(join(stateDir, name), "");
+    const refused = launch(stateDir);
+    expect(await ended(refused.child)).toBe(1);
+    expect(refused.output()).toMatch(new RegExp(`^error STATE_DIR: .*${join(stateDir, name)}`, "m"));
+  });
 });

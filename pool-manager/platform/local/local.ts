@@ -101,7 +101,8 @@ export class LocalPlatform implements Platform {
     const program = this.#options.runtimes[pool.runtime];
     if (!program) throw new PlatformError("UNSUPPORTED", `there is no runtime ${pool.runtime} here`);
     const missing = shortage(pool, scale, this.#instances.values());
-    for (let i = 0; i < missing && !this.#closed; i++) this.#create(pool.name, program);
+    const created = await Promise.allSettled(Array.from({ length: this.#closed ? 0 : missing }, () => this.#create(pool.name, program)));
+    for (const one of created) if (one.status === "rejected") throw one.reason;
   }
 
   async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
@@ -136,7 +137,8 @@ export class LocalPlatform implements Platform {
     await rm(this.#options.dir, { recursive: true, force: true });
   }
 
-  #create(pool: string, program: string): void {
+  /** Throws `REFUSED` if the instance can have no directory, as on a full disk. */
+  async #create(pool: string, program: string): Promise<void> {
     const uid = randomBytes(6).toString("hex");
     const dir = join(this.#options.dir, uid);
     const socket = join(dir, "control");
@@ -159,18 +161,23 @@ export class LocalPlatform implements Platform {
       trouble: null,
       obstacle: null,
     };
-    void mkdir(dir, { recursive: true, mode: 0o700 }).then(() => {
-      if (this.#closed) return;
-      const env = { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
-      const onLine = (line: string) => {
-        if (line === CONTROL_READY) this.#follow(uid);
-        else for (const listener of this.#logListeners) listener(uid, line);
-      };
-      const group = new ProcessGroup(program, env, onLine);
-      this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
-      void group.exited.then(() => this.#ended(uid));
-    });
     this.#update(record);
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      this.#instances.delete(uid);
+      this.#notify(uid);
+      throw new PlatformError("REFUSED", `an instance cannot have its directory: ${(error as Error).message}`);
+    }
+    if (this.#closed) return;
+    const env = { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
+    const onLine = (line: string) => {
+      if (line === CONTROL_READY) this.#follow(uid);
+      else for (const listener of this.#logListeners) listener(uid, line);
+    };
+    const group = new ProcessGroup(program, env, onLine);
+    this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
+    void group.exited.then(() => this.#ended(uid));
   }
 
   #follow(uid: string): void {
