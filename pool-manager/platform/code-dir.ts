@@ -39,9 +39,10 @@ export class CodeDir {
    * everything: files are unpacked without a sync, and a machine that lost its power may have kept empty ones.
    */
   open(): void {
-    if (textOf(join(this.#dir, BOOT)) !== this.#bootId) rmSync(this.#dir, { recursive: true, force: true });
+    const mark = join(this.#dir, BOOT);
+    if (existsSync(mark) && textOf(mark) !== this.#bootId) rmSync(this.#dir, { recursive: true });
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
-    if (this.#bootId !== "") writeFileSync(join(this.#dir, BOOT), this.#bootId);
+    if (this.#bootId !== "") writeFileSync(mark, this.#bootId);
     for (const name of readdirSync(this.#dir)) if (name.endsWith(".tmp")) rmSync(join(this.#dir, name), { recursive: true });
   }
 
