@@ -1,13 +1,22 @@
 import type { FromWorker } from "../ipc.ts";
+import { setTimeout } from "../timers.ts";
 
-export type Send = (message: FromWorker, sent?: () => void) => void;
+/** How long the end of a message's transmission is awaited. */
+const SENT_MS = 100;
+
+/** Sends a message to the supervisor. Calls `sent` once it has been sent, or after `SENT_MS`. */
+type Report = (message: FromWorker, sent?: () => void) => void;
 
 /**
  * Takes the channel to the supervisor away from functions: many programs tell a parent process that they are ready if there
  * is a `process.send`, and the supervisor would get their messages. Must be called before any code of a function runs.
  */
-export function takeChannel(): Send {
+export function takeChannel(): Report {
   const send = process.send?.bind(process);
   delete process.send;
-  return (message, sent) => void (sent ? send?.(message, sent) : send?.(message));
+  return (message, sent) => {
+    if (!sent) return void send?.(message);
+    setTimeout(sent, SENT_MS);
+    send?.(message, sent);
+  };
 }

@@ -11,7 +11,7 @@ import { type Exchange, Parking } from "../invocation/parking.ts";
 import { guardResponses, InvocationResponse, platformError, refuse } from "../invocation/response.ts";
 import { runInvocation } from "../invocation/run.ts";
 import { runUpgrade } from "../invocation/upgrade.ts";
-import type { FromWorker, ToWorker } from "../ipc.ts";
+import type { ToWorker } from "../ipc.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
 import { defineAwslambda } from "../signatures/lambda-stream.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
@@ -231,14 +231,7 @@ class Worker {
   }
 }
 
-const send = takeChannel();
-
-/** Sends a message to the supervisor. Calls `sent` once it has been sent, or after 100 ms. */
-function report(message: FromWorker, sent?: () => void): void {
-  if (sent) setTimeout(sent, 100);
-  send(message, sent);
-}
-
+const report = takeChannel();
 captureOutput();
 guardResponses();
 followCalls();
