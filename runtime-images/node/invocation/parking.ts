@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Admission } from "../../protocol/admission.ts";
-import { clearTimeout, setTimeout } from "../timers.ts";
+import { timers } from "../timers.ts";
 import { type InvocationResponse, parkedFor, refuse } from "./response.ts";
 
 /** A request, its response if it is not run, and the function that runs it. */
@@ -28,7 +28,7 @@ export class Parking {
   }
 
   park(exchange: Exchange): void {
-    const deadline = setTimeout(() => this.#giveUp(parked), SPARE_PARK_MS);
+    const deadline = timers.setTimeout(() => this.#giveUp(parked), SPARE_PARK_MS);
     const parked: Parked = { ...exchange, since: performance.now(), deadline };
     this.#parked.add(parked);
     exchange.res.on("close", () => {
@@ -52,7 +52,7 @@ export class Parking {
   }
 
   #take(exchange: Parked): boolean {
-    clearTimeout(exchange.deadline);
+    timers.clearTimeout(exchange.deadline);
     return this.#parked.delete(exchange);
   }
 }

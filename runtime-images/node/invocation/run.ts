@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { clearTimeout, setTimeout } from "../timers.ts";
+import { timers } from "../timers.ts";
 import { type Call, callIdOf } from "./call.ts";
 import { bindEvents } from "./call-events.ts";
 import { logError } from "./describe.ts";
@@ -29,7 +29,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
     if (settled) return;
     settled = true;
     // A running timer would retain the request and its response, which at a high rate is much memory.
-    clearTimeout(givingUp);
+    timers.clearTimeout(givingUp);
     flushOutput(call);
     finish();
   };
@@ -52,7 +52,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
   res.on("close", () => {
     closed = true;
     finish();
-    if (!settled) givingUp = setTimeout(giveUp, timeoutMs).unref();
+    if (!settled) givingUp = timers.setTimeout(giveUp, timeoutMs).unref();
   });
   void invoke(req, call).then(settle);
 }

@@ -1,5 +1,5 @@
 import type { FromWorker } from "../ipc.ts";
-import { setTimeout } from "../timers.ts";
+import { timers } from "../timers.ts";
 
 /** How long the end of a message's transmission is awaited. */
 const SENT_MS = 100;
@@ -16,7 +16,7 @@ export function takeChannel(): Report {
   delete process.send;
   return (message, sent) => {
     if (!sent) return void send?.(message);
-    setTimeout(sent, SENT_MS);
+    timers.setTimeout(sent, SENT_MS);
     send?.(message, sent);
   };
 }

@@ -14,7 +14,7 @@ import { runUpgrade } from "../invocation/upgrade.ts";
 import type { ToWorker } from "../ipc.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
 import { defineAwslambda } from "../signatures/lambda-stream.ts";
-import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
+import { timers } from "../timers.ts";
 import { takeChannel } from "./channel.ts";
 import { type Loaded, loadFunction } from "./load.ts";
 import { onUncaught } from "./uncaught.ts";
@@ -55,7 +55,7 @@ class Worker {
       socket.setNoDelay(true);
       keepConnection(socket);
       this.#connections += 1;
-      clearTimeout(this.#leaving);
+      timers.clearTimeout(this.#leaving);
       socket.on("close", () => {
         this.#connections -= 1;
         this.#leaveWhenUnused();
@@ -111,7 +111,7 @@ class Worker {
     if (this.#left) return;
     this.#left = true;
     if (process.listenerCount("SIGTERM") === 0) process.exit(code);
-    setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
+    timers.setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
     // From here on only the function's own work keeps the process alive.
     this.#server.close();
     currentCall.exit(() => this.#server.closeAllConnections());
@@ -132,7 +132,7 @@ class Worker {
     this.#ailing = true;
     if (this.#admission.running === 0) return void report({ type: "crashed", message, codeAtFault }, () => this.leave(1));
     report({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
-    setTimeout(() => this.leave(1), this.#timeoutMs).unref();
+    timers.setTimeout(() => this.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
 
@@ -223,11 +223,11 @@ class Worker {
 
   /** Ends a draining worker once its connections are closed, which is the router's task. */
   #leaveWhenUnused(): void {
-    clearTimeout(this.#leaving);
+    timers.clearTimeout(this.#leaving);
     if (!this.#isUnused) return;
     // Exiting resets connections that are not accepted yet: the event loop accepts them right before, and any of them cancels the exit.
     const leave = () => this.#isUnused && this.leave();
-    this.#leaving = setTimeout(() => setImmediate(leave), LEAVE_MS);
+    this.#leaving = timers.setTimeout(() => timers.setImmediate(leave), LEAVE_MS);
   }
 }
 

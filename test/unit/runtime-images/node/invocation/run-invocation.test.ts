@@ -6,14 +6,19 @@ import { type Handle, invokerOf } from "../../../../../runtime-images/node/invoc
 import { InvocationResponse } from "../../../../../runtime-images/node/invocation/response.ts";
 import { runInvocation } from "../../../../../runtime-images/node/invocation/run.ts";
 import { nodeHandle } from "../../../../../runtime-images/node/signatures/node-style.ts";
+import { timers } from "../../../../../runtime-images/node/timers.ts";
 
 const TIMEOUT_MS = 60_000;
 const closing: (() => void)[] = [];
+const nodes = { ...timers };
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  // The invocation's timers are not the global ones.
+  Object.assign(timers, { setTimeout, clearTimeout });
 });
 afterEach(() => {
   vi.useRealTimers();
+  Object.assign(timers, nodes);
   for (const close of closing.splice(0)) close();
 });
 
