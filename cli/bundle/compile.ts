@@ -1,6 +1,7 @@
 import type { SourceMapPayload } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Loader, type Message, type Plugin } from "esbuild";
+import { findAsNode, globbedPlugin } from "./modules/globbed.ts";
 import { type Format, PLACEHOLDER } from "./modules/prelude.ts";
 
 /** A module and all that it imports, as one file that begins with `PLACEHOLDER`. */
@@ -27,10 +28,12 @@ export async function compile(entry: string, format: Format, base: string, plugi
     write: false,
     logLevel: "silent",
     legalComments: "none",
+    // Without it a class that mentions itself would be named `_Name`, and one of two of the same name `Name2`.
+    keepNames: true,
     sourcemap: "external",
     sourcesContent: false,
     loader: LOADERS,
-    plugins,
+    plugins: [globbedPlugin(Object.keys(LOADERS)), ...plugins],
     banner: { js: PLACEHOLDER },
     format,
   };
@@ -38,5 +41,5 @@ export async function compile(entry: string, format: Format, base: string, plugi
   const textOf = (path: string) => outputFiles.find((file) => file.path === path)?.text ?? "";
   const map = JSON.parse(textOf(`${outfile}.map`)) as SourceMapPayload;
   map.sources = map.sources.map((source) => resolve(dirname(outfile), source));
-  return { code: textOf(outfile), map, warnings };
+  return { code: findAsNode(textOf(outfile)), map, warnings };
 }

@@ -20,3 +20,8 @@ export function includedFiles(patterns: readonly string[], base: string): string
   }
   return [...files];
 }
+
+/** The files below a directory, but for installed packages and those whose names begin with a dot. */
+export function filesBelow(dir: string): string[] {
+  return globSync("**", { cwd: dir, absolute: true, ignore: "**/node_modules/**" });
+}

@@ -5,8 +5,9 @@ import { dirname, extname, relative } from "node:path";
 import { type BuildOptions, build, type Loader, type OnLoadResult, type Plugin } from "esbuild";
 import { moduleName } from "./prelude.ts";
 import { type BundledFiles, referencesIn } from "./references.ts";
+import { type Required, requiredPlugin, requiresIn } from "./required.ts";
 
-const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve)\b/;
+const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve|process\.cwd|Worker|fork)\b/;
 
 /**
  * Makes each bundled module know its own place. In a bundle, `__dirname`, `__filename` and `import.meta` would be those of
@@ -19,13 +20,16 @@ export function modulesPlugin(base: string, files: BundledFiles): Plugin {
     files.modules.set(moduleName(key), path);
     return moduleName(key);
   };
+  const required: Required = { wanted: new Map(), base };
   return {
     name: "berth-modules",
-    setup({ onLoad }) {
+    setup(build) {
+      requiredPlugin(required, build);
+      const { onLoad } = build;
       onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
         const text = await readFile(path, "utf8");
         if (!MENTIONS.test(text)) return undefined;
-        const edited = await referencesIn(path, text, files);
+        const edited = requiresIn(path, await referencesIn(path, text, base, files), required);
         // A module with errors is left to the bundler itself, which reports them with their locations.
         const contents = await placed(path, edited, nameOf(path), files).catch(() => undefined);
         return contents === undefined ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };

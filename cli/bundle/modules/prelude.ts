@@ -25,6 +25,7 @@ const MODULE = `function __berth_module(place) {
   const { dirname, join } = require("node:path"), { pathToFileURL } = require("node:url"), { createRequire, isBuiltin } = require("node:module");
   const filename = join(__berth_top, place), url = pathToFileURL(filename).href;
   const resolveRequire = (...args) => createRequire(filename).resolve(...args);
+  resolveRequire.paths = (name) => createRequire(filename).resolve.paths(name);
   const resolve = (name) => /^\\.{0,2}\\/|^[a-z][a-z0-9+.-]*:/i.test(name) ? new URL(name, url).href : isBuiltin(name) ? "node:" + name : pathToFileURL(resolveRequire(name)).href;
   return { url, filename, dirname: dirname(filename), resolve, resolveRequire };
 }`.replaceAll(/\n\s*/g, " ");

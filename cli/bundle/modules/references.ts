@@ -1,8 +1,10 @@
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import type { SourceMap } from "node:module";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { formatOf } from "../format.ts";
+import { filesBelow } from "../include.ts";
 import { isFile } from "../source.ts";
+import { literalPaths, type PathReference } from "./literal-paths.ts";
 import { withExtension } from "./places.ts";
 import { EXTENSIONS } from "./prelude.ts";
 
@@ -18,35 +20,36 @@ export interface BundledFiles {
   rewritten: Map<string, SourceMap>;
 }
 
-const LITERAL = String.raw`(?<quote>["'\`])(?<path>[^"'\`$\\\n]+)\k<quote>`;
-const BY_URL = new RegExp(String.raw`\bnew\s+URL\(\s*${LITERAL}\s*,\s*import\.meta\.url\s*\)`, "g");
-const BY_DIRECTORY = new RegExp(String.raw`\b(?:join|resolve)\(\s*(?:__dirname|import\.meta\.dirname)\s*,\s*${LITERAL}\s*\)`, "g");
-/** The code before the path of a module that is run: by node:worker_threads, node:child_process, or a pool such as Piscina. */
-const RUNS = /(?:\bWorker\s*\(|\bfork\s*\(|\bfilename\s*:)\s*(?:[\w.]+\(\s*)?(?:[\w.]+\.)?$/;
 const CODE = ["", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
-/** How many characters before a path are searched for `Worker(`; far more than usually separate them. */
-const BEFORE = 80;
 
 /**
- * Records the files that a module names by a literal path relative to itself. Returns the module's text, with the paths of
- * workers replaced by those of their bundles.
+ * Records the files that a module names by literal paths relative to itself, or to the directory of the code, in which
+ * functions run. Returns the module's text, with the paths of workers replaced by those of their bundles.
  */
-export async function referencesIn(path: string, text: string, files: BundledFiles): Promise<string> {
+export async function referencesIn(path: string, text: string, base: string, files: BundledFiles): Promise<string> {
   const edits: { from: number; to: number; text: string }[] = [];
-  for (const match of [...text.matchAll(BY_URL), ...text.matchAll(BY_DIRECTORY)]) {
-    const { path: named = "", quote = "" } = match.groups ?? {};
-    const target = resolve(dirname(path), named);
-    const worker = RUNS.test(text.slice(Math.max(0, match.index - BEFORE), match.index)) ? workerAt(target) : undefined;
+  for (const reference of literalPaths(text)) {
+    const target = join(reference.from === "code" ? base : dirname(path), ...reference.parts.map(({ text }) => text));
+    const worker = reference.runs ? workerAt(target) : undefined;
     if (worker) {
       const extension = EXTENSIONS[await formatOf(worker)];
       files.workers.set(worker, extension);
-      const from = match.index + match[0].indexOf(quote + named + quote) + 1;
-      edits.push({ from, to: from + named.length, text: withExtension(named, extension) });
-    } else if (isFile(target) && !basename(target).startsWith(".")) {
-      files.assets.add(target);
+      const { at, text: named } = reference.parts.at(-1) as PathReference["parts"][number];
+      edits.push({ from: at, to: at + named.length, text: withExtension(named, extension) });
+    } else {
+      for (const file of assetsAt(target, path)) files.assets.add(file);
     }
   }
   return edits.sort((a, b) => b.from - a.from).reduce((edited, edit) => edited.slice(0, edit.from) + edit.text + edited.slice(edit.to), text);
+}
+
+/** The file at `target`, or the files below it; none if it contains the module itself, or belongs to a package and is a directory. */
+function assetsAt(target: string, module: string): string[] {
+  if (basename(target).startsWith(".")) return [];
+  if (isFile(target)) return [target];
+  const isOwn = !`${module}${target}${sep}`.includes(`${sep}node_modules${sep}`);
+  const isBeside = isOwn && !module.startsWith(target + sep) && statSync(target, { throwIfNoEntry: false })?.isDirectory();
+  return isBeside ? filesBelow(target) : [];
 }
 
 /** The source of a worker. As in imports, `./w` and `./w.js` may name `w.ts`. */

@@ -1,0 +1,62 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { answerOf, bundled, directoryOf } from "../../../helpers/bundled.ts";
+
+const answer = (value: string) => `export default { fetch: async () => Response.json(${value}) };`;
+const answerCjs = (value: string) => `module.exports = async (req, res) => res.end(JSON.stringify(await ${value}));`;
+
+test("files are found that are named by several literals, by a sum, in a template, by require.resolve and by a directory of the module's own", async () => {
+  const files = {
+    "data/x.txt": "x",
+    "src/y.txt": "y",
+    "src/z.txt": "z",
+    "src/main.cjs": `const fs = require("fs"), path = require("path"); const read = (file) => fs.readFileSync(file, "utf8");
+      ${answerCjs(`[read(path.join(__dirname, "..", "data", "x.txt")), read(__dirname + "/y.txt"), read(\`\${__dirname}/z.txt\`), read(require.resolve("./y.txt")), Array.isArray(require.resolve.paths("x"))]`)}`,
+    "src/main.mjs": `import fs from "node:fs"; import path, { dirname, join } from "node:path"; import { fileURLToPath } from "node:url"; const read = (file) => fs.readFileSync(file, "utf8");
+      ${answer('[read(join(dirname(fileURLToPath(import.meta.url)), "../data/x.txt")), read(path.resolve(import.meta.dirname, "y.txt")), read(new URL(import.meta.resolve("./z.txt")))]')}`,
+  };
+  expect(await answerOf({ ...files, "package.json": '{"main": "src/main.cjs"}' })).toEqual(["x", "y", "z", "y", true]);
+  expect(await answerOf({ ...files, "package.json": '{"main": "src/main.mjs"}' })).toEqual(["x", "y", "z"]);
+});
+
+test("a directory that a module names comes along with the files in it, but for one that holds the module itself, or packages'", async () => {
+  const files = {
+    "package.json": "{}",
+    "index.js": `const { join } = require("path"); require("pkg"); exports.views = [join(__dirname, "views"), join(__dirname, ".."), join(__dirname, "."), process.cwd() + "/public"];`,
+    "views/a/page.html": "",
+    "views/.hidden": "",
+    "views/node_modules/x/y.html": "",
+    "public/style.css": "",
+    "other/no.txt": "",
+    "node_modules/pkg/index.js": `exports.all = require("path").join(__dirname, "assets");`,
+    "node_modules/pkg/assets/large.bin": "",
+  };
+  const { dir } = await bundled(directoryOf(files));
+  const found = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = found.map(({ parentPath, name }) => join(parentPath, name).slice(dir.length + 1)).sort();
+  expect(paths).toEqual(["index.cjs", "index.cjs.map.gz", "public/style.css", "views/a/page.html"]);
+});
+
+test.each([
+  ["a URL", "mjs", 'const url = new URL("./jobs/w.mjs", import.meta.url);', "url"],
+  ["a path", "js", 'const file = require("node:path").join(__dirname, "jobs", "w.js");', "file"],
+  ["require.resolve", "js", "", 'require.resolve("./jobs/w.js")'],
+  ["a typed variable", "ts", 'const file: string = require("node:path").join(__dirname, "jobs/w.ts");', "file"],
+])("a worker is bundled that is named by %s, by a variable or directly", async (_how, extension, declaration, named) => {
+  const start = `new Promise((resolve, reject) => { new Worker(${named}).once("message", resolve).once("error", reject); })`;
+  const worker =
+    extension === "mjs"
+      ? 'import { parentPort } from "node:worker_threads"; import { x } from "./x.mjs"; parentPort.postMessage(x);'
+      : 'const { x } = require("./x.cjs"); require("node:worker_threads").parentPort.postMessage(x);';
+  const files = {
+    [`index.${extension}`]:
+      extension === "mjs"
+        ? `import { Worker } from "node:worker_threads"; ${declaration} ${answer(`await ${start}`)}`
+        : `const { Worker } = require("node:worker_threads"); ${declaration} ${answerCjs(start)}`,
+    [`jobs/w.${extension}`]: worker,
+    "jobs/x.mjs": "export const x = 'bundled';",
+    "jobs/x.cjs": "exports.x = 'bundled';",
+  };
+  expect(await answerOf(files)).toBe("bundled");
+});
