@@ -33,7 +33,7 @@ export interface Built {
 export async function buildSource({ base, entry }: Source, format: Format, { include = [], external = [], say = () => {} }: BundleOptions): Promise<Built> {
   const files: BundledFiles = { modules: new Map(), assets: new Set(), workers: new Map(), rewritten: new Map() };
   const externals = namedPackages(external, base, say);
-  const plugins = [packagesPlugin(external, externals, say), modulesPlugin(base, files)];
+  const plugins = [packagesPlugin(external, externals, say), modulesPlugin(base, files, say)];
   const run = async (path: string, as: Format) => {
     const compiled = await compile(path, as, base, plugins).catch((error: Partial<BuildFailure>) => {
       for (const message of error.errors ?? []) relocate(message, base, files);

@@ -3,23 +3,28 @@ import { readFile } from "node:fs/promises";
 import { SourceMap } from "node:module";
 import { dirname, extname, relative } from "node:path";
 import { type BuildOptions, build, type Loader, type OnLoadResult, type Plugin } from "esbuild";
+import { Decorators } from "./decorators.ts";
 import { moduleName } from "./prelude.ts";
 import { type BundledFiles, referencesIn } from "./references.ts";
 import { type Required, requiredPlugin, requiresIn } from "./required.ts";
 
 const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve|process\.cwd|Worker|fork)\b/;
 
+/** A class that may get another name, so as not to shadow its variable. */
+const NAMED_CLASS = /=\s*class\s+[\w$]/;
+
 /**
  * Makes each bundled module know its own place. In a bundle, `__dirname`, `__filename` and `import.meta` would be those of
  * the bundle, or undefined. Here they are those of the module's place in the deployed code; names that the module declares
  * itself are left alone. Files that a module refers to relative to itself are recorded in `files`.
  */
-export function modulesPlugin(base: string, files: BundledFiles): Plugin {
+export function modulesPlugin(base: string, files: BundledFiles, say: (text: string) => void): Plugin {
   const nameOf = (path: string) => {
     const key = createHash("sha256").update(relative(base, path)).digest("hex").slice(0, 12);
     files.modules.set(moduleName(key), path);
     return moduleName(key);
   };
+  const decorators = new Decorators(say);
   const required: Required = { wanted: new Map(), base };
   return {
     name: "berth-modules",
@@ -27,12 +32,13 @@ export function modulesPlugin(base: string, files: BundledFiles): Plugin {
       requiredPlugin(required, build);
       const { onLoad } = build;
       onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
-        const text = await readFile(path, "utf8");
-        if (!MENTIONS.test(text)) return undefined;
-        const edited = requiresIn(path, await referencesIn(path, text, base, files), required);
+        const written = await readFile(path, "utf8");
+        const compiled = decorators.compile(path, written);
+        if (compiled !== null) files.rewritten.set(path, inlineMapOf(compiled));
+        const text = compiled ?? written;
         // A module with errors is left to the bundler itself, which reports them with their locations.
-        const contents = await placed(path, edited, nameOf(path), files).catch(() => undefined);
-        return contents === undefined ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };
+        const contents = MENTIONS.test(text) ? await placedIn(path, text).catch(() => compiled) : compiled;
+        return contents === null ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };
       });
       // Both are deployed beside the bundle: inside it a module of some megabytes would be compiled at each start.
       onLoad({ filter: /\.node$/, namespace: "file" }, ({ path }) => beside(path, `require(${nameOf(path)}.filename)`));
@@ -41,6 +47,11 @@ export function modulesPlugin(base: string, files: BundledFiles): Plugin {
       );
     },
   };
+
+  async function placedIn(path: string, text: string): Promise<string> {
+    const edited = requiresIn(path, await referencesIn(path, text, base, files), required);
+    return placed(path, edited, nameOf(path), files);
+  }
 
   function beside(path: string, value: string): OnLoadResult {
     files.assets.add(path);
@@ -56,6 +67,7 @@ async function placed(path: string, text: string, name: string, files: BundledFi
     write: false,
     target: "esnext",
     jsx: "preserve",
+    keepNames: NAMED_CLASS.test(text),
     sourcemap: "both",
     sourcesContent: false,
     logLevel: "silent",
@@ -73,4 +85,9 @@ async function placed(path: string, text: string, name: string, files: BundledFi
   const textOf = (file: string) => outputFiles.find((output) => output.path === file)?.text ?? "";
   files.rewritten.set(path, new SourceMap(JSON.parse(textOf(`${path}.js.map`))));
   return textOf(`${path}.js`);
+}
+
+function inlineMapOf(code: string): SourceMap {
+  const encoded = code.slice(code.lastIndexOf("base64,") + "base64,".length).trim();
+  return new SourceMap(JSON.parse(Buffer.from(encoded, "base64").toString()));
 }
