@@ -4,6 +4,7 @@ import { type Compiled, compile } from "./compile.ts";
 import { describeMessage } from "./errors.ts";
 import { includedFiles } from "./include.ts";
 import { modulesPlugin } from "./modules/modules.ts";
+import { NamedPackages } from "./modules/named.ts";
 import { type Externals, namedPackages, packagesPlugin } from "./modules/packages.ts";
 import { EXTENSIONS, type Format } from "./modules/prelude.ts";
 import type { BundledFiles } from "./modules/references.ts";
@@ -33,7 +34,8 @@ export interface Built {
 export async function buildSource({ base, entry }: Source, format: Format, { include = [], external = [], say = () => {} }: BundleOptions): Promise<Built> {
   const files: BundledFiles = { modules: new Map(), assets: new Set(), workers: new Map(), rewritten: new Map() };
   const externals = namedPackages(external, base, say);
-  const plugins = [packagesPlugin(external, externals, say), modulesPlugin(base, files, say)];
+  const named = new NamedPackages(base);
+  const plugins = [packagesPlugin(external, externals, say), modulesPlugin(base, { files, named, say })];
   const run = async (path: string, as: Format) => {
     const compiled = await compile(path, as, base, plugins).catch((error: Partial<BuildFailure>) => {
       for (const message of error.errors ?? []) relocate(message, base, files);
@@ -46,6 +48,11 @@ export async function buildSource({ base, entry }: Source, format: Format, { inc
   for (const [worker, extension] of files.workers) {
     if (worker !== entry) built.workers.set(worker, await run(worker, extension === EXTENSIONS.esm ? "esm" : "cjs"));
   }
+  named.addTo(
+    externals,
+    [built.main, ...built.workers.values()].flatMap(({ map }) => map.sources),
+    say,
+  );
   return built;
 }
 

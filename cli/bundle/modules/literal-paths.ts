@@ -18,6 +18,8 @@ const REFERENCES = [
   String.raw`${DIRECTORY}\s*\+\s*(?<parts>${LITERAL})(?!\s*\+)`,
   String.raw`\`\$\{\s*${DIRECTORY}\s*\}(?<path>\/[^\`$\\\n]+)\``,
   String.raw`\b(?:require|import\.meta)\.resolve\(\s*(?<parts>${RELATIVE})\s*\)`,
+  // Programs that load WebAssembly compose its path of a variable and this name.
+  String.raw`(?<parts>(?:"[\w.-]+\.wasm"|'[\w.-]+\.wasm'))`,
   String.raw`\b(?:Worker|fork)\(\s*(?<cwd>)(?<parts>${RELATIVE})`,
 ].map((source) => new RegExp(source, "dg"));
 

@@ -4,6 +4,7 @@ import { SourceMap } from "node:module";
 import { dirname, extname, relative } from "node:path";
 import { type BuildOptions, build, type Loader, type OnLoadResult, type Plugin } from "esbuild";
 import { Decorators } from "./decorators.ts";
+import type { NamedPackages } from "./named.ts";
 import { moduleName } from "./prelude.ts";
 import { type BundledFiles, referencesIn } from "./references.ts";
 import { type Required, requiredPlugin, requiresIn } from "./required.ts";
@@ -18,7 +19,7 @@ const NAMED_CLASS = /=\s*class\s+[\w$]/;
  * the bundle, or undefined. Here they are those of the module's place in the deployed code; names that the module declares
  * itself are left alone. Files that a module refers to relative to itself are recorded in `files`.
  */
-export function modulesPlugin(base: string, files: BundledFiles, say: (text: string) => void): Plugin {
+export function modulesPlugin(base: string, { files, named, say }: { files: BundledFiles; named: NamedPackages; say: (text: string) => void }): Plugin {
   const nameOf = (path: string) => {
     const key = createHash("sha256").update(relative(base, path)).digest("hex").slice(0, 12);
     files.modules.set(moduleName(key), path);
@@ -33,6 +34,7 @@ export function modulesPlugin(base: string, files: BundledFiles, say: (text: str
       const { onLoad } = build;
       onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
         const written = await readFile(path, "utf8");
+        named.note(written);
         const compiled = decorators.compile(path, written);
         if (compiled !== null) files.rewritten.set(path, inlineMapOf(compiled));
         const text = compiled ?? written;

@@ -38,6 +38,30 @@ test("a directory that a module names comes along with the files in it, but for 
   expect(paths).toEqual(["index.cjs", "index.cjs.map.gz", "public/style.css", "views/a/page.html"]);
 });
 
+test("WebAssembly comes along with a module that names it and composes its path", async () => {
+  const files = {
+    "index.js": answerCjs('require("engine").size'),
+    "node_modules/engine/index.js":
+      'const dir = __dirname + "/"; const locate = (name) => dir + name; exports.size = require("fs").readFileSync(locate("engine.wasm")).length;',
+    "node_modules/engine/engine.wasm": "wasm",
+  };
+  expect(await answerOf(files)).toBe(4);
+});
+
+test("a package of the project's dependencies that is named in a string comes along, unless it is imported as well", async () => {
+  const files = {
+    "package.json": '{"dependencies": {"engine": "1", "used": "1", "unnamed": "1", "types": "1", "loader": "1"}, "devDependencies": {"dev": "1"}}',
+    "index.ts": `import type { T } from "types"; import { load } from "loader"; import used from "used"; export default { fetch: () => Response.json([load("engine").kind, load('used'), typeof load, used, "dev"] as T[]) };`,
+    "node_modules/loader/index.js": "exports.load = (name) => { try { return require(name); } catch ({ code }) { return code; } };",
+    "node_modules/used/index.js": 'module.exports = "imported";',
+    ...Object.fromEntries(["engine", "unnamed", "types", "dev"].map((name) => [`node_modules/${name}/index.js`, `exports.kind = "${name}";`])),
+  };
+  const dir = directoryOf(files);
+  const { dir: deployed, said } = await bundled(dir);
+  expect([readdirSync(join(deployed, "node_modules")), said]).toEqual([["engine"], [expect.stringMatching(/^engine is named in a string/)]]);
+  expect(await answerOf(files)).toEqual(["engine", "MODULE_NOT_FOUND", "function", "imported", "dev"]);
+});
+
 test.each([
   ["a URL", "mjs", 'const url = new URL("./jobs/w.mjs", import.meta.url);', "url"],
   ["a path", "js", 'const file = require("node:path").join(__dirname, "jobs", "w.js");', "file"],
