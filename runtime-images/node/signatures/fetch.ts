@@ -4,7 +4,7 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { getRequestListener } from "@hono/node-server";
 import { type Call, currentCall } from "../invocation/call.ts";
 import { logError } from "../invocation/describe.ts";
-import { holdHead } from "../invocation/held-head.ts";
+import { type HeldHead, holdHead } from "../invocation/held-head.ts";
 import { answerError, type Handle } from "../invocation/invoker.ts";
 import { platformError } from "../invocation/response.ts";
 import { withOtherSignature } from "./other-signature.ts";
@@ -20,8 +20,13 @@ export interface FetchContext {
 
 type FetchHandler = (request: Request, env: Record<string, string>, ctx: FetchContext) => unknown;
 
-/** Node's own class, which `fetch()` returns; the global is replaced for functions. */
-const NativeResponse = globalThis.Response;
+/** Node's own classes, of which `fetch()` returns one; the globals are replaced for functions. */
+const { Request: NativeRequest, Response: NativeResponse } = globalThis;
+
+/** Gives functions of other signatures Node's own classes: what they make is not sent by the adapter, and its lazy headers lack defaults. */
+export function restoreFetchClasses(): void {
+  Object.assign(globalThis, { Request: NativeRequest, Response: NativeResponse });
+}
 
 /**
  * Calls `export default { fetch(request, env, ctx) }`, or a bare default function with the same parameters. Request and
@@ -30,13 +35,20 @@ const NativeResponse = globalThis.Response;
 export function fetchHandle(target: unknown, from: { functionName: string; env: Record<string, string> }): Handle {
   const owner = target as { fetch?: FetchHandler };
   const handler: FetchHandler = owner.fetch ? owner.fetch.bind(owner) : (target as FetchHandler);
+  const heads = new WeakMap<Call, HeldHead>();
   const callback = async (request: Request): Promise<Response> => {
     const call = currentCall.getStore() as Call;
-    return toSend(await handler(request, from.env, contextOf(call, from.functionName)), call);
+    const response = toSend(await handler(request, from.env, contextOf(call, from.functionName)), call);
+    const head = heads.get(call);
+    if (head) head.type = contentTypeOf(response);
+    return response;
   };
   const listener = getRequestListener(owner.fetch ? callback : hinting(callback), { errorHandler, autoCleanupIncoming: false });
   return (req, res, call) => {
-    holdHead(res, (error) => answerError(call, error));
+    heads.set(
+      call,
+      holdHead(res, (error) => answerError(call, error)),
+    );
     return listener(req as IncomingMessage, res as ServerResponse);
   };
 }
@@ -76,7 +88,7 @@ function toSend(returned: unknown, call: Call): Response {
   // A response that was made lazily is sent as it is: each question to it would make Node's object.
   const lazy = returned instanceof Response && lazyPartsOf(returned);
   if (lazy) return unread(returned, lazy[1]);
-  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${typeOf(returned)}, not a Response`);
+  if (!isResponse(returned)) throw new TypeError(`fetch() returned ${returned === null ? "null" : typeof returned}, not a Response`);
   if (returned.type === "error") throw new TypeError("fetch() returned Response.error()");
   return relayed(unread(returned, returned.body), call);
 }
@@ -96,6 +108,24 @@ function lazyPartsOf(response: Response): readonly unknown[] | null {
   parts ??= Object.getOwnPropertySymbols(new Response("")).find(({ description }) => description === "cache");
   const kept = parts && (response as unknown as { [key: symbol]: unknown })[parts];
   return Array.isArray(kept) ? kept : null;
+}
+
+/**
+ * The Content-Type that Fetch gives a response whose headers have none; undefined: they have one, or the adapter's default,
+ * that of text, is right. The adapter sends bytes, blobs and streams as text.
+ */
+function contentTypeOf(response: Response): string | null | undefined {
+  const [, body, headers] = lazyPartsOf(response) ?? [200, response.body, response.headers];
+  if (body === null || (headers === undefined && typeof body === "string")) return undefined;
+  if (headers && hasType(headers as HeadersInit)) return undefined;
+  if (typeof body === "string") return "text/plain;charset=UTF-8";
+  return body instanceof Blob ? body.type || null : null;
+}
+
+function hasType(headers: HeadersInit): boolean {
+  if (headers instanceof Headers) return headers.has("content-type");
+  const names = Array.isArray(headers) ? headers.map(([name]) => name) : Object.keys(headers);
+  return names.some((name) => name?.length === 12 && name.toLowerCase() === "content-type");
 }
 
 /** Whether this is a Response. Those of libraries with their own fetch (undici, node-fetch) have other classes and the same fields. */
@@ -143,8 +173,4 @@ function streamOf(body: unknown, call: Call): ReadableStream | null {
     },
     { highWaterMark: 0 },
   );
-}
-
-function typeOf(value: unknown): string {
-  return value === null ? "null" : typeof value;
 }

@@ -4,7 +4,7 @@ import { type Handle, type Invoker, invokerOf } from "../invocation/invoker.ts";
 import type { Upgrade } from "../invocation/upgrade.ts";
 import type { LoadedFrom } from "../ipc.ts";
 import { eventHandle } from "../signatures/event.ts";
-import { fetchHandle } from "../signatures/fetch.ts";
+import { fetchHandle, restoreFetchClasses } from "../signatures/fetch.ts";
 import { lambdaHandle } from "../signatures/lambda.ts";
 import { nodeHandle } from "../signatures/node-style.ts";
 import { importModule } from "./import.ts";
@@ -31,6 +31,7 @@ export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
 
 function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Handle {
   if (signature === "fetch") return fetchHandle(target, from);
+  restoreFetchClasses();
   if (signature === "event") return eventHandle(target);
   if (signature === "lambda-1.0") return lambdaHandle(target, from, "1.0");
   return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
