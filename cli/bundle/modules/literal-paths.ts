@@ -20,6 +20,9 @@ const REFERENCES = [
   String.raw`\b(?:require|import\.meta)\.resolve\(\s*(?<parts>${RELATIVE})\s*\)`,
   // Programs that load WebAssembly compose its path of a variable and this name.
   String.raw`(?<parts>(?:"[\w.-]+\.wasm"|'[\w.-]+\.wasm'))`,
+  // Paths that are relative to the working directory: of files that are read, and of directories that frameworks serve or render.
+  String.raw`\b(?:readFileSync|readFile|createReadStream|static|serveStatic|serve)\(\s*(?<cwd>)(?<parts>${LITERAL})`,
+  String.raw`(?:\broot\s*:|["']views["']\s*,)\s*(?<cwd>)(?<parts>${LITERAL})`,
   String.raw`\b(?:Worker|fork)\(\s*(?<cwd>)(?<parts>${RELATIVE})`,
 ].map((source) => new RegExp(source, "dg"));
 

@@ -9,7 +9,8 @@ import { moduleName } from "./prelude.ts";
 import { type BundledFiles, referencesIn } from "./references.ts";
 import { type Required, requiredPlugin, requiresIn } from "./required.ts";
 
-const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve|process\.cwd|Worker|fork)\b/;
+const MENTIONS =
+  /\b(__dirname|__filename|import\.meta|require\.resolve|process\.cwd|Worker|fork|readFileSync|readFile|createReadStream|static|serveStatic|serve|root|views)\b/;
 
 /** A class that may get another name, so as not to shadow its variable. */
 const NAMED_CLASS = /=\s*class\s+[\w$]/;

@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from "node:fs";
 import type { SourceMap } from "node:module";
-import { basename, dirname, join, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { formatOf } from "../format.ts";
 import { filesBelow } from "../include.ts";
 import { isFile } from "../source.ts";
@@ -29,7 +29,9 @@ const CODE = ["", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
 export async function referencesIn(path: string, text: string, base: string, files: BundledFiles): Promise<string> {
   const edits: { from: number; to: number; text: string }[] = [];
   for (const reference of literalPaths(text)) {
-    const target = join(reference.from === "code" ? base : dirname(path), ...reference.parts.map(({ text }) => text));
+    // Packages do not know the directory of the code.
+    if (reference.from === "code" && path.includes(`${sep}node_modules${sep}`)) continue;
+    const target = resolve(join(reference.from === "code" ? base : dirname(path), ...reference.parts.map(({ text }) => text)));
     const worker = reference.runs ? workerAt(target) : undefined;
     if (worker) {
       const extension = EXTENSIONS[await formatOf(worker)];

@@ -18,6 +18,7 @@ import { timers } from "../timers.ts";
 import { takeChannel } from "./channel.ts";
 import { type Loaded, loadFunction } from "./load.ts";
 import { onUncaught } from "./uncaught.ts";
+import { enterCode } from "./working-directory.ts";
 
 /** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
 const LEAVE_MS = 300;
@@ -77,6 +78,7 @@ class Worker {
     this.#timeoutMs = settings.timeoutMs;
     this.#key = order.key;
     try {
+      enterCode(order.file);
       Object.assign(process.env, order.env);
       this.#function = await loadFunction(order);
       this.#admission.loaded();

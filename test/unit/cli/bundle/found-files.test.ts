@@ -62,6 +62,23 @@ test("a package of the project's dependencies that is named in a string comes al
   expect(await answerOf(files)).toEqual(["engine", "MODULE_NOT_FOUND", "function", "imported", "dev"]);
 });
 
+test("functions run in a directory with the files of their code, and what they write stays theirs", async () => {
+  const files = {
+    "index.js": `const fs = require("fs"), { Worker } = require("worker_threads"); const app = { set() {}, static: (dir) => fs.readdirSync(dir) }; app.set("views", "./views");
+      fs.writeFileSync("own.txt", "own");
+      ${answerCjs('[fs.readFileSync("a.txt", "utf8"), app.static("public"), fs.readFileSync(process.cwd() + "/views/v.html", "utf8"), fs.readFileSync("own.txt", "utf8"), fs.existsSync(__dirname + "/own.txt"), await new Promise((done) => new Worker("./w.js").once("message", done))]')}`,
+    "a.txt": "a",
+    "public/p.css": "",
+    "views/v.html": "v",
+    "w.js": 'require("worker_threads").parentPort.postMessage(require("./x"));',
+    "x.js": 'module.exports = "worker";',
+    "other/o.txt": "",
+  };
+  expect(await answerOf(files)).toEqual(["a", ["p.css"], "v", "own", false, "worker"]);
+  const { dir } = await bundled(directoryOf({ ...files, "index.js": `${files["index.js"]} app.static("./"); app.static("."); app.static("../");` }));
+  expect(readdirSync(dir).sort()).toEqual(["a.txt", "index.cjs", "index.cjs.map.gz", "public", "views", "w.mjs"]);
+});
+
 test.each([
   ["a URL", "mjs", 'const url = new URL("./jobs/w.mjs", import.meta.url);', "url"],
   ["a path", "js", 'const file = require("node:path").join(__dirname, "jobs", "w.js");', "file"],
