@@ -35,7 +35,7 @@ export function modulesPlugin(base: string, { files, named, say }: { files: Bund
       const { onLoad } = build;
       onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
         const written = await readFile(path, "utf8");
-        named.note(written);
+        named.note(path, written);
         const compiled = decorators.compile(path, written);
         if (compiled !== null) files.rewritten.set(path, inlineMapOf(compiled));
         const text = compiled ?? written;

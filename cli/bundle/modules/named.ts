@@ -3,6 +3,8 @@ import { dirname, join, sep } from "node:path";
 import { readPackage } from "../source.ts";
 import { type Externals, findPackage } from "./packages.ts";
 
+const COMPUTED = /\b(?:require|import)\(\s*[A-Za-z_$]/;
+
 /**
  * Packages that the project depends on and that modules name in strings, as Express does for view engines, pino for
  * transports and TypeORM for drivers: such modules import them by computed names, which the bundler cannot follow.
@@ -18,8 +20,9 @@ export class NamedPackages {
     this.#pattern = names.length > 0 ? new RegExp(`(?<!\\bfrom\\s*)(["'\`])(${names.join("|")})\\1`, "g") : null;
   }
 
-  /** Notes the packages that a module names. */
-  note(text: string): void {
+  /** Notes the packages that a module names. In a package such a string is another word, unless the module imports by computed names. */
+  note(path: string, text: string): void {
+    if (path.includes(`${sep}node_modules${sep}`) && !COMPUTED.test(text)) return;
     if (this.#pattern) for (const [, , name] of text.matchAll(this.#pattern)) this.#named.add(name as string);
   }
 

@@ -46,7 +46,7 @@ export function packagesPlugin(patterns: readonly string[], found: Externals, sa
     setup({ onResolve }) {
       onResolve({ filter: /^[^./]/ }, (args) => {
         const { path, resolveDir, kind } = args;
-        const name = kind === "entry-point" || isBuiltin(path) ? undefined : packageName(path);
+        const name = kind === "entry-point" || isBuiltin(path) || path.startsWith("node:") ? undefined : packageName(path);
         return name !== undefined && (isExternal(name, resolveDir) || isMissing(name, args)) ? { path, external: true } : undefined;
       });
     },

@@ -50,10 +50,12 @@ test("WebAssembly comes along with a module that names it and composes its path"
 
 test("a package of the project's dependencies that is named in a string comes along, unless it is imported as well", async () => {
   const files = {
-    "package.json": '{"dependencies": {"engine": "1", "used": "1", "unnamed": "1", "types": "1", "loader": "1"}, "devDependencies": {"dev": "1"}}',
+    "package.json": '{"dependencies": {"engine": "1", "used": "1", "unnamed": "1", "types": "1", "loader": "1", "word": "1"}, "devDependencies": {"dev": "1"}}',
     "index.ts": `import type { T } from "types"; import { load } from "loader"; import used from "used"; export default { fetch: () => Response.json([load("engine").kind, load('used'), typeof load, used, "dev"] as T[]) };`,
+    "node_modules/word/index.js": "",
+    "node_modules/used/mode.js": "exports.mode = 'word';",
     "node_modules/loader/index.js": "exports.load = (name) => { try { return require(name); } catch ({ code }) { return code; } };",
-    "node_modules/used/index.js": 'module.exports = "imported";',
+    "node_modules/used/index.js": 'require("./mode"); try { require("node:of-a-later-version"); } catch {} module.exports = "imported";',
     ...Object.fromEntries(["engine", "unnamed", "types", "dev"].map((name) => [`node_modules/${name}/index.js`, `exports.kind = "${name}";`])),
   };
   const dir = directoryOf(files);
