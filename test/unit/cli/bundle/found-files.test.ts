@@ -85,6 +85,7 @@ test.each([
   ["a URL", "mjs", 'const url = new URL("./jobs/w.mjs", import.meta.url);', "url"],
   ["a path", "js", 'const file = require("node:path").join(__dirname, "jobs", "w.js");', "file"],
   ["require.resolve", "js", "", 'require.resolve("./jobs/w.js")'],
+  ["what TypeScript compiles", "js", 'const path_1 = require("node:path");', '(0, path_1.resolve)(__dirname, "jobs/w.js")'],
   ["a typed variable", "ts", 'const file: string = require("node:path").join(__dirname, "jobs/w.ts");', "file"],
 ])("a worker is bundled that is named by %s, by a variable or directly", async (_how, extension, declaration, named) => {
   const start = `new Promise((resolve, reject) => { new Worker(${named}).once("message", resolve).once("error", reject); })`;
