@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type TypeScript from "typescript";
+import { isInstalled } from "./places.ts";
 
 const DECORATOR = /(?:^|[\s(])@[A-Za-z_$]/m;
 const TYPED = /\.[cm]?tsx?$/;
@@ -23,7 +24,7 @@ export class Decorators {
 
   /** The module as JavaScript (or JSX) with an inline source map; null: the bundler compiles it. */
   compile(path: string, text: string): string | null {
-    if (!TYPED.test(path) || path.includes("/node_modules/") || !DECORATOR.test(text)) return null;
+    if (!TYPED.test(path) || isInstalled(path) || !DECORATOR.test(text)) return null;
     const config = configOf(dirname(path));
     if (config === null) return null;
     let compiler = this.#compilers.get(config);

@@ -5,12 +5,13 @@ import { dirname, extname, relative } from "node:path";
 import { type BuildOptions, build, type Loader, type OnLoadResult, type Plugin } from "esbuild";
 import { Decorators } from "./decorators.ts";
 import type { NamedPackages } from "./named.ts";
+import { isInstalled } from "./places.ts";
 import { moduleName } from "./prelude.ts";
 import { type BundledFiles, referencesIn } from "./references.ts";
 import { type Required, requiredPlugin, requiresIn } from "./required.ts";
 
-const MENTIONS =
-  /\b(__dirname|__filename|import\.meta|require\.resolve|process\.cwd|Worker|fork|readFileSync|readFile|createReadStream|static|serveStatic|serve|root|views)\b/;
+const MENTIONS = /\b(__dirname|__filename|import\.meta|require\.resolve)\b/;
+/\b(__dirname|__filename|import\.meta|require\.resolve|process\.cwd|Worker|fork|readFileSync|readFile|createReadStream|static|serveStatic|serve|root|views)\b/;
 
 /** A class that may get another name, so as not to shadow its variable. */
 const NAMED_CLASS = /=\s*class\s+[\w$]/;
@@ -40,7 +41,7 @@ export function modulesPlugin(base: string, { files, named, say }: { files: Bund
         if (compiled !== null) files.rewritten.set(path, inlineMapOf(compiled));
         const text = compiled ?? written;
         // A module with errors is left to the bundler itself, which reports them with their locations.
-        const contents = MENTIONS.test(text) ? await placedIn(path, text).catch(() => compiled) : compiled;
+        const contents = (await placedIn(path, text).catch(() => null)) ?? compiled;
         return contents === null ? undefined : { contents, loader: /x$/.test(path) ? "jsx" : "js" };
       });
       // Both are deployed beside the bundle: inside it a module of some megabytes would be compiled at each start.
@@ -51,9 +52,12 @@ export function modulesPlugin(base: string, { files, named, say }: { files: Bund
     },
   };
 
-  async function placedIn(path: string, text: string): Promise<string> {
+  /** Null: the module needs no place. */
+  async function placedIn(path: string, text: string): Promise<string | null> {
+    const mentions = MENTIONS.test(text);
+    if (!mentions && isInstalled(path)) return null;
     const edited = requiresIn(path, await referencesIn(path, text, base, files), required);
-    return placed(path, edited, nameOf(path), files);
+    return mentions || edited !== text ? placed(path, edited, nameOf(path), files) : null;
   }
 
   function beside(path: string, value: string): OnLoadResult {
@@ -69,6 +73,8 @@ async function placed(path: string, text: string, name: string, files: BundledFi
     outfile: `${path}.js`,
     write: false,
     target: "esnext",
+    // Any other platform has NODE_ENV replaced by "development".
+    platform: "node",
     jsx: "preserve",
     keepNames: NAMED_CLASS.test(text),
     sourcemap: "both",

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { readPackage } from "../source.ts";
 import { type Externals, findPackage } from "./packages.ts";
+import { isInstalled } from "./places.ts";
 
 const COMPUTED = /\b(?:require|import)\(\s*[A-Za-z_$]/;
 
@@ -22,7 +23,7 @@ export class NamedPackages {
 
   /** Notes the packages that a module names. In a package such a string is another word, unless the module imports by computed names. */
   note(path: string, text: string): void {
-    if (path.includes(`${sep}node_modules${sep}`) && !COMPUTED.test(text)) return;
+    if (isInstalled(path) && !COMPUTED.test(text)) return;
     if (this.#pattern) for (const [, , name] of text.matchAll(this.#pattern)) this.#named.add(name as string);
   }
 

@@ -5,7 +5,7 @@ import { formatOf } from "../format.ts";
 import { filesBelow } from "../include.ts";
 import { isFile } from "../source.ts";
 import { literalPaths, type PathReference } from "./literal-paths.ts";
-import { withExtension } from "./places.ts";
+import { isInstalled, withExtension } from "./places.ts";
 import { EXTENSIONS } from "./prelude.ts";
 
 /** The files that were found while bundling. Paths are absolute. */
@@ -30,7 +30,7 @@ export async function referencesIn(path: string, text: string, base: string, fil
   const edits: { from: number; to: number; text: string }[] = [];
   for (const reference of literalPaths(text)) {
     // Packages do not know the directory of the code.
-    if (reference.from === "code" && path.includes(`${sep}node_modules${sep}`)) continue;
+    if (reference.from === "code" && isInstalled(path)) continue;
     const target = resolve(join(reference.from === "code" ? base : dirname(path), ...reference.parts.map(({ text }) => text)));
     const worker = reference.runs ? workerAt(target) : undefined;
     if (worker) {
@@ -49,8 +49,8 @@ export async function referencesIn(path: string, text: string, base: string, fil
 function assetsAt(target: string, module: string): string[] {
   if (basename(target).startsWith(".")) return [];
   if (isFile(target)) return [target];
-  const isOwn = !`${module}${target}${sep}`.includes(`${sep}node_modules${sep}`);
-  const isBeside = isOwn && !module.startsWith(target + sep) && statSync(target, { throwIfNoEntry: false })?.isDirectory();
+  const isBeside =
+    !isInstalled(module) && !isInstalled(target) && !module.startsWith(target + sep) && statSync(target, { throwIfNoEntry: false })?.isDirectory();
   return isBeside ? filesBelow(target) : [];
 }
 

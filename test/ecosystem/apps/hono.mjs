@@ -21,7 +21,8 @@ app.get("/204", (c) => c.body(null, 204));
 app.get("/304", (c) => c.body(null, 304));
 app.get("/large", (c) => c.text(LARGE));
 app.get("/stream", (c) =>
-  stream(c, async (out) => {
+  // Without a type it has none here, and that of text alone: an intended difference.
+  stream((c.header("content-type", "text/plain"), c), async (out) => {
     for await (const piece of pieces()) await out.write(piece);
   }),
 );

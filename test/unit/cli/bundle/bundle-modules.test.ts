@@ -69,6 +69,11 @@ test("CommonJS knows its directory, its file and what is beside it", async () =>
   expect(await answerOf(files, { include: ["**/*.txt"] })).toEqual(["low", "low.ts", "string", "t", "top"]);
 });
 
+test("modules that know their place see the NODE_ENV that the function has", async () => {
+  const files = { "index.js": "module.exports = (req, res) => res.end(JSON.stringify([typeof __dirname, process.env.NODE_ENV ?? null]));" };
+  expect(await answerOf(files)).toEqual(["string", null]);
+});
+
 test("strict code stays strict, and sloppy code sloppy", async () => {
   const code =
     "const self = (function () { return this; })(); module.exports = (req, res) => res.end(JSON.stringify([self === undefined, __dirname.length > 1]));";
