@@ -20,12 +20,13 @@ app.get("/cookies", (c) => {
 app.get("/204", (c) => c.body(null, 204));
 app.get("/304", (c) => c.body(null, 304));
 app.get("/large", (c) => c.text(LARGE));
-app.get("/stream", (c) =>
+app.get("/stream", (c) => {
   // Without a type it has none here, and that of text alone: an intended difference.
-  stream((c.header("content-type", "text/plain"), c), async (out) => {
+  c.header("content-type", "text/plain");
+  return stream(c, async (out) => {
     for await (const piece of pieces()) await out.write(piece);
-  }),
-);
+  });
+});
 app.get("/sse", (c) =>
   streamSSE(c, async (out) => {
     await sleep(300);
