@@ -79,6 +79,23 @@ test("an error that no code catches ends the connection that it came from at onc
   second.terminate();
 });
 
+test("an exported server gets WebSockets by its event, where it has a listener for it", async () => {
+  const listening = `server.on("upgrade", (req, socket) => {
+    const accept = require("node:crypto").createHash("sha1").update(req.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+    socket.write("HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: " + accept + "\\r\\n\\r\\n");
+  });`;
+  for (const [name, listener] of [
+    ["listens", listening],
+    ["serves", ""],
+  ] as const) {
+    const source = `const server = require("node:http").createServer((_req, res) => res.end("plain")); ${listener} module.exports = server;`;
+    await berth.deploy(name, source, {}, "index.cjs");
+  }
+  (await open("listens")).close();
+  expect(await (await berth.invoke("listens")).text()).toBe("plain");
+  await expect(open("serves")).rejects.toThrow("Unexpected server response: 501");
+});
+
 test("a function without upgrade() answers 501, one that throws 500, and other upgrades are ordinary requests", async () => {
   await berth.deploy("plain", "export default { fetch: (request) => new Response('plain ' + request.headers.get('upgrade')) };");
   const refused = new WebSocket(`${url.replace("http", "ws")}/function/plain`);

@@ -37,9 +37,13 @@ function handleOf(target: unknown, signature: Signature, from: LoadedFrom): Hand
   return signature === "lambda" ? lambdaHandle(target, from) : nodeHandle(target);
 }
 
-/** The export `upgrade(req, socket, head)` of the module or of its default export; it has the parameters of node:http's event of that name. */
+/**
+ * The export `upgrade(req, socket, head)` of the module or of its default export, which has the parameters of node:http's
+ * event of that name, or that event of an exported server with a listener for it, as packages for WebSockets attach one.
+ */
 function upgradeOf(module: Exports): Upgrade | null {
   for (const owner of [module, module.default as Exports | undefined, (module.default as Exports | undefined)?.default as Exports | undefined]) {
+    if (owner instanceof Server) return owner.listenerCount("upgrade") > 0 ? (...args) => owner.emit("upgrade", ...args) : null;
     if (typeof owner?.upgrade === "function") return owner.upgrade.bind(owner) as Upgrade;
   }
   return null;
