@@ -59,7 +59,7 @@ export class LoadedFunction {
     const child = fork("runtime-images/node/dist/worker.cjs", {
       execArgv: ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
-      env: {},
+      env: { TMPDIR: tmpdir() },
     });
     const next = () => new Promise<FromWorker>((resolve) => child.once("message", (message) => resolve(message as FromWorker)));
     const ready = await next();
