@@ -5,8 +5,8 @@
 const MATRIX = {
   "runtime-images/protocol": [],
   "runtime-images/protocol/conformance": ["runtime-images/protocol"],
+  "runtime-images/supervisor": ["runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/protocol"],
-  "runtime-images/node/supervisor": ["runtime-images/node", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
   "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation"],
   "runtime-images/node/worker": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/node/signatures", "runtime-images/protocol"],

@@ -15,7 +15,7 @@ await Promise.all([
   build({
     ...common,
     entryPoints: {
-      supervisor: "runtime-images/node/supervisor/supervisor.ts",
+      supervisor: "runtime-images/supervisor/supervisor.ts",
       worker: "runtime-images/node/worker/worker.ts",
       compile: "runtime-images/node/worker/compile.ts",
     },

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import type { LoadedFrom } from "./ipc.ts";
+import type { LoadedFrom } from "./loaded-from.ts";
 
 /** Call id of the request that a spare worker sends to itself; its output is discarded. */
 export const REHEARSAL_CALL = "rehearsal";
@@ -16,14 +16,10 @@ const MODULE = `export default {
 };
 `;
 
-/** Writes the function that a spare worker rehearses with; returns its path. */
-export function writeRehearsal(dir: string): string {
-  const path = join(dir, "rehearsal.mjs");
-  writeFileSync(path, MODULE);
-  return path;
-}
-
-export function rehearsalOrder(file: string): LoadedFrom {
+/** Writes the function that a spare worker rehearses with into `dir`; returns the order to load it. */
+export function rehearsalOrder(dir: string): LoadedFrom {
+  const file = join(dir, "rehearsal.mjs");
+  writeFileSync(file, MODULE);
   const settings = { entry: "", handler: null, signature: null, concurrency: 1, timeoutMs: 1000 };
   return { file, functionName: "rehearsal", revision: "", settings, env: {} };
 }

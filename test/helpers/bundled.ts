@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { BundleOptions } from "../../cli/bundle/build.ts";
 import { bundle } from "../../cli/bundle/bundle.ts";
-import type { FromWorker, ToWorker } from "../../runtime-images/node/ipc.ts";
 import { unpackLayer } from "../../runtime-images/protocol/layer.ts";
+import type { FromWorker, ToWorker } from "../../runtime-images/protocol/worker.ts";
 
 type Files = Record<string, string | Uint8Array>;
 

@@ -1,6 +1,6 @@
 import { readBody } from "../invocation/body.ts";
 import type { Handle } from "../invocation/invoker.ts";
-import type { LoadedFrom } from "../ipc.ts";
+import type { LoadedFrom } from "../loaded-from.ts";
 import { toEvent } from "./lambda-event.ts";
 import { toEventV1 } from "./lambda-event-v1.ts";
 import { send, sendV1 } from "./lambda-response.ts";

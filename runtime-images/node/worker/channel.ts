@@ -1,4 +1,4 @@
-import type { FromWorker } from "../ipc.ts";
+import type { FromWorker } from "../../protocol/worker.ts";
 import { timers } from "../timers.ts";
 
 /** How long the end of a message's transmission is awaited. */

@@ -2,7 +2,7 @@ import { Server } from "node:http";
 import type { LoadSettings, Signature } from "../../protocol/messages.ts";
 import { type Handle, type Invoker, invokerOf } from "../invocation/invoker.ts";
 import type { Upgrade } from "../invocation/upgrade.ts";
-import type { LoadedFrom } from "../ipc.ts";
+import type { LoadedFrom } from "../loaded-from.ts";
 import { eventHandle } from "../signatures/event.ts";
 import { fetchHandle, restoreFetchClasses } from "../signatures/fetch.ts";
 import { lambdaHandle } from "../signatures/lambda.ts";

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../../protocol/admission.ts";
 import { listenHost, ownHost } from "../../protocol/listen-host.ts";
+import type { FromWorker, ToWorker } from "../../protocol/worker.ts";
 import { admitRequest } from "../invocation/admit.ts";
 import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
 import { followCalls, keepConnection } from "../invocation/call-events.ts";
@@ -11,7 +12,6 @@ import { type Exchange, Parking } from "../invocation/parking.ts";
 import { guardResponses, InvocationResponse, platformError, refuse } from "../invocation/response.ts";
 import { runInvocation } from "../invocation/run.ts";
 import { runUpgrade } from "../invocation/upgrade.ts";
-import type { ToWorker } from "../ipc.ts";
 import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
 import { defineAwslambda } from "../signatures/lambda-stream.ts";
 import { timers } from "../timers.ts";
@@ -143,8 +143,8 @@ class Worker {
    * process the module loader, fetch's classes and the HTTP path compile lazily, which takes tens of milliseconds
    * together. Until this is done only the worker itself knows its port.
    */
-  async #rehearse(host: string, port: number, file: string): Promise<void> {
-    this.#rehearsal = await loadFunction(rehearsalOrder(file));
+  async #rehearse(host: string, port: number, dir: string): Promise<void> {
+    this.#rehearsal = await loadFunction(rehearsalOrder(dir));
     await requestItself(host, port);
     this.#rehearsal = null;
     this.#ready(port);

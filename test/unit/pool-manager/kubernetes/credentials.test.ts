@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { KubeClient } from "../../../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
-import { createIdentity } from "../../../../runtime-images/node/supervisor/certificate.ts";
+import { createIdentity } from "../../../../runtime-images/supervisor/certificate.ts";
 
 const PATH = "/api/v1/pods";
 let dir: string;

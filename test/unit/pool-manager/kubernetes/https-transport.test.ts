@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Credentials } from "../../../../pool-manager/kubernetes/credentials.ts";
 import type { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
 import { HttpsTransport } from "../../../../pool-manager/kubernetes/https-transport.ts";
-import { createIdentity } from "../../../../runtime-images/node/supervisor/certificate.ts";
+import { createIdentity } from "../../../../runtime-images/supervisor/certificate.ts";
 
 const LEASE = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/berth";
 const LOG = "/api/v1/namespaces/ns/pods/a/log";

@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { ControlClient } from "../../../../pool-manager/platform/control-client.ts";
 import { silenceDetector } from "../../../../pool-manager/platform/silence-detector.ts";
-import { createIdentity } from "../../../../runtime-images/node/supervisor/certificate.ts";
 import type { ControlLine, LoadOrder } from "../../../../runtime-images/protocol/messages.ts";
+import { createIdentity } from "../../../../runtime-images/supervisor/certificate.ts";
 import { until } from "../../../helpers/berth.ts";
 
 const { privateKey } = generateKeyPairSync("ed25519");

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
-import { CODE_READY } from "../../protocol/messages.ts";
+import { CODE_READY } from "../protocol/messages.ts";
 
 /**
  * Waits until a code container has put this function into `volume`, then moves it to `target`, where no later swap

@@ -1,11 +1,16 @@
-import type { LoadSettings } from "../protocol/messages.ts";
+import type { LoadSettings } from "./messages.ts";
 
-/** The module to load, and how it is called. */
-export interface LoadedFrom {
-  file: string;
-  functionName: string;
-  revision: string;
-  settings: LoadSettings;
+/** The environment variable of a supervisor that contains the `WorkerCommand` of its language as JSON; without it workers are those of Node beside it. */
+export const WORKER_VARIABLE = "BERTH_WORKER";
+
+/** The environment variable of a spare worker that must rehearse; it contains a directory in which the worker may write what it rehearses with. */
+export const REHEARSAL_VARIABLE = "BERTH_REHEARSAL";
+
+/** How a worker process of a language is started. */
+export interface WorkerCommand {
+  /** The program and its arguments. */
+  command: string[];
+  /** Added to the environment that every worker gets. */
   env: Record<string, string>;
 }
 

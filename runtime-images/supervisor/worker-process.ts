@@ -1,15 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { INSTANCE_VARIABLE } from "../../protocol/left-behind.ts";
-import { eachLine } from "../../protocol/lines.ts";
-import { type FromWorker, fromWorker, type ToWorker } from "../ipc.ts";
+import { INSTANCE_VARIABLE } from "../protocol/left-behind.ts";
+import { eachLine } from "../protocol/lines.ts";
+import { type FromWorker, fromWorker, REHEARSAL_VARIABLE, type ToWorker, type WorkerCommand } from "../protocol/worker.ts";
 
 /** Environment variables that a worker inherits from the supervisor; the function's own arrive with its load order. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
-
-/** Flags of a worker. vm.SourceTextModule, which accepts code caches of ES modules, requires a flag that prints a warning. */
-const WORKER_FLAGS = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
 
 export interface WorkerOptions {
   /** The uid of its instance. */
@@ -17,8 +14,9 @@ export interface WorkerOptions {
   dir: string;
   /** The address on which it listens. */
   host: string;
-  /** Path of the function that a spare worker rehearses with. */
-  rehearsal: string | undefined;
+  command: WorkerCommand;
+  /** Whether it rehearses before it reports that it is ready: a spare worker does. */
+  rehearse: boolean;
   /** Receives each line of its output; undefined: it inherits the supervisor's stdout and stderr. */
   onOutput: ((line: string) => void) | undefined;
 }
@@ -28,23 +26,24 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   #exit: (how: string) => void = () => {};
 
-  constructor({ uid, dir, host, rehearsal, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
+  constructor({ uid, dir, host, command, rehearse, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
     const home = join(dir, "home");
     // A function may have removed it: it is its temporary directory.
     mkdirSync(home, { recursive: true });
     const env: Record<string, string> = {
       HOME: home,
       TMPDIR: home,
-      NODE_ENV: "production",
+      ...command.env,
       BERTH_HOST: host,
       [INSTANCE_VARIABLE]: uid,
     };
-    if (rehearsal) env.BERTH_REHEARSAL = rehearsal;
+    if (rehearse) env[REHEARSAL_VARIABLE] = dir;
     for (const name of INHERITED) {
       const value = process.env[name];
       if (value !== undefined) env[name] = value;
     }
-    this.#child = spawn(process.execPath, [...WORKER_FLAGS, join(__dirname, "worker.cjs")], {
+    const [program = "", ...args] = command.command;
+    this.#child = spawn(program, args, {
       cwd: home,
       env,
       stdio: onOutput ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "inherit", "inherit", "ipc"],

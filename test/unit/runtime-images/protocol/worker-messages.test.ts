@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fromWorker } from "../../../../../runtime-images/node/ipc.ts";
+import { fromWorker } from "../../../../runtime-images/protocol/worker.ts";
 
 const WORKERS = [
   { type: "ready", port: 4000 },

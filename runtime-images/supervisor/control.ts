@@ -1,10 +1,10 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import type { BeatLine, ControlLine, Echo, LoadAnswer, LoadOrder } from "../../protocol/messages.ts";
-import { BEAT_HEADER, BEATS_QUERY, ORDER_END } from "../../protocol/messages.ts";
-import { parseOrder, wrongField } from "../../protocol/order.ts";
-import { SIGNATURE_HEADER, verifyRequest } from "../../protocol/signature.ts";
+import type { BeatLine, ControlLine, Echo, LoadAnswer, LoadOrder } from "../protocol/messages.ts";
+import { BEAT_HEADER, BEATS_QUERY, ORDER_END } from "../protocol/messages.ts";
+import { parseOrder, wrongField } from "../protocol/order.ts";
+import { SIGNATURE_HEADER, verifyRequest } from "../protocol/signature.ts";
 import type { Identity } from "./certificate.ts";
 import { UnsignedConnections } from "./unsigned-connections.ts";
 

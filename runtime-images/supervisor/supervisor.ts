@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Instance } from "../../protocol/instance.ts";
-import { unpackLayer } from "../../protocol/layer.ts";
-import { INSTANCE_VARIABLE, killLeftBehind } from "../../protocol/left-behind.ts";
-import { listenHost } from "../../protocol/listen-host.ts";
-import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../../protocol/messages.ts";
-import { importPublicKey } from "../../protocol/signature.ts";
-import type { FromWorker } from "../ipc.ts";
-import { writeRehearsal } from "../rehearsal.ts";
+import { Instance } from "../protocol/instance.ts";
+import { unpackLayer } from "../protocol/layer.ts";
+import { INSTANCE_VARIABLE, killLeftBehind } from "../protocol/left-behind.ts";
+import { listenHost } from "../protocol/listen-host.ts";
+import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
+import { importPublicKey } from "../protocol/signature.ts";
+import { type FromWorker, WORKER_VARIABLE, type WorkerCommand } from "../protocol/worker.ts";
 import { awaitCode } from "./arrival.ts";
 import { createIdentity } from "./certificate.ts";
 import { Control, type Controlled } from "./control.ts";
+import { workerCommand } from "./worker-command.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker of an older revision may take to finish. */
@@ -28,14 +28,16 @@ class Supervisor implements Controlled {
   readonly #processes = new Map<number, WorkerProcess>();
   readonly uid: string;
   readonly #host: string;
+  readonly #command: WorkerCommand;
   #loadDeadline: NodeJS.Timeout | null = null;
   #cancelArrival: () => void = () => {};
   /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
   #onOutput: ((line: string) => void) | undefined;
 
-  constructor(uid: string, dir: string, host: string) {
+  constructor(uid: string, dir: string, host: string, command: WorkerCommand) {
     this.uid = uid;
     this.#host = host;
+    this.#command = command;
     this.#instance = new Instance(uid, randomUUID());
     this.#dir = dir;
     this.#control = new Control(this);
@@ -69,7 +71,7 @@ class Supervisor implements Controlled {
     }
     writeFileSync(booted, "");
     // The worker is started first: it boots while the rest of the supervisor is set up.
-    this.#startWorker(this.#instance.addSpare(), writeRehearsal(this.#dir));
+    this.#startWorker(this.#instance.addSpare(), true);
   }
 
   echo(): Echo {
@@ -112,8 +114,8 @@ class Supervisor implements Controlled {
     this.#processes.get(id)?.send({ type: "load", functionUid, functionName, revision, file, settings, env, key });
   }
 
-  #startWorker(id: number, rehearsal?: string): void {
-    const options = { uid: this.uid, dir: this.#dir, host: this.#host, rehearsal, onOutput: this.#onOutput };
+  #startWorker(id: number, rehearse = false): void {
+    const options = { uid: this.uid, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
     try {
       const worker = new WorkerProcess(options, (message) => this.#onMessage(id, message));
       worker.onExit((how) => this.#onExit(id, how));
@@ -211,7 +213,7 @@ if (!uid || !dir || !(controlPath || leaderKey)) {
   process.exit(2);
 }
 if (process.env.BERTH_DIE_WITH_STDIN === "1") dieWithManager();
-const supervisor = new Supervisor(uid, dir, host ?? "127.0.0.1");
+const supervisor = new Supervisor(uid, dir, host ?? "127.0.0.1", workerCommand(process.env[WORKER_VARIABLE]));
 process.on("SIGTERM", () => supervisor.drain(2000));
 process.on("SIGINT", () => {});
 if (leaderKey) supervisor.startTls(leaderKey);
