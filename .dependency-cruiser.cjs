@@ -6,6 +6,7 @@ const MATRIX = {
   "runtime-images/protocol": [],
   "runtime-images/protocol/conformance": ["runtime-images/protocol"],
   "runtime-images/supervisor": ["runtime-images/protocol"],
+  "runtime-images/python": ["runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
   "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation"],
@@ -28,6 +29,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/leader-election",
     "pool-manager/platform/local",
     "runtime-images/protocol",
+    "runtime-images/python",
   ],
   "pool-manager/platform/local": ["pool-manager/functions/retention.ts", "pool-manager/platform", "runtime-images/protocol"],
   "pool-manager/platform/kruise/objects": ["pool-manager/platform/platform.ts", "pool-manager/kubernetes", "pool-manager/kubernetes/informer"],
@@ -253,6 +255,7 @@ const MATRIX = {
 
   "cli/bundle/modules": ["cli/errors.ts", "cli/bundle"],
   "cli/bundle": ["cli/errors.ts", "cli/bundle/modules", "pool-manager/images/layer.ts", "runtime-images/protocol/layer.ts"],
+  "cli/bundle/python": ["cli/errors.ts", "cli/bundle", "pool-manager/images/layer.ts", "runtime-images/python/find-python.ts"],
   "cli/options": [
     "cli",
     "pool-manager/client",
@@ -261,7 +264,7 @@ const MATRIX = {
     "router/config.ts",
     "router/downstream/trusted-proxies.ts",
   ],
-  "cli/commands/deploy": ["cli", "cli/options"],
+  "cli/commands/deploy": ["cli", "cli/bundle", "cli/bundle/python", "cli/options"],
   "cli/commands": [
     "bench",
     "cli",
@@ -274,6 +277,8 @@ const MATRIX = {
     "pool-manager/kubernetes/client.ts",
     "pool-manager/platform/kruise/connect.ts",
     "pool-manager/platform/kruise/disruption/unprotect.ts",
+    "runtime-images/protocol/messages.ts",
+    "runtime-images/python",
   ],
   cli: [
     "cli/bundle",

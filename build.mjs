@@ -1,5 +1,6 @@
 // Bundles the command and the runtime: one file each starts faster than a tree of modules.
 import { build } from "esbuild";
+import { buildPython } from "./runtime-images/python/build.mjs";
 
 const common = { bundle: true, platform: "node", target: "node20.19", logLevel: "warning", legalComments: "none" };
 await Promise.all([
@@ -24,3 +25,4 @@ await Promise.all([
     format: "cjs",
   }),
 ]);
+buildPython();

@@ -2,12 +2,16 @@
 export const MANAGER_ERRORS = {
   NAME_INVALID: [400, "use 1–63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit"],
   MANIFEST_INVALID: [400, "correct the field; the schema is at /v1/schemas/function"],
+  RUNTIME_UNAVAILABLE: [
+    400,
+    "choose a runtime that is listed; python needs python3 (3.11 or newer) with pip on the machine of an embedded berth, and npm run build there; on a cluster it does not exist yet",
+  ],
   TRAFFIC_INVALID: [400, "name revisions of the function, and shares of at most 100 percent in total"],
   BODY_INVALID: [400, "send a JSON body that matches the schema at /docs"],
   PARAMETER_INVALID: [400, "correct the parameter that is named; /docs lists those of each path"],
   BODY_TOO_LARGE: [413, "send a smaller body: fewer or shorter variables and secrets; files go into the code"],
   REQUEST_INVALID: [400, "send a valid HTTP request, to a path that /docs lists, percent-encoded if needed"],
-  CODE_INVALID: [400, "upload a tar of regular files with an index.mjs, index.cjs or index.js at its top"],
+  CODE_INVALID: [400, "upload a tar of regular files with an index.mjs, index.cjs, index.js, main.py or app.py at its top"],
   CODE_UNKNOWN: [400, "upload the code with POST /v1/code first, and deploy within ten minutes; a resource that names it is accepted once the code is there"],
   SECRET_NOT_FOUND: [400, "create the Secret: the function is accepted once it exists"],
   CODE_TOO_LARGE: [413, "make the bundle smaller"],

@@ -21,7 +21,7 @@ export function findSource(from: string): Source {
     return { base: dirname(entry), entry };
   }
   const base = realpathSync(path);
-  const found = [...mainOf(base), ...CANDIDATES].map((name) => join(base, name)).find(isFile);
+  const found = entryIn(base);
   if (!found) {
     throw new CliError(
       "SOURCE_NOT_FOUND",
@@ -31,6 +31,15 @@ export function findSource(from: string): Source {
     );
   }
   return { base, entry: realpathSync(found) };
+}
+
+function entryIn(base: string): string | undefined {
+  return [...mainOf(base), ...CANDIDATES].map((name) => join(base, name)).find(isFile);
+}
+
+/** Whether a directory has an entry module of JavaScript. */
+export function hasEntry(dir: string): boolean {
+  return entryIn(dir) !== undefined;
 }
 
 export interface PackageJson {

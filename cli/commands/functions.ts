@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
+import { SIGNATURES } from "../../runtime-images/protocol/messages.ts";
 import { CliError, EXIT } from "../errors.ts";
 import type { ManageClient } from "../manage-client.ts";
 import { integer, listed } from "../options/arguments.ts";
@@ -16,6 +17,7 @@ interface DeployOptions extends VariableOptions {
   file?: string;
   include: string[];
   external: string[];
+  entry?: string;
   runtime?: string;
   handler?: string;
   signature?: string;
@@ -39,14 +41,15 @@ interface DeployOptions extends VariableOptions {
 export function functionCommands(program: Command): void {
   scaleOptions(
     waitOptions(withVariableOptions(program.command("deploy <name>")))
-      .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled")
+      .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled, Python and its packages are packed")
       .option("--from <path>", "directory or file with the code; left out: only settings change")
       .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by default")
       .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB excludes some", listed, [])
       .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
-      .option("--runtime <name>", "runtime that the code needs")
+      .option("--runtime <name>", "runtime that the code needs: node or python; left out: found from its files")
+      .option("--entry <file[:attribute]>", "Python: the module to load, relative to the code, and what handles invocations in it")
       .option("--handler <export>", "export that handles invocations")
-      .addOption(new Option("--signature <kind>", "how the handler is called").choices(["fetch", "lambda", "lambda-1.0", "node", "event"]))
+      .addOption(new Option("--signature <kind>", "how the handler is called").choices([...new Set(Object.values(SIGNATURES).flat())]))
       .option("--timeout <duration>", "how long one invocation may run, such as 30s")
       .option("--load-timeout <duration>", "how long the code may take to load")
       .option("--concurrency <n>", "simultaneous invocations per instance", whole)
@@ -64,8 +67,10 @@ export function functionCommands(program: Command): void {
     if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
     const beside = filesBeside(options, file);
     if (options.from) {
-      const { bundle } = await import("../bundle/bundle.ts");
-      manifest.code = await api.upload(await bundle(options.from, { ...beside, say }));
+      const { uploadCode } = await import("./deploy/code.ts");
+      const runtime = (manifest.runtime ?? before?.runtime) as string | undefined;
+      const { handler, ...uploaded } = await uploadCode(api, { ...beside, from: options.from, runtime, say });
+      Object.assign(manifest, uploaded, handler && { handler });
     }
     const result = await released(api, name, { manifest, before, canary: options.canary, wait: options.wait, say });
     for (const note of notes) say(`${name}: ${note}`);
@@ -172,11 +177,11 @@ function scaleOptions(command: Command): Command {
     .option("--queue-timeout <duration>", "how long an invocation may wait");
 }
 
-/** What the command line and the manifest deploy beside the bundle. */
-function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestFile, "include" | "external"> {
-  if (!options.from && options.include.length + options.external.length > 0)
-    throw new CliError("SOURCE_MISSING", "--include and --external require code", "name the code with --from", EXIT.usage);
-  return { include: [...file.include, ...options.include], external: [...file.external, ...options.external] };
+/** What the command line and the manifest say of the code itself. */
+function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestFile, "include" | "external" | "entry"> {
+  if (!options.from && (options.include.length + options.external.length > 0 || options.entry !== undefined))
+    throw new CliError("SOURCE_MISSING", "--include, --external and --entry require code", "name the code with --from", EXIT.usage);
+  return { include: [...file.include, ...options.include], external: [...file.external, ...options.external], entry: options.entry ?? file.entry };
 }
 
 /** The change of a deployed function, or the manifest of a new one (`before` is null); `notes` name the variables that are removed. */

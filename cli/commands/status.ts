@@ -1,12 +1,14 @@
 import { freemem } from "node:os";
+import { join } from "node:path";
 import type { Command } from "commander";
 import pc from "picocolors";
+import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import { CliError, EXIT } from "../errors.ts";
 import type { ManageClient } from "../manage-client.ts";
 import { globals } from "../options/globals.ts";
 import { type PlatformOptions, platformConfig, withPlatformOptions } from "../options/platform-options.ts";
 import { printData, printList } from "../output.ts";
-import { packageVersion } from "../package-root.ts";
+import { packageRoot, packageVersion } from "../package-root.ts";
 
 interface Status {
   version: string;
@@ -43,7 +45,7 @@ export function statusCommands(program: Command): void {
     .action(async (options: PlatformOptions, command: Command) => {
       const { api, format } = globals(command);
       const cluster = options.platform === "kruise" ? await clusterChecks(options) : [];
-      const checks = [...machineChecks(), ...cluster, ...(await serverChecks(api, cluster.length > 0))];
+      const checks = [...machineChecks(), await pythonCheck(), ...cluster, ...(await serverChecks(api, cluster.length > 0))];
       const columns = [
         { title: "CHECK", value: (check: Check) => check.check },
         { title: "RESULT", value: (check: Check) => (check.ok ? pc.green("ok") : pc.red("failed")) },
@@ -106,6 +108,13 @@ function machineChecks(): Check[] {
   ];
 }
 
+/** Python is optional: the check tells why the runtime is not offered, and fails nothing. */
+async function pythonCheck(): Promise<Check> {
+  const worker = await pythonWorker(join(packageRoot(), "runtime-images/python/dist"));
+  const found = typeof worker === "string" ? `not available: ${worker}` : (worker.command[0] as string);
+  return { check: "runtime python", ok: true, found, fix: "" };
+}
+
 /** Checks the running Berth. With `onCluster` it need not run yet, and its routers may run elsewhere. */
 async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Check[]> {
   let status: Status;
@@ -116,7 +125,9 @@ async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Chec
     if (notYet) return [{ check: "manage API", ok: true, found: `none at ${api.url} yet`, fix: "" }];
     return [{ check: "manage API", ok: false, found: (error as Error).message, fix: "start berth with npm start, or name it with --url" }];
   }
-  const { items } = await api.get<{ items: { name: string; size: number; instances: Record<string, number>; problems: string[] }[] }>("/v1/pools");
+  const { items } = await api.get<{ items: { name: string; used: boolean; size: number; instances: Record<string, number>; problems: string[] }[] }>(
+    "/v1/pools",
+  );
   const router = status.router ? await probe(`${status.router}/readyz`) : "none";
   return [
     { check: "manage API", ok: status.ready, found: `${api.url}, version ${status.version}, ${status.functions} functions`, fix: "wait until it is ready" },
@@ -129,7 +140,7 @@ async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Chec
     },
     ...items.map((pool) => ({
       check: `pool ${pool.name}`,
-      ok: pool.problems.length === 0 && (pool.size === 0 || (pool.instances.prewarmed ?? 0) > 0),
+      ok: pool.problems.length === 0 && (pool.size === 0 || !pool.used || (pool.instances.prewarmed ?? 0) > 0),
       found: [`${pool.instances.prewarmed ?? 0} of ${pool.size} prewarmed`, ...pool.problems].join("; "),
       fix: pool.problems.length > 0 ? "fix what is named; berth then recovers by itself" : "wait for the refill; if it does not come, check the log of berth",
     })),

@@ -9,6 +9,8 @@ export class FunctionIndex {
   readonly #byUid = new Map<string, StoredFunction>();
   /** By uid. They are asked for in each round of the reconciler, and most functions are not among them. */
   readonly #wanting = new Map<string, FunctionRecord>();
+  /** Uids by runtime. */
+  readonly #users = new Map<string, Set<string>>();
   /** In order. */
   readonly #names: string[] = [];
   /** Null: something has changed since. */
@@ -39,6 +41,11 @@ export class FunctionIndex {
     return [...this.#wanting.values()];
   }
 
+  /** Whether any function has this runtime. */
+  uses(runtime: string): boolean {
+    return (this.#users.get(runtime)?.size ?? 0) > 0;
+  }
+
   /** Code that some revision has. */
   codeByDigest(layer: string): CodeRef | undefined {
     const holder = this.#byLayer.get(layer);
@@ -54,7 +61,8 @@ export class FunctionIndex {
   }
 
   set(stored: StoredFunction): void {
-    const { name, uid, revisions, scaling, rollout } = stored.record;
+    const { name, uid, runtime, revisions, scaling, rollout } = stored.record;
+    this.#users.set(runtime, (this.#users.get(runtime) ?? new Set()).add(uid));
     if (!this.#byName.has(name)) this.#names.splice(placeOf(name, this.#names), 0, name);
     this.#list = null;
     for (const { layer } of revisions) this.#byLayer.set(layer, uid);
@@ -64,7 +72,8 @@ export class FunctionIndex {
     else this.#wanting.delete(uid);
   }
 
-  delete({ name, uid }: FunctionRecord): void {
+  delete({ name, uid, runtime }: FunctionRecord): void {
+    this.#users.get(runtime)?.delete(uid);
     this.#byName.delete(name);
     this.#names.splice(placeOf(name, this.#names), 1);
     this.#list = null;

@@ -47,6 +47,10 @@ export class FunctionRegistry {
     return this.#index.list();
   }
 
+  uses(runtime: string): boolean {
+    return this.#index.uses(runtime);
+  }
+
   byUid(uid: string): FunctionRecord | undefined {
     return this.#index.byUid(uid)?.record;
   }

@@ -19,7 +19,9 @@ const MAX_PREFIX = 155;
 const PROGRAM = 0o755;
 /** Maximum number of characters of the upload that an error quotes. */
 const MAX_QUOTE = 80;
-const ENTRIES = ["index.mjs", "index.cjs", "index.js"];
+const ENTRIES = ["index.mjs", "index.cjs", "index.js", "main.py", "app.py"];
+/** A file that names the entry module, where another one than those is meant. */
+export const ENTRY_NAME = ".berth-entry";
 
 /**
  * The files of an uploaded tar. Throws `CODE_INVALID` for anything but regular files inside it
@@ -51,9 +53,12 @@ export async function entryOfLayer(layer: Uint8Array, root: string): Promise<str
   return entryOf(entries.map(({ header, data }) => ({ path: posix.relative(root, header.name), data: data ?? new Uint8Array() })));
 }
 
-/** The entry module: the first of index.mjs, index.cjs, index.js. */
+/** The entry module: the one that `ENTRY_NAME` names, or the first of `ENTRIES`. */
 export function entryOf(files: readonly LayerFile[]): string {
-  const found = ENTRIES.find((name) => files.some((file) => file.path === name));
+  const named = files.find(({ path }) => path === ENTRY_NAME);
+  const entries = named ? [Buffer.from(named.data).toString().trim()] : ENTRIES;
+  const found = entries.find((name) => files.some((file) => file.path === name));
+  if (!found && named) throw bad(`${ENTRY_NAME} names ${quote(entries[0] as string)}, which is not in the upload`);
   if (!found) throw bad(`none of ${ENTRIES.join(", ")} is at the top of the upload`);
   return found;
 }

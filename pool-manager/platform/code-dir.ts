@@ -56,9 +56,9 @@ export class CodeDir {
     return join(dir, FUNCTION_ROOT);
   }
 
-  /** Compiles a large entry module to a code cache in the background: one module at a time, at low priority. */
+  /** Compiles a large entry module of JavaScript to a code cache in the background: one module at a time, at low priority. */
   compile(digest: string, entry: string, layer: Uint8Array): void {
-    if (layer.length < CACHE_FROM) return;
+    if (layer.length < CACHE_FROM || !/\.[cm]?js$/.test(entry)) return;
     const file = join(this.ensure(digest, layer), entry);
     if (statSync(file).size < CACHE_FROM || existsSync(file + CACHE_SUFFIX)) return;
     void this.#compilations.run(() => this.#compile(file));

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import type { Connected, KruiseConfig } from "./kruise/connect.ts";
@@ -63,12 +64,15 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     const { platform, kube, code } = connected;
     return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };
   }
+  const supervisor = join(runtimeDist, "supervisor.cjs");
+  const python = await pythonWorker(join(root, "runtime-images/python/dist"));
+  const runtimes = { node: { supervisor, worker: null }, ...(typeof python !== "string" && { python: { supervisor, worker: python } }) };
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
     codeDir,
     compiler: join(runtimeDist, "compile.cjs"),
-    runtimes: { node: join(runtimeDist, "supervisor.cjs") },
+    runtimes,
     now,
   });
-  return { platform, runtimes: ["node"], term: 1, cluster: null };
+  return { platform, runtimes: Object.keys(runtimes), term: 1, cluster: null };
 }

@@ -16,6 +16,7 @@ import { MissedRouters } from "./publish/missed-routers.ts";
 import { PoolView } from "./publish/pool-view.ts";
 import { TablePublisher } from "./publish/table-publisher.ts";
 import { RolloutDriver } from "./rollout-driver.ts";
+import { usedPools } from "./used-pools.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
 const RESYNC_MS = 500;
@@ -184,7 +185,7 @@ export class Reconciler implements PoolManagerLink {
   }
 
   #pools(): PoolSpec[] {
-    return this.#doubts.pausing(this.#options.pools.list());
+    return this.#doubts.pausing(usedPools(this.#options.pools.list(), this.#options.functions));
   }
 
   /** Why what is observed of a pool is not believed; null: it is. */

@@ -42,10 +42,15 @@ export interface LoadSettings {
 }
 
 /**
- * How a function is called. `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` uses 2.0.
- * `event`: `(data, context)`, a background function of Google's functions-framework.
+ * How functions of each language are called. `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` uses 2.0.
+ * `http`, `cloud_event`, `event`: functions of Google's functions-framework, `event` being background ones, `(data, context)`.
  */
-export type Signature = "fetch" | "lambda" | "lambda-1.0" | "node" | "event";
+export const SIGNATURES = {
+  node: ["fetch", "lambda", "lambda-1.0", "node", "event"],
+  python: ["asgi", "wsgi", "http", "cloud_event", "lambda", "lambda-1.0", "event"],
+} as const;
+
+export type Signature = (typeof SIGNATURES)[keyof typeof SIGNATURES][number];
 
 /** A load order: a compare-and-set on (uid, bootId, epoch). */
 export interface LoadOrder {

@@ -9,7 +9,7 @@ const CODE = "export default { fetch() { console.log('printed'); return new Resp
 
 platformContract("local", async () => {
   const dir = join(mkdtempSync(join(tmpdir(), "berth-test-")), "i");
-  const runtimes = { node: resolve("runtime-images/node/dist/supervisor.cjs") };
+  const runtimes = { node: { supervisor: resolve("runtime-images/node/dist/supervisor.cjs"), worker: null } };
   return {
     platform: new LocalPlatform({
       dir,

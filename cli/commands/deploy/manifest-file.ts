@@ -13,14 +13,16 @@ export interface ManifestFile {
   /** What is deployed beside the bundle. These fields are the command's own, not the API's. */
   include: string[];
   external: string[];
+  /** The entry of a Python function. */
+  entry: string | undefined;
 }
 
 /** Reads the manifest `file`, or the one beside the code that `from` names; empty if there is none. */
 export function readManifest({ file, from }: { file?: string; from?: string }): ManifestFile {
   const path = file ?? manifestBeside(from);
-  if (!path) return { settings: {}, include: [], external: [] };
-  const { include, external, ...settings } = readMapping(path);
-  return { settings, include: listOf("include", include, path), external: listOf("external", external, path) };
+  if (!path) return { settings: {}, include: [], external: [], entry: undefined };
+  const { include, external, entry, ...settings } = readMapping(path);
+  return { settings, include: listOf("include", include, path), external: listOf("external", external, path), entry: entryOf(entry, path) };
 }
 
 function manifestBeside(from: string | undefined): string | undefined {
@@ -47,4 +49,9 @@ function listOf(field: string, value: unknown, path: string): string[] {
   const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
   if (list.every((item) => typeof item === "string")) return list as string[];
   throw new CliError("MANIFEST_UNREADABLE", `${path}: ${field} is not a list of texts`, `write ${field}: [a, b]`, EXIT.usage);
+}
+
+function entryOf(value: unknown, path: string): string | undefined {
+  if (value === undefined || value === null || typeof value === "string") return value ?? undefined;
+  throw new CliError("MANIFEST_UNREADABLE", `${path}: entry is not a text`, "write entry: FILE.py:ATTRIBUTE", EXIT.usage);
 }

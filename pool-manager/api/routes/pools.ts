@@ -6,6 +6,7 @@ import { ManagerError } from "../../errors.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
 import { PoolFields } from "../../pool/pools.ts";
 import { standsStill } from "../../pool/publish/problems.ts";
+import { isUsed } from "../../pool/used-pools.ts";
 import type { ApiContext } from "../context.ts";
 import { openStream } from "../sse.ts";
 import * as schemas from "./schemas.ts";
@@ -26,7 +27,13 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     const obstructed = views
       .filter((instance) => standsStill(instance, now))
       .flatMap(({ obstacle, pool: name }) => (obstacle && name === pool.name ? obstacle.kind : []));
-    return { ...viewPool(pool, views), doubt: context.doubtOf(pool.name), obstructed: countBy(obstructed), problems: context.problemsOf(pool.name) };
+    return {
+      ...viewPool(pool, views),
+      used: isUsed(pool, context.functions),
+      doubt: context.doubtOf(pool.name),
+      obstructed: countBy(obstructed),
+      problems: context.problemsOf(pool.name),
+    };
   };
 
   app.get("/v1/pools", { schema: { tags: ["pools"], summary: "List pools", response: { 200: schemas.PoolList } } }, async () => ({

@@ -155,6 +155,7 @@ export const PoolView = Type.Object({
   budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
   partition: Type.Integer({ description: "Percentage of the instances that keep a previous version of the runtime." }),
   paused: Type.Boolean(),
+  used: Type.Boolean({ description: "Whether it is filled: a function uses its runtime, or it is that of node." }),
   doubt: Type.Union([Type.String(), Type.Null()], {
     description: "Why the observation of the pool is doubted; meanwhile nothing is removed or changed in place. Null if it is trusted.",
   }),

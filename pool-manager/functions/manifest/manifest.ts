@@ -1,5 +1,5 @@
 import { Compile } from "typebox/compile";
-import type { Signature } from "../../../runtime-images/protocol/messages.ts";
+import { SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../../errors.ts";
 import type { RolloutPolicy } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -93,12 +93,21 @@ function policyOf(given: NonNullable<Patch["rollout"]>, base: RolloutPolicy): Ro
   };
 }
 
-function crossCheck({ runtime, minScale, maxScale, env, secrets }: Manifest, runtimes: readonly string[]): void {
-  if (!runtimes.includes(runtime)) throw invalid("runtime", `"${runtime}" is not a runtime here; there is: ${runtimes.join(", ")}`);
+function crossCheck({ runtime, signature, minScale, maxScale, env, secrets }: Manifest, runtimes: readonly string[]): void {
+  if (!runtimes.includes(runtime)) throw missing(runtime, runtimes);
+  const signatures: readonly Signature[] = SIGNATURES[runtime as keyof typeof SIGNATURES];
+  if (signature !== null && !signatures.includes(signature))
+    throw invalid("signature", `"${signature}" is not a signature of the runtime ${runtime}; there is: ${signatures.join(", ")}`);
   if (minScale > maxScale) throw invalid("minScale", `${minScale} is above maxScale ${maxScale}`);
   for (const name of Object.keys(secrets)) {
     if (Object.hasOwn(env, name)) throw invalid(`secrets.${name}`, `is also a variable under env: take one of them away, by null or --unset ${name}`);
   }
+}
+
+/** A runtime that Berth has, but not here, is an error of its own: the manifest is right. */
+function missing(runtime: string, runtimes: readonly string[]): ManagerError {
+  const message = `runtime: "${runtime}" is not a runtime here; there is: ${runtimes.join(", ")}`;
+  return new ManagerError(Object.hasOwn(SIGNATURES, runtime) ? "RUNTIME_UNAVAILABLE" : "MANIFEST_INVALID", message, "runtime");
 }
 
 /** Of what is given alone: what an older Berth has taken stays. */

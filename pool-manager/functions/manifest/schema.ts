@@ -15,6 +15,19 @@ const Variables = (description: string) =>
     default: {},
   });
 
+/** Those of all languages. */
+const SIGNATURE_LITERALS = [
+  Type.Literal("fetch"),
+  Type.Literal("lambda"),
+  Type.Literal("lambda-1.0"),
+  Type.Literal("node"),
+  Type.Literal("event"),
+  Type.Literal("asgi"),
+  Type.Literal("wsgi"),
+  Type.Literal("http"),
+  Type.Literal("cloud_event"),
+];
+
 const RolloutFields = Type.Partial(
   Type.Object({
     steps: Type.Array(Type.Union([Type.Integer({ minimum: 1, maximum: 1000 }), Type.String({ pattern: PATTERNS.share })]), {
@@ -46,8 +59,8 @@ export const ManifestSchema = Type.Partial(
       }),
     ),
     signature: Type.Optional(
-      Type.Union([Type.Literal("fetch"), Type.Literal("lambda"), Type.Literal("lambda-1.0"), Type.Literal("node"), Type.Literal("event")], {
-        description: "How the handler is called. Left out: found from the export.",
+      Type.Union(SIGNATURE_LITERALS, {
+        description: "How the handler is called; each runtime has its own ways. Left out: found from the export.",
       }),
     ),
     env: Variables("Environment variables."),

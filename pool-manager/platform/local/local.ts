@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { INSTANCE_VARIABLE } from "../../../runtime-images/protocol/left-behind.ts";
 import { CONTROL_READY, type Echo, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
+import { WORKER_VARIABLE, type WorkerCommand } from "../../../runtime-images/protocol/worker.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { CodeDir } from "../code-dir.ts";
 import { ControlClient } from "../control-client.ts";
@@ -26,6 +27,13 @@ import {
 import { LeftBehind } from "./leftover-processes.ts";
 import { ProcessGroup } from "./process-group.ts";
 
+export interface LocalRuntime {
+  /** The supervisor program. */
+  supervisor: string;
+  /** How it starts workers; null: those of Node beside it. */
+  worker: WorkerCommand | null;
+}
+
 export interface LocalOptions {
   /** Parent of the instances' directories; its path must be short because they contain Unix sockets. */
   dir: string;
@@ -33,8 +41,7 @@ export interface LocalOptions {
   codeDir: string;
   /** The program that compiles a module's code cache. */
   compiler: string;
-  /** The supervisor program of each runtime. */
-  runtimes: Readonly<Record<string, string>>;
+  runtimes: Readonly<Record<string, LocalRuntime>>;
   now(): number;
 }
 
@@ -98,10 +105,10 @@ export class LocalPlatform implements Platform {
   }
 
   async scalePool(pool: PoolTarget, scale: PoolScale): Promise<void> {
-    const program = this.#options.runtimes[pool.runtime];
-    if (!program) throw new PlatformError("UNSUPPORTED", `there is no runtime ${pool.runtime} here`);
+    const runtime = this.#options.runtimes[pool.runtime];
+    if (!runtime) throw new PlatformError("UNSUPPORTED", `there is no runtime ${pool.runtime} here`);
     const missing = shortage(pool, scale, this.#instances.values());
-    const created = await Promise.allSettled(Array.from({ length: this.#closed ? 0 : missing }, () => this.#create(pool.name, program)));
+    const created = await Promise.allSettled(Array.from({ length: this.#closed ? 0 : missing }, () => this.#create(pool.name, runtime)));
     for (const one of created) if (one.status === "rejected") throw one.reason;
   }
 
@@ -138,7 +145,7 @@ export class LocalPlatform implements Platform {
   }
 
   /** Throws `REFUSED` if the instance can have no directory, as on a full disk. */
-  async #create(pool: string, program: string): Promise<void> {
+  async #create(pool: string, { supervisor, worker }: LocalRuntime): Promise<void> {
     const uid = randomBytes(6).toString("hex");
     const dir = join(this.#options.dir, uid);
     const socket = join(dir, "control");
@@ -171,11 +178,12 @@ export class LocalPlatform implements Platform {
     }
     if (this.#closed) return;
     const env = { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
+    const language: Record<string, string> = worker ? { [WORKER_VARIABLE]: JSON.stringify(worker) } : {};
     const onLine = (line: string) => {
       if (line === CONTROL_READY) this.#follow(uid);
       else for (const listener of this.#logListeners) listener(uid, line);
     };
-    const group = new ProcessGroup(program, env, onLine);
+    const group = new ProcessGroup(supervisor, { ...env, ...language }, onLine);
     this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
     void group.exited.then(() => this.#ended(uid));
   }

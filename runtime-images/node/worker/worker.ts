@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../../protocol/admission.ts";
 import { listenHost, ownHost } from "../../protocol/listen-host.ts";
-import type { FromWorker, ToWorker } from "../../protocol/worker.ts";
+import type { ToWorker } from "../../protocol/worker.ts";
 import { admitRequest } from "../invocation/admit.ts";
 import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
 import { followCalls, keepConnection } from "../invocation/call-events.ts";

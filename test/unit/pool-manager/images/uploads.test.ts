@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { packLayer, readUpload } from "../../../../pool-manager/images/layer.ts";
+import { ENTRY_NAME, entryOf, packLayer, readUpload } from "../../../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../../../pool-manager/images/layout.ts";
 import { unpackLayer } from "../../../../runtime-images/protocol/layer.ts";
 import { Dice } from "../../../helpers/dice.ts";
@@ -54,4 +54,14 @@ test("a blob that cannot be stored says so, and leaves nothing behind; what an e
   const full = Object.assign(new OciLayout(dir), { path: () => join(blobs, "none", "blob") });
   await expect(full.put(data)).rejects.toMatchObject({ code: "STORE_FAILED", status: 500 });
   expect(readdirSync(blobs)).toEqual([]);
+});
+
+test("an upload may name its entry, which must be in it; otherwise it is the first of the known names", () => {
+  const files = (...paths: string[]) => paths.map((path) => ({ path, data }));
+  const naming = (name: string) => ({ path: ENTRY_NAME, data: new TextEncoder().encode(`${name}\n`) });
+  expect(entryOf([...files("src/server.py", "index.js", "main.py"), naming("src/server.py")])).toBe("src/server.py");
+  expect(entryOf(files("app.py", "main.py"))).toBe("main.py");
+  expect(entryOf(files("main.py", "index.js"))).toBe("index.js");
+  expect(() => entryOf([...files("main.py"), naming("other.py")])).toThrow('.berth-entry names "other.py", which is not in the upload');
+  expect(() => entryOf(files("server.py"))).toThrow(expect.objectContaining({ code: "CODE_INVALID" }));
 });

@@ -17,6 +17,17 @@ function refused(attempt: () => unknown): string {
   return "accepted";
 }
 
+test("a runtime that Berth has but not here, and a signature of another runtime, are refused with what there is", () => {
+  expect(() => whole({ runtime: "python" })).toThrow(expect.objectContaining({ code: "RUNTIME_UNAVAILABLE", field: "runtime" }));
+  expect(() => whole({ runtime: "cobol" })).toThrow(expect.objectContaining({ code: "MANIFEST_INVALID", field: "runtime" }));
+  expect(refused(() => whole({ signature: "wsgi" }))).toContain(
+    '"wsgi" is not a signature of the runtime node; there is: fetch, lambda, lambda-1.0, node, event',
+  );
+  const python = (signature: string) => refused(() => parseManifest({ runtime: "python", signature }, ["node", "python"]));
+  expect([python("wsgi"), python("lambda-1.0")]).toEqual(["accepted", "accepted"]);
+  expect(python("fetch")).toContain('"fetch" is not a signature of the runtime python; there is: asgi, wsgi, http');
+});
+
 describe("a wrong field is named, and what is right", () => {
   const names = "use up to 256 letters, digits and _, and do not begin with a digit";
   const duration = 'must be a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h), or a number of seconds';
@@ -45,7 +56,7 @@ describe("a wrong field is named, and what is right", () => {
     [{ rollout: 5 }, "rollout: must be an object, and is the number 5"],
     [{ concurrency: "5" }, 'concurrency: must be an integer from 1 to 1000, and is the string "5"'],
     [{ concurrency: 1.5 }, "concurrency: must be an integer from 1 to 1000, and is the number 1.5"],
-    [{ signature: "express" }, 'signature: must be fetch, lambda, lambda-1.0, node or event, and is the string "express"'],
+    [{ signature: "express" }, 'signature: must be fetch, lambda, lambda-1.0, node, event, asgi, wsgi, http or cloud_event, and is the string "express"'],
     [{ handler: "a b" }, 'handler: must be the name of an export: letters, digits, _ and $, and is the string "a b"'],
     [{ runtime: "cobol" }, 'runtime: "cobol" is not a runtime here; there is: node'],
     [["a"], "manifest: must be an object, and is an array"],

@@ -1,0 +1,58 @@
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { globSync } from "tinyglobby";
+import { ENTRY_NAME, packLayer } from "../../../pool-manager/images/layer.ts";
+import { findPython, type Python } from "../../../runtime-images/python/find-python.ts";
+import { CliError } from "../../errors.ts";
+import { installPackages } from "./packages.ts";
+import { layerFile, packageFiles, projectFiles } from "./python-files.ts";
+import type { PythonSource } from "./python-source.ts";
+
+/** Where the worker finds installed packages, below the function's root. */
+const PACKAGES = "site-packages";
+const COMPILE_MS = 120_000;
+
+export interface PythonBundleOptions {
+  /** Patterns that begin with `!` leave files out. */
+  include?: readonly string[];
+  say?: (text: string) => void;
+}
+
+/** Packs a project, its packages and the bytecode of both into the tar that POST /v1/code accepts. */
+export async function bundlePython({ base, entry }: PythonSource, { include = [], say = () => {} }: PythonBundleOptions = {}): Promise<Uint8Array> {
+  const python = await findPython();
+  if (typeof python === "string") throw new CliError("PYTHON_MISSING", python, "install Python 3.11 or newer with pip, or name it with BERTH_PYTHON");
+  const dir = mkdtempSync(join(tmpdir(), "berth-python-"));
+  try {
+    const [code, installed] = [join(dir, "code"), join(dir, "installed")];
+    mkdirSync(code);
+    await installPackages(base, installed, python, say);
+    copy(base, projectFiles(base, include), code);
+    copy(installed, packageFiles(installed), join(code, PACKAGES));
+    await compile(code, python);
+    const files = globSync("**/*", { cwd: code, dot: true }).map((path) => layerFile(code, path));
+    return await packLayer([...files, { path: ENTRY_NAME, data: Buffer.from(entry) }]);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function copy(from: string, paths: readonly string[], to: string): void {
+  for (const path of paths) {
+    mkdirSync(dirname(join(to, path)), { recursive: true });
+    cpSync(join(from, path), join(to, path), { dereference: true });
+  }
+}
+
+/**
+ * Writes bytecode that is valid whatever the time of its source, and the same for the same source: its paths are relative.
+ * A file that does not compile is left to the load, which says where its error is.
+ */
+function compile(dir: string, { program }: Python): Promise<void> {
+  const args = ["-I", "-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "."];
+  return new Promise((resolve) => {
+    execFile(program, args, { cwd: dir, timeout: COMPILE_MS, maxBuffer: 16 * 2 ** 20, env: { PYTHONHASHSEED: "0" } }, () => resolve());
+  });
+}

@@ -1,0 +1,45 @@
+import { bundlePython } from "../../bundle/python/bundle-python.ts";
+import { findPythonSource, looksLikePython } from "../../bundle/python/python-source.ts";
+import { CliError, EXIT } from "../../errors.ts";
+import type { ManageClient } from "../../manage-client.ts";
+
+interface Wanted {
+  from: string;
+  /** The runtime that the deployment names or the function has; undefined: neither. */
+  runtime: string | undefined;
+  entry: string | undefined;
+  include: readonly string[];
+  external: readonly string[];
+  say(text: string): void;
+}
+
+/** The settings of uploaded code, for the manifest. */
+interface Uploaded {
+  code: string;
+  runtime?: string;
+  handler?: string;
+}
+
+/** Bundles and uploads code for its runtime: the one that is named, or that of its files. */
+export async function uploadCode(api: ManageClient, { from, runtime, entry, ...beside }: Wanted): Promise<Uploaded> {
+  if (runtime !== "python" && !(runtime === undefined && looksLikePython(from))) {
+    if (entry !== undefined) throw new CliError("SOURCE_MISSING", "--entry is for Python", "name the file with --from, its export with --handler", EXIT.usage);
+    const { bundle } = await import("../../bundle/bundle.ts");
+    return { code: await api.upload(await bundle(from, beside)) };
+  }
+  await refuseMissing(api);
+  const source = findPythonSource(from, entry);
+  const code = await api.upload(await bundlePython(source, beside));
+  return { code, runtime: "python", ...(source.handler !== undefined && { handler: source.handler }) };
+}
+
+/** Before packages are installed, which may take minutes. */
+async function refuseMissing(api: ManageClient): Promise<void> {
+  const { runtimes, platform } = await api.get<{ runtimes: string[]; platform: string }>("/v1/status");
+  if (runtimes.includes("python")) return;
+  const fix =
+    platform === "kruise"
+      ? "deploy it to an embedded berth: there is no image of the runtime python yet"
+      : "install Python 3.11 or newer with pip on the machine of berth, run npm run build there, and start berth again; berth doctor checks it";
+  throw new CliError("RUNTIME_UNAVAILABLE", `the runtime python is not available at ${api.url}; there is: ${runtimes.join(", ")}`, fix);
+}

@@ -1,0 +1,57 @@
+"""What a thrown value says to logs, to clients and to a deployment."""
+
+import os
+import sys
+import traceback
+
+WORKER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def stack_of(error, root=""):
+    """The traceback without the worker's own frames; names of the function's files are relative to its root. Never raises."""
+    try:
+        return _formatted(error).replace(f'"{root}/', '"') if root else _formatted(error)
+    except Exception:
+        return "the raised value cannot be described\n"
+
+
+def _formatted(error):
+    described = traceback.TracebackException.from_exception(error)
+    frames = [frame for frame in described.stack if not _is_own(frame.filename)]
+    described.stack = traceback.StackSummary.from_list(frames)
+    return "".join(described.format())
+
+
+def summary_of(error):
+    """The message without its traceback. Never raises."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return "the raised value cannot be described"
+
+
+def place_of(error, root):
+    """`file:line: Type: message`, with the innermost place in the function's own files, and the traceback below it."""
+    where = ""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{error.filename}:{error.lineno}: "
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename.startswith(root + "/") and "/site-packages/" not in frame.filename]
+        if own:
+            where = f"{own[-1].filename}:{own[-1].lineno}: "
+    where = where.replace(f"{root}/", "")
+    message = error.msg if isinstance(error, SyntaxError) else summary_of(error)
+    return f"{where}{type(error).__name__}: {message}\n\n{stack_of(error, root)}".rstrip()
+
+
+def log_error(error, root=""):
+    """Writes a raised value to the function's log, under the current invocation. Never raises."""
+    try:
+        sys.stderr.write(stack_of(error, root))
+    except Exception:
+        pass  # The function broke its own log; the invocation is answered anyway.
+
+
+def _is_own(filename):
+    return filename.startswith(WORKER + os.sep) or filename.startswith("<frozen importlib")

@@ -1,0 +1,1 @@
+"""How a handler is called. Each function takes an exchange and returns when the handler has settled."""

@@ -1,0 +1,31 @@
+import { afterEach, describe, test } from "vitest";
+import { conformance } from "../../runtime-images/protocol/conformance/conformance.ts";
+import { PYTHON } from "../helpers/python.ts";
+import { endSubjects, type Language, startSubject } from "../helpers/runtime-subject.ts";
+
+const answer = (body: string) => `def app(environ, start_response):
+    body = ${body}
+    start_response("200 OK", [("content-type", "text/plain"), ("content-length", str(len(body)))])
+    return [body]
+`;
+
+const LANGUAGE: Language = {
+  entry: "app.py",
+  worker: PYTHON,
+  samples: {
+    hello: answer('b"hello"'),
+    slow: `import time\n${answer('(time.sleep(0.3), b"slow")[1]')}`,
+    throws: 'raise RuntimeError("boom at load")',
+    hangs: "import time\ntime.sleep(1000)",
+    exits: `import sys\n${answer("sys.exit(3)")}`,
+    spins: `import time\nasync def app(scope, receive, send):\n    if scope["type"] == "http":\n        since = time.monotonic()\n        while time.monotonic() - since < 10: pass\n`,
+    headers: `${answer('repr([environ["asgi.scope"]["headers"], {key: value for key, value in environ.items() if key.startswith("HTTP_")}]).lower().replace("_", "-").encode()')}`,
+    env: `import os\n${answer('os.environ["GREETING"].encode()')}`,
+  },
+};
+
+afterEach(endSubjects);
+
+describe.skipIf(PYTHON === null)("runtime python conforms to the protocol", () => {
+  for (const check of conformance) test(check.name, async () => check.run(await startSubject(LANGUAGE)));
+});

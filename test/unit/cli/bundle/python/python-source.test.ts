@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { installPackages } from "../../../../../cli/bundle/python/packages.ts";
+import { projectFiles } from "../../../../../cli/bundle/python/python-files.ts";
+import { findPythonSource, looksLikePython } from "../../../../../cli/bundle/python/python-source.ts";
+import { directoryOf } from "../../../../helpers/bundled.ts";
+
+describe("the language of a deployment that names no runtime", () => {
+  test.each([
+    [{ "main.py": "" }, true],
+    [{ "requirements.txt": "", "server.py": "" }, true],
+    [{ "index.ts": "", "main.py": "" }, false],
+    [{ "server.py": "" }, false],
+    [{ "index.js": "" }, false],
+  ])("%j is Python: %s", (files, expected) => {
+    expect(looksLikePython(directoryOf(files))).toBe(expected);
+  });
+
+  test("a file is Python by its name", () => {
+    const dir = directoryOf({ "x.py": "", "x.js": "" });
+    expect([looksLikePython(join(dir, "x.py")), looksLikePython(join(dir, "x.js"))]).toEqual([true, false]);
+  });
+});
+
+describe("the entry", () => {
+  test("of a directory is the first of the usual names, of a file the file", () => {
+    const dir = directoryOf({ "app.py": "", "main.py": "", "x.py": "" });
+    expect(findPythonSource(dir)).toEqual({ base: dir, entry: "main.py", handler: undefined });
+    expect(findPythonSource(join(dir, "x.py"))).toEqual({ base: dir, entry: "x.py", handler: undefined });
+  });
+
+  test("may be named with what handles invocations, and lies below the code", () => {
+    const dir = directoryOf({ "src/server.py": "", "README.md": "" });
+    expect(findPythonSource(dir, "src/server.py:api")).toEqual({ base: dir, entry: "src/server.py", handler: "api" });
+    expect(findPythonSource(dir, "src/server.py").handler).toBeUndefined();
+    for (const wrong of ["other.py", "README.md", "../x.py", "src"]) {
+      expect(() => findPythonSource(dir, wrong)).toThrow(expect.objectContaining({ code: "SOURCE_NOT_FOUND" }));
+    }
+    expect(() => findPythonSource(dir)).toThrow(expect.objectContaining({ code: "SOURCE_NOT_FOUND", fix: expect.stringContaining("--entry") }));
+  });
+});
+
+test("caches, environments, secrets and what a pattern excludes are not deployed", () => {
+  const dir = directoryOf({
+    "main.py": "",
+    "data/big.csv": "",
+    "templates/a.html": "",
+    ".env": "SECRET=1",
+    "berth.yaml": "",
+    "__pycache__/main.cpython-311.pyc": "",
+    "own-venv/pyvenv.cfg": "",
+    "own-venv/lib/x.py": "",
+    ".git/HEAD": "",
+    "node_modules/a/index.js": "",
+  });
+  expect(projectFiles(dir, ["!data/**"]).sort()).toEqual(["main.py", "templates/a.html"]);
+});
+
+test("packages that are declared elsewhere than in requirements.txt are not passed over", async () => {
+  const python = { program: "python3", version: "3.11" };
+  const install = (files: Record<string, string>) => installPackages(directoryOf(files), "unused", python, () => {});
+  const unresolved = expect.objectContaining({ code: "PACKAGES_UNRESOLVED" });
+  await expect(install({ "pyproject.toml": '[project]\ndependencies = [\n  "flask",\n]\n' })).rejects.toThrow(unresolved);
+  await expect(install({ "uv.lock": "" })).rejects.toThrow(unresolved);
+  await install({ "pyproject.toml": "[project]\ndependencies = []\n" });
+  await install({ "requirements.txt": "# none\n", "uv.lock": "" });
+});
