@@ -312,6 +312,7 @@ const MATRIX = {
     "bench/cluster",
     "bench/crowds",
     "bench/router",
+    "cli/bundle/python/bundle-python.ts",
     "cli/manage-client.ts",
     "pool-manager/api/routes/schemas.ts",
     "pool-manager/client",

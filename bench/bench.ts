@@ -5,13 +5,14 @@ import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
 import type { ClusterSize } from "./cluster/cluster.ts";
 import type { CrowdsSize } from "./crowds/crowds.ts";
+import { LANGUAGES } from "./languages.ts";
 import { plot } from "./plot.ts";
 import { machine, printScenarios, type Scenario, stolen } from "./report.ts";
 import type { RouterSize } from "./router/router.ts";
-import { burst, cold, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
+import { burst, cold, type Language, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
 import type { SignaturesSize } from "./signatures.ts";
 
-/** `npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--quick] [--out FILE] [--scenario NAME …]` */
+/** `npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--scenario NAME …]` */
 const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
 const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
@@ -35,6 +36,7 @@ const { values, positionals } = parseArgs({
     quick: { type: "boolean", default: false },
     out: { type: "string" },
     scenario: { type: "string", multiple: true },
+    runtime: { type: "string", multiple: true, default: ["node"] },
   },
 });
 const names = values.platform === "kruise" ? CLUSTER_NAMES : NAMES;
@@ -42,6 +44,11 @@ const chosen = values.scenario ?? names;
 const unknown = chosen.find((name) => !names.includes(name));
 if (unknown) {
   process.stderr.write(`error SCENARIO_UNKNOWN: ${unknown}\n  fix: choose among ${names.join(", ")} (warm includes throughput and direct)\n`);
+  process.exit(2);
+}
+const languages = values.runtime.map((name) => LANGUAGES[name]);
+if (languages.includes(undefined)) {
+  process.stderr.write(`error RUNTIME_UNAVAILABLE: ${values.runtime.join(", ")}\n  fix: choose among ${Object.keys(LANGUAGES).join(", ")}\n`);
   process.exit(2);
 }
 execFileSync(process.execPath, ["build.mjs"], { stdio: "inherit" });
@@ -100,8 +107,12 @@ process.exitCode = scenarios.some((scenario) => scenario.errors > 0) ? 1 : 0;
 
 /** Runs the scenarios on this machine without a cluster; returns the memory that they measured. */
 async function localScenarios(): Promise<Memory | undefined> {
-  if (chosen.includes("prewarmed")) scenarios.push(await prewarmed(size, progress));
-  if (chosen.includes("cold")) scenarios.push(await cold(size, progress));
+  for (const language of languages as Language[]) {
+    if (chosen.includes("prewarmed")) scenarios.push(await prewarmed(size, language, progress));
+    if (chosen.includes("cold")) scenarios.push(await cold(size, language, progress));
+  }
+  // Of Node alone: they measure the pool manager and the router, not the language.
+  if (!values.runtime.includes("node")) return undefined;
   if (chosen.includes("burst")) scenarios.push(await burst(size, progress));
   if (!chosen.includes("warm")) return undefined;
   const result = await warm(size, progress);

@@ -19,6 +19,15 @@ export interface Memory {
 
 export type Progress = (scenario: string, done: number, total: number) => void;
 
+/** What a scenario deploys. */
+export interface Language {
+  runtime: string;
+  /** Uploads a function that answers at once; returns the digest of its code. */
+  hello(berth: Subject): Promise<string>;
+  /** The same with about 1 MB of code. */
+  big(berth: Subject): Promise<string>;
+}
+
 export const HELLO = 'export default { fetch: () => Response.json({ message: "Hello, world!" }) };';
 const BURST = 20;
 
@@ -36,18 +45,25 @@ export function bigBundle(): string {
   return `${parts.join("\n")}\nexport default { fetch: () => Response.json({ sum: part${last}(3) }) };\n`;
 }
 
+interface Starts {
+  poolSize: number;
+  count: number;
+  /** New functions per second. */
+  rate: number;
+}
+
 /** Invokes new functions once each, at Poisson arrivals, on a pool of this size. */
-async function starts(name: string, poolSize: number, count: number, rate: number, progress: Progress): Promise<Scenario> {
+async function starts(name: string, { runtime, hello, big }: Language, { poolSize, count, rate }: Starts, progress: Progress): Promise<Scenario> {
   const berth = await Subject.start(poolSize);
   try {
-    const codes = [await berth.upload(HELLO), await berth.upload(bigBundle())] as const;
+    const codes = [await hello(berth), await big(berth)] as const;
     // The first start of a new manager compiles the manager's own code, which users' functions do not experience.
     for (const [i, code] of codes.entries()) {
-      await berth.deploy(`first-${i}`, code);
+      await berth.deploy(`first-${i}`, code, { runtime });
       await (await fetch(`${berth.invokeUrl}/function/first-${i}`)).text();
     }
-    for (let i = 0; i < count; i++) await berth.deploy(`f${i}`, codes[i % 2] as string, { idleTimeout: "20s" });
-    await berth.settled(poolSize);
+    for (let i = 0; i < count; i++) await berth.deploy(`f${i}`, codes[i % 2] as string, { runtime, idleTimeout: "20s" });
+    await berth.settled(poolSize, runtime);
     let errors = 0;
     let done = 0;
     const kinds = new Map<string, number>();
@@ -64,15 +80,24 @@ async function starts(name: string, poolSize: number, count: number, rate: numbe
         progress(name, ++done, count);
       },
     });
+    const [spare] = poolSize > 0 ? (await berth.instances()).filter(({ pool, state }) => pool === runtime && state === "prewarmed") : [];
+    const memory = spare ? `, ${berth.memory(spare.uid)} MB private each` : "";
     const note = [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ");
-    return { ...scenarioOf(name, count, errors, times), cpuUsPerRequest: Math.round((berth.cpuUs() - cpu) / count), note: `${rate}/s, ${note}` };
+    return { ...scenarioOf(name, count, errors, times), cpuUsPerRequest: Math.round((berth.cpuUs() - cpu) / count), note: `${rate}/s, ${note}${memory}` };
   } finally {
     await berth.stop();
   }
 }
 
-export const prewarmed = (size: Size, progress: Progress) => starts("prewarmed", 4, size.prewarmed, 2, progress);
-export const cold = (size: Size, progress: Progress) => starts("cold", 0, size.cold, 1, progress);
+const nameIn = (scenario: string, { runtime }: Language) => (runtime === "node" ? scenario : `${scenario} ${runtime}`);
+
+export function prewarmed({ prewarmed: count }: Size, language: Language, progress: Progress): Promise<Scenario> {
+  return starts(nameIn("prewarmed", language), language, { poolSize: 4, count, rate: 2 }, progress);
+}
+
+export function cold({ cold: count }: Size, language: Language, progress: Progress): Promise<Scenario> {
+  return starts(nameIn("cold", language), language, { poolSize: 0, count, rate: 1 }, progress);
+}
 
 /** Invokes 20 new functions at the same moment, on a pool of 3. */
 export async function burst({ burstRounds }: Size, progress: Progress): Promise<Scenario> {

@@ -87,12 +87,12 @@ export class Subject {
     return (await this.api.get<{ items: InstanceRow[] }>("/v1/instances")).items;
   }
 
-  /** Waits until the pool is full and nothing else starts. */
-  async settled(size: number): Promise<void> {
+  /** Waits until the runtime's pool is full and nothing else starts. */
+  async settled(size: number, runtime = "node"): Promise<void> {
     for (let i = 0; i < 1200; i++) {
-      const states = (await this.instances()).map((instance) => instance.state);
-      const prewarmed = states.filter((state) => state === "prewarmed").length;
-      if (prewarmed >= size && !states.includes("starting")) return;
+      const instances = await this.instances();
+      const prewarmed = instances.filter(({ pool, state }) => pool === runtime && state === "prewarmed").length;
+      if (prewarmed >= size && !instances.some(({ state }) => state === "starting")) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`the pool did not reach ${size}`);
