@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { type TestBerth, until } from "../helpers/berth.ts";
@@ -11,7 +11,7 @@ const APPS = join(import.meta.dirname, "apps");
 
 /** Deploys an app with the command, as its users do. */
 export async function deploy(berth: TestBerth, file: string, name: string, options: readonly string[] = []): Promise<void> {
-  const args = ["dist/berth.js", "--url", berth.berth.manageUrl, "deploy", name, "--from", join(APPS, file), ...options];
+  const args = ["dist/berth.js", "--url", berth.berth.manageUrl, "deploy", name, "--from", resolve(APPS, file), ...options];
   await promisify(execFile)(process.execPath, args);
 }
 
