@@ -58,7 +58,8 @@ async function startBerth(options: ManagerOptions, routerOptions: RouterOptions 
   if (!routerOptions) return { invokeUrl: "", manageUrl: manager.url, close: () => manager.close() };
   let router: Router;
   try {
-    router = await startRouter(routerConfig(routerOptions, null, 0, DRAIN_MS), () => manager.link);
+    const say = (line: string) => log.warn(line);
+    router = await startRouter(routerConfig(routerOptions, null, 0, DRAIN_MS), () => manager.link, say);
   } catch (error) {
     await manager.close();
     throw portError(error, "--router-port", routerOptions.routerPort);
@@ -174,8 +175,8 @@ async function deployExample(api: ManageClient): Promise<void> {
 async function prewarmed(api: ManageClient): Promise<void> {
   const deadline = performance.now() + PREWARM_MS;
   while (performance.now() < deadline) {
-    const { items } = await api.get<{ items: { size: number; instances: Record<string, number> }[] }>("/v1/pools");
-    if (items.every((pool) => pool.size === 0 || (pool.instances.prewarmed ?? 0) + (pool.instances.warm ?? 0) > 0)) return;
+    const { items } = await api.get<{ items: { size: number; used: boolean; instances: Record<string, number> }[] }>("/v1/pools");
+    if (items.every((pool) => pool.size === 0 || !pool.used || (pool.instances.prewarmed ?? 0) + (pool.instances.warm ?? 0) > 0)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -50,6 +50,11 @@ export class RouterMetrics {
     help: "Invocations passed on to the router that owns the function's slots",
     registers: [this.registry],
   });
+  readonly #refusedConnections = new Counter({
+    name: "berth_connections_refused_total",
+    help: "Connections of clients closed at once, because the process may open no more files for them",
+    registers: [this.registry],
+  });
   /** Resolved label sets of `berth_invocations_total`, by function, then by status and start. */
   readonly #children = new Map<string, Map<string, Counter.Internal>>();
   /** Error codes that have a series, by function. */
@@ -85,6 +90,10 @@ export class RouterMetrics {
 
   retry(): void {
     this.#retries.inc();
+  }
+
+  connectionRefused(): void {
+    this.#refusedConnections.inc();
   }
 
   forwarded(): void {

@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { RouterConfig } from "./config.ts";
+import { connectionLimit } from "./connection-limit.ts";
 import { ClientConnection } from "./downstream/connection.ts";
 import type { Exchange } from "./downstream/exchange.ts";
 import { MAX_HEAD_BYTES } from "./downstream/limits.ts";
@@ -20,7 +21,8 @@ export class RouterServer {
   readonly #handOver: ((socket: Socket) => void)[];
   #leaving = false;
 
-  constructor(config: RouterConfig, functions: ServedRevisions, standing: RouterReadiness) {
+  /** `refused` is called for each connection that is closed at once, since there are `maxConnections` already. */
+  constructor(config: RouterConfig, functions: ServedRevisions, standing: RouterReadiness, refused: () => void) {
     this.#config = config;
     this.#functions = functions;
     this.#standing = standing;
@@ -31,6 +33,9 @@ export class RouterServer {
     // ClientConnection reads each connection first. It hands one with a request that is not plain over to node:http's own listener.
     this.http.removeAllListeners("connection");
     this.http.on("connection", (socket) => this.#connect(socket));
+    const limit = connectionLimit();
+    if (limit !== undefined) this.http.maxConnections = limit;
+    this.http.on("drop", refused);
   }
 
   /** Why this router must not receive invocations; null: it is ready. */

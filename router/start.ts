@@ -7,6 +7,7 @@ import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contrac
 import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
+import { firstOfSeries } from "./connection-limit.ts";
 import { RouterMetrics } from "./metrics.ts";
 import { RouterReadiness } from "./routing/readiness.ts";
 import { ServedRevisions } from "./routing/served-revisions.ts";
@@ -39,7 +40,12 @@ export async function startRouter(
   const accessLog = accessShare > 0 ? new AccessLog(accessShare, (line) => process.stdout.write(line)) : null;
   const functions = new ServedRevisions(id, metrics, accessLog, config);
   const standing = new RouterReadiness({ table: functions.table, say });
-  const server = new RouterServer(config, functions, standing);
+  const tell = firstOfSeries(() => say("more clients connect than this process may open files for: their connections are closed (ulimit -n)"));
+  const refused = () => {
+    metrics.connectionRefused();
+    tell();
+  };
+  const server = new RouterServer(config, functions, standing, refused);
   metrics.unheard(() => functions.table.unheardMs);
   server.http.listen(config.port, listenHost(config.host));
   await once(server.http, "listening");
