@@ -135,11 +135,19 @@ describe("a start", () => {
   test("needs no answer of Kruise: with its manager frozen it leads and serves, and the budgets follow", async () => {
     const first = await managers.start(READY);
     await new TestBerth({ invokeUrl: "", manageUrl: first.url, close: async () => {} }).prewarmed(2);
+    const budgets = ["policy.kruise.io/v1alpha1", "policy/v1"].map((group) => {
+      const kind = group.startsWith("policy.") ? "podunavailablebudgets" : "poddisruptionbudgets";
+      return `/apis/${group}/namespaces/${namespace}/${kind}/berth-instances`;
+    });
+    // They are written in the background.
+    const areThere = () =>
+      Promise.all(budgets.map((path) => view.kube.get(path))).then(
+        () => true,
+        () => false,
+      );
+    await until(areThere, "the budgets are written");
     expect(await ended(first.child, "SIGKILL")).toBeNull();
-    for (const path of ["policy.kruise.io/v1alpha1", "policy/v1"]) {
-      const kind = path.startsWith("policy.") ? "podunavailablebudgets" : "poddisruptionbudgets";
-      await view.kube.delete(`/apis/${path}/namespaces/${namespace}/${kind}/berth-instances`);
-    }
+    for (const path of budgets) await view.kube.delete(path);
     const kruise = pidOf("kruise") ?? 0;
     process.kill(kruise, "SIGSTOP");
     try {
