@@ -111,7 +111,7 @@ async function localScenarios(): Promise<Memory | undefined> {
     if (chosen.includes("prewarmed")) scenarios.push(await prewarmed(size, language, progress));
     if (chosen.includes("cold")) scenarios.push(await cold(size, language, progress));
   }
-  // Of Node alone: they measure the pool manager and the router, not the language.
+  // The other scenarios run with Node alone: they measure the pool manager and the router, not the language.
   if (!values.runtime.includes("node")) return undefined;
   if (chosen.includes("burst")) scenarios.push(await burst(size, progress));
   if (!chosen.includes("warm")) return undefined;

@@ -19,7 +19,7 @@ export interface Memory {
 
 export type Progress = (scenario: string, done: number, total: number) => void;
 
-/** What a scenario deploys. */
+/** The functions that a scenario deploys, in one language. */
 export interface Language {
   runtime: string;
   /** Uploads a function that answers at once; returns the digest of its code. */

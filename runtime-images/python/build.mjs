@@ -13,6 +13,8 @@ const OLDEST = [3, 11];
 export function buildPython() {
   const key = keyOf([...SOURCES, "requirements.txt"]);
   if (read(join(DIST, "built")) === key) return;
+  // What could not be built is not tried again at each start: pip waits for an index that it does not reach.
+  if (process.env.npm_lifecycle_event === "prestart" && existsSync(join(HERE, "dist-missing"))) return;
   const reason = build(key);
   // Said once, not at every start.
   if (reason === null || read(join(HERE, "dist-missing")) === reason) return;

@@ -1,6 +1,6 @@
 /** A path that a module names by literals. */
 export interface PathReference {
-  /** What the path is relative to: the module's directory, or that of the code, in which functions run. */
+  /** The path is relative to the module's directory, or to that of the code, in which functions run. */
   from: "module" | "code";
   parts: { text: string; at: number }[];
   /** The module at the path runs in a thread or a process of its own. */
@@ -51,7 +51,7 @@ function partsOf(list: string, at: number): PathReference["parts"] {
   return [...list.matchAll(new RegExp(LITERAL, "g"))].map(({ 0: literal, index }) => ({ text: literal.slice(1, -1), at: at + index + 1 }));
 }
 
-/** Whether the path is passed to something that runs it, directly or by a variable. */
+/** True: the path is passed to something that runs it, directly or by a variable. */
 function isRun(text: string, index: number, match: string): boolean {
   const before = text.slice(Math.max(0, index - BEFORE), index);
   if (RUNS.test(before) || /^(?:Worker|fork)\)?\(/.test(match)) return true;

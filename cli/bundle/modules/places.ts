@@ -32,7 +32,7 @@ export function withExtension(path: string, extension: string | undefined): stri
   return extension === undefined ? path : path.replace(/(\.[cm]?[jt]sx?)?$/, extension);
 }
 
-/** Whether a file belongs to an installed package. */
+/** Returns whether a file belongs to an installed package. */
 export function isInstalled(file: string): boolean {
   return file.split(sep).includes("node_modules");
 }

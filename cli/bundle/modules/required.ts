@@ -6,7 +6,7 @@ const CREATED = String.raw`(?:\w+\.)?\bcreateRequire\(\s*(?:import\.meta\.(?:url
 const LITERAL = String.raw`\(\s*(?:"([^"\\\n]+)"|'([^'\\\n]+)')\s*\)`;
 const VARIABLE = new RegExp(String.raw`\b(?:const|let|var)\s+([\w$]+)\s*(?::[^=;\n]+)?=\s*${CREATED}`, "g");
 
-/** What modules require by functions that they create themselves, by the names of `berth-required:` modules. */
+/** The paths that modules require by functions that they create themselves, by the names of `berth-required:` modules. */
 export interface Required {
   wanted: Map<string, { importer: string; names: readonly string[] }>;
   /** The directory of the code. */

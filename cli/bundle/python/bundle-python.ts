@@ -10,7 +10,7 @@ import { installPackages } from "./packages.ts";
 import { layerFile, packageFiles, projectFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 
-/** Where the worker finds installed packages, below the function's root. */
+/** The directory of installed packages, below the function's root, as the worker expects it. */
 const PACKAGES = "site-packages";
 const COMPILE_MS = 120_000;
 

@@ -18,6 +18,7 @@ export async function installPackages(base: string, target: string, python: Pyth
   if (!isFile(requirements)) return refuseProject(base);
   if (!/^\s*[^#\s]/m.test(readFileSync(requirements, "utf8"))) return;
   const common = ["--target", target, "--only-binary", ":all:", "-r", requirements];
+  // Machines without uv have pip.
   const uv = await run("uv", ["--version"], base).catch(() => null);
   say(`installing the packages of requirements.txt with ${uv === null ? "pip" : "uv"} for Python ${python.version}`);
   const installing =

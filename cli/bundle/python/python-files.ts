@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { globSync } from "tinyglobby";
 import { type LayerFile, programMode } from "../../../pool-manager/images/layer.ts";
 
-/** What no function needs of a project's directory; `.env` has secrets of the developer's machine. */
+/** These files of a project's directory are not deployed: no function needs them, and `.env` has secrets of the developer's machine. */
 const LEFT_OUT = [
   "**/__pycache__/**",
   "**/*.pyc",

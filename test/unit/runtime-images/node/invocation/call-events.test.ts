@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type Call, callIdOf, currentCall } from "../../../../../runtime-images/node/invocation/call.ts";
@@ -15,6 +15,18 @@ afterEach(() => {
 const callOf = (req: IncomingMessage, res: ServerResponse): Call => ({ id: callIdOf(req), res, background: null, crashed: () => {} });
 const running = () => currentCall.getStore()?.id;
 
+/** Starts the server and connects to it; both end with the test. */
+async function connectedTo(server: Server): Promise<Socket> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1").setEncoding("latin1");
+  closing.push(
+    () => client.destroy(),
+    () => server.close(),
+  );
+  return client;
+}
+
 /** Events of each request's emitters, and the call that their listeners have run in. */
 async function serve(handler: (req: IncomingMessage, res: ServerResponse, heard: (event: string) => void) => void) {
   const heard: string[] = [];
@@ -29,13 +41,7 @@ async function serve(handler: (req: IncomingMessage, res: ServerResponse, heard:
     socket.on("data", () => heard.push(`socket ${running()}`)).on("end", () => socket.end());
     socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const client = connect((server.address() as AddressInfo).port, "127.0.0.1").setEncoding("latin1");
-  closing.push(
-    () => client.destroy(),
-    () => server.close(),
-  );
+  const client = await connectedTo(server);
   return { client, heard };
 }
 
@@ -110,13 +116,7 @@ test.each<[string, (socket: Socket) => void]>([
     });
   });
   server.on("connection", keepConnection);
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const client = connect((server.address() as AddressInfo).port, "127.0.0.1").setEncoding("latin1");
-  closing.push(
-    () => client.destroy(),
-    () => server.close(),
-  );
+  const client = await connectedTo(server);
   let received = "";
   client.on("data", (text) => {
     received += text;
