@@ -3,11 +3,12 @@
  * does a row without a folder. Rows stand in the order in which data flows.
  */
 const MATRIX = {
+  "runtime-images/build": [],
   "runtime-images/protocol": [],
   "runtime-images/protocol/conformance": ["runtime-images/protocol"],
   "runtime-images/supervisor": ["runtime-images/protocol"],
-  "runtime-images/python": ["runtime-images/protocol"],
-  "runtime-images/node": ["runtime-images/protocol"],
+  "runtime-images/python": ["runtime-images/build", "runtime-images/protocol"],
+  "runtime-images/node": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
   "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation"],
   "runtime-images/node/worker": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/node/signatures", "runtime-images/protocol"],
@@ -28,6 +29,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/connect.ts",
     "pool-manager/platform/kruise/leader-election",
     "pool-manager/platform/local",
+    "runtime-images/node/find-node.ts",
     "runtime-images/protocol",
     "runtime-images/python",
   ],
@@ -277,6 +279,7 @@ const MATRIX = {
     "pool-manager/kubernetes/client.ts",
     "pool-manager/platform/kruise/connect.ts",
     "pool-manager/platform/kruise/disruption/unprotect.ts",
+    "runtime-images/node/find-node.ts",
     "runtime-images/protocol/messages.ts",
     "runtime-images/python",
   ],
@@ -291,6 +294,7 @@ const MATRIX = {
     "pool-manager/kubernetes/error.ts",
     "pool-manager/stores/files/state-dir-lock.ts",
     "router/start.ts",
+    "runtime-images/node/find-node.ts",
     "runtime-images/protocol/listen-host.ts",
   ],
 

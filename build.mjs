@@ -1,5 +1,6 @@
 // Bundles the command and the runtime: one file each starts faster than a tree of modules.
 import { build } from "esbuild";
+import { buildNode } from "./runtime-images/node/build.mjs";
 import { buildPython } from "./runtime-images/python/build.mjs";
 
 const common = { bundle: true, platform: "node", target: "node20.19", logLevel: "warning", legalComments: "none" };
@@ -25,4 +26,5 @@ await Promise.all([
     format: "cjs",
   }),
 ]);
+buildNode();
 buildPython();

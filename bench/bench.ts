@@ -12,7 +12,6 @@ import type { RouterSize } from "./router/router.ts";
 import { burst, cold, type Language, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
 import type { SignaturesSize } from "./signatures.ts";
 
-/** `npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--scenario NAME …]` */
 const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
 const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
@@ -29,7 +28,9 @@ const SIGNATURES_QUICK: SignaturesSize = { rounds: 2, seconds: 1, warming: 500 }
 const CROWDS_FULL: CrowdsSize = { functions: 10_000, cold: 1000, seconds: 20 };
 const CROWDS_QUICK: CrowdsSize = { functions: 500, cold: 100, seconds: 5 };
 
-const { values, positionals } = parseArgs({
+const USAGE =
+  "usage: npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--scenario NAME …]\n";
+const { values, positionals } = parsed({
   allowPositionals: true,
   options: {
     platform: { type: "string", default: "local" },
@@ -37,8 +38,13 @@ const { values, positionals } = parseArgs({
     out: { type: "string" },
     scenario: { type: "string", multiple: true },
     runtime: { type: "string", multiple: true, default: ["node"] },
+    help: { type: "boolean", short: "h", default: false },
   },
-});
+} as const);
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit();
+}
 const names = values.platform === "kruise" ? CLUSTER_NAMES : NAMES;
 const chosen = values.scenario ?? names;
 const unknown = chosen.find((name) => !names.includes(name));
@@ -118,4 +124,14 @@ async function localScenarios(): Promise<Memory | undefined> {
   const result = await warm(size, progress);
   scenarios.push(...result.scenarios);
   return result.memory;
+}
+
+/** Parses the arguments; one that does not exist ends the program with the usage. */
+function parsed<T extends Parameters<typeof parseArgs>[0]>(config: T): ReturnType<typeof parseArgs<NonNullable<T>>> {
+  try {
+    return parseArgs(config as NonNullable<T>);
+  } catch (error) {
+    process.stderr.write(`error USAGE: ${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
 }

@@ -9,6 +9,7 @@ import { KubeError } from "../pool-manager/kubernetes/error.ts";
 import { type PoolManager, startPoolManager } from "../pool-manager/start.ts";
 import { StateDirError } from "../pool-manager/stores/files/state-dir-lock.ts";
 import { type Router, startRouter } from "../router/start.ts";
+import { FunctionNodeError } from "../runtime-images/node/find-node.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
 import { ManageClient } from "./manage-client.ts";
 import { keysOf, type ListenerOptions } from "./options/listener-options.ts";
@@ -143,6 +144,7 @@ async function startManager(options: ManagerOptions, log: pino.Logger, stop: Abo
     onLost: options.onLost ?? stopAtOnce,
   };
   return startPoolManager(config, packageRoot(), log, stop).catch((error) => {
+    if (error instanceof FunctionNodeError) throw new CliError("NODE_UNUSABLE", error.message, "name Node 20.19 or newer, or unset BERTH_NODE", EXIT.error);
     if (error instanceof StateDirError) throw new CliError("STATE_DIR", error.message, "use --state-dir or BERTH_STATE_DIR", EXIT.error);
     if (error instanceof KubeError) throw new CliError("CLUSTER", error.message, "berth doctor --platform kruise shows what is missing", EXIT.unreachable);
     if (error instanceof RegistryError) throw new CliError("REGISTRY", error.message, "berth doctor --platform kruise shows what is missing", EXIT.unreachable);

@@ -62,6 +62,7 @@ export async function openPlatform(config: ManagerConfig, root: string, opening:
     },
     stop,
   });
+  for (const note of created.notes) log.info(note);
   const { cluster } = created;
   if (cluster) layout.fetchMissingFrom((digest) => cluster.code.fetch(digest));
   return { layout, images, ...created };

@@ -2,6 +2,7 @@ import { freemem } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import pc from "picocolors";
+import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import { CliError, EXIT } from "../errors.ts";
 import type { ManageClient } from "../manage-client.ts";
@@ -45,7 +46,7 @@ export function statusCommands(program: Command): void {
     .action(async (options: PlatformOptions, command: Command) => {
       const { api, format } = globals(command);
       const cluster = options.platform === "kruise" ? await clusterChecks(options) : [];
-      const checks = [...machineChecks(), await pythonCheck(), ...cluster, ...(await serverChecks(api, cluster.length > 0))];
+      const checks = [...machineChecks(), await functionNodeCheck(), await pythonCheck(), ...cluster, ...(await serverChecks(api, cluster.length > 0))];
       const columns = [
         { title: "CHECK", value: (check: Check) => check.check },
         { title: "RESULT", value: (check: Check) => (check.ok ? pc.green("ok") : pc.red("failed")) },
@@ -106,6 +107,17 @@ function machineChecks(): Check[] {
     },
     { check: "memory", ok: free > 512, found: `${free} MB free`, fix: "free some memory, or set a smaller pool" },
   ];
+}
+
+/** Which Node runs the functions of an embedded Berth. */
+async function functionNodeCheck(): Promise<Check> {
+  const check = { check: "node of functions", fix: "set BERTH_NODE to the path of Node 20.19 or newer, or unset it" };
+  try {
+    const { program, version, reason } = await findNode(join(packageRoot(), FUNCTION_NODE));
+    return { ...check, ok: true, found: `${version}, ${program}${reason === null ? "" : ` (${reason})`}` };
+  } catch (error) {
+    return { ...check, ok: false, found: (error as Error).message };
+  }
 }
 
 /** Python is optional: the check tells why the runtime is not offered, and fails nothing. */

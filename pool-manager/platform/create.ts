@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
@@ -36,6 +37,8 @@ export interface PlatformSources {
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
+  /** What this machine lacks and Berth does without; the log tells it once. */
+  notes: string[];
   /** The leadership term that load orders carry. */
   term: number;
   /** The Kubernetes client and the code registry; null: embedded. */
@@ -62,17 +65,21 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...listeners, stop });
     const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
     const { platform, kube, code } = connected;
-    return { platform, runtimes: ["node"], term: connected.lead.term, cluster: { kube, code } };
+    return { platform, runtimes: ["node"], notes: [], term: connected.lead.term, cluster: { kube, code } };
   }
   const supervisor = join(runtimeDist, "supervisor.cjs");
-  const python = await pythonWorker(join(root, "runtime-images/python/dist"));
+  const [node, python] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(join(root, "runtime-images/python/dist"))]);
+  const notes = [];
+  if (node.reason !== null) notes.push(`functions run on Node ${node.version} of this machine: ${node.reason}`);
+  if (typeof python === "string") notes.push(`the runtime python is not offered: ${python}`);
   const runtimes = { node: { supervisor, worker: null }, ...(typeof python !== "string" && { python: { supervisor, worker: python } }) };
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
     codeDir,
+    node: node.program,
     compiler: join(runtimeDist, "compile.cjs"),
     runtimes,
     now,
   });
-  return { platform, runtimes: Object.keys(runtimes), term: 1, cluster: null };
+  return { platform, runtimes: Object.keys(runtimes), notes, term: 1, cluster: null };
 }

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildOptional, lastLine } from "../build/optional-part.mjs";
 
 const HERE = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const DIST = join(HERE, "dist");
@@ -12,14 +13,12 @@ const OLDEST = [3, 11];
 
 export function buildPython() {
   const key = keyOf([...SOURCES, "requirements.txt"]);
-  if (read(join(DIST, "built")) === key) return;
-  // What could not be built is not tried again at each start: pip waits for an index that it does not reach.
-  if (process.env.npm_lifecycle_event === "prestart" && existsSync(join(HERE, "dist-missing"))) return;
-  const reason = build(key);
-  // Said once, not at every start.
-  if (reason === null || read(join(HERE, "dist-missing")) === reason) return;
-  writeFileSync(join(HERE, "dist-missing"), reason);
-  process.stderr.write(`the runtime python is left out: ${reason}; everything else works, and npm run build adds it later\n`);
+  buildOptional({
+    part: "the runtime python",
+    missing: join(HERE, "dist-missing"),
+    isBuilt: () => read(join(DIST, "built")) === key,
+    build: () => build(key),
+  });
 }
 
 /** Returns why it could not be built; null: it was. */
@@ -40,13 +39,9 @@ function build(key) {
     writeFileSync(join(next, "built"), key);
     rmSync(DIST, { recursive: true, force: true });
     renameSync(next, DIST);
-    rmSync(join(HERE, "dist-missing"), { force: true });
     return null;
   } catch (error) {
-    return `its packages could not be installed: ${String(error.stderr || error.message)
-      .trim()
-      .split("\n")
-      .at(-1)}`;
+    return `its packages could not be installed: ${lastLine(error)}`;
   } finally {
     rmSync(next, { recursive: true, force: true });
   }

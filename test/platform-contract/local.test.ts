@@ -14,6 +14,7 @@ platformContract("local", async () => {
     platform: new LocalPlatform({
       dir,
       codeDir: `${dir}-code`,
+      node: process.execPath,
       compiler: resolve("runtime-images/node/dist/compile.cjs"),
       runtimes,
       now: () => performance.now(),

@@ -39,6 +39,8 @@ export interface LocalOptions {
   dir: string;
   /** Directory of unpacked code. */
   codeDir: string;
+  /** The Node that runs supervisors, and workers of Node. */
+  node: string;
   /** The program that compiles a module's code cache. */
   compiler: string;
   runtimes: Readonly<Record<string, LocalRuntime>>;
@@ -69,7 +71,7 @@ export class LocalPlatform implements Platform {
 
   constructor(options: LocalOptions) {
     this.#options = options;
-    this.#code = new CodeDir(options.codeDir, { node: process.execPath, program: options.compiler });
+    this.#code = new CodeDir(options.codeDir, { node: options.node, program: options.compiler });
   }
 
   /** Removes directories that an earlier pool manager left; its instances ended with it. */
@@ -183,7 +185,7 @@ export class LocalPlatform implements Platform {
       if (line === CONTROL_READY) this.#follow(uid);
       else for (const listener of this.#logListeners) listener(uid, line);
     };
-    const group = new ProcessGroup(supervisor, { ...env, ...language }, onLine);
+    const group = new ProcessGroup([this.#options.node, supervisor], { ...env, ...language }, onLine);
     this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
     void group.exited.then(() => this.#ended(uid));
   }

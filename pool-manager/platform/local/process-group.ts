@@ -13,10 +13,11 @@ export class ProcessGroup {
   readonly exited: Promise<void>;
 
   /** The child's standard input is a pipe that the kernel closes when the pool manager ends, however it ends. */
-  constructor(program: string, env: Record<string, string>, onLine: (line: string) => void) {
+  constructor(command: readonly [string, ...string[]], env: Record<string, string>, onLine: (line: string) => void) {
     const inherited: Record<string, string> = {};
     for (const name of INHERITED) if (process.env[name] !== undefined) inherited[name] = process.env[name];
-    this.#child = spawn(process.execPath, [program], {
+    const [program, ...args] = command;
+    this.#child = spawn(program, args, {
       detached: true,
       env: { ...inherited, ...env },
       stdio: ["pipe", "pipe", "pipe"],

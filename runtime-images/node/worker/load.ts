@@ -7,6 +7,7 @@ import { eventHandle } from "../signatures/event.ts";
 import { fetchHandle, restoreFetchClasses } from "../signatures/fetch.ts";
 import { lambdaHandle } from "../signatures/lambda.ts";
 import { nodeHandle } from "../signatures/node-style.ts";
+import { explainAddonError } from "./addon-error.ts";
 import { importModule } from "./import.ts";
 import { mapStacks } from "./stacks.ts";
 import { locateSyntaxError } from "./syntax.ts";
@@ -23,7 +24,7 @@ export interface Loaded {
 export async function loadFunction(from: LoadedFrom): Promise<Loaded> {
   mapStacks(from.file);
   const module = (await importModule(from.file).catch(async (error) => {
-    throw await locateSyntaxError(error, from.file);
+    throw explainAddonError(await locateSyntaxError(error, from.file));
   })) as Exports;
   const { target, signature } = choose(module, from.settings);
   return { invoke: invokerOf(handleOf(target, signature, from)), upgrade: upgradeOf(module) };

@@ -6,7 +6,14 @@ import { LocalPlatform } from "../../../../pool-manager/platform/local/local.ts"
 
 test("an instance that can have no directory, as on a full disk, is an error of the request and ends nothing", async () => {
   const dir = join(mkdtempSync(join(tmpdir(), "berth-test-")), "i");
-  const platform = new LocalPlatform({ dir, codeDir: `${dir}-code`, compiler: "", runtimes: { node: { supervisor: "none.cjs", worker: null } }, now: () => 0 });
+  const platform = new LocalPlatform({
+    dir,
+    codeDir: `${dir}-code`,
+    node: process.execPath,
+    compiler: "",
+    runtimes: { node: { supervisor: "none.cjs", worker: null } },
+    now: () => 0,
+  });
   await platform.start();
   rmSync(dir, { recursive: true });
   writeFileSync(dir, "");
