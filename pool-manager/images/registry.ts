@@ -6,7 +6,7 @@ import { type Authorization, authorize, type RegistryLogin } from "./registry-au
 const TIMEOUT_MS = 120_000;
 const PAGE = 500;
 const MAX_REPOSITORIES = 1000;
-/** The name of Docker Hub in image references, and where its API is. */
+/** Docker Hub's name in image references, and the host of its API. */
 const DOCKER_HUB = "docker.io";
 const DOCKER_HUB_API = "registry-1.docker.io";
 const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
@@ -87,7 +87,7 @@ export class RegistryClient {
     }
   }
 
-  /** The first `MAX_REPOSITORIES` repositories, of which those below the prefix; empty if the registry does not list them. */
+  /** Those of the registry's first `MAX_REPOSITORIES` repositories that are below the prefix; empty if the registry does not list them. */
   async repositories(): Promise<string[]> {
     const res = await this.#send("", "GET", `/_catalog?n=${MAX_REPOSITORIES}`, null).catch((error: RegistryError) => {
       if (error.status === 401 || error.status === 403) return null;

@@ -71,7 +71,7 @@ export function faultOf(errors: readonly SchemaError[], schema: object, input: u
   const path = segments(first.instancePath);
   const [named] = (first.params as { additionalProperties?: string[] }).additionalProperties ?? [];
   if (named !== undefined) return unknownName(path, named, schema, noun);
-  // Only names that the schema does not have have a schema that nothing matches.
+  // The validator reports an unknown name as a value whose schema is `false`.
   if (first.keyword === "boolean") return unknownName(path.slice(0, -1), path.at(-1) ?? "", schema, noun);
   const value = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], input);
   const place = path.reduce<Schema | undefined>(inside, schema);
@@ -87,7 +87,7 @@ function messageOf({ keyword, params, message = "is not valid" }: SchemaError, p
   return wanted ? `must be ${wanted}, and is ${shown(value, secret)}` : message;
 }
 
-/** A name that the schema does not have, at the place where it stands. */
+/** Describes a name that the schema does not know. */
 function unknownName(path: readonly string[], given: string, schema: object, noun: string): FieldFault {
   const name = given.slice(0, MAX_NAME);
   const place = path.reduce<Schema | undefined>(inside, schema);
@@ -101,7 +101,7 @@ function unknownName(path: readonly string[], given: string, schema: object, nou
   return { field, message: `unknown ${noun} ${name}; ${hint}` };
 }
 
-/** What a value must be, in words. */
+/** Describes the values that a schema accepts. */
 function expected(schema: Schema): string {
   const options = alternatives(schema);
   const values = options.flatMap((option) => option.enum ?? (option.const === undefined ? [] : [option.const]));
@@ -136,7 +136,7 @@ function oneOf(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
-/** The schemas of which a value must match one; null is left out if another type is possible. */
+/** The schemas of which a value must match one. The type null is left out if another type is possible. */
 function alternatives(schema: Schema): Schema[] {
   const all = schema.anyOf?.flatMap(alternatives) ?? [schema];
   const some = all.filter(({ type }) => type !== "null");

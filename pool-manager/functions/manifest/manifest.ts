@@ -44,7 +44,7 @@ const LIMITS = {
   "rollout.interval": [0, 86_400_000],
 } as const;
 
-/** Checks a whole manifest: what is left out is as by default. Throws `MANIFEST_INVALID` with the field. */
+/** Checks a whole manifest; fields that it leaves out get their defaults. Throws `MANIFEST_INVALID` with the field. */
 export function parseManifest(input: unknown, runtimes: readonly string[]): Manifest {
   if (!manifestCheck.Check(input)) throw fault(manifestCheck.Errors(input), ManifestSchema, input);
   return checked(input, DEFAULTS, runtimes);
@@ -104,13 +104,13 @@ function crossCheck({ runtime, signature, minScale, maxScale, env, secrets }: Ma
   }
 }
 
-/** A runtime that Berth has, but not here, is an error of its own: the manifest is right. */
+/** The error for a runtime that is not offered here; it has its own code if Berth knows the runtime, since the manifest is right then. */
 function missing(runtime: string, runtimes: readonly string[]): ManagerError {
   const message = `runtime: "${runtime}" is not a runtime here; there is: ${runtimes.join(", ")}`;
   return new ManagerError(Object.hasOwn(SIGNATURES, runtime) ? "RUNTIME_UNAVAILABLE" : "MANIFEST_INVALID", message, "runtime");
 }
 
-/** Of what is given alone: what an older Berth has taken stays. */
+/** Checks the variables of this change only: those that an older Berth accepted stay. */
 function checkVariables(field: "env" | "secrets", given: Record<string, string | null>): void {
   for (const [name, value] of Object.entries(given)) {
     const refused = value === null ? null : refusal(name);
@@ -139,10 +139,10 @@ function invalid(field: string, message: string): ManagerError {
   return new ManagerError("MANIFEST_INVALID", `${field || "manifest"}: ${message}`, field || undefined);
 }
 
-/** What is not said of a rollout. */
+/** Defaults of a rollout's fields. */
 export const ROLLOUT: RolloutPolicy = { steps: ["10%", "50%"], intervalMs: 30_000, parallel: 1, maxErrors: 5 };
 
-/** What is not said. */
+/** Defaults of a manifest's fields. */
 export const DEFAULTS: Manifest = {
   runtime: "node",
   handler: null,
