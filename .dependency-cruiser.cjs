@@ -229,6 +229,7 @@ const MATRIX = {
   // A router knows nothing of the pool manager but its client.
   "router/downstream": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/upstream": ["pool-manager/client"],
+  "router/traces": [],
   "router/limiter": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/routing": [
     "pool-manager/client",
@@ -239,6 +240,7 @@ const MATRIX = {
     "router/metrics.ts",
     "router/downstream",
     "router/limiter",
+    "router/traces/traces.ts",
     "router/upstream",
     "runtime-images/protocol",
   ],
@@ -250,10 +252,11 @@ const MATRIX = {
     "router/downstream",
     "router/limiter",
     "router/routing",
+    "router/traces",
     "router/upstream",
     "runtime-images/protocol",
   ],
-  router: ["pool-manager/client", "router/downstream", "router/proxy", "router/routing", "runtime-images/protocol/listen-host.ts"],
+  router: ["pool-manager/client", "router/downstream", "router/proxy", "router/routing", "router/traces", "runtime-images/protocol/listen-host.ts"],
 
   "cli/bundle/modules": ["cli/errors.ts", "cli/bundle"],
   "cli/bundle": ["cli/errors.ts", "cli/bundle/modules", "pool-manager/images/layer.ts", "runtime-images/protocol/layer.ts"],

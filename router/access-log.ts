@@ -12,6 +12,8 @@ export interface Access {
   /** The time before the function ran. */
   overheadMs: number;
   totalMs: number;
+  /** Where traces are on. */
+  traceId?: string;
 }
 
 /** Writes a share of the invocations as JSON lines. */

@@ -55,6 +55,12 @@ export class RouterMetrics {
     help: "Connections of clients closed at once, because the process may open no more files for them",
     registers: [this.registry],
   });
+  readonly #droppedSpans = new Counter({
+    name: "berth_trace_spans_dropped_total",
+    help: "Spans that were not exported: the queue was full, or the collector did not take them",
+    labelNames: ["reason"],
+    registers: [this.registry],
+  });
   /** Resolved label sets of `berth_invocations_total`, by function, then by status and start. */
   readonly #children = new Map<string, Map<string, Counter.Internal>>();
   /** Error codes that have a series, by function. */
@@ -90,6 +96,10 @@ export class RouterMetrics {
 
   retry(): void {
     this.#retries.inc();
+  }
+
+  spansDropped(spans: number, reason: "queue" | "export"): void {
+    this.#droppedSpans.inc({ reason }, spans);
   }
 
   connectionRefused(): void {

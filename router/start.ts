@@ -25,6 +25,9 @@ export interface Router {
   close(): Promise<void>;
 }
 
+/** How long a stopping router waits for the collector to take the last spans. */
+const LAST_SPANS_MS = 2000;
+
 /**
  * Wires a router and starts to listen. `connect` opens its link to the pool manager; `say` receives a line when the pool
  * manager has been silent for long, when no instance is reachable then, and when either ends. Rejects with EADDRINUSE.
@@ -38,7 +41,8 @@ export async function startRouter(
   const id = randomBytes(4).toString("hex");
   const { accessShare } = config;
   const accessLog = accessShare > 0 ? new AccessLog(accessShare, (line) => process.stdout.write(line)) : null;
-  const functions = new ServedRevisions(id, metrics, accessLog, config);
+  const traces = config.traces && (await openTraces(config.traces, id, metrics, say));
+  const functions = new ServedRevisions(id, metrics, accessLog, config, { traces });
   const standing = new RouterReadiness({ table: functions.table, say });
   const tell = firstOfSeries(() => say("more clients connect than this process may open files for: their connections are closed (ulimit -n)"));
   const refused = () => {
@@ -67,8 +71,22 @@ export async function startRouter(
       functions.close();
       server.destroy();
       await closed;
+      if (traces) await Promise.race([traces.close(), sleep(LAST_SPANS_MS)]);
     },
   };
+}
+
+/** OpenTelemetry is loaded only where traces are on: it takes longer to load than the router. */
+async function openTraces(config: NonNullable<RouterConfig["traces"]>, instance: string, metrics: RouterMetrics, say: (line: string) => void) {
+  const { OtlpTraces } = await import("./traces/otlp-exporter.ts");
+  return new OtlpTraces(
+    { ...config, instance },
+    {
+      dropped: (spans, reason) => metrics.spansDropped(spans, reason),
+      trouble: (message) =>
+        say(message === null ? "the collector takes traces again" : `the collector at ${config.endpoint} takes no traces, and they are dropped: ${message}`),
+    },
+  );
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -34,6 +34,12 @@ export function networks(text: string, before: readonly string[] = []): string[]
   return [...before, ...given];
 }
 
+/** Parses a URL of http or https. */
+export function httpAddress(text: string): string {
+  if (!/^https?:/i.test(text) || !URL.canParse(text)) throw new InvalidArgumentError(`"${text}" is not a URL such as http://collector:4318.`);
+  return text;
+}
+
 export function share(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError(`"${text}" is not a number from 0 to 1.`);

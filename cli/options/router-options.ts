@@ -1,7 +1,11 @@
 import { type Command, Option } from "commander";
 import type { RouterConfig } from "../../router/config.ts";
-import { integer, networks, share } from "./arguments.ts";
+import { packageVersion } from "../package-root.ts";
+import { httpAddress, integer, networks, share } from "./arguments.ts";
 import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
+
+/** Share of the traces that is sampled by default. */
+const TRACE_SHARE = 0.01;
 
 /** Options of every router, in the pool manager's process or in one of its own. */
 export interface RouterOptions extends ListenerOptions {
@@ -13,6 +17,10 @@ export interface RouterOptions extends ListenerOptions {
   trustProxy?: string[];
   /** Share of invocations that are logged, 0 to 1. */
   accessLog?: number;
+  /** Where traces are sent; undefined: they are off. */
+  otlpEndpoint?: string;
+  /** Share of the traces that is sampled, 0 to 1. */
+  traceShare?: number;
   /** Undefined: true if only this machine can connect. */
   exposeErrors?: boolean;
 }
@@ -43,13 +51,24 @@ export function withRouterOptions(command: Command): Command {
         .default(0)
         .argParser(share),
     )
+    .addOption(
+      new Option("--otlp-endpoint <url>", "collector that receives traces by OTLP over HTTP, such as http://collector:4318; without it traces are off")
+        .env("BERTH_OTLP_ENDPOINT")
+        .argParser(httpAddress),
+    )
+    .addOption(
+      new Option("--trace-share <share>", "share of the traces, 0 to 1, that is sampled; a caller's own decision holds")
+        .env("BERTH_TRACE_SHARE")
+        .default(TRACE_SHARE)
+        .argParser(share),
+    )
     .option("--expose-errors", "callers see messages and stacks of functions' errors; by default if only this machine can connect")
     .option("--no-expose-errors", "callers see a code and a sentence; the rest is in the logs");
 }
 
 /** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
 export function routerConfig(options: RouterOptions, ownKey: string | null, unreadyMs: number, drainMs: number): RouterConfig {
-  const { host, advertise, routerPort, maxBody, domain, trustProxy, accessLog } = options;
+  const { host, advertise, routerPort, maxBody, domain, trustProxy, accessLog, otlpEndpoint, traceShare } = options;
   return {
     host,
     port: routerPort,
@@ -60,6 +79,7 @@ export function routerConfig(options: RouterOptions, ownKey: string | null, unre
     trustedProxies: trustProxy ?? [],
     maxBodyBytes: maxBody,
     accessShare: accessLog ?? 0,
+    traces: otlpEndpoint === undefined ? null : { endpoint: otlpEndpoint, share: traceShare ?? TRACE_SHARE, version: packageVersion() },
     exposeErrors: options.exposeErrors ?? isLoopback(host),
     unreadyMs,
     drainMs,

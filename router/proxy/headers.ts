@@ -2,6 +2,7 @@ import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { BERTH_PREFIX, CALL_ID_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import type { Beliefs } from "../downstream/trusted-proxies.ts";
+import { TRACEPARENT } from "../traces/trace-context.ts";
 import type { UpstreamRequest } from "../upstream/http1-connection.ts";
 import { isClaim, publicUrlHeaders } from "./public-url.ts";
 
@@ -44,14 +45,17 @@ interface Invoked {
   callId: string;
   /** The part of the public path that the function does not receive. */
   prefix: string;
+  /** Replaces the client's; null: the client's is passed on. */
+  traceparent: string | null;
 }
 
 /** The client's headers as the instance gets them, after what the platform says. */
-export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix }: Invoked, beliefs: Beliefs): string[] {
+export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix, traceparent }: Invoked, beliefs: Beliefs): string[] {
   const { revision, key } = endpoint;
   const headers = [FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId];
   if (key !== null) headers.push(KEY_HEADER, key);
-  const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs);
+  if (traceparent !== null) headers.push(TRACEPARENT, traceparent);
+  const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs, traceparent === null ? null : TRACEPARENT);
   return headers.concat(forwardedFor, publicUrlHeaders(claims, exchange.host, prefix), passed);
 }
 
@@ -87,9 +91,9 @@ interface Sorted {
 
 /**
  * Sorts a client's headers and drops those that are not passed on: hop-by-hop headers, headers that only the platform may
- * set, and headers that `Connection` names. A name in `Connection` never removes a header of the platform.
+ * set, one that is `replaced`, and headers that `Connection` names. A name in `Connection` never removes a header of the platform.
  */
-function sortHeaders(exchange: Exchange, beliefs: Beliefs): Sorted {
+function sortHeaders(exchange: Exchange, beliefs: Beliefs, replaced: string | null = null): Sorted {
   const { rawHeaders, remoteAddress } = exchange;
   let forwarded = "";
   let named: Set<string> | null = null;
@@ -101,7 +105,7 @@ function sortHeaders(exchange: Exchange, beliefs: Beliefs): Sorted {
     if (lower === "connection") named = addNames(named, value);
     else if (lower === "x-forwarded-for") forwarded = joined(forwarded, value);
     else if (isClaim(lower)) claims.push(name, value);
-    else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && !lower.startsWith(BERTH_PREFIX)) passed.push(name, value);
+    else if (!HOP_BY_HOP.has(lower) && !REWRITTEN.has(lower) && lower !== replaced && !lower.startsWith(BERTH_PREFIX)) passed.push(name, value);
   }
   const believed = forwarded === "" ? "" : beliefs.believed(exchange, forwarded);
   return {

@@ -1,6 +1,7 @@
 import type { StartKind } from "../../pool-manager/client/contract.ts";
 import { CALL_ID_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { Reservation } from "../limiter/slot.ts";
+import type { TracedInvocation } from "../traces/traces.ts";
 import { serverTiming } from "./headers.ts";
 
 /** How an invocation came to its instance, and what its time went to. All times are in milliseconds. */
@@ -9,6 +10,8 @@ export class InvocationTimes {
   readonly #now: () => number;
   #grantedAt = 0;
   #claimMs = 0;
+  #parkedMs = 0;
+  #answeredAt = 0;
   #overheadMs = 0;
   #start: StartKind = "warm";
   #revision = "";
@@ -36,6 +39,12 @@ export class InvocationTimes {
     return this.#now() - this.#arrivedAt;
   }
 
+  /** The times at which its phases begin, for its trace. */
+  get phases(): Pick<TracedInvocation, "arrivedAt" | "grantedAt" | "claimMs" | "parkedMs" | "answeredAt" | "endedAt"> {
+    const times = { arrivedAt: this.#arrivedAt, claimMs: this.#claimMs, parkedMs: this.#parkedMs, endedAt: this.#now() };
+    return { ...times, grantedAt: this.#grantedAt || null, answeredAt: this.#answeredAt || null };
+  }
+
   granted({ endpoint, slot }: Reservation): void {
     this.#revision = endpoint.revision;
     this.#grantedAt = this.#now();
@@ -48,6 +57,8 @@ export class InvocationTimes {
   /** The response has begun; `parkedMs` of its time went to loading the code. */
   answered(parkedMs: number): void {
     this.#overheadMs = this.#grantedAt - this.#arrivedAt + parkedMs;
+    this.#parkedMs = parkedMs;
+    this.#answeredAt = this.#now();
   }
 
   /** Adds what the client is told about its invocation. */

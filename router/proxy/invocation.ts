@@ -5,6 +5,8 @@ import { errorCodeOf, isForStrangers, RouterError, type RouterErrorCode } from "
 import type { Waiter } from "../limiter/queue.ts";
 import type { Reservation } from "../limiter/slot.ts";
 import type { Running, ServedRevision } from "../routing/served-revision.ts";
+import { TRACEPARENT } from "../traces/trace-context.ts";
+import type { InvocationTrace } from "../traces/traces.ts";
 import { PeerLostError } from "../upstream/peer-probe.ts";
 import { ResponseInvalidError } from "../upstream/response-head.ts";
 import { Attempt, type Overrun } from "./attempt.ts";
@@ -26,6 +28,7 @@ export class Invocation implements Waiter, Running, RelaySide {
   readonly #route: Pick<InvocationTarget, "path" | "prefix">;
   readonly #body: RequestBody;
   readonly #times: InvocationTimes;
+  readonly #trace: InvocationTrace | null;
   readonly #relay: Relay;
   #entry: ServedRevision;
   /** The present one, or the last. */
@@ -39,6 +42,7 @@ export class Invocation implements Waiter, Running, RelaySide {
     this.#route = route;
     this.#body = body;
     this.#times = new InvocationTimes(arrivedAt, entry.clock.now);
+    this.#trace = entry.traces?.begin(exchange.header(TRACEPARENT)) ?? null;
     this.#relay = new Relay(exchange, this);
     this.#entry = entry;
     entry.begin(this);
@@ -66,7 +70,11 @@ export class Invocation implements Waiter, Running, RelaySide {
     this.#times.granted(reservation);
     this.#attempt = new Attempt(entry.fn, reservation, entry.clock, (what) => this.#timedOut(endpoint, what));
     const { path, prefix } = this.#route;
-    const headers = upstreamHeaders(exchange, { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix }, entry.beliefs);
+    const headers = upstreamHeaders(
+      exchange,
+      { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix, traceparent: this.#trace?.traceparent ?? null },
+      entry.beliefs,
+    );
     this.#relay.send(entry.transport.to(endpoint), upstreamRequest(exchange, path, headers, this.#body));
   }
 
@@ -129,15 +137,11 @@ export class Invocation implements Waiter, Running, RelaySide {
     if (code) this.#entry.failed(code);
     this.#attempt?.endLimit();
     if (!isOpen) this.#attempt?.release();
-    this.#entry.finish(this, {
-      callId: this.callId,
-      revision: this.#times.revision,
-      method: this.#exchange.method,
-      status,
-      start: this.#times.start,
-      overheadMs: this.#times.overheadMs,
-      totalMs: this.#times.totalMs,
-    });
+    const { revision, start, overheadMs, totalMs } = this.#times;
+    const what = { callId: this.callId, revision, method: this.#exchange.method, status, start };
+    const trace = this.#trace;
+    this.#entry.finish(this, { ...what, overheadMs, totalMs, ...(trace && { traceId: trace.context.traceId }) });
+    if (trace) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, ...what, error: code, ...this.#times.phases });
   }
 
   closed(): void {

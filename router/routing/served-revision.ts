@@ -8,6 +8,7 @@ import { RouterError, type RouterErrorCode } from "../errors.ts";
 import { Limiter } from "../limiter/limiter.ts";
 import type { Waiter } from "../limiter/queue.ts";
 import type { RouterMetrics } from "../metrics.ts";
+import type { Traces } from "../traces/traces.ts";
 import type { Transport } from "../upstream/upstreams.ts";
 import type { DemandReporter } from "./demand-reporter.ts";
 import type { Table } from "./table.ts";
@@ -29,6 +30,8 @@ export interface Shared extends Beliefs {
   /** The headers by which this router identifies itself to other routers. */
   readonly introduction: readonly string[];
   readonly accessLog: AccessLog | null;
+  /** Null: traces are off. */
+  readonly traces: Traces | null;
   readonly exposeErrors: boolean;
   /** The slots of a function's revisions. */
   limitersOf(uid: string): Iterable<Limiter>;
@@ -70,6 +73,10 @@ export class ServedRevision {
 
   get introduction(): readonly string[] {
     return this.#shared.introduction;
+  }
+
+  get traces(): Traces | null {
+    return this.#shared.traces;
   }
 
   get beliefs(): Beliefs {

@@ -9,6 +9,7 @@ import { TrustedProxies } from "../downstream/trusted-proxies.ts";
 import { RouterError } from "../errors.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { RouterMetrics } from "../metrics.ts";
+import type { Traces } from "../traces/traces.ts";
 import { type Transport, Upstreams } from "../upstream/upstreams.ts";
 import { DemandReporter } from "./demand-reporter.ts";
 import { tellPeers } from "./leave-notice.ts";
@@ -35,6 +36,8 @@ export class ServedRevisions implements Shared {
   /** Null: there is no access log. */
   readonly accessLog: AccessLog | null;
 
+  readonly traces: Traces | null;
+
   readonly introduction: readonly string[];
 
   readonly exposeErrors: boolean;
@@ -47,10 +50,11 @@ export class ServedRevisions implements Shared {
     metrics: RouterMetrics,
     accessLog: AccessLog | null,
     config: RouterConfig,
-    { clock = processClock, transport = new Upstreams() }: { clock?: Clock; transport?: Transport } = {},
+    { clock = processClock, transport = new Upstreams(), traces = null }: { clock?: Clock; transport?: Transport; traces?: Traces | null } = {},
   ) {
     this.clock = clock;
     this.transport = transport;
+    this.traces = traces;
     this.pendingLookups = new PendingLookups(clock);
     this.introduction = config.ownKey === null ? [HOP_HEADER, routerId] : [HOP_HEADER, routerId, API_KEY_HEADER, config.ownKey];
     this.exposeErrors = config.exposeErrors;
