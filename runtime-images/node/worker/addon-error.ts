@@ -4,7 +4,8 @@
  */
 export function explainAddonError(error: unknown, version = process.version): unknown {
   if (!(error instanceof Error) || !error.message.includes("NODE_MODULE_VERSION")) return error;
-  const addon = /'([^'\n]+\.node)'/.exec(error.message)?.[1] ?? "a native addon";
+  const addon = /(node_modules\/[^'\n]+\.node|[^'\n/]+\.node)'/.exec(error.message)?.[1] ?? "a native addon";
   const message = `${addon} is built for another version of Node, and functions run on ${version}: run npm rebuild with that version and deploy again, or, where Berth runs on one machine, set BERTH_NODE to the Node that the addon is built for`;
-  return Object.assign(new Error(message, { cause: error }), { stack: `Error: ${message}` });
+  const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line) && !line.includes("node:internal")) ?? [];
+  return Object.assign(new Error(message), { stack: [`Error: ${message}`, ...frames].join("\n") });
 }
