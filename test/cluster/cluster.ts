@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { mountState } from "./state.ts";
-import { choose } from "./versions.ts";
+import { choose } from "./machine/install/versions.ts";
+import { mountState } from "./machine/state.ts";
 
 const USAGE = "usage: cluster up [--kubernetes V] [--kruise V] | down | status";
 const PROGRAMS = ["go", "containerd", "runc", "docker-registry", "redis-server", "iptables", "ip", "conntrack"];
@@ -25,7 +25,7 @@ try {
     choose(args);
   }
   // Only what is read now goes by the versions that were chosen.
-  const commands: Record<string, () => void | Promise<void>> = { ...(await import("./commands.ts")) };
+  const commands: Record<string, () => void | Promise<void>> = { ...(await import("./machine/commands.ts")) };
   await commands[name]?.();
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);

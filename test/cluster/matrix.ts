@@ -1,15 +1,15 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BoundedCommands } from "./bounded-commands.ts";
-import { NEWEST, OLDEST, present, type Versions } from "./versions.ts";
+import { BoundedCommands } from "./machine/bounded-commands.ts";
+import { NEWEST, OLDEST, present, type Versions } from "./machine/install/versions.ts";
 
 /** A cluster whose programs have to be built first takes a quarter of an hour. */
 const UP_MS = 45 * 60_000;
 const TESTS_MS = 20 * 60_000;
 const DOWN_MS = 2 * 60_000;
 /** What goes through what differs between versions: pods, CloneSets, swaps in place, pulls ahead, releases. */
-const TESTS = ["contract", "claims", "swap", "rollouts"].map((name) => `test/cluster/${name}.test.ts`);
+const TESTS = ["contract", "claims", "swap", "rollouts"].map((name) => `test/cluster/pods/${name}.test.ts`);
 
 interface Row {
   versions: Versions;

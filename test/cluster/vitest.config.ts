@@ -11,10 +11,10 @@ export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, "../.."),
     // The integration suite of one machine runs here on pods; what is about processes of one machine does not.
-    include: ["test/cluster/**/*.test.ts", `test/integration/{${integration}}.test.ts`],
+    include: ["test/cluster/**/*.test.ts", `test/integration/*/{${integration}}.test.ts`],
     env: { BERTH_TEST_PLATFORM: "kruise" },
-    globalSetup: ["test/helpers/temporary-folder.ts", "test/helpers/build.ts"],
-    reporters: ["default", "./test/helpers/closing-line.ts"],
+    globalSetup: ["test/helpers/runner/temporary-folder.ts", "test/helpers/runner/build.ts"],
+    reporters: ["default", "./test/helpers/runner/closing-line.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     fileParallelism: false,

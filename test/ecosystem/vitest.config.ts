@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, "../.."),
     include: ["test/ecosystem/**/*.test.ts"],
-    globalSetup: ["test/helpers/temporary-folder.ts", "test/helpers/build.ts", "test/ecosystem/install.ts"],
-    reporters: ["default", "./test/helpers/closing-line.ts"],
+    globalSetup: ["test/helpers/runner/temporary-folder.ts", "test/helpers/runner/build.ts", "test/ecosystem/install.ts"],
+    reporters: ["default", "./test/helpers/runner/closing-line.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     fileParallelism: false,

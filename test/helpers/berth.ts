@@ -25,7 +25,7 @@ export class TestBerth {
   /** On processes of this machine, or in the cluster tier on pods in a namespace of its own. */
   static async start(options: Partial<UpOptions> = {}): Promise<TestBerth> {
     if (!ON_CLUSTER || options.platform) return new TestBerth(await startTemporary(options));
-    const { clusterOptions, deleteNamespace, freshNamespace } = await import("../cluster/subject.ts");
+    const { clusterOptions, deleteNamespace, freshNamespace } = await import("../cluster/subject/subject.ts");
     const namespace = freshNamespace();
     const berth = await startTemporary({ ...clusterOptions(namespace), ...options });
     const close = async () => {

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
-import { NODE_TESTS } from "../helpers/node-tests.ts";
+import { NODE_TESTS } from "../helpers/runner/node-tests.ts";
 import { ALONE, TOGETHER } from "./files.ts";
 
 /** The tier that needs nothing but Node and more time than `npm test` has. */

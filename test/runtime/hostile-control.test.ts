@@ -7,7 +7,7 @@ import { CONTROL_PORT, type Echo, type LoadOrder } from "../../runtime-images/pr
 import { SIGNATURE_HEADER, signRequest } from "../../runtime-images/protocol/signature.ts";
 import { sleep, until } from "../helpers/berth.ts";
 import { Dice } from "../helpers/dice.ts";
-import { endSupervisors, LEADER_KEY, type Supervised, startSupervisor } from "../helpers/supervised.ts";
+import { endSupervisors, LEADER_KEY, type Supervised, startSupervisor } from "../helpers/subjects/supervised.ts";
 
 let supervised: Supervised;
 beforeAll(async () => {

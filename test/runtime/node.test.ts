@@ -1,6 +1,6 @@
 import { afterEach, describe, test } from "vitest";
 import { conformance } from "../../runtime-images/protocol/conformance/conformance.ts";
-import { endSubjects, type Language, startSubject } from "../helpers/runtime-subject.ts";
+import { endSubjects, type Language, startSubject } from "../helpers/subjects/runtime-subject.ts";
 
 const NODE: Language = {
   entry: "index.mjs",

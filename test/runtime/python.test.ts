@@ -1,7 +1,7 @@
 import { afterEach, describe, test } from "vitest";
 import { conformance } from "../../runtime-images/protocol/conformance/conformance.ts";
 import { PYTHON } from "../helpers/python.ts";
-import { endSubjects, type Language, startSubject } from "../helpers/runtime-subject.ts";
+import { endSubjects, type Language, startSubject } from "../helpers/subjects/runtime-subject.ts";
 
 const answer = (body: string) => `def app(environ, start_response):
     body = ${body}

@@ -4,7 +4,7 @@ import { RouterMetrics } from "../../router/metrics.ts";
 import { handleRequest } from "../../router/proxy/handler.ts";
 import { ServedRevisions } from "../../router/routing/served-revisions.ts";
 import type { FakePlatform } from "../fakes/fake-platform.ts";
-import { routerConfig } from "../helpers/router-config.ts";
+import { routerConfig } from "../helpers/builders/router-config.ts";
 import { SimExchange } from "./exchange.ts";
 import type { SimNetwork } from "./network.ts";
 import type { Tally } from "./tally.ts";

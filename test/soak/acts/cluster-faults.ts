@@ -1,5 +1,5 @@
-import { apiserver, kruise, kubelet } from "../../cluster/daemons.ts";
-import { type Daemon, pidOf, settled, start, stop } from "../../cluster/processes.ts";
+import { apiserver, kruise, kubelet } from "../../cluster/machine/daemons.ts";
+import { type Daemon, pidOf, settled, start, stop } from "../../cluster/machine/processes.ts";
 import type { History } from "../history.ts";
 import { type Act, fault, pause } from "./act.ts";
 

@@ -1,5 +1,5 @@
 import { LABEL, type Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
-import type { ClusterView } from "../../cluster/cluster-view.ts";
+import type { ClusterView } from "../../cluster/subject/cluster-view.ts";
 import type { History, Part } from "../history.ts";
 import { type Act, fault } from "./act.ts";
 

@@ -1,7 +1,7 @@
 import { LABEL, type Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
-import type { ClusterView } from "../../cluster/cluster-view.ts";
-import { SECOND_NODE } from "../../cluster/layout.ts";
-import { loseSecondNode, returnSecondNode } from "../../cluster/second-node.ts";
+import { SECOND_NODE } from "../../cluster/machine/layout.ts";
+import { loseSecondNode, returnSecondNode } from "../../cluster/machine/second-node.ts";
+import type { ClusterView } from "../../cluster/subject/cluster-view.ts";
 import type { History, Part } from "../history.ts";
 import { type Act, fault, pause } from "./act.ts";
 

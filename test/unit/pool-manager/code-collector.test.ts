@@ -13,7 +13,7 @@ import { tagOf } from "../../../pool-manager/images/runtime-image.ts";
 import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import { CodeRegistry } from "../../../pool-manager/platform/kruise/code/code-registry.ts";
 import { until } from "../../helpers/berth.ts";
-import { MemoryRegistry } from "../../helpers/memory-registry.ts";
+import { MemoryRegistry } from "../../helpers/servers/memory-registry.ts";
 
 /** Allows what is named, and writes down what was removed. */
 class Allowing implements Collector {

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { capacityOf, type ManagerConfig } from "../../../pool-manager/config.ts";
 import { Pools } from "../../../pool-manager/pool/pools.ts";
 import { PoolFiles } from "../../../pool-manager/stores/files/pool-files.ts";
-import { POOL } from "../../helpers/world.ts";
+import { POOL } from "../../helpers/builders/world.ts";
 
 const stateDir = () => mkdtempSync(join(tmpdir(), "berth-test-"));
 

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { DOCUMENTED } from "../../simulation/documented.ts";
-import { MUTANTS } from "../../simulation/mutants.ts";
+import { DOCUMENTED } from "../../simulation/mutants/documented.ts";
+import { MUTANTS } from "../../simulation/mutants/mutants.ts";
 
 const sections = readFileSync("docs/invariants.md", "utf8").split(/^## /m).slice(1);
 const invariants = sections.map((text) => ({ id: /^(I\d+)\. \S/.exec(text)?.[1] ?? text.split("\n")[0], text }));

@@ -7,7 +7,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { TableFunction } from "../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../router/start.ts";
 import { sleep } from "../../helpers/berth.ts";
-import { routerConfig } from "../../helpers/router-config.ts";
+import { routerConfig } from "../../helpers/builders/router-config.ts";
 
 /** Where the time of day is meant: it is compared with what others have written, or told to somebody. */
 const TIME_OF_DAY: Record<string, string> = {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { BoundedCommands } from "../../cluster/bounded-commands.ts";
+import { BoundedCommands } from "../../cluster/machine/bounded-commands.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
 const log = join(dir, "log");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chosenBy, DEFAULT, NEWEST, OLDEST, RELEASES } from "../../cluster/versions.ts";
+import { chosenBy, DEFAULT, NEWEST, OLDEST, RELEASES } from "../../cluster/machine/install/versions.ts";
 
 test("a cluster is made of the versions that are asked for, minor or whole, or else of what it has, or of the default", () => {
   expect(chosenBy([], null)).toEqual(DEFAULT);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { breaks, change, changed, type Forged, fault, type Line, over, violations } from "../../helpers/forged-history.ts";
+import { breaks, change, changed, type Forged, fault, type Line, over, violations } from "../../helpers/builders/forged-history.ts";
 import { check } from "../../soak/checks/checker.ts";
 
 const event = (what: object): Forged => ({ type: "event", manager: "m", event: { pool: "node", instance: "one", function: "f", ...what } as never });

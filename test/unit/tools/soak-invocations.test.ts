@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { breaks, change, changed, type Forged, fault, type Line, over, ROUTER, violations } from "../../helpers/forged-history.ts";
+import { breaks, change, changed, type Forged, fault, type Line, over, ROUTER, violations } from "../../helpers/builders/forged-history.ts";
 import { ABSENT } from "../../soak/history.ts";
 
 const OTHER = "http://127.0.0.1:2";

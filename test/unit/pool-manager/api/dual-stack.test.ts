@@ -7,7 +7,7 @@ import { ApiListener } from "../../../../pool-manager/api/listener.ts";
 import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../../router/start.ts";
 import { listenHost, ownHost, peerAddress } from "../../../../runtime-images/protocol/listen-host.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));
 /** Where a listener at "::" is reached: networks of both families, or of IPv4 alone where there is no other. */

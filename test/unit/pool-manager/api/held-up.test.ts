@@ -8,7 +8,7 @@ import type { DemandReport, LoadFailure, TableChange, TableFunction } from "../.
 import { type Router, startRouter } from "../../../../router/start.ts";
 import { Http1Connection } from "../../../../router/upstream/http1-connection.ts";
 import { sleep, until } from "../../../helpers/berth.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 /**
  * What goes on while the main thread is held up: an instance that answers after 50 ms or breaks off, a pool manager that

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
 import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../../../pool-manager/kubernetes/objects.ts";
-import { unreachable, WatchedServer } from "../../../helpers/watched-server.ts";
+import { unreachable, WatchedServer } from "../../../helpers/servers/watched-server.ts";
 
 let server: WatchedServer;
 let reflector: Informer<KubeObject>;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { NodeServer } from "../../../../router/downstream/node-server.ts";
-import { sendRaw, statuses } from "../../../helpers/raw-http.ts";
+import { sendRaw, statuses } from "../../../helpers/requests/raw-http.ts";
 
 test("a router that leaves ends each connection with its next response, and runs nothing that follows on it", async () => {
   const served: string[] = [];

@@ -7,8 +7,8 @@ import { ServedRevisions } from "../../../../router/routing/served-revisions.ts"
 import { ConnectionPool } from "../../../../router/upstream/connection-pool.ts";
 import type { ResponseHandler } from "../../../../router/upstream/http1-connection.ts";
 import { FakeExchange } from "../../../fakes/fake-exchange.ts";
-import { functionAt } from "../../../helpers/routed.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
+import { functionAt } from "../../../helpers/subjects/routed.ts";
 
 /** The connections' side of each request that was sent, in order. */
 const sent: ResponseHandler[] = [];

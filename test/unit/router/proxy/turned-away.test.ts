@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import type { PoolManagerLink, TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../../router/start.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 /** How long nothing listens. */
 const AWAY_MS = 300;

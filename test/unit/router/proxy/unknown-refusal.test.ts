@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../../router/start.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 test("an instance that turns an invocation away for a reason of a later version rests, and is not asked again and again", async () => {
   let asked = 0;

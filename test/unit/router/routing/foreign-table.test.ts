@@ -10,7 +10,7 @@ import type { TableSnapshots } from "../../../../pool-manager/client/snapshot.ts
 import { SnapshotLink } from "../../../../pool-manager/client/snapshot-link.ts";
 import { RouterMetrics } from "../../../../router/metrics.ts";
 import { ServedRevisions } from "../../../../router/routing/served-revisions.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 const SELF = { id: "r", host: "127.0.0.1", port: 1 };
 const endpoint = { instanceUid: "i", bootId: "b", epoch: 1, host: "127.0.0.1", port: 1, key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 };

@@ -10,7 +10,7 @@ import type { PoolManagerLink, RouterPeer, TableChange, TableFunction } from "..
 import type { RouterConfig } from "../../../../router/config.ts";
 import { SlotOwnership } from "../../../../router/routing/ownership.ts";
 import { type Router, startRouter } from "../../../../router/start.ts";
-import { routerConfig } from "../../../helpers/router-config.ts";
+import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 /** A router and what the pool manager tells it, which is nothing of a router that leaves. */
 interface Member {

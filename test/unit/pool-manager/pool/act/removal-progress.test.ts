@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { PlatformError } from "../../../../../pool-manager/platform/platform.ts";
 import { RemovalProgress } from "../../../../../pool-manager/pool/act/removal-progress.ts";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 
 const at = (removing: boolean) => new Map([["a", { removing }]]);
 const never = () => false;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { TableFunction } from "../../../../../pool-manager/client/contract.ts";
 import { Demand } from "../../../../../pool-manager/pool/observe/demand.ts";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 import { VirtualTime } from "../../../../simulation/time.ts";
 
 const SEEDS = Array.from({ length: 24 }, (_, n) => n + 1);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
 import { wantedInstances } from "../../../../../pool-manager/pool/decide/wanted-instances.ts";
 import type { Action, InstanceView } from "../../../../../pool-manager/pool/decide/world.ts";
-import { fn, instance, kinds, NOW, PACE, POOL, waiting, warm, world } from "../../../../helpers/world.ts";
+import { fn, instance, kinds, NOW, PACE, POOL, waiting, warm, world } from "../../../../helpers/builders/world.ts";
 
 describe("a revision that takes over", () => {
   const of = (percent: number, parallel = 1) => [

@@ -3,8 +3,8 @@ import type { InstanceUse } from "../../../../../pool-manager/client/contract.ts
 import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
 import { Demand } from "../../../../../pool-manager/pool/observe/demand.ts";
 import { MissedRouters } from "../../../../../pool-manager/pool/publish/missed-routers.ts";
-import { Rest } from "../../../../helpers/rest.ts";
-import { fn, instance, kinds, NOW, PACE, waiting, warm, world } from "../../../../helpers/world.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
+import { fn, instance, kinds, NOW, PACE, waiting, warm, world } from "../../../../helpers/builders/world.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -4,7 +4,7 @@ import { firstSight, obstacleOf, type Sightings, sighted, silenceOf } from "../.
 import type { Obstacle, ObstacleKind } from "../../../../../pool-manager/platform/platform.ts";
 import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
 import type { InstanceView, World } from "../../../../../pool-manager/pool/decide/world.ts";
-import { fn, instance, kinds, NOW, PACE, POOL, waiting, warm, world } from "../../../../helpers/world.ts";
+import { fn, instance, kinds, NOW, PACE, POOL, waiting, warm, world } from "../../../../helpers/builders/world.ts";
 
 const obstacle = (kind: ObstacleKind, ms: number): Obstacle => ({ kind, since: NOW - ms, message: "" });
 const starting = (uid: string, kind: ObstacleKind, ms: number) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Instance } from "../../../../../pool-manager/platform/platform.ts";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 
 const stale = (rest: Rest) => [...rest.platform.observe().instances.values()].filter(({ replace }) => replace !== null);
 const isFree = ({ echo }: Instance) => echo?.functionUid === null;

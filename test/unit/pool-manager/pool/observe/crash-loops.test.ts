@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { TableFunction } from "../../../../../pool-manager/client/contract.ts";
 import { CrashLoops, type Evidence, verdictOf } from "../../../../../pool-manager/pool/observe/crash-loops.ts";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 
 const error = { reason: "crash" as const, message: "no database", revision: "r1" };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Instance } from "../../../../../pool-manager/platform/platform.ts";
 import { PLAUSIBLE_AFTER_MS } from "../../../../../pool-manager/pool/observe/plausibility.ts";
-import { type Forge, Rest } from "../../../../helpers/rest.ts";
+import { type Forge, Rest } from "../../../../helpers/builders/rest.ts";
 
 const first = (count: number, real: ReadonlyMap<string, Instance>) => new Map([...real].slice(0, count));
 const foreign = (count: number): Forge => {

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { FunctionIndex } from "../../../../../pool-manager/functions/function-index.ts";
 import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 
 const CROWD = 300;
 

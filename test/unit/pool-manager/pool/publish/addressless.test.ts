@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseChange } from "../../../../../pool-manager/client/parse.ts";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 
 test("an instance that has lost its address, as a pod whose sandbox cannot be made anew, is no endpoint, and routers understand the table", async () => {
   const rest = await Rest.reach();

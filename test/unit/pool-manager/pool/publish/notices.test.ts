@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Rest } from "../../../../helpers/rest.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 
 /** Instances of which an event says that they ended by themselves. */
 const crashed = ({ events }: Rest) => events.flatMap((event) => (event.type === "instance.crashed" ? [event.instance] : []));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Instance } from "../../../../../pool-manager/platform/platform.ts";
 import { Incidents } from "../../../../../pool-manager/pool/act/incidents.ts";
 import { blockedBy, problemsOf, strangersInWords } from "../../../../../pool-manager/pool/publish/problems.ts";
-import { instance, NOW, warm } from "../../../../helpers/world.ts";
+import { instance, NOW, warm } from "../../../../helpers/builders/world.ts";
 
 const SCALE = { action: "scale", pool: "node", functionUid: null } as const;
 const QUOTA = "exceeded quota: q, limited: pods=2";

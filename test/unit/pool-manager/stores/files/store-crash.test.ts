@@ -36,7 +36,15 @@ test("SIGKILL at every write: what was acknowledged is there, and what was not i
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const script = join(dir, "script.mjs");
   const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' };
-  await build({ entryPoints: ["test/helpers/store-script.ts"], outfile: script, bundle: true, platform: "node", format: "esm", banner, logLevel: "error" });
+  await build({
+    entryPoints: ["test/helpers/subjects/store-script.ts"],
+    outfile: script,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    banner,
+    logLevel: "error",
+  });
   const whole = await run(script, join(dir, "whole"), 0);
   const states = [await read(join(dir, "empty")), ...whole.acknowledged];
   expect(whole.acknowledged.length).toBeGreaterThan(6);

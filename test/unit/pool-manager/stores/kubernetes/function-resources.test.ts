@@ -10,7 +10,7 @@ import { DEFINITIONS } from "../../../../../pool-manager/stores/kubernetes/defin
 import type { FunctionResource, FunctionResourceSpec } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { FunctionResources } from "../../../../../pool-manager/stores/kubernetes/function-resources.ts";
 import type { StoreNotice } from "../../../../../pool-manager/stores/kubernetes/notices.ts";
-import { ResourceServer } from "../../../../helpers/resource-server.ts";
+import { ResourceServer } from "../../../../helpers/servers/resource-server.ts";
 
 const LAYER = `sha256:${"1".repeat(64)}`;
 const PATH = `${RESOURCES}/namespaces/n/functions`;

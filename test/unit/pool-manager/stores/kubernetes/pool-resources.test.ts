@@ -3,7 +3,7 @@ import { Pools } from "../../../../../pool-manager/pool/pools.ts";
 import { RESOURCES } from "../../../../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import type { StoreNotice } from "../../../../../pool-manager/stores/kubernetes/notices.ts";
 import { type PoolResource, PoolResources } from "../../../../../pool-manager/stores/kubernetes/pool-resources.ts";
-import { ResourceServer } from "../../../../helpers/resource-server.ts";
+import { ResourceServer } from "../../../../helpers/servers/resource-server.ts";
 
 const PATH = `${RESOURCES}/namespaces/n/pools/node`;
 const NODE = { name: "node", runtime: "node", size: 1, max: 20, budget: { actions: 1, windowMs: 1000 }, partition: 0, paused: false };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { KubeError } from "../../../../../../pool-manager/kubernetes/error.ts";
 import { LeaderElection } from "../../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import { believable, type Lease, MAX_TERM } from "../../../../../../pool-manager/platform/kruise/leader-election/lease.ts";
-import { LeaseServer, type Weather } from "../../../../../helpers/lease-api.ts";
+import { LeaseServer, type Weather } from "../../../../../helpers/servers/lease-api.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date", "performance"] });

@@ -4,7 +4,7 @@ import { FingerprintLog, fingerprintIn } from "../../../../../../pool-manager/pl
 import { PodConnection } from "../../../../../../pool-manager/platform/kruise/pods/pod-connection.ts";
 import { CONTROL_PORT, type LoadOrder } from "../../../../../../runtime-images/protocol/messages.ts";
 import { until } from "../../../../../helpers/berth.ts";
-import { endSupervisors, LEADER_KEY, ownAddress, type Supervised, startSupervisor } from "../../../../../helpers/supervised.ts";
+import { endSupervisors, LEADER_KEY, ownAddress, type Supervised, startSupervisor } from "../../../../../helpers/subjects/supervised.ts";
 
 /** The API server's part: the pod's log, or why it is not shown. */
 class Logs {

@@ -1,0 +1,206 @@
+import { execFileSync } from "node:child_process";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { openLoop } from "../../../bench/driver.ts";
+import { type CloneSet, LABEL } from "../../../pool-manager/platform/kruise/objects/objects.ts";
+import { sleep, until } from "../../helpers/berth.ts";
+import { apiserver, kruise, kubelet, registry } from "../machine/daemons.ts";
+import { until as daemonUntil, pidOf, start, stop } from "../machine/processes.ts";
+import { ClusterBerth } from "../subject/berth-on-cluster.ts";
+
+const HELLO = "export default { fetch: () => new Response('hello') };";
+/** How long the API server is away. Seconds; the release check takes 180. */
+const OUTAGE_S = Number(process.env.BERTH_OUTAGE_SECONDS ?? 30);
+
+let cluster: ClusterBerth;
+beforeAll(async () => {
+  if (!pidOf("kruise")) throw new Error("these tests stop and start parts of the cluster of npm run cluster:up: it does not run");
+  cluster = await ClusterBerth.start({ poolSize: 3 });
+});
+afterAll(() => cluster.finish());
+beforeEach(() => cluster.berth.prewarmed(3));
+
+async function restart(daemon: typeof kruise): Promise<void> {
+  start(daemon);
+  if (!(await daemonUntil(daemon.ready, 60_000))) throw new Error(`${daemon.name} did not come back`);
+}
+
+describe("a pod that ends", () => {
+  test("is replaced when somebody deletes it", async () => {
+    await cluster.berth.deploy("deleted", HELLO);
+    await cluster.text("deleted");
+    await cluster.bound("deleted");
+    const { uid } = await cluster.warm("deleted");
+    await cluster.view.deletePod((await cluster.view.pod(uid))?.metadata.name ?? "", 0);
+    await until(async () => (await cluster.findWarm("deleted")) === undefined, "it is seen");
+    expect(await cluster.text("deleted")).toBe("200 hello");
+    expect((await cluster.warm("deleted")).uid).not.toBe(uid);
+    await until(() => cluster.view.balanced(), "the deficit is healed", 8000);
+  });
+
+  test("is replaced when its function is killed for memory", async () => {
+    const source =
+      "export default { fetch(r) { if (r.url.endsWith('/ok')) return new Response('ok'); const kept = []; for (;;) kept.push(Buffer.alloc(16 * 2 ** 20, 1)); } };";
+    await cluster.berth.deploy("hungry", source);
+    expect(await cluster.text("hungry", "/ok")).toBe("200 ok");
+    expect(await cluster.text("hungry")).toMatch(/^502 .*FUNCTION_CRASHED/);
+    expect(await cluster.text("hungry", "/ok")).toBe("200 ok");
+  });
+
+  // I1
+  test("is never used again when its runtime container was restarted", async () => {
+    await cluster.berth.deploy("restarted", HELLO);
+    await cluster.text("restarted");
+    const { uid } = await cluster.warm("restarted");
+    const supervisor = execFileSync("pgrep", ["-f", "/opt/berth/supervisor.cjs"], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .find((pid) => environment(pid).includes(uid));
+    process.kill(Number(supervisor), "SIGKILL");
+    await until(async () => (await cluster.findWarm("restarted"))?.uid !== uid, "it is out of service");
+    expect(await cluster.text("restarted")).toBe("200 hello");
+    await until(async () => !(await cluster.berth.instances()).some((instance) => instance.uid === uid), "it is gone");
+  });
+});
+
+describe("CloneSets that somebody edits", () => {
+  test("more replicas make no pod, and are corrected", async () => {
+    await cluster.berth.deploy("edited", HELLO);
+    await cluster.text("edited");
+    await cluster.bound("edited");
+    const { uid } = (await cluster.berth.api.get("/v1/functions/edited")) as { uid: string };
+    const name = `fn-${uid}`;
+    await cluster.view.editSet(name, { spec: { replicas: 4 } });
+    await sleep(2000);
+    expect((await cluster.view.functionPods()).filter(({ metadata }) => metadata.labels?.["berth.dev/function"] === uid)).toHaveLength(1);
+    await until(() => cluster.view.balanced(), "replicas are the live pods again", 8000);
+    expect(await cluster.text("edited")).toBe("200 hello");
+  });
+
+  test("another template is put back, and new pods are as they should be", async () => {
+    const isPools = ({ metadata }: { metadata: { labels?: Record<string, string> } }) => metadata.labels?.[LABEL.function] === undefined;
+    const set = async () => (await cluster.view.sets()).find(isPools) as CloneSet;
+    const images = async () => (await set()).spec.template.spec.containers.map(({ image }) => image);
+    const before = await images();
+    const { metadata, spec } = await set();
+    const containers = spec.template.spec.containers.map((one) => ({ ...one, image: "nobody/knows:this" }));
+    await cluster.view.editSet(metadata.name, { spec: { template: { spec: { containers } } } });
+    await until(async () => JSON.stringify(await images()) === JSON.stringify(before), "it is put back", 8000);
+    const [pod] = (await cluster.view.instancePods()).filter(isPools);
+    await cluster.view.deletePod(pod?.metadata.name ?? "", 0);
+    await until(async () => !(await cluster.view.pod(pod?.metadata.uid)), "one is gone");
+    await cluster.berth.prewarmed(3);
+  });
+});
+
+test("a pool whose CloneSet counts more pods than it has, as claims leave it, gets smaller all the same", async () => {
+  const ofPool = async () => (await cluster.view.instancePods()).filter(({ metadata }) => !metadata.labels?.[LABEL.function]).length;
+  const [set] = (await cluster.view.sets()).filter(({ metadata }) => !metadata.labels?.[LABEL.function]);
+  await cluster.view.editSet(set?.metadata.name ?? "", { spec: { replicas: 5 } });
+  await cluster.berth.api.call("PATCH", "/v1/pools/node", { size: 2 });
+  try {
+    await until(async () => (await ofPool()) === 2, "one has gone", 3000);
+  } finally {
+    await cluster.berth.api.call("PATCH", "/v1/pools/node", { size: 3 });
+  }
+});
+
+describe("without Kruise", () => {
+  test("hung: functions start from the pool and serve; the binds are written when it is back", async () => {
+    for (let i = 0; i < 3; i++) await cluster.berth.deploy(`hung${i}`, HELLO);
+    await sleep(1000);
+    process.kill(pidOf("kruise") ?? 0, "SIGSTOP");
+    try {
+      for (let i = 0; i < 3; i++) {
+        const from = performance.now();
+        expect(await cluster.text(`hung${i}`)).toBe("200 hello");
+        expect(performance.now() - from).toBeLessThan(3000);
+      }
+      await sleep(6000);
+      for (let i = 0; i < 3; i++) expect(await cluster.text(`hung${i}`)).toBe("200 hello");
+    } finally {
+      process.kill(pidOf("kruise") ?? 0, "SIGCONT");
+    }
+    for (let i = 0; i < 3; i++) await cluster.bound(`hung${i}`);
+    await until(() => cluster.view.balanced(), "every CloneSet counts its pods", 8000);
+  });
+
+  test("stopped and started: the pool is filled again", async () => {
+    await stop("kruise");
+    await cluster.berth.deploy("gone", HELLO);
+    expect(await cluster.text("gone")).toBe("200 hello");
+    await restart(kruise);
+    await cluster.bound("gone");
+    await cluster.berth.prewarmed(3);
+  });
+});
+
+test("without the registry a pool is filled again: a node that has the images asks nobody for them", async () => {
+  await stop(registry.name);
+  try {
+    for (const { metadata } of await cluster.view.instancePods()) if (!metadata.labels?.[LABEL.function]) await cluster.view.deletePod(metadata.name, 0);
+    await until(async () => (await cluster.berth.instances()).filter(({ state }) => state === "prewarmed").length < 3, "some are gone");
+    await cluster.berth.prewarmed(3);
+  } finally {
+    await restart(registry);
+  }
+});
+
+test("a kubelet that restarts restarts nothing", async () => {
+  await cluster.berth.deploy("steady", HELLO);
+  await cluster.text("steady");
+  await cluster.bound("steady");
+  const before = await cluster.warm("steady");
+  await stop("kubelet");
+  expect(await cluster.text("steady")).toBe("200 hello");
+  await restart(kubelet);
+  await sleep(3000);
+  expect(await cluster.text("steady")).toBe("200 hello");
+  expect(await cluster.warm("steady")).toMatchObject({ uid: before.uid, epoch: before.epoch });
+});
+
+// I11
+test(`${OUTAGE_S} s without the API server under load: no warm invocation fails, and new functions start from the pool`, async () => {
+  await cluster.berth.api.call("PATCH", "/v1/pools/node", { size: 5 });
+  await cluster.berth.prewarmed(5);
+  await cluster.berth.deploy("warm", HELLO);
+  await cluster.text("warm");
+  await cluster.bound("warm");
+  for (let i = 0; i < 5; i++) await cluster.berth.deploy(`new${i}`, HELLO);
+  await cluster.berth.prewarmed(5);
+  await sleep(2000);
+  const before = await cluster.warm("warm");
+  await stop(apiserver.name);
+  const failed: string[] = [];
+  const url = `${cluster.berth.berth.invokeUrl}/function/warm`;
+  const load = openLoop({
+    rate: 50,
+    count: 50 * OUTAGE_S,
+    shot: () => ({ url }),
+    onOutcome: ({ error, status }) => (error || status !== 200) && failed.push(`${status} ${error}`),
+  });
+  for (let i = 0; i < 5; i++) {
+    await sleep((OUTAGE_S * 1000) / 6);
+    expect(await cluster.text(`new${i}`)).toBe("200 hello");
+  }
+  const times = await load;
+  expect(failed).toEqual([]);
+  process.stdout.write(
+    `${times.totalCount} warm invocations in ${OUTAGE_S} s without API server: p50 ${times.getValueAtPercentile(50)} us, p99 ${times.getValueAtPercentile(99)} us\n`,
+  );
+  await restart(apiserver);
+  for (let i = 0; i < 5; i++) await cluster.bound(`new${i}`);
+  expect(await cluster.warm("warm")).toMatchObject({ uid: before.uid, epoch: before.epoch });
+  await until(() => cluster.view.balanced(), "every CloneSet counts its pods", 8000);
+  const instances = await cluster.berth.instances();
+  for (let i = 0; i < 5; i++) expect(instances.filter((instance) => instance.function === `new${i}`)).toHaveLength(1);
+  // Scheduler and kubelet of this cluster take up to a minute until they have noticed that the server is back.
+  await until(async () => (await cluster.berth.instances()).filter(({ state }) => state === "prewarmed").length >= 5, "the pool is filled again", 25_000);
+}, 400_000);
+
+function environment(pid: string): string {
+  try {
+    return execFileSync("cat", [`/proc/${pid}/environ`], { encoding: "latin1" });
+  } catch {
+    return "";
+  }
+}

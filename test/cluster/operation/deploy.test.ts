@@ -1,0 +1,325 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openLoop } from "../../../bench/driver.ts";
+import type { RegistryClient } from "../../../pool-manager/images/registry.ts";
+import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
+import { checkCluster } from "../../../pool-manager/platform/kruise/cluster-checks.ts";
+import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
+import { TestBerth, until } from "../../helpers/berth.ts";
+import { pushRedisImage } from "../machine/install/images.ts";
+import { REGISTRY } from "../machine/layout.ts";
+import { Installed } from "../subject/chart.ts";
+import { ClusterView } from "../subject/cluster-view.ts";
+import { applyManifest, type Manifest, manifestsOf, renderChart } from "../subject/manifest.ts";
+import { asServiceAccount } from "../subject/service-account.ts";
+import { freshNamespace } from "../subject/subject.ts";
+
+const HELLO = "export default { fetch: () => new Response('hello') };";
+const namespace = freshNamespace();
+let installed: Installed;
+let berth: TestBerth;
+let view: ClusterView;
+let redisImage: string;
+beforeAll(async () => {
+  installed = await Installed.install(namespace, { redis: { image: await pushRedisImage(REGISTRY, "one") }, router: { unreadyMs: 3000 } });
+  view = await ClusterView.open(namespace);
+  const [invokeUrl, manageUrl] = [await installed.service("berth-router"), await installed.service("berth-manager")];
+  berth = new TestBerth({ invokeUrl, manageUrl, close: async () => {} }, installed.key);
+}, 300_000);
+afterAll(async () => {
+  view.close();
+  await installed.remove();
+});
+
+const headers = () => ({ "x-berth-api-key": installed.key });
+const component = async (name: string) => (await view.pods()).filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === name);
+const instances = () => view.instancePods();
+const isGone = (path: string) =>
+  view.kube.get(path).then(
+    () => false,
+    ({ status }: KubeError) => status === 404,
+  );
+const text = async (name: string) => {
+  const response = await berth.invoke(name, { headers: headers(), signal: AbortSignal.timeout(60_000) });
+  return `${response.status} ${await response.text()}`;
+};
+
+describe("Berth in a cluster, installed by its chart", () => {
+  test("deploys and invokes through its Services, with keys, in a namespace that enforces Pod Security restricted", async () => {
+    expect([(await component("manager")).length, (await component("router")).length]).toEqual([2, 2]);
+    await berth.prewarmed(3);
+    await berth.deploy("hello", HELLO);
+    expect(await text("hello")).toBe("200 hello");
+    expect((await berth.invoke("hello")).status).toBe(401);
+    expect((await fetch(`${berth.berth.manageUrl}/v1/functions`)).status).toBe(401);
+    const scraped = await fetch(`${berth.berth.manageUrl}/metrics`, { headers: { authorization: `Bearer ${installed.monitorKey}` } });
+    expect(scraped.status).toBe(200);
+    // Either pool manager, either router: whoever is asked.
+    for (const { status } of await component("manager")) {
+      const direct = new TestBerth({ ...berth.berth, manageUrl: `http://${status.podIP}:8081` }, installed.key);
+      expect(await direct.api.get("/v1/functions/hello")).toMatchObject({ revision: "r1" });
+    }
+    for (const { status } of await component("router")) {
+      const response = await fetch(`http://${status.podIP}:8080/function/hello`, { headers: headers() });
+      expect(await response.text()).toBe("hello");
+    }
+  });
+
+  test("keeps the runtime's image on each node", async () => {
+    const path = `${CLONESETS}/namespaces/${namespace}/daemonsets/berth-prepull`;
+    const set = await view.kube.get<{ status: { numberReady: number; desiredNumberScheduled: number } }>(path);
+    expect(set.status).toMatchObject({ numberReady: 1, desiredNumberScheduled: 1 });
+  });
+});
+
+describe("a pool manager", () => {
+  test("that is told to stop ends within seconds, whether it waits or leads, and the API answers meanwhile", async () => {
+    const lease = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`;
+    const leader = async () => (await view.kube.get<{ spec: { holderIdentity: string } }>(lease)).spec.holderIdentity;
+    const deployment = `/apis/apps/v1/namespaces/${namespace}/deployments/berth-manager`;
+    const available = async () => (await view.kube.get<{ status: { availableReplicas?: number } }>(deployment)).status.availableReplicas;
+    for (const leads of [false, true]) {
+      await until(async () => (await available()) === 2, "there are two", 20_000);
+      const before = await leader();
+      const { metadata } = (await component("manager")).find((pod) => before.startsWith(pod.metadata.name) === leads) as Pod;
+      const pod = `/api/v1/namespaces/${namespace}/pods/${metadata.name}`;
+      const from = performance.now();
+      await view.kube.delete(pod);
+      while (!(await isGone(pod))) {
+        expect(await berth.api.get("/v1/functions/hello")).toMatchObject({ revision: "r1" });
+        expect(performance.now() - from).toBeLessThan(12_000);
+      }
+      process.stdout.write(`a pool manager that ${leads ? "leads" : "waits"} ended ${Math.round(performance.now() - from)} ms after it was deleted\n`);
+      expect((await leader()).startsWith(metadata.name)).toBe(false);
+    }
+  });
+});
+
+describe("a rolling upgrade", () => {
+  test("of pool managers and routers under load fails no invocation, and every warm pod keeps its uid", async () => {
+    await berth.prewarmed(3);
+    const before = (await instances()).map(({ metadata }) => metadata.uid);
+    const [managers, routers] = [await component("manager"), await component("router")];
+    const failed: string[] = [];
+    const url = `${berth.berth.invokeUrl}/function/hello`;
+    let over = false;
+    const upgraded = installed.upgrade("manager.logLevel=debug", "router.unreadyMs=3500").finally(() => {
+      over = true;
+    });
+    let sent = 0;
+    while (!over) {
+      const onOutcome = ({ status, error }: { status: number; error: string | null }) => status !== 200 && failed.push(`${status} ${error}`);
+      await openLoop({ rate: 40, count: 200, seed: sent + 1, shot: () => ({ url, headers: headers() }), onOutcome });
+      sent += 200;
+    }
+    await upgraded;
+    process.stdout.write(`${sent} invocations during a rolling upgrade: ${failed.length} failed\n`);
+    expect(failed).toEqual([]);
+    const uidsOf = (pods: Pod[]) => pods.map(({ metadata }) => metadata.uid);
+    await until(async () => (await component("manager")).length === 2 && (await component("router")).length === 2, "the old ones are gone", 20_000);
+    for (const [now, then] of [
+      [await component("manager"), managers],
+      [await component("router"), routers],
+    ] as const)
+      expect(uidsOf(now).filter((uid) => uidsOf(then).includes(uid))).toEqual([]);
+    expect(uidsOf(await instances())).toEqual(expect.arrayContaining(before));
+    await berth.deploy("later", HELLO);
+    expect(await text("later")).toBe("200 hello");
+  });
+
+  test("of Redis is in place: the pod keeps its address", async () => {
+    const [before] = await component("redis");
+    redisImage = await pushRedisImage(REGISTRY, "two");
+    await installed.upgrade("manager.logLevel=debug", "router.unreadyMs=3500", `redis.image=${redisImage}`);
+    await until(async () => {
+      const [now] = await component("redis");
+      const running = now?.status.containerStatuses?.find(({ name }) => name === "redis");
+      return running?.restartCount === 1 && running.state?.running !== undefined;
+    }, "the new image runs");
+    const [after] = await component("redis");
+    expect([after?.metadata.uid, after?.status.podIP]).toEqual([before?.metadata.uid, before?.status.podIP]);
+    expect(await text("hello")).toBe("200 hello");
+  });
+});
+
+describe("the pool managers' Service", () => {
+  test("may be made again with another address: both routers find the next leader by themselves, and serve what is warm meanwhile", async () => {
+    const path = `/api/v1/namespaces/${namespace}/services/berth-manager`;
+    const { metadata, spec } = await view.kube.get<{ metadata: { labels: object }; spec: { clusterIP: string; ports: object[]; selector: object } }>(path);
+    await view.kube.delete(path);
+    const fresh = { metadata: { name: "berth-manager", labels: metadata.labels }, spec: { ports: spec.ports, selector: spec.selector } };
+    const again = await view.kube.create<{ spec: { clusterIP: string } }>(path.replace(/\/berth-manager$/, ""), fresh);
+    expect(again.spec.clusterIP).not.toBe(spec.clusterIP);
+    berth = new TestBerth({ ...berth.berth, manageUrl: await installed.service("berth-manager") }, installed.key);
+    const leads = (url: string) =>
+      fetch(`${url}/healthz`, { headers: { connection: "close" } }).then(
+        (response) => response.ok,
+        () => false,
+      );
+    await until(() => leads(berth.berth.manageUrl), "the new address leads to pool managers");
+    const lease = await view.kube.get<{ spec: { holderIdentity: string } }>(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`);
+    const leader = (await component("manager")).find((pod) => lease.spec.holderIdentity.startsWith(pod.metadata.name));
+    const pod = `/api/v1/namespaces/${namespace}/pods/${leader?.metadata.name}`;
+    await view.kube.delete(pod);
+    // It answers for some seconds yet, and over connections that were there before.
+    await until(() => isGone(pod), "the last leader is gone", 3000);
+    const from = performance.now();
+    await berth.deploy("moved", HELLO);
+    for (const { status } of await component("router")) {
+      const url = `http://${status.podIP}:8080/function`;
+      const statusOf = async (name: string) => (await fetch(`${url}/${name}`, { headers: headers() })).status;
+      // What it serves does not depend on what it hears.
+      expect(await statusOf("hello")).toBe(200);
+      await until(async () => (await statusOf("moved")) === 200, "the new function is known to it", 2000);
+    }
+    process.stdout.write(`both routers had found the next leader ${Math.round(performance.now() - from)} ms after the last one was gone\n`);
+  });
+});
+
+describe("a sidecar", () => {
+  const set = (image: string) => {
+    const command = "sidecar.command={redis-server}";
+    return installed.upgrade(
+      "manager.logLevel=debug",
+      "router.unreadyMs=3500",
+      `redis.image=${redisImage}`,
+      "sidecar.enabled=true",
+      `sidecar.image=${image}`,
+      command,
+    );
+  };
+  const sidecarOf = (pod: Pod | undefined) => pod?.status.containerStatuses?.find(({ name }) => name === "sidecar");
+
+  test("comes with new instances, and is upgraded in place without touching their functions", async () => {
+    await set(await pushRedisImage(REGISTRY, "sidecar-one"));
+    const old = new Set((await instances()).map(({ metadata }) => metadata.uid));
+    // One more than there are free: the next one is made with the sidecar.
+    await berth.api.call("PATCH", "/v1/pools/node", { size: 5 });
+    const fresh = async () => (await instances()).filter(({ metadata }) => !old.has(metadata.uid));
+    await until(async () => (await fresh()).length >= 2 && (await fresh()).every((pod) => sidecarOf(pod)?.state?.running), "new pods have it");
+    await berth.prewarmed(5);
+    await berth.deploy("beside", HELLO);
+    for (const { metadata } of (await instances()).filter(({ metadata: { uid, labels } }) => old.has(uid) && !labels?.[LABEL.function]))
+      await view.deletePod(metadata.name, 0);
+    expect(await text("beside")).toBe("200 hello");
+    await until(async () => (await view.functionPods()).some((pod) => !old.has(pod.metadata.uid)), "a function runs beside it");
+    const before = (await view.functionPods()).find((pod) => !old.has(pod.metadata.uid));
+    const row = async () => (await berth.instances()).find(({ uid }) => uid === before?.metadata.uid);
+    const served = await row();
+    await set(await pushRedisImage(REGISTRY, "sidecar-two"));
+    await until(async () => (sidecarOf(await view.pod(before?.metadata.uid))?.restartCount ?? 0) > 0, "its sidecar is another one");
+    const after = await view.pod(before?.metadata.uid);
+    const restarts = after?.status.containerStatuses?.filter(({ name }) => name === "runtime").map(({ restartCount }) => restartCount);
+    expect([after?.status.podIP, restarts]).toEqual([before?.status.podIP, [0]]);
+    expect(await row()).toMatchObject({ epoch: served?.epoch, state: "warm" });
+    expect(await text("beside")).toBe("200 hello");
+  });
+});
+
+describe("the chart", () => {
+  const render = (...args: string[]) => renderChart("berth", "--include-crds", "--no-hooks", ...args);
+
+  test("renders the plain manifests, and the API server takes each of them", async () => {
+    const rendered = await render();
+    expect(readFileSync("deploy/manifests.yaml", "utf8")).toBe(rendered);
+    const objects = manifestsOf(rendered);
+    expect(objects.length).toBeGreaterThan(15);
+    for (const object of objects) await applyManifest(view.kube, object, true);
+  });
+
+  test("has monitoring for those who ask, and says what is wrong with values", async () => {
+    const kinds = (text: string) => manifestsOf(text).map(({ kind }) => kind);
+    expect(kinds(await render())).not.toContain("ServiceMonitor");
+    const monitored = kinds(await render("--set", "monitoring.serviceMonitor=true,monitoring.dashboard=true"));
+    expect(monitored.filter((kind) => kind === "ServiceMonitor" || kind === "ConfigMap")).toEqual(["ConfigMap", "ServiceMonitor", "ServiceMonitor"]);
+    const [manager] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.caConfigMap=authority")).slice(-1);
+    expect(JSON.stringify(manager)).toMatch(/"NODE_EXTRA_CA_CERTS","value":"\/etc\/berth-ca\/ca.crt".*"configMap":\{"name":"authority"/);
+    const [withSecret] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.credentialsSecret=pusher")).slice(-1);
+    expect(JSON.stringify(withSecret)).toMatch(/"BERTH_REGISTRY_CREDENTIALS","value":"\/etc\/berth-registry".*"secretName":"pusher"/);
+    await expect(render("--set", "images.berth=berth:latest")).rejects.toThrow(/images.berth|\/images\/berth/);
+    await expect(render("--set", "manager.replica=3")).rejects.toThrow(/replica/);
+  });
+});
+
+describe("what a pool manager may do", () => {
+  test("is what it needs, and no more", async () => {
+    const kube = await asServiceAccount(view.kube, "berth-manager");
+    const may = async (verb: string, resource: string, more: object = {}) => {
+      const review = { spec: { resourceAttributes: { namespace, verb, resource, ...more } } };
+      return (await kube.create<{ status: { allowed: boolean } }>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)).status.allowed;
+    };
+    const allowed: string[] = [];
+    for (const [verb, resource, more] of [
+      ["create", "pods"],
+      ["patch", "pods", { subresource: "status" }],
+      ["list", "events", { namespace: "default" }],
+      ["delete", "events"],
+      ["create", "events", { namespace: "default" }],
+      ["get", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "", name: "clonesets.apps.kruise.io" }],
+      ["list", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
+      ["create", "pods", { subresource: "exec" }],
+      ["create", "pods", { subresource: "ephemeralcontainers" }],
+      ["delete", "secrets", { namespace: "kube-system" }],
+      ["get", "secrets", { namespace: "kube-system" }],
+      ["list", "pods", { namespace: "default" }],
+      ["patch", "pods", { namespace: "kube-system" }],
+      ["get", "nodes", { namespace: "" }],
+      ["create", "rolebindings", { group: "rbac.authorization.k8s.io" }],
+      ["create", "serviceaccounts", { subresource: "token" }],
+      ["patch", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
+      ["delete", "namespaces", { namespace: "", name: namespace }],
+      ["delete", "leases", { group: "coordination.k8s.io" }],
+      ["patch", "deployments", { group: "apps" }],
+      ["*", "*", { group: "*" }],
+    ] as const)
+      if (await may(verb, resource, more)) allowed.push(`${verb} ${resource} ${JSON.stringify(more ?? {})}`);
+    expect(allowed).toEqual([]);
+    const { detail } = (await checkCluster(kube, {} as RegistryClient, true)).find(({ name }) => name === "permissions") ?? {};
+    expect(detail).toBe(`all in namespace ${namespace}`);
+    // Routers need nothing of the API server, and have no token.
+    const [router] = await component("router");
+    expect(JSON.stringify(router?.spec)).not.toContain("serviceAccountToken");
+    kube.close();
+  });
+
+  test("ends with its term: the API server refuses writes of an older one", async () => {
+    const kube = await asServiceAccount(view.kube, "berth-manager");
+    const patch = (path: string, term: number) =>
+      kube.patch(path, "merge", { metadata: { annotations: { [ANNOTATION.term]: String(term) } } }).then(
+        () => "written",
+        (error: KubeError) => error.message,
+      );
+    const write = (pod: Pod | undefined, term: number) => patch(`/api/v1/namespaces/${namespace}/pods/${pod?.metadata.name}`, term);
+    const { spec } = await view.kube.get<{ spec: { leaseTransitions: number } }>(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`);
+    expect(spec.leaseTransitions).toBeGreaterThan(1);
+    const [bound] = await view.functionPods();
+    expect(await write(bound, Number(bound?.metadata.annotations?.[ANNOTATION.term]) - 1)).toContain("a later leader has written to it");
+    const termOf = (set: CloneSet) => Number(set.metadata.annotations?.[ANNOTATION.term]);
+    const set = (await view.sets()).find((one) => termOf(one) > 0) as CloneSet;
+    expect(await patch(`${CLONESETS}/namespaces/${namespace}/clonesets/${set.metadata.name}`, termOf(set) - 1)).toContain("a later leader has written to it");
+    expect(await write(bound, spec.leaseTransitions)).toBe("written");
+    kube.close();
+  });
+});
+
+describe("an installation that is removed", () => {
+  test("goes in the order that people use, with instances and all: nothing stays, and nothing is terminating for ever", async () => {
+    expect((await view.sets()).filter(({ spec }) => spec.replicas > 0).length).toBeGreaterThan(1);
+    await installed.uninstall();
+    const path = `/api/v1/namespaces/${namespace}`;
+    await view.kube.delete(path);
+    await until(() => isGone(path), "the namespace is gone", 9000);
+    const left: string[] = [];
+    for (const list of [
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+      "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+      "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+      `${CLONESETS}/sidecarsets`,
+    ]) {
+      const { items } = await view.kube.get<{ items: Manifest[] }>(list);
+      left.push(...items.map(({ metadata }) => metadata.name).filter((name) => name.includes(namespace)));
+    }
+    expect(left).toEqual([]);
+  });
+});

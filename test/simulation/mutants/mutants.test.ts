@@ -1,0 +1,62 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, type Plugin } from "esbuild";
+import { afterAll, describe, expect, test } from "vitest";
+import type { SimulationResult } from "../simulation.ts";
+import { DOCUMENTED } from "./documented.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+
+type Simulate = (seed: number, odds?: Record<string, number>) => Promise<SimulationResult>;
+
+/** A mutant has to be caught within this many seeds. */
+const SEEDS = 250;
+
+function mutate({ file, find, replace }: Mutant): Plugin {
+  const path = resolve(file);
+  return {
+    name: "mutate",
+    setup: (context) =>
+      context.onLoad({ filter: /\.ts$/ }, ({ path: loaded }) =>
+        loaded === path ? { contents: readFileSync(path, "utf8").replace(find, () => replace), loader: "ts" } : undefined,
+      ),
+  };
+}
+
+/** Beside the packages, which a mutant shares with the others instead of bundling them. */
+const cache = resolve("node_modules/.cache");
+mkdirSync(cache, { recursive: true });
+const dir = mkdtempSync(join(cache, "berth-mutants-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+async function simulationOf(mutant: Mutant, index: number): Promise<Simulate> {
+  const outfile = join(dir, `${index}.mjs`);
+  await build({
+    entryPoints: ["test/simulation/simulation.ts"],
+    outfile,
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+    logLevel: "error",
+    plugins: [mutate(mutant)],
+  });
+  return ((await import(pathToFileURL(outfile).href)) as { simulate: Simulate }).simulate;
+}
+
+describe("mutants: each guard that is taken away is caught", () => {
+  test("there are at least 15, and each names text that is there exactly once", () => {
+    expect(MUTANTS.length).toBeGreaterThanOrEqual(15);
+    for (const { name, file, find } of MUTANTS) expect([name, readFileSync(file, "utf8").split(find).length - 1]).toEqual([name, 1]);
+  });
+
+  for (const [index, mutant] of MUTANTS.entries()) {
+    test(mutant.name, async () => {
+      const simulate = await simulationOf(mutant, index);
+      let caught: string | null = null;
+      for (let seed = 1; seed <= SEEDS && caught === null; seed++) caught = (await simulate(seed, mutant.odds)).violation;
+      const id = DOCUMENTED.find(({ mutant: name }) => name === mutant.name)?.id;
+      expect(caught).toContain(`invariant ${id}: `);
+    }, 60_000);
+  }
+});
