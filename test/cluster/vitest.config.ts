@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Integration files that run on pods with each change, and those that do so before a release: what they prove of pods, files of this tier prove too. */
-const ALWAYS = ["invoke", "manage", "rollout", "traffic", "websocket"];
+const ALWAYS = ["bad-input", "invoke", "manage", "rollout", "traffic", "websocket"];
 const BEFORE_A_RELEASE = ["failures", "scale", "deploy-loads", "paced-rollout"];
 const integration = [...ALWAYS, ...(process.env.BERTH_TEST_RELEASE ? BEFORE_A_RELEASE : [])];
 

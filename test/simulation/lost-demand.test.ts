@@ -3,9 +3,9 @@ import { parseManifest } from "../../pool-manager/functions/manifest/manifest.ts
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import { FakePlatform } from "../fakes/fake-platform.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
-import { memoryStore } from "./simulation.ts";
 import { Tally } from "./tally.ts";
 import { VirtualTime } from "./time.ts";
 

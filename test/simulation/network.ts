@@ -1,5 +1,5 @@
 import { PlatformError } from "../../pool-manager/platform/platform.ts";
-import type { FakeNetwork } from "../fakes/fake-platform.ts";
+import type { FakeNetwork } from "../fakes/fake-network.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";
 

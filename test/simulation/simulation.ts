@@ -1,5 +1,3 @@
-import { activeRevision, type FunctionStore } from "../../pool-manager/functions/function.ts";
-import { parseManifest } from "../../pool-manager/functions/manifest/manifest.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { isRolling } from "../../pool-manager/functions/rollout.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
@@ -7,6 +5,10 @@ import type { PoolSpec } from "../../pool-manager/pool/decide/world.ts";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import { Reconciler } from "../../pool-manager/pool/reconciler.ts";
 import { FakePlatform } from "../fakes/fake-platform.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
+import { Deployments } from "./acts/deployments.ts";
+import { ListedFunctions } from "./acts/listed-functions.ts";
+import { rogueOrder } from "./acts/rogue-order.ts";
 import { Invariants, START_TIMEOUT_MS } from "./invariants.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
@@ -55,20 +57,17 @@ class Simulation {
   #term = 1;
   #faultyMs = FAULTY_MS;
   #steps = 0;
-  #deployed = 0;
   /** When every crash loop's delay is over, for the router too. */
   #startsAgainAt = 0;
-  /** Functions that the present pool manager has not been told of yet. */
-  #hidden = new Set<string>();
-  /** Digests of code that does not load, and how. */
-  readonly #bad = new Map<string, "throws" | "hangs">();
+  readonly #listed: ListedFunctions;
+  readonly #deployments: Deployments;
 
   constructor(seed: number, odds: Readonly<Record<string, number>>) {
     this.#seed = seed;
     this.#time = new VirtualTime(seed);
     this.#network = new SimNetwork(this.#time, this.#tally, odds);
     this.#platform = new FakePlatform(this.#network);
-    this.#platform.outcome = (order) => this.#bad.get(order.digest) ?? "loads";
+    this.#platform.outcome = (order) => this.#deployments.outcomeOf(order.digest);
     this.#platform.route = (order) => this.#route(order);
     this.#pool = {
       name: "node",
@@ -83,10 +82,12 @@ class Simulation {
       memoryStore(),
       async (_n, _r, _i, layer) => `image-${layer}`,
       (uid) => {
-        this.#hidden.delete(uid);
+        this.#listed.tell(uid);
         this.#reconciler.functionChanged(uid);
       },
     );
+    this.#deployments = new Deployments(this.#time, this.#network, this.#registry);
+    this.#listed = new ListedFunctions(this.#registry);
     this.#invariants = new Invariants(this.#time, this.#platform, this.#registry, this.#pool, this.#tally);
     this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo);
     this.#reconciler = this.#newReconciler();
@@ -140,7 +141,7 @@ class Simulation {
   async #probe(): Promise<void> {
     const probed = this.#registry.list().flatMap((record) => {
       const served = [record.active, ...Object.keys(record.traffic.split)];
-      const loads = record.revisions.every(({ id, layer }) => !served.includes(id) || !this.#bad.has(layer));
+      const loads = record.revisions.every(({ id, layer }) => !served.includes(id) || this.#deployments.outcomeOf(layer) === "loads");
       return loads && !isRolling(record.rollout) ? [{ name: record.name, invocation: this.#router.invoke(record.name, true) }] : [];
     });
     await this.#advance(this.#time.now() + PROBE_MS);
@@ -148,18 +149,11 @@ class Simulation {
   }
 
   #schedule(): void {
-    const every = (from: number, to: number, act: () => void, until = this.#faultyMs) => {
-      const next = () =>
-        this.#time.after(this.#time.between(from, to), () => {
-          act();
-          if (this.#time.now() < until) next();
-        });
-      next();
-    };
-    for (let i = 0; i < 3; i++) void this.#deploy(`f${i}`);
+    const every = (from: number, to: number, act: () => void, until = this.#faultyMs) => this.#time.every(from, to, act, until);
+    for (let i = 0; i < 3; i++) void this.#deployments.deploy(`f${i}`);
     every(5, 60, () => this.#invoke());
     every(400, 1600, () => this.#burst());
-    every(150, 600, () => void this.#change());
+    every(150, 600, () => void this.#deployments.change());
     every(100, 500, () => this.#harm());
     every(200, 600, () => this.#rogue());
     every(800, 1200, () => this.#platform.relist(), this.#faultyMs + QUIET_MS);
@@ -175,38 +169,6 @@ class Simulation {
   #burst(): void {
     const name = `f${Math.floor(this.#time.between(0, 5))}`;
     for (let i = 0; i < 8; i++) this.#router.invoke(name, true);
-  }
-
-  async #change(): Promise<void> {
-    const name = `f${Math.floor(this.#time.between(0, 5))}`;
-    const record = this.#registry.find(name);
-    const dice = this.#time.random();
-    if (!record || dice < 0.45) return this.#deploy(name);
-    if (isRolling(record.rollout) && this.#time.chance(0.5)) {
-      const verb = this.#time.pick(["pause", "resume", "undo"] as const) ?? "undo";
-      await this.#registry.steer(name, verb).catch(() => {});
-      return;
-    }
-    if (dice < 0.65) {
-      const { id } = record.revisions.at(-1) as { id: string };
-      const change = this.#time.chance(0.5) ? { active: id } : { split: {} };
-      await this.#registry.setTraffic(name, change).catch(() => {});
-    } else if (dice < 0.75) await this.#registry.rollback(name).catch(() => {});
-    else if (dice < 0.9) await this.#registry.remove(name).catch(() => {});
-    else await this.#registry.deploy(name, (current) => ({ ...(current as NonNullable<typeof current>), minScale: this.#time.chance(0.5) ? 1 : 0 }));
-  }
-
-  async #deploy(name: string): Promise<void> {
-    const layer = `sha256:${++this.#deployed}`;
-    if (this.#network.fault("code throws", 0.1)) this.#bad.set(layer, "throws");
-    else if (this.#network.fault("code hangs", 0.05)) this.#bad.set(layer, "hangs");
-    const concurrency = this.#time.pick([1, 1, 2, 5]) as number;
-    const rollout = this.#time.chance(0.4) ? { steps: [1, "60%"], interval: "60ms", parallel: 2 } : null;
-    const settings = { rollout, concurrency, timeout: "700ms", loadTimeout: "400ms", queueTimeout: "1s", queueDepth: 6, idleTimeout: "1500ms", maxScale: 4 };
-    const canary = this.#time.chance(0.5) ? (this.#time.pick([0, 30, 60, 100]) as number) : undefined;
-    // Not drawn, so that the seeds that catch mutants go on doing so.
-    const onceLoaded = this.#deployed % 3 === 0;
-    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
   }
 
   #harm(): void {
@@ -228,7 +190,7 @@ class Simulation {
     const mute = new Set(this.#platform.uids().filter(() => this.#network.fault("instance unheard", 0.15)));
     this.#platform.restartView((uid) => mute.has(uid));
     for (const uid of mute) this.#time.after(this.#time.between(100, UNHEARD_MS), () => this.#platform.reach(uid));
-    this.#hidden = new Set(this.#registry.list().flatMap(({ uid }) => (this.#network.fault("function not listed yet", 0.15) ? [uid] : [])));
+    this.#listed.hide(() => this.#network.fault("function not listed yet", 0.15));
     this.#time.after(this.#time.between(50, 800), () => this.#reveal());
     const reconciler = this.#newReconciler();
     this.#reconciler = reconciler;
@@ -240,21 +202,7 @@ class Simulation {
   }
 
   #reveal(): void {
-    const hidden = [...this.#hidden];
-    this.#hidden.clear();
-    for (const uid of hidden) this.#reconciler.functionChanged(uid);
-  }
-
-  /** The registry as a pool manager reads it that has not been told of all functions yet. */
-  #asListed(): FunctionRegistry {
-    return new Proxy(this.#registry, {
-      get: (registry, name) => {
-        if (name === "byUid") return (uid: string) => (this.#hidden.has(uid) ? undefined : registry.byUid(uid));
-        if (name === "list") return () => registry.list().filter(({ uid }) => !this.#hidden.has(uid));
-        const value: unknown = Reflect.get(registry, name, registry);
-        return typeof value === "function" ? value.bind(registry) : value;
-      },
-    });
+    for (const uid of this.#listed.reveal()) this.#reconciler.functionChanged(uid);
   }
 
   /** Another claimant: a former leader, or one that believes in an older state. */
@@ -263,21 +211,7 @@ class Simulation {
     const life = uid ? this.#platform.life(uid) : undefined;
     const record = this.#time.pick(this.#registry.list());
     if (!uid || !life || !record || !this.#network.fault("rogue order", 0.5)) return;
-    const echo = life.echo();
-    const revision = activeRevision(record);
-    const order: OpenOrder = {
-      uid,
-      bootId: this.#network.fault("order of an older boot", 0.15) ? "an older boot" : echo.bootId,
-      epoch: this.#time.chance(0.8) ? echo.epoch : echo.epoch - 1,
-      functionUid: record.uid,
-      functionName: record.name,
-      revision: revision.id,
-      digest: revision.layer,
-      term: this.#time.chance(0.7) ? this.#term : this.#term - 1,
-      loadTimeoutMs: revision.loadTimeoutMs,
-      settings: revision.settings,
-      env: {},
-    };
+    const order = rogueOrder({ record, uid, echo: life.echo(), term: this.#term }, this.#network, this.#time);
     this.#platform.load(order, new Uint8Array()).then(
       (answer) => this.#tally.add(answer.accepted ? "rogue order accepted" : `order ${answer.refusal}`),
       () => {},
@@ -293,7 +227,7 @@ class Simulation {
     const life = ++this.#life;
     return new Reconciler({
       platform: this.#platform,
-      functions: this.#asListed(),
+      functions: this.#listed.asRegistry(),
       pools: { list: () => [this.#pool] },
       layer: async () => new Uint8Array(),
       clock: this.#time,
@@ -313,9 +247,4 @@ class Simulation {
     if (event.type === "revision.crash-loop") this.#startsAgainAt = Math.max(this.#startsAgainAt, this.#time.now() + event.delayMs + HEARD_MS);
     this.#invariants.event(event);
   }
-}
-
-/** Nothing outlives the run. */
-export function memoryStore(): FunctionStore {
-  return { load: async () => [], save: async () => {}, progress: async () => {}, remove: async () => {} };
 }

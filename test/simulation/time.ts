@@ -95,6 +95,14 @@ export class VirtualTime implements Clock {
     event.run();
     return true;
   }
+
+  /** Acts at random intervals until then. */
+  every(fromMs: number, toMs: number, act: () => void, until: number): void {
+    this.after(this.between(fromMs, toMs), () => {
+      act();
+      if (this.now() < until) this.every(fromMs, toMs, act, until);
+    });
+  }
 }
 
 function before(a: Event, b: Event): boolean {

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLoop } from "../../../bench/driver.ts";
 import type { RegistryClient } from "../../../pool-manager/images/registry.ts";
@@ -8,13 +7,14 @@ import { ANNOTATION, CLONESETS, type CloneSet, LABEL, type Pod } from "../../../
 import { TestBerth, until } from "../../helpers/berth.ts";
 import { pushRedisImage } from "../machine/install/images.ts";
 import { REGISTRY } from "../machine/layout.ts";
-import { Installed } from "../subject/chart.ts";
+import { Installed, leftOf } from "../subject/chart.ts";
 import { ClusterView } from "../subject/cluster-view.ts";
-import { applyManifest, type Manifest, manifestsOf, renderChart } from "../subject/manifest.ts";
-import { asServiceAccount } from "../subject/service-account.ts";
+import { allowedBeyondNeed, asServiceAccount } from "../subject/service-account.ts";
 import { freshNamespace } from "../subject/subject.ts";
 
 const HELLO = "export default { fetch: () => new Response('hello') };";
+/** Values that a rolling upgrade changes, and that stay so. */
+const UPGRADED = ["manager.logLevel=debug", "router.unreadyMs=3500"];
 const namespace = freshNamespace();
 let installed: Installed;
 let berth: TestBerth;
@@ -32,13 +32,9 @@ afterAll(async () => {
 });
 
 const headers = () => ({ "x-berth-api-key": installed.key });
-const component = async (name: string) => (await view.pods()).filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === name);
+const component = (name: string) => view.component(name);
 const instances = () => view.instancePods();
-const isGone = (path: string) =>
-  view.kube.get(path).then(
-    () => false,
-    ({ status }: KubeError) => status === 404,
-  );
+const isGone = (path: string) => view.isGone(path);
 const text = async (name: string) => {
   const response = await berth.invoke(name, { headers: headers(), signal: AbortSignal.timeout(60_000) });
   return `${response.status} ${await response.text()}`;
@@ -103,7 +99,7 @@ describe("a rolling upgrade", () => {
     const failed: string[] = [];
     const url = `${berth.berth.invokeUrl}/function/hello`;
     let over = false;
-    const upgraded = installed.upgrade("manager.logLevel=debug", "router.unreadyMs=3500").finally(() => {
+    const upgraded = installed.upgrade(...UPGRADED).finally(() => {
       over = true;
     });
     let sent = 0;
@@ -130,7 +126,7 @@ describe("a rolling upgrade", () => {
   test("of Redis is in place: the pod keeps its address", async () => {
     const [before] = await component("redis");
     redisImage = await pushRedisImage(REGISTRY, "two");
-    await installed.upgrade("manager.logLevel=debug", "router.unreadyMs=3500", `redis.image=${redisImage}`);
+    await installed.upgrade(...UPGRADED, `redis.image=${redisImage}`);
     await until(async () => {
       const [now] = await component("redis");
       const running = now?.status.containerStatuses?.find(({ name }) => name === "redis");
@@ -177,17 +173,8 @@ describe("the pool managers' Service", () => {
 });
 
 describe("a sidecar", () => {
-  const set = (image: string) => {
-    const command = "sidecar.command={redis-server}";
-    return installed.upgrade(
-      "manager.logLevel=debug",
-      "router.unreadyMs=3500",
-      `redis.image=${redisImage}`,
-      "sidecar.enabled=true",
-      `sidecar.image=${image}`,
-      command,
-    );
-  };
+  const set = (image: string) =>
+    installed.upgrade(...UPGRADED, `redis.image=${redisImage}`, "sidecar.enabled=true", `sidecar.image=${image}`, "sidecar.command={redis-server}");
   const sidecarOf = (pod: Pod | undefined) => pod?.status.containerStatuses?.find(({ name }) => name === "sidecar");
 
   test("comes with new instances, and is upgraded in place without touching their functions", async () => {
@@ -216,64 +203,10 @@ describe("a sidecar", () => {
   });
 });
 
-describe("the chart", () => {
-  const render = (...args: string[]) => renderChart("berth", "--include-crds", "--no-hooks", ...args);
-
-  test("renders the plain manifests, and the API server takes each of them", async () => {
-    const rendered = await render();
-    expect(readFileSync("deploy/manifests.yaml", "utf8")).toBe(rendered);
-    const objects = manifestsOf(rendered);
-    expect(objects.length).toBeGreaterThan(15);
-    for (const object of objects) await applyManifest(view.kube, object, true);
-  });
-
-  test("has monitoring for those who ask, and says what is wrong with values", async () => {
-    const kinds = (text: string) => manifestsOf(text).map(({ kind }) => kind);
-    expect(kinds(await render())).not.toContain("ServiceMonitor");
-    const monitored = kinds(await render("--set", "monitoring.serviceMonitor=true,monitoring.dashboard=true"));
-    expect(monitored.filter((kind) => kind === "ServiceMonitor" || kind === "ConfigMap")).toEqual(["ConfigMap", "ServiceMonitor", "ServiceMonitor"]);
-    const [manager] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.caConfigMap=authority")).slice(-1);
-    expect(JSON.stringify(manager)).toMatch(/"NODE_EXTRA_CA_CERTS","value":"\/etc\/berth-ca\/ca.crt".*"configMap":\{"name":"authority"/);
-    const [withSecret] = manifestsOf(await render("--show-only", "templates/manager.yaml", "--set", "registry.credentialsSecret=pusher")).slice(-1);
-    expect(JSON.stringify(withSecret)).toMatch(/"BERTH_REGISTRY_CREDENTIALS","value":"\/etc\/berth-registry".*"secretName":"pusher"/);
-    await expect(render("--set", "images.berth=berth:latest")).rejects.toThrow(/images.berth|\/images\/berth/);
-    await expect(render("--set", "manager.replica=3")).rejects.toThrow(/replica/);
-  });
-});
-
 describe("what a pool manager may do", () => {
   test("is what it needs, and no more", async () => {
     const kube = await asServiceAccount(view.kube, "berth-manager");
-    const may = async (verb: string, resource: string, more: object = {}) => {
-      const review = { spec: { resourceAttributes: { namespace, verb, resource, ...more } } };
-      return (await kube.create<{ status: { allowed: boolean } }>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)).status.allowed;
-    };
-    const allowed: string[] = [];
-    for (const [verb, resource, more] of [
-      ["create", "pods"],
-      ["patch", "pods", { subresource: "status" }],
-      ["list", "events", { namespace: "default" }],
-      ["delete", "events"],
-      ["create", "events", { namespace: "default" }],
-      ["get", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "", name: "clonesets.apps.kruise.io" }],
-      ["list", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
-      ["create", "pods", { subresource: "exec" }],
-      ["create", "pods", { subresource: "ephemeralcontainers" }],
-      ["delete", "secrets", { namespace: "kube-system" }],
-      ["get", "secrets", { namespace: "kube-system" }],
-      ["list", "pods", { namespace: "default" }],
-      ["patch", "pods", { namespace: "kube-system" }],
-      ["get", "nodes", { namespace: "" }],
-      ["create", "rolebindings", { group: "rbac.authorization.k8s.io" }],
-      ["create", "serviceaccounts", { subresource: "token" }],
-      ["patch", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
-      ["delete", "namespaces", { namespace: "", name: namespace }],
-      ["delete", "leases", { group: "coordination.k8s.io" }],
-      ["patch", "deployments", { group: "apps" }],
-      ["*", "*", { group: "*" }],
-    ] as const)
-      if (await may(verb, resource, more)) allowed.push(`${verb} ${resource} ${JSON.stringify(more ?? {})}`);
-    expect(allowed).toEqual([]);
+    expect(await allowedBeyondNeed(kube, namespace)).toEqual([]);
     const { detail } = (await checkCluster(kube, {} as RegistryClient, true)).find(({ name }) => name === "permissions") ?? {};
     expect(detail).toBe(`all in namespace ${namespace}`);
     // Routers need nothing of the API server, and have no token.
@@ -309,17 +242,6 @@ describe("an installation that is removed", () => {
     const path = `/api/v1/namespaces/${namespace}`;
     await view.kube.delete(path);
     await until(() => isGone(path), "the namespace is gone", 9000);
-    const left: string[] = [];
-    for (const list of [
-      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-      "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-      "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-      `${CLONESETS}/sidecarsets`,
-    ]) {
-      const { items } = await view.kube.get<{ items: Manifest[] }>(list);
-      left.push(...items.map(({ metadata }) => metadata.name).filter((name) => name.includes(namespace)));
-    }
-    expect(left).toEqual([]);
+    expect(await leftOf(view.kube, namespace)).toEqual([]);
   });
 });

@@ -7,8 +7,10 @@ import { parse, stringify } from "yaml";
 import { newKey } from "../../../pool-manager/client/api-keys.ts";
 import { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import { unprotect } from "../../../pool-manager/platform/kruise/disruption/unprotect.ts";
+import { CLONESETS } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { BIN } from "../machine/install/programs.ts";
 import { REGISTRY_OF_PODS } from "../machine/layout.ts";
+import type { Manifest } from "./manifest.ts";
 import { CACHE_DIR, clusterConfig } from "./subject.ts";
 
 const run = promisify(execFile);
@@ -82,4 +84,20 @@ export class Installed {
     if (isThere) await this.kube.delete(path);
     this.kube.close();
   }
+}
+
+/** Objects outside of the namespace that an installation has left behind. */
+export async function leftOf(kube: KubeClient, namespace: string): Promise<string[]> {
+  const left: string[] = [];
+  for (const list of [
+    "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    `${CLONESETS}/sidecarsets`,
+  ]) {
+    const { items } = await kube.get<{ items: Manifest[] }>(list);
+    left.push(...items.map(({ metadata }) => metadata.name).filter((name) => name.includes(namespace)));
+  }
+  return left;
 }

@@ -1,4 +1,5 @@
 import { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import { CLONESETS, type CloneSet, LABEL, type Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { clusterConfig } from "./subject.ts";
 
@@ -31,6 +32,18 @@ export class ClusterView {
 
   async functionSets(): Promise<CloneSet[]> {
     return (await this.sets()).filter(({ metadata }) => metadata.labels?.[LABEL.function]);
+  }
+
+  /** Pods of a part of an installation: `manager`, `router`, `redis`. */
+  async component(name: string): Promise<Pod[]> {
+    return (await this.pods()).filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === name);
+  }
+
+  isGone(path: string): Promise<boolean> {
+    return this.kube.get(path).then(
+      () => false,
+      ({ status }: KubeError) => status === 404,
+    );
   }
 
   /** Free ones and functions'. */

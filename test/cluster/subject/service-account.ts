@@ -23,3 +23,39 @@ export async function asServiceAccount(admin: KubeClient, name: string): Promise
   writeFileSync(file, stringify(config), { mode: 0o600 });
   return KubeClient.connect(file, namespace);
 }
+
+/** What a pool manager has no need of. */
+const needless = (namespace: string): [verb: string, resource: string, more?: object][] => [
+  ["create", "pods"],
+  ["patch", "pods", { subresource: "status" }],
+  ["list", "events", { namespace: "default" }],
+  ["delete", "events"],
+  ["create", "events", { namespace: "default" }],
+  ["get", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "", name: "clonesets.apps.kruise.io" }],
+  ["list", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
+  ["create", "pods", { subresource: "exec" }],
+  ["create", "pods", { subresource: "ephemeralcontainers" }],
+  ["delete", "secrets", { namespace: "kube-system" }],
+  ["get", "secrets", { namespace: "kube-system" }],
+  ["list", "pods", { namespace: "default" }],
+  ["patch", "pods", { namespace: "kube-system" }],
+  ["get", "nodes", { namespace: "" }],
+  ["create", "rolebindings", { group: "rbac.authorization.k8s.io" }],
+  ["create", "serviceaccounts", { subresource: "token" }],
+  ["patch", "customresourcedefinitions", { group: "apiextensions.k8s.io", namespace: "" }],
+  ["delete", "namespaces", { namespace: "", name: namespace }],
+  ["delete", "leases", { group: "coordination.k8s.io" }],
+  ["patch", "deployments", { group: "apps" }],
+  ["*", "*", { group: "*" }],
+];
+
+/** Which of it this account may do all the same. */
+export async function allowedBeyondNeed(kube: KubeClient, namespace: string): Promise<string[]> {
+  const allowed: string[] = [];
+  for (const [verb, resource, more = {}] of needless(namespace)) {
+    const review = { spec: { resourceAttributes: { namespace, verb, resource, ...more } } };
+    const { status } = await kube.create<{ status: { allowed: boolean } }>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review);
+    if (status.allowed) allowed.push(`${verb} ${resource} ${JSON.stringify(more)}`);
+  }
+  return allowed;
+}

@@ -7,7 +7,7 @@ import type { Instance, Observation } from "../../../pool-manager/platform/platf
 import type { PoolEvent } from "../../../pool-manager/pool/events.ts";
 import { Reconciler } from "../../../pool-manager/pool/reconciler.ts";
 import { FakePlatform } from "../../fakes/fake-platform.ts";
-import { memoryStore } from "../../simulation/simulation.ts";
+import { memoryStore } from "../../fakes/memory-store.ts";
 import { VirtualTime } from "../../simulation/time.ts";
 
 const POOL = { name: "node", runtime: "node", size: 4, max: 30, budget: { actions: 5, windowMs: 1000 }, partition: 0, paused: false };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ECHO, ON_CLUSTER, PATIENCE, TestBerth, until } from "../../helpers/berth.ts";
+import { beside, NEIGHBOURS, warmInstance } from "../../helpers/subjects/neighbours.ts";
 
 let berth: TestBerth;
 beforeAll(async () => {
@@ -20,56 +21,6 @@ interface Failed {
   error: { code: string; message: string };
 }
 
-/** Invocations are answered before the pool manager has heard that the code is loaded. */
-async function warmInstance(name: string): Promise<string | undefined> {
-  let uid: string | undefined;
-  await until(async () => {
-    uid = (await berth.instances()).find((instance) => instance.function === name && instance.state === "warm")?.uid;
-    return uid !== undefined;
-  }, `${name} has a warm instance`);
-  return uid;
-}
-
-/** `act` happens while an invocation of a neighbour runs, which takes a second and a half; returns what the neighbour got. */
-async function beside(name: string, act: () => Promise<unknown>): Promise<[number, string]> {
-  await berth.deploy(name, NEIGHBOURS, { timeout: "3s" });
-  await (await berth.invoke(name, {}, "/ok")).text();
-  // Its head comes when it has begun.
-  const response = await berth.invoke(name, {}, "/slow");
-  await act();
-  return [response.status, await response.text()];
-}
-
-/** Signature node: each path does one thing that ends other processes. */
-const NEIGHBOURS = `
-  const actions = {
-    "/ok": (req, res) => res.end("ok"),
-    "/slow": (req, res) => { res.flushHeaders(); setTimeout(() => res.end("slow"), 1500); },
-    "/heard": (req, res) => res.end(String(globalThis.heard ?? false)),
-    "/timer": () => setTimeout(() => { throw new Error("in a timer"); }),
-    "/rejected": () => { Promise.reject(new Error("rejected")); },
-    "/emitter": async () => { const { EventEmitter } = await import("node:events"); setImmediate(() => new EventEmitter().emit("error", new Error("emitted"))); },
-    "/body": (req) => { let body = ""; req.on("data", (piece) => { body += piece; }).on("end", () => JSON.parse(body)); },
-    "/answered": (req, res) => { res.end("answered"); setTimeout(() => { throw new Error("afterwards"); }, 20); },
-    "/twice": (req, res) => { res.end("once"); res.write("more"); res.end("again"); },
-    "/answered-twice": async (req, res) => { res.end("once"); void Promise.resolve().then(() => res.setHeader("a", "b")); },
-    "/answered-late": (req, res) => { res.end("once"); setTimeout(() => res.writeHead(200).end("again"), 10); },
-    "/hung-up": (req, res) => { res.end("once"); req.socket.destroy(); },
-    "/half-twice": (req, res) => { res.write("half"); setTimeout(() => res.setHeader("a", "b"), 10); },
-    "/destroyed": (req, res) => { req.socket.destroy(); },
-    "/prototype": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); throw new Error("lost prototype"); },
-    "/patched": (req, res) => { const proto = require("node:http").ServerResponse.prototype; proto.end = () => { throw new Error("patched"); }; throw new Error("patches"); },
-    "/talks": (req, res) => { const words = ["ready", null, { type: "ailing" }, { type: "loadFailed", message: {} }]; for (const word of words) process.send?.(word); res.end(typeof process.send); },
-    "/fake-timers": (req, res) => { const { setTimeout } = globalThis; Object.assign(globalThis, { setTimeout: (run, ms) => Number(setTimeout(run, ms)), clearTimeout: () => {}, setImmediate: () => 0 }); res.end("replaced"); },
-    "/half-open": async (req, res) => { res.end("answered"); await new Promise((done) => setTimeout(done, 100)); },
-    "/forged": (req, res) => { Object.setPrototypeOf(res, Object.create((require("node:http")).ServerResponse.prototype)); globalThis.forged = (globalThis.forged ?? 0) + 1;
-      res.setHeader("x-berth-refused", "full"); res.writeHead(200, { "X-Berth-Error": "FAKE" }); res.end(String(globalThis.forged)); },
-  };
-  import { createRequire } from "node:module";
-  const require = createRequire(import.meta.url);
-  export default (req, res) => actions[req.url](req, res);
-`;
-
 describe("an error that no code catches", () => {
   test.each([
     ["timer", "in a timer"],
@@ -78,8 +29,8 @@ describe("an error that no code catches", () => {
   ])("is answered to the invocation that it came from, and the others finish: %s", async (path, message) => {
     const name = `uncaught-${path}`;
     let before: string | undefined;
-    const slow = await beside(name, async () => {
-      before = await warmInstance(name);
+    const slow = await beside(berth, name, async () => {
+      before = await warmInstance(berth, name);
       const response = await berth.invoke(name, {}, `/${path}`);
       const { error } = (await response.json()) as Failed;
       expect([response.status, error.code, error.message]).toEqual([502, "FUNCTION_CRASHED", message]);
@@ -92,7 +43,7 @@ describe("an error that no code catches", () => {
   });
 
   test("of a listener of the request is answered at once too, whenever its body has come", async () => {
-    const slow = await beside("listener", async () => {
+    const slow = await beside(berth, "listener", async () => {
       for (const body of ["{bad", "x".repeat(200_000)]) {
         const response = await berth.invoke("listener", { method: "POST", body }, "/body");
         const { error } = (await response.json()) as Failed;
@@ -104,7 +55,7 @@ describe("an error that no code catches", () => {
   });
 
   test("that comes after the answer takes nothing back", async () => {
-    const slow = await beside("afterwards", async () => {
+    const slow = await beside(berth, "afterwards", async () => {
       expect(await (await berth.invoke("afterwards", {}, "/answered")).text()).toBe("answered");
     });
     expect(slow).toEqual([200, "slow"]);
@@ -113,10 +64,10 @@ describe("an error that no code catches", () => {
   test("is the function's where it listens for such errors itself", async () => {
     await berth.deploy("own-listener", `process.on("uncaughtException", () => { globalThis.heard = true; }); ${NEIGHBOURS}`);
     await (await berth.invoke("own-listener", {}, "/ok")).text();
-    const before = await warmInstance("own-listener");
+    const before = await warmInstance(berth, "own-listener");
     expect(await (await berth.invoke("own-listener", {}, "/answered")).text()).toBe("answered");
     await until(async () => (await (await berth.invoke("own-listener", {}, "/heard")).text()) === "true", "its listener has heard of it");
-    expect(await warmInstance("own-listener")).toBe(before);
+    expect(await warmInstance(berth, "own-listener")).toBe(before);
   });
 });
 
@@ -127,7 +78,7 @@ describe("what a handler does to its own response", () => {
     ["/prototype", 500, "lost prototype"],
   ])("%s: it gets %i, and its neighbours nothing", async (path, status, text) => {
     const name = `own${path.slice(1)}`;
-    const slow = await beside(name, async () => {
+    const slow = await beside(berth, name, async () => {
       const response = await berth.invoke(name, {}, path);
       expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(text)]);
     });
@@ -143,15 +94,15 @@ describe("what a handler does to its own response", () => {
   });
 
   test("a second answer is logged, and ends neither its process nor others' invocations", async () => {
-    const slow = await beside("again", async () => {
-      const before = await warmInstance("again");
+    const slow = await beside(berth, "again", async () => {
+      const before = await warmInstance(berth, "again");
       for (const path of ["/answered-twice", "/answered-late"]) expect(await (await berth.invoke("again", {}, path)).text()).toBe("once");
       // One that has only begun would never end.
       const half = await berth.invoke("again", {}, "/half-twice");
       await expect(half.text()).rejects.toThrow();
       const logged = async () => JSON.stringify(await berth.api.get("/v1/functions/again/logs")).split("ERR_HTTP_HEADERS_SENT").length - 1;
       await until(async () => (await logged()) >= 3, "all three are logged");
-      expect(await warmInstance("again")).toBe(before);
+      expect(await warmInstance(berth, "again")).toBe(before);
     });
     expect(slow).toEqual([200, "slow"]);
     expect((await berth.api.get<{ problems: string[] }>("/v1/functions/again")).problems).toEqual([]);
@@ -164,23 +115,23 @@ describe("what a handler does to its own response", () => {
   });
 
   test("what it says to a parent process, as under process managers, ends nothing", async () => {
-    const slow = await beside("talks", async () => {
-      const before = await warmInstance("talks");
+    const slow = await beside(berth, "talks", async () => {
+      const before = await warmInstance(berth, "talks");
       expect(await (await berth.invoke("talks", {}, "/talks")).text()).toBe("undefined");
       expect(await (await berth.invoke("talks", {}, "/ok")).text()).toBe("ok");
-      expect(await warmInstance("talks")).toBe(before);
+      expect(await warmInstance(berth, "talks")).toBe(before);
     });
     expect(slow).toEqual([200, "slow"]);
   });
 
   test("timers that it replaces, with some that return numbers as in a browser, are not the platform's", async () => {
-    const slow = await beside("timers", async () => {
-      const before = await warmInstance("timers");
+    const slow = await beside(berth, "timers", async () => {
+      const before = await warmInstance(berth, "timers");
       expect(await (await berth.invoke("timers", {}, "/fake-timers")).text()).toBe("replaced");
       // This one goes on after its answer.
       expect(await (await berth.invoke("timers", {}, "/half-open")).text()).toBe("answered");
       expect(await (await berth.invoke("timers", {}, "/ok")).text()).toBe("ok");
-      expect(await warmInstance("timers")).toBe(before);
+      expect(await warmInstance(berth, "timers")).toBe(before);
     });
     expect(slow).toEqual([200, "slow"]);
   });
@@ -207,7 +158,7 @@ describe("an invocation that outlives its client", () => {
     const name = `outlives-${path}`;
     await berth.deploy(name, OUTLIVING, { timeout: "1s" });
     await (await berth.invoke(name, {}, "/?ms=0")).text();
-    const before = await warmInstance(name);
+    const before = await warmInstance(berth, name);
     if (path === "hang") await expect(berth.invoke(name, { signal: AbortSignal.timeout(150) }, "/hang")).rejects.toThrow();
     else await (await berth.invoke(name, {}, "/background")).text();
     // One after the other, each shorter than its timeout, until long after that of the first.
@@ -225,10 +176,10 @@ test.skipIf(ON_CLUSTER)("an instance whose function has removed its directories 
     export default (req, res) => { rmSync(dirname(tmpdir()), { recursive: true, force: true }); res.end("${version}"); };`;
   await berth.deploy("remover", remover("first"));
   expect(await (await berth.invoke("remover")).text()).toBe("first");
-  const before = await warmInstance("remover");
+  const before = await warmInstance(berth, "remover");
   await berth.deploy("remover", remover("second"));
   expect(await (await berth.invoke("remover")).text()).toBe("second");
-  expect(await warmInstance("remover")).toBe(before);
+  expect(await warmInstance(berth, "remover")).toBe(before);
 });
 
 test.skipIf(ON_CLUSTER)("an instance whose function leaves no room for a directory says why the next revision does not start", async () => {

@@ -1,9 +1,10 @@
 import { badRequest, internalError } from "../api/api-error.ts";
 import type { MemoryCluster } from "../cluster.ts";
-import { type ApiObject, type Fields, timestamp, valueAt } from "../objects/object.ts";
+import { type ApiObject, type Fields, valueAt } from "../objects/object.ts";
 import { MemoryInstance } from "./instance.ts";
 import { PodNetwork } from "./pod-network.ts";
 import { hasEnded } from "./pod-rules.ts";
+import { containersOf, logOf, RUNTIME, type Running, statusOf, takes } from "./running-pod.ts";
 
 /** Milliseconds that things take on a node. */
 const WATCH_MS = [1, 4] as const;
@@ -15,22 +16,6 @@ const RESTART_MS = 400;
 /** The kubelet tells a change of its pods after this at most. */
 const RELIST_MS = [50, 900] as const;
 
-const RUNTIME = "runtime";
-
-interface Running {
-  uid: string;
-  name: string;
-  namespace: string;
-  host: string;
-  instance: MemoryInstance;
-  restarts: Record<string, number>;
-  /** Containers that run, by the image that they run. */
-  images: Record<string, string>;
-  isEnding: boolean;
-  /** Of lives before this one, as the log files of the node have them. */
-  log: string[];
-}
-
 /** Scheduler and kubelet of one node: pods get an address, and an instance that boots in their runtime container. */
 export class Kubelet {
   readonly network = new PodNetwork();
@@ -38,7 +23,6 @@ export class Kubelet {
   readonly #cluster: MemoryCluster;
   readonly #running = new Map<string, Running>();
   readonly #seen = new Set<string>();
-  #addresses = 1;
   /** Told of each instance that begins to boot. */
   onInstance: (instance: MemoryInstance) => void = () => {};
   /** False: the API server cannot ask it for logs. */
@@ -97,7 +81,7 @@ export class Kubelet {
   reboot(): void {
     for (const running of this.#running.values()) {
       this.network.detach(running.host);
-      running.host = this.#address();
+      running.host = this.network.address();
       running.instance.end();
     }
   }
@@ -118,12 +102,8 @@ export class Kubelet {
     });
   }
 
-  /** The node is there, takes pods, and has the labels that the pod asks for. */
   #takes(pod: ApiObject): boolean {
-    const node = this.#cluster.store.get("/nodes", null, this.node);
-    const wanted = (valueAt(pod, ["spec", "nodeSelector"]) ?? {}) as Record<string, string>;
-    const takes = node !== undefined && valueAt(node, ["spec", "unschedulable"]) !== true && !hasEnded(pod);
-    return takes && Object.entries(wanted).every(([label, value]) => node.metadata.labels?.[label] === value);
+    return takes(this.#cluster.store.get("/nodes", null, this.node), pod);
   }
 
   #start(uid: string): void {
@@ -136,7 +116,7 @@ export class Kubelet {
       uid,
       name,
       namespace,
-      host: this.#address(),
+      host: this.network.address(),
       instance: this.#boot(uid, false),
       restarts,
       images,
@@ -250,9 +230,7 @@ export class Kubelet {
     const running = this.#running.get(pod.metadata.uid);
     const container = query.container ?? RUNTIME;
     if (!running) throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ContainerCreating`);
-    const lines = container === RUNTIME ? [...running.log, ...running.instance.output] : [];
-    const text = lines.map((line) => `${line}\n`).join("");
-    return query.limitBytes ? text.slice(0, Number(query.limitBytes)) : text;
+    return logOf(running, container, query.limitBytes);
   }
 
   #find(uid: string): ApiObject | undefined {
@@ -263,37 +241,9 @@ export class Kubelet {
     this.#cluster.store.put("/pods", pod);
   }
 
-  #address(): string {
-    const number = this.#addresses++;
-    return `10.244.${Math.floor(number / 250)}.${(number % 250) + 1}`;
-  }
-
   /** A kubelet that stands still does it when it goes on. */
   #after([from, to]: readonly [number, number], work: () => void): void {
     const run = () => (this.frozen ? setTimeout(run, 100) : work());
     setTimeout(run, from + Math.random() * (to - from));
   }
-}
-
-function containersOf(pod: ApiObject): { name: string; image: string }[] {
-  return (valueAt(pod, ["spec", "containers"]) ?? []) as { name: string; image: string }[];
-}
-
-function statusOf({ host, images, restarts }: Running): Fields {
-  const now = timestamp();
-  const condition = (type: string) => ({ type, status: "True", lastTransitionTime: now });
-  return {
-    phase: "Running",
-    podIP: host,
-    podIPs: [{ ip: host }],
-    conditions: ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition),
-    containerStatuses: Object.entries(images).map(([name, image]) => ({
-      name,
-      image: image.replace(/@.*/, ""),
-      imageID: image,
-      ready: true,
-      restartCount: restarts[name] ?? 0,
-      state: { running: { startedAt: now } },
-    })),
-  };
 }

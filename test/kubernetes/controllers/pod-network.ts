@@ -12,10 +12,17 @@ const ORDER_MS = 5000;
 
 /** What lies between pool managers and instances: addresses, and ways that may be cut. */
 export class PodNetwork {
+  #addresses = 1;
   readonly #instances = new Map<string, MemoryInstance>();
   readonly #controls = new Set<MemoryControl>();
   /** Addresses to which nothing comes through, and from which nothing comes. */
   readonly #cut = new Set<string>();
+
+  /** Of the next pod. */
+  address(): string {
+    const number = this.#addresses++;
+    return `10.244.${Math.floor(number / 250)}.${(number % 250) + 1}`;
+  }
 
   attach(host: string, instance: MemoryInstance): void {
     this.#instances.set(host, instance);

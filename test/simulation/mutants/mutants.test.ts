@@ -5,7 +5,8 @@ import { build, type Plugin } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
 import type { SimulationResult } from "../simulation.ts";
 import { DOCUMENTED } from "./documented.ts";
-import { MUTANTS, type Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
 
 type Simulate = (seed: number, odds?: Record<string, number>) => Promise<SimulationResult>;
 

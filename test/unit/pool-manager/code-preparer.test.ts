@@ -9,7 +9,7 @@ import { CodeImages } from "../../../pool-manager/images/code-images.ts";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../../pool-manager/images/layout.ts";
 import type { PreparedCode } from "../../../pool-manager/platform/platform.ts";
-import { memoryStore } from "../../simulation/simulation.ts";
+import { memoryStore } from "../../fakes/memory-store.ts";
 
 const FUNCTIONS = 60;
 const LAYERS = 20;

@@ -8,8 +8,8 @@ import type { Collector } from "../../../../pool-manager/functions/retention.ts"
 import { CodeImages } from "../../../../pool-manager/images/code-images.ts";
 import { packLayer } from "../../../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../../../pool-manager/images/layout.ts";
+import { memoryStore } from "../../../fakes/memory-store.ts";
 import { Dice } from "../../../helpers/dice.ts";
-import { memoryStore } from "../../../simulation/simulation.ts";
 
 const registry = () =>
   new FunctionRegistry(

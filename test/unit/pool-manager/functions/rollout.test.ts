@@ -1,28 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type FunctionRecord, MAX_REVISIONS, type Revision, type Rollout, type RolloutPolicy } from "../../../../pool-manager/functions/function.ts";
-import { activated, formerHistory, rollbackTarget, wentBack } from "../../../../pool-manager/functions/history.ts";
-import { atOnce, declared, deployed, retained } from "../../../../pool-manager/functions/revisions.ts";
+import type { FunctionRecord, Rollout, RolloutPolicy } from "../../../../pool-manager/functions/function.ts";
+import { atOnce, declared, deployed } from "../../../../pool-manager/functions/revisions.ts";
 import { advance, begin, type Evidence, end, movedAt, paceOf, STALLED_MS, targetOf } from "../../../../pool-manager/functions/rollout.ts";
-import { type Counts, InvocationOutcomes } from "../../../../pool-manager/pool/observe/invocation-outcomes.ts";
+import { policy, record } from "../../../helpers/builders/record.ts";
 
-const policy: RolloutPolicy = { steps: [1, "50%"], intervalMs: 1000, parallel: 2, maxErrors: 5 };
-const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
-  uid: "u",
-  name: "f",
-  runtime: "node",
-  createdAt: "",
-  active: "r1",
-  latest: "r2",
-  traffic: { split: {}, aliases: { a: "r1" } },
-  nextRevision: 3,
-  scaling: { minScale: 0, maxScale: 20, idleTimeoutMs: 300_000, queueDepth: 1000, queueTimeoutMs: 30_000 },
-  rolloutPolicy: policy,
-  rollout: null,
-  history: [],
-  revisions: [],
-  ...change,
-});
 const seen = (change: Partial<Evidence> = {}): Evidence => ({ total: 10, ready: 1, failure: null, ended: 0, failed: 0, heldMs: 0, ...change });
 const begun = () => ({ ...record(), ...begin(record(), "r2") });
 
@@ -180,115 +162,4 @@ describe("a deployed revision", () => {
     expect(declared(record(), "r2", same)).toMatchObject({ active: "r1", rollout: { state: "rolling" } });
     expect(declared(now, "r2", { ...same, active: "r2" })).toMatchObject({ active: "r2", rollout: null });
   });
-});
-
-describe("a rollback goes", () => {
-  const revision = (id: string, activatedAt?: string | null) => ({ id, createdAt: "1", activatedAt }) as Revision;
-  const revisions = ["r1", "r2", "r3", "r4"].map((id) => revision(id, "1"));
-  const deploy = (now: FunctionRecord, id: string) => activated({ ...now, active: id }, now.active, "2");
-  const rollback = (now: FunctionRecord, to = rollbackTarget(now)?.id) =>
-    to === undefined ? now : activated({ ...now, active: to, history: wentBack(now.history, to) }, now.active, "3");
-  /** Ids are deployed, `<` goes back, `<r1` to that one; what was active after each. */
-  const active = (...steps: string[]) => {
-    let now = record({ active: "", revisions });
-    return steps.map((step) => {
-      now = step.startsWith("<") ? rollback(now, step.slice(1) || undefined) : deploy(now, step);
-      return now.active;
-    });
-  };
-
-  test.each([
-    ["to what was active before", ["r1", "r2", "<"], ["r1", "r2", "r1"]],
-    ["to what was active before old content was deployed again", ["r1", "r2", "r1", "<"], ["r1", "r2", "r1", "r2"]],
-    ["past nothing, though a third revision lies between", ["r1", "r2", "r3", "r1", "<"], ["r1", "r2", "r3", "r1", "r3"]],
-    ["further back each time, and not forth again", ["r1", "r2", "r1", "r3", "<", "<", "<", "<"], ["r1", "r2", "r1", "r3", "r1", "r2", "r1", "r1"]],
-    ["further back from a named revision", ["r1", "r2", "r3", "<r2", "<", "<"], ["r1", "r2", "r3", "r2", "r1", "r1"]],
-    ["back from a named revision that had never been active", ["r1", "r2", "<r4", "<"], ["r1", "r2", "r4", "r2"]],
-    ["past what was gone back from", ["r1", "r2", "r3", "<", "r4", "<"], ["r1", "r2", "r3", "r2", "r4", "r2"]],
-  ])("%s", (_what, steps, expected) => {
-    expect(active(...steps)).toEqual(expected);
-  });
-
-  test("past a revision that is kept no more", () => {
-    expect(rollbackTarget(record({ active: "r3", history: ["r1", "r9", "r3"], revisions }))?.id).toBe("r1");
-    expect(rollbackTarget(record({ active: "r1", history: ["r1"], revisions }))).toBeUndefined();
-  });
-
-  test("by what an older Berth has noted: when each revision was active last, or nothing", () => {
-    const target = (now: string, ...before: Revision[]) => {
-      const old = { active: now, revisions: before };
-      return rollbackTarget({ ...old, history: formerHistory(old) })?.id;
-    };
-    expect(target("r3", revision("r1", "2"), revision("r2", "3"), revision("r3", "4"))).toBe("r2");
-    expect(target("r2", revision("r1", "2"), revision("r2", "5"), revision("r3", "4"))).toBe("r1");
-    expect(target("r1", revision("r1", "2"), revision("r2", "1"))).toBeUndefined();
-    expect(target("r4", revision("r1", "3"), revision("r2", "2"), revision("r3", null), revision("r4", "4"))).toBe("r1");
-    expect(target("r3", revision("r1"), revision("r2"), revision("r3"))).toBe("r2");
-  });
-
-  test("to one that is kept, however many follow that were never active", () => {
-    const never = Array.from({ length: MAX_REVISIONS + 3 }, (_, n) => revision(`r${n + 3}`, null));
-    const last = `r${MAX_REVISIONS + 6}`;
-    const kept = retained(
-      record({
-        active: last,
-        latest: last,
-        traffic: { split: {}, aliases: {} },
-        history: ["r1", "r2", last],
-        revisions: [revision("r1", "2"), revision("r2", "3"), ...never, revision(last, "4")],
-      }),
-    );
-    expect(kept).toHaveLength(MAX_REVISIONS + 1);
-    expect(kept[0]?.id).toBe("r2");
-  });
-
-  test("as far as a bounded history goes", () => {
-    let now = record({ active: "", revisions });
-    for (let n = 0; n < 500; n++) now = deploy(now, n % 2 ? "r2" : "r1");
-    expect([now.history.length, rollbackTarget(now)?.id]).toEqual([50, "r1"]);
-  });
-});
-
-/** What a pool manager that leads from 1000 on hears; times in milliseconds. */
-function heard(): { outcomes: InvocationOutcomes; hear: (router: string, counts: Counts, countedMs?: number) => void } {
-  const outcomes = new InvocationOutcomes(1000);
-  let now = 2000;
-  const hear = (router: string, counts: Counts, countedMs?: number) => {
-    const entry = { key: "u@r2", revision: "r2", waiting: 0, inFlight: 0, oldestWaitMs: 0, instances: [], ...counts };
-    now += 1;
-    outcomes.hear({ router, seq: now, functions: [{ ...entry, ...(countedMs !== undefined && { countedMs }) }], suspects: [] }, now);
-  };
-  return { outcomes, hear };
-}
-
-test("what a router counted before this pool manager led is no evidence, unless it began to count only since", () => {
-  const { outcomes, hear } = heard();
-  hear("before", { ended: 1000, failed: 100 }, 50_000);
-  hear("former version", { ended: 1000, failed: 100 });
-  expect(outcomes.of("u", "r2")).toEqual({ ended: 0, failed: 0 });
-  hear("since", { ended: 1, failed: 1 }, 100);
-  hear("before", { ended: 1002, failed: 101 }, 51_000);
-  expect(outcomes.of("u", "r2")).toEqual({ ended: 3, failed: 2 });
-});
-
-test("a router that was silent for long is not counted twice, as long as the revision is served", () => {
-  const { outcomes, hear } = heard();
-  hear("a", { ended: 50, failed: 5 }, 500);
-  outcomes.retain("u", new Set(["r1", "r2"]));
-  hear("a", { ended: 51, failed: 5 }, 500_000);
-  expect(outcomes.of("u", "r2")).toEqual({ ended: 51, failed: 5 });
-});
-
-test("outcomes are summed over routers, also over one that begins again", () => {
-  const { outcomes, hear: hearOf } = heard();
-  const hear = (router: string, counts: Counts) => hearOf(router, counts, 0);
-  hear("a", { ended: 5, failed: 1 });
-  hear("b", { ended: 2, failed: 0 });
-  hear("a", { ended: 9, failed: 1 });
-  hear("a", { ended: 3, failed: 2 });
-  expect(outcomes.of("u", "r2")).toEqual({ ended: 14, failed: 3 });
-  outcomes.retain("other", new Set());
-  expect(outcomes.of("u", "r2").ended).toBe(14);
-  outcomes.retain("u", new Set());
-  expect(outcomes.of("u", "r2")).toEqual({ ended: 0, failed: 0 });
 });

@@ -8,9 +8,6 @@ import { type FetchContext, fetchHandle } from "../../../../../runtime-images/no
 import { until } from "../../../../helpers/berth.ts";
 import { platformHeaders, Served } from "../../../../helpers/signature.ts";
 
-/** What `fetch()` gives, before the adapter puts a class of its own in its place. */
-const NativeResponse = globalThis.Response;
-
 const closing: (() => void)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
@@ -110,85 +107,6 @@ describe("a response", () => {
     expect(String(body)).toBe("late");
     expect(headMs).toBeLessThan(450);
     expect(endMs).toBeGreaterThan(550);
-  });
-
-  test.each([
-    ["a string", () => "text", "fetch() returned string"],
-    ["nothing", () => undefined, "fetch() returned undefined"],
-    ["an error response", () => Response.error(), "Response.error()"],
-    ["a throw", () => Promise.reject(new Error("no luck")), "no luck"],
-    ["null thrown", () => Promise.reject(null), "null"],
-  ])("cannot be %s: 500 that says so", async (_what, handler, message) => {
-    const served = await serve(handler);
-    const answer = await served.ask("/");
-    const { error } = JSON.parse(String(answer.body));
-    expect([answer.status, error.code, platformHeaders(answer)]).toEqual([500, "FUNCTION_ERROR", ["x-berth-error"]]);
-    expect(error.message).toContain(message);
-    await until(async () => served.settled === 1, "the invocation has settled");
-  });
-
-  const fetched = () => fetch("data:text/plain,hello");
-  const streamed = () => new ReadableStream({ start: (controller) => controller.close() });
-  const reading = async (response: Response) => {
-    await response.text();
-    return response;
-  };
-  const locking = (response: Response) => {
-    response.body?.getReader();
-    return response;
-  };
-  test.each<[string, () => unknown]>([
-    ["its own text", () => reading(new Response("hello"))],
-    ["what was fetched", async () => reading(await fetched())],
-    ["a stream", () => reading(new Response(streamed()))],
-    ["a text that somebody reads", () => locking(new Response("hello"))],
-    ["what was fetched, and somebody reads", async () => locking(await fetched())],
-    ["a stream that somebody reads", () => locking(new Response(streamed()))],
-    ["the body of another that was read", async () => new Response((await reading(await fetched())).body)],
-    ["the body of another that somebody reads", async () => new Response(locking(await fetched()).body, { headers: { "x-a": "1" } })],
-  ])("cannot have a body that was read before: %s", async (_what, handler) => {
-    const served = await serve(handler);
-    for (const method of ["GET", "HEAD"]) {
-      const answer = await served.ask("/", { method });
-      expect([answer.status, platformHeaders(answer)]).toEqual([500, ["x-berth-error"]]);
-      if (method === "HEAD") continue;
-      const { error } = JSON.parse(String(answer.body));
-      expect(error).toEqual({ code: "FUNCTION_ERROR", message: expect.stringMatching(/^fetch\(\) returned a Response whose body .* response\.clone\(\)/) });
-    }
-    await until(async () => served.settled === 2, "the invocations have settled");
-  });
-
-  test.each<[string, (body: ReadableStream) => Response]>([
-    ["was fetched", (body) => new NativeResponse(body)],
-    ["was asked for its body", (body) => [new Response(body)].filter((response) => response.body)[0] as Response],
-  ])("that %s, and whose stream fails before its first byte, is the function's error", async (_what, responseOf) => {
-    const served = await serve(() => responseOf(new ReadableStream({ pull: () => Promise.reject(new Error("no upstream")) })));
-    const answer = await served.ask("/");
-    expect([answer.status, platformHeaders(answer)]).toEqual([500, ["x-berth-error"]]);
-    expect(JSON.parse(String(answer.body)).error).toEqual({ code: "FUNCTION_ERROR", message: expect.stringContaining("no upstream") });
-    await until(async () => served.settled === 1, "the invocation has settled");
-  });
-
-  test.each<[string, (...args: never[]) => unknown]>([
-    ["fetch() returned undefined, not a Response", () => {}],
-    ["args[1].end is not a function", (...args: { end(text: string): void }[]) => (args[1] as { end(text: string): void }).end("x")],
-    ["res.status is not a function", async (_req: unknown, res: { status(code: number): unknown } = {} as never) => res.status(200)],
-    ["next is not a function", (_req: unknown, _res?: unknown, next?: () => void) => (next as () => void)()],
-  ])("that a handler for (req, res) does not give is told with the way to deploy it: %s", async (message, handler) => {
-    const served = await Served.start(fetchHandle(handler, { functionName: "f", env: {} }));
-    closing.push(() => served.close());
-    const told = JSON.parse(String((await served.ask("/")).body)).error.message;
-    expect(told).toBe(`${message}; a handler that is called as (req, res) and answers by itself is deployed with --signature node`);
-  });
-
-  test("that an object's fetch does not give is told as it is, and so are other errors of a function alone", async () => {
-    const named = await serve((_request, env) => (env as unknown as { end(): void }).end());
-    const bare = await Served.start(fetchHandle(() => (undefined as never as () => void)(), { functionName: "f", env: {} }));
-    closing.push(() => bare.close());
-    for (const served of [named, bare]) {
-      const told = JSON.parse(String((await served.ask("/")).body)).error.message;
-      expect(told).toMatch(/is not a function$/);
-    }
   });
 
   test.each<[string, () => Response, string]>([
@@ -296,33 +214,4 @@ describe("a response", () => {
     await until(async () => served.settled === 1, "the invocation has settled");
     expect(done).toBe(true);
   });
-});
-
-const STREAM = () =>
-  new ReadableStream({
-    start(controller) {
-      controller.enqueue(new TextEncoder().encode("s"));
-      controller.close();
-    },
-  });
-
-test.each<[string, () => Response, string | undefined]>([
-  ["text", () => new Response("t"), "text/plain; charset=UTF-8"],
-  ["text beside other headers", () => new Response("t", { headers: { a: "b" } }), "text/plain;charset=UTF-8"],
-  ["text beside other headers, as a list", () => new Response("t", { headers: [["a", "b"]] }), "text/plain;charset=UTF-8"],
-  ["text of a type of its own", () => new Response("t", { headers: { "Content-Type": "a/b" } }), "a/b"],
-  ["bytes", () => new Response(new Uint8Array([1])), undefined],
-  ["bytes beside other headers", () => new Response(new Uint8Array([1]), { headers: new Headers({ a: "b" }) }), undefined],
-  ["bytes of an ArrayBuffer", () => new Response(new ArrayBuffer(3)), undefined],
-  ["a blob", () => new Response(new Blob(["<p>"], { type: "text/html" })), "text/html"],
-  ["a blob without a type", () => new Response(new Blob(["x"])), undefined],
-  ["a stream", () => new Response(STREAM()), undefined],
-  ["a stream of Node's own response", () => new NativeResponse(STREAM(), { headers: { a: "b" } }), undefined],
-  ["a form", () => new Response(new URLSearchParams({ a: "b" })), "application/x-www-form-urlencoded;charset=UTF-8"],
-  ["nothing", () => new Response(null), undefined],
-  ["JSON", () => Response.json(1), "application/json"],
-])("a response of %s has the type that Fetch gives it", async (_what, make, type) => {
-  const served = await serve(make);
-  const { status, headers } = await served.ask("/");
-  expect([status, headers["content-type"]]).toEqual([200, type]);
 });

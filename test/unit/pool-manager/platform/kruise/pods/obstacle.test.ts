@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest";
+import type { Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
+import { firstSight, obstacleOf, type Sightings, sighted, silenceOf } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
+import type { ObstacleKind } from "../../../../../../pool-manager/platform/platform.ts";
+
+describe("what keeps a pod from serving", () => {
+  const pod = (status: Pod["status"], metadata: Partial<Pod["metadata"]> = {}, nodeName: string | undefined = "n"): Pod => ({
+    metadata: { name: "p", uid: "p", resourceVersion: "1", creationTimestamp: "", ...metadata },
+    spec: { ...(nodeName && { nodeName }), containers: [] },
+    status,
+  });
+  const runs = { phase: "Running", podIP: "10.0.0.1", containerStatuses: [{ name: "runtime", image: "", restartCount: 0, state: { running: {} } }] };
+  const pulls = {
+    phase: "Pending",
+    containerStatuses: [{ name: "runtime", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }],
+  };
+  const container = (name: string, state: object, restartCount = 0) => ({ name, image: "", restartCount, state });
+  const creating = { phase: "Pending", containerStatuses: [container("runtime", { waiting: { reason: "ContainerCreating" } })] };
+  const failsFirst = {
+    phase: "Pending",
+    podIP: "10.0.0.1",
+    initContainerStatuses: [container("proxy-init", { waiting: { reason: "CrashLoopBackOff", message: "back-off 40s" } }, 3)],
+    containerStatuses: [container("runtime", { waiting: { reason: "PodInitializing" } })],
+  };
+  const crashes = {
+    ...runs,
+    containerStatuses: [container("runtime", { waiting: { reason: "CrashLoopBackOff", message: "back-off 20s" } }, 2)],
+  };
+  const stopped = { ...runs, containerStatuses: [container("runtime", { terminated: { reason: "OOMKilled", exitCode: 137 } }, 1)] };
+  const disrupted = { type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", message: "PodGC: node no longer exists" };
+  const nodeGone = { phase: "Failed", conditions: [disrupted] };
+  const unschedulable = { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }] };
+  const deleting = { deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 5, finalizers: ["a/b"] };
+  const connected: Sightings = { ...firstSight(0), unconnectedSince: null };
+
+  test.each<[string, Pod, Sightings, number, ObstacleKind | null, RegExp]>([
+    ["runs and is connected", pod(runs), connected, 100_000, null, /$/],
+    ["is connected before the API server shows that it runs", pod(pulls), connected, 100_000, null, /$/],
+    ["runs and is not connected", pod(runs), firstSight(0), 100_000, "unreachable", /no connection/],
+    ["waits for a node", pod(unschedulable, {}, ""), firstSight(0), 100_000, "pending", /Unschedulable: 0\/1 nodes/],
+    ["cannot be started", pod(pulls), firstSight(0), 100_000, "blocked", /ErrImagePull: gone/],
+    ["has an init container that fails", pod(failsFirst), firstSight(0), 100_000, "blocked", /^init container proxy-init: CrashLoopBackOff: back-off 40s/],
+    ["waits for what only its Events tell", pod(creating), firstSight(0), 100_000, "blocked", /^no connection$/],
+    ["runs again and again", pod(crashes), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: CrashLoopBackOff: back-off 20s; no connection$/],
+    ["has just stopped", pod(stopped), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: OOMKilled: exit code 137; no connection$/],
+    ["has been evicted", pod({ phase: "Failed", reason: "Evicted" }), connected, 100_000, "ended", /Evicted/],
+    [
+      "was refused by its node",
+      pod({ phase: "Failed", reason: "OutOfpods", message: "too many pods" }),
+      connected,
+      100_000,
+      "ended",
+      /OutOfpods: too many pods/,
+    ],
+    [
+      "was ended since its node is gone",
+      pod(nodeGone),
+      connected,
+      100_000,
+      "ended",
+      /^the pod has ended: Failed: DeletionByPodGC: PodGC: node no longer exists$/,
+    ],
+    ["has ended and is held", pod({ phase: "Succeeded" }, deleting), connected, 20_001, "ended", /Succeeded; it waits for the finalizers a\/b/],
+    ["has ended well", pod({ phase: "Succeeded" }), connected, 100_000, "ended", /Succeeded/],
+    ["is being deleted, within its time", pod(runs, deleting), connected, 20_000, null, /$/],
+    ["is being deleted, overdue", pod(runs, deleting), connected, 20_001, "stuck", /finalizers a\/b/],
+  ])("one that %s", (_what, candidate, before, now, kind, message) => {
+    const found = obstacleOf(candidate, sighted(before, candidate, 0), "no connection", null, now);
+    expect(found?.kind ?? null).toBe(kind);
+    expect(found?.message ?? "").toMatch(message);
+  });
+
+  test("one that answers and is no longer listed gets nothing new, until it is listed again", () => {
+    const missing = { ...connected, missingSince: 7 };
+    expect(obstacleOf(pod(runs), missing, null, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
+    expect(obstacleOf(pod(runs), sighted(missing, pod(runs), 9), null, null, 10)).toBeNull();
+  });
+
+  test("one that has not started on a node that is away is out of reach since the later of both", () => {
+    const node = { since: 50, message: "away" };
+    const at = (scheduledAt: number, candidate: Pod) => obstacleOf(candidate, sighted(firstSight(0), candidate, scheduledAt), "no connection", node, 1000);
+    expect([at(10, pod(pulls)), at(90, pod(pulls))]).toMatchObject([
+      { kind: "unreachable", since: 50, message: "away" },
+      { kind: "unreachable", since: 90 },
+    ]);
+    expect([at(90, pod(runs))?.message, at(90, pod(unschedulable, {}, ""))?.kind]).toEqual(["no connection", "pending"]);
+  });
+
+  test("a node is away when instances ran there and none of them answers", () => {
+    const runningSince = 1;
+    const silent = (since: number): Sightings => ({ ...firstSight(0), runningSince, unconnectedSince: since });
+    expect(silenceOf([])).toBeNull();
+    expect(silenceOf([silent(5), { ...connected, runningSince }])).toBeNull();
+    expect(
+      silenceOf([
+        { ...silent(5), deletingSince: 6 },
+        { ...silent(5), endedSince: 6 },
+        { ...silent(5), runningSince: null },
+      ]),
+    ).toBeNull();
+    expect(silenceOf([silent(5), silent(9), { ...connected, runningSince, deletingSince: 2 }])).toEqual({
+      since: 9,
+      message: "none of the 2 instances on its node answers",
+    });
+  });
+});
