@@ -199,11 +199,17 @@ export function droppedFields(sent: unknown, kept: unknown, path = ""): string[]
 /** The API server's words for a Secret, a ConfigMap or a request that is too large. */
 const TOO_LONG = /Too long: |[Rr]equest entity too large|trying to send message larger than max/;
 
+/** Whether the API server refuses a write for its size: the same object will be refused again. */
+export function isTooLarge(error: unknown): boolean {
+  const { status, message } = error as KubeError;
+  return status === 413 || TOO_LONG.test(message);
+}
+
 /** The error that users of the API get for a failed write; `what` names the resource. */
 export function storeError(what: string, error: unknown): ManagerError {
   if (error instanceof ManagerError) return error;
   const { status, message } = error as KubeError;
-  if (TOO_LONG.test(message)) return new ManagerError("RECORD_TOO_LARGE", `${what} cannot be stored: ${message}`);
+  if (isTooLarge(error)) return new ManagerError("RECORD_TOO_LARGE", `${what} cannot be stored: ${message}`);
   if (status === 409 || status === 422) return new ManagerError("FIELD_OWNED", `the resource of ${what} refuses it: ${message}`);
   return new ManagerError("STORE_FAILED", `could not be stored: ${message}`);
 }

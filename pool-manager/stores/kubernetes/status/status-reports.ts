@@ -7,6 +7,7 @@ import type { Reconciler } from "../../../pool/reconciler.ts";
 import type { FunctionResources } from "../function-resources.ts";
 import type { PoolResources } from "../pool-resources.ts";
 import type { WriteFailureReport } from "../write-failures.ts";
+import { SizePacing } from "./size-pacing.ts";
 
 /** How often the statuses of functions and pools are reported. */
 const REPORT_EVERY_MS = 2000;
@@ -25,17 +26,19 @@ export interface StatusSources {
 }
 
 /**
- * Reports the state of functions and pools in their resources. The next round retries failed writes. Functions and
- * pools have separate rounds, so that slow writes of functions do not delay pools.
+ * Reports the state of functions and pools in their resources. The next round retries failed writes, except those of
+ * functions that were refused for their size, which are retried with growing pauses. Functions and pools have separate
+ * rounds, so that slow writes of functions do not delay pools.
  */
 export class StatusReports {
   readonly #rounds: PeriodicTask[];
 
   constructor(sources: StatusSources) {
     const { onTrouble } = sources;
+    const pacing = new SizePacing();
     this.#rounds = [
       new PeriodicTask(
-        () => reportFunctions(sources),
+        () => reportFunctions(sources, pacing),
         REPORT_EVERY_MS,
         (message) => onTrouble("Function", message),
       ),
@@ -56,7 +59,7 @@ export class StatusReports {
   }
 }
 
-async function reportFunctions({ registry, reconciler, resources, failures }: StatusSources): Promise<void> {
+async function reportFunctions({ registry, reconciler, resources, failures }: StatusSources, pacing: SizePacing): Promise<void> {
   const { instances, synced } = reconciler.view();
   if (!synced) return;
   const warm = new Map<string | null, number>();
@@ -65,9 +68,11 @@ async function reportFunctions({ registry, reconciler, resources, failures }: St
   }
   const readiness = reconciler.reports.readiness();
   const atOnce = pLimit(WRITES_AT_ONCE);
-  const writes = registry.list().map(({ uid, name, active }) => {
+  const functions = registry.list();
+  pacing.retain(new Set(functions.map(({ uid }) => uid)));
+  const writes = functions.map(({ uid, name, active }) => {
     const write = () => resources.functions.report(name, warm.get(uid) ?? 0, readiness(uid, active));
-    return atOnce(() => failures.of("Function", `the status of ${name} is not written`, write()));
+    return atOnce(() => failures.of("Function", `the status of ${name} is not written`, pacing.write(uid, write)));
   });
   await Promise.all(writes);
 }
