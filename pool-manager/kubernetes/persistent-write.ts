@@ -1,3 +1,4 @@
+import { Backoff } from "../async/backoff.ts";
 import type { KubeError } from "./error.ts";
 
 const FIRST_PAUSE_MS = 1000;
@@ -10,7 +11,7 @@ export class PersistentWrite {
   readonly #rewriteMs: number;
   readonly #write: () => Promise<unknown>;
   readonly #onTrouble: (message: string | null) => void;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   #isReported = false;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -30,7 +31,7 @@ export class PersistentWrite {
   rewrite(): void {
     if (this.#closed) return;
     if (this.#isWriting) this.#isOutdated = true;
-    else if (this.#pauseMs === FIRST_PAUSE_MS) void this.#try();
+    else if (this.#backoff.isFirst) void this.#try();
   }
 
   close(): void {
@@ -49,8 +50,8 @@ export class PersistentWrite {
     if (this.#closed) return;
     this.#tell(failure);
     if (!failure && this.#isOutdated) return this.#try();
-    const pauseMs = failure ? Math.max(this.#pauseMs, Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : this.#rewriteMs;
-    this.#pauseMs = failure ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    const pauseMs = failure ? Math.max(this.#backoff.next(), Math.min(failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)) : this.#rewriteMs;
+    if (!failure) this.#backoff.reset();
     this.#timer = setTimeout(() => void this.#try(), pauseMs).unref();
   }
 

@@ -1,3 +1,4 @@
+import { Backoff } from "../async/backoff.ts";
 import { RegistryError } from "../images/registry.ts";
 import { KubeError } from "./error.ts";
 
@@ -53,7 +54,7 @@ class Tries {
   readonly #began = performance.now();
   readonly #boundMs: number;
   #refusedAt: number | null = null;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   failed = 0;
 
   constructor(boundMs: number) {
@@ -68,9 +69,9 @@ class Tries {
     this.#refusedAt = prospect === "perhaps" ? (this.#refusedAt ?? now) : null;
     const refusedUntil = this.#refusedAt === null ? Number.POSITIVE_INFINITY : this.#refusedAt + FORBIDDEN_MS;
     const askedMs = (error instanceof KubeError && error.retryAfterMs) || 0;
-    const waitMs = Math.max(this.#pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
+    const waitMs = Math.max(this.#backoff.pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
     if (now + waitMs > Math.min(this.#began + this.#boundMs, refusedUntil)) throw triedFor(error as Error, now - this.#began);
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#backoff.grow();
     this.failed++;
     return waitMs;
   }

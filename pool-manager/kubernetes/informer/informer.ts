@@ -1,3 +1,4 @@
+import { Backoff } from "../../async/backoff.ts";
 import type { KubeClient } from "../client.ts";
 import type { KubeError } from "../error.ts";
 import type { KubeObject } from "../objects.ts";
@@ -53,7 +54,7 @@ export class Informer<T extends KubeObject> {
   #next: Next = "watch";
   /** The watch has said something that cannot be used: the next one may say the same, so that a pause comes first. */
   #isUseless = false;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   readonly #closing = new AbortController();
   readonly #staleness: StalenessReport;
   #firstSync: { resolve: () => void; reject: (error: Error) => void } | null = null;
@@ -156,7 +157,7 @@ export class Informer<T extends KubeObject> {
 
   /** A watch tells what happens. */
   #isSteady(): void {
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#backoff.reset();
     this.#staleness.renewed();
   }
 
@@ -239,8 +240,7 @@ export class Informer<T extends KubeObject> {
   #retryLater(what: () => void): void {
     if (this.#closed) return;
     if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = setTimeout(what, this.#pauseMs * (0.5 + Math.random()));
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#timer = setTimeout(what, this.#backoff.next() * (0.5 + Math.random()));
   }
 }
 

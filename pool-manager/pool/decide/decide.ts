@@ -36,8 +36,7 @@ function decidePool(plan: Plan): Decision {
   bind(plan, unmet.length > 0);
   reap(plan, unmet);
   removeIdle(plan);
-  sizePool(plan, totalOf(unmet));
-  return plan.decision;
+  return plan.decision(sizePool(plan, totalOf(unmet)));
 }
 
 function earlier(a: number | null, b: number | null): number | null {

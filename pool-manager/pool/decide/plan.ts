@@ -28,8 +28,6 @@ export class Plan {
   readonly #ordered = new Set<string>();
   #budget: number;
   #throttled = false;
-  /** Delay after which a further decision is due; null if none is known. */
-  recheckAfterMs: number | null = null;
 
   constructor(world: World, pool: PoolSpec) {
     this.world = world;
@@ -52,8 +50,9 @@ export class Plan {
     if (spec.takesOver) this.rolling.set(spec.uid, spec);
   }
 
-  get decision(): Decision {
-    return { actions: this.#actions, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs: this.recheckAfterMs };
+  /** `recheckAfterMs`: the delay after which a further decision is due; null if none is known. */
+  decision(recheckAfterMs: number | null): Decision {
+    return { actions: this.#actions, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs };
   }
 
   /** The target of the revision if it is served, otherwise that of the function's active one. */

@@ -6,8 +6,11 @@ import type { InstanceView } from "./world.ts";
 /** How long a surplus prewarmed instance is kept. */
 const SURPLUS_MS = 5000;
 
-/** Creates instances for waiting invocations and up to `size`; removes surplus ones, and stale ones that fresh ones have replaced. */
-export function sizePool(plan: Plan, unmet: number): void {
+/**
+ * Creates instances for waiting invocations and up to `size`; removes surplus ones, and stale ones that fresh ones have replaced.
+ * Returns the delay after which more may start without an event, or null.
+ */
+export function sizePool(plan: Plan, unmet: number): number | null {
   const { world, pool, renewal } = plan;
   const all = plan.usable().filter((instance) => isUnbound(instance) && !plan.isOrdered(instance));
   const lost = all.filter((instance) => isLost(instance, world));
@@ -21,10 +24,12 @@ export function sizePool(plan: Plan, unmet: number): void {
   const goal = pool.size + unmet + Math.min(stale.length, world.pace.refill);
   const ready = unbound.filter(isFree);
   for (const instance of stale.slice(0, Math.max(0, ready.length - pool.size - unmet))) plan.remove(instance, "replaced", 0);
-  create(plan, Math.min(goal - have, plan.room(), startsOf(plan, unmet, have) - plan.starting()));
+  const { starts, recheckAfterMs } = startsOf(plan, unmet, have);
+  create(plan, Math.min(goal - have, plan.room(), starts - plan.starting()));
   forgo(plan, lost, ready.length >= pool.size + unmet);
   const surplus = ready.filter(({ readyAt }) => world.now - readyAt > SURPLUS_MS);
   for (const instance of surplus.slice(0, Math.max(0, ready.length - goal))) plan.remove(instance, "pool-shrunk", 0);
+  return recheckAfterMs;
 }
 
 /** When an instance of the pool last became ready; negative infinity if none is. */
@@ -47,13 +52,11 @@ function create(plan: Plan, count: number): void {
   plan.do({ kind: "scale", pool: name, seen, more: plan.expected() + count, create: count });
 }
 
-function startsOf(plan: Plan, unmet: number, have: number): number {
+function startsOf(plan: Plan, unmet: number, have: number): { starts: number; recheckAfterMs: number | null } {
   const { world, pool, alive } = plan;
   const specializing = plan.anyOrdered || alive.some(({ state }) => state === "specializing");
   const quietForMs = world.now - Math.max(0, ...alive.map(({ specializedAt }) => specializedAt));
-  const { starts, recheckAfterMs } = startsAtOnce(world.pace, { size: pool.size, have, unmet, specializing, quietForMs });
-  plan.recheckAfterMs = recheckAfterMs;
-  return starts;
+  return startsAtOnce(world.pace, { size: pool.size, have, unmet, specializing, quietForMs });
 }
 
 /** True if no function owns it. One that is starting counts even if a function is recorded for it: it may turn out to be free. */

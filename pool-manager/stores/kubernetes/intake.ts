@@ -1,3 +1,4 @@
+import { Backoff } from "../../async/backoff.ts";
 import { SequencerByKey } from "../../async/sequencer.ts";
 import { ManagerError, type ManagerErrorCode } from "../../errors.ts";
 import type { FunctionResource } from "./function-resource.ts";
@@ -12,7 +13,7 @@ const PASSING: ReadonlySet<ManagerErrorCode> = new Set(["SECRET_NOT_FOUND", "COD
 interface Refusal {
   /** The refused state of the resource (`stateOf`). */
   of: string;
-  pauseMs: number;
+  backoff: Backoff;
   timer: NodeJS.Timeout | null;
 }
 
@@ -105,10 +106,10 @@ export class Intake {
     const known = this.#refusals.get(name);
     if (known?.timer) clearTimeout(known.timer);
     const of = stateOf(resource);
-    const pauseMs = known?.of === of ? Math.min(known.pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
-    const timer = setTimeout(() => void this.exclusively(name, () => this.#take(name)), pauseMs);
+    const backoff = known?.of === of ? known.backoff : new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+    const timer = setTimeout(() => void this.exclusively(name, () => this.#take(name)), backoff.next());
     timer.unref();
-    this.#refusals.set(name, { of, pauseMs, timer });
+    this.#refusals.set(name, { of, backoff, timer });
   }
 
   #forget(name: string): void {

@@ -1,3 +1,4 @@
+import { Backoff } from "../../async/backoff.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import type { DefinitionWatch } from "./definitions/definition-watch.ts";
 
@@ -42,7 +43,7 @@ export class LostResources<T extends KubeObject> {
   readonly #lost = new Map<string, Lost<T>>();
   #timer: NodeJS.Timeout | null = null;
   #running = false;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, 1.5);
   #reported = "";
   #why = "";
   #closed = false;
@@ -65,7 +66,7 @@ export class LostResources<T extends KubeObject> {
     const known = this.#lost.get(name);
     const seen = known?.object.metadata.uid === uid && known.deleted;
     this.#lost.set(name, { object, deleted: deleted || seen, since: this.#now() });
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#backoff.reset();
     this.#after(GATHER_MS);
   }
 
@@ -108,9 +109,9 @@ export class LostResources<T extends KubeObject> {
     }
     this.#running = false;
     this.#tell();
-    if (this.#lost.size < before) this.#pauseMs = FIRST_PAUSE_MS;
-    if (this.#lost.size > 0) this.#after(this.#pauseMs);
-    this.#pauseMs = Math.min(this.#pauseMs * 1.5, LONGEST_PAUSE_MS);
+    if (this.#lost.size < before) this.#backoff.reset();
+    const pauseMs = this.#backoff.next();
+    if (this.#lost.size > 0) this.#after(pauseMs);
   }
 
   async #settle(name: string, lost: Lost<T>, stands: boolean): Promise<void> {

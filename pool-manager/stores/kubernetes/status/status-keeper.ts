@@ -1,3 +1,4 @@
+import { Backoff } from "../../../async/backoff.ts";
 import type { FunctionRecord } from "../../../functions/function.ts";
 import type { FunctionResource } from "../function-resource.ts";
 import { differences } from "./function-status.ts";
@@ -29,7 +30,7 @@ export interface StatusKeeperOptions {
 
 interface Episode {
   timer: NodeJS.Timeout | null;
-  pauseMs: number;
+  backoff: Backoff;
   lastAt: number;
   trouble: string | null;
 }
@@ -53,7 +54,7 @@ export class StatusKeeper {
     if (this.#closed || this.#episodes.get(name)?.timer || this.#differing(name).length === 0) return;
     const known = this.#episodes.get(name);
     const isNew = !known || performance.now() - known.lastAt > QUIET_MS;
-    this.#after(name, isNew ? { timer: null, pauseMs: FIRST_PAUSE_MS, lastAt: Number.NEGATIVE_INFINITY, trouble: null } : known);
+    this.#after(name, isNew ? { timer: null, backoff: new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS), lastAt: Number.NEGATIVE_INFINITY, trouble: null } : known);
   }
 
   /** Records the server's answer to a write of the record. */
@@ -87,7 +88,7 @@ export class StatusKeeper {
     this.#episodes.set(name, episode);
     episode.timer = setTimeout(() => {
       void this.#options.exclusively(name, () => this.#restore(name, episode));
-    }, episode.pauseMs);
+    }, episode.backoff.pauseMs);
     episode.timer.unref();
   }
 
@@ -101,7 +102,7 @@ export class StatusKeeper {
     }
     if (episode.lastAt === Number.NEGATIVE_INFINITY) this.#options.tell(name, fields);
     episode.lastAt = performance.now();
-    episode.pauseMs = Math.min(episode.pauseMs * 2, LONGEST_PAUSE_MS);
+    episode.backoff.grow();
     const trouble = await this.#options.write(name).then(
       () => null,
       (error: Error) => error.message,

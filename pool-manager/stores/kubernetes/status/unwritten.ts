@@ -1,3 +1,4 @@
+import { Backoff } from "../../../async/backoff.ts";
 import { outlookOf } from "../../../kubernetes/retry.ts";
 
 /** The pause before the first retry; it doubles each time. */
@@ -13,7 +14,7 @@ export class Unwritten<T> {
   readonly #write: (item: T) => Promise<unknown>;
   readonly #items = new Map<string, { item: T; at: number }>();
   #timer: NodeJS.Timeout | null = null;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   #isTrying = false;
   #closed = false;
 
@@ -49,7 +50,7 @@ export class Unwritten<T> {
     this.#timer = setTimeout(() => {
       this.#timer = null;
       void this.#round();
-    }, this.#pauseMs);
+    }, this.#backoff.pauseMs);
     this.#timer.unref();
   }
 
@@ -62,11 +63,11 @@ export class Unwritten<T> {
       const isOver = error === null || outlookOf(error) === "final";
       if (isOver && this.#items.get(key) === kept) this.#items.delete(key);
       if (!isOver) break;
-      this.#pauseMs = FIRST_PAUSE_MS;
+      this.#backoff.reset();
     }
     this.#isTrying = false;
     if (this.#items.size === 0) return;
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#backoff.grow();
     this.#later();
   }
 
