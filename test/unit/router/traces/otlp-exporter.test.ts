@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RouterConfig } from "../../../../router/config.ts";
-import { functionAt, listen, type Routed, startRouted } from "../../../helpers/routed.ts";
+import { functionAt, listen, type Routed, startRouted } from "../../../helpers/subjects/routed.ts";
 
 interface Span {
   traceId: string;
