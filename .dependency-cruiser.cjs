@@ -19,7 +19,7 @@ const MATRIX = {
   "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
   "pool-manager/images": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/retention.ts", "runtime-images/protocol"],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
-  "pool-manager/kubernetes/informer": ["pool-manager/kubernetes"],
+  "pool-manager/kubernetes/informer": ["pool-manager/async", "pool-manager/kubernetes"],
 
   "pool-manager/platform": [
     "pool-manager/async",

@@ -135,14 +135,15 @@ describe("functions", () => {
     ]);
     const followed: string[] = [];
     const controller = new AbortController();
-    const stream = fetch(`${berth.berth.manageUrl}/v1/functions/talker/logs?follow=true&tail=0`, { signal: controller.signal }).then(async (streamed) => {
+    // Its head comes once the stream follows.
+    const streamed = await fetch(`${berth.berth.manageUrl}/v1/functions/talker/logs?follow=true&tail=0`, { signal: controller.signal });
+    const read = (async () => {
       for await (const chunk of streamed.body as unknown as AsyncIterable<Uint8Array>) followed.push(new TextDecoder().decode(chunk));
-    });
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    })();
     await berth.invoke("talker", {}, "/two");
     await until(() => followed.join("").includes("hello from /two"), "the line is followed");
     controller.abort();
-    await stream.catch(() => {});
+    await read.catch(() => {});
   });
 
   test("OpenAPI, the manifest's schema, metrics and health are served", async () => {
