@@ -10,7 +10,7 @@ const MATRIX = {
   "runtime-images/python": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
-  "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation"],
+  "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/protocol"],
   "runtime-images/node/worker": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/node/signatures", "runtime-images/protocol"],
 
   "pool-manager/async": [],
@@ -230,6 +230,7 @@ const MATRIX = {
   "router/downstream": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/upstream": ["pool-manager/client"],
   "router/traces": [],
+  "router/lambda-api": ["pool-manager/client", "router/downstream", "router/errors.ts", "runtime-images/protocol"],
   "router/limiter": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/routing": [
     "pool-manager/client",
@@ -250,6 +251,7 @@ const MATRIX = {
     "router/config.ts",
     "router/errors.ts",
     "router/downstream",
+    "router/lambda-api",
     "router/limiter",
     "router/routing",
     "router/traces",

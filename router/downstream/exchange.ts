@@ -25,8 +25,8 @@ export interface Exchange {
   readonly upgrade: boolean;
   /** The value of the first header of this name, which is given in lower case; undefined: there is none. */
   header(name: string): string | undefined;
-  /** Calls `begin` once the body's kind is known: a small one is whole by then. Answers by itself if it is too large or too slow. */
-  takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight): void;
+  /** Calls `begin` once the body's kind is known: a small one is whole by then. Calls `refuse` if it is too large or too slow, or else answers by itself. */
+  takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight, refuse?: (error: RouterError) => void): void;
   /** Calls back when the client has gone or has its whole response. */
   onClose(listener: () => void): void;
 

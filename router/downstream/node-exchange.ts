@@ -54,14 +54,14 @@ export class NodeExchange implements Exchange {
     return fieldOf(this.#req.rawHeaders, name);
   }
 
-  takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight): void {
+  takeBody(maxBytes: number, begin: (body: RequestBody) => InFlight, refuse = (error: RouterError) => sendError(this, error)): void {
     const length = this.header("content-length");
     const bytes = length === undefined ? null : Number(length);
-    if (bytes !== null && bytes > maxBytes) return sendError(this, sizeError(maxBytes));
+    if (bytes !== null && bytes > maxBytes) return refuse(sizeError(maxBytes));
     if (this.#options.awaitsInvitation) inviteBody(this.#res);
     if (!this.#hasBody || length === "0") return void begin(null);
     if (bytes !== null && bytes <= KEPT_BYTES) {
-      const tooSlow = () => sendError(this, new RouterError("BODY_TOO_SLOW", "the body was not complete in time"));
+      const tooSlow = () => refuse(new RouterError("BODY_TOO_SLOW", "the body was not complete in time"));
       return collect(this.#req, bytes, (body) => void begin(body), tooSlow);
     }
     let running: InFlight | null = null;

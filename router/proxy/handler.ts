@@ -4,32 +4,52 @@ import type { RouterConfig } from "../config.ts";
 import { sendError } from "../downstream/error-response.ts";
 import type { Exchange, InFlight, RequestBody } from "../downstream/exchange.ts";
 import { RouterError } from "../errors.ts";
+import { InvokeExchange, PassedOnExchange } from "../lambda-api/invoke-exchange.ts";
+import { isLambdaApi } from "../lambda-api/invoke-target.ts";
 import { LEAVING_PATH } from "../routing/leave-notice.ts";
 import type { ServedRevision } from "../routing/served-revision.ts";
 import type { ServedRevisions } from "../routing/served-revisions.ts";
 import { Forward } from "./forward.ts";
 import { Invocation } from "./invocation.ts";
-import { type InvocationTarget, invocationTargetOf } from "./target.ts";
+import { calledBy, type InvocationTarget, invocationTargetOf } from "./target.ts";
 
-/** Routes a request to its function: `ANY /function/NAME[/path]`, or `ANY` at the function's host. Other paths are health checks, or errors. */
+/**
+ * Routes a request to its function: `ANY /function/NAME[/path]`, `ANY` at the function's host, or Invoke of Lambda's API. Other
+ * paths are health checks, or errors.
+ */
 export function handleRequest(exchange: Exchange, functions: ServedRevisions, config: RouterConfig, unready: string | null): void {
-  const { domain, keys } = config;
-  const found = invocationTargetOf(exchange, domain);
+  const found = invocationTargetOf(exchange, config.domain);
+  if (!found && isLambdaApi(exchange.url)) return handleCall(exchange, functions, config);
   if (!found && !isLeaveNotice(exchange)) return other(exchange, unready);
-  const refused = keys && refusal(exchange, keys);
+  const refused = refusal(exchange, config.keys);
   if (refused) return sendError(exchange, refused);
   if (!found) return functions.peerLeaves(exchange) ? exchange.answer(200, TEXT, "ok\n") : other(exchange, unready);
-  if (serve(exchange, functions, found, config)) return;
-  const { table, pendingLookups } = functions;
-  const answer = () => sendError(exchange, notFound(functions, found));
-  const retry = () => serve(exchange, functions, found, config) || answer();
-  if (!table.ready || table.fresh || !pendingLookups.hold(exchange, retry)) answer();
+  find(exchange, functions, found, (entry) => invoke(entry, exchange, exchange, found, config.maxBodyBytes));
 }
 
-function serve(exchange: Exchange, functions: ServedRevisions, found: InvocationTarget, { maxBodyBytes }: RouterConfig): boolean {
-  const entry = choose(functions, found, exchange);
-  if (entry) invoke(entry, exchange, found, maxBodyBytes);
-  return entry !== undefined;
+/** Serves a call of Lambda's API: the same keys are checked as for every invocation, and before anything of it is answered. */
+function handleCall(inner: Exchange, functions: ServedRevisions, { keys, maxBodyBytes }: RouterConfig): void {
+  const exchange = new InvokeExchange(inner);
+  const target = refusal(exchange, keys) ?? calledBy(inner);
+  if (target instanceof RouterError) return sendError(exchange, target);
+  find(exchange, functions, target, (entry) => {
+    if (target.isDry) exchange.approve();
+    else invoke(entry, exchange, new PassedOnExchange(inner), target, maxBodyBytes);
+  });
+}
+
+/** Calls `serve` with the revision that the target names; waits for it if the table may be stale. */
+function find(exchange: Exchange, functions: ServedRevisions, target: InvocationTarget, serve: (entry: ServedRevision) => void): void {
+  const { table, pendingLookups } = functions;
+  const isServed = (): boolean => {
+    const entry = choose(functions, target, exchange);
+    if (entry) serve(entry);
+    return entry !== undefined;
+  };
+  if (isServed()) return;
+  const answer = () => sendError(exchange, notFound(functions, target));
+  const retry = () => isServed() || answer();
+  if (!table.ready || table.fresh || !pendingLookups.hold(exchange, retry)) answer();
 }
 
 /**
@@ -37,7 +57,8 @@ function serve(exchange: Exchange, functions: ServedRevisions, found: Invocation
  * to the function, which receives it. Only routers may pass invocations on, since the receiver serves them without checking
  * whether it owns the slots.
  */
-function refusal(exchange: Exchange, keys: ApiKeys): RouterError | null {
+function refusal(exchange: Exchange, keys: ApiKeys | null): RouterError | null {
+  if (!keys) return null;
   const roles = keys.rolesOf(exchange.header(API_KEY_HEADER));
   if (!roles) return new RouterError("KEY_MISSING", "this router requires an API key, and the request has no valid one");
   const role = exchange.header(HOP_HEADER) === undefined ? "invoke" : "route";
@@ -59,7 +80,8 @@ function notFound(functions: ServedRevisions, { name, version }: InvocationTarge
   return new RouterError("REVISION_NOT_SERVED", `no revision or alias ${JSON.stringify(version.slice(0, 80))} of ${shown} is served`);
 }
 
-function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarget, maxBytes: number): void {
+/** `passedOn`: the exchange as it is passed on to another router. */
+function invoke(entry: ServedRevision, exchange: Exchange, passedOn: Exchange, route: InvocationTarget, maxBytes: number): void {
   const arrivedAt = entry.clock.now();
   const serve = (body: RequestBody): InFlight => {
     const invocation = new Invocation(entry, exchange, route, body, arrivedAt);
@@ -69,7 +91,7 @@ function invoke(entry: ServedRevision, exchange: Exchange, route: InvocationTarg
   const { owner } = entry;
   // An invocation is passed on once: the receiver serves it even if it does not own the slots; the instance's own cap is the backstop.
   if (owner === null || exchange.header(HOP_HEADER) !== undefined) exchange.takeBody(maxBytes, serve);
-  else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, exchange, body, serve));
+  else exchange.takeBody(maxBytes, (body) => new Forward(entry, owner, passedOn, body, serve));
 }
 
 function isLeaveNotice({ method, url }: Exchange): boolean {

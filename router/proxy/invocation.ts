@@ -17,6 +17,8 @@ import { type ConnectionFailure, Relay, type RelaySide } from "./relay.ts";
 import { type Failure, mayRetry } from "./retry.ts";
 import type { InvocationTarget } from "./target.ts";
 
+type Route = Pick<InvocationTarget, "path" | "prefix" | "isEvent">;
+
 /**
  * One invocation that is served here, from its arrival to the end of its response. It waits for a slot, relays the request
  * to the slot's instance, and returns the slot exactly once however it ends.
@@ -25,7 +27,7 @@ export class Invocation implements Waiter, Running, RelaySide {
   readonly arrivedAt: number;
   readonly callId: string;
   readonly #exchange: Exchange;
-  readonly #route: Pick<InvocationTarget, "path" | "prefix">;
+  readonly #route: Route;
   readonly #body: RequestBody;
   readonly #times: InvocationTimes;
   readonly #trace: InvocationTrace | null;
@@ -35,7 +37,7 @@ export class Invocation implements Waiter, Running, RelaySide {
   #attempt: Attempt | null = null;
   #avoided: Map<string, number> | null = null;
 
-  constructor(entry: ServedRevision, exchange: Exchange, route: Pick<InvocationTarget, "path" | "prefix">, body: RequestBody, arrivedAt: number) {
+  constructor(entry: ServedRevision, exchange: Exchange, route: Route, body: RequestBody, arrivedAt: number) {
     this.arrivedAt = arrivedAt;
     this.callId = callIdOf(exchange);
     this.#exchange = exchange;
@@ -69,10 +71,10 @@ export class Invocation implements Waiter, Running, RelaySide {
     const [entry, exchange] = [this.#entry, this.#exchange];
     this.#times.granted(reservation);
     this.#attempt = new Attempt(entry.fn, reservation, entry.clock, (what) => this.#timedOut(endpoint, what));
-    const { path, prefix } = this.#route;
+    const { path, prefix, isEvent } = this.#route;
     const headers = upstreamHeaders(
       exchange,
-      { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix, traceparent: this.#trace?.traceparent ?? null },
+      { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix, traceparent: this.#trace?.traceparent ?? null, isEvent },
       entry.beliefs,
     );
     this.#relay.send(entry.transport.to(endpoint), upstreamRequest(exchange, path, headers, this.#body));

@@ -1,5 +1,7 @@
 import { REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
 import type { Exchange } from "../downstream/exchange.ts";
+import { RouterError } from "../errors.ts";
+import { invokeTargetOf } from "../lambda-api/invoke-target.ts";
 
 const PREFIX = "/function/";
 
@@ -11,6 +13,8 @@ export interface InvocationTarget {
   path: string;
   /** The part of the client's path that precedes `path`; may be empty. */
   prefix: string;
+  /** The body is the event of a handler that takes events. */
+  isEvent: boolean;
 }
 
 /** The target of `/function/NAME[/path]` or, with a domain, of any path at `NAME.domain`; null: the request has neither form. */
@@ -18,7 +22,7 @@ export function invocationTargetOf(exchange: Exchange, domain: string | null): I
   const { url } = exchange;
   const host = domain === null ? null : nameOfHost(exchange.host, domain);
   const asked = exchange.header(REVISION_HEADER) ?? null;
-  if (host !== null) return { name: host, version: asked, path: url, prefix: "" };
+  if (host !== null) return { name: host, version: asked, path: url, prefix: "", isEvent: false };
   if (!url.startsWith(PREFIX)) return null;
   const end = nameEnd(url);
   const rest = url.slice(end);
@@ -27,7 +31,27 @@ export function invocationTargetOf(exchange: Exchange, domain: string | null): I
   const named = segment.includes("%") ? decoded(segment) : segment;
   const at = named.indexOf("@");
   const prefix = url.slice(0, end);
-  return at < 0 ? { name: named, version: asked, path, prefix } : { name: named.slice(0, at), version: named.slice(at + 1), path, prefix };
+  const [name, version] = at < 0 ? [named, asked] : [named.slice(0, at), named.slice(at + 1)];
+  return { name, version, path, prefix, isEvent: false };
+}
+
+interface CallTarget extends InvocationTarget {
+  /** Only whether it would be served is asked. */
+  isDry: boolean;
+}
+
+/** The target of a call of Lambda's API, or why there is none. */
+export function calledBy(exchange: Exchange): CallTarget | RouterError {
+  const { method, url } = exchange;
+  const target = invokeTargetOf(url);
+  if (target instanceof RouterError) return target;
+  if (method !== "POST") return new RouterError("ACTION_UNKNOWN", `Invoke is called by POST, and not by ${method}`);
+  const type = exchange.header("x-amz-invocation-type") ?? "RequestResponse";
+  if (type === "Event") return new RouterError("ASYNC_UNSUPPORTED", "an invocation of the type Event would be asynchronous");
+  const isDry = type === "DryRun";
+  if (!isDry && type !== "RequestResponse") return new RouterError("CALL_INVALID", `${JSON.stringify(type.slice(0, 80))} is not an invocation type`);
+  const version = target.version ?? exchange.header(REVISION_HEADER) ?? null;
+  return { name: target.name, version, path: "/", prefix: "", isEvent: true, isDry };
 }
 
 /** Decodes the unreserved characters, whose encoding does not change the meaning (RFC 3986, 2.3), and the @, which some clients always encode. */

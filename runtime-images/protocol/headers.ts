@@ -11,6 +11,8 @@ export const REFUSED_HEADER = "x-berth-refused";
 export const ERROR_HEADER = "x-berth-error";
 /** On the response to a request that was parked while the code loaded: for how many milliseconds. */
 export const PARKED_HEADER = "x-berth-parked";
+/** On a request: its body is the event of a handler that takes events; another handler gets the request. */
+export const EVENT_HEADER = "x-berth-event";
 export const CALL_ID_HEADER = "x-call-id";
 
 /** The status of a refusal; `x-berth-refused` has the reason. User code has not run and the body has not been read. */

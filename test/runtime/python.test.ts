@@ -12,6 +12,7 @@ const answer = (body: string) => `def app(environ, start_response):
 const LANGUAGE: Language = {
   entry: "app.py",
   worker: PYTHON,
+  eventSignature: "lambda",
   samples: {
     hello: answer('b"hello"'),
     slow: `import time\n${answer('(time.sleep(0.3), b"slow")[1]')}`,
@@ -20,6 +21,7 @@ const LANGUAGE: Language = {
     exits: `import sys\n${answer("sys.exit(3)")}`,
     spins: `import time\nasync def app(scope, receive, send):\n    if scope["type"] == "http":\n        since = time.monotonic()\n        while time.monotonic() - since < 10: pass\n`,
     headers: `${answer('repr([environ["asgi.scope"]["headers"], {key: value for key, value in environ.items() if key.startswith("HTTP_")}]).lower().replace("_", "-").encode()')}`,
+    event: 'def handler(event, context):\n    if "fail" in event: raise TypeError(event["fail"])\n    return {"statusCode": 418, "event": event}',
     env: `import os\n${answer('os.environ["GREETING"].encode()')}`,
   },
 };

@@ -56,11 +56,16 @@ export function refuse(res: ServerResponse, why: Refusal): void {
 
 /** Answers with an error of the platform, or with one that the function's code threw. Never throws, whatever the function has done to the response. */
 export function platformError(res: ServerResponse, status: number, code: string, message: string): void {
+  errorAnswer(res, status, code, { error: { code, message: message.slice(0, MAX_ERROR_BODY) } });
+}
+
+/** Answers with an error whose body is `content`, as JSON. Never throws. */
+export function errorAnswer(res: ServerResponse, status: number, code: string, content: object): void {
   try {
     if (res.writableEnded) return;
     if (res.headersSent) return void destroy.call(res);
     for (const name of res.getHeaderNames()) if (!isOurs(name)) res.removeHeader(name);
-    const body = JSON.stringify({ error: { code, message: message.slice(0, MAX_ERROR_BODY) } });
+    const body = JSON.stringify(content);
     setHeader.call(res, ERROR_HEADER, code);
     (writeHead as WriteHead).call(res, status, STATUS_CODES[status] ?? "", { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
     (end as End).call(res, body);

@@ -1,8 +1,10 @@
+import type { ServerResponse } from "node:http";
 import { readBody } from "../invocation/body.ts";
 import type { Handle } from "../invocation/invoker.ts";
 import type { LoadedFrom } from "../loaded-from.ts";
 import { toEvent } from "./lambda-event.ts";
 import { toEventV1 } from "./lambda-event-v1.ts";
+import { answerThrown, isPayload, payloadOf, sendPayload } from "./lambda-payload.ts";
 import { send, sendV1 } from "./lambda-response.ts";
 import { streamed } from "./lambda-stream.ts";
 import { withOtherSignature } from "./other-signature.ts";
@@ -13,21 +15,39 @@ type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => u
 /** API Gateway's payload formats 1.0 and 2.0 of requests and results. */
 const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
 
-/** Calls `exports.handler = async (event, context) => …`, or a handler that `awslambda.streamifyResponse` has marked. */
+/**
+ * Calls `exports.handler = async (event, context) => …`, or a handler that `awslambda.streamifyResponse` has marked. The event
+ * is made of the request, or is its body.
+ */
 export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof typeof FORMATS = "2.0"): Handle {
   const handler = target as LambdaHandler;
   const stream = streamed(target);
   const { toEvent, send } = FORMATS[format];
   const contextOf = contexts(from);
   return async (req, res, { id }) => {
-    const event = toEvent(req, await readBody(req), id);
+    const body = await readBody(req);
     const context = contextOf(id);
+    if (isPayload(req)) return handlePayload(handler, body, res, context);
+    const event = toEvent(req, body, id);
     if (stream) return stream(event, res, context);
     const result = await call(handler, event, context).catch((error) => {
       throw withOtherSignature(error);
     });
     send(result, res);
   };
+}
+
+/** Calls a handler with an event that a client of Lambda's API has sent. */
+async function handlePayload(handler: LambdaHandler, body: Buffer, res: ServerResponse, context: unknown): Promise<void> {
+  const event = payloadOf(body, res);
+  if (event === undefined) return;
+  const stream = streamed(handler);
+  try {
+    if (stream) await stream(event, res, context);
+    else sendPayload(await call(handler, event, context), res);
+  } catch (error) {
+    answerThrown(withOtherSignature(error), res);
+  }
 }
 
 /** Creates the contexts that Lambda's runtime for Node passes to a handler. */

@@ -10,14 +10,17 @@ export interface RuntimeSubject {
   /** Function layers, each a tar, written in the runtime's language. */
   code: Record<SampleName, Uint8Array>;
   entry: string;
+  /** The signature of the sample `event`. */
+  eventSignature: string;
 }
 
 /**
  * `hello` answers "hello"; `slow` answers "slow" after 300 ms; `throws` throws "boom at load" while it loads;
  * `hangs` never finishes loading; `exits` ends its process when it is invoked; `env` answers the variable GREETING;
- * `spins` keeps its processor busy for ten seconds; `headers` answers all that it can see of its request's headers.
+ * `spins` keeps its processor busy for ten seconds; `headers` answers all that it can see of its request's headers;
+ * `event` takes events: its result is `{statusCode: 418, event}`, or it throws a TypeError with the message `event.fail`.
  */
-export type SampleName = "hello" | "slow" | "throws" | "hangs" | "exits" | "env" | "spins" | "headers";
+export type SampleName = "hello" | "slow" | "throws" | "hangs" | "exits" | "env" | "spins" | "headers" | "event";
 
 export interface Check {
   name: string;
@@ -70,6 +73,12 @@ export async function until(subject: RuntimeSubject, check: (echo: Echo) => bool
   }
 }
 
+interface Asked {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
 interface Answer {
   status: number;
   body: string;
@@ -77,8 +86,9 @@ interface Answer {
   error: string | undefined;
 }
 
-export function invoke({ host }: RuntimeSubject, port: number | null, { headers = HEADERS }: { headers?: Record<string, string> } = {}): Promise<Answer> {
-  return exchange({ host, port: port ?? 0, path: "/", headers: { ...headers, connection: "close" } });
+export function invoke({ host }: RuntimeSubject, port: number | null, { method = "GET", headers = HEADERS, body = "" }: Asked = {}): Promise<Answer> {
+  const length = method === "GET" ? {} : { "content-length": String(Buffer.byteLength(body)) };
+  return exchange({ host, port: port ?? 0, path: "/", method, headers: { ...headers, ...length, connection: "close" } }, Buffer.from(body));
 }
 
 export function control({ control: socketPath }: RuntimeSubject, method: string, path: string, body?: Uint8Array): Promise<Answer> {

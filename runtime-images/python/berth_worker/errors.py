@@ -15,11 +15,19 @@ def stack_of(error, root=""):
         return "the raised value cannot be described\n"
 
 
+def frames_of(error, root):
+    """The frames of a traceback as text, the innermost last, without the worker's own."""
+    return [frame.replace(f'"{root}/', '"') for frame in _without_own(traceback.extract_tb(error.__traceback__)).format()]
+
+
 def _formatted(error):
     described = traceback.TracebackException.from_exception(error)
-    frames = [frame for frame in described.stack if not _is_own(frame.filename)]
-    described.stack = traceback.StackSummary.from_list(frames)
+    described.stack = _without_own(described.stack)
     return "".join(described.format())
+
+
+def _without_own(frames):
+    return traceback.StackSummary.from_list([frame for frame in frames if not _is_own(frame.filename)])
 
 
 def summary_of(error):

@@ -5,6 +5,7 @@ import http
 import json
 import time
 
+from .errors import summary_of
 from .output import current_call
 
 PREFIX = b"x-berth-"
@@ -24,6 +25,8 @@ class Exchange:
         self._parked_ms = None
         # Called once when the response has ended or its connection is lost.
         self.on_end = None
+        # Describes an error of the function, given its root, as an object for JSON; None: by its message.
+        self.describe_error = None
         self._protocol = self._transport.get_protocol()
         self._protocol.on_lost = self._end
 
@@ -63,11 +66,20 @@ class Exchange:
 
     async def platform_error(self, status, code, message):
         """Answers with an error of the platform, or with one that the function's code raised."""
+        await self._error(status, code, {"error": {"code": code, "message": message[:MAX_ERROR_BODY]}})
+
+    async def function_error(self, error, root):
+        """Answers with what the function has raised."""
+        if self.describe_error is None:
+            return await self.platform_error(500, "FUNCTION_ERROR", summary_of(error))
+        await self._error(500, "FUNCTION_ERROR", self.describe_error(error, root))
+
+    async def _error(self, status, code, content):
         if self.ended:
             return
         if self.started:
             return self.abort()
-        body = json.dumps({"error": {"code": code, "message": message[:MAX_ERROR_BODY]}}).encode()
+        body = json.dumps(content).encode()
         headers = [(b"x-berth-error", code.encode()), (b"content-type", b"application/json")]
         try:
             await self._answer(status, headers, body)

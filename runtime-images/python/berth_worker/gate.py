@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from . import admission
-from .errors import log_error, summary_of
+from .errors import log_error
 from .exchange import Exchange, call_of, enter
 from .output import flush_output
 
@@ -89,7 +89,7 @@ class Gate:
             run.well = False
             if not exchange.ended or not _is_disconnect(error):
                 log_error(error, self._worker.root)
-            await exchange.platform_error(500, "FUNCTION_ERROR", summary_of(error))
+            await exchange.function_error(error, self._worker.root)
         else:
             if not exchange.started and not exchange.ended:
                 await exchange.platform_error(500, "FUNCTION_ERROR", "the application returned without a response")

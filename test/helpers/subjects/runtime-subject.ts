@@ -12,12 +12,14 @@ export interface Language {
   /** Null: the worker beside the supervisor. */
   worker: WorkerCommand | null;
   samples: Record<SampleName, string>;
+  /** The signature of the sample `event`. */
+  eventSignature: string;
 }
 
 const children: ChildProcess[] = [];
 
 /** Starts an instance of a runtime, as a platform does. */
-export async function startSubject({ entry, worker, samples }: Language): Promise<RuntimeSubject> {
+export async function startSubject({ entry, worker, samples, eventSignature }: Language): Promise<RuntimeSubject> {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const controlPath = join(dir, "control");
   const env = {
@@ -34,7 +36,7 @@ export async function startSubject({ entry, worker, samples }: Language): Promis
   for (const [name, text] of Object.entries(samples) as [SampleName, string][]) {
     code[name] = await packLayer([{ path: entry, data: new TextEncoder().encode(text) }], "function/");
   }
-  return { control: controlPath, host: "127.0.0.1", code, entry };
+  return { control: controlPath, host: "127.0.0.1", code, entry, eventSignature };
 }
 
 /** Ends the process groups of all instances that were started. */

@@ -65,6 +65,25 @@ describe("listeners that others can connect to", () => {
     expect(seen).not.toContain(keyOf("invoke"));
   });
 
+  test("a client of Lambda's API presents the key as its session token, and learns nothing without it", async () => {
+    const call = async (headers: Record<string, string>, name = "echo") => {
+      const response = await fetch(`${berth.berth.invokeUrl}/2015-03-31/functions/${name}/invocations`, { method: "POST", headers, body: "{}" });
+      return { status: response.status, type: response.headers.get("x-amzn-errortype"), text: await response.text() };
+    };
+    const token = (role: Role) => ({ "x-amz-security-token": keyOf(role) });
+    const insufficient: Record<string, string>[] = [{}, as("invoke"), { "x-amz-security-token": "wrong" }];
+    for (const headers of insufficient) {
+      expect(await call(headers)).toMatchObject({ status: 403, type: "UnrecognizedClientException" });
+      expect((await call(headers, "none")).type).toBe("UnrecognizedClientException");
+    }
+    expect(await call(token("monitor"))).toMatchObject({ status: 403, type: "AccessDeniedException" });
+    expect(await call({ ...token("invoke"), "x-berth-hop": "r" })).toMatchObject({ status: 403, type: "AccessDeniedException" });
+    const { status, text } = await call(token("invoke"));
+    expect([status, text.includes(keyOf("invoke"))]).toEqual([200, false]);
+    expect((await call(own("invoke"))).status).toBe(200);
+    expect((await berth.invoke("echo", { headers: token("invoke") })).status).toBe(401);
+  });
+
   test("only routers pass invocations on", async () => {
     const hop = { "x-berth-hop": "r" };
     expect((await berth.invoke("echo", { headers: { ...own("invoke"), ...hop } })).status).toBe(403);

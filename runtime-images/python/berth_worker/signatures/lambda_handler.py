@@ -2,10 +2,12 @@
 
 import asyncio
 import inspect
+import json
 import os
 import time
 
 from .lambda_event import to_event, to_event_v1
+from .lambda_payload import payload_of, thrown
 from .lambda_response import response_of
 from .wsgi import NO_WEBSOCKETS
 
@@ -18,9 +20,18 @@ def lambda_function(handler, order, version):
         if exchange.is_websocket:
             return await exchange.platform_error(501, "UPGRADE_UNSUPPORTED", NO_WEBSOCKETS)
         context = Context(order, exchange.header(b"x-call-id") or "")
-        event = event_of(exchange, await _body_of(exchange), context.aws_request_id)
+        body = await _body_of(exchange)
+        is_payload = exchange.header(b"x-berth-event") is not None
+        if is_payload:
+            exchange.describe_error = lambda error, root: thrown(error, root, context.aws_request_id)
+            try:
+                event = json.loads(body or b"{}")
+            except ValueError as error:
+                return await exchange.platform_error(400, "PAYLOAD_INVALID", f"the payload is not JSON: {error}")
+        else:
+            event = event_of(exchange, body, context.aws_request_id)
         result = await (handler(event, context) if is_async else asyncio.to_thread(handler, event, context))
-        status, headers, body = response_of(result, version)
+        status, headers, body = payload_of(result) if is_payload else response_of(result, version)
         headers.append((b"content-length", str(len(body)).encode()))
         await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": body})

@@ -16,10 +16,16 @@ test.each([
   ["/function/a%2Fb", "a%2Fb", null, "/"],
   ["/function/a%3Fb%00%zz%", "a%3Fb%00%zz%", null, "/"],
 ])("%s is %s at version %s with the path %s", (url, name, version, path) => {
-  expect(route(url)).toEqual({ name, version, path, prefix: url.match(/^\/function\/[^/?]*/)?.[0] });
+  expect(route(url)).toEqual({ name, version, path, prefix: url.match(/^\/function\/[^/?]*/)?.[0], isEvent: false });
 });
 
 test("a name in the host is as it is, and the version of a header gives way to that of the path", () => {
-  expect(route("/function/x%40y", "shop.fn.test")).toEqual({ name: "shop", version: null, path: "/function/x%40y", prefix: "" });
-  expect(route("/function/x%40y", "any.host", { "x-berth-revision": "r9" })).toEqual({ name: "x", version: "y", path: "/", prefix: "/function/x%40y" });
+  expect(route("/function/x%40y", "shop.fn.test")).toEqual({ name: "shop", version: null, path: "/function/x%40y", prefix: "", isEvent: false });
+  expect(route("/function/x%40y", "any.host", { "x-berth-revision": "r9" })).toEqual({
+    name: "x",
+    version: "y",
+    path: "/",
+    prefix: "/function/x%40y",
+    isEvent: false,
+  });
 });
