@@ -28,6 +28,7 @@ export const ROUTER_ERRORS = {
   FUNCTION_TIMEOUT: [504, "make the function faster, or raise its timeout"],
   UPGRADE_UNSUPPORTED: [501, "export upgrade(req, socket, head) beside the handler, or a server with a listener for this event; see docs/routers.md"],
   EVENT_INVALID: [400, "POST {data, context}, a message as Pub/Sub pushes it, or a CloudEvent, with content-type: application/json"],
+  EVENT_BATCHED: [415, "send each CloudEvent in a request of its own"],
   FUNCTION_ERROR: [500, "the handler threw; berth logs NAME shows the stack"],
   RESPONSE_INVALID: [502, "answer with a status from 200 to 599, a head of at most 64 KiB, and either a Content-Length or chunks"],
   INSTANCE_UNAVAILABLE: [503, "the instance refused the invocation and its body was too large to send again: retry"],

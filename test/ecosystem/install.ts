@@ -12,8 +12,9 @@ export default function install(): void {
   execFileSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: HERE, stdio: "inherit", timeout: 300_000 });
 }
 
+/** The versions of the packages that every machine has: optional ones are those of one kind of machine. */
 function versions(file: string): string {
-  const { packages } = JSON.parse(readFileSync(file, "utf8")) as { packages: Record<string, { version?: string }> };
-  const found = Object.entries(packages).filter(([path]) => path !== "");
+  const { packages } = JSON.parse(readFileSync(file, "utf8")) as { packages: Record<string, { version?: string; optional?: boolean }> };
+  const found = Object.entries(packages).filter(([path, { optional }]) => path !== "" && !optional);
   return JSON.stringify(found.map(([path, { version }]) => `${path} ${version}`).sort());
 }

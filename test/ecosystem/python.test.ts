@@ -11,6 +11,7 @@ import { PYTHON } from "../helpers/python.ts";
 import { deploy } from "./subject.ts";
 
 const APPS = join(import.meta.dirname, "apps/python");
+const CLIENTS = join(import.meta.dirname, "clients");
 const python = PYTHON?.command[0] ?? "python3";
 
 let berth: TestBerth;
@@ -131,6 +132,29 @@ describe.skipIf(PYTHON === null)("python apps answer as they do on their usual s
     expect((await berth.invoke("cloud-event", { method: "POST", headers: JSON_HEADERS, body: "{}" })).status).toBe(400);
     const messages = async () => JSON.stringify(await berth.api.get("/v1/functions/cloud-event/logs"));
     await until(async () => (await messages()).includes("got told {'a': 2}") && (await messages()).includes("got made {'a': 1}"), "both are logged");
+  });
+
+  test("CloudEvents of their SDKs come to functions of both languages, one by one", { timeout: 240_000 }, async () => {
+    const source = "exports.tell = (data, context) => console.log(JSON.stringify(['got', context.type, context.id, context.subject, data]));";
+    await berth.deploy("node-event", source, { signature: "event", handler: "tell" }, "index.cjs");
+    const packages = mkdtempSync(join(tmpdir(), "berth-test-"));
+    execFileSync(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", packages, "cloudevents"], { stdio: "pipe" });
+    for (const [name, line] of [
+      ["cloud-event", (n: number) => `got made {'n': ${n}}`],
+      ["node-event", (n: number) => `,{"n":${n}}]`],
+    ] as const) {
+      const url = `${berth.berth.invokeUrl}/function/${name}`;
+      const sent = execFileSync(python, [join(CLIENTS, "cloud_events.py"), url], { env: { PATH: process.env.PATH, PYTHONPATH: packages } });
+      expect(String(sent)).toMatch(/^20[04]\n20[04]\n$/);
+      execFileSync(process.execPath, [join(CLIENTS, "cloud-events.mjs"), url]);
+      const lines = async () => (await berth.api.get<{ items: { message: string }[] }>(`/v1/functions/${name}/logs`)).items.map(({ message }) => message);
+      const count = async (text: string) => (await lines()).filter((message) => message.includes(text)).length;
+      await until(async () => (await count(line(0))) >= 2 && (await count(line(1))) >= 2, `${name} has got four events`);
+      const headers = { "content-type": "application/cloudevents-batch+json" };
+      const batch = await berth.invoke(name, { method: "POST", headers, body: "[]" });
+      expect([batch.status, batch.headers.get("x-berth-error")]).toEqual([415, "EVENT_BATCHED"]);
+    }
+    expect(JSON.stringify(await berth.api.get("/v1/functions/node-event/logs"))).toContain('py-0\\",\\"Ü');
   });
 
   test("a package without a wheel is refused before anything is deployed", { timeout: 240_000 }, async () => {

@@ -4,7 +4,7 @@ import { logError } from "../invocation/describe.ts";
 import type { Handle } from "../invocation/invoker.ts";
 import { platformError } from "../invocation/response.ts";
 import { readEvent } from "./event-request.ts";
-import { type BackgroundEvent, EventError } from "./google-event.ts";
+import { type BackgroundEvent, BatchError, EventError } from "./google-event.ts";
 
 type Callback = (error?: unknown, result?: unknown) => void;
 type EventHandler = (data: unknown, context: unknown, callback?: Callback) => unknown;
@@ -19,6 +19,7 @@ export function eventHandle(target: unknown): Handle {
       event = readEvent(req.headers, req.url ?? "/", await readBody(req));
     } catch (error) {
       if (!(error instanceof EventError)) throw error;
+      if (error instanceof BatchError) return platformError(res, 415, "EVENT_BATCHED", error.message);
       return platformError(res, 400, "EVENT_INVALID", error.message);
     }
     send(await call(handler, event), res);

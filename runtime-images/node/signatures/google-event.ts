@@ -7,6 +7,9 @@ export interface BackgroundEvent {
 /** The request contains no valid event. */
 export class EventError extends Error {}
 
+/** The request contains several events. */
+export class BatchError extends EventError {}
+
 /** The type of Pub/Sub messages. */
 export const PUBSUB_MESSAGE = "type.googleapis.com/google.pubsub.v1.PubsubMessage";
 

@@ -50,7 +50,8 @@ def load_function(order):
         site.addsitedir(packages)
     target = _decorated(file, name)
     if signature in ("http", "cloud_event", "event") or (signature is None and target):
-        return framework_function(target or name, file, signature, order)
+        name, decorator = target or (name, None)
+        return framework_function(name, file, signature or decorator, order)
     module = _module_of(file, root, settings["entry"])
     handler = _handler_of(module, name)
     return _function_of(handler, signature or _signature_of(handler, name), order, file)

@@ -35,6 +35,7 @@ const ATTRIBUTES = { specversion: "1.0", id: "1", source: "/s", type: "com.examp
 const binary = (attributes: Record<string, string>) => Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, value]));
 const google = (type: string, source: string, subject: string) =>
   binary({ specversion: "1.0", id: "aa-11", time: "2020-09-29T11:32:00.000Z", type, source, subject });
+const STRUCTURED = { "content-type": "application/cloudevents+json" };
 const PUBSUB_TYPE = "type.googleapis.com/google.pubsub.v1.PubsubMessage";
 
 describe("an event", () => {
@@ -43,6 +44,18 @@ describe("an event", () => {
     ["whose context is all but its data", post({ ...CONTEXT, data: { a: 1 } }), { a: 1 }, CONTEXT],
     ["without data", post(CONTEXT), undefined, CONTEXT],
     ["that is a structured CloudEvent", post({ ...ATTRIBUTES, data: [1] }, { "content-type": "application/cloudevents+json; charset=utf-8" }), [1], ATTRIBUTES],
+    [
+      "that is a structured CloudEvent of bytes",
+      post({ ...ATTRIBUTES, data_base64: "/wA=" }, { "content-type": "application/cloudevents+json" }),
+      Buffer.from([255, 0]),
+      ATTRIBUTES,
+    ],
+    [
+      "that is a binary CloudEvent with encoded attributes",
+      post(1, binary({ ...ATTRIBUTES, subject: "Euro%20%E2%82%AC", part: "100%" })),
+      1,
+      { ...ATTRIBUTES, subject: "Euro €", part: "100%" },
+    ],
     ["that is a binary CloudEvent", post({ context: "data's own" }, binary(ATTRIBUTES)), { context: "data's own" }, ATTRIBUTES],
     ["that is a binary CloudEvent of text", post("hé", { ...binary(ATTRIBUTES), "content-type": "text/plain" }), "hé", ATTRIBUTES],
     ["that is a binary CloudEvent of bytes", post("raw", { ...binary(ATTRIBUTES), "content-type": "x/y" }), Buffer.from("raw"), ATTRIBUTES],
@@ -136,6 +149,10 @@ describe("what is no event", () => {
     ["a form", post("a=1", { "content-type": "application/x-www-form-urlencoded" }), 400, "EVENT_INVALID", /not a JSON object/],
     ["broken JSON", post('{"data":'), 400, "EVENT_INVALID", /not JSON: /],
     ["a list", post([1]), 400, "EVENT_INVALID", /not a JSON object/],
+    ["a batch", post([ATTRIBUTES], { "content-type": "application/cloudevents-batch+json" }), 415, "EVENT_BATCHED", /batch/],
+    ["a structured CloudEvent without a source", post({ ...ATTRIBUTES, source: undefined }, STRUCTURED), 400, "EVENT_INVALID", /lacks source$/],
+    ["a CloudEvent of another version", post({ ...ATTRIBUTES, specversion: "2.0" }, STRUCTURED), 400, "EVENT_INVALID", /"2.0"/],
+    ["a binary CloudEvent of another version", post({}, binary({ ...ATTRIBUTES, specversion: "2.0" })), 400, "EVENT_INVALID", /"2.0"/],
     ["a source of no service", post({}, google("google.cloud.storage.object.v1.deleted", "x", "y")), 400, "EVENT_INVALID", /ce-source/],
     ["a message of text", post("1", google("google.cloud.pubsub.topic.v1.messagePublished", "//pubsub.googleapis.com/t", "")), 400, "EVENT_INVALID", /object/],
   ])("%s reaches no handler", async (_what, request, status, code, message) => {
