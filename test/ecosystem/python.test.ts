@@ -1,8 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { TestBerth, until } from "../helpers/berth.ts";
@@ -12,6 +13,7 @@ import { deploy } from "./subject.ts";
 
 const APPS = join(import.meta.dirname, "apps/python");
 const CLIENTS = join(import.meta.dirname, "clients");
+const run = promisify(execFile);
 const python = PYTHON?.command[0] ?? "python3";
 
 let berth: TestBerth;
@@ -144,9 +146,9 @@ describe.skipIf(PYTHON === null)("python apps answer as they do on their usual s
       ["node-event", (n: number) => `,{"n":${n}}]`],
     ] as const) {
       const url = `${berth.berth.invokeUrl}/function/${name}`;
-      const sent = execFileSync(python, [join(CLIENTS, "cloud_events.py"), url], { env: { PATH: process.env.PATH, PYTHONPATH: packages } });
-      expect(String(sent)).toMatch(/^20[04]\n20[04]\n$/);
-      execFileSync(process.execPath, [join(CLIENTS, "cloud-events.mjs"), url]);
+      const { stdout } = await run(python, [join(CLIENTS, "cloud_events.py"), url], { env: { PATH: process.env.PATH, PYTHONPATH: packages } });
+      expect(stdout).toMatch(/^20[04]\n20[04]\n$/);
+      await run(process.execPath, [join(CLIENTS, "cloud-events.mjs"), url]);
       const lines = async () => (await berth.api.get<{ items: { message: string }[] }>(`/v1/functions/${name}/logs`)).items.map(({ message }) => message);
       const count = async (text: string) => (await lines()).filter((message) => message.includes(text)).length;
       await until(async () => (await count(line(0))) >= 2 && (await count(line(1))) >= 2, `${name} has got four events`);

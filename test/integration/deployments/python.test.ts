@@ -189,6 +189,18 @@ def application(environ, start_response):
     await berth.api.call("DELETE", "/v1/functions/broken");
   });
 
+  test("a WSGI application may read a body without a length to its end, as frameworks do that look for the mark", async () => {
+    const source = `
+def application(environ, start_response):
+    is_read = environ.get("wsgi.input_terminated") or environ.get("CONTENT_LENGTH")
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [environ["wsgi.input"].read() if is_read else b"unread"]
+`;
+    await deploy("chunked", { "site.py": source }, {}, "site.py");
+    const body = new Blob(["a", "b".repeat(100_000)]).stream();
+    expect(await (await berth.invoke("chunked", { method: "POST", body, duplex: "half" })).text()).toBe(`a${"b".repeat(100_000)}`);
+  });
+
   test("a function finds its own packages, not those of the worker or the machine", async () => {
     const source = `import importlib.util, h11, site_like
 def lambda_handler(event, context):

@@ -13,6 +13,8 @@ def wsgi_function(app, concurrency):
     def with_errors(environ, start_response):
         # a2wsgi passes standard output, whose lines would not count as errors.
         environ["wsgi.errors"] = sys.stderr
+        # Frameworks read a body without a Content-Length only if they are told that it has an end.
+        environ["wsgi.input_terminated"] = True
         return app(environ, start_response)
 
     adapted = behind(WSGIMiddleware(with_errors, workers=concurrency))
