@@ -190,12 +190,10 @@ def application(environ, start_response):
   });
 
   test("a WSGI application may read a body without a length to its end, as frameworks do that look for the mark", async () => {
-    const source = `
-def application(environ, start_response):
+    const source = `def application(environ, start_response):
     is_read = environ.get("wsgi.input_terminated") or environ.get("CONTENT_LENGTH")
     start_response("200 OK", [("content-type", "text/plain")])
-    return [environ["wsgi.input"].read() if is_read else b"unread"]
-`;
+    return [environ["wsgi.input"].read() if is_read else b"unread"]`;
     await deploy("chunked", { "site.py": source }, {}, "site.py");
     const body = new Blob(["a", "b".repeat(100_000)]).stream();
     expect(await (await berth.invoke("chunked", { method: "POST", body, duplex: "half" })).text()).toBe(`a${"b".repeat(100_000)}`);

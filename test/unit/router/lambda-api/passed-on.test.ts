@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SlotOwnership } from "../../../../router/routing/ownership.ts";
-import { functionAt, listen, type Routed, startRouted } from "../../../helpers/routed.ts";
+import { functionAt, listen, type Routed, startRouted } from "../../../helpers/subjects/routed.ts";
 
 /** An instance of a handler that takes events; it throws for the event "fail", and answers any other with what it was sent. */
 const instance = createServer((req, res) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTemporary } from "../../cli/up.ts";
-import { TestBerth } from "../helpers/berth.ts";
+import { startTemporary } from "../../../cli/up.ts";
+import { TestBerth } from "../../helpers/berth.ts";
 
 const HANDLER = `exports.handler = async (event, context) => {
   if (event === null) return undefined;
