@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { RegistryClient } from "../../images/registry.ts";
 import { registryLogin } from "../../images/registry-login.ts";
-import { buildIdleImage, buildRuntimeImage, nodeProgram, pushImage } from "../../images/runtime-image.ts";
+import { nodeProgram } from "../../images/runtime-image.ts";
 import { KubeClient, type WritePurpose } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
 import { pause, type RetryOptions, withRetries } from "../../kubernetes/retry.ts";
@@ -12,6 +12,7 @@ import { keepKeys, loadKeys, presentKeys } from "./cluster-keys.ts";
 import { CodeRegistry } from "./code/code-registry.ts";
 import { InlineArchives } from "./code/inline-archive.ts";
 import { DisruptionBudgets } from "./disruption/budgets.ts";
+import { type ImagePrograms, knownImages, pushInstanceImages } from "./instance-images.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import type { Lead } from "./leader-election/lead.ts";
 import { type InstanceImages, podRuntimes } from "./pod-runtimes.ts";
@@ -42,12 +43,9 @@ export interface KruiseConfig {
 }
 
 /** What the adapter needs from its process and its checkout. */
-export interface KruiseSources {
-  /** Directory with the built programs of the runtime. */
-  runtimeDist: string;
+export interface KruiseSources extends ImagePrograms {
   /** Directory of compiled code. */
   codeDir: string;
-  entryProgram: string;
   blob(digest: string): Promise<Uint8Array>;
   now(): number;
   /** Called for each write to the API server. */
@@ -68,6 +66,8 @@ export interface Connected {
   kube: KubeClient;
   code: CodeRegistry;
   runtimes: string[];
+  /** The version of CPython in its image; if there is none, the reason. */
+  pythonVersion: string | { reason: string };
 }
 
 /** No other pool manager can have led with keys younger than this: it would have had to wait longer for the missing Lease. */
@@ -103,7 +103,9 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
   await tellKubernetesVersion(kube, patience("kubernetes version"));
   const namespaceUid = await withRetries(() => ensureNamespace(kube), patience("namespace"));
   const registry = registryOf(config);
-  const images = config.images ?? (await withRetries(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
+  const given = config.images;
+  const ready = () => (given ? knownImages(registry, given) : pushInstanceImages(registry, config.cacheDir, sources));
+  const images = await withRetries(ready, patience("registry"));
   // Clusters and namespaces may share a registry: each has its own repository and collects only that.
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
   const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
@@ -129,6 +131,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
       kube,
       code,
       runtimes: Object.keys(runtimes),
+      pythonVersion: images.pythonVersion,
     };
   } catch (error) {
     await lead.release();
@@ -155,19 +158,6 @@ export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> 
   } finally {
     kube.close();
   }
-}
-
-/** Builds and pushes the images of instances; returns their references. */
-export async function pushInstanceImages(
-  registry: RegistryClient,
-  cacheDir: string,
-  { entryProgram, runtimeDist }: Pick<KruiseSources, "entryProgram" | "runtimeDist">,
-): Promise<InstanceImages> {
-  const [idle, node] = await Promise.all([
-    buildIdleImage(entryProgram).then((image) => pushImage(registry, "berth/idle", image)),
-    buildRuntimeImage(cacheDir, runtimeDist).then((image) => pushImage(registry, "berth/runtime-node", image)),
-  ]);
-  return { node, idle };
 }
 
 /** The client of the configured registry, with this user's credentials. */

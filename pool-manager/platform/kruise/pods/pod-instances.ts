@@ -92,7 +92,6 @@ export class PodInstances {
       this.#moved(member, pod);
       member.pod = pod;
       member.known.seen = sighted(member.known.seen, pod, this.#options.now());
-      member.known.isCurrent ||= this.#isCurrent(pod, member.pool);
       this.#connect(member);
       this.#refresh(member);
     } else if (member && (type === "deleted" || !member.link?.connected)) {
@@ -153,7 +152,7 @@ export class PodInstances {
     const now = this.#options.now();
     // A pod that the first listing shows is at least a moment older than this pool manager, whatever the clocks say.
     const ageMs = pods.synced ? 0 : Math.max(1, this.#options.kube.serverTime() - Date.parse(pod.metadata.creationTimestamp));
-    const known = firstKnown(now - ageMs, sighted(firstSight(now), pod, now), this.#isCurrent(pod, ""));
+    const known = firstKnown(now - ageMs, sighted(firstSight(now), pod, now), false);
     const member: PodInstance = { pod, pool: "", known, link: null };
     this.#members.set(pod.metadata.uid, member);
     this.#connect(member);
@@ -209,6 +208,7 @@ export class PodInstances {
     if (this.#members.get(member.pod.metadata.uid) !== member) return;
     const belonging = podOwnerOf(member.pod, this.#options.sets);
     member.pool = belonging.pool || member.pool;
+    member.known.isCurrent ||= isCurrent(member.pod, member.pool, this.#options.templates);
     const record = podRecordOf(member.pod, member.known, {
       ...belonging,
       pool: member.pool,
@@ -217,10 +217,6 @@ export class PodInstances {
     });
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
-  }
-
-  #isCurrent(pod: Pod, knownPool: string): boolean {
-    return isCurrent(pod, podOwnerOf(pod, this.#options.sets).pool || knownPool, this.#options.templates);
   }
 
   #replaceOf({ pod, known }: PodInstance): Instance["replace"] {
