@@ -2,11 +2,11 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bundlePython } from "../../cli/bundle/python/bundle-python.ts";
-import { findPythonSource } from "../../cli/bundle/python/python-source.ts";
-import { until } from "../helpers/berth.ts";
-import { PYTHON } from "../helpers/python.ts";
-import { ClusterBerth } from "./berth-on-cluster.ts";
+import { bundlePython } from "../../../cli/bundle/python/bundle-python.ts";
+import { findPythonSource } from "../../../cli/bundle/python/python-source.ts";
+import { until } from "../../helpers/berth.ts";
+import { PYTHON } from "../../helpers/python.ts";
+import { ClusterBerth } from "../subject/berth-on-cluster.ts";
 
 /** Long enough for the first build of the image, which is kept. */
 const START_MS = 120_000;
