@@ -17,7 +17,13 @@ const MATRIX = {
   "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
   "pool-manager/functions/manifest": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "runtime-images/protocol"],
   "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
-  "pool-manager/images": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/retention.ts", "runtime-images/protocol"],
+  "pool-manager/images": [
+    "pool-manager/async",
+    "pool-manager/errors.ts",
+    "pool-manager/functions/retention.ts",
+    "runtime-images/protocol",
+    "runtime-images/python/find-python.ts",
+  ],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
   "pool-manager/kubernetes/informer": ["pool-manager/async", "pool-manager/kubernetes"],
 
@@ -78,6 +84,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/objects",
     "pool-manager/platform/kruise/pods",
     "runtime-images/protocol",
+    "runtime-images/python",
   ],
 
   // Decisions know the platform's port and the types of functions, and nothing that acts.
@@ -283,6 +290,7 @@ const MATRIX = {
     "pool-manager/images",
     "pool-manager/kubernetes/client.ts",
     "pool-manager/platform/kruise/connect.ts",
+    "pool-manager/platform/kruise/instance-images.ts",
     "pool-manager/platform/kruise/disruption/unprotect.ts",
     "runtime-images/node/find-node.ts",
     "runtime-images/protocol/messages.ts",

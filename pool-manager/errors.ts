@@ -4,7 +4,7 @@ export const MANAGER_ERRORS = {
   MANIFEST_INVALID: [400, "correct the field; the schema is at /v1/schemas/function"],
   RUNTIME_UNAVAILABLE: [
     400,
-    "choose a runtime that is listed; python needs python3 (3.11 or newer) with pip on the machine of an embedded berth, and npm run build there; on a cluster it does not exist yet",
+    "choose a runtime that is listed; python needs python3 (3.11 or newer) with pip on the machine of an embedded berth, and npm run build there; a cluster needs an image of it (--python-image, or python3 where berth is started)",
   ],
   TRAFFIC_INVALID: [400, "name revisions of the function, and shares of at most 100 percent in total"],
   BODY_INVALID: [400, "send a JSON body that matches the schema at /docs"],

@@ -186,13 +186,14 @@ interface ApiParts extends Sinks {
 }
 
 /** Builds the manage API; nothing reaches it yet. */
-async function openApi(config: ManagerConfig, { platform, runtimes, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
+async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
   const { metrics, events, logs, log, reconciler, links, serving } = parts;
   const api = await buildApi(
     {
       version: config.version,
       platform: platform.kind,
       runtimes,
+      python,
       functions,
       pools,
       images,

@@ -67,6 +67,7 @@ export class RecreateSubject {
       },
       {
         runtimeDist: resolve("runtime-images/node/dist"),
+        pythonDist: resolve("runtime-images/python/dist"),
         entryProgram,
         codeDir: join(dir, "code"),
         blob: (digest) => layout.get(digest),

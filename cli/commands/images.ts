@@ -21,19 +21,25 @@ export function imageCommands(program: Command): void {
     });
 }
 
-async function pushImages(options: ImagesOptions): Promise<{ berth: string; runtime: string; idle: string }> {
+async function pushImages(options: ImagesOptions): Promise<{ berth: string; runtime: string; python?: string; idle: string }> {
   const { registry, registryVia = null, insecureRegistry = false } = options;
   if (!registry) throw new CliError("REGISTRY_MISSING", "images are pushed to a registry", "name it with --registry or BERTH_REGISTRY", EXIT.usage);
   const root = packageRoot();
-  const [{ pushInstanceImages, registryOf }, { buildBerthImage }, { pushImage }, { ENTRY_PROGRAM }] = await Promise.all([
+  const [{ registryOf }, { pushInstanceImages }, { buildBerthImage }, { pushImage }, { ENTRY_PROGRAM }] = await Promise.all([
     import("../../pool-manager/platform/kruise/connect.ts"),
+    import("../../pool-manager/platform/kruise/instance-images.ts"),
     import("../../pool-manager/images/berth-image.ts"),
     import("../../pool-manager/images/runtime-image.ts"),
     import("../../pool-manager/images/code-images.ts"),
   ]);
   const client = registryOf({ registry, registryVia, insecureRegistry });
   const cacheDir = resolve(options.cacheDir);
-  const own = { entryProgram: join(root, ENTRY_PROGRAM), runtimeDist: join(root, "runtime-images/node/dist") };
+  const own = {
+    entryProgram: join(root, ENTRY_PROGRAM),
+    runtimeDist: join(root, "runtime-images/node/dist"),
+    pythonDist: join(root, "runtime-images/python/dist"),
+  };
   const berth = await pushImage(client, "berth/berth", await buildBerthImage(root, cacheDir));
-  return { berth, ...(await pushInstanceImages(client, cacheDir, own)) };
+  const { node, python, idle } = await pushInstanceImages(client, cacheDir, own);
+  return { berth, runtime: node, ...(python !== null && { python }), idle };
 }

@@ -123,7 +123,7 @@ async function functionNodeCheck(): Promise<Check> {
 /** Python is optional: the check tells why the runtime is not offered, and fails nothing. */
 async function pythonCheck(): Promise<Check> {
   const worker = await pythonWorker(join(packageRoot(), "runtime-images/python/dist"));
-  const found = typeof worker === "string" ? `not available: ${worker}` : (worker.command[0] as string);
+  const found = typeof worker === "string" ? `not available: ${worker}` : `${worker.python.program} (${worker.python.version})`;
   return { check: "runtime python", ok: true, found, fix: "" };
 }
 

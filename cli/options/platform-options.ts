@@ -16,6 +16,7 @@ export interface PlatformOptions extends RegistryOptions {
   kubeconfig?: string;
   namespace: string;
   runtimeImage?: string;
+  pythonImage?: string;
   idleImage?: string;
   pullSecret?: string;
   anyKruiseVersion?: boolean;
@@ -38,6 +39,7 @@ export function withPlatformOptions(command: Command): Command {
     .addOption(new Option("--kubeconfig <file>", "cluster to use; by default KUBECONFIG, then ~/.kube/config").env("BERTH_KUBECONFIG"))
     .addOption(new Option("-n, --namespace <name>", "namespace of the cluster").env("BERTH_NAMESPACE").default("berth"))
     .addOption(new Option("--runtime-image <reference>", "instances' image, already pushed (berth images); with --idle-image").env("BERTH_RUNTIME_IMAGE"))
+    .addOption(new Option("--python-image <reference>", "image of Python's instances, already pushed; with --runtime-image").env("BERTH_PYTHON_IMAGE"))
     .addOption(new Option("--idle-image <reference>", "image of instances without a function, already pushed").env("BERTH_IDLE_IMAGE"))
     .addOption(new Option("--pull-secret <name>", "Secret with which nodes pull").env("BERTH_PULL_SECRET"))
     .addOption(new Option("--any-kruise-version", "accept a version of OpenKruise that Berth was not tested with").env("BERTH_ANY_KRUISE_VERSION"))
@@ -62,7 +64,7 @@ export function platformConfig(options: PlatformOptions, stateDir: string): Plat
     namespace: options.namespace,
     registry: options.registry,
     registryVia: options.registryVia ?? null,
-    images: options.runtimeImage && options.idleImage ? { runtime: options.runtimeImage, idle: options.idleImage } : null,
+    images: options.runtimeImage && options.idleImage ? { node: options.runtimeImage, python: options.pythonImage ?? null, idle: options.idleImage } : null,
     insecureRegistry: options.insecureRegistry ?? false,
     pullSecret: options.pullSecret ?? null,
     anyKruise: options.anyKruiseVersion ?? false,

@@ -16,6 +16,8 @@ export interface ApiContext {
   version: string;
   platform: string;
   runtimes: readonly string[];
+  /** The version of CPython that functions run on; null: the runtime python is not offered. */
+  python: string | null;
   functions: FunctionRegistry;
   pools: Pools;
   images: CodeImages;

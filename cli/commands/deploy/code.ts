@@ -1,4 +1,5 @@
 import { bundlePython } from "../../bundle/python/bundle-python.ts";
+import type { PackageTarget } from "../../bundle/python/packages.ts";
 import { findPythonSource, looksLikePython } from "../../bundle/python/python-source.ts";
 import { CliError, EXIT } from "../../errors.ts";
 import type { ManageClient } from "../../manage-client.ts";
@@ -27,19 +28,19 @@ export async function uploadCode(api: ManageClient, { from, runtime, entry, ...b
     const { bundle } = await import("../../bundle/bundle.ts");
     return { code: await api.upload(await bundle(from, beside)) };
   }
-  await refuseMissing(api);
+  const runs = await targetOf(api);
   const source = findPythonSource(from, entry);
-  const code = await api.upload(await bundlePython(source, beside));
+  const code = await api.upload(await bundlePython(source, { ...beside, runs }));
   return { code, runtime: "python", ...(source.handler !== undefined && { handler: source.handler }) };
 }
 
-/** Before packages are installed, which may take minutes. */
-async function refuseMissing(api: ManageClient): Promise<void> {
-  const { runtimes, platform } = await api.get<{ runtimes: string[]; platform: string }>("/v1/status");
-  if (runtimes.includes("python")) return;
+/** What the functions of that berth run on. Refuses before packages are installed, which may take minutes. */
+async function targetOf(api: ManageClient): Promise<PackageTarget> {
+  const { runtimes, platform, python } = await api.get<{ runtimes: string[]; platform: string; python: string | null }>("/v1/status");
+  if (python !== null) return { version: python, isHere: platform !== "kruise" };
   const fix =
     platform === "kruise"
-      ? "deploy it to an embedded berth: there is no image of the runtime python yet"
+      ? "start berth on a machine with Python 3.11 or newer, or give it an image (--python-image, or images.python of the chart); its log says what is missing"
       : "install Python 3.11 or newer with pip on the machine of berth, run npm run build there, and start berth again; berth doctor checks it";
   throw new CliError("RUNTIME_UNAVAILABLE", `the runtime python is not available at ${api.url}; there is: ${runtimes.join(", ")}`, fix);
 }

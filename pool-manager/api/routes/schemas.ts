@@ -191,6 +191,9 @@ export const StatusView = Type.Object({
   platform: Type.String(),
   router: Type.Union([Type.String(), Type.Null()], { description: "URL at which functions are invoked." }),
   runtimes: Type.Array(Type.String()),
+  python: Type.Union([Type.String(), Type.Null()], {
+    description: "Version of CPython that functions run on, such as 3.11; null: there is no runtime python.",
+  }),
   functions: Type.Integer(),
   ready: Type.Boolean(),
   node: Type.String(),

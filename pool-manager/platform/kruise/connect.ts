@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { RegistryClient } from "../../images/registry.ts";
 import { registryLogin } from "../../images/registry-login.ts";
-import { buildIdleImage, buildRuntimeImage, nodeProgram, pushImage } from "../../images/runtime-image.ts";
+import { nodeProgram } from "../../images/runtime-image.ts";
 import { KubeClient, type WritePurpose } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
 import { pause, type RetryOptions, withRetries } from "../../kubernetes/retry.ts";
@@ -12,8 +12,10 @@ import { keepKeys, loadKeys, presentKeys } from "./cluster-keys.ts";
 import { CodeRegistry } from "./code/code-registry.ts";
 import { InlineArchives } from "./code/inline-archive.ts";
 import { DisruptionBudgets } from "./disruption/budgets.ts";
+import { type ImagePrograms, knownImages, pushInstanceImages } from "./instance-images.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import type { Lead } from "./leader-election/lead.ts";
+import { type InstanceImages, podRuntimes } from "./pod-runtimes.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
@@ -25,7 +27,7 @@ export interface KruiseConfig {
   /** `host[:port]` under which this process reaches the registry; null: the same as for nodes. */
   registryVia: string | null;
   /** References of instance images that are already pushed; null: they are built and pushed at each start. */
-  images: { runtime: string; idle: string } | null;
+  images: InstanceImages | null;
   /** Allows plain HTTP to a registry that is not on loopback. */
   insecureRegistry: boolean;
   /** Name of the image pull Secret; null: none. */
@@ -41,12 +43,9 @@ export interface KruiseConfig {
 }
 
 /** What the adapter needs from its process and its checkout. */
-export interface KruiseSources {
-  /** Directory with the built programs of the runtime. */
-  runtimeDist: string;
+export interface KruiseSources extends ImagePrograms {
   /** Directory of compiled code. */
   codeDir: string;
-  entryProgram: string;
   blob(digest: string): Promise<Uint8Array>;
   now(): number;
   /** Called for each write to the API server. */
@@ -66,6 +65,9 @@ export interface Connected {
   lead: Lead;
   kube: KubeClient;
   code: CodeRegistry;
+  runtimes: string[];
+  /** The version of CPython in its image; if there is none, the reason. */
+  pythonVersion: string | { reason: string };
 }
 
 /** No other pool manager can have led with keys younger than this: it would have had to wait longer for the missing Lease. */
@@ -101,7 +103,9 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
   await tellKubernetesVersion(kube, patience("kubernetes version"));
   const namespaceUid = await withRetries(() => ensureNamespace(kube), patience("namespace"));
   const registry = registryOf(config);
-  const images = config.images ?? (await withRetries(() => pushInstanceImages(registry, config.cacheDir, sources), patience("registry")));
+  const given = config.images;
+  const ready = () => (given ? knownImages(registry, given) : pushInstanceImages(registry, config.cacheDir, sources));
+  const images = await withRetries(ready, patience("registry"));
   // Clusters and namespaces may share a registry: each has its own repository and collects only that.
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
   const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
@@ -117,7 +121,8 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
     const keys = await presentKeys(kube, known);
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, disk, pullSecret, loadPath } = config;
-    const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
+    const runtimes = podRuntimes(images);
+    const pods = { runtimes, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
     const protection = new DisruptionBudgets(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {
@@ -125,6 +130,8 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
       lead,
       kube,
       code,
+      runtimes: Object.keys(runtimes),
+      pythonVersion: images.pythonVersion,
     };
   } catch (error) {
     await lead.release();
@@ -151,19 +158,6 @@ export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> 
   } finally {
     kube.close();
   }
-}
-
-/** Builds and pushes the images of instances; returns their references. */
-export async function pushInstanceImages(
-  registry: RegistryClient,
-  cacheDir: string,
-  { entryProgram, runtimeDist }: Pick<KruiseSources, "entryProgram" | "runtimeDist">,
-): Promise<{ runtime: string; idle: string }> {
-  const [idle, runtime] = await Promise.all([
-    buildIdleImage(entryProgram).then((image) => pushImage(registry, "berth/idle", image)),
-    buildRuntimeImage(cacheDir, runtimeDist).then((image) => pushImage(registry, "berth/runtime-node", image)),
-  ]);
-  return { runtime, idle };
 }
 
 /** The client of the configured registry, with this user's credentials. */

@@ -101,6 +101,7 @@ export async function connect(config: KruiseConfig, images: MemoryImages): Promi
   const lead = { term: ++lastTerm, certain: () => true, challenge: () => {}, release: async () => {} };
   const { platform } = await connectKruise(config, {
     runtimeDist: resolve("runtime-images/node/dist"),
+    pythonDist: resolve("runtime-images/python/dist"),
     entryProgram: ENTRY_PROGRAM,
     codeDir: mkdtempSync(join(tmpdir(), "berth-test-")),
     blob: images.blob,

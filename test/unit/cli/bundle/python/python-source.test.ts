@@ -1,5 +1,6 @@
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { installPackages } from "../../../../../cli/bundle/python/packages.ts";
 import { projectFiles } from "../../../../../cli/bundle/python/python-files.ts";
 import { findPythonSource, looksLikePython } from "../../../../../cli/bundle/python/python-source.ts";
@@ -56,9 +57,44 @@ test("caches, environments, secrets and what a pattern excludes are not deployed
   expect(projectFiles(dir, ["!data/**"]).sort()).toEqual(["main.py", "templates/a.html"]);
 });
 
+describe("packages for another machine", () => {
+  const PATH = process.env.PATH;
+  afterEach(() => {
+    process.env.PATH = PATH;
+  });
+
+  test("are not installed by pip, which judges conditions by its own machine", async () => {
+    process.env.PATH = "/nonexistent";
+    const dir = directoryOf({ "requirements.txt": "flask\n" });
+    const python = { program: "/nonexistent/python3", version: "3.11" };
+    const install = (version: string, isHere: boolean) => installPackages(dir, "unused", python, { version, isHere }, () => {});
+    for (const isHere of [true, false]) {
+      await expect(install("3.13", isHere)).rejects.toMatchObject({ code: "PYTHON_MISMATCH", fix: expect.stringContaining("uv") });
+    }
+  });
+
+  test("are resolved by uv for the version and the platform that run them", async () => {
+    const bin = directoryOf({ uv: '#!/bin/sh\necho "$@" >> "$(dirname "$0")/calls"\n' });
+    chmodSync(join(bin, "uv"), 0o755);
+    process.env.PATH = `${bin}:/bin:/usr/bin`;
+    const dir = directoryOf({ "requirements.txt": "flask\n" });
+    const said: string[] = [];
+    const python = { program: "/python3", version: "3.11" };
+    await installPackages(dir, "target", python, { version: "3.13", isHere: false }, (text) => said.push(text));
+    expect(said).toEqual(["installing the packages of requirements.txt with uv for Python 3.13 on Linux x86-64"]);
+    await installPackages(dir, "target", python, { version: "3.11", isHere: true }, () => {});
+    const calls = readFileSync(join(bin, "calls"), "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("pip"));
+    expect(calls[0]).toContain("--python-version 3.13 --python-platform x86_64-manylinux_2_28");
+    expect(calls[1]).not.toContain("--python-");
+    expect(calls[1]).toContain("--python /python3");
+  });
+});
+
 test("packages that are declared elsewhere than in requirements.txt are not passed over", async () => {
   const python = { program: "python3", version: "3.11" };
-  const install = (files: Record<string, string>) => installPackages(directoryOf(files), "unused", python, () => {});
+  const install = (files: Record<string, string>) => installPackages(directoryOf(files), "unused", python, { version: python.version, isHere: true }, () => {});
   const unresolved = expect.objectContaining({ code: "PACKAGES_UNRESOLVED" });
   await expect(install({ "pyproject.toml": '[project]\ndependencies = [\n  "flask",\n]\n' })).rejects.toThrow(unresolved);
   await expect(install({ "uv.lock": "" })).rejects.toThrow(unresolved);

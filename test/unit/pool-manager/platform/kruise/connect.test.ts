@@ -13,7 +13,7 @@ const CONFIG: KruiseConfig = {
   namespace: "berth",
   registry: "127.0.0.1:1",
   registryVia: null,
-  images: { runtime: "runtime:1", idle: "idle:1" },
+  images: { node: "runtime:1", python: null, idle: "idle:1" },
   insecureRegistry: false,
   pullSecret: null,
   anyKruise: false,
@@ -33,6 +33,7 @@ test("a pool manager keeps the budgets while it leads, and lets go of the Lease 
     const nothing = () => {};
     const sources: KruiseSources = {
       runtimeDist: "",
+      pythonDist: "",
       codeDir: join(dir, "code"),
       entryProgram: "",
       blob: () => Promise.reject(new Error("there is no code")),

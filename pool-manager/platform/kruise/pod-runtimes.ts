@@ -1,0 +1,19 @@
+import { PYTHON_COMMAND } from "../../images/python-image.ts";
+import type { PodRuntime } from "./clonesets/manifests.ts";
+
+/** References of the images that pods are made of, as `berth images` pushes them. */
+export interface InstanceImages {
+  node: string;
+  /** Null: the runtime python is not offered. */
+  python: string | null;
+  /** Of a code container without a function. */
+  idle: string;
+}
+
+/** What a pod of each runtime consists of. A runtime without an image is not offered. */
+export function podRuntimes({ node, python }: InstanceImages): Record<string, PodRuntime> {
+  return {
+    node: { image: node, worker: null },
+    ...(python !== null && { python: { image: python, worker: { command: PYTHON_COMMAND, env: {} } } }),
+  };
+}
