@@ -3,7 +3,7 @@ import { buildImage, digestOf } from "../../../../../pool-manager/images/oci.ts"
 import { RegistryClient } from "../../../../../pool-manager/images/registry.ts";
 import { pushImage } from "../../../../../pool-manager/images/runtime-image.ts";
 import { knownImages } from "../../../../../pool-manager/platform/kruise/instance-images.ts";
-import { MemoryRegistry } from "../../../../helpers/memory-registry.ts";
+import { MemoryRegistry } from "../../../../helpers/servers/memory-registry.ts";
 
 let server: MemoryRegistry;
 let registry: RegistryClient;
