@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --
 import { Command, CommanderError, Option } from "commander";
+import { devCommands } from "./commands/dev.ts";
 import { functionCommands } from "./commands/functions.ts";
 import { imageCommands } from "./commands/images.ts";
 import { invokeCommands } from "./commands/invoke.ts";
@@ -98,6 +99,7 @@ withListenerOptions(withRouterOptions(program.command("router")))
     await router(url, key ?? null, options);
   });
 
+devCommands(program);
 functionCommands(program);
 invokeCommands(program);
 poolCommands(program);

@@ -1,4 +1,5 @@
 import { bundlePython } from "../../bundle/python/bundle-python.ts";
+import type { LinkedPackages } from "../../bundle/python/linked-packages.ts";
 import { findPythonSource, looksLikePython } from "../../bundle/python/python-source.ts";
 import { CliError, EXIT } from "../../errors.ts";
 import type { ManageClient } from "../../manage-client.ts";
@@ -10,6 +11,10 @@ interface Wanted {
   entry: string | undefined;
   include: readonly string[];
   external: readonly string[];
+  inspect?: boolean;
+  onInputs?: (files: readonly string[]) => void;
+  /** Packages of Python that stay where they are on this machine; undefined: they are packed. */
+  linked?: LinkedPackages;
   say(text: string): void;
 }
 
@@ -21,7 +26,7 @@ interface Uploaded {
 }
 
 /** Bundles and uploads code for its runtime: the one that is named, or that of its files. */
-export async function uploadCode(api: ManageClient, { from, runtime, entry, ...beside }: Wanted): Promise<Uploaded> {
+export async function uploadCode(api: ManageClient, { from, runtime, entry, linked, ...beside }: Wanted): Promise<Uploaded> {
   if (runtime !== "python" && !(runtime === undefined && looksLikePython(from))) {
     if (entry !== undefined) throw new CliError("SOURCE_MISSING", "--entry is for Python", "name the file with --from, its export with --handler", EXIT.usage);
     const { bundle } = await import("../../bundle/bundle.ts");
@@ -29,7 +34,7 @@ export async function uploadCode(api: ManageClient, { from, runtime, entry, ...b
   }
   await refuseMissing(api);
   const source = findPythonSource(from, entry);
-  const code = await api.upload(await bundlePython(source, beside));
+  const code = await api.upload(await (linked ? linked.bundle(source, beside) : bundlePython(source, beside)));
   return { code, runtime: "python", ...(source.handler !== undefined && { handler: source.handler }) };
 }
 
