@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { devCommands } from "./commands/dev.ts";
 import { functionCommands } from "./commands/functions.ts";
 import { imageCommands } from "./commands/images.ts";
+import { initCommands } from "./commands/init.ts";
 import { invokeCommands } from "./commands/invoke.ts";
 import { keyCommands } from "./commands/keys.ts";
 import { poolCommands } from "./commands/pools.ts";
@@ -100,6 +101,7 @@ withListenerOptions(withRouterOptions(program.command("router")))
   });
 
 devCommands(program);
+initCommands(program);
 functionCommands(program);
 invokeCommands(program);
 poolCommands(program);

@@ -40,7 +40,7 @@ function sourcesOf(path: string): DevSource[] {
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith(".") && entry.name !== "node_modules" && isFunction(join(from, entry.name)))
     .map((entry) => functionIn(join(from, entry.name)));
   if (within.length > 0) return within;
-  const fix = "add one such as index.ts or main.py";
+  const fix = "add one such as index.ts or main.py, or have berth init write a first one";
   throw new CliError("SOURCE_NOT_FOUND", `${from} has no entry module, and none of its directories has one`, fix, EXIT.usage);
 }
 
