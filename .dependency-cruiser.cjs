@@ -279,10 +279,12 @@ const MATRIX = {
     "router/downstream/trusted-proxies.ts",
   ],
   "cli/commands/deploy": ["cli", "cli/bundle", "cli/bundle/python", "cli/options"],
+  "cli/dev": ["cli", "cli/bundle", "cli/bundle/python", "cli/commands/deploy"],
   "cli/commands": [
     "bench",
     "cli",
     "cli/bundle",
+    "cli/dev",
     "cli/options",
     "cli/commands/deploy",
     "pool-manager/api/routes/schemas.ts",

@@ -1,7 +1,9 @@
 #!/usr/bin/env -S node --
 import { Command, CommanderError, Option } from "commander";
+import { devCommands } from "./commands/dev.ts";
 import { functionCommands } from "./commands/functions.ts";
 import { imageCommands } from "./commands/images.ts";
+import { initCommands } from "./commands/init.ts";
 import { invokeCommands } from "./commands/invoke.ts";
 import { keyCommands } from "./commands/keys.ts";
 import { poolCommands } from "./commands/pools.ts";
@@ -98,6 +100,8 @@ withListenerOptions(withRouterOptions(program.command("router")))
     await router(url, key ?? null, options);
   });
 
+devCommands(program);
+initCommands(program);
 functionCommands(program);
 invokeCommands(program);
 poolCommands(program);

@@ -31,6 +31,8 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   /** URL of the Redis that keeps the last table for routers. */
   redis?: string;
   example: boolean;
+  /** How long running invocations may take when it stops; by default ten seconds. */
+  drainMs?: number;
   /** Called when another pool manager leads; by default the process ends. */
   onLost?: (message: string) => void;
 }
@@ -60,7 +62,7 @@ async function startBerth(options: ManagerOptions, routerOptions: RouterOptions 
   let router: Router;
   try {
     const say = (line: string) => log.warn(line);
-    router = await startRouter(routerConfig(routerOptions, null, 0, DRAIN_MS), () => manager.link, say);
+    router = await startRouter(routerConfig(routerOptions, null, 0, options.drainMs ?? DRAIN_MS), () => manager.link, say);
   } catch (error) {
     await manager.close();
     throw portError(error, "--router-port", routerOptions.routerPort);
@@ -183,7 +185,7 @@ async function prewarmed(api: ManageClient): Promise<void> {
   }
 }
 
-/** Starts a Berth in a temporary directory, for benchmarks and tests. */
+/** Starts a Berth in a temporary directory, for development, benchmarks and tests. */
 export async function startTemporary(options: Partial<UpOptions> = {}, withRouter = true): Promise<Berth> {
   const stateDir = await mkdtemp(join(tmpdir(), "berth-"));
   const defaults = {

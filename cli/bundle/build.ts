@@ -15,6 +15,10 @@ export interface BundleOptions {
   include?: readonly string[];
   /** Names of packages that are deployed as packages; `*` matches anything. */
   external?: readonly string[];
+  /** Whether the bundle opens Node's inspector when it loads, and has its source map inside. */
+  inspect?: boolean;
+  /** Receives the files of which the bundle was made, as absolute paths; of a bundle that failed, those with errors. */
+  onInputs?: (files: readonly string[]) => void;
   /** Receives messages for the user: warnings, and packages that are left out of the bundle. */
   say?: (text: string) => void;
 }
@@ -28,31 +32,32 @@ export interface Built {
   files: BundledFiles;
   externals: Externals;
   included: readonly string[];
+  inspect: boolean;
 }
 
 /** Bundles the entry, and the workers that it and they start. Throws esbuild's `BuildFailure` or a `CliError`. */
-export async function buildSource({ base, entry }: Source, format: Format, { include = [], external = [], say = () => {} }: BundleOptions): Promise<Built> {
+export async function buildSource({ base, entry }: Source, format: Format, options: BundleOptions): Promise<Built> {
+  const { include = [], external = [], inspect = false, onInputs = () => {}, say = () => {} } = options;
   const files: BundledFiles = { modules: new Map(), assets: new Set(), workers: new Map(), rewritten: new Map() };
   const externals = namedPackages(external, base, say);
   const named = new NamedPackages(base);
   const plugins = [packagesPlugin(external, externals, say), modulesPlugin(base, { files, named, say })];
   const run = async (path: string, as: Format) => {
     const compiled = await compile(path, as, base, plugins).catch((error: Partial<BuildFailure>) => {
-      for (const message of error.errors ?? []) relocate(message, base, files);
+      const located = (error.errors ?? []).map((message) => relocate(message, base, files).location?.file);
+      onInputs(located.filter((file) => file !== undefined).map((file) => resolve(base, file)));
       throw error;
     });
     for (const warning of compiled.warnings) say(`warning: ${describeMessage(relocate(warning, base, files))}`);
     return compiled;
   };
-  const built: Built = { format, main: await run(entry, format), workers: new Map(), files, externals, included: includedFiles(include, base) };
+  const built: Built = { format, main: await run(entry, format), workers: new Map(), files, externals, included: includedFiles(include, base), inspect };
   for (const [worker, extension] of files.workers) {
     if (worker !== entry) built.workers.set(worker, await run(worker, extension === EXTENSIONS.esm ? "esm" : "cjs"));
   }
-  named.addTo(
-    externals,
-    [built.main, ...built.workers.values()].flatMap(({ map }) => map.sources),
-    say,
-  );
+  const sources = [built.main, ...built.workers.values()].flatMap(({ map }) => map.sources);
+  named.addTo(externals, sources, say);
+  onInputs([...sources, ...files.assets, ...built.included]);
   return built;
 }
 

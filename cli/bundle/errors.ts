@@ -7,7 +7,8 @@ export function bundleError(error: unknown, from: string): CliError {
   if (error instanceof CliError) return error;
   const [first] = (error as BuildFailure).errors ?? [];
   if (!first) throw error;
-  return new CliError("BUNDLE_FAILED", `${from} could not be bundled: ${describeMessage(first)}`, fixOf(first.text));
+  const failed = new CliError("BUNDLE_FAILED", `${from} could not be bundled: ${describeMessage(first)}`, fixOf(first.text));
+  return Object.assign(failed, { cause: error });
 }
 
 /** Whether a bundle in CommonJS failed because a module awaits at its top level. */

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname, posix } from "node:path";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { type LayerFile, programMode } from "../../pool-manager/images/layer.ts";
@@ -13,7 +14,7 @@ import type { Source } from "./source.ts";
 
 /** The files of the deployed code, each with its path there. */
 export async function layOut({ base, entry }: Source, built: Built): Promise<LayerFile[]> {
-  const { format, main, workers, files, externals, included } = built;
+  const { format, main, workers, files, externals, included, inspect } = built;
   const sources = [main, ...workers.values()].flatMap(({ map }) => map.sources);
   const places = new Places(base, included, [...sources, ...files.assets]);
   const extensionOf = (file: string) => (file === entry ? EXTENSIONS[format] : files.workers.get(file));
@@ -33,7 +34,7 @@ export async function layOut({ base, entry }: Source, built: Built): Promise<Lay
   for (const [worker, compiled] of workers) put(placeOf(worker), withPrelude(compiled, placeOf(worker)));
   const index = `index${EXTENSIONS[format]}`;
   if (placeOf(entry) !== index) put(placeOf(entry), standIn(format, placeOf(entry), index));
-  put(index, withPrelude(main, index));
+  put(index, inspect ? inspected(withPrelude(main, index), main) : withPrelude(main, index));
   put(index + MAP_SUFFIX, await packMap(main, places));
   return [...laid.values()];
 }
@@ -43,6 +44,17 @@ function completed(code: string, place: string, modules: ReadonlyMap<string, str
   const format = place.endsWith(EXTENSIONS.esm) ? "esm" : "cjs";
   const strict = format === "cjs" && code.includes(`${PLACEHOLDER}\n"use strict";`) ? '"use strict"; ' : "";
   return Buffer.from(code.replace(PLACEHOLDER, () => strict + prelude(format, place, modules)));
+}
+
+/** A bundle that opens the inspector at any free port, and whose source map names the files on this machine. */
+function inspected(code: Uint8Array, { map }: Compiled): Uint8Array {
+  const sources = map.sources.map((source) => pathToFileURL(source).href);
+  const inline = Buffer.from(JSON.stringify({ ...map, sources })).toString("base64");
+  const open = 'process.getBuiltinModule("node:inspector").open(0, "127.0.0.1"); ';
+  // Imports come first in any case, and a directive must stay the first statement.
+  const text = Buffer.from(code).toString();
+  const at = text.startsWith('"use strict"; ') ? '"use strict"; '.length : 0;
+  return Buffer.from(`${text.slice(0, at)}${open}${text.slice(at)}\n//# sourceMappingURL=data:application/json;base64,${inline}\n`);
 }
 
 /** A module at the path of the entry's source, for code that starts itself as a worker by its own file name. */

@@ -23,6 +23,8 @@ export interface PlatformOptions extends RegistryOptions {
   loadPath: "inline" | "image";
   instanceMemory: string;
   instanceDisk: string;
+  /** Whether an instance on this machine keeps a worker ready for the next revision. */
+  keepNext?: boolean;
 }
 
 export function withRegistryOptions(command: Command): Command {
@@ -54,7 +56,7 @@ export function withPlatformOptions(command: Command): Command {
 
 /** The platform configuration of these options. Throws `REGISTRY_MISSING`. */
 export function platformConfig(options: PlatformOptions, stateDir: string): PlatformConfig {
-  if (options.platform === "local") return { kind: "local" };
+  if (options.platform === "local") return { kind: "local", keepNext: options.keepNext ?? false };
   if (!options.registry) {
     throw new CliError("REGISTRY_MISSING", "a cluster's nodes pull code from a registry", "name it with --registry or BERTH_REGISTRY", EXIT.usage);
   }

@@ -11,7 +11,7 @@ import { instanceDir } from "./local/instance-dir.ts";
 import { LocalPlatform } from "./local/local.ts";
 import type { Platform } from "./platform.ts";
 
-export type PlatformConfig = { kind: "local" } | ({ kind: "kruise" } & KruiseConfig);
+export type PlatformConfig = { kind: "local"; keepNext?: boolean } | ({ kind: "kruise" } & KruiseConfig);
 
 export interface PlatformSources {
   /** Root of the checkout. */
@@ -82,6 +82,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     dir: instanceDir(stateDir),
     codeDir,
     node: node.program,
+    keepNext: config.keepNext === true,
     compiler: join(runtimeDist, "compile.cjs"),
     runtimes,
     now,

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
 import { unpackLayer } from "../protocol/layer.ts";
-import { INSTANCE_VARIABLE, killLeftBehind } from "../protocol/left-behind.ts";
+import { INSTANCE_VARIABLE } from "../protocol/left-behind.ts";
 import { listenHost } from "../protocol/listen-host.ts";
 import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
 import { importPublicKey } from "../protocol/signature.ts";
@@ -11,8 +11,10 @@ import { type FromWorker, WORKER_VARIABLE, type WorkerCommand } from "../protoco
 import { awaitCode } from "./arrival.ts";
 import { createIdentity } from "./certificate.ts";
 import { Control, type Controlled } from "./control.ts";
+import { dieWithManager } from "./die-with-manager.ts";
+import { NextWorker } from "./next-worker.ts";
 import { workerCommand } from "./worker-command.ts";
-import { WorkerProcess } from "./worker-process.ts";
+import { type WorkerOptions, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker of an older revision may take to finish. */
 const RETIRE_MS = 30_000;
@@ -29,6 +31,9 @@ class Supervisor implements Controlled {
   readonly uid: string;
   readonly #host: string;
   readonly #command: WorkerCommand;
+  /** Whether a worker is kept ready for the next revision. */
+  readonly #keepsNext = process.env.BERTH_KEEP_NEXT === "1";
+  #next: NextWorker | null = null;
   #loadDeadline: NodeJS.Timeout | null = null;
   #cancelArrival: () => void = () => {};
   /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
@@ -82,7 +87,7 @@ class Supervisor implements Controlled {
     const { answer, assignment } = this.#instance.accept(order);
     if (!assignment) return answer;
     const id = assignment.workerId;
-    if (assignment.start) this.#startWorker(id);
+    if (assignment.start && !this.#adoptNext(id)) this.#startWorker(id);
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
     const dir = join(this.#dir, "functions", String(answer.echo.epoch));
     const { source, settings } = order;
@@ -95,6 +100,8 @@ class Supervisor implements Controlled {
   }
 
   drain(deadlineMs: number): void {
+    this.#next?.kill();
+    this.#next = null;
     for (const id of this.#instance.drain()) this.#retire(id, deadlineMs);
     this.#control.publish();
     this.#endWhenEmpty();
@@ -115,13 +122,36 @@ class Supervisor implements Controlled {
   }
 
   #startWorker(id: number, rehearse = false): void {
-    const options = { uid: this.uid, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
     try {
-      const worker = new WorkerProcess(options, (message) => this.#onMessage(id, message));
-      worker.onExit((how) => this.#onExit(id, how));
-      this.#processes.set(id, worker);
+      this.#own(id, new WorkerProcess(this.#optionsOf(rehearse), (message) => this.#onMessage(id, message)));
     } catch (error) {
       setImmediate(() => this.#onExit(id, `the worker could not start: ${(error as Error).message}`));
+    }
+  }
+
+  #adoptNext(id: number): boolean {
+    const worker = this.#next?.adopt((message) => this.#onMessage(id, message));
+    this.#next = null;
+    if (worker) this.#own(id, worker);
+    return worker !== undefined && worker !== null;
+  }
+
+  #own(id: number, worker: WorkerProcess): void {
+    worker.onExit((how) => this.#onExit(id, how));
+    this.#processes.set(id, worker);
+  }
+
+  #optionsOf(rehearse: boolean): WorkerOptions {
+    return { uid: this.uid, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
+  }
+
+  /** A next worker that cannot start is none: the revision's own start reports why. */
+  #startNext(): void {
+    if (!this.#keepsNext || this.#next || this.echo().state !== "warm") return;
+    try {
+      this.#next = new NextWorker(this.#optionsOf(true));
+    } catch {
+      this.#next = null;
     }
   }
 
@@ -146,6 +176,7 @@ class Supervisor implements Controlled {
     this.#clearDeadline();
     const retired = this.#instance.loaded(id);
     for (const old of retired) this.#retire(old, RETIRE_MS);
+    this.#startNext();
     const { epoch } = this.echo();
     if (epoch > 2) rmSync(join(this.#dir, "functions", String(epoch - 2)), { recursive: true, force: true });
   }
@@ -158,6 +189,7 @@ class Supervisor implements Controlled {
   #loadFailed(id: number, reason: "load" | "timeout", message: string): void {
     this.#clearDeadline();
     this.#instance.loadFailed(id, reason, clip(message));
+    this.#startNext();
     this.#control.publish();
     // The worker first answers the requests that it has parked.
     setTimeout(() => this.#processes.get(id)?.kill(), 200);
@@ -198,21 +230,12 @@ function clip(text: string): string {
   return text.length > MAX_ERROR_CHARS ? `${text.slice(0, MAX_ERROR_CHARS)}…` : text;
 }
 
-/** Kills the process group when stdin ends. Embedded, stdin is a pipe that the manager holds open, so it ends however the manager ends. */
-function dieWithManager(): void {
-  const killGroup = () => {
-    killLeftBehind(new Set([supervisor.uid]));
-    process.kill(0, "SIGKILL");
-  };
-  process.stdin.on("end", killGroup).on("error", killGroup).resume();
-}
-
 const { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath, BERTH_LEADER_KEY: leaderKey, BERTH_HOST: host } = process.env;
 if (!uid || !dir || !(controlPath || leaderKey)) {
   process.stderr.write("supervisor: BERTH_INSTANCE_UID, BERTH_INSTANCE_DIR and BERTH_CONTROL or BERTH_LEADER_KEY are required\n");
   process.exit(2);
 }
-if (process.env.BERTH_DIE_WITH_STDIN === "1") dieWithManager();
+if (process.env.BERTH_DIE_WITH_STDIN === "1") dieWithManager(uid);
 const supervisor = new Supervisor(uid, dir, host ?? "127.0.0.1", workerCommand(process.env[WORKER_VARIABLE]));
 process.on("SIGTERM", () => supervisor.drain(2000));
 process.on("SIGINT", () => {});

@@ -25,8 +25,11 @@ export interface WorkerOptions {
 export class WorkerProcess {
   readonly #child: ChildProcess;
   #exit: (how: string) => void = () => {};
+  /** Orders for a worker that still rehearses, whose requests it must not mix up with those of the function. */
+  #held: ToWorker[] | null;
 
   constructor({ uid, dir, host, command, rehearse, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
+    this.#held = rehearse ? [] : null;
     const home = join(dir, "home");
     // A function may have removed it: it is its temporary directory.
     mkdirSync(home, { recursive: true });
@@ -51,6 +54,7 @@ export class WorkerProcess {
     for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream && onOutput) eachLine(stream, onOutput);
     this.#child.on("message", (value) => {
       const message = fromWorker(value);
+      if (message?.type === "ready") this.#release();
       if (message) onMessage(message);
     });
     this.#child.on("error", (error) => this.#exit(`the worker could not start: ${error.message}`));
@@ -62,7 +66,14 @@ export class WorkerProcess {
   }
 
   send(message: ToWorker): void {
-    if (this.#child.connected) this.#child.send(message);
+    if (message.type === "load" && this.#held) this.#held.push(message);
+    else if (this.#child.connected) this.#child.send(message);
+  }
+
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const message of held) this.send(message);
   }
 
   kill(): void {

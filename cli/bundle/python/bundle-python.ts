@@ -11,7 +11,7 @@ import { layerFile, packageFiles, projectFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 
 /** The directory of installed packages, below the function's root, as the worker expects it. */
-const PACKAGES = "site-packages";
+export const PACKAGES = "site-packages";
 const COMPILE_MS = 120_000;
 
 export interface PythonBundleOptions {
@@ -22,10 +22,15 @@ export interface PythonBundleOptions {
   say?: (text: string) => void;
 }
 
-/** Packs a project, its packages and the bytecode of both into the tar that POST /v1/code accepts. */
-export async function bundlePython({ base, entry }: PythonSource, { include = [], runs, say = () => {} }: PythonBundleOptions = {}): Promise<Uint8Array> {
+export async function requiredPython(): Promise<Python> {
   const python = await findPython();
   if (typeof python === "string") throw new CliError("PYTHON_MISSING", python, "install Python 3.11 or newer with pip, or name it with BERTH_PYTHON");
+  return python;
+}
+
+/** Packs a project, its packages and the bytecode of both into the tar that POST /v1/code accepts. */
+export async function bundlePython({ base, entry }: PythonSource, { include = [], runs, say = () => {} }: PythonBundleOptions = {}): Promise<Uint8Array> {
+  const python = await requiredPython();
   const dir = mkdtempSync(join(tmpdir(), "berth-python-"));
   try {
     const [code, installed] = [join(dir, "code"), join(dir, "installed")];
@@ -54,7 +59,7 @@ function copy(from: string, paths: readonly string[], to: string): void {
  * Writes bytecode that is valid whatever the time of its source, and the same for the same source: its paths are relative.
  * A file that does not compile is left to the load, which says where its error is.
  */
-function compile(dir: string, { program }: Python): Promise<void> {
+export function compile(dir: string, { program }: Python): Promise<void> {
   const args = ["-I", "-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "."];
   return new Promise((resolve) => {
     execFile(program, args, { cwd: dir, timeout: COMPILE_MS, maxBuffer: 16 * 2 ** 20, env: { PYTHONHASHSEED: "0" } }, () => resolve());

@@ -1,4 +1,5 @@
 import { bundlePython } from "../../bundle/python/bundle-python.ts";
+import type { LinkedPackages } from "../../bundle/python/linked-packages.ts";
 import type { PackageTarget } from "../../bundle/python/packages.ts";
 import { findPythonSource, looksLikePython } from "../../bundle/python/python-source.ts";
 import { CliError, EXIT } from "../../errors.ts";
@@ -11,6 +12,10 @@ interface Wanted {
   entry: string | undefined;
   include: readonly string[];
   external: readonly string[];
+  inspect?: boolean;
+  onInputs?: (files: readonly string[]) => void;
+  /** Packages of Python that stay where they are on this machine; undefined: they are packed. */
+  linked?: LinkedPackages;
   say(text: string): void;
 }
 
@@ -22,7 +27,7 @@ interface Uploaded {
 }
 
 /** Bundles and uploads code for its runtime: the one that is named, or that of its files. */
-export async function uploadCode(api: ManageClient, { from, runtime, entry, ...beside }: Wanted): Promise<Uploaded> {
+export async function uploadCode(api: ManageClient, { from, runtime, entry, linked, ...beside }: Wanted): Promise<Uploaded> {
   if (runtime !== "python" && !(runtime === undefined && looksLikePython(from))) {
     if (entry !== undefined) throw new CliError("SOURCE_MISSING", "--entry is for Python", "name the file with --from, its export with --handler", EXIT.usage);
     const { bundle } = await import("../../bundle/bundle.ts");
@@ -30,7 +35,7 @@ export async function uploadCode(api: ManageClient, { from, runtime, entry, ...b
   }
   const runs = await targetOf(api);
   const source = findPythonSource(from, entry);
-  const code = await api.upload(await bundlePython(source, { ...beside, runs }));
+  const code = await api.upload(await (linked ? linked.bundle(source, beside) : bundlePython(source, { ...beside, runs })));
   return { code, runtime: "python", ...(source.handler !== undefined && { handler: source.handler }) };
 }
 

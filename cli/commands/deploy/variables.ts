@@ -89,20 +89,20 @@ function invalid(field: string, message: string): CliError {
   return new CliError("MANIFEST_INVALID", `${field}: ${message}`, "correct the field in the manifest", EXIT.usage);
 }
 
-function keyValue(text: string, known: Values): Values {
+export function keyValue(text: string, known: Values): Values {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError(`"${text}" is not K=V.`);
   return { ...known, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
 /** Parses a secret. On the command line it would show in process listings; its name alone takes it from the environment. */
-function secretValue(text: string, known: Values): Values {
+export function secretValue(text: string, known: Values): Values {
   const value = process.env[text];
   return !text.includes("=") && value !== undefined ? { ...known, [text]: value } : keyValue(text, known);
 }
 
 /** Reads a file in dotenv format. Throws for lines that Node's parser would silently skip. */
-function readEnvFile(path: string, known: Values): Values {
+export function readEnvFile(path: string, known: Values): Values {
   let text: string;
   try {
     text = readFileSync(path, "utf8").replace(/^\uFEFF/, "");

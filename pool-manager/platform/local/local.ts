@@ -43,6 +43,8 @@ export interface LocalOptions {
   node: string;
   /** The program that compiles a module's code cache. */
   compiler: string;
+  /** Whether each instance keeps a worker ready for the next revision, at the price of its memory. */
+  keepNext?: boolean;
   runtimes: Readonly<Record<string, LocalRuntime>>;
   now(): number;
 }
@@ -180,12 +182,13 @@ export class LocalPlatform implements Platform {
     }
     if (this.#closed) return;
     const env = { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
+    const next: Record<string, string> = this.#options.keepNext ? { BERTH_KEEP_NEXT: "1" } : {};
     const language: Record<string, string> = worker ? { [WORKER_VARIABLE]: JSON.stringify(worker) } : {};
     const onLine = (line: string) => {
       if (line === CONTROL_READY) this.#follow(uid);
       else for (const listener of this.#logListeners) listener(uid, line);
     };
-    const group = new ProcessGroup([this.#options.node, supervisor], { ...env, ...language }, onLine);
+    const group = new ProcessGroup([this.#options.node, supervisor], { ...env, ...next, ...language }, onLine);
     this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
     void group.exited.then(() => this.#ended(uid));
   }

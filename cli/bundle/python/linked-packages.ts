@@ -1,0 +1,75 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ENTRY_NAME, packLayer } from "../../../pool-manager/images/layer.ts";
+import type { Python } from "../../../runtime-images/python/find-python.ts";
+import { CliError } from "../../errors.ts";
+import { compile, PACKAGES, type PythonBundleOptions, requiredPython } from "./bundle-python.ts";
+import { installPackages } from "./packages.ts";
+import { layerFile, projectFiles } from "./python-files.ts";
+import type { PythonSource } from "./python-source.ts";
+
+const FIND_MS = 10_000;
+
+/**
+ * The packages of a project that is deployed often on the machine that runs it: they are installed when requirements.txt
+ * changes, and deployed code refers to their directory, so that a deployment packs the project's own files alone.
+ */
+export class LinkedPackages {
+  readonly #root = mkdtempSync(join(tmpdir(), "berth-packages-"));
+  #installed: { requirements: string; dir: string } | null = null;
+
+  /** Packs a project. With `inspect`, its code first listens for a debugger, by debugpy. */
+  async bundle(
+    { base, entry }: PythonSource,
+    { include = [], inspect = false, say = () => {} }: PythonBundleOptions & { inspect?: boolean },
+  ): Promise<Uint8Array> {
+    const python = await requiredPython();
+    const dir = await this.#install(base, python, say);
+    const files = projectFiles(base, include).map((path) => layerFile(base, path));
+    const link = { path: `${PACKAGES}/berth-1-packages.pth`, data: Buffer.from(`import site; site.addsitedir(${JSON.stringify(dir)})\n`) };
+    if (inspect) files.push({ path: `${PACKAGES}/berth-2-inspect.pth`, data: Buffer.from(debugging(base, await debugpyIn(dir, python))) });
+    return await packLayer([...files, link, { path: ENTRY_NAME, data: Buffer.from(entry) }]);
+  }
+
+  remove(): void {
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  async #install(base: string, python: Python, say: (text: string) => void): Promise<string> {
+    const file = join(base, "requirements.txt");
+    const requirements = existsSync(file) ? readFileSync(file, "utf8") : "";
+    if (this.#installed?.requirements === requirements) return this.#installed.dir;
+    // Code that is loaded already goes on with the packages that it has.
+    const dir = mkdtempSync(join(this.#root, "p"));
+    await installPackages(base, dir, python, { version: python.version, isHere: true }, say);
+    await compile(dir, python);
+    this.#installed = { requirements, dir };
+    return dir;
+  }
+}
+
+/** The directory that has debugpy: the packages of the project, or those of the interpreter. */
+function debugpyIn(packages: string, { program }: Python): Promise<string> {
+  const find = "import debugpy, os; print(os.path.dirname(os.path.dirname(debugpy.__file__)))";
+  return new Promise((resolve, reject) => {
+    execFile(program, ["-c", find], { timeout: FIND_MS, env: { ...process.env, PYTHONPATH: packages } }, (error, stdout) => {
+      if (!error) return resolve(stdout.trim());
+      const fix = `add debugpy to requirements.txt, or install it: ${program} -m pip install debugpy`;
+      reject(new CliError("INSPECT_UNAVAILABLE", "--inspect requires debugpy, and Python does not find it", fix));
+    });
+  });
+}
+
+/** A line of a .pth file, which Python runs: it maps the project's files to the deployed ones, and prints the debugger's port. */
+function debugging(base: string, debugpy: string): string {
+  const code = [
+    "import os, sys, json",
+    `os.environ["PATHS_FROM_ECLIPSE_TO_PYTHON"] = json.dumps([[${JSON.stringify(base)}, os.path.dirname(sitedir.rstrip("/"))]])`,
+    `sys.path.append(${JSON.stringify(debugpy)})`,
+    "import debugpy",
+    'sys.stderr.write("Debugger listening on tcp://127.0.0.1:%d\\n" % debugpy.listen(("127.0.0.1", 0))[1])',
+  ].join("\n");
+  return `import sys; exec(${JSON.stringify(code)})\n`;
+}

@@ -1,0 +1,60 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { LinkedPackages } from "../bundle/python/linked-packages.ts";
+import { uploadCode } from "../commands/deploy/code.ts";
+import type { FunctionView } from "../commands/deploy/function-view.ts";
+import { readManifest } from "../commands/deploy/manifest-file.ts";
+import { released } from "../commands/deploy/release.ts";
+import { readEnvFile, variablesOf } from "../commands/deploy/variables.ts";
+import type { ManageClient } from "../manage-client.ts";
+
+/** How long a revision may take to load, at most; its own loadTimeout ends it earlier. */
+const LOAD_MS = 330_000;
+/** A function that waits at a breakpoint runs for as long as that. */
+const INSPECTED = { timeout: "1h", loadTimeout: "5m" };
+
+export interface Deployment {
+  name: string;
+  /** The directory of the code, and the code itself: the directory, or a file in it. */
+  base: string;
+  from: string;
+  /** Files of variables, besides `.env`. */
+  envFiles: readonly string[];
+  env: Record<string, string>;
+  secret: Record<string, string>;
+  inspect: boolean;
+  linked: LinkedPackages;
+}
+
+/** The files of variables of a deployment that exist or are named; a later one overrides an earlier one. */
+export function variableFiles({ base, envFiles }: Pick<Deployment, "base" | "envFiles">): string[] {
+  const beside = join(base, ".env");
+  return [...(existsSync(beside) ? [beside] : []), ...envFiles];
+}
+
+/** Deploys the code as it is now, and resolves when invocations get it. A revision that does not load leaves the older one where it is. */
+export async function deployNow(
+  api: ManageClient,
+  deployment: Deployment,
+  { onInputs, say }: { onInputs(files: readonly string[]): void; say(text: string): void },
+): Promise<FunctionView> {
+  const { name, from, env, secret, inspect, linked } = deployment;
+  const { settings, ...beside } = readManifest({ from });
+  const { env: declared, secrets, rollout: _, ...rest } = settings;
+  let envFile = {};
+  for (const file of variableFiles(deployment)) envFile = readEnvFile(file, envFile);
+  const variables = variablesOf({ env, envFile, secret, unset: [] }, { env: declared, secrets }, null);
+  const { code, runtime, handler } = await uploadCode(api, { ...beside, from, runtime: rest.runtime as string | undefined, inspect, linked, onInputs, say });
+  const manifest = {
+    ...rest,
+    ...(inspect && INSPECTED),
+    // An instance is kept, since the next revision loads faster into it than into a new one.
+    minScale: Math.max(1, Number(rest.minScale ?? 1)),
+    env: { NODE_ENV: "development", ...variables.env },
+    ...(variables.secrets && { secrets: variables.secrets }),
+    code,
+    ...(runtime !== undefined && { runtime }),
+    ...(handler !== undefined && { handler }),
+  };
+  return released(api, name, { manifest, before: null, canary: undefined, wait: LOAD_MS, say });
+}

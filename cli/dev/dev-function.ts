@@ -1,0 +1,87 @@
+import { CliError } from "../errors.ts";
+import type { ManageClient } from "../manage-client.ts";
+import { type Deployment, deployNow, variableFiles } from "./deployment.ts";
+import type { Inspector } from "./inspect.ts";
+import type { Report } from "./report.ts";
+import { Watcher } from "./watcher.ts";
+
+interface LogEntry {
+  stream: string;
+  message: string;
+}
+
+/** A function whose code is watched, and deployed at each change. */
+export class DevFunction {
+  readonly #api: ManageClient;
+  readonly #deployment: Deployment;
+  readonly #report: Report;
+  readonly #inspector: Inspector | null;
+  readonly #watcher: Watcher;
+  #changes: { files: string[]; since: number } | null = null;
+  #running: Promise<void> | null = null;
+  #following = false;
+  #closed = false;
+
+  constructor(api: ManageClient, deployment: Deployment, report: Report, inspector: Inspector | null) {
+    this.#api = api;
+    this.#deployment = deployment;
+    this.#report = report;
+    this.#inspector = inspector;
+    this.#watcher = new Watcher(deployment.base, { changed: (files, since) => this.#changed(files, since), failed: (text) => report.note(text) });
+  }
+
+  /** Deploys it for the first time. Resolves also if that fails, which has been reported: the next change may correct it. */
+  async start(): Promise<void> {
+    this.#watcher.add(variableFiles(this.#deployment));
+    this.#changed([], performance.now());
+    await this.#running;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watcher.close();
+  }
+
+  /** One deployment runs at a time; changes that come meanwhile are deployed together after it. */
+  #changed(files: string[], since: number): void {
+    const before = this.#changes;
+    this.#changes = { files: [...new Set([...(before?.files ?? []), ...files])], since: before?.since ?? since };
+    this.#running ??= this.#deployAll().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async #deployAll(): Promise<void> {
+    for (let changes = this.#changes; changes && !this.#closed; changes = this.#changes) {
+      this.#changes = null;
+      await this.#deploy(changes);
+    }
+  }
+
+  async #deploy({ files, since }: { files: string[]; since: number }): Promise<void> {
+    const onInputs = (inputs: readonly string[]) => this.#watcher.add(inputs);
+    try {
+      const view = await deployNow(this.#api, this.#deployment, { onInputs, say: (text) => this.#report.note(text) });
+      this.#report.deployed({ revision: view.revision, isNew: view.newRevision === true, files, ms: performance.now() - since });
+    } catch (error) {
+      // What ends with the session has no reader.
+      if (!this.#closed) await this.#report.failed(error);
+    }
+    if (!this.#following) void this.#follow();
+  }
+
+  /** Prints the function's output. A function that could not be deployed yet has none. */
+  async #follow(): Promise<void> {
+    this.#following = true;
+    try {
+      await this.#api.events(`/v1/functions/${encodeURIComponent(this.#deployment.name)}/logs?tail=100&follow=true`, (entry) => {
+        const { stream, message } = entry as LogEntry;
+        if (!this.#inspector?.reads(message)) this.#report.output(message, stream === "err");
+      });
+    } catch (error) {
+      this.#following = false;
+      const isLater = error instanceof CliError && error.code === "FUNCTION_NOT_FOUND";
+      if (!this.#closed && !isLater) await this.#report.failed(error);
+    }
+  }
+}

@@ -1,0 +1,8 @@
+import type { FetchHandler } from "@berth-faas/berth/handlers";
+
+export default {
+  async fetch(request) {
+    const { name = "world" } = Object.fromEntries(new URL(request.url).searchParams);
+    return Response.json({ hello: name });
+  },
+} satisfies FetchHandler;

@@ -1,0 +1,2 @@
+def receive(data, context):
+    print("received", context.event_id, data)

@@ -1,0 +1,6 @@
+import type { LambdaRestHandler } from "@berth-faas/berth/handlers";
+
+export const handler: LambdaRestHandler = async (event) => {
+  const name = event.queryStringParameters?.name ?? "world";
+  return { statusCode: 200, headers: { "content-type": "application/json" }, body: JSON.stringify({ hello: name }) };
+};

@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { until } from "../../helpers/berth.ts";
+import { directoryOf } from "../../helpers/bundled.ts";
+import { DevCommand } from "../../helpers/dev-command.ts";
+import { freePort } from "../../helpers/free-port.ts";
+import { PYTHON } from "../../helpers/python.ts";
+
+const SAVES = 20;
+
+let running: DevCommand | null = null;
+afterEach(async () => {
+  await running?.end();
+  running = null;
+});
+
+async function serving(dir: string, ...args: string[]): Promise<{ dev: DevCommand; url: string }> {
+  const dev = new DevCommand([dir, ...args]);
+  running = dev;
+  return { dev, url: await dev.url(basename(dir).toLowerCase()) };
+}
+
+const says = (text: string) => `import { punctuated } from "./text";\nexport default { fetch: () => new Response(punctuated(${JSON.stringify(text)})) };\n`;
+const TEXT = 'export const punctuated = (text: string): string => text + "!";\n';
+const textOf = async (url: string) => (await fetch(url)).text();
+const answers = (url: string, text: string) => until(async () => (await textOf(url)) === text, `${url} answers ${text}`);
+
+test("saves are served one after the other, and no invocation is lost meanwhile", { timeout: 120_000 }, async () => {
+  const dir = directoryOf({ "index.ts": says("v0"), "text.ts": TEXT });
+  const { url } = await serving(dir);
+  const statuses = new Set<number>();
+  let over = false;
+  const crowd = [1, 2].map(async () => {
+    while (!over) {
+      const response = await fetch(url);
+      await response.text();
+      statuses.add(response.status);
+    }
+  });
+  const times: number[] = [];
+  for (let at = 1; at <= SAVES; at++) {
+    const from = performance.now();
+    writeFileSync(join(dir, "index.ts"), says(`v${at}`));
+    await answers(url, `v${at}!`);
+    times.push(performance.now() - from);
+  }
+  for (let at = 1; at <= 50; at++) writeFileSync(join(dir, "index.ts"), says(`quick ${at}`));
+  await answers(url, "quick 50!");
+  over = true;
+  await Promise.all(crowd);
+  expect([...statuses]).toEqual([200]);
+  times.sort((a, b) => a - b);
+  console.log(`reload, n=${times.length}: p50 ${Math.round(times[times.length >> 1] as number)} ms, max ${Math.round(times.at(-1) as number)} ms`);
+});
+
+test("a broken save is shown with its file and line, the last good one serves, and the next good one recovers", { timeout: 60_000 }, async () => {
+  const dir = directoryOf({ "index.ts": says("good"), "text.ts": TEXT });
+  const { dev, url } = await serving(dir);
+  writeFileSync(join(dir, "text.ts"), "export const punctuated = (text: string) => {\n  return text +;\n};\n");
+  await dev.says("text.ts:2:15");
+  expect(dev.output).toContain("return text +;");
+  expect(await textOf(url)).toBe("good!");
+  writeFileSync(join(dir, "text.ts"), "const config = JSON.parse('{}');\nexport const port = config.server.port;\nexport const punctuated = String;\n");
+  await dev.says("LOAD_FAILED");
+  expect(dev.output).toContain("text.ts:2");
+  expect(await textOf(url)).toBe("good!");
+  writeFileSync(join(dir, "text.ts"), "export const punctuated = (text: string) => {\n  if (text) throw new Error('at once');\n  return text;\n};\n");
+  await until(async () => (await fetch(url)).status === 500, "it throws");
+  await dev.says("text.ts:2:19");
+  writeFileSync(join(dir, "text.ts"), TEXT);
+  await answers(url, "good!");
+  rmSync(dir, { recursive: true });
+  await dev.says("SOURCE_NOT_FOUND");
+  mkdirSync(dir);
+  writeFileSync(join(dir, "index.mjs"), "export default { fetch: () => new Response('back') };");
+  await answers(url, "back");
+});
+
+test("variables come from .env, from files that are named and from options; output is shown; Ctrl-C leaves nothing", { timeout: 60_000 }, async () => {
+  const temporary = directoryOf({});
+  const code =
+    "console.log('loading'); export default { fetch(request, env) { console.log('invoked'); return Response.json([env.A, env.B, env.C, env.NODE_ENV]); } };";
+  const dir = directoryOf({ "index.mjs": code, ".env": "A=1\nB=1\nC=1\n", "more.env": "B=2\nC=2\n" });
+  const dev = new DevCommand([dir, "--name", "named", "--env-file", join(dir, "more.env"), "-e", "C=3"], { TMPDIR: temporary });
+  running = dev;
+  const url = await dev.url("named");
+  await answers(url, '["1","2","3","development"]');
+  await dev.says("loading");
+  await dev.says("invoked");
+  writeFileSync(join(dir, ".env"), "A=9\n");
+  await answers(url, '["9","2","3","development"]');
+  expect(await dev.end()).toBe(0);
+  expect(readdirSync(temporary)).toEqual([]);
+  await expect(fetch(url)).rejects.toThrow();
+});
+
+test("--inspect opens Node's inspector at one port for every revision, with the source that the user wrote", { timeout: 60_000 }, async () => {
+  const dir = directoryOf({ "index.ts": says("one"), "text.ts": TEXT });
+  const port = await freePort();
+  const { url } = await serving(dir, "--inspect", String(port));
+  for (const text of ["one", "two"]) {
+    writeFileSync(join(dir, "index.ts"), says(text));
+    await answers(url, `${text}!`);
+    const [sources, url2] = await scriptOf(port);
+    expect(sources).toEqual([`file://${dir}/text.ts`, `file://${dir}/index.ts`]);
+    expect(url2).toContain("/index.mjs");
+  }
+});
+
+/** The sources of the source map of the function's script, and its URL, as a debugger sees them. */
+async function scriptOf(port: number): Promise<[string[], string]> {
+  const [target] = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as { webSocketDebuggerUrl: string }[];
+  const socket = new WebSocket((target as { webSocketDebuggerUrl: string }).webSocketDebuggerUrl);
+  await once(socket, "open");
+  const found = new Promise<{ url: string; sourceMapURL: string }>((resolve) =>
+    socket.on("message", (data) => {
+      const { method, params } = JSON.parse(String(data));
+      if (method === "Debugger.scriptParsed" && params.sourceMapURL.startsWith("data:") && params.url.includes("/index.")) resolve(params);
+    }),
+  );
+  socket.send(JSON.stringify({ id: 1, method: "Debugger.enable" }));
+  const { url, sourceMapURL } = await found;
+  socket.close();
+  const map = Buffer.from(sourceMapURL.slice(sourceMapURL.indexOf(",") + 1), "base64").toString();
+  return [(JSON.parse(map) as { sources: string[] }).sources, url];
+}
+
+test.skipIf(PYTHON === null)("Python reloads too, and a directory of functions serves all of them", { timeout: 60_000 }, async () => {
+  const python = (text: string) => `def lambda_handler(event, context):\n    return {"statusCode": 200, "body": "${text}"}\n`;
+  const dir = directoryOf({ "first/main.py": python("one"), "second/index.mjs": "export default { fetch: () => new Response('node') };" });
+  const dev = new DevCommand([dir]);
+  running = dev;
+  const url = await dev.url("first");
+  expect(await textOf(url)).toBe("one");
+  expect(await textOf(url.replace("first", "second"))).toBe("node");
+  writeFileSync(join(dir, "first/main.py"), python("two"));
+  await answers(url, "two");
+  writeFileSync(join(dir, "first/main.py"), "def lambda_handler(event, context:\n");
+  await dev.says("main.py");
+  expect(await textOf(url)).toBe("two");
+});
