@@ -11,6 +11,19 @@ const MATRIX = {
   "runtime-images/node": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
   "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation"],
+  // A command's worker is a program of Node, and shares what serves invocations.
+  "runtime-images/custom/process": ["runtime-images/custom/executable.ts", "runtime-images/protocol"],
+  "runtime-images/custom/http": ["runtime-images/custom/process", "runtime-images/node/invocation", "runtime-images/protocol"],
+  "runtime-images/custom/runtime-api": ["runtime-images/node/invocation", "runtime-images/node/signatures"],
+  "runtime-images/custom": [
+    "runtime-images/custom/http",
+    "runtime-images/custom/process",
+    "runtime-images/custom/runtime-api",
+    "runtime-images/node/invocation",
+    "runtime-images/node/signatures",
+    "runtime-images/node/worker",
+    "runtime-images/protocol",
+  ],
   "runtime-images/node/worker": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/node/signatures", "runtime-images/protocol"],
 
   "pool-manager/async": [],
@@ -29,6 +42,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/connect.ts",
     "pool-manager/platform/kruise/leader-election",
     "pool-manager/platform/local",
+    "runtime-images/custom/worker-command.ts",
     "runtime-images/node/find-node.ts",
     "runtime-images/protocol",
     "runtime-images/python",
@@ -260,7 +274,21 @@ const MATRIX = {
 
   "cli/bundle/modules": ["cli/errors.ts", "cli/bundle"],
   "cli/bundle": ["cli/errors.ts", "cli/bundle/modules", "pool-manager/images/layer.ts", "runtime-images/protocol/layer.ts"],
-  "cli/bundle/python": ["cli/errors.ts", "cli/bundle", "pool-manager/images/layer.ts", "runtime-images/python/find-python.ts"],
+  "cli/bundle/python": [
+    "cli/errors.ts",
+    "cli/bundle",
+    "pool-manager/images/layer.ts",
+    "runtime-images/protocol/layer.ts",
+    "runtime-images/python/find-python.ts",
+  ],
+  "cli/bundle/custom": [
+    "cli/errors.ts",
+    "cli/bundle",
+    "pool-manager/images/layer.ts",
+    "runtime-images/custom/executable.ts",
+    "runtime-images/custom/program.ts",
+    "runtime-images/protocol/layer.ts",
+  ],
   "cli/options": [
     "cli",
     "pool-manager/client",
@@ -269,7 +297,15 @@ const MATRIX = {
     "router/config.ts",
     "router/downstream/trusted-proxies.ts",
   ],
-  "cli/commands/deploy": ["cli", "cli/bundle", "cli/bundle/python", "cli/options"],
+  "cli/commands/deploy": [
+    "cli",
+    "cli/bundle",
+    "cli/bundle/custom",
+    "cli/bundle/python",
+    "cli/options",
+    "runtime-images/custom/executable.ts",
+    "runtime-images/custom/program.ts",
+  ],
   "cli/commands": [
     "bench",
     "cli",

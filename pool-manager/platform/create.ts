@@ -72,7 +72,8 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
   const notes = [];
   if (node.reason !== null) notes.push(`functions run on Node ${node.version} of this machine: ${node.reason}`);
   if (typeof python === "string") notes.push(`the runtime python is not offered: ${python}`);
-  const runtimes = { node: { supervisor, worker: null }, ...(typeof python !== "string" && { python: { supervisor, worker: python } }) };
+  const custom = { supervisor, worker: customWorker(node.program, runtimeDist) };
+  const runtimes = { node: { supervisor, worker: null }, custom, ...(typeof python !== "string" && { python: { supervisor, worker: python } }) };
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
     codeDir,

@@ -30,6 +30,8 @@ class Supervisor implements Controlled {
   readonly #host: string;
   readonly #command: WorkerCommand;
   #loadDeadline: NodeJS.Timeout | null = null;
+  /** What the worker that loads waits for, in its words. */
+  #waitsFor = "";
   #cancelArrival: () => void = () => {};
   /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
   #onOutput: ((line: string) => void) | undefined;
@@ -83,6 +85,7 @@ class Supervisor implements Controlled {
     if (!assignment) return answer;
     const id = assignment.workerId;
     if (assignment.start) this.#startWorker(id);
+    this.#waitsFor = "";
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
     const dir = join(this.#dir, "functions", String(answer.echo.epoch));
     const { source, settings } = order;
@@ -115,7 +118,7 @@ class Supervisor implements Controlled {
   }
 
   #startWorker(id: number, rehearse = false): void {
-    const options = { uid: this.uid, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
+    const options = { uid: this.uid, id, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
     try {
       const worker = new WorkerProcess(options, (message) => this.#onMessage(id, message));
       worker.onExit((how) => this.#onExit(id, how));
@@ -130,14 +133,16 @@ class Supervisor implements Controlled {
       this.#instance.workerReady(id, message.port);
     } else if (message.type === "loaded") {
       this.#loaded(id);
+    } else if (message.type === "loading") {
+      this.#waitsFor = message.message;
+      return;
     } else if (message.type === "loadFailed") {
       this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
       for (const old of this.#instance.ail(id, clip(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
     } else {
-      const revision = message.codeAtFault ? this.echo().revision : null;
-      this.#instance.fail({ reason: "crash", message: clip(message.message), revision });
+      this.#instance.crashed(id, clip(message.message), message.codeAtFault);
     }
     this.#control.publish();
   }
@@ -151,7 +156,7 @@ class Supervisor implements Controlled {
   }
 
   #loadTimedOut(id: number, ms: number): void {
-    this.#loadFailed(id, "timeout", `the code did not load within ${ms} ms (loadTimeout)`);
+    this.#loadFailed(id, "timeout", `the code did not load within ${ms} ms (loadTimeout)${this.#waitsFor && `: ${this.#waitsFor}`}`);
     this.#processes.get(id)?.kill();
   }
 

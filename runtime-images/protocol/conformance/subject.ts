@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type RequestOptions, request } from "node:http";
-import type { Echo, LoadAnswer, LoadOrder } from "../messages.ts";
+import type { Echo, LoadAnswer, LoadOrder, LoadSettings } from "../messages.ts";
 
 /** A running instance of some runtime, addressed as the pool manager and the routers address it. */
 export interface RuntimeSubject {
@@ -10,6 +10,8 @@ export interface RuntimeSubject {
   /** Function layers, each a tar, written in the runtime's language. */
   code: Record<SampleName, Uint8Array>;
   entry: string;
+  /** Settings that the language's samples need. */
+  settings?: Partial<LoadSettings> | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function load(subject: RuntimeSubject, sample: SampleName, settings
     key: null,
     term: 1,
     loadTimeoutMs: 5000,
-    settings: { entry: subject.entry, handler: null, signature: null, concurrency: 10, timeoutMs: 5000, ...settings },
+    settings: { entry: subject.entry, handler: null, signature: null, concurrency: 10, timeoutMs: 5000, ...subject.settings, ...settings },
     env: {},
     ...change,
   };
