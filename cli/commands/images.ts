@@ -35,5 +35,6 @@ async function pushImages(options: ImagesOptions): Promise<{ berth: string; runt
   const cacheDir = resolve(options.cacheDir);
   const own = { entryProgram: join(root, ENTRY_PROGRAM), runtimeDist: join(root, "runtime-images/node/dist") };
   const berth = await pushImage(client, "berth/berth", await buildBerthImage(root, cacheDir));
-  return { berth, ...(await pushInstanceImages(client, cacheDir, own)) };
+  const { node, idle } = await pushInstanceImages(client, cacheDir, own);
+  return { berth, runtime: node, idle };
 }

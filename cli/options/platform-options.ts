@@ -62,7 +62,7 @@ export function platformConfig(options: PlatformOptions, stateDir: string): Plat
     namespace: options.namespace,
     registry: options.registry,
     registryVia: options.registryVia ?? null,
-    images: options.runtimeImage && options.idleImage ? { runtime: options.runtimeImage, idle: options.idleImage } : null,
+    images: options.runtimeImage && options.idleImage ? { node: options.runtimeImage, idle: options.idleImage } : null,
     insecureRegistry: options.insecureRegistry ?? false,
     pullSecret: options.pullSecret ?? null,
     anyKruise: options.anyKruiseVersion ?? false,

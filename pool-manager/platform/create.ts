@@ -65,7 +65,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...listeners, stop });
     const connected = await connectKruise(config, { runtimeDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
     const { platform, kube, code } = connected;
-    return { platform, runtimes: ["node"], notes: [], term: connected.lead.term, cluster: { kube, code } };
+    return { platform, runtimes: connected.runtimes, notes: [], term: connected.lead.term, cluster: { kube, code } };
   }
   const supervisor = join(runtimeDist, "supervisor.cjs");
   const [node, python] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(join(root, "runtime-images/python/dist"))]);

@@ -22,7 +22,7 @@ export interface ClaimsOptions {
   writer: CloneSets;
   codes: FunctionCodes;
   registry: CodeRegistry;
-  template: PodTemplate;
+  templates: ReadonlyMap<string, PodTemplate>;
   /** Recorded with each write. */
   term: number;
   now(): number;
@@ -52,7 +52,7 @@ export class Claims {
         digest: code.image,
         term: this.#options.term,
         fingerprint: member.link?.fingerprint ?? member.pod.metadata.annotations?.[ANNOTATION.fingerprint] ?? "",
-        template: member.known.isCurrent ? this.#options.template.hash : null,
+        template: member.known.isCurrent ? (this.#options.templates.get(member.pool)?.hash ?? null) : null,
       };
       member.known.swapSince = this.#options.now();
       const owned = ownerOf(member.pod) === this.#options.sets.get(functionSetName(binding.functionUid))?.metadata.uid;

@@ -53,7 +53,7 @@ export class CloneSetHealing {
       const uid = functionOfSet(set);
       const pool = poolOfSet(set);
       const isPools = !uid && pool !== "";
-      const isFormer = isPools && metadata.name !== poolSetName(pool, this.#options.pods);
+      const isFormer = isPools && this.#isOffered(pool) && metadata.name !== poolSetName(pool, this.#options.pods);
       await this.#options.writer.heal(metadata.name).catch(untilNextRound);
       const made = (isPools || uid) && !isFormer && !endingOf(set) ? this.#made(set) : null;
       if (made) await this.#options.templates.check(set, made).catch(untilNextRound);
@@ -62,10 +62,16 @@ export class CloneSetHealing {
     }
   }
 
+  /** What a runtime that is not offered here has at the cluster is another pool manager's to keep. */
+  #isOffered(pool: string): boolean {
+    return Object.hasOwn(this.#options.pods.runtimes, pool);
+  }
+
   /** A CloneSet as it is made now, whatever its code image is; null: nobody needs it. */
   #made(set: CloneSet): CloneSet | null {
     const { pods, registry, codes } = this.#options;
     const uid = functionOfSet(set);
+    if (!this.#isOffered(poolOfSet(set))) return null;
     if (uid === null) return poolSet(poolOfSet(set), pods) as CloneSet;
     const [released] = codes.get(uid) ?? [];
     if (!released) return null;

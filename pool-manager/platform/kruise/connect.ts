@@ -14,6 +14,7 @@ import { InlineArchives } from "./code/inline-archive.ts";
 import { DisruptionBudgets } from "./disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import type { Lead } from "./leader-election/lead.ts";
+import { type InstanceImages, podRuntimes } from "./pod-runtimes.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
@@ -25,7 +26,7 @@ export interface KruiseConfig {
   /** `host[:port]` under which this process reaches the registry; null: the same as for nodes. */
   registryVia: string | null;
   /** References of instance images that are already pushed; null: they are built and pushed at each start. */
-  images: { runtime: string; idle: string } | null;
+  images: InstanceImages | null;
   /** Allows plain HTTP to a registry that is not on loopback. */
   insecureRegistry: boolean;
   /** Name of the image pull Secret; null: none. */
@@ -66,6 +67,7 @@ export interface Connected {
   lead: Lead;
   kube: KubeClient;
   code: CodeRegistry;
+  runtimes: string[];
 }
 
 /** No other pool manager can have led with keys younger than this: it would have had to wait longer for the missing Lease. */
@@ -117,7 +119,8 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
     const keys = await presentKeys(kube, known);
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
     const { memory, disk, pullSecret, loadPath } = config;
-    const pods = { runtimeImage: images.runtime, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
+    const runtimes = podRuntimes(images);
+    const pods = { runtimes, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
     const protection = new DisruptionBudgets(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {
@@ -125,6 +128,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
       lead,
       kube,
       code,
+      runtimes: Object.keys(runtimes),
     };
   } catch (error) {
     await lead.release();
@@ -158,12 +162,12 @@ export async function pushInstanceImages(
   registry: RegistryClient,
   cacheDir: string,
   { entryProgram, runtimeDist }: Pick<KruiseSources, "entryProgram" | "runtimeDist">,
-): Promise<{ runtime: string; idle: string }> {
-  const [idle, runtime] = await Promise.all([
+): Promise<InstanceImages> {
+  const [idle, node] = await Promise.all([
     buildIdleImage(entryProgram).then((image) => pushImage(registry, "berth/idle", image)),
     buildRuntimeImage(cacheDir, runtimeDist).then((image) => pushImage(registry, "berth/runtime-node", image)),
   ]);
-  return { runtime, idle };
+  return { node, idle };
 }
 
 /** The client of the configured registry, with this user's credentials. */

@@ -24,7 +24,7 @@ import {
 import { Claims } from "./claims.ts";
 import { CloneSets } from "./clonesets/clonesets.ts";
 import { endingOf } from "./clonesets/ending.ts";
-import { functionSetName, type PodSettings, poolSet, poolSetName, templateOf } from "./clonesets/manifests.ts";
+import { functionSetName, type PodSettings, poolSet, poolSetName, templatesOf } from "./clonesets/manifests.ts";
 import { TemplateKeeper } from "./clonesets/template-keeper.ts";
 import { CloneSetHealing } from "./clonesets-healing.ts";
 import type { ClusterKeys } from "./cluster-keys.ts";
@@ -102,15 +102,15 @@ export class KruisePlatform implements Platform {
     const path = `${CLONESETS}/namespaces/${kube.namespace}/clonesets`;
     this.#sets = new Informer<CloneSet>(kube, { path, accepts: isBerthsSet, onChange: (change) => this.#setChanged(change) });
     this.#nodes = new Nodes(kube, (name) => this.#members.nodeChanged(name), now);
-    const template = templateOf(options.pods);
+    const templates = templatesOf(options.pods);
     const { openControl = (instance) => new ControlClient({ ...instance, port: CONTROL_PORT, key: keys.signing }) } = options;
-    this.#members = new PodInstances({ kube, keys, template, openControl, now, pods: this.#pods, sets: this.#sets, nodes: this.#nodes });
+    this.#members = new PodInstances({ kube, keys, templates, openControl, now, pods: this.#pods, sets: this.#sets, nodes: this.#nodes });
     this.#members.watch((uid) => this.#availability.observe(uid, servedBy(this.#members.instances.get(uid)), now()));
     this.#writer = new CloneSets({ kube, sets: this.#sets, pods: this.#pods, term: options.lead.term, raiseEveryMs: RAISE_EVERY_MS[options.loadPath] });
     this.#templates = new TemplateKeeper({ write: (name, patch) => this.#writer.mend(name, patch), onTrouble: options.onTrouble, now });
     const parts = { registry: options.code, sets: this.#sets, writer: this.#writer };
     this.#codes = new FunctionCodes({ ...parts, pods: options.pods });
-    this.#claims = new Claims({ ...parts, kube, pods: this.#pods, members: this.#members, codes: this.#codes, template, term: options.lead.term, now });
+    this.#claims = new Claims({ ...parts, kube, pods: this.#pods, members: this.#members, codes: this.#codes, templates, term: options.lead.term, now });
     this.#healing = new CloneSetHealing({ ...parts, pods: options.pods, templates: this.#templates, codes: this.#codes });
     const onTrouble = (message: string | null) => options.onTrouble("look at CloneSets", message);
     this.#rounds = new PeriodicTask(() => this.#healing.heal(), HEAL_EVERY_MS, onTrouble);
@@ -146,8 +146,8 @@ export class KruisePlatform implements Platform {
 
   async scalePool(pool: PoolTarget, scale: PoolScale): Promise<void> {
     const { pods } = this.#options;
-    const name = poolSetName(pool.name, pods);
     try {
+      const name = poolSetName(pool.name, pods);
       const count = () => shortage(pool, scale, this.#members.instances.values());
       await this.#writer.create(name, () => poolSet(pool.name, pods), count);
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { CodeDir } from "../../../pool-manager/platform/code-dir.ts";
+import type { PodRuntime } from "../../../pool-manager/platform/kruise/clonesets/manifests.ts";
 import { loadKeys } from "../../../pool-manager/platform/kruise/cluster-keys.ts";
 import { CodeRegistry } from "../../../pool-manager/platform/kruise/code/code-registry.ts";
 import { InlineArchives } from "../../../pool-manager/platform/kruise/code/inline-archive.ts";
@@ -18,6 +19,8 @@ export interface MemoryPlatformOptions {
   lead: Lead;
   loadPath?: PodLoadPath;
   runtimeImage?: string;
+  /** Offered besides Node. */
+  runtimes?: Record<string, PodRuntime>;
   onTrouble?: (step: string, message: string | null) => void;
 }
 
@@ -33,6 +36,7 @@ export async function memoryPlatform({
   lead,
   loadPath = "inline",
   runtimeImage = "runtime:1",
+  runtimes = {},
   onTrouble = () => {},
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
@@ -44,7 +48,14 @@ export async function memoryPlatform({
     return lead.release();
   };
   const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
-  const pods = { runtimeImage, idleImage: "idle:1", leaderKey: keys.leaderKey, memory: "256Mi", disk: "1Gi", pullSecret: null };
+  const pods = {
+    runtimes: { node: { image: runtimeImage, worker: null }, ...runtimes },
+    idleImage: "idle:1",
+    leaderKey: keys.leaderKey,
+    memory: "256Mi",
+    disk: "1Gi",
+    pullSecret: null,
+  };
   const inline = new InlineArchives(NO_COMPILER);
   return new KruisePlatform({
     kube,

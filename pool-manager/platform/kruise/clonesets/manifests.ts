@@ -1,16 +1,26 @@
 import { createHash } from "node:crypto";
 import { ALL_ADDRESSES } from "../../../../runtime-images/protocol/listen-host.ts";
 import { CONTROL_PORT } from "../../../../runtime-images/protocol/messages.ts";
+import { WORKER_VARIABLE, type WorkerCommand } from "../../../../runtime-images/protocol/worker.ts";
 import { RUN_AS } from "../../../images/runtime-image.ts";
 import type { OwnerReference } from "../../../kubernetes/objects.ts";
+import { PlatformError } from "../../platform.ts";
 import { DELETE_PROTECTION, PROTECTED } from "../disruption/budgets.ts";
 import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
 import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
 import { UPDATE_STRATEGY } from "./update-strategy.ts";
 
-/** The settings that the pods of a runtime are created from. */
+/** What the pods of one runtime are created from. */
+export interface PodRuntime {
+  image: string;
+  /** How the supervisor starts workers; null: those of Node beside it. */
+  worker: WorkerCommand | null;
+}
+
+/** The settings that pods are created from. */
 export interface PodSettings {
-  runtimeImage: string;
+  /** By name, which is also that of the pool. */
+  runtimes: Readonly<Record<string, PodRuntime>>;
   idleImage: string;
   /** The leader's public key, with which instances verify load orders. */
   leaderKey: string;
@@ -33,13 +43,26 @@ const GRACE_SECONDS = 5;
  */
 const imagePullPolicy = "IfNotPresent";
 
-export function templateOf(settings: PodSettings): PodTemplate {
-  const spec = JSON.stringify(podSpec(settings, settings.idleImage));
-  return { hash: createHash("sha256").update(spec).digest("hex").slice(0, 8), runtimeImage: settings.runtimeImage };
+/** The present templates by pool. */
+export function templatesOf(settings: PodSettings): ReadonlyMap<string, PodTemplate> {
+  return new Map(Object.keys(settings.runtimes).map((pool) => [pool, templateOf(pool, settings)]));
 }
 
+/** Throws `UNSUPPORTED` for a pool whose runtime has no image here. */
+function templateOf(pool: string, settings: PodSettings): PodTemplate {
+  const spec = JSON.stringify(podSpec(pool, settings, settings.idleImage));
+  return { hash: createHash("sha256").update(spec).digest("hex").slice(0, 8), runtimeImage: runtimeOf(pool, settings).image };
+}
+
+/** Throws `UNSUPPORTED`. */
 export function poolSetName(pool: string, settings: PodSettings): string {
-  return poolSetNameOf(pool, templateOf(settings).hash);
+  return poolSetNameOf(pool, templateOf(pool, settings).hash);
+}
+
+function runtimeOf(pool: string, { runtimes }: PodSettings): PodRuntime {
+  const runtime = runtimes[pool];
+  if (!runtime) throw new PlatformError("UNSUPPORTED", `there is no image of the runtime ${pool} here`);
+  return runtime;
 }
 
 export function functionSetName(functionUid: string): string {
@@ -47,14 +70,14 @@ export function functionSetName(functionUid: string): string {
 }
 
 export function poolSet(pool: string, settings: PodSettings): object {
-  const { hash } = templateOf(settings);
-  return cloneSet(poolSetNameOf(pool, hash), { [LABEL.pool]: pool }, podSpec(settings, settings.idleImage), { [LABEL.template]: hash });
+  const { hash } = templateOf(pool, settings);
+  return cloneSet(poolSetNameOf(pool, hash), { [LABEL.pool]: pool }, podSpec(pool, settings, settings.idleImage), { [LABEL.template]: hash });
 }
 
 /** A function's CloneSet, in which Kruise neither creates pods (maxUnavailable 0) nor updates them (`UPDATE_STRATEGY`): Berth does both. */
 export function functionSet(functionUid: string, pool: string, settings: PodSettings, codeImage: string): object {
   const labels = { [LABEL.pool]: pool, [LABEL.function]: functionUid };
-  return cloneSet(functionSetName(functionUid), labels, podSpec(settings, codeImage), {}, { [LABEL.template]: templateOf(settings).hash });
+  return cloneSet(functionSetName(functionUid), labels, podSpec(pool, settings, codeImage), {}, { [LABEL.template]: templateOf(pool, settings).hash });
 }
 
 function cloneSet(
@@ -79,7 +102,9 @@ function cloneSet(
   };
 }
 
-function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSettings, codeImage: string): object {
+function podSpec(pool: string, settings: PodSettings, codeImage: string): object {
+  const { leaderKey, memory, disk, pullSecret } = settings;
+  const { image, worker } = runtimeOf(pool, settings);
   const mounts = [{ name: VOLUME, mountPath: MOUNT }];
   const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
   const env = [
@@ -87,6 +112,7 @@ function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSetti
     { name: "BERTH_INSTANCE_DIR", value: `${MOUNT}/run` },
     { name: "BERTH_HOST", value: ALL_ADDRESSES },
     { name: "BERTH_LEADER_KEY", value: leaderKey },
+    ...(worker ? [{ name: WORKER_VARIABLE, value: JSON.stringify(worker) }] : []),
   ];
   return {
     automountServiceAccountToken: false,
@@ -99,7 +125,7 @@ function podSpec({ runtimeImage, leaderKey, memory, disk, pullSecret }: PodSetti
     containers: [
       {
         name: RUNTIME_CONTAINER,
-        image: runtimeImage,
+        image,
         imagePullPolicy,
         env,
         ports: [{ name: "control", containerPort: CONTROL_PORT }],

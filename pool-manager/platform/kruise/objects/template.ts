@@ -16,7 +16,7 @@ export interface PodTemplate {
  * if that still owns the pod, else the label if its value is well-formed. The runtime image decides last, by digest: a
  * webhook may have renamed it.
  */
-export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: PodTemplate): boolean {
+function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: PodTemplate): boolean {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller)?.name ?? "";
   const [, , made] = POOL_SET.exec(owner) ?? [];
   if (made !== undefined) return made === hash;
@@ -24,6 +24,16 @@ export function isOfTemplate({ metadata, spec }: Pod, { hash, runtimeImage }: Po
   if (label !== undefined && HASH.test(label)) return label === hash;
   const image = spec.containers.find(({ name }) => name === RUNTIME_CONTAINER)?.image ?? "";
   return image === runtimeImage || (digestOf(image) !== "" && digestOf(image) === digestOf(runtimeImage));
+}
+
+/**
+ * Whether a pod needs no replacement by one of its pool's present template. One of a runtime that this pool manager does not
+ * offer is left as it is: another one may have created it, with an interpreter that this machine lacks.
+ */
+export function isCurrent(pod: Pod, pool: string, templates: ReadonlyMap<string, PodTemplate>): boolean {
+  if (pool === "") return [...templates.values()].some((template) => isOfTemplate(pod, template));
+  const template = templates.get(pool);
+  return template === undefined || isOfTemplate(pod, template);
 }
 
 /** The name of a pool's CloneSet contains the template's hash: a new runtime version gets a new CloneSet, since a template must not change under claims. */

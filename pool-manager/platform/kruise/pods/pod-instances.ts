@@ -6,7 +6,7 @@ import { UndoneRemovals } from "../clonesets/undone-removals.ts";
 import type { ClusterKeys } from "../cluster-keys.ts";
 import { ANNOTATION, type Pod } from "../objects/objects.ts";
 import { type KnownSets, podOwnerOf } from "../objects/pod-owner.ts";
-import { isOfTemplate, type PodTemplate } from "../objects/template.ts";
+import { isCurrent, type PodTemplate } from "../objects/template.ts";
 import { firstKnown, isEnding, isNews, type Known } from "./known.ts";
 import type { Nodes } from "./nodes.ts";
 import { connectionSeen, firstSight, type NodeTrouble, obstacleOf, sighted, silenceOf } from "./obstacle.ts";
@@ -17,8 +17,8 @@ import { PodWarnings } from "./pod-warnings.ts";
 export interface PodInstancesOptions {
   kube: KubeClient;
   keys: ClusterKeys;
-  /** What instances of the present version are made of. */
-  template: PodTemplate;
+  /** What instances of the present version are made of, by pool. */
+  templates: ReadonlyMap<string, PodTemplate>;
   openControl: OpenControl;
   now(): number;
   pods: Pick<Informer<Pod>, "synced" | "get">;
@@ -92,7 +92,7 @@ export class PodInstances {
       this.#moved(member, pod);
       member.pod = pod;
       member.known.seen = sighted(member.known.seen, pod, this.#options.now());
-      member.known.isCurrent ||= isOfTemplate(pod, this.#options.template);
+      member.known.isCurrent ||= this.#isCurrent(pod, member.pool);
       this.#connect(member);
       this.#refresh(member);
     } else if (member && (type === "deleted" || !member.link?.connected)) {
@@ -149,11 +149,11 @@ export class PodInstances {
   }
 
   #add(pod: Pod): void {
-    const { pods, template } = this.#options;
+    const { pods } = this.#options;
     const now = this.#options.now();
     // A pod that the first listing shows is at least a moment older than this pool manager, whatever the clocks say.
     const ageMs = pods.synced ? 0 : Math.max(1, this.#options.kube.serverTime() - Date.parse(pod.metadata.creationTimestamp));
-    const known = firstKnown(now - ageMs, sighted(firstSight(now), pod, now), isOfTemplate(pod, template));
+    const known = firstKnown(now - ageMs, sighted(firstSight(now), pod, now), this.#isCurrent(pod, ""));
     const member: PodInstance = { pod, pool: "", known, link: null };
     this.#members.set(pod.metadata.uid, member);
     this.#connect(member);
@@ -217,6 +217,10 @@ export class PodInstances {
     });
     this.instances.set(record.uid, record);
     this.#notify(record.uid);
+  }
+
+  #isCurrent(pod: Pod, knownPool: string): boolean {
+    return isCurrent(pod, podOwnerOf(pod, this.#options.sets).pool || knownPool, this.#options.templates);
   }
 
   #replaceOf({ pod, known }: PodInstance): Instance["replace"] {

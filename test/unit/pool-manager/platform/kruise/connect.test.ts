@@ -13,7 +13,7 @@ const CONFIG: KruiseConfig = {
   namespace: "berth",
   registry: "127.0.0.1:1",
   registryVia: null,
-  images: { runtime: "runtime:1", idle: "idle:1" },
+  images: { node: "runtime:1", idle: "idle:1" },
   insecureRegistry: false,
   pullSecret: null,
   anyKruise: false,

@@ -6,7 +6,9 @@ import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/krui
 import { firstSight, obstacleOf, sighted } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
 import { hasSwapped, podRecordOf, substanceOf } from "../../../../../../pool-manager/platform/kruise/pods/pod-record.ts";
 
-const settings = { runtimeImage: "r:1", idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
+const worker = { command: ["/usr/bin/python3", "main.py"], env: {} };
+const runtimes = { node: { image: "r:1", worker: null }, python: { image: "p:1", worker } };
+const settings = { runtimes, idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
 
 function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:1@sha256:00"): Pod {
   return {
@@ -166,7 +168,27 @@ describe("the record of a pod", () => {
 });
 
 test("a pool's CloneSet is another one for another runtime image", () => {
-  expect(poolSetName("node", settings)).not.toBe(poolSetName("node", { ...settings, runtimeImage: "r:2" }));
+  const next = { ...settings, runtimes: { ...runtimes, node: { image: "r:2", worker: null } } };
+  expect(poolSetName("node", settings)).not.toBe(poolSetName("node", next));
+  expect(poolSetName("python", settings)).toBe(poolSetName("python", next));
+});
+
+test("pods of Node are those of earlier versions, which knew no other runtime: none is replaced by an upgrade", () => {
+  expect(poolSetName("node", settings)).toBe("pool-node-c2d9e3b7");
+});
+
+test("pods of another runtime have its image, and the command of its worker", () => {
+  type Containers = { spec: { template: { spec: { containers: { image: string; env?: { name: string; value?: string }[] }[] } } } };
+  const runtimeOf = (set: object) => (set as Containers).spec.template.spec.containers[0];
+  for (const set of [poolSet("python", settings), functionSet("f1", "python", settings, "c:1")]) {
+    const { image, env } = runtimeOf(set) ?? {};
+    expect([image, JSON.parse(env?.find(({ name }) => name === "BERTH_WORKER")?.value ?? "null")]).toEqual(["p:1", worker]);
+  }
+  expect(runtimeOf(poolSet("node", settings))?.env?.map(({ name }) => name)).not.toContain("BERTH_WORKER");
+});
+
+test("pods of a runtime without an image are refused by name", () => {
+  expect(() => poolSet("ruby", settings)).toThrow(/no image of the runtime ruby/);
 });
 
 test("instances run where their programs do, and take no more of a node than they may", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { KruisePlatform } from "../../../../../../pool-manager/platform/kruise/kruise.ts";
 import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { isBerths, podOwnerOf } from "../../../../../../pool-manager/platform/kruise/objects/pod-owner.ts";
-import { isOfTemplate } from "../../../../../../pool-manager/platform/kruise/objects/template.ts";
+import { isCurrent } from "../../../../../../pool-manager/platform/kruise/objects/template.ts";
 import { POOL, startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import type { ApiObject } from "../../../../../kubernetes/objects/object.ts";
@@ -60,9 +60,22 @@ describe("what a pod belongs to", () => {
   test("a pod is of the template of its pool's CloneSet, whatever its label says; a label that Berth has not written says nothing", () => {
     const template = { hash: "0000000a", runtimeImage: "r:1@sha256:1" };
     const of = (label: string, owner: string, image = "r:0@sha256:0") =>
-      isOfTemplate({ ...pod({ "berth.dev/template": label }, owner), spec: { containers: [{ name: "runtime", image }] } }, template);
+      isCurrent({ ...pod({ "berth.dev/template": label }, owner), spec: { containers: [{ name: "runtime", image }] } }, "node", new Map([["node", template]]));
     expect([of("other", "pool-node-0000000a"), of("0000000b", "pool-node-0000000a"), of("0000000a", "pool-node-0000000b")]).toEqual([true, true, false]);
     expect([of("0000000a", "fn-f"), of("0000000b", "fn-f", "x@sha256:1"), of("other", "fn-f", "x@sha256:1")]).toEqual([true, false, true]);
+  });
+
+  test("a pod is compared with the template of its own pool, and one of a runtime that is not offered here with none", () => {
+    const templates = new Map([
+      ["node", { hash: "0000000a", runtimeImage: "n:1" }],
+      ["python", { hash: "0000000b", runtimeImage: "p:1" }],
+    ]);
+    const of = (pool: string, hash: string) => {
+      const spec = { containers: [{ name: "runtime", image: "x:1" }] };
+      return isCurrent({ ...pod({ "berth.dev/template": hash }, "fn-f"), spec }, pool, templates);
+    };
+    expect([of("node", "0000000a"), of("node", "0000000b"), of("python", "0000000a"), of("python", "0000000b")]).toEqual([true, false, false, true]);
+    expect([of("ruby", "0000000a"), of("ruby", "0000000f"), of("", "0000000b"), of("", "0000000f")]).toEqual([true, true, true, false]);
   });
 });
 
