@@ -91,6 +91,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/leader-election",
     "pool-manager/platform/kruise/objects",
     "pool-manager/platform/kruise/pods",
+    "runtime-images/custom/worker-command.ts",
     "runtime-images/protocol",
   ],
 

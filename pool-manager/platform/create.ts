@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
+import { customWorker } from "../../runtime-images/custom/worker-command.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
