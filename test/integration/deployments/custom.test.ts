@@ -120,7 +120,11 @@ describe.skipIf(ON_CLUSTER)("a command that serves HTTP", () => {
   });
 
   test("gets SIGTERM, and is killed if it ignores it, with all that it has started", async () => {
-    await deploy("stubborn", { "run.sh": `#!/bin/sh\ntrap '' TERM\n${NODE} server.mjs\n`, "server.mjs": SERVER.replace('process.on("SIGTERM"', 'process.on("SIGHUP"') }, { command: "./run.sh" });
+    await deploy(
+      "stubborn",
+      { "run.sh": `#!/bin/sh\ntrap '' TERM\n${NODE} server.mjs\n`, "server.mjs": SERVER.replace('process.on("SIGTERM"', 'process.on("SIGHUP"') },
+      { command: "./run.sh" },
+    );
     const { pid } = JSON.parse((await answer("stubborn")).text);
     await berth.api.call("DELETE", "/v1/functions/stubborn");
     await until(() => !isAlive(pid), "it has ended");
@@ -148,7 +152,13 @@ describe.skipIf(ON_CLUSTER)("a command that serves HTTP", () => {
     ["has no interpreter", { run: "#!/usr/bin/env no-such-program\n" }, { command: "./run" }, "FUNCTION_LOAD_FAILED", /is a script for no-such-program/],
     ["is no program here", {}, { command: "no-such-program" }, "FUNCTION_LOAD_FAILED", /there is no program no-such-program here/],
     ["does not listen", {}, { command: "sleep 1000", loadTimeout: "400ms" }, "FUNCTION_LOAD_TIMEOUT", /does not listen on port \d+/],
-    ["is not healthy", { "server.mjs": SERVER }, { command: [NODE, "server.mjs"], health: "/close", loadTimeout: "2s" }, "FUNCTION_LOAD_TIMEOUT", /\/close fails: socket hang up/],
+    [
+      "is not healthy",
+      { "server.mjs": SERVER },
+      { command: [NODE, "server.mjs"], health: "/close", loadTimeout: "2s" },
+      "FUNCTION_LOAD_TIMEOUT",
+      /\/close fails: socket hang up/,
+    ],
     ["finds its port taken", {}, { command: "echo bind: address already in use; exit 1" }, "FUNCTION_LOAD_FAILED", /already in use/],
   ])("that %s is an error that says so", async (what, files, manifest, code, message) => {
     const name = what.replaceAll(" ", "-");
@@ -191,7 +201,11 @@ describe.skipIf(ON_CLUSTER)("a bootstrap that speaks the Lambda Runtime API", ()
 
   test("gets events, and answers with results, streams, text and errors", async () => {
     await deploy("boot", files, { concurrency: 1, timeout: "9s" });
-    const { status, headers, text } = await answer("boot", "/a", { method: "POST", body: "hi", headers: { "x-call-id": "call-7", "content-type": "text/plain" } });
+    const { status, headers, text } = await answer("boot", "/a", {
+      method: "POST",
+      body: "hi",
+      headers: { "x-call-id": "call-7", "content-type": "text/plain" },
+    });
     const { deadline, ...seen } = JSON.parse(text);
     expect([status, headers.get("x-own")]).toEqual([200, "1"]);
     expect(seen).toEqual({ version: "2.0", body: "hi", unknown: 400, arn: expect.stringMatching(/:boot$/), task: true, name: "boot" });

@@ -55,7 +55,10 @@ test("a directory is packed as it is, and a program alone is its own command", a
 
 test.each<[string | string[], string[]]>([
   ["./server --port $PORT --host=0.0.0.0", ["./server", "--port", "8", "--host=0.0.0.0"]],
-  [["./server", "a b", `:\${PORT}`], ["./server", "a b", ":8"]],
+  [
+    ["./server", "a b", `:\${PORT}`],
+    ["./server", "a b", ":8"],
+  ],
   ["./server $HOME", ["/bin/sh", "-c", "./server $HOME"]],
   ["./a && ./b", ["/bin/sh", "-c", "./a && ./b"]],
   ["./a $PORTAL", ["/bin/sh", "-c", "./a $PORTAL"]],
