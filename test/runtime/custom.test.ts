@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { afterEach, describe, test } from "vitest";
 import { customWorker } from "../../runtime-images/custom/worker-command.ts";
 import { conformance } from "../../runtime-images/protocol/conformance/conformance.ts";
-import { endSubjects, type Language, startSubject } from "../helpers/runtime-subject.ts";
+import { endSubjects, type Language, startSubject } from "../helpers/subjects/runtime-subject.ts";
 
 const worker = customWorker(process.execPath, resolve("runtime-images/node/dist"));
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chmodSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -146,7 +146,7 @@ describe.skipIf(ON_CLUSTER)("a command that serves HTTP", () => {
     expect((await answer(name)).status).toBe(200);
   });
 
-  test.each<[string, Record<string, string>, { command: string | string[] }, string, RegExp]>([
+  test.each<[string, Record<string, string>, Parameters<typeof deploy>[2], string, RegExp]>([
     ["exits", {}, { command: "echo some words; exit 3" }, "FUNCTION_LOAD_FAILED", /exited with code 3\\nsome words/],
     ["goes to the background", {}, { command: "sleep 1000 & exit 0" }, "FUNCTION_LOAD_FAILED", /stay in the foreground/],
     ["has no interpreter", { run: "#!/usr/bin/env no-such-program\n" }, { command: "./run" }, "FUNCTION_LOAD_FAILED", /is a script for no-such-program/],
@@ -242,11 +242,5 @@ describe.skipIf(ON_CLUSTER)("a bootstrap that speaks the Lambda Runtime API", ()
   });
 });
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** A process that was killed stays known until its parent asks, which may be the machine's first one. */
+const isAlive = (pid: number) => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";

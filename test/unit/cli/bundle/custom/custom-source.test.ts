@@ -24,7 +24,8 @@ function project(files: Record<string, string | Uint8Array>): string {
 test("a directory with bootstrap is a command, unless it has a module of JavaScript", () => {
   expect(looksLikeCustom(directoryOf({ bootstrap: "" }))).toBe(true);
   expect(looksLikeCustom(join(directoryOf({ bootstrap: "" }), "bootstrap"))).toBe(true);
-  for (const files of [{ bootstrap: "", "index.js": "" }, { server: "" }]) expect(looksLikeCustom(directoryOf(files as Record<string, string>))).toBe(false);
+  for (const names of [["bootstrap", "index.js"], ["server"]])
+    expect(looksLikeCustom(directoryOf(Object.fromEntries(names.map((name) => [name, ""]))))).toBe(false);
 });
 
 test.each<[string, Record<string, string | Uint8Array>, string | string[] | undefined, string | null]>([
