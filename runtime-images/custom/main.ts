@@ -1,4 +1,4 @@
-import { serve } from "../node/worker/worker.ts";
+import { serve } from "../node/worker/serve.ts";
 import { loadCommand } from "./load.ts";
 import { rehearseRelay } from "./rehearsal.ts";
 

@@ -1,7 +1,7 @@
 import { rehearsalOrder } from "../rehearsal.ts";
 import { defineAwslambda } from "../signatures/lambda-stream.ts";
 import { loadFunction } from "./load.ts";
-import { serve } from "./worker.ts";
+import { serve } from "./serve.ts";
 import { enterCode } from "./working-directory.ts";
 
 defineAwslambda();

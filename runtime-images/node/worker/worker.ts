@@ -2,32 +2,27 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../../protocol/admission.ts";
 import { listenHost, ownHost } from "../../protocol/listen-host.ts";
-import type { ToWorker } from "../../protocol/worker.ts";
 import { admitRequest } from "../invocation/admit.ts";
 import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
-import { followCalls, keepConnection } from "../invocation/call-events.ts";
+import { keepConnection } from "../invocation/call-events.ts";
 import { logError, stackOf, summaryOf } from "../invocation/describe.ts";
-import { captureOutput, flushOutput } from "../invocation/output.ts";
+import { flushOutput } from "../invocation/output.ts";
 import { type Exchange, Parking } from "../invocation/parking.ts";
-import { guardResponses, InvocationResponse, platformError, refuse } from "../invocation/response.ts";
+import { InvocationResponse, platformError, refuse } from "../invocation/response.ts";
 import { runInvocation } from "../invocation/run.ts";
 import { runUpgrade } from "../invocation/upgrade.ts";
 import { REHEARSAL_CALL, requestItself } from "../rehearsal.ts";
 import { timers } from "../timers.ts";
-import { takeChannel } from "./channel.ts";
+import type { Report } from "./channel.ts";
 import type { Language, Loaded, LoadRequest } from "./language.ts";
-import { onUncaught } from "./uncaught.ts";
 
 /** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
 const LEAVE_MS = 300;
 /** How long a function's listeners for SIGTERM may take to clean up. */
 const TERM_GRACE_MS = 2000;
 
-/** Sends a message to the supervisor. */
-type Report = ReturnType<typeof takeChannel>;
-
 /** Serves one function. Checks each request before user code runs and before the body is read. */
-class Worker {
+export class Worker {
   readonly #language: Language;
   readonly #report: Report;
   readonly #admission = new Admission();
@@ -242,20 +237,4 @@ class Worker {
     const leave = () => this.#isUnused && this.leave();
     this.#leaving = timers.setTimeout(() => timers.setImmediate(leave), LEAVE_MS);
   }
-}
-
-/** Runs the worker of a language in this process. */
-export function serve(language: Language): void {
-  const report = takeChannel();
-  captureOutput();
-  guardResponses();
-  followCalls();
-  process.on("disconnect", () => process.exit(0));
-  const worker = new Worker(language, report);
-  onUncaught((error) => worker.uncaught(error));
-  process.on("message", (message: ToWorker) => {
-    if (message.type === "load") void worker.load(message);
-    else worker[message.type]();
-  });
-  worker.listen(process.env.BERTH_HOST ?? "127.0.0.1");
 }
