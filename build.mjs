@@ -18,8 +18,10 @@ await Promise.all([
     ...common,
     entryPoints: {
       supervisor: "runtime-images/supervisor/supervisor.ts",
-      worker: "runtime-images/node/worker/worker.ts",
+      worker: "runtime-images/node/worker/main.ts",
       compile: "runtime-images/node/worker/compile.ts",
+      // Beside the supervisor, because images of Node's runtime run it too.
+      custom: "runtime-images/custom/main.ts",
     },
     outdir: "runtime-images/node/dist",
     outExtension: { ".js": ".cjs" },

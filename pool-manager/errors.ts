@@ -11,7 +11,10 @@ export const MANAGER_ERRORS = {
   PARAMETER_INVALID: [400, "correct the parameter that is named; /docs lists those of each path"],
   BODY_TOO_LARGE: [413, "send a smaller body: fewer or shorter variables and secrets; files go into the code"],
   REQUEST_INVALID: [400, "send a valid HTTP request, to a path that /docs lists, percent-encoded if needed"],
-  CODE_INVALID: [400, "upload a tar of regular files with an index.mjs, index.cjs, index.js, main.py or app.py at its top"],
+  CODE_INVALID: [
+    400,
+    "upload a tar of regular files with an index.mjs, index.cjs, index.js, main.py, app.py or bootstrap at its top; another entry is named by a file .berth-entry",
+  ],
   CODE_UNKNOWN: [400, "upload the code with POST /v1/code first, and deploy within ten minutes; a resource that names it is accepted once the code is there"],
   SECRET_NOT_FOUND: [400, "create the Secret: the function is accepted once it exists"],
   CODE_TOO_LARGE: [413, "make the bundle smaller"],

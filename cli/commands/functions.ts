@@ -6,6 +6,7 @@ import type { ManageClient } from "../manage-client.ts";
 import { integer, listed } from "../options/arguments.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
+import type { Wanted } from "./deploy/code.ts";
 import type { FunctionView } from "./deploy/function-view.ts";
 import { type ManifestFile, readManifest } from "./deploy/manifest-file.ts";
 import { released, type Wait, waitOptions } from "./deploy/release.ts";
@@ -20,6 +21,8 @@ interface DeployOptions extends VariableOptions {
   entry?: string;
   runtime?: string;
   handler?: string;
+  command?: string;
+  health?: string;
   signature?: string;
   timeout?: string;
   loadTimeout?: string;
@@ -41,14 +44,18 @@ interface DeployOptions extends VariableOptions {
 export function functionCommands(program: Command): void {
   scaleOptions(
     waitOptions(withVariableOptions(program.command("deploy <name>")))
-      .description("deploy code: a directory or a file; TypeScript and npm dependencies are bundled, Python and its packages are packed")
+      .description(
+        "deploy code: a directory or a file; TypeScript and npm dependencies are bundled, Python and its packages are packed, commands are deployed as they are",
+      )
       .option("--from <path>", "directory or file with the code; left out: only settings change")
       .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by default")
       .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB excludes some", listed, [])
       .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
-      .option("--runtime <name>", "runtime that the code needs: node or python; left out: found from its files")
+      .option("--runtime <name>", "runtime that the code needs: node, python or custom; left out: found from its files")
       .option("--entry <file[:attribute]>", "Python: the module to load, relative to the code, and what handles invocations in it")
       .option("--handler <export>", "export that handles invocations")
+      .option("--command <command>", "what is started in the code's directory, and listens on $PORT (runtime custom)")
+      .option("--health <path>", "path that answers with a status from 200 to 299 once the command can serve")
       .addOption(new Option("--signature <kind>", "how the handler is called").choices([...new Set(Object.values(SIGNATURES).flat())]))
       .option("--timeout <duration>", "how long one invocation may run, such as 30s")
       .option("--load-timeout <duration>", "how long the code may take to load")
@@ -68,8 +75,7 @@ export function functionCommands(program: Command): void {
     const beside = filesBeside(options, file);
     if (options.from) {
       const { uploadCode } = await import("./deploy/code.ts");
-      const runtime = (manifest.runtime ?? before?.runtime) as string | undefined;
-      const { handler, ...uploaded } = await uploadCode(api, { ...beside, from: options.from, runtime, say });
+      const { handler, ...uploaded } = await uploadCode(api, { ...beside, from: options.from, ...inForce(manifest, before), say });
       Object.assign(manifest, uploaded, handler && { handler });
     }
     const result = await released(api, name, { manifest, before, canary: options.canary, wait: options.wait, say });
@@ -184,13 +190,19 @@ function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestF
   return { include: [...file.include, ...options.include], external: [...file.external, ...options.external], entry: options.entry ?? file.entry };
 }
 
+/** What a deployment says of how its code runs, or else the function as it is. */
+function inForce(manifest: Record<string, unknown>, before: FunctionView | null): Pick<Wanted, "runtime" | "command" | "hasConcurrency"> {
+  const { runtime = before?.runtime, command = before?.command, concurrency = before?.concurrency } = manifest;
+  return { runtime: runtime as string | undefined, command: command as Wanted["command"], hasConcurrency: concurrency !== undefined };
+}
+
 /** The change of a deployed function, or the manifest of a new one (`before` is null); `notes` name the variables that are removed. */
 function manifestOf(options: DeployOptions, file: Record<string, unknown>, before: FunctionView | null): Record<string, unknown> & { notes: string[] } {
   const { env, secrets, ...settings } = file;
   const present = before && { env: Object.keys(before.env), secrets: before.secrets };
   const variables = variablesOf(options, { env, secrets }, present);
   const manifest: Record<string, unknown> = { ...settings, ...scalingOf(options) };
-  for (const field of ["runtime", "handler", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
+  for (const field of ["runtime", "handler", "command", "health", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
   const rollout = rolloutOf(options);

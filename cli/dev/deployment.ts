@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { LinkedPackages } from "../bundle/python/linked-packages.ts";
-import { uploadCode } from "../commands/deploy/code.ts";
+import { uploadCode, type Wanted } from "../commands/deploy/code.ts";
 import type { FunctionView } from "../commands/deploy/function-view.ts";
 import { readManifest } from "../commands/deploy/manifest-file.ts";
 import { released } from "../commands/deploy/release.ts";
@@ -44,7 +44,9 @@ export async function deployNow(
   let envFile = {};
   for (const file of variableFiles(deployment)) envFile = readEnvFile(file, envFile);
   const variables = variablesOf({ env, envFile, secret, unset: [] }, { env: declared, secrets }, null);
-  const { code, runtime, handler } = await uploadCode(api, { ...beside, from, runtime: rest.runtime as string | undefined, inspect, linked, onInputs, say });
+  const { runtime, command, concurrency } = rest as Partial<Wanted> & { concurrency?: number };
+  const wanted = { runtime, command, hasConcurrency: concurrency !== undefined };
+  const uploaded = await uploadCode(api, { ...beside, ...wanted, from, inspect, linked, onInputs, say });
   const manifest = {
     ...rest,
     ...(inspect && INSPECTED),
@@ -52,9 +54,7 @@ export async function deployNow(
     minScale: Math.max(1, Number(rest.minScale ?? 1)),
     env: { NODE_ENV: "development", ...variables.env },
     ...(variables.secrets && { secrets: variables.secrets }),
-    code,
-    ...(runtime !== undefined && { runtime }),
-    ...(handler !== undefined && { handler }),
+    ...uploaded,
   };
   return released(api, name, { manifest, before: null, canary: undefined, wait: LOAD_MS, say });
 }

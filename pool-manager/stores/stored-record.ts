@@ -17,6 +17,8 @@ const StoredRevision = Type.Object({
     signature: Nullable(Type.String()),
     concurrency: Type.Number(),
     timeoutMs: Type.Number(),
+    command: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    health: Type.Optional(Type.String()),
   }),
   loadTimeoutMs: Type.Number(),
   env: Texts,

@@ -120,10 +120,20 @@ export class Instance {
       return;
     }
     this.#workers.delete(id);
-    if (worker.role === "retiring" || this.#state === "draining") return;
+    // Its own report of a crash says more than how it exited.
+    if (worker.role === "retiring" || this.#state === "draining" || this.#state === "failed") return;
     // A newer revision is loading beside the worker that ended, and takes over once it has loaded.
     if (worker.role === "serving" && this.#state === "specializing") return;
     this.fail({ reason: "crash", message, revision: worker.revision });
+  }
+
+  /** Records what a worker reports of its end. That of a retiring worker says nothing of the revision that serves. */
+  crashed(id: number, message: string, codeAtFault: boolean): void {
+    const worker = this.#workers.get(id);
+    if (!worker || worker.role === "retiring") return;
+    // A newer revision is loading beside it, and takes over once it has loaded.
+    if (worker.role === "serving" && this.#state === "specializing") return;
+    this.fail({ reason: "crash", message, revision: codeAtFault ? worker.revision : null });
   }
 
   /** Drains a serving worker that must end after an uncaught error or an abandoned invocation, and with it the instance. `codeAtFault`: the error is recorded against the revision. Returns the workers that must drain. */

@@ -3,6 +3,9 @@ import { dirname, join, sep } from "node:path";
 
 const BLOCK = 512;
 
+/** A file that names the entry of the code, where another one than the usual is meant. */
+export const ENTRY_NAME = ".berth-entry";
+
 /** Suffix of the code cache beside an unpacked module, which its runtime has compiled in advance. */
 export const CACHE_SUFFIX = ".v8";
 

@@ -3,16 +3,19 @@ import { readdirSync, readFileSync } from "node:fs";
 /** The environment variable that marks every process of an instance from its start; children inherit it. */
 export const INSTANCE_VARIABLE = "BERTH_INSTANCE_UID";
 
+/** The same for every process of one worker. */
+export const WORKER_ID_VARIABLE = "BERTH_WORKER_ID";
+
 /**
- * Kills processes that functions of these instances have started and left behind in sessions of their own (browsers, for
- * example), which no signal to a process group reaches. They are recognized by the mark in their environment, which the
+ * Kills processes that functions have started and left behind in sessions of their own (browsers, for example), which no
+ * signal to a process group reaches. `marks`: values of `variable`, by default uids of instances. They are recognized by the mark in their environment, which the
  * kernel shows for processes of the same user; a process that was started without the mark is not found. Does nothing on
  * a system without /proc.
  */
-export function killLeftBehind(uids: ReadonlySet<string>): void {
+export function killLeftBehind(marks: ReadonlySet<string>, variable = INSTANCE_VARIABLE): void {
   for (const pid of processes()) {
-    const uid = markOf(pid);
-    if (uid === null || !uids.has(uid)) continue;
+    const mark = markOf(pid, variable);
+    if (mark === null || !marks.has(mark)) continue;
     try {
       process.kill(pid, "SIGKILL");
     } catch {
@@ -31,10 +34,10 @@ function processes(): number[] {
   }
 }
 
-function markOf(pid: number): string | null {
+function markOf(pid: number, variable: string): string | null {
   try {
     const variables = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-    return variables.find((one) => one.startsWith(`${INSTANCE_VARIABLE}=`))?.slice(INSTANCE_VARIABLE.length + 1) ?? null;
+    return variables.find((one) => one.startsWith(`${variable}=`))?.slice(variable.length + 1) ?? null;
   } catch {
     return null;
   }

@@ -39,15 +39,21 @@ export interface LoadSettings {
   concurrency: number;
   /** How long an invocation may run; Lambda handlers can ask how much of it remains. */
   timeoutMs: number;
+  /** Of the runtime `custom`: what is started, as words or as a text; absent: the file `bootstrap`. */
+  command?: string | string[];
+  /** Of the runtime `custom`: a path that answers with a status from 200 to 299 once the command can serve; absent: it is asked nothing. */
+  health?: string;
 }
 
 /**
  * How functions of each language are called. `lambda-1.0`: Lambda with API Gateway's payload format 1.0; `lambda` uses 2.0.
  * `http`, `cloud_event`, `event`: functions of Google's functions-framework, `event` being background ones, `(data, context)`.
+ * `server`: a command that listens on `$PORT`; of the runtime `custom`, `lambda` is one that speaks the Lambda Runtime API.
  */
 export const SIGNATURES = {
   node: ["fetch", "lambda", "lambda-1.0", "node", "event"],
   python: ["asgi", "wsgi", "http", "cloud_event", "lambda", "lambda-1.0", "event"],
+  custom: ["server", "lambda", "lambda-1.0"],
 } as const;
 
 export type Signature = (typeof SIGNATURES)[keyof typeof SIGNATURES][number];

@@ -36,6 +36,8 @@ export type ToWorker =
 export type FromWorker =
   | { type: "ready"; port: number }
   | { type: "loaded" }
+  /** What the load waits for, in words: the error of a load that takes too long ends with it. */
+  | { type: "loading"; message: string }
   | { type: "loadFailed"; message: string }
   /** The worker ends now. `codeAtFault`: no invocation has succeeded in it. */
   | { type: "crashed"; message: string; codeAtFault: boolean }
@@ -55,6 +57,7 @@ const isWithin =
 const FIELDS: Record<FromWorker["type"], Record<string, IsValid>> = {
   ready: { port: isWithin(65_535) },
   loaded: {},
+  loading: { message: isText },
   loadFailed: { message: isText },
   crashed: { message: isText, codeAtFault: isFlag },
   ailing: { message: isText, codeAtFault: isFlag, deadlineMs: isWithin(2 ** 31 - 1) },

@@ -34,7 +34,11 @@ class Supervisor implements Controlled {
   /** Whether a worker is kept ready for the next revision. */
   readonly #keepsNext = process.env.BERTH_KEEP_NEXT === "1";
   #next: NextWorker | null = null;
+  /** How many workers have been started. */
+  #started = 0;
   #loadDeadline: NodeJS.Timeout | null = null;
+  /** What the worker that loads waits for, in its words. */
+  #waitsFor = "";
   #cancelArrival: () => void = () => {};
   /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
   #onOutput: ((line: string) => void) | undefined;
@@ -88,6 +92,7 @@ class Supervisor implements Controlled {
     if (!assignment) return answer;
     const id = assignment.workerId;
     if (assignment.start && !this.#adoptNext(id)) this.#startWorker(id);
+    this.#waitsFor = "";
     this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
     const dir = join(this.#dir, "functions", String(answer.echo.epoch));
     const { source, settings } = order;
@@ -142,7 +147,7 @@ class Supervisor implements Controlled {
   }
 
   #optionsOf(rehearse: boolean): WorkerOptions {
-    return { uid: this.uid, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
+    return { uid: this.uid, id: ++this.#started, dir: this.#dir, host: this.#host, command: this.#command, rehearse, onOutput: this.#onOutput };
   }
 
   /** A next worker that cannot start is none: the revision's own start reports why. */
@@ -160,14 +165,16 @@ class Supervisor implements Controlled {
       this.#instance.workerReady(id, message.port);
     } else if (message.type === "loaded") {
       this.#loaded(id);
+    } else if (message.type === "loading") {
+      this.#waitsFor = message.message;
+      return;
     } else if (message.type === "loadFailed") {
       this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
       for (const old of this.#instance.ail(id, clip(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
     } else {
-      const revision = message.codeAtFault ? this.echo().revision : null;
-      this.#instance.fail({ reason: "crash", message: clip(message.message), revision });
+      this.#instance.crashed(id, clip(message.message), message.codeAtFault);
     }
     this.#control.publish();
   }
@@ -182,7 +189,7 @@ class Supervisor implements Controlled {
   }
 
   #loadTimedOut(id: number, ms: number): void {
-    this.#loadFailed(id, "timeout", `the code did not load within ${ms} ms (loadTimeout)`);
+    this.#loadFailed(id, "timeout", `the code did not load within ${ms} ms (loadTimeout)${this.#waitsFor && `: ${this.#waitsFor}`}`);
     this.#processes.get(id)?.kill();
   }
 

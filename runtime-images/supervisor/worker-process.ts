@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { INSTANCE_VARIABLE } from "../protocol/left-behind.ts";
+import { INSTANCE_VARIABLE, killLeftBehind, WORKER_ID_VARIABLE } from "../protocol/left-behind.ts";
 import { eachLine } from "../protocol/lines.ts";
 import { type FromWorker, fromWorker, REHEARSAL_VARIABLE, type ToWorker, type WorkerCommand } from "../protocol/worker.ts";
 
@@ -11,6 +11,8 @@ const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
 export interface WorkerOptions {
   /** The uid of its instance. */
   uid: string;
+  /** Its number within the instance. */
+  id: number;
   dir: string;
   /** The address on which it listens. */
   host: string;
@@ -24,21 +26,24 @@ export interface WorkerOptions {
 /** A worker as a child process. The IPC channel buffers messages that are sent before it listens. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
+  readonly #mark: string;
   #exit: (how: string) => void = () => {};
   /** Orders for a worker that still rehearses, whose requests it must not mix up with those of the function. */
   #held: ToWorker[] | null;
 
-  constructor({ uid, dir, host, command, rehearse, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
+  constructor({ uid, id, dir, host, command, rehearse, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
     this.#held = rehearse ? [] : null;
     const home = join(dir, "home");
     // A function may have removed it: it is its temporary directory.
     mkdirSync(home, { recursive: true });
+    this.#mark = `${uid}.${id}`;
     const env: Record<string, string> = {
       HOME: home,
       TMPDIR: home,
       ...command.env,
       BERTH_HOST: host,
       [INSTANCE_VARIABLE]: uid,
+      [WORKER_ID_VARIABLE]: this.#mark,
     };
     if (rehearse) env[REHEARSAL_VARIABLE] = dir;
     for (const name of INHERITED) {
@@ -58,7 +63,11 @@ export class WorkerProcess {
       if (message) onMessage(message);
     });
     this.#child.on("error", (error) => this.#exit(`the worker could not start: ${error.message}`));
-    this.#child.on("exit", (code, signal) => this.#exit(describeExit(code, signal)));
+    this.#child.on("exit", (code, signal) => {
+      // What it has started ends with it, also where the instance goes on with another worker.
+      killLeftBehind(new Set([this.#mark]), WORKER_ID_VARIABLE);
+      this.#exit(describeExit(code, signal));
+    });
   }
 
   onExit(callback: (how: string) => void): void {

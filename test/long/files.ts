@@ -4,7 +4,7 @@ export const ALONE = ["test/integration/requests/framing.test.ts"];
 export const TOGETHER = [
   "test/simulation/mutants/mutants.test.ts",
   "test/unit/pool-manager/stores/files/store-crash.test.ts",
-  "test/integration/*/{damaged-state,deploy-loads,dev,failures,fate,lifecycle,paced-rollout,python,rollout,scale,settings}.test.ts",
+  "test/integration/*/{damaged-state,deploy-loads,dev,failures,fate,lifecycle,paced-rollout,python,custom,rollout,scale,settings}.test.ts",
 ];
 /** What takes longer than a newcomer waits for: `npm test` leaves these out. */
 export const LONG_FILES = [...ALONE, ...TOGETHER];

@@ -3,11 +3,13 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { globSync } from "tinyglobby";
-import { ENTRY_NAME, packLayer } from "../../../pool-manager/images/layer.ts";
+import { packLayer } from "../../../pool-manager/images/layer.ts";
+import { ENTRY_NAME } from "../../../runtime-images/protocol/layer.ts";
 import { findPython, type Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
+import { layerFile } from "../layer-file.ts";
 import { installPackages, type PackageTarget } from "./packages.ts";
-import { layerFile, packageFiles, projectFiles } from "./python-files.ts";
+import { packageFiles, projectFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 
 /** The directory of installed packages, below the function's root, as the worker expects it. */

@@ -2,12 +2,14 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ENTRY_NAME, packLayer } from "../../../pool-manager/images/layer.ts";
+import { packLayer } from "../../../pool-manager/images/layer.ts";
+import { ENTRY_NAME } from "../../../runtime-images/protocol/layer.ts";
 import type { Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
+import { layerFile } from "../layer-file.ts";
 import { compile, PACKAGES, type PythonBundleOptions, requiredPython } from "./bundle-python.ts";
 import { installPackages } from "./packages.ts";
-import { layerFile, projectFiles } from "./python-files.ts";
+import { projectFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 
 const FIND_MS = 10_000;

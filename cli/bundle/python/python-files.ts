@@ -1,7 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { globSync } from "tinyglobby";
-import { type LayerFile, programMode } from "../../../pool-manager/images/layer.ts";
 
 /** These files of a project's directory are not deployed: no function needs them, and `.env` has secrets of the developer's machine. */
 const LEFT_OUT = [
@@ -30,9 +28,4 @@ export function projectFiles(base: string, patterns: readonly string[]): string[
 
 export function packageFiles(dir: string): string[] {
   return globSync("**/*", { cwd: dir, dot: true, ignore: LEFT_OUT_OF_PACKAGES });
-}
-
-export function layerFile(dir: string, path: string): LayerFile {
-  const file = join(dir, path);
-  return { path, data: readFileSync(file), mode: programMode(statSync(file).mode) };
 }

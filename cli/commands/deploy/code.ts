@@ -1,3 +1,7 @@
+import { ownMachine } from "../../../runtime-images/custom/executable.ts";
+import type { CommandLine } from "../../../runtime-images/custom/program.ts";
+import { bundleCustom } from "../../bundle/custom/bundle-custom.ts";
+import { findCustomSource, looksLikeCustom } from "../../bundle/custom/custom-source.ts";
 import { bundlePython } from "../../bundle/python/bundle-python.ts";
 import type { LinkedPackages } from "../../bundle/python/linked-packages.ts";
 import type { PackageTarget } from "../../bundle/python/packages.ts";
@@ -5,8 +9,12 @@ import { findPythonSource, looksLikePython } from "../../bundle/python/python-so
 import { CliError, EXIT } from "../../errors.ts";
 import type { ManageClient } from "../../manage-client.ts";
 
-interface Wanted {
+export interface Wanted {
   from: string;
+  /** The command that the deployment names or the function has; undefined or null: neither. */
+  command: CommandLine | null | undefined;
+  /** Whether the deployment or the function says how many invocations an instance runs. */
+  hasConcurrency: boolean;
   /** The runtime that the deployment names or the function has; undefined: neither. */
   runtime: string | undefined;
   entry: string | undefined;
@@ -24,19 +32,46 @@ interface Uploaded {
   code: string;
   runtime?: string;
   handler?: string;
+  command?: CommandLine;
+  concurrency?: number;
 }
 
 /** Bundles and uploads code for its runtime: the one that is named, or that of its files. */
-export async function uploadCode(api: ManageClient, { from, runtime, entry, linked, ...beside }: Wanted): Promise<Uploaded> {
-  if (runtime !== "python" && !(runtime === undefined && looksLikePython(from))) {
-    if (entry !== undefined) throw new CliError("SOURCE_MISSING", "--entry is for Python", "name the file with --from, its export with --handler", EXIT.usage);
-    const { bundle } = await import("../../bundle/bundle.ts");
-    return { code: await api.upload(await bundle(from, beside)) };
+export async function uploadCode(api: ManageClient, wanted: Wanted): Promise<Uploaded> {
+  const runtime = wanted.runtime ?? runtimeOf(wanted);
+  const { from, entry, linked, ...beside } = wanted;
+  if (runtime === "python") {
+    const runs = await targetOf(api);
+    const source = findPythonSource(from, entry);
+    const code = await api.upload(await (linked ? linked.bundle(source, beside) : bundlePython(source, { ...beside, runs })));
+    return { code, runtime, ...(source.handler !== undefined && { handler: source.handler }) };
   }
-  const runs = await targetOf(api);
-  const source = findPythonSource(from, entry);
-  const code = await api.upload(await (linked ? linked.bundle(source, beside) : bundlePython(source, { ...beside, runs })));
-  return { code, runtime: "python", ...(source.handler !== undefined && { handler: source.handler }) };
+  if (entry !== undefined) throw new CliError("SOURCE_MISSING", "--entry is for Python", FIX_OF_ENTRY, EXIT.usage);
+  if (runtime === "custom") return uploadCommand(api, wanted);
+  const { bundle } = await import("../../bundle/bundle.ts");
+  return { code: await api.upload(await bundle(from, beside)) };
+}
+
+const FIX_OF_ENTRY = "name the file with --from, its export with --handler; or what is started with --command";
+
+function runtimeOf({ from, command }: Wanted): string {
+  if (command) return "custom";
+  if (looksLikePython(from)) return "python";
+  return looksLikeCustom(from) ? "custom" : "node";
+}
+
+async function uploadCommand(api: ManageClient, { from, command, include, hasConcurrency }: Wanted): Promise<Uploaded> {
+  const source = findCustomSource(from, command ?? undefined);
+  const code = await api.upload(await bundleCustom(source, include, await machineOf(api)));
+  if (source.command !== undefined) return { code, runtime: "custom", command: source.command };
+  // A bootstrap that polls once at a time would leave further invocations waiting in its instance, while others are free.
+  return { code, runtime: "custom", ...(!hasConcurrency && { concurrency: 1 }) };
+}
+
+/** The architecture of instances: a cluster's are amd64, and an embedded berth runs on this machine. */
+async function machineOf(api: ManageClient): Promise<string> {
+  const { platform } = await api.get<{ platform: string }>("/v1/status");
+  return platform === "kruise" ? "amd64" : ownMachine();
 }
 
 /** What the functions of that berth run on. Refuses before packages are installed, which may take minutes. */

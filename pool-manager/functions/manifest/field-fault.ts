@@ -43,6 +43,7 @@ export const PATTERNS = {
   // A duration, or a date (and time) of ISO 8601.
   since: `^(${DURATION}|\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?)?)$`,
   handler: "^[A-Za-z_$][A-Za-z0-9_$]*$",
+  path: "^/[\\x21-\\x7e]*$",
   share: "^[1-9][0-9]?%$",
   revision: "^r\\d+$",
   alias: "^(?!r\\d+$)[a-z]([-a-z0-9]{0,30}[a-z0-9])?$",
@@ -58,6 +59,7 @@ const TEXTS: Record<string, string> = {
   [PATTERNS.duration]: 'a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h)',
   [PATTERNS.since]: 'a duration such as "10m" (ms, s, m or h), or a time such as "2026-01-31T12:00:00Z"',
   [PATTERNS.handler]: "the name of an export: letters, digits, _ and $",
+  [PATTERNS.path]: 'a path such as "/healthz"',
   [PATTERNS.share]: 'a share such as "25%"',
 };
 

@@ -12,6 +12,9 @@ export interface Manifest {
   runtime: string;
   handler: string | null;
   signature: Signature | null;
+  /** Of the runtime `custom`; null: the file `bootstrap`. */
+  command: string | string[] | null;
+  health: string | null;
   env: Record<string, string>;
   secrets: Record<string, string>;
   timeoutMs: number;
@@ -66,6 +69,8 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Man
     runtime: pick(given.runtime, base.runtime, DEFAULTS.runtime),
     handler: pick(given.handler, base.handler, null),
     signature: pick(given.signature, base.signature, null),
+    command: pick(given.command, base.command, null),
+    health: pick(given.health, base.health, null),
     env: merged(base.env, given.env),
     secrets: merged(base.secrets, given.secrets),
     timeoutMs: duration("timeout", given.timeout, base.timeoutMs, DEFAULTS.timeoutMs),
@@ -79,7 +84,7 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Man
     rollout: given.rollout === undefined ? base.rollout : given.rollout && policyOf(given.rollout, base.rollout ?? ROLLOUT),
   };
   crossCheck(manifest, runtimes);
-  for (const field of ["env", "secrets"] as const) checkVariables(field, given[field] ?? {});
+  for (const field of ["env", "secrets"] as const) checkVariables(field, given[field] ?? {}, manifest.runtime);
   return manifest;
 }
 
@@ -93,11 +98,15 @@ function policyOf(given: NonNullable<Patch["rollout"]>, base: RolloutPolicy): Ro
   };
 }
 
-function crossCheck({ runtime, signature, minScale, maxScale, env, secrets }: Manifest, runtimes: readonly string[]): void {
+function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
+  const { runtime, signature, minScale, maxScale, env, secrets } = manifest;
   if (!runtimes.includes(runtime)) throw missing(runtime, runtimes);
   const signatures: readonly Signature[] = SIGNATURES[runtime as keyof typeof SIGNATURES];
   if (signature !== null && !signatures.includes(signature))
     throw invalid("signature", `"${signature}" is not a signature of the runtime ${runtime}; there is: ${signatures.join(", ")}`);
+  for (const field of ["command", "health"] as const) {
+    if (runtime !== "custom" && manifest[field] !== null) throw invalid(field, `is for the runtime custom, and this is ${runtime}`);
+  }
   if (minScale > maxScale) throw invalid("minScale", `${minScale} is above maxScale ${maxScale}`);
   for (const name of Object.keys(secrets)) {
     if (Object.hasOwn(env, name)) throw invalid(`secrets.${name}`, `is also a variable under env: take one of them away, by null or --unset ${name}`);
@@ -111,9 +120,9 @@ function missing(runtime: string, runtimes: readonly string[]): ManagerError {
 }
 
 /** Checks the variables of this change only: those that an older Berth accepted stay. */
-function checkVariables(field: "env" | "secrets", given: Record<string, string | null>): void {
+function checkVariables(field: "env" | "secrets", given: Record<string, string | null>, runtime: string): void {
   for (const [name, value] of Object.entries(given)) {
-    const refused = value === null ? null : refusal(name);
+    const refused = value === null ? null : refusal(name, runtime);
     if (refused) throw invalid(`${field}.${name}`, refused);
     if (value?.includes("\0")) throw invalid(`${field}.${name}`, "must not contain a NUL character");
   }
@@ -147,6 +156,8 @@ export const DEFAULTS: Manifest = {
   runtime: "node",
   handler: null,
   signature: null,
+  command: null,
+  health: null,
   env: {},
   secrets: {},
   timeoutMs: 30_000,

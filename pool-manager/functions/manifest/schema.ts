@@ -26,6 +26,7 @@ const SIGNATURE_LITERALS = [
   Type.Literal("wsgi"),
   Type.Literal("http"),
   Type.Literal("cloud_event"),
+  Type.Literal("server"),
 ];
 
 const RolloutFields = Type.Partial(
@@ -61,6 +62,19 @@ export const ManifestSchema = Type.Partial(
     signature: Type.Optional(
       Type.Union(SIGNATURE_LITERALS, {
         description: "How the handler is called; each runtime has its own ways. Left out: found from the export.",
+      }),
+    ),
+    command: Type.Optional(
+      Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Array(Type.String({ maxLength: 4096 }), { minItems: 1, maxItems: 100 })], {
+        description:
+          "Runtime custom: what is started in the code's directory, as a text or as a list of words; it listens on $PORT. Left out: the file bootstrap, which speaks the Lambda Runtime API.",
+      }),
+    ),
+    health: Type.Optional(
+      Type.String({
+        description: "Runtime custom: a path that answers with a status from 200 to 299 once the command can serve. Left out: it has to listen.",
+        pattern: PATTERNS.path,
+        maxLength: 1024,
       }),
     ),
     env: Variables("Environment variables."),

@@ -31,8 +31,12 @@ const INSTEAD: Record<string, string> = {
   NODE_PATH: "; bundled code needs no search path",
 };
 
-/** Why a function cannot have a variable of this name; null if it can. */
-export function refusal(name: string): string | null {
+/** Those that Berth gives to a command. It starts after its instance got the function, so all others have their effect. */
+const OF_COMMANDS = /^(PORT|AWS_LAMBDA_RUNTIME_API|BERTH_.*)$/;
+
+/** Why a function of this runtime cannot have a variable of this name; null if it can. */
+export function refusal(name: string, runtime: string): string | null {
+  if (runtime === "custom") return OF_COMMANDS.test(name) ? "is reserved: Berth sets it" : null;
   if (READ_AT_START.has(name)) {
     return `is read only when a process starts, and instances start before they get a function: it would have no effect${INSTEAD[name] ?? ""}`;
   }

@@ -1,4 +1,6 @@
+import { customWorker } from "../../../runtime-images/custom/worker-command.ts";
 import { PYTHON_COMMAND } from "../../images/python-image.ts";
+import { NODE, PROGRAMS } from "../../images/runtime-image.ts";
 import type { PodRuntime } from "./clonesets/manifests.ts";
 
 /** References of the images that pods are made of, as `berth images` pushes them. */
@@ -10,10 +12,11 @@ export interface InstanceImages {
   idle: string;
 }
 
-/** What a pod of each runtime consists of. A runtime without an image is not offered. */
+/** What a pod of each runtime consists of. A runtime without an image is not offered. Commands run beside Node's worker. */
 export function podRuntimes({ node, python }: InstanceImages): Record<string, PodRuntime> {
   return {
     node: { image: node, worker: null },
+    custom: { image: node, worker: customWorker(`/${NODE}`, `/${PROGRAMS}`) },
     ...(python !== null && { python: { image: python, worker: { command: PYTHON_COMMAND, env: {} } } }),
   };
 }

@@ -33,6 +33,11 @@ export function sendPayload(result: unknown, res: ServerResponse): void {
 export function answerThrown(error: unknown, res: ServerResponse): void {
   logError(error);
   const isError = error instanceof Error;
-  const trace = isError ? stackOf(error).slice(0, MAX_TEXT).split("\n") : [];
-  errorAnswer(res, 500, "FUNCTION_ERROR", { errorType: isError ? error.name : typeof error, errorMessage: summaryOf(error).slice(0, MAX_TEXT), trace });
+  answerFault(res, { errorType: isError ? error.name : typeof error, errorMessage: summaryOf(error), trace: isError ? stackOf(error) : "" });
+}
+
+/** Answers with the description of an error, as Lambda's clients read it. `trace` has a frame in each line. */
+export function answerFault(res: ServerResponse, { errorType, errorMessage, trace }: { errorType: string; errorMessage: string; trace: string }): void {
+  const frames = trace === "" ? [] : trace.slice(0, MAX_TEXT).split("\n");
+  errorAnswer(res, 500, "FUNCTION_ERROR", { errorType, errorMessage: errorMessage.slice(0, MAX_TEXT), trace: frames });
 }

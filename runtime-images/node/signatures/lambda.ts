@@ -13,7 +13,7 @@ type Callback = (error: unknown, result?: unknown) => void;
 type LambdaHandler = (event: unknown, context: unknown, callback: Callback) => unknown;
 
 /** API Gateway's payload formats 1.0 and 2.0 of requests and results. */
-const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
+export const FORMATS = { "1.0": { toEvent: toEventV1, send: sendV1 }, "2.0": { toEvent, send } };
 
 /**
  * Calls `exports.handler = async (event, context) => …`, or a handler that `awslambda.streamifyResponse` has marked. The event
@@ -50,17 +50,26 @@ async function handlePayload(handler: LambdaHandler, body: Buffer, res: ServerRe
   }
 }
 
+/** The memory that an invocation may assume, in MiB. */
+export function memoryMb(): string {
+  return String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024);
+}
+
+export function arnOf(functionName: string): string {
+  return `arn:aws:lambda:local:000000000000:function:${functionName}`;
+}
+
 /** Creates the contexts that Lambda's runtime for Node passes to a handler. */
 function contexts({ functionName, revision, settings }: LoadedFrom): (callId: string) => unknown {
   // Read once: Node reads kernel files for it, which takes as long as the rest of an invocation.
-  const memoryLimitInMB = String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024);
+  const memoryLimitInMB = memoryMb();
   return (callId) => {
     const deadline = performance.now() + settings.timeoutMs;
     return {
       callbackWaitsForEmptyEventLoop: true,
       functionName,
       functionVersion: revision,
-      invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${functionName}`,
+      invokedFunctionArn: arnOf(functionName),
       memoryLimitInMB,
       awsRequestId: callId,
       logGroupName: `/aws/lambda/${functionName}`,

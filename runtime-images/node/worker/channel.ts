@@ -5,7 +5,7 @@ import { timers } from "../timers.ts";
 const SENT_MS = 100;
 
 /** Sends a message to the supervisor. Calls `sent` once it has been sent, or after `SENT_MS`. */
-type Report = (message: FromWorker, sent?: () => void) => void;
+export type Report = (message: FromWorker, sent?: () => void) => void;
 
 /**
  * Takes the channel to the supervisor away from functions: many programs tell a parent process that they are ready if there

@@ -1,6 +1,6 @@
 import { Server } from "node:http";
 import type { LoadSettings, Signature } from "../../protocol/messages.ts";
-import { type Handle, type Invoker, invokerOf } from "../invocation/invoker.ts";
+import { type Handle, invokerOf } from "../invocation/invoker.ts";
 import type { Upgrade } from "../invocation/upgrade.ts";
 import type { LoadedFrom } from "../loaded-from.ts";
 import { eventHandle } from "../signatures/event.ts";
@@ -9,16 +9,11 @@ import { lambdaHandle } from "../signatures/lambda.ts";
 import { nodeHandle } from "../signatures/node-style.ts";
 import { explainAddonError } from "./addon-error.ts";
 import { importModule } from "./import.ts";
+import type { Loaded } from "./language.ts";
 import { mapStacks } from "./stacks.ts";
 import { locateSyntaxError } from "./syntax.ts";
 
 type Exports = Record<string, unknown> & { default?: unknown };
-
-export interface Loaded {
-  invoke: Invoker;
-  /** Null: the function accepts no WebSockets. */
-  upgrade: Upgrade | null;
-}
 
 /** Imports the module and finds its handler. Throws the module's own error, or one that names what is missing. */
 export async function loadFunction(from: LoadedFrom): Promise<Loaded> {

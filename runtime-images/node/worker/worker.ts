@@ -2,23 +2,19 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../../protocol/admission.ts";
 import { listenHost, ownHost } from "../../protocol/listen-host.ts";
-import type { ToWorker } from "../../protocol/worker.ts";
 import { admitRequest } from "../invocation/admit.ts";
 import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
-import { followCalls, keepConnection } from "../invocation/call-events.ts";
+import { keepConnection } from "../invocation/call-events.ts";
 import { logError, stackOf, summaryOf } from "../invocation/describe.ts";
-import { captureOutput, flushOutput } from "../invocation/output.ts";
+import { flushOutput } from "../invocation/output.ts";
 import { type Exchange, Parking } from "../invocation/parking.ts";
-import { guardResponses, InvocationResponse, platformError, refuse } from "../invocation/response.ts";
+import { InvocationResponse, platformError, refuse } from "../invocation/response.ts";
 import { runInvocation } from "../invocation/run.ts";
 import { runUpgrade } from "../invocation/upgrade.ts";
-import { REHEARSAL_CALL, rehearsalOrder, requestItself } from "../rehearsal.ts";
-import { defineAwslambda } from "../signatures/lambda-stream.ts";
+import { REHEARSAL_CALL, requestItself } from "../rehearsal.ts";
 import { timers } from "../timers.ts";
-import { takeChannel } from "./channel.ts";
-import { type Loaded, loadFunction } from "./load.ts";
-import { onUncaught } from "./uncaught.ts";
-import { enterCode } from "./working-directory.ts";
+import type { Report } from "./channel.ts";
+import type { Language, Loaded, LoadRequest } from "./language.ts";
 
 /** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
 const LEAVE_MS = 300;
@@ -26,7 +22,9 @@ const LEAVE_MS = 300;
 const TERM_GRACE_MS = 2000;
 
 /** Serves one function. Checks each request before user code runs and before the body is read. */
-class Worker {
+export class Worker {
+  readonly #language: Language;
+  readonly #report: Report;
   readonly #admission = new Admission();
   readonly #parking = new Parking(this.#admission);
   readonly #server: Server<typeof IncomingMessage, typeof InvocationResponse>;
@@ -45,7 +43,9 @@ class Worker {
   #key: string | null = null;
   #rehearsal: Loaded | null = null;
 
-  constructor() {
+  constructor(language: Language, report: Report) {
+    this.#language = language;
+    this.#report = report;
     // The router closes connections; no timeout here may end one first.
     const never = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 };
     this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
@@ -72,21 +72,20 @@ class Worker {
     });
   }
 
-  async load(order: Extract<ToWorker, { type: "load" }>): Promise<void> {
+  async load(order: LoadRequest): Promise<void> {
     const { functionUid, revision, settings } = order;
     this.#admission.assign(functionUid, revision, settings.concurrency);
     this.#timeoutMs = settings.timeoutMs;
     this.#key = order.key;
     try {
-      enterCode(order.file);
-      Object.assign(process.env, order.env);
-      this.#function = await loadFunction(order);
+      const waitsFor = (message: string) => this.#report({ type: "loading", message });
+      this.#function = await this.#language.load(order, { waitsFor, lost: (message) => this.#lost(message) });
       this.#admission.loaded();
-      report({ type: "loaded" });
+      this.#report({ type: "loaded" });
     } catch (error) {
       this.#loadError = stackOf(error);
       this.#admission.failed();
-      report({ type: "loadFailed", message: this.#loadError });
+      this.#report({ type: "loadFailed", message: this.#loadError });
     }
     this.#unpark();
   }
@@ -132,9 +131,16 @@ class Worker {
   #ail(message: string, codeAtFault: boolean): void {
     if (this.#ailing) return;
     this.#ailing = true;
-    if (this.#admission.running === 0) return void report({ type: "crashed", message, codeAtFault }, () => this.leave(1));
-    report({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
+    if (this.#admission.running === 0) return void this.#report({ type: "crashed", message, codeAtFault }, () => this.leave(1));
+    this.#report({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
     timers.setTimeout(() => this.leave(1), this.#timeoutMs).unref();
+    this.drain();
+  }
+
+  /** Ends the process, because the program that answers its invocations has ended; each running one is answered first. */
+  #lost(message: string): void {
+    if (!this.#terminated && !this.#draining) this.#report({ type: "crashed", message, codeAtFault: !this.#served });
+    this.#ailing = true;
     this.drain();
   }
 
@@ -144,7 +150,7 @@ class Worker {
    * together. Until this is done only the worker itself knows its port.
    */
   async #rehearse(host: string, port: number, dir: string): Promise<void> {
-    this.#rehearsal = await loadFunction(rehearsalOrder(dir));
+    this.#rehearsal = await this.#language.rehearse(dir);
     await requestItself(host, port);
     this.#rehearsal = null;
     this.#ready(port);
@@ -152,7 +158,7 @@ class Worker {
 
   #ready(port: number): void {
     delete process.env.BERTH_REHEARSAL;
-    report({ type: "ready", port });
+    this.#report({ type: "ready", port });
   }
 
   #request(req: IncomingMessage, res: InvocationResponse): void {
@@ -232,17 +238,3 @@ class Worker {
     this.#leaving = timers.setTimeout(() => timers.setImmediate(leave), LEAVE_MS);
   }
 }
-
-const report = takeChannel();
-captureOutput();
-guardResponses();
-followCalls();
-defineAwslambda();
-process.on("disconnect", () => process.exit(0));
-const worker = new Worker();
-onUncaught((error) => worker.uncaught(error));
-process.on("message", (message: ToWorker) => {
-  if (message.type === "load") void worker.load(message);
-  else worker[message.type]();
-});
-worker.listen(process.env.BERTH_HOST ?? "127.0.0.1");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type RequestOptions, request } from "node:http";
-import type { Echo, LoadAnswer, LoadOrder } from "../messages.ts";
+import type { Echo, LoadAnswer, LoadOrder, LoadSettings } from "../messages.ts";
 
 /** A running instance of some runtime, addressed as the pool manager and the routers address it. */
 export interface RuntimeSubject {
@@ -12,6 +12,8 @@ export interface RuntimeSubject {
   entry: string;
   /** The signature of the sample `event`. */
   eventSignature: string;
+  /** Settings that the language's samples need. */
+  settings?: Partial<LoadSettings> | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function load(subject: RuntimeSubject, sample: SampleName, settings
     key: null,
     term: 1,
     loadTimeoutMs: 5000,
-    settings: { entry: subject.entry, handler: null, signature: null, concurrency: 10, timeoutMs: 5000, ...settings },
+    settings: { entry: subject.entry, handler: null, signature: null, concurrency: 10, timeoutMs: 5000, ...subject.settings, ...settings },
     env: {},
     ...change,
   };

@@ -63,6 +63,8 @@ const BASE: Manifest = {
   runtime: "node",
   handler: null,
   signature: null,
+  command: null,
+  health: null,
   env: {},
   secrets: {},
   timeoutMs: 1000,

@@ -7,7 +7,7 @@ import { CODE, object, percent, type Schema, text } from "./schema-parts.ts";
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 7;
+export const DEFINITION_VERSION = 8;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
 
@@ -125,6 +125,8 @@ export function structural({ default: fallback, ...schema }: Schema): Schema {
   };
   if (anyOf?.some(({ type }) => type === "null")) return { ...structural({ ...anyOf[0], description }), nullable: true };
   if (anyOf?.every((one) => "const" in one)) return { type: "string", description, enum: anyOf.map((one) => one.const) };
+  // Kubernetes has no type for a text or a list.
+  if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
   if (anyOf) {
     const pattern = anyOf.find((one) => one.pattern)?.pattern;
     return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ENTRY_NAME, entryOf, packLayer, readUpload } from "../../../../pool-manager/images/layer.ts";
+import { entryOf, packLayer, readUpload } from "../../../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../../../pool-manager/images/layout.ts";
-import { unpackLayer } from "../../../../runtime-images/protocol/layer.ts";
+import { ENTRY_NAME, unpackLayer } from "../../../../runtime-images/protocol/layer.ts";
 import { Dice } from "../../../helpers/dice.ts";
 
 const data = new TextEncoder().encode("x");

@@ -4,6 +4,7 @@ import { fromWorker } from "../../../../runtime-images/protocol/worker.ts";
 const WORKERS = [
   { type: "ready", port: 4000 },
   { type: "loaded" },
+  { type: "loading", message: "it waits" },
   { type: "loadFailed", message: "no handler" },
   { type: "crashed", message: "", codeAtFault: true },
   { type: "ailing", message: "a rejection", codeAtFault: false, deadlineMs: 30_000 },

@@ -56,7 +56,10 @@ describe("a wrong field is named, and what is right", () => {
     [{ rollout: 5 }, "rollout: must be an object, and is the number 5"],
     [{ concurrency: "5" }, 'concurrency: must be an integer from 1 to 1000, and is the string "5"'],
     [{ concurrency: 1.5 }, "concurrency: must be an integer from 1 to 1000, and is the number 1.5"],
-    [{ signature: "express" }, 'signature: must be fetch, lambda, lambda-1.0, node, event, asgi, wsgi, http or cloud_event, and is the string "express"'],
+    [
+      { signature: "express" },
+      'signature: must be fetch, lambda, lambda-1.0, node, event, asgi, wsgi, http, cloud_event or server, and is the string "express"',
+    ],
     [{ handler: "a b" }, 'handler: must be the name of an export: letters, digits, _ and $, and is the string "a b"'],
     [{ runtime: "cobol" }, 'runtime: "cobol" is not a runtime here; there is: node'],
     [["a"], "manifest: must be an object, and is an array"],

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { Instance } from "../../../../runtime-images/protocol/instance.ts";
+
+/** An instance that serves r1, and the number of its worker. */
+function serving(): { instance: Instance; worker: number } {
+  const instance = new Instance("i", "b");
+  const worker = instance.addSpare();
+  instance.workerReady(worker, 1);
+  order(instance, "r1", 0);
+  instance.loaded(worker);
+  return { instance, worker };
+}
+
+function order(instance: Instance, revision: string, epoch: number): number {
+  return instance.accept({ uid: "i", bootId: "b", epoch, term: 1, functionUid: "f", revision }).assignment?.workerId ?? 0;
+}
+
+test("a worker's own report of its crash is kept when its process ends", () => {
+  const { instance, worker } = serving();
+  instance.crashed(worker, "out of paper", false);
+  instance.workerExited(worker, "exited with code 1");
+  expect(instance.echo()).toMatchObject({ state: "failed", error: { reason: "crash", message: "out of paper", revision: null } });
+});
+
+test("the crash of a worker that retires says nothing of the revision that serves", () => {
+  const { instance, worker } = serving();
+  const next = order(instance, "r2", 1);
+  instance.workerReady(next, 2);
+  expect(instance.loaded(next)).toEqual([worker]);
+  instance.crashed(worker, "out of paper", true);
+  instance.workerExited(worker, "exited with code 1");
+  expect(instance.echo()).toMatchObject({ state: "warm", revision: "r2", error: null });
+});
