@@ -1,5 +1,6 @@
 import { Server } from "node:http";
 import type { LoadSettings, Signature } from "../../protocol/messages.ts";
+import { explainAddonError } from "../addon-error.ts";
 import { type Handle, invokerOf } from "../invocation/invoker.ts";
 import type { Upgrade } from "../invocation/upgrade.ts";
 import type { LoadedFrom } from "../loaded-from.ts";
@@ -7,7 +8,6 @@ import { eventHandle } from "../signatures/event.ts";
 import { fetchHandle, restoreFetchClasses } from "../signatures/fetch.ts";
 import { lambdaHandle } from "../signatures/lambda.ts";
 import { nodeHandle } from "../signatures/node-style.ts";
-import { explainAddonError } from "./addon-error.ts";
 import { importModule } from "./import.ts";
 import type { Loaded } from "./language.ts";
 import { mapStacks } from "./stacks.ts";

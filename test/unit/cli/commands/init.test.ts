@@ -5,9 +5,12 @@ import { templates, writeTemplate } from "../../../../cli/commands/init.ts";
 import { SIGNATURES } from "../../../../runtime-images/protocol/messages.ts";
 import { directoryOf } from "../../../helpers/bundled.ts";
 
+/** Commands are programs of any language, which their own tools begin. */
+const LANGUAGES = Object.entries(SIGNATURES).filter(([runtime]) => runtime !== "custom");
+
 test("every signature of every language has a template, and every template is listed", () => {
   const named = templates().map(({ language, signature }) => `${language === "Python" ? "python" : "node"} ${signature}`);
-  const all = Object.entries(SIGNATURES).flatMap(([language, signatures]) => signatures.map((signature) => `${language} ${signature}`));
+  const all = LANGUAGES.flatMap(([language, signatures]) => signatures.map((signature) => `${language} ${signature}`));
   expect([...new Set(named)].sort()).toEqual(all.sort());
   const directories = readdirSync("templates", { withFileTypes: true }).filter((entry) => entry.isDirectory());
   expect(directories.map(({ name }) => name).sort()).toEqual(

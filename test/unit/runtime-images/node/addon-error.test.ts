@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { explainAddonError } from "../../../../../runtime-images/node/worker/addon-error.ts";
+import { explainAddonError } from "../../../../runtime-images/node/addon-error.ts";
 
 /** What Node 24 says of better-sqlite3 as npm installs it for Node 20. */
 const FOUND = `The module '/code/node_modules/better-sqlite3/build/Release/better_sqlite3.node'
