@@ -316,7 +316,7 @@ const MATRIX = {
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",
   ],
-  "cli/dev": ["cli", "cli/bundle", "cli/bundle/python", "cli/commands/deploy"],
+  "cli/dev": ["cli", "cli/bundle", "cli/bundle/custom", "cli/bundle/python", "cli/commands/deploy"],
   "cli/commands": [
     "bench",
     "cli",

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
+import { looksLikeCustom } from "../bundle/custom/custom-source.ts";
 import { looksLikePython } from "../bundle/python/python-source.ts";
 import { hasEntry } from "../bundle/source.ts";
 import { readManifest } from "../commands/deploy/manifest-file.ts";
@@ -45,7 +46,9 @@ function sourcesOf(path: string): DevSource[] {
 }
 
 function isFunction(dir: string): boolean {
-  return hasEntry(dir) || looksLikePython(dir) || readManifest({ from: dir }).entry !== undefined;
+  if (hasEntry(dir) || looksLikePython(dir) || looksLikeCustom(dir)) return true;
+  const { entry, settings } = readManifest({ from: dir });
+  return entry !== undefined || settings.command !== undefined;
 }
 
 function functionIn(dir: string): DevSource {
