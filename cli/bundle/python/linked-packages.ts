@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
@@ -11,16 +11,17 @@ import { compile, PACKAGES, type PythonBundleOptions, requiredPython } from "./b
 import { installPackages } from "./packages.ts";
 import { projectFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
+import { declarations } from "./requirements.ts";
 
 const FIND_MS = 10_000;
 
 /**
- * The packages of a project that is deployed often on the machine that runs it: they are installed when requirements.txt
+ * The packages of a project that is deployed often on the machine that runs it: they are installed when what declares them
  * changes, and deployed code refers to their directory, so that a deployment packs the project's own files alone.
  */
 export class LinkedPackages {
   readonly #root = mkdtempSync(join(tmpdir(), "berth-packages-"));
-  #installed: { requirements: string; dir: string } | null = null;
+  #installed: { declared: string; dir: string } | null = null;
 
   /** Packs a project. With `inspect`, its code first listens for a debugger, by debugpy. */
   async bundle(
@@ -40,14 +41,13 @@ export class LinkedPackages {
   }
 
   async #install(base: string, python: Python, say: (text: string) => void): Promise<string> {
-    const file = join(base, "requirements.txt");
-    const requirements = existsSync(file) ? readFileSync(file, "utf8") : "";
-    if (this.#installed?.requirements === requirements) return this.#installed.dir;
+    const declared = declarations(base);
+    if (this.#installed?.declared === declared) return this.#installed.dir;
     // Code that is loaded already goes on with the packages that it has.
     const dir = mkdtempSync(join(this.#root, "p"));
     await installPackages(base, dir, python, { version: python.version, isHere: true }, say);
     await compile(dir, python);
-    this.#installed = { requirements, dir };
+    this.#installed = { declared, dir };
     return dir;
   }
 }

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Python } from "../../../runtime-images/python/find-python.ts";
-import { CliError, EXIT } from "../../errors.ts";
-import { isFile } from "../source.ts";
+import { CliError } from "../../errors.ts";
+import { type Requirements, requirementsOf } from "./requirements.ts";
 
 /** How long the packages of a function may take to install. */
 const INSTALL_MS = 600_000;
@@ -23,33 +24,50 @@ export interface PackageTarget {
 /** Oldest last: manylinux_2_28 is what the image's C library has at least. */
 const PLATFORMS = ["manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux_2_12", "manylinux2010", "manylinux_2_5", "manylinux1"];
 
-/** Installs what `requirements.txt` names into `target`: wheels for the machine that runs them. Does nothing without that file. */
+/** Installs the packages that a project declares into `target`: wheels for the machine that runs them. Does nothing if there are none. */
 export async function installPackages(base: string, target: string, python: Python, runs: PackageTarget, say: (text: string) => void): Promise<void> {
-  const requirements = join(base, "requirements.txt");
-  if (!isFile(requirements)) return refuseProject(base);
-  if (!/^\s*[^#\s]/m.test(readFileSync(requirements, "utf8"))) return;
-  const common = ["--target", target, "--only-binary", ":all:", "-r", requirements];
-  // Machines without uv have pip.
-  const uv = await run("uv", ["--version"], base).catch(() => null);
-  if (uv === null) refuseOthers(python, runs);
-  say(`installing the packages of requirements.txt with ${uv === null ? "pip" : "uv"} for Python ${runs.version}${runs.isHere ? "" : " on Linux x86-64"}`);
-  const installing =
-    uv === null
-      ? run(
-          python.program,
-          ["-m", "pip", "install", "--quiet", "--no-compile", "--no-input", "--disable-pip-version-check", ...pipTarget(runs), ...common],
-          base,
-        )
-      : run("uv", ["pip", "install", "--quiet", "--python", python.program, ...uvTarget(python, runs), ...common], base);
+  const scratch = mkdtempSync(join(tmpdir(), "berth-requirements-"));
+  try {
+    // Machines without uv have pip.
+    const hasUv = await run("uv", ["--version"], base).then(
+      () => true,
+      () => false,
+    );
+    const requirements = await requirementsOf(base, scratch, python, hasUv);
+    if (requirements) await install(requirements, base, target, python, runs, hasUv, say);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function install(
+  { file, declaredIn }: Requirements,
+  base: string,
+  target: string,
+  python: Python,
+  runs: PackageTarget,
+  hasUv: boolean,
+  say: (text: string) => void,
+): Promise<void> {
+  const common = ["--target", target, "--only-binary", ":all:", "-r", file];
+  if (!hasUv) refuseOthers(python, runs);
+  say(`installing the packages of ${declaredIn} with ${hasUv ? "uv" : "pip"} for Python ${runs.version}${runs.isHere ? "" : " on Linux x86-64"}`);
+  const installing = hasUv
+    ? run("uv", ["pip", "install", "--quiet", "--python", python.program, ...uvTarget(python, runs), ...common], base)
+    : run(
+        python.program,
+        ["-m", "pip", "install", "--quiet", "--no-compile", "--no-input", "--disable-pip-version-check", ...pipTarget(runs), ...common],
+        base,
+      );
   await installing.catch((error: Error & { stderr?: string; killed?: boolean }) => {
     const said = (error.stderr ?? "").trim().split("\n").slice(-QUOTED_LINES).join("\n") || error.message;
-    if (error.killed) throw failed(`it was not done within ${INSTALL_MS / 60_000} minutes`);
+    if (error.killed) throw failed(declaredIn, `it was not done within ${INSTALL_MS / 60_000} minutes`);
     if (/No module named pip/.test(said)) throw new CliError("PYTHON_MISSING", `${python.program} has no pip`, "install pip for it, or uv");
-    if (!NO_WHEEL.test(said)) throw failed(said);
+    if (!NO_WHEEL.test(said)) throw failed(declaredIn, said);
     throw new CliError(
       "WHEEL_MISSING",
-      `a package of requirements.txt has no wheel for Python ${runs.version} on ${runs.isHere ? "this platform" : "Linux x86-64"}, or does not exist: ${said}`,
-      "correct its name or version; for a package without wheels, build one (pip wheel NAME) and name the .whl file in requirements.txt",
+      `a package of ${declaredIn} has no wheel for Python ${runs.version} on ${runs.isHere ? "this platform" : "Linux x86-64"}, or does not exist: ${said}`,
+      "correct its name or version; for a package without wheels, build one (pip wheel NAME) and name the .whl file",
     );
   });
 }
@@ -75,25 +93,8 @@ function refuseOthers(python: Python, { version, isHere }: PackageTarget): void 
   );
 }
 
-/** Dependencies that are declared elsewhere are not passed over in silence. */
-function refuseProject(base: string): void {
-  const project = join(base, "pyproject.toml");
-  const declares = isFile(project) && /^dependencies\s*=\s*\[\s*["']/m.test(readFileSync(project, "utf8"));
-  if (!declares && !isFile(join(base, "uv.lock"))) return;
-  throw new CliError(
-    "PACKAGES_UNRESOLVED",
-    `${base} declares packages in pyproject.toml or uv.lock, and has no requirements.txt`,
-    "write one beside it: uv export --no-hashes --no-emit-project > requirements.txt, or pip freeze; an empty file means that none is needed",
-    EXIT.usage,
-  );
-}
-
-function failed(why: string): CliError {
-  return new CliError(
-    "PACKAGES_FAILED",
-    `the packages of requirements.txt could not be installed: ${why}`,
-    "correct requirements.txt, or make its index reachable",
-  );
+function failed(declaredIn: string, why: string): CliError {
+  return new CliError("PACKAGES_FAILED", `the packages of ${declaredIn} could not be installed: ${why}`, `correct ${declaredIn}, or make its index reachable`);
 }
 
 function run(program: string, args: string[], cwd: string): Promise<string> {

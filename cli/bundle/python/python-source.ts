@@ -19,7 +19,7 @@ const NAMES = ["main.py", "app.py", "function.py", "lambda_function.py", "index.
 export function looksLikePython(from: string): boolean {
   const path = resolve(from);
   if (path.endsWith(".py")) return isFile(path);
-  return isDirectory(path) && !hasEntry(path) && [...NAMES, "requirements.txt"].some((name) => isFile(join(path, name)));
+  return isDirectory(path) && !hasEntry(path) && [...NAMES, "requirements.txt", "pyproject.toml"].some((name) => isFile(join(path, name)));
 }
 
 /** Finds the entry of a directory, or of a file alone. `given`: `FILE` or `FILE:ATTRIBUTE`, relative to the directory. */

@@ -11,6 +11,7 @@ describe("the language of a deployment that names no runtime", () => {
     [{ "main.py": "" }, true],
     [{ "requirements.txt": "", "server.py": "" }, true],
     [{ "index.ts": "", "main.py": "" }, false],
+    [{ "pyproject.toml": "", "server.py": "" }, true],
     [{ "server.py": "" }, false],
     [{ "index.js": "" }, false],
   ])("%j is Python: %s", (files, expected) => {
@@ -90,14 +91,4 @@ describe("packages for another machine", () => {
     expect(calls[1]).not.toContain("--python-");
     expect(calls[1]).toContain("--python /python3");
   });
-});
-
-test("packages that are declared elsewhere than in requirements.txt are not passed over", async () => {
-  const python = { program: "python3", version: "3.11" };
-  const install = (files: Record<string, string>) => installPackages(directoryOf(files), "unused", python, { version: python.version, isHere: true }, () => {});
-  const unresolved = expect.objectContaining({ code: "PACKAGES_UNRESOLVED" });
-  await expect(install({ "pyproject.toml": '[project]\ndependencies = [\n  "flask",\n]\n' })).rejects.toThrow(unresolved);
-  await expect(install({ "uv.lock": "" })).rejects.toThrow(unresolved);
-  await install({ "pyproject.toml": "[project]\ndependencies = []\n" });
-  await install({ "requirements.txt": "# none\n", "uv.lock": "" });
 });
