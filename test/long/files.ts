@@ -2,6 +2,7 @@
 export const ALONE = ["test/integration/requests/framing.test.ts"];
 /** Many rounds under load, every mutant, and waits in real time. */
 export const TOGETHER = [
+  "test/runtime/{custom,kept-worker}.test.ts",
   "test/simulation/mutants/mutants.test.ts",
   "test/unit/pool-manager/stores/files/store-crash.test.ts",
   "test/integration/*/{damaged-state,deploy-loads,dev,failures,fate,lifecycle,paced-rollout,python,custom,rollout,scale,settings}.test.ts",

@@ -22,8 +22,8 @@ export interface Language {
 /** Instances by uid; each has its own, as everywhere: what an instance leaves behind is found by it. */
 const children = new Map<string, ChildProcess>();
 
-/** Starts an instance of a runtime, as a platform does. */
-export async function startSubject({ entry, worker, samples, eventSignature, settings }: Language): Promise<RuntimeSubject> {
+/** Starts an instance of a runtime, as a platform does. `keepNext`: it keeps a worker for the next revision, as `berth dev` has it. */
+export async function startSubject({ entry, worker, samples, eventSignature, settings }: Language, keepNext = false): Promise<RuntimeSubject> {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const uid = randomUUID();
   const controlPath = join(dir, "control");
@@ -32,6 +32,7 @@ export async function startSubject({ entry, worker, samples, eventSignature, set
     BERTH_INSTANCE_UID: uid,
     BERTH_INSTANCE_DIR: dir,
     BERTH_CONTROL: controlPath,
+    ...(keepNext && { BERTH_KEEP_NEXT: "1" }),
     ...(worker && { [WORKER_VARIABLE]: JSON.stringify(worker) }),
   };
   const child = spawn(process.execPath, ["runtime-images/node/dist/supervisor.cjs"], { env, detached: true, stdio: ["pipe", "pipe", "inherit"] });
@@ -42,6 +43,11 @@ export async function startSubject({ entry, worker, samples, eventSignature, set
     code[name] = await packLayer([{ path: entry, data: new TextEncoder().encode(text), mode: text.startsWith("#!") ? 0o755 : undefined }], "function/");
   }
   return { control: controlPath, host: "127.0.0.1", code, entry, eventSignature, settings };
+}
+
+/** Process ids of the instances that run. */
+export function supervisors(): number[] {
+  return [...children.values()].flatMap(({ pid }) => pid ?? []);
 }
 
 /** Ends the process groups of all instances that were started, and what these have started in others. */
