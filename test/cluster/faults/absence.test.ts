@@ -116,6 +116,8 @@ test("a definition that is deleted ends no function; each resource is written ag
   const before = await resource("b");
   const told = await events(cluster.berth.berth.manageUrl);
   const { kube } = cluster.view;
+  const count = async (kind: string) => (await kube.get<{ items: object[] }>(path(kind))).items.length;
+  const pools = await count("pools");
   const all = definitions() as { metadata: { name: string } }[];
   try {
     for (const { metadata } of all) {
@@ -138,7 +140,6 @@ test("a definition that is deleted ends no function; each resource is written ag
       await kube.patch(`${DEFINITIONS}/${definition.metadata.name}`, "apply", definition, "other", { fieldManager: "berth", force: "true" });
   }
   // For some seconds after a definition has come back the server may answer that its storage is being initialized.
-  const count = async (kind: string) => (await kube.get<{ items: object[] }>(path(kind))).items.length;
   const isSo = (check: () => Promise<boolean>) => () => check().catch(() => false);
   await until(
     isSo(async () => (await count("functions")) === 2),
@@ -148,8 +149,8 @@ test("a definition that is deleted ends no function; each resource is written ag
   const areAccepted = async () => (await accepted("b"))?.status === "True" && (await accepted("a"))?.status === "True";
   await until(isSo(areAccepted), "with their status", 30_000);
   await until(
-    isSo(async () => (await count("pools")) === 1),
-    "and the pool's",
+    isSo(async () => (await count("pools")) === pools),
+    "and those of pools",
     30_000,
   );
   const after = await resource("b");
