@@ -7,8 +7,12 @@ import { freshNamespace } from "../subject/subject.ts";
 let view: ClusterView;
 beforeAll(async () => {
   view = await ClusterView.open(freshNamespace());
+  await view.kube.create("/api/v1/namespaces", { metadata: { name: view.namespace } });
 });
-afterAll(() => view.close());
+afterAll(async () => {
+  await view.kube.delete(`/api/v1/namespaces/${view.namespace}`);
+  view.close();
+});
 
 describe("the chart", () => {
   const render = (...args: string[]) => renderChart("berth", "--include-crds", "--no-hooks", ...args);
