@@ -35,7 +35,7 @@ const MATRIX = {
     "pool-manager/errors.ts",
     "pool-manager/functions/retention.ts",
     "runtime-images/protocol",
-    "runtime-images/python/find-python.ts",
+    "runtime-images/python",
   ],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
   "pool-manager/kubernetes/informer": ["pool-manager/async", "pool-manager/kubernetes"],

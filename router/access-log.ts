@@ -13,7 +13,7 @@ export interface Access {
   overheadMs: number;
   totalMs: number;
   /** Where traces are on. */
-  traceId?: string;
+  traceId?: string | undefined;
 }
 
 /** Writes a share of the invocations as JSON lines. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { globSync } from "tinyglobby";
+import { pythonCommand } from "../../runtime-images/python/worker-command.ts";
 import { keptLayer } from "./kept-layer.ts";
 import type { LayerFile } from "./layer.ts";
 import { digestOf } from "./oci.ts";
@@ -15,8 +16,8 @@ export const PYTHON_LABEL = "dev.berth.python";
 const HOME = "opt/python";
 const PROGRAM = `${HOME}/bin/python3`;
 const WORKER = `${PROGRAMS}/python`;
-/** How the supervisor starts a worker in this image; the flags are those of an embedded one. */
-export const PYTHON_COMMAND = [`/${PROGRAM}`, "-I", "-S", "-B", `/${WORKER}/main.py`];
+/** How the supervisor starts a worker in this image. */
+export const PYTHON_COMMAND = pythonCommand(`/${PROGRAM}`, `/${WORKER}/main.py`);
 const COMPILE_MS = 120_000;
 
 const PROBE = `

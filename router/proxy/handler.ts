@@ -40,15 +40,15 @@ function handleCall(inner: Exchange, functions: ServedRevisions, { keys, maxBody
 
 /** Calls `serve` with the revision that the target names; waits for it if the table may be stale. */
 function find(exchange: Exchange, functions: ServedRevisions, target: InvocationTarget, serve: (entry: ServedRevision) => void): void {
+  const entry = choose(functions, target, exchange);
+  if (entry) return serve(entry);
   const { table, pendingLookups } = functions;
-  const isServed = (): boolean => {
-    const entry = choose(functions, target, exchange);
-    if (entry) serve(entry);
-    return entry !== undefined;
-  };
-  if (isServed()) return;
   const answer = () => sendError(exchange, notFound(functions, target));
-  const retry = () => isServed() || answer();
+  const retry = () => {
+    const found = choose(functions, target, exchange);
+    if (found) serve(found);
+    else answer();
+  };
   if (!table.ready || table.fresh || !pendingLookups.hold(exchange, retry)) answer();
 }
 

@@ -140,10 +140,10 @@ export class Invocation implements Waiter, Running, RelaySide {
     this.#attempt?.endLimit();
     if (!isOpen) this.#attempt?.release();
     const { revision, start, overheadMs, totalMs } = this.#times;
-    const what = { callId: this.callId, revision, method: this.#exchange.method, status, start };
     const trace = this.#trace;
-    this.#entry.finish(this, { ...what, overheadMs, totalMs, ...(trace && { traceId: trace.context.traceId }) });
-    if (trace) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, ...what, error: code, ...this.#times.phases });
+    const access = { callId: this.callId, revision, method: this.#exchange.method, status, start, overheadMs, totalMs, traceId: trace?.context.traceId };
+    this.#entry.finish(this, access);
+    if (trace) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, error: code, ...access, ...this.#times.phases });
   }
 
   closed(): void {

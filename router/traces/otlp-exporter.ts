@@ -91,6 +91,7 @@ export class OtlpTraces implements Traces {
 
   /** Sends what waits, and gives up after the exporter's timeout. */
   async close(): Promise<void> {
+    // What the collector does not take is counted and told where it is exported.
     await this.#provider.shutdown().catch(() => {});
   }
 

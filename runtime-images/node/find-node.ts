@@ -28,9 +28,9 @@ const OLDEST = [20, 19] as const;
 const PROBE_MS = 10_000;
 
 /**
- * Finds the Node that embedded instances run: what BERTH_NODE names, or the optional one in `binary` (the release line of the
- * cluster's image, which starts faster than older ones), or this process's own where that is missing or does not run, such as on a
- * system without glibc. Throws `FunctionNodeError`.
+ * Finds the Node that embedded instances run: what BERTH_NODE names, or the optional one in `binary`, which is of the release
+ * line of the cluster's image, or this process's own where that is missing or does not run, such as on a system without glibc.
+ * Throws `FunctionNodeError`.
  */
 export async function findNode(binary: string): Promise<FunctionNode> {
   const named = process.env.BERTH_NODE;

@@ -8,9 +8,9 @@ export const WORKER_ID_VARIABLE = "BERTH_WORKER_ID";
 
 /**
  * Kills processes that functions have started and left behind in sessions of their own (browsers, for example), which no
- * signal to a process group reaches. `marks`: values of `variable`, by default uids of instances. They are recognized by the mark in their environment, which the
- * kernel shows for processes of the same user; a process that was started without the mark is not found. Does nothing on
- * a system without /proc.
+ * signal to a process group reaches. They are recognized by the mark in their environment, which the kernel shows for
+ * processes of the same user; a process that was started without the mark is not found. Does nothing on a system without
+ * /proc. `marks`: values of `variable`, by default uids of instances.
  */
 export function killLeftBehind(marks: ReadonlySet<string>, variable = INSTANCE_VARIABLE): void {
   for (const pid of processes()) {

@@ -9,7 +9,7 @@ import { findPython, type Python } from "../../../runtime-images/python/find-pyt
 import { CliError } from "../../errors.ts";
 import { layerFile } from "../layer-file.ts";
 import { installPackages, type PackageTarget } from "./packages.ts";
-import { packageFiles, projectFiles } from "./python-files.ts";
+import { packageFiles, pythonFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 
 /** The directory of installed packages, below the function's root, as the worker expects it. */
@@ -39,7 +39,7 @@ export async function bundlePython({ base, entry }: PythonSource, { include = []
     mkdirSync(code);
     const target = runs ?? { version: python.version, isHere: true };
     await installPackages(base, installed, python, target, say);
-    copy(base, projectFiles(base, include), code);
+    copy(base, pythonFiles(base, include), code);
     copy(installed, packageFiles(installed), join(code, PACKAGES));
     if (target.version === python.version) await compile(code, python);
     else say(`no bytecode is compiled: this machine has Python ${python.version}, and the function runs on ${target.version}`);

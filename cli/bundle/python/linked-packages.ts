@@ -9,7 +9,7 @@ import { CliError } from "../../errors.ts";
 import { layerFile } from "../layer-file.ts";
 import { compile, PACKAGES, type PythonBundleOptions, requiredPython } from "./bundle-python.ts";
 import { installPackages } from "./packages.ts";
-import { projectFiles } from "./python-files.ts";
+import { pythonFiles } from "./python-files.ts";
 import type { PythonSource } from "./python-source.ts";
 import { declarations } from "./requirements.ts";
 
@@ -30,7 +30,7 @@ export class LinkedPackages {
   ): Promise<Uint8Array> {
     const python = await requiredPython();
     const dir = await this.#install(base, python, say);
-    const files = projectFiles(base, include).map((path) => layerFile(base, path));
+    const files = pythonFiles(base, include).map((path) => layerFile(base, path));
     const link = { path: `${PACKAGES}/berth-1-packages.pth`, data: Buffer.from(`import site; site.addsitedir(${JSON.stringify(dir)})\n`) };
     if (inspect) files.push({ path: `${PACKAGES}/berth-2-inspect.pth`, data: Buffer.from(debugging(base, await debugpyIn(dir, python))) });
     return await packLayer([...files, link, { path: ENTRY_NAME, data: Buffer.from(entry) }]);

@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
+import { type ProgramError, run } from "./programs.ts";
 import { type Requirements, requirementsOf } from "./requirements.ts";
 
 /** How long the packages of a function may take to install. */
@@ -28,13 +28,8 @@ const PLATFORMS = ["manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manyli
 export async function installPackages(base: string, target: string, python: Python, runs: PackageTarget, say: (text: string) => void): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "berth-requirements-"));
   try {
-    // Machines without uv have pip.
-    const hasUv = await run("uv", ["--version"], base).then(
-      () => true,
-      () => false,
-    );
-    const requirements = await requirementsOf(base, scratch, python, hasUv);
-    if (requirements) await install(requirements, base, target, python, runs, hasUv, say);
+    const requirements = await requirementsOf(base, scratch, python);
+    if (requirements) await install(requirements, base, target, python, runs, say);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -46,21 +41,26 @@ async function install(
   target: string,
   python: Python,
   runs: PackageTarget,
-  hasUv: boolean,
   say: (text: string) => void,
 ): Promise<void> {
+  // Machines without uv have pip.
+  const hasUv = await run("uv", ["--version"], base, INSTALL_MS).then(
+    () => true,
+    () => false,
+  );
   const common = ["--target", target, "--only-binary", ":all:", "-r", file];
   if (!hasUv) refuseOthers(python, runs);
   say(`installing the packages of ${declaredIn} with ${hasUv ? "uv" : "pip"} for Python ${runs.version}${runs.isHere ? "" : " on Linux x86-64"}`);
   const installing = hasUv
-    ? run("uv", ["pip", "install", "--quiet", "--python", python.program, ...uvTarget(python, runs), ...common], base)
+    ? run("uv", ["pip", "install", "--quiet", "--python", python.program, ...uvTarget(python, runs), ...common], base, INSTALL_MS)
     : run(
         python.program,
         ["-m", "pip", "install", "--quiet", "--no-compile", "--no-input", "--disable-pip-version-check", ...pipTarget(runs), ...common],
         base,
+        INSTALL_MS,
       );
-  await installing.catch((error: Error & { stderr?: string; killed?: boolean }) => {
-    const said = (error.stderr ?? "").trim().split("\n").slice(-QUOTED_LINES).join("\n") || error.message;
+  await installing.catch((error: ProgramError) => {
+    const said = error.stderr.split("\n").slice(-QUOTED_LINES).join("\n") || error.message;
     if (error.killed) throw failed(declaredIn, `it was not done within ${INSTALL_MS / 60_000} minutes`);
     if (/No module named pip/.test(said)) throw new CliError("PYTHON_MISSING", `${python.program} has no pip`, "install pip for it, or uv");
     if (!NO_WHEEL.test(said)) throw failed(declaredIn, said);
@@ -95,13 +95,4 @@ function refuseOthers(python: Python, { version, isHere }: PackageTarget): void 
 
 function failed(declaredIn: string, why: string): CliError {
   return new CliError("PACKAGES_FAILED", `the packages of ${declaredIn} could not be installed: ${why}`, `correct ${declaredIn}, or make its index reachable`);
-}
-
-function run(program: string, args: string[], cwd: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(program, args, { cwd, timeout: INSTALL_MS, maxBuffer: 16 * 2 ** 20 }, (error, stdout, stderr) => {
-      if (error) reject(Object.assign(error, { stderr }));
-      else resolve(stdout);
-    });
-  });
 }

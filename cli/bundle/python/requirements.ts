@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError, EXIT } from "../../errors.ts";
 import { isFile } from "../source.ts";
+import { type ProgramError, run } from "./programs.ts";
 
 /** The packages that a project declares. */
 export interface Requirements {
@@ -39,16 +39,17 @@ export function declarations(base: string): string {
  * `uv.lock`, which uv exports, then `[project]` of `pyproject.toml`. Other files are written to `scratch`.
  * Throws `PACKAGES_UNRESOLVED`: they are declared in a way that Berth does not read.
  */
-export async function requirementsOf(base: string, scratch: string, python: Python, hasUv: boolean): Promise<Requirements | null> {
+export async function requirementsOf(base: string, scratch: string, python: Python): Promise<Requirements | null> {
   const own = join(base, REQUIREMENTS);
   if (isFile(own)) return namesPackages(readFileSync(own, "utf8")) ? { file: own, declaredIn: REQUIREMENTS } : null;
   const [lock, project] = [join(base, UV_LOCK), join(base, PYPROJECT)];
   const file = join(scratch, REQUIREMENTS);
   if (isFile(lock)) {
-    if (!hasUv) throw unresolved(`${lock} is read by uv, and this machine has none`, "install uv, or write requirements.txt beside it: uv export");
     const args = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header", "--quiet", "--project", base, "--output-file", file];
-    await run("uv", args, base).catch((error: Error) => {
-      throw unresolved(`uv cannot export ${lock}: ${error.message}`, "correct pyproject.toml and run uv lock, or write requirements.txt beside it");
+    await run("uv", args, base, READ_MS).catch((error: ProgramError) => {
+      if (error.code === "ENOENT")
+        throw unresolved(`${lock} is read by uv, and this machine has none`, "install uv, or write requirements.txt beside it: uv export");
+      throw unresolved(`uv cannot export ${lock}: ${lastWords(error)}`, "correct pyproject.toml and run uv lock, or write requirements.txt beside it");
     });
   } else if (isFile(project)) {
     writeFileSync(file, (await declaredIn(project, python)).join("\n"));
@@ -57,8 +58,8 @@ export async function requirementsOf(base: string, scratch: string, python: Pyth
 }
 
 async function declaredIn(project: string, { program }: Python): Promise<string[]> {
-  const text = await run(program, ["-I", "-S", "-c", READ_PYPROJECT, project], ".").catch((error: Error) => {
-    throw unresolved(`${project} cannot be read: ${error.message}`, "correct it, or write requirements.txt beside it");
+  const text = await run(program, ["-I", "-S", "-c", READ_PYPROJECT, project], ".", READ_MS).catch((error: ProgramError) => {
+    throw unresolved(`${project} cannot be read: ${lastWords(error)}`, "correct it, or write requirements.txt beside it");
   });
   const { declared, isDynamic, others } = JSON.parse(text) as { declared: string[] | null; isDynamic: boolean; others: string[] };
   if (isDynamic) throw unresolved(`${project} has dynamic dependencies, which its build backend computes`, "write requirements.txt beside it: pip freeze");
@@ -69,20 +70,15 @@ async function declaredIn(project: string, { program }: Python): Promise<string[
   return declared ?? [];
 }
 
+/** The last line of what a program has complained. */
+function lastWords({ stderr, message }: ProgramError): string {
+  return stderr.split("\n").at(-1) || message;
+}
+
 function namesPackages(requirements: string): boolean {
   return /^\s*[^#\s]/m.test(requirements);
 }
 
 function unresolved(message: string, fix: string): CliError {
   return new CliError("PACKAGES_UNRESOLVED", message, fix, EXIT.usage);
-}
-
-/** Runs a program and returns its output. Rejects with the last line of what it has complained. */
-function run(program: string, args: string[], cwd: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(program, args, { cwd, timeout: READ_MS }, (error, stdout, stderr) => {
-      if (error) reject(new Error(stderr.trim().split("\n").at(-1) || error.message));
-      else resolve(stdout);
-    });
-  });
 }

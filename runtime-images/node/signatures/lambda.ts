@@ -27,7 +27,7 @@ export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof ty
   return async (req, res, { id }) => {
     const body = await readBody(req);
     const context = contextOf(id);
-    if (isPayload(req)) return handlePayload(handler, body, res, context);
+    if (isPayload(req)) return handlePayload({ handler, stream }, body, res, context);
     const event = toEvent(req, body, id);
     if (stream) return stream(event, res, context);
     const result = await call(handler, event, context).catch((error) => {
@@ -37,11 +37,16 @@ export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof ty
   };
 }
 
+interface Called {
+  handler: LambdaHandler;
+  /** The handler where it streams its response. */
+  stream: ReturnType<typeof streamed>;
+}
+
 /** Calls a handler with an event that a client of Lambda's API has sent. */
-async function handlePayload(handler: LambdaHandler, body: Buffer, res: ServerResponse, context: unknown): Promise<void> {
+async function handlePayload({ handler, stream }: Called, body: Buffer, res: ServerResponse, context: unknown): Promise<void> {
   const event = payloadOf(body, res);
   if (event === undefined) return;
-  const stream = streamed(handler);
   try {
     if (stream) await stream(event, res, context);
     else sendPayload(await call(handler, event, context), res);

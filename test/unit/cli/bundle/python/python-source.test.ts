@@ -2,7 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { installPackages } from "../../../../../cli/bundle/python/packages.ts";
-import { projectFiles } from "../../../../../cli/bundle/python/python-files.ts";
+import { pythonFiles } from "../../../../../cli/bundle/python/python-files.ts";
 import { findPythonSource, looksLikePython } from "../../../../../cli/bundle/python/python-source.ts";
 import { directoryOf } from "../../../../helpers/bundled.ts";
 
@@ -55,7 +55,7 @@ test("caches, environments, secrets and what a pattern excludes are not deployed
     ".git/HEAD": "",
     "node_modules/a/index.js": "",
   });
-  expect(projectFiles(dir, ["!data/**"]).sort()).toEqual(["main.py", "templates/a.html"]);
+  expect(pythonFiles(dir, ["!data/**"]).sort()).toEqual(["main.py", "templates/a.html"]);
 });
 
 describe("packages for another machine", () => {

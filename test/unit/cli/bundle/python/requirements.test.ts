@@ -13,10 +13,10 @@ afterEach(() => {
 });
 
 /** What is installed, and which file has declared it; null: nothing. */
-async function resolved(files: Record<string, string>, hasUv = false): Promise<[string, string] | null> {
+async function resolved(files: Record<string, string>): Promise<[string, string] | null> {
   const scratch = mkdtempSync(join(tmpdir(), "berth-test-"));
   const interpreter = typeof python === "string" ? { program: "python3", version: "3.11" } : python;
-  const found = await requirementsOf(directoryOf(files), scratch, interpreter, hasUv);
+  const found = await requirementsOf(directoryOf(files), scratch, interpreter);
   return found && [readFileSync(found.file, "utf8"), found.declaredIn];
 }
 
@@ -69,14 +69,15 @@ describe("uv.lock", () => {
 
   test("is exported as it is, without the project itself and its development groups", async () => {
     withUv('for file; do :; done; echo "$@" > "$file"');
-    const [exported, declaredIn] = (await resolved({ "uv.lock": "", "pyproject.toml": "" }, true)) ?? [];
+    const [exported, declaredIn] = (await resolved({ "uv.lock": "", "pyproject.toml": "" })) ?? [];
     expect(exported).toMatch(/^export --frozen --no-dev --no-emit-project .*--project \//);
     expect(declaredIn).toBe("uv.lock");
   });
 
   test("that uv cannot export, or that there is no uv for, is refused with the way to mend it", async () => {
     withUv("echo 'error: Unable to find lockfile' >&2; exit 2");
-    await expect(resolved({ "uv.lock": "" }, true)).rejects.toThrow(unresolved(/cannot export .*Unable to find lockfile/));
+    await expect(resolved({ "uv.lock": "" })).rejects.toThrow(unresolved(/cannot export .*Unable to find lockfile/));
+    process.env.PATH = "/nonexistent";
     await expect(resolved({ "uv.lock": "" })).rejects.toMatchObject({ code: "PACKAGES_UNRESOLVED", fix: expect.stringContaining("install uv") });
   });
 });
