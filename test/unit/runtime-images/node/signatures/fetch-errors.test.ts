@@ -1,21 +1,10 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { type FetchContext, fetchHandle } from "../../../../../runtime-images/node/signatures/fetch.ts";
+import { describe, expect, test } from "vitest";
+import { fetchHandle } from "../../../../../runtime-images/node/signatures/fetch.ts";
 import { until } from "../../../../helpers/berth.ts";
 import { platformHeaders, Served } from "../../../../helpers/signature.ts";
+import { closing, eachClosesServed, NativeResponse, serve } from "../../../../helpers/subjects/served-fetch.ts";
 
-/** What `fetch()` gives, before the adapter puts a class of its own in its place. */
-const NativeResponse = globalThis.Response;
-
-const closing: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-});
-
-async function serve(fetch: (request: Request, env: Record<string, string>, ctx: FetchContext) => unknown): Promise<Served> {
-  const served = await Served.start(fetchHandle({ fetch }, { functionName: "f", env: { A: "1" } }));
-  closing.push(() => served.close());
-  return served;
-}
+eachClosesServed();
 
 describe("a response", () => {
   test.each([

@@ -3,21 +3,12 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import { afterEach, describe, expect, test } from "vitest";
-import { type FetchContext, fetchHandle } from "../../../../../runtime-images/node/signatures/fetch.ts";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../../helpers/berth.ts";
-import { platformHeaders, Served } from "../../../../helpers/signature.ts";
+import { platformHeaders } from "../../../../helpers/signature.ts";
+import { closing, eachClosesServed, serve } from "../../../../helpers/subjects/served-fetch.ts";
 
-const closing: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-});
-
-async function serve(fetch: (request: Request, env: Record<string, string>, ctx: FetchContext) => unknown): Promise<Served> {
-  const served = await Served.start(fetchHandle({ fetch }, { functionName: "f", env: { A: "1" } }));
-  closing.push(() => served.close());
-  return served;
-}
+eachClosesServed();
 
 const later = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
