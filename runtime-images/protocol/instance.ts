@@ -63,6 +63,7 @@ export class Instance {
     const worker = this.#workers.get(id);
     if (!worker) return;
     worker.port = port;
+    this.#changed();
     if (worker.role === "spare" && this.#state === "starting") this.#state = "prewarmed";
   }
 
@@ -70,6 +71,7 @@ export class Instance {
   accept(order: Addressed): { answer: LoadAnswer; assignment: Assignment | null } {
     const refusal = this.#refuse(order);
     if (refusal) return { answer: { accepted: false, refusal, echo: this.echo() }, assignment: null };
+    this.#changed();
     this.#epoch += 1;
     this.#term = order.term;
     this.#functionUid = order.functionUid;
@@ -87,6 +89,7 @@ export class Instance {
     const retire = this.#ids("serving");
     for (const old of retire) this.#get(old).role = "retiring";
     worker.role = "serving";
+    this.#changed();
     if (this.#state === "specializing") this.#state = "warm";
     return retire;
   }
@@ -99,6 +102,7 @@ export class Instance {
     const worker = this.#workers.get(id);
     if (worker?.role !== "loading") return false;
     this.#workers.delete(id);
+    this.#changed();
     this.#error = { reason, message, revision: worker.revision };
     const [previous] = this.#ids("serving");
     if (this.#state !== "specializing") return true;
@@ -120,6 +124,7 @@ export class Instance {
       return;
     }
     this.#workers.delete(id);
+    this.#changed();
     // Its own report of a crash says more than how it exited.
     if (worker.role === "retiring" || this.#state === "draining" || this.#state === "failed") return;
     // A newer revision is loading beside the worker that ended, and takes over once it has loaded.
@@ -151,23 +156,26 @@ export class Instance {
 
   fail(error: LoadError): void {
     if (this.#state === "gone") return;
+    this.#changed();
     this.#state = "failed";
     this.#error = error;
   }
 
   /** Stops accepting orders and invocations. Returns the workers that must drain. */
   drain(): number[] {
+    this.#changed();
     if (this.#state !== "failed" && this.#state !== "gone") this.#state = "draining";
     for (const worker of this.#workers.values()) worker.role = "retiring";
     return [...this.#workers.keys()];
   }
 
   gone(): void {
+    this.#changed();
     this.#state = "gone";
     this.#workers.clear();
   }
 
-  /** The current echo. Each has a higher version than the one before. */
+  /** The current echo. Its version rises with every change, so of two echoes of one boot the higher version is the later state. */
   echo(): Echo {
     const current = this.#current();
     return {
@@ -177,11 +185,15 @@ export class Instance {
       functionUid: this.#functionUid,
       revision: this.#revision,
       epoch: this.#epoch,
-      version: ++this.#version,
+      version: this.#version,
       port: current?.port ?? null,
       loaded: this.#state === "warm",
       error: this.#error,
     };
+  }
+
+  #changed(): void {
+    this.#version += 1;
   }
 
   #refuse(order: Addressed): OrderRefusal | null {
