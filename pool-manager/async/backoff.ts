@@ -33,6 +33,11 @@ export class Backoff {
     this.#pauseMs = Math.min(this.#pauseMs * this.#factor, this.#longestMs);
   }
 
+  /** Another attempt soon is of no use: the next pause is the longest. */
+  exhaust(): void {
+    this.#pauseMs = this.#longestMs;
+  }
+
   /** An attempt has succeeded. */
   reset(): void {
     this.#pauseMs = this.#firstMs;

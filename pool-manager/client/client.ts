@@ -1,5 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
+import { Backoff } from "../async/backoff.ts";
 import { DEMAND_REPEAT_MS, type DemandReport, LINK_SILENT_MS, ROUTER_HEADER, type RouterPeer, type TableChange } from "./contract.ts";
 import { expiry } from "./expiry.ts";
 import { parseChange, TableError } from "./parse.ts";
@@ -41,7 +42,7 @@ export class ManagerClient implements ReachableLink {
   #reports = 0;
   #closed = false;
   #leaving = false;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   #timer: NodeJS.Timeout | null = null;
   #alive: NodeJS.Timeout | null = null;
   #endSilence: () => void = () => {};
@@ -154,7 +155,7 @@ export class ManagerClient implements ReachableLink {
   #line(req: ClientRequest, line: string): void {
     const change = this.#parse(req, line);
     if (change === null) return;
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#backoff.reset();
     this.#tries = 0;
     if (change.type === "unknown") return;
     if (change.type === "mark") return this.#sign(change.mark);
@@ -167,7 +168,7 @@ export class ManagerClient implements ReachableLink {
       return parseChange(line);
     } catch (error) {
       if (!(error instanceof TableError)) throw error;
-      this.#pauseMs = LONGEST_PAUSE_MS;
+      this.#backoff.exhaust();
       this.#drop(req, error.message);
       return null;
     }
@@ -187,7 +188,6 @@ export class ManagerClient implements ReachableLink {
   #retryLater(): void {
     if (this.#closed) return;
     for (const listener of this.#listeners) listener({ type: "lost", reason: this.#reason });
-    this.#timer = setTimeout(() => this.#open(), this.#pauseMs * (0.5 + Math.random()));
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#timer = setTimeout(() => this.#open(), this.#backoff.next() * (0.5 + Math.random()));
   }
 }

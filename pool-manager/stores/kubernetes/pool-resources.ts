@@ -1,3 +1,4 @@
+import { Backoff } from "../../async/backoff.ts";
 import { ManagerError } from "../../errors.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import type { Change } from "../../kubernetes/informer/informer.ts";
@@ -39,6 +40,8 @@ const MAX_MESSAGE = 1024;
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
+const newBackoff = () => new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+
 /** A pool's resource that is missing. */
 interface Lost {
   /** The resource to write. */
@@ -47,7 +50,7 @@ interface Lost {
   wasThere: boolean;
   /** When to write it. */
   at: number;
-  pauseMs: number;
+  backoff: Backoff;
   /** The error of the last write. */
   error?: KubeError;
 }
@@ -94,7 +97,7 @@ export class PoolResources implements PoolStore {
       if (this.#client.cache.get(name)) continue;
       // Only the runtime is written: fields with default values stay unowned until they are declared.
       const object = { metadata: { name }, spec: { runtime } } as PoolResource;
-      this.#lost.set(name, { object, at: performance.now(), pauseMs: FIRST_PAUSE_MS, wasThere: false });
+      this.#lost.set(name, { object, at: performance.now(), backoff: newBackoff(), wasThere: false });
       // If the write fails now, `report` retries it.
       await this.#rewrite(name).catch(() => {});
     }
@@ -142,7 +145,7 @@ export class PoolResources implements PoolStore {
     const { name } = object.metadata;
     // A pool whose resource is deleted keeps its size until another one is declared: absence changes nothing.
     if (type !== "present") {
-      if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, pauseMs: FIRST_PAUSE_MS, wasThere: true });
+      if (!this.#client.cache.get(name)) this.#lost.set(name, { object, at: performance.now() + FIRST_PAUSE_MS, backoff: newBackoff(), wasThere: true });
       return;
     }
     this.#lost.delete(name);
@@ -158,9 +161,9 @@ export class PoolResources implements PoolStore {
   }
 
   async #write(name: string, lost: Lost): Promise<void> {
-    const isFirst = lost.wasThere && lost.pauseMs === FIRST_PAUSE_MS;
-    lost.pauseMs = Math.min(lost.pauseMs * 2, LONGEST_PAUSE_MS);
-    lost.at = performance.now() + lost.pauseMs;
+    const isFirst = lost.wasThere && lost.backoff.isFirst;
+    lost.backoff.grow();
+    lost.at = performance.now() + lost.backoff.pauseMs;
     if (isFirst) this.#notice({ topic: "missing", kind: "Pool", count: this.#lost.size, message: missing("pools", this.#lost.size, "resources were deleted") });
     try {
       const found = await this.#client.find(name);

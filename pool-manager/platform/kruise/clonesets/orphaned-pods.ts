@@ -1,3 +1,4 @@
+import { Backoff } from "../../../async/backoff.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { KubeError } from "../../../kubernetes/error.ts";
 import { type CloneSet, hasEnded, LABEL, ownerOf, type Pod, podPath } from "../objects/objects.ts";
@@ -18,7 +19,7 @@ interface Attempt {
   released: Set<string>;
   /** Released pods that have lost their pool's label and are not deleted yet, by uid. */
   orphans: Map<string, Pod>;
-  pauseMs: number;
+  backoff: Backoff;
   notBefore: number;
 }
 
@@ -44,8 +45,8 @@ export class OrphanedPods {
     const last = this.#attempts.get(name);
     const failed = last !== undefined && last.released.size > 0;
     if (failed && performance.now() < last.notBefore) throw new KubeError(403, "Refused", this.reason(name) ?? "");
-    const pauseMs = failed ? last.pauseMs : 0;
-    this.#attempts.set(name, { before, endedAt: null, released: new Set(), orphans: last?.orphans ?? new Map(), pauseMs, notBefore: 0 });
+    const backoff = failed ? last.backoff : new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+    this.#attempts.set(name, { before, endedAt: null, released: new Set(), orphans: last?.orphans ?? new Map(), backoff, notBefore: 0 });
     return failed ? 1 : Number.POSITIVE_INFINITY;
   }
 
@@ -62,8 +63,7 @@ export class OrphanedPods {
     // Pods that are released later were released by hand.
     if (last.before.has(uid) || last.released.has(uid) || (last.endedAt !== null && performance.now() - last.endedAt > RELEASED_MS)) return;
     if (last.released.size === 0) {
-      last.pauseMs = Math.min(last.pauseMs * 2 || FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
-      last.notBefore = performance.now() + last.pauseMs;
+      last.notBefore = performance.now() + last.backoff.next();
     }
     last.released.add(uid);
     if (labels?.[LABEL.pool] === undefined) last.orphans.set(uid, pod);

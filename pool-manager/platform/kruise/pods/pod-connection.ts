@@ -1,4 +1,5 @@
 import type { ControlLine, LoadAnswer, LoadOrder } from "../../../../runtime-images/protocol/messages.ts";
+import { Backoff } from "../../../async/backoff.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { type ControlClient, ORDER_MS } from "../../control-client.ts";
 import { FingerprintError } from "../../pinned-agent.ts";
@@ -53,7 +54,7 @@ export class PodConnection {
   #attempt = 0;
   /** Why the last read of the log found no fingerprint; null: it found one. */
   #logTrouble: string | null = null;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_LOG_PAUSE_MS);
   #timer: NodeJS.Timeout | null = null;
 
   /** `now` returns milliseconds. */
@@ -102,7 +103,7 @@ export class PodConnection {
     if (host === this.#host || this.#closed) return;
     this.#host = host;
     this.#triedSince = null;
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#backoff.reset();
     this.#stop();
     this.#tell(false, null);
     void this.#connect();
@@ -150,7 +151,7 @@ export class PodConnection {
 
   #heard(client: Control, line: ControlLine): void {
     if (!this.#connected) {
-      this.#pauseMs = FIRST_PAUSE_MS;
+      this.#backoff.reset();
       this.#triedSince = null;
       client.warm().catch(() => {});
       this.#tell(true, null);
@@ -194,9 +195,7 @@ export class PodConnection {
 
   #retryLater(longestMs: number): void {
     if (this.#closed) return;
-    const pauseMs = Math.min(this.#pauseMs, longestMs);
-    this.#timer = setTimeout(() => void this.#connect(), pauseMs);
-    this.#pauseMs = pauseMs * 2;
+    this.#timer = setTimeout(() => void this.#connect(), Math.min(this.#backoff.next(), longestMs));
   }
 
   #stop(): void {

@@ -15,3 +15,11 @@ test("pauses grow by another factor, and without an attempt", () => {
   backoff.grow();
   expect([backoff.pauseMs, backoff.next(), backoff.next(), backoff.next()]).toEqual([150, 150, 200, 200]);
 });
+
+test("an attempt that cannot succeed soon makes the next pause the longest", () => {
+  const backoff = new Backoff(100, 1000);
+  backoff.exhaust();
+  expect([backoff.next(), backoff.next()]).toEqual([1000, 1000]);
+  backoff.reset();
+  expect(backoff.next()).toBe(100);
+});
