@@ -76,6 +76,7 @@ const MATRIX = {
     "runtime-images/protocol",
   ],
   "pool-manager/platform/kruise/pods": [
+    "pool-manager/async",
     "pool-manager/kubernetes",
     "pool-manager/kubernetes/informer",
     "pool-manager/platform",
