@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { bundleCustom } from "../../../cli/bundle/custom/bundle-custom.ts";
 import { findCustomSource } from "../../../cli/bundle/custom/custom-source.ts";
 import { ownMachine } from "../../../runtime-images/custom/executable.ts";
-import { ON_CLUSTER, sleep, TestBerth, until } from "../../helpers/berth.ts";
+import { ON_CLUSTER, TestBerth, until } from "../../helpers/berth.ts";
 import { directoryOf } from "../../helpers/bundled.ts";
 
 const NODE = process.execPath;
@@ -18,12 +18,14 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { spawn } from "node:child_process";
 const { WebSocketServer } = createRequire(import.meta.url)(${JSON.stringify(WS)});
+let hanging = 0;
 let aborted = 0;
 const server = createServer(async (req, res) => {
   const path = req.url.split("?")[0];
   if (path === "/kill") return process.kill(process.pid, "SIGKILL");
   if (path === "/aborted") return res.end(String(aborted));
-  if (path === "/hang") return void res.on("close", () => (aborted += 1));
+  if (path === "/hanging") return res.end(String(hanging));
+  if (path === "/hang") return void (hanging++, res.on("close", () => (aborted += 1)));
   if (path === "/half") { res.write("begun"); return void setTimeout(() => res.destroy(), 50); }
   if (path === "/close") return req.socket.destroy();
   if (path === "/events") {
@@ -95,7 +97,7 @@ describe.skipIf(ON_CLUSTER)("a command that serves HTTP", () => {
   test("learns that its client has gone", async () => {
     const leave = new AbortController();
     const hanging = berth.invoke("web", { signal: leave.signal }, "/hang").catch(() => "gone");
-    await sleep(200);
+    await until(async () => (await answer("web", "/hanging")).text === "1", "the command has the request");
     leave.abort();
     expect(await hanging).toBe("gone");
     await until(async () => (await answer("web", "/aborted")).text !== "0", "the request to the command has ended");

@@ -35,7 +35,6 @@ describe("a new revision beside the active one", () => {
     await until(async () => (await text("shop")) === "200 new", "the canary has its first invocation");
     expect(await counts("shop", 40)).toEqual({ "200 old": 36, "200 new": 4 });
     await traffic("shop", { split: { r2: 50 } });
-    await sleep(100);
     const half = await counts("shop", 40);
     expect(Math.abs((half["200 new"] ?? 0) - 20)).toBeLessThanOrEqual(1);
     // Scaling is no deployment.

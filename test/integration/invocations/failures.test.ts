@@ -173,13 +173,17 @@ describe("a function that fails while it runs", () => {
   });
 });
 
+const metrics = async () => (await fetch(`${berth.berth.manageUrl}/metrics`)).text();
+
 describe("queues", () => {
   test("Retry-After is what those who wait are going to take", async () => {
     const source = "export default { async fetch() { await new Promise((d) => setTimeout(d, 500)); return new Response('done'); } };";
     await berth.deploy("line", source, { concurrency: 1, maxScale: 1, queueDepth: 6, queueTimeout: "60s" });
     await (await berth.invoke("line")).text();
-    const answers = Array.from({ length: 7 }, () => berth.invoke("line"));
-    await sleep(1600);
+    let ended = 0;
+    const answers = Array.from({ length: 7 }, () => berth.invoke("line").finally(() => (ended += 1)));
+    // Three have ended, so that the pace is known.
+    await until(() => ended >= 3, "three have ended");
     const refused = (await Promise.all(Array.from({ length: 6 }, () => berth.invoke("line")))).filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThan(0);
     // Seven of half a second each.
@@ -204,7 +208,7 @@ describe("queues", () => {
     const first = berth.invoke("narrow");
     await sleep(150);
     const waiting = timed(berth.invoke("narrow"));
-    await sleep(20);
+    await until(async () => (await metrics()).includes('berth_queue_depth{function="narrow"} 1'), "it waits");
     const overflow = await timed(berth.invoke("narrow"));
     expect([overflow.status, overflow.error.code]).toEqual([429, "QUEUE_FULL"]);
     expect(Number(overflow.response.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
@@ -223,7 +227,6 @@ describe("deletion", () => {
     expect((await berth.invoke("doomed")).status).toBe(502);
     await berth.deploy("doomed", source);
     await (await berth.invoke("doomed", {}, "?ms=0")).text();
-    const metrics = async () => (await fetch(`${berth.berth.manageUrl}/metrics`)).text();
     for (const name of ["invocations", "invocation_errors", "load_failures"]) expect(await metrics()).toContain(`berth_${name}_total{function="doomed"`);
     const quick = berth.invoke("doomed", {}, "?ms=1000");
     const slow = timed(berth.invoke("doomed", {}, "?ms=10000"));

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ECHO, sleep, TestBerth, until } from "../../helpers/berth.ts";
+import { ECHO, TestBerth, until } from "../../helpers/berth.ts";
 
 let berth: TestBerth;
 beforeAll(async () => {
@@ -86,18 +86,20 @@ describe("an invocation", () => {
   test("is cancelled in the function when its client leaves", async () => {
     await berth.deploy(
       "waiter",
-      `let aborted = 0; export default { async fetch(request) {
-        if (request.url.endsWith("/count")) return new Response(String(aborted));
+      `let begun = 0; let aborted = 0; export default { async fetch(request) {
+        if (request.url.endsWith("/count")) return new Response(begun + " begun, " + aborted + " aborted");
+        begun += 1;
         await new Promise((resolve) => { request.signal.addEventListener("abort", () => { aborted += 1; resolve(); }); });
         return new Response("late"); } };`,
     );
-    await (await berth.invoke("waiter", {}, "/count")).text();
+    const count = async () => (await berth.invoke("waiter", {}, "/count")).text();
+    expect(await count()).toBe("0 begun, 0 aborted");
     const controller = new AbortController();
     const running = berth.invoke("waiter", { signal: controller.signal }).catch((error: Error) => error.name);
-    await sleep(100);
+    await until(async () => (await count()) === "1 begun, 0 aborted", "the function runs");
     controller.abort();
     expect(await running).toBe("AbortError");
-    await until(async () => (await (await berth.invoke("waiter", {}, "/count")).text()) === "1", "the abort reaches the function");
+    await until(async () => (await count()) === "1 begun, 1 aborted", "the abort reaches the function");
   });
 
   test("answers 404 for an unknown function and for a foreign path, with code and fix", async () => {
