@@ -320,6 +320,7 @@ const MATRIX = {
   "cli/dev": ["cli", "cli/bundle", "cli/bundle/custom", "cli/bundle/python", "cli/commands/deploy"],
   "cli/commands": [
     "bench",
+    "bench/report",
     "cli",
     "cli/bundle",
     "cli/dev",
@@ -351,12 +352,14 @@ const MATRIX = {
     "runtime-images/protocol/listen-host.ts",
   ],
 
-  "bench/router": ["bench", "pool-manager/client"],
+  "bench/report": [],
+  "bench/router": ["bench", "bench/report", "pool-manager/client"],
   "bench/router/proxies": [],
   "bench/router/servers": [],
-  "bench/crowds": ["bench"],
+  "bench/crowds": ["bench", "bench/report"],
   "bench/cluster": [
     "bench",
+    "bench/report",
     "pool-manager/images",
     "pool-manager/kubernetes",
     "pool-manager/platform",
@@ -368,6 +371,7 @@ const MATRIX = {
   bench: [
     "bench/cluster",
     "bench/crowds",
+    "bench/report",
     "bench/router",
     "cli/bundle/python/bundle-python.ts",
     "cli/manage-client.ts",

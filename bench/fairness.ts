@@ -1,6 +1,6 @@
 import type { Histogram } from "hdr-histogram-js";
 import { latencies, openLoop } from "./driver.ts";
-import { type Scenario, scenarioOf } from "./report.ts";
+import { type Scenario, scenarioOf } from "./report/scenario.ts";
 import { HELLO, type Progress } from "./scenarios.ts";
 import { Subject } from "./subject.ts";
 

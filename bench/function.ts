@@ -1,6 +1,6 @@
 import type { ManageClient } from "../cli/manage-client.ts";
 import { latencies, openLoop } from "./driver.ts";
-import { type Scenario, scenarioOf } from "./report.ts";
+import { type Scenario, scenarioOf } from "./report/scenario.ts";
 
 export interface FunctionBench {
   starts: number;

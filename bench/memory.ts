@@ -1,6 +1,6 @@
 import { connect, createServer } from "node:net";
 import type { TableFunction } from "../pool-manager/client/contract.ts";
-import type { Scenario } from "./report.ts";
+import type { Scenario } from "./report/scenario.ts";
 import { router, tableServer } from "./router/fronts.ts";
 import type { Progress } from "./scenarios.ts";
 import { privateMb } from "./subject.ts";

@@ -1,7 +1,7 @@
 import { Agent } from "node:http";
 import autocannon from "autocannon";
 import { fire, latencies, openLoop, random } from "./driver.ts";
-import { type Scenario, scenarioOf } from "./report.ts";
+import { type Scenario, scenarioOf } from "./report/scenario.ts";
 import { Subject } from "./subject.ts";
 
 export interface Size {

@@ -1,7 +1,8 @@
 import autocannon from "autocannon";
 import Table from "cli-table3";
 import { HANDLERS, type Handler, NODE, SHAPES, type Shape } from "./handlers.ts";
-import { processCpuUs, type Scenario } from "./report.ts";
+import { processCpuUs } from "./report/machine.ts";
+import type { Scenario } from "./report/scenario.ts";
 import { bareServer, nginx, router } from "./router/fronts.ts";
 import type { Progress } from "./scenarios.ts";
 import { Subject } from "./subject.ts";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { ManageClient } from "../cli/manage-client.ts";
 import type { InstanceRow } from "../pool-manager/api/routes/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
-import { type Footprint, processCpuUs } from "./report.ts";
+import { processCpuUs } from "./report/machine.ts";
+import type { Footprint } from "./report/scenario.ts";
 
 interface SubjectOptions {
   poolSize: number;

@@ -1,5 +1,5 @@
 import { openLoop } from "../driver.ts";
-import { type Scenario, scenarioOf } from "../report.ts";
+import { type Scenario, scenarioOf } from "../report/scenario.ts";
 import type { Progress } from "../scenarios.ts";
 import type { Subject } from "../subject.ts";
 import { BURST, ClusterSubject } from "./cluster-subject.ts";

@@ -1,4 +1,4 @@
-import { machineTimes } from "../report.ts";
+import { machineTimes } from "../report/machine.ts";
 
 /** An idle cluster takes a tenth of a core. Milliseconds of a second. */
 const QUIET_MS = 300;

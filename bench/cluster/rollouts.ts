@@ -1,5 +1,5 @@
 import { latencies } from "../driver.ts";
-import { type Scenario, scenarioOf } from "../report.ts";
+import { type Scenario, scenarioOf } from "../report/scenario.ts";
 import type { Progress } from "../scenarios.ts";
 import type { Subject } from "../subject.ts";
 import { quiet } from "./machine.ts";

@@ -1,5 +1,5 @@
 import { latencies } from "../driver.ts";
-import { type Scenario, scenarioOf } from "../report.ts";
+import { type Scenario, scenarioOf } from "../report/scenario.ts";
 
 /** What starts take of the processors and of the Kubernetes API. */
 export interface Costs {

@@ -1,5 +1,5 @@
 import type { Outcome } from "../driver.ts";
-import type { Footprint } from "../report.ts";
+import type { Footprint } from "../report/scenario.ts";
 
 /** Counts outcomes by status and error code. */
 export class Answers {

@@ -1,5 +1,5 @@
 import { latencies, openLoop } from "../driver.ts";
-import { type Scenario, scenarioOf } from "../report.ts";
+import { type Scenario, scenarioOf } from "../report/scenario.ts";
 import { HELLO, type Progress } from "../scenarios.ts";
 import { Subject } from "../subject.ts";
 import { Answers, inWords } from "./answers.ts";

@@ -1,4 +1,4 @@
-import type { Scenario } from "../report.ts";
+import type { Scenario } from "../report/scenario.ts";
 import type { Progress } from "../scenarios.ts";
 import { coldCrowd } from "./cold.ts";
 import { deployments } from "./deployments.ts";

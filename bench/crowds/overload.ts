@@ -1,6 +1,6 @@
 import autocannon from "autocannon";
 import { latencies, type Outcome, openLoop } from "../driver.ts";
-import { type Footprint, type Scenario, scenarioOf } from "../report.ts";
+import { type Footprint, type Scenario, scenarioOf } from "../report/scenario.ts";
 import type { Progress } from "../scenarios.ts";
 import { Subject } from "../subject.ts";
 import { Answers, inWords } from "./answers.ts";

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LINK_ALIVE_MS, type TableFunction } from "../../pool-manager/client/contract.ts";
-import { processCpuUs } from "../report.ts";
+import { processCpuUs } from "../report/machine.ts";
 
 /** A server that accepts requests for the function: a proxy in its own process, or the instance itself. */
 export interface Front {

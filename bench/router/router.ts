@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import type { Histogram } from "hdr-histogram-js";
 import { ROUTER_HEADER, type TableChange, type TableFunction } from "../../pool-manager/client/contract.ts";
 import { latencies, openLoop } from "../driver.ts";
-import { type Scenario, scenarioOf } from "../report.ts";
+import { type Scenario, scenarioOf } from "../report/scenario.ts";
 import { HELLO, type Progress } from "../scenarios.ts";
 import { Subject } from "../subject.ts";
 import { direct, type Front, nginx, proxy, router, tableServer, type Upstream } from "./fronts.ts";

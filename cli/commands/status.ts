@@ -70,7 +70,7 @@ export function statusCommands(program: Command): void {
       const { router } = await api.get<Status>("/v1/status");
       if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router", "run it against a berth that has a router");
       const wanted = { starts: positive(options.starts), rate: positive(options.rate), seconds: positive(options.seconds), data: options.data };
-      const { printScenarios } = await import("../../bench/report.ts");
+      const { printScenarios } = await import("../../bench/report/table.ts");
       const scenarios = await benchFunction(api, router, name, wanted);
       if (format === "table") printScenarios(scenarios);
       else printData({ scenarios }, format);

@@ -1,6 +1,6 @@
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
-import type { Scenario } from "./report.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** Plots median and tails of each scenario on a logarithmic axis, as SVG. */
 export async function plot(scenarios: readonly Scenario[]): Promise<string> {
