@@ -317,10 +317,9 @@ const MATRIX = {
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",
   ],
+  "cli/commands/bench": ["bench", "bench/function", "bench/report", "cli", "cli/options"],
   "cli/dev": ["cli", "cli/bundle", "cli/bundle/custom", "cli/bundle/python", "cli/commands/deploy"],
   "cli/commands": [
-    "bench",
-    "bench/report",
     "cli",
     "cli/bundle",
     "cli/dev",
@@ -340,6 +339,7 @@ const MATRIX = {
   cli: [
     "cli/bundle",
     "cli/commands",
+    "cli/commands/bench",
     "cli/options",
     "pool-manager/start.ts",
     "pool-manager/client",
@@ -353,6 +353,7 @@ const MATRIX = {
   ],
 
   "bench/report": [],
+  "bench/function": ["bench", "bench/report", "cli/manage-client.ts"],
   "bench/router": ["bench", "bench/report", "pool-manager/client"],
   "bench/router/proxies": [],
   "bench/router/servers": [],

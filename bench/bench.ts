@@ -1,17 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { SingleBar } from "cli-progress";
 import type { ClusterSize } from "./cluster/cluster.ts";
 import type { CrowdsSize } from "./crowds/crowds.ts";
 import { LANGUAGES } from "./languages.ts";
+import { progressBar } from "./progress.ts";
+import { html } from "./report/html.ts";
 import { machine, stolen } from "./report/machine.ts";
-import { plot } from "./report/plot.ts";
+import { quantiles } from "./report/plot.ts";
+import { writeReport, writeResult } from "./report/result.ts";
 import type { Scenario } from "./report/scenario.ts";
 import { printScenarios } from "./report/table.ts";
 import type { RouterSize } from "./router/router.ts";
-import { burst, cold, type Language, type Memory, type Progress, prewarmed, type Size, warm } from "./scenarios.ts";
+import { burst, cold, type Language, type Memory, prewarmed, type Size, warm } from "./scenarios.ts";
 import type { SignaturesSize } from "./signatures.ts";
 
 const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
@@ -31,13 +31,14 @@ const CROWDS_FULL: CrowdsSize = { functions: 10_000, cold: 1000, seconds: 20 };
 const CROWDS_QUICK: CrowdsSize = { functions: 500, cold: 100, seconds: 5 };
 
 const USAGE =
-  "usage: npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--scenario NAME …]\n";
+  "usage: npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
 const { values, positionals } = parsed({
   allowPositionals: true,
   options: {
     platform: { type: "string", default: "local" },
     quick: { type: "boolean", default: false },
     out: { type: "string" },
+    html: { type: "string" },
     scenario: { type: "string", multiple: true },
     runtime: { type: "string", multiple: true, default: ["node"] },
     help: { type: "boolean", short: "h", default: false },
@@ -61,13 +62,7 @@ if (languages.includes(undefined)) {
 }
 execFileSync(process.execPath, ["build.mjs"], { stdio: "inherit" });
 
-const bar = process.stderr.isTTY ? new SingleBar({ format: "{scenario} {bar} {value}/{total}", clearOnComplete: true }) : null;
-const progress: Progress = (scenario, done, total) => {
-  if (bar && done === 1) bar.start(total, 0, { scenario });
-  bar?.update(done, { scenario });
-  if (bar && done === total) bar.stop();
-};
-
+const progress = progressBar();
 const size = values.quick ? QUICK : FULL;
 const scenarios: Scenario[] = [];
 stolen();
@@ -100,17 +95,26 @@ const share = stolen();
 process.stdout.write(`processor time that the hypervisor took away: ${(100 * share).toFixed(1)} %\n`);
 if (memory) process.stdout.write(`private memory in MB: ${JSON.stringify(memory)}\n`);
 const out = values.out ?? `bench/results/local-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
-mkdirSync(dirname(out), { recursive: true });
-writeFileSync(
-  out,
-  `${JSON.stringify({ machine: { ...machine(), stolen: share }, date: new Date().toISOString(), platform: values.platform, quick: values.quick, memory, scenarios }, null, 2)}\n`,
-);
-process.stderr.write(`wrote ${out}\n`);
-if (PLOTTED.includes(positionals[0])) {
-  const picture = out.replace(/(\.json)?$/, ".svg");
-  writeFileSync(picture, await plot(scenarios));
-  process.stderr.write(`wrote ${picture}\n`);
+const result = {
+  machine: { ...machine(), stolen: share },
+  date: new Date().toISOString(),
+  platform: String(values.platform),
+  quick: values.quick === true,
+  memory,
+  scenarios,
+};
+writeResult(out, result);
+const written = [out];
+const picture = PLOTTED.includes(positionals[0]) ? await quantiles(scenarios) : null;
+if (picture !== null) {
+  written.push(out.replace(/(\.json)?$/, ".svg"));
+  writeReport(written[1] as string, picture);
 }
+if (values.html) {
+  written.push(values.html);
+  writeReport(values.html, await html(`Benchmark${positionals[0] ? ` ${positionals[0]}` : ""}`, result));
+}
+for (const file of written) process.stderr.write(`wrote ${file}\n`);
 process.exitCode = scenarios.some((scenario) => scenario.errors > 0) ? 1 : 0;
 
 /** Runs the scenarios on this machine without a cluster; returns the memory that they measured. */

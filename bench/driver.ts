@@ -18,15 +18,18 @@ export interface Outcome {
   error: string | null;
 }
 
-export interface OpenLoop {
-  /** Requests per second on average; the gaps are exponential (Poisson arrivals). */
-  rate: number;
+export interface Shots {
   count: number;
   shot(index: number): Shot;
-  /** Seed of the arrivals: the same seed gives the same gaps. */
-  seed?: number;
   onOutcome?(outcome: Outcome, index: number): void;
   timeoutMs?: number;
+}
+
+export interface OpenLoop extends Shots {
+  /** Requests per second on average; the gaps are exponential (Poisson arrivals). */
+  rate: number;
+  /** Seed of the arrivals: the same seed gives the same gaps. */
+  seed?: number;
 }
 
 /** Latencies in microseconds, from 1 µs to 5 minutes, three significant digits. */
@@ -54,26 +57,48 @@ const SPIN_UP_TO = 200;
  * Sends at Poisson arrivals, independently of the answers, and times each request from its intended send: a slow server
  * cannot slow the measurement down (no coordinated omission).
  */
-export async function openLoop(options: OpenLoop): Promise<Histogram> {
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+export function openLoop(options: OpenLoop): Promise<Histogram> {
   const next = random(options.seed ?? 1);
+  return sendApart(options, () => (-Math.log(1 - next()) / options.rate) * 1000, options.rate <= SPIN_UP_TO);
+}
+
+/** Sends a request every so many milliseconds, independently of the answers; 0: all of them at the same moment. */
+export function sendEvery(intervalMs: number, shots: Shots): Promise<Histogram> {
+  return sendApart(shots, () => intervalMs, true);
+}
+
+/** Sends one request after the other: each when the one before has been answered. */
+export async function sendInTurn(shots: Shots): Promise<Histogram> {
+  const agent = newAgent();
+  const histogram = latencies();
+  for (let i = 0; i < shots.count; i++) await record(shots, i, agent, performance.now(), histogram);
+  agent.destroy();
+  return histogram;
+}
+
+async function sendApart(shots: Shots, gapMs: () => number, exact: boolean): Promise<Histogram> {
+  const agent = newAgent();
   const histogram = latencies();
   const pending: Promise<void>[] = [];
   let intended = performance.now() + 5;
-  for (let i = 0; i < options.count; i++) {
-    intended += (-Math.log(1 - next()) / options.rate) * 1000;
-    await until(intended, options.rate <= SPIN_UP_TO);
-    const at = intended;
-    pending.push(
-      fire(options.shot(i), agent, at, options.timeoutMs ?? 60_000).then((outcome) => {
-        if (outcome.error === null) histogram.recordValue(Math.max(1, Math.round(outcome.firstByteMs * 1000)));
-        options.onOutcome?.(outcome, i);
-      }),
-    );
+  for (let i = 0; i < shots.count; i++) {
+    intended += gapMs();
+    await until(intended, exact);
+    pending.push(record(shots, i, agent, intended, histogram));
   }
   await Promise.all(pending);
   agent.destroy();
   return histogram;
+}
+
+async function record({ shot, onOutcome, timeoutMs = 60_000 }: Shots, index: number, agent: Agent, at: number, histogram: Histogram): Promise<void> {
+  const outcome = await fire(shot(index), agent, at, timeoutMs);
+  if (outcome.error === null) histogram.recordValue(Math.max(1, Math.round(outcome.firstByteMs * 1000)));
+  onOutcome?.(outcome, index);
+}
+
+function newAgent(): Agent {
+  return new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 }
 
 /**

@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --
 import { Command, CommanderError, Option } from "commander";
+import { benchCommands } from "./commands/bench/bench.ts";
 import { devCommands } from "./commands/dev.ts";
 import { functionCommands } from "./commands/functions.ts";
 import { imageCommands } from "./commands/images.ts";
@@ -106,6 +107,7 @@ functionCommands(program);
 invokeCommands(program);
 poolCommands(program);
 statusCommands(program);
+benchCommands(program);
 trafficCommands(program);
 rolloutCommands(program);
 keyCommands(program);

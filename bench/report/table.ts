@@ -1,23 +1,68 @@
 import Table from "cli-table3";
-import type { Scenario } from "./scenario.ts";
+import type { Comparison } from "./compare.ts";
+import type { Phase, Scenario } from "./scenario.ts";
 
+const COLUMNS: [title: string, value: (scenario: Scenario) => string][] = [
+  ["n", ({ n }) => String(n)],
+  ["p50 ms", ({ p50Ms }) => number(p50Ms)],
+  ["p90 ms", ({ p90Ms }) => number(p90Ms)],
+  ["p99 ms", ({ p99Ms }) => number(p99Ms)],
+  ["max ms", ({ maxMs }) => number(maxMs)],
+  ["errors", ({ errors }) => String(errors)],
+  ["req/s", ({ requestsPerSecond }) => number(requestsPerSecond, 0)],
+  ["CPU µs/req", ({ cpuUsPerRequest }) => number(cpuUsPerRequest, 0)],
+  ["CPU ms/start", ({ machineCpuMsPerStart }) => number(machineCpuMsPerStart, 0)],
+  ["writes", ({ apiWritesPerClaim }) => number(apiWritesPerClaim)],
+];
+
+/** Prints scenarios as a table, without the columns that none of them has a value for. */
 export function printScenarios(scenarios: readonly Scenario[]): void {
-  const head = ["scenario", "n", "p50 ms", "p90 ms", "p99 ms", "max ms", "errors", "req/s", "CPU µs/req", "CPU ms/start", "writes", ""];
-  const table = new Table({ head, colAligns: ["left", ...Array<"right">(10).fill("right"), "left"], style: { head: [], border: [] } });
-  const number = (value: number | undefined, digits = 2) => (value === undefined ? "" : value.toFixed(digits));
-  for (const { name, n, p50Ms, p90Ms, p99Ms, maxMs, errors, requestsPerSecond, cpuUsPerRequest, machineCpuMsPerStart, apiWritesPerClaim, note } of scenarios) {
-    const times = [p50Ms, p90Ms, p99Ms, maxMs].map((value) => number(value));
-    table.push([
-      name,
-      n,
-      ...times,
-      errors,
-      number(requestsPerSecond, 0),
-      number(cpuUsPerRequest, 0),
-      number(machineCpuMsPerStart, 0),
-      number(apiWritesPerClaim),
-      note ?? "",
-    ]);
-  }
+  const columns = COLUMNS.filter(([, value]) => scenarios.some((scenario) => value(scenario) !== ""));
+  const table = new Table({
+    head: ["scenario", ...columns.map(([title]) => title), ""],
+    colAligns: ["left", ...columns.map(() => "right" as const), "left"],
+    style: { head: [], border: [] },
+  });
+  for (const scenario of scenarios) table.push([scenario.name, ...columns.map(([, value]) => value(scenario)), scenario.note ?? ""]);
   process.stdout.write(`${table.toString()}\n`);
 }
+
+function number(value: number | undefined, digits = 2): string {
+  return value === undefined ? "" : value.toFixed(digits);
+}
+
+/** Prints the phases of each scenario that has them. */
+export function printPhases(scenarios: readonly Scenario[]): void {
+  const timed = scenarios.filter(({ phases }) => phases !== undefined);
+  if (timed.length === 0) return;
+  const names = [...new Set(timed.flatMap(({ phases }) => Object.keys(phases ?? {})))];
+  const table = new Table({
+    head: ["p50 / p99 ms", ...names],
+    colAligns: ["left", ...names.map(() => "right" as const)],
+    style: { head: [], border: [] },
+  });
+  const cell = (phase: Phase | undefined) => (phase ? `${phase.p50Ms.toFixed(2)} / ${phase.p99Ms.toFixed(2)}` : "");
+  for (const { name, phases } of timed) table.push([name, ...names.map((phase) => cell(phases?.[phase]))]);
+  process.stdout.write(`${table.toString()}\n`);
+}
+
+/** Prints a comparison and what makes it doubtful. */
+export function printComparison({ rows, onlyBefore, onlyAfter, doubts }: Comparison): void {
+  const table = new Table({
+    head: ["scenario", "", "n", "before ms", "after ms", "after / before", "95 % interval", "verdict"],
+    colAligns: ["left", "left", "right", "right", "right", "right", "right", "left"],
+    style: { head: [], border: [] },
+  });
+  for (const { scenario, quantile, n, beforeMs, afterMs, ratio, interval, verdict } of rows) {
+    const between = interval ? `${interval[0].toFixed(2)} to ${interval[1].toFixed(2)}` : "";
+    table.push([scenario, quantile, n.join(", "), beforeMs.toFixed(2), afterMs.toFixed(2), ratio.toFixed(2), between, verdict]);
+  }
+  process.stdout.write(`${table.toString()}\n`);
+  if (onlyBefore.length > 0) process.stdout.write(`only before: ${onlyBefore.join(", ")}\n`);
+  if (onlyAfter.length > 0) process.stdout.write(`only after: ${onlyAfter.join(", ")}\n`);
+  for (const doubt of doubts) process.stdout.write(`doubt: ${doubt}\n`);
+  process.stdout.write(`${NOISE}\n`);
+}
+
+const NOISE =
+  "The interval is the noise within each run. Runs at other times differ by more: repeat both in turns before you conclude. Unknown: too few invocations, or none recorded.";

@@ -26,7 +26,7 @@ interface Check {
   fix: string;
 }
 
-/** Adds the commands version, doctor and bench. */
+/** Adds the commands version and doctor. */
 export function statusCommands(program: Command): void {
   program
     .command("version")
@@ -56,31 +56,6 @@ export function statusCommands(program: Command): void {
       printList(checks, columns, format);
       if (checks.some((check) => !check.ok)) process.exitCode = EXIT.error;
     });
-
-  program
-    .command("bench <name>")
-    .description("measure a deployed function: starts from the pool, and warm invocations")
-    .option("--starts <n>", "number of new functions with its code to start", "20")
-    .option("--rate <n>", "warm invocations per second, open loop", "50")
-    .option("--seconds <n>", "how long warm invocations are sent", "5")
-    .option("-d, --data <data>", "request body")
-    .action(async (name: string, options: { starts: string; rate: string; seconds: string; data?: string }, command: Command) => {
-      const { api, format } = globals(command);
-      const { benchFunction } = await import("../../bench/function.ts");
-      const { router } = await api.get<Status>("/v1/status");
-      if (!router) throw new CliError("NO_ROUTER", "this pool manager has no router", "run it against a berth that has a router");
-      const wanted = { starts: positive(options.starts), rate: positive(options.rate), seconds: positive(options.seconds), data: options.data };
-      const { printScenarios } = await import("../../bench/report/table.ts");
-      const scenarios = await benchFunction(api, router, name, wanted);
-      if (format === "table") printScenarios(scenarios);
-      else printData({ scenarios }, format);
-    });
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 100_000)) throw new CliError("NUMBER_INVALID", `"${text}" is not a positive number`, "give a number", EXIT.usage);
-  return value;
 }
 
 /** Checks the cluster and the registry, whether Berth already runs on them or not. */
