@@ -53,7 +53,7 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
-test("every decision is in the index, and the index tells what has superseded it", () => {
+test("every decision is in the index, and the index says what has superseded it", () => {
   const index = readFileSync("docs/decisions/README.md", "utf8");
   const records = readdirSync("docs/decisions").filter((name) => /^\d{4}-/.test(name));
   expect(records.length).toBeGreaterThan(50);

@@ -30,7 +30,7 @@ test("one that takes too long ends with what it has started", async () => {
   await expect.poll(() => isAlive(pid)).toBe(false);
 });
 
-test("after a stop nothing begins but what is to run always", async () => {
+test("after a stop only commands begin that always run", async () => {
   const file = join(dir, "stopped");
   const commands = new BoundedCommands();
   const running = commands.run(WAITING, file, 60_000);

@@ -64,6 +64,6 @@ test.each([
   expect(peerAddress(address)).toBe(written);
 });
 
-test("what listens at :: is reached by itself on every kind of network, and what has another address at that", () => {
+test("a listener at :: is no host for Node and loopback for its own process; any other address stays as it is", () => {
   expect([listenHost("::"), ownHost("::"), listenHost("127.0.0.1"), ownHost("127.0.0.1")]).toEqual([undefined, "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
 });

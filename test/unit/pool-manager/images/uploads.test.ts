@@ -25,7 +25,7 @@ test.each([
   expect(error.message.length).toBeLessThan(500);
 });
 
-test("what is accepted is what an instance unpacks, whatever its names are", async () => {
+test("an instance unpacks exactly the files that were accepted, whatever their names", async () => {
   const dice = new Dice(20261129);
   const part = () => dice.pick(["a", "é", "n", " ", "💥", "-"]).repeat(1 + dice.below(dice.pick([3, 40, 110]))) + dice.pick(["", ".js", " "]);
   let accepted = 0;

@@ -122,7 +122,7 @@ function labels(watched: boolean): Record<string, string> {
   return { watched: watched ? "yes" : "no" };
 }
 
-test("whatever happened to the connection, in the end the reflector and its listeners know what there is", async () => {
+test("whatever happens to the connection, the informer and its listeners finally know all objects", async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 80, size: "max" }), fc.integer({ min: 1, max: 2 ** 30 }), (steps, seed) =>
     VirtualTime.run(seed, async (time) => {
       const world = new World(time);

@@ -67,7 +67,7 @@ const client = (url: string) => {
   return made;
 };
 
-describe.concurrent("what a router does not understand costs it nothing that it knows, and is asked for again", () => {
+describe.concurrent("a message that a router does not understand leaves its table as it is, and is requested again", () => {
   test.for([
     ["a page of somebody else", "<!doctype html>\n<p>hello</p>\n<p>more</p>", "is not JSON"],
     ["JSON that is no change", "null\n7\n[]", "is not a change of a table"],
@@ -87,7 +87,7 @@ describe.concurrent("what a router does not understand costs it nothing that it 
     expect((streams[2] as number) - (streams[1] as number)).toBeGreaterThan(400);
   });
 
-  test("a change of a kind that is not known is passed over", async ({ expect }) => {
+  test("a change of an unknown kind is ignored", async ({ expect }) => {
     const news = JSON.stringify({ type: "quota", quotas: [] });
     const { url, streams } = await somebody(`${snapshot()}\n${news}\n${JSON.stringify({ type: "remove", key: "f", name: "f" })}`);
     const { functions, told } = follow(client(url));
@@ -95,7 +95,7 @@ describe.concurrent("what a router does not understand costs it nothing that it 
     expect([functions.has("f"), functions.table.fresh, streams.length]).toEqual([false, true, 1]);
   });
 
-  test("what another version leaves out is filled in", async ({ expect }) => {
+  test("fields that another version omits get their defaults", async ({ expect }) => {
     const { url } = await somebody(snapshot([former]));
     const { functions } = follow(client(url));
     await expect.poll(() => functions.has("f")).toBe(true);
@@ -103,7 +103,7 @@ describe.concurrent("what a router does not understand costs it nothing that it 
     expect(functions.version("f", "none")).toBeUndefined();
   });
 
-  test("kinds of starts and failures that are not known are taken for known ones", ({ expect }) => {
+  test("unknown kinds of starts and failures are treated as known ones", ({ expect }) => {
     const failure = { reason: "quota", message: "m", instanceUid: "i", retryAfterMs: 1 };
     const change = parseChange(JSON.stringify({ type: "upsert", function: { ...whole, endpoints: [{ ...endpoint, start: "thawed" }], failure } }));
     expect(change).toMatchObject({ function: { endpoints: [{ start: "warm" }], failure: { reason: "load" } } });
@@ -151,7 +151,7 @@ describe.concurrent("Redis", () => {
     expect(told.at(-1)).toEqual({ type: "lost", reason: "connect ECONNREFUSED" });
   });
 
-  test("names an address that is no URL: told, and nobody is asked there", async ({ expect }) => {
+  test("names an address that is no URL: it is reported, and no request goes there", async ({ expect }) => {
     const { link, also } = silent();
     const { functions } = follow(
       new SnapshotLink(

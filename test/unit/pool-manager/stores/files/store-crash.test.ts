@@ -32,7 +32,7 @@ function run(script: string, stateDir: string, at: number): Promise<{ acknowledg
   });
 }
 
-test("SIGKILL at every write: what was acknowledged is there, and what was not is there wholly or not at all", async () => {
+test("after SIGKILL at any write, an acknowledged change is stored, and any other is stored completely or not at all", async () => {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const script = join(dir, "script.mjs");
   const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' };

@@ -4,7 +4,7 @@ import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 // I19
-test("a pool that grows while Kruise has not deleted a pod yet gets no more than it asks for", () =>
+test("a pool that grows while Kruise has not deleted a pod yet gets no more pods than it requests", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, prewarmed, grow, fill } = await startedPlatform(cluster);

@@ -46,7 +46,7 @@ describe("a resource that has lost its status", () => {
     expect(registry.get("a").latest).toBe("r13");
   });
 
-  test("is looked for among what no record is of", async () => {
+  test("is compared only with images that belong to no record", async () => {
     await run("a");
     await run("b");
     recreate("a");
@@ -59,7 +59,7 @@ describe("a resource that has lost its status", () => {
     expect(read.mock.calls.length).toBe(2);
   });
 
-  test("is another function where it declares something else, or that one was deleted", async () => {
+  test("is another function if its declaration differs, or if the former function was deleted", async () => {
     await run("a");
     const { uid } = registry.get("a");
     recreate("a");
@@ -106,7 +106,7 @@ describe("a resource that has lost its status", () => {
     expect(registry.environment(uid, revisions[0] as never)).toEqual({ TOKEN: "t" });
   });
 
-  test("of which half is left is taken in like one without", async () => {
+  test("that is incomplete is ingested like one without status", async () => {
     const found = resource("a") as FunctionResource;
     server.objects.set(`${PATH}/a`, {
       ...found,
