@@ -194,7 +194,7 @@ describe("Berth's definitions", () => {
       const second = await kube.replace<KubeObject>(`${functions}/f/status`, { ...made, status: { term: 2 } });
       expect(await refusal(kube.replace(`${functions}/f/status`, { ...second, status: { term: 1 } }))).toContain("an older leader's write");
       expect(cluster.store.get("berth.dev/functions", "berth", "f")).toMatchObject({ status: { term: 2 } });
-      // Somebody has typed it: no leader ever gets there.
+      // A person has typed this term: no leader ever reaches it.
       const typed = await kube.replace<KubeObject>(`${functions}/f/status`, { ...second, status: { term: 2_000_000_000 } });
       expect(await kube.replace(`${functions}/f/status`, { ...typed, status: { term: 3 } })).toMatchObject({ status: { term: 3 } });
     }));

@@ -60,7 +60,7 @@ describe("instances", () => {
         [2, over],
         [200, what],
       ]);
-      // What has become of it is noticed when the cluster is back.
+      // Its fate is noticed when the cluster is back.
       const away: Line[] = [
         [1, fault("instance:one")],
         [2, over],

@@ -47,7 +47,7 @@ test("a timer that throws does not stop the others of its moment, and fails the 
   expect(ran).toEqual(["its neighbour"]);
 });
 
-/** As a worker that has run other files for minutes: its clocks begin anew in each run, at less than they were. */
+/** The state of a worker that has run other files for minutes: its clocks begin anew in each run, at less than they were. */
 test.each([1, 2, 3])("a clock that is created in a run skips none of its quiet time: run %i", () =>
   VirtualTime.run(1, async (time) => {
     const clock = processClock();

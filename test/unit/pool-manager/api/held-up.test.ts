@@ -66,7 +66,7 @@ function block(ms: number, untilActs: number, beats = 0): void {
   awaitCount(BEATS, Atomics.load(counts, BEATS) + beats);
 }
 
-/** In a moment after which timers come before what is to be read. */
+/** Blocks at a moment after which timers run before pending input is read. */
 async function holdUp(ms: number, untilActs: number, beats = 0): Promise<void> {
   await new Promise(setImmediate);
   block(ms, untilActs, beats);
@@ -173,7 +173,7 @@ describe("a delayed router", () => {
         onComplete: () => {},
         onError: (error) => resolve(error.message),
       });
-      // What is asked for leaves this process only afterwards.
+      // The request leaves this process only afterwards.
       block(1300, acts());
     });
     expect(said).toBe(200);

@@ -14,7 +14,7 @@ let dir: string;
 let ends: (() => unknown)[];
 /** The tokens of the requests, as the API server got them. */
 let presented: string[];
-/** What the API server accepts; null: everything. */
+/** The credential that the API server accepts; null: any. */
 let accepted: string | null;
 
 beforeEach(() => {

@@ -45,7 +45,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 class World {
   readonly cluster = new MemoryCluster();
-  /** What somebody who only hears of changes believes to be there. */
+  /** The objects that a listener knows from changes alone. */
   readonly heard = new Map<string, string>();
   readonly reflector: Informer<KubeObject>;
   readonly #time: VirtualTime;
@@ -75,7 +75,7 @@ class World {
     this.cluster.at("PATCH", "/api/v1/namespaces/default", { metadata: { annotations: { beat: String(this.#time.now()) } } });
   }
 
-  /** Objects and versions, as the store, the reflector, and whoever has listened to it have them. */
+  /** Objects and versions as the store, the informer and its listener know them. */
   compare(): Record<"store" | "cache" | "heard", string[]> {
     const shown = ({ metadata }: KubeObject) => `${metadata.name} ${metadata.uid} ${metadata.resourceVersion}`;
     const matching = this.cluster.store.list("/configmaps", "berth").filter(({ metadata }) => metadata.labels?.watched === "yes");

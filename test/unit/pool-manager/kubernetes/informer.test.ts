@@ -53,7 +53,7 @@ describe("a watch that breaks off", () => {
     expect(changes).toEqual(["missing c@103", "present a@90"]);
     expect(reflector.get("a")?.metadata.resourceVersion).toBe("90");
     expect(server.since.at(-1)).toBe("95");
-    // What is written in the new history is heard, though its versions were used before.
+    // Writes in the new history are observed, though their versions were used before.
     server.put("late");
     expect(changes.at(-1)).toBe("present late@96");
   });

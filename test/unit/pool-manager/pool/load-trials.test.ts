@@ -31,7 +31,7 @@ const loads = (revision: string) => ready.set(revision, { status: "True", reason
 const fails = (revision: string) => ready.set(revision, { status: "False", reason: "LoadFailed", message: "SyntaxError" });
 const isOpen = (revision: string) => trials.isOpen("u", revision, Date.now());
 
-/** What has come of it once this time is over; "": it waits still. */
+/** The outcome after this time; "": it still waits. */
 async function stateAfter(ms: number, verdict: Promise<LoadVerdict> | null): Promise<LoadVerdict["state"] | ""> {
   let seen: LoadVerdict["state"] | "" = "";
   void verdict?.then(({ state }) => {

@@ -15,7 +15,7 @@ let events: PoolEvent[];
 let tries: number;
 let rollouts: RolloutDriver;
 let failure: Error | null;
-/** What is seen of the revision that takes over. */
+/** The observed state of the revision that takes over. */
 let seen: () => object;
 let attempts: Attempts;
 

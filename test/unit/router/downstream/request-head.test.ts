@@ -67,7 +67,7 @@ describe("beside the full parser", () => {
   });
   afterAll(() => void server.close());
 
-  /** What node:http makes of the same bytes: the first request, or null. */
+  /** The first request that node:http reads from the same bytes, or null. */
   async function full(bytes: Buffer): Promise<Omit<WholeRequest, "close" | "size" | "upgrade" | "host"> | null> {
     const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
     const request = new Promise<{ req: IncomingMessage; body: string }>((resolve) => {

@@ -170,7 +170,7 @@ test("an invocation that an instance refuses as another function's goes elsewher
   lone.reservation = null;
   made.acquire(lone);
   expect(lone.reservation).toBeNull();
-  // It waits, and holds up nobody behind it.
+  // It waits, and delays no invocation behind it.
   const later = [new FakeWaiter(), new FakeWaiter(), new FakeWaiter(), new FakeWaiter()];
   for (const one of later) made.acquire(one);
   expect(later.map(({ reservation }) => reservation !== null)).toEqual([true, true, true, true]);

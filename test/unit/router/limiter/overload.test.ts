@@ -87,7 +87,7 @@ test("after an overload of five times its capacity, a function serves later invo
   const after = await busy.load(0.4 * CAPACITY, 9.9);
   await busy.time.run(busy.time.now() + RUN_MS);
   expect(Math.max(...after.map(({ waitedMs }) => waitedMs ?? Number.POSITIVE_INFINITY))).toBeLessThanOrEqual(RUN_MS);
-  // Those who have waited since the crowd get all that is left, until their own time is up.
+  // Invocations that have waited since the crowd get the remaining capacity until their own timeouts.
   expect(busy.order.length).toBeGreaterThanOrEqual(30 * CAPACITY - 1);
   await busy.time.run(busy.time.now() + QUEUE_TIMEOUT_MS);
   expect(busy.fates.filter(({ waitedMs, refused }) => (waitedMs === null) === (refused === null))).toEqual([]);

@@ -24,7 +24,7 @@ beforeEach(() => {
   reporter.start();
 });
 
-/** Functions told of in each report of so many milliseconds. */
+/** The functions in each report within so many milliseconds. */
 async function told(ms: number): Promise<string[][]> {
   reports = [];
   await time.run(time.now() + ms);

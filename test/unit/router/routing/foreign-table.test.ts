@@ -16,7 +16,7 @@ const SELF = { id: "r", host: "127.0.0.1", port: 1 };
 const endpoint = { instanceUid: "i", bootId: "b", epoch: 1, host: "127.0.0.1", port: 1, key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
 const bounds = { concurrency: 1, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 1000, expectedStartMs: 1 };
 const whole = { key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, ...bounds, endpoints: [endpoint], failure: null, blocked: null };
-/** As another version writes it. */
+/** A function as another version writes it. */
 const { split: _split, aliases: _aliases, failure: _failure, blocked: _blocked, expectedStartMs: _expected, ...former } = whole;
 const snapshot = (functions: unknown[] = [whole]) => JSON.stringify({ type: "snapshot", functions });
 
@@ -30,7 +30,7 @@ afterAll(() => {
   }
 });
 
-/** Whoever is at the manager's address: each stream gets the next of these texts, and the last one again and again. */
+/** A server at the manager's address: each stream gets the next of these texts, and later ones the last. */
 async function somebody(...texts: string[]): Promise<{ url: string; streams: number[]; drop(): void }> {
   const streams: number[] = [];
   const server = createServer((req, res: ServerResponse) => {
@@ -83,7 +83,7 @@ describe.concurrent("a message that a router does not understand leaves its tabl
     expect([functions.has("f"), functions.table.fresh]).toEqual([true, false]);
     await expect.poll(() => functions.has("g"), { timeout: 5000 }).toBe(true);
     expect(functions.table.fresh).toBe(true);
-    // Who was not understood is not asked again at once: whole tables would follow each other without a pause.
+    // The router does not ask again at once after a message that it does not understand: complete tables would follow each other without a pause.
     expect((streams[2] as number) - (streams[1] as number)).toBeGreaterThan(400);
   });
 

@@ -18,7 +18,7 @@ interface Span {
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER = "00f067aa0ba902b7";
 
-/** What the instance has got as `traceparent`. */
+/** The `traceparent` headers that the instance received. */
 let seen: (string | undefined)[];
 let spans: Span[];
 let resource: { key: string }[];

@@ -73,7 +73,7 @@ class Peer {
     return events;
   }
 
-  /** Its process takes nothing any more, and nothing is answered to whoever connects: to others that is a cut network. */
+  /** Its process accepts no connection any more, and its kernel answers none: to others that is a cut network. */
   async cut(): Promise<void> {
     this.child.kill("SIGSTOP");
     // The kernel accepts two connections for a process that does not; it answers nothing to further ones.
@@ -142,7 +142,7 @@ test("a peer whose process does nothing, but whose kernel answers, is not lost",
 test("a process that is busy for long is checked more rarely, so that connections that it has not accepted do not fill its queue", async () => {
   peer = await Peer.start();
   let asked = 0;
-  // Whoever asks hangs up as soon as it is answered.
+  // The check closes its connection as soon as it is accepted.
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.resume().on("close", () => {

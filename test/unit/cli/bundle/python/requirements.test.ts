@@ -12,7 +12,7 @@ afterEach(() => {
   process.env.PATH = PATH;
 });
 
-/** What is installed, and which file has declared it; null: nothing. */
+/** The installed packages, and the file that declares them; null: none. */
 async function resolved(files: Record<string, string>): Promise<[string, string] | null> {
   const scratch = mkdtempSync(join(tmpdir(), "berth-test-"));
   const interpreter = typeof python === "string" ? { program: "python3", version: "3.11" } : python;
@@ -82,7 +82,7 @@ describe("uv.lock", () => {
   });
 });
 
-test("the key of the declared packages changes with each file that declares them", () => {
+test("the declarations of packages change with each file that declares them", () => {
   const projects: Record<string, string>[] = [{}, { "requirements.txt": "a" }, { "uv.lock": "a" }, { "pyproject.toml": "a" }];
   const texts = projects.map((files) => declarations(directoryOf({ "main.py": "", ...files })).replace(/^.*\//, ""));
   expect(new Set(texts).size).toBe(4);

@@ -83,7 +83,7 @@ describe("the version of Kubernetes", () => {
     expect([version, warning]).toEqual([gitVersion, isTested ? null : `Kubernetes is ${gitVersion}; Berth was tested with 1.30 to 1.37`]);
   });
 
-  /** What a start tells of it where the API answers in turn with `answers`, the last one from then on. */
+  /** The reports of a start if the API answers in turn with `answers`, the last one repeatedly. */
   async function told(answers: (string | Error)[], stop = new AbortController().signal) {
     const troubles: (string | null)[] = [];
     let asked = 0;

@@ -5,7 +5,7 @@ import { Rest } from "../../../../helpers/builders/rest.ts";
 import { VirtualTime } from "../../../../simulation/time.ts";
 
 const SEEDS = Array.from({ length: 24 }, (_, n) => n + 1);
-/** Of `Rest`. */
+/** The start timeout of `Rest`. */
 const START_TIMEOUT_MS = 10_000;
 
 /** A router tells of what runs on these, again and again. */
@@ -34,7 +34,7 @@ test.each(SEEDS)("successive pool managers end nothing and create nothing, in wh
   const longest = dice.pick([5, 250, 3000, START_TIMEOUT_MS - 500]) as number;
   rest.eventMs = () => dice.between(0, longest);
   for (let leaders = 0; leaders < 3; leaders++) {
-    // Nobody of these is ever heard; routers go on using them.
+    // These instances are never heard; routers continue to use them.
     const mute = heard(rest).filter(() => dice.chance(0.15));
     await rest.pass(dice.between(0, 5 * START_TIMEOUT_MS));
     use(rest, mute, 3 * START_TIMEOUT_MS);

@@ -27,7 +27,7 @@ async function eachSecond(rest: Rest, ms: number, say: (passedMs: number) => voi
   }
 }
 
-/** As a router says of what it never used. */
+/** The report of a router about instances that it never used. */
 const idle = (passed: number) => ({ inFlight: 0, idleMs: 8000 + passed });
 
 const told = (rest: Rest) => rest.events.flatMap((event) => (event.type.startsWith("router.") ? [event] : []));

@@ -54,7 +54,7 @@ test("instances that requests crash while their revision answers others turn nob
   const answers = crashes(9, (i) => i + 1);
   expect(answers).toEqual({ at: [0, 0, 0, 0, 0, 1, 5, 10, 15].map((s) => expect.closeTo(s, -0.5)), loops: 0 });
   expect(crashes(40, (i) => i + 1).at.at(-1)).toBeGreaterThan(150);
-  // What its instance has answered is evidence where no router has told of it yet.
+  // An answer of its instance is evidence although no router has reported it yet.
   expect(crashes(40, () => 0, true).loops).toBe(0);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Counts, InvocationOutcomes } from "../../../../../pool-manager/pool/observe/invocation-outcomes.ts";
 
-/** What a pool manager that leads from 1000 on hears; times in milliseconds. */
+/** The outcomes for a pool manager that leads from 1000 on; times in milliseconds. */
 function heard(): { outcomes: InvocationOutcomes; hear: (router: string, counts: Counts, countedMs?: number) => void } {
   const outcomes = new InvocationOutcomes(1000);
   let now = 2000;

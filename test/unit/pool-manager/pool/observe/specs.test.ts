@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** At rest, with many functions that nobody has ever invoked. */
+/** A pool manager at rest with many functions that were never invoked. */
 async function crowded(): Promise<Rest> {
   const rest = await Rest.reach();
   for (let i = 0; i < CROWD; i++) await rest.functions.deploy(`idle-${i}`, () => parseManifest({}, ["node"]), { layer: "one", entry: "index.mjs" });
@@ -37,7 +37,7 @@ test("a round reads a function that is invoked, tried, kept warm or rolled out, 
   const entry = { key: uidOf("idle-1"), revision: "r1", waiting: 0, inFlight: 0, oldestWaitMs: 0, ended: 0, failed: 0, instances: [] };
   rest.reconciler.report({ router: "a", seq: 100, functions: [{ ...entry, waiting: 1 }], suspects: [] });
   expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
-  // Of what is idle routers tell too, at least once.
+  // Routers report idle functions too, at least once.
   const idle = Array.from({ length: 50 }, (_, i) => ({ ...entry, key: uidOf(`idle-${100 + i}`) }));
   rest.reconciler.report({ router: "a", seq: 101, functions: idle, suspects: [] });
   expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);

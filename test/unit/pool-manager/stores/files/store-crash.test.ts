@@ -9,7 +9,7 @@ import { Pools } from "../../../../../pool-manager/pool/pools.ts";
 import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 import { PoolFiles } from "../../../../../pool-manager/stores/files/pool-files.ts";
 
-/** What a registry shows of its functions, without what differs from run to run. */
+/** The functions of a registry, without the fields that differ from run to run. */
 async function read(stateDir: string): Promise<string> {
   const functions = (await new FunctionFiles(stateDir).load()).map(({ record, secrets }) => {
     // Every secret that a revision names is there.

@@ -10,7 +10,7 @@ import { parseManifest } from "../../../../../pool-manager/functions/manifest/ma
 import { FunctionRegistry } from "../../../../../pool-manager/functions/registry.ts";
 import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 
-/** What `import … from "node:fs/promises"` shows, once it was synchronized. */
+/** The object behind `import … from "node:fs/promises"`: imports show its changes after `syncBuiltinESMExports`. */
 const files = createRequire(import.meta.url)("node:fs/promises") as typeof fs;
 
 const FUNCTIONS = 40;

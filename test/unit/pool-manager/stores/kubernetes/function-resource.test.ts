@@ -48,7 +48,7 @@ describe("a function's record as a resource", () => {
     expect(stored({ active: "r9" })).toBeNull();
     // An older Berth did not note when a revision became active.
     expect(stored({ revisions: [revision("r1", 1), revision("r2", 1)].map(({ activatedAt: _, ...rest }) => rest) })).not.toBeNull();
-    // Nor in which order revisions did; the definition of an older Berth prunes it.
+    // The order of revisions is missing too: the definition of an older Berth prunes it.
     expect(stored({ history: undefined, revisions: [{ ...revision("r1", 1), activatedAt: "2026-01-01T00:00:00Z" }, revision("r2", 1)] })?.history).toEqual([
       "r1",
       "r2",

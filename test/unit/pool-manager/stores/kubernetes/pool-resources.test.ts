@@ -15,7 +15,7 @@ let notices: StoreNotice[];
 /** When reports were rejected. Seconds. */
 const failures: number[] = [];
 
-/** As the pool manager reports, every two seconds. */
+/** Reports every two seconds, as the pool manager does. */
 async function report(seconds: number): Promise<void> {
   for (let at = 0; at < seconds; at += 2) {
     await store.report(pools.get("node"), { free: 0, instances: 0, problems: [] }).catch(() => failures.push(at));
@@ -93,7 +93,7 @@ test.each([
 });
 
 describe("after a start", () => {
-  /** A pool manager begins, after somebody has changed the pool while none was there. */
+  /** Starts a pool manager after a change of the pool that was made while none ran. */
   async function restart(spec: object): Promise<void> {
     store.close();
     const found = resource() as PoolResource;

@@ -20,7 +20,7 @@ const post = (body: unknown, headers: Record<string, string> = {}) => ({
   body: typeof body === "string" ? body : JSON.stringify(body),
 });
 
-/** What a background function is called with. */
+/** The arguments of a background function. */
 async function called(path: string, request: Parameters<Served["ask"]>[1]): Promise<{ status: number; args: unknown[] }> {
   let args: unknown[] = [];
   const served = await serve((data: unknown, context: unknown) => {

@@ -3,7 +3,7 @@ import type { CloneSet } from "../../../../../../pool-manager/platform/kruise/ob
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-/** As `kubectl set image cloneset/NAME runtime=IMAGE`. */
+/** Edits the template as `kubectl set image cloneset/NAME runtime=IMAGE` does. */
 function withRuntime(set: CloneSet | undefined, image: string): object {
   const containers = set?.spec.template.spec.containers.map((one) => (one.name === "runtime" ? { ...one, image } : one));
   return { template: { spec: { containers } } };
@@ -42,7 +42,7 @@ describe("the template of a function's CloneSet that somebody edits", () => {
   test("of an earlier version restarts none either once it is corrected, and is then kept as the present version creates it", () =>
     VirtualTime.run(2, async (time) => {
       const world = await released(time);
-      // As it was before there was a pause, with the runtime of then.
+      // The set as it was before sets were paused, with the runtime of that time.
       world.edit("fn-", { metadata: { labels: { "berth.dev/template": null } }, spec: { updateStrategy: { paused: null, partition: "100%" } } });
       world.edit("fn-", { spec: withRuntime(world.set("fn-"), "runtime:0") });
       world.invoke();

@@ -26,7 +26,7 @@ test("a pool that grows while Kruise has not deleted a pod yet gets no more pods
     await platform.close();
   }));
 
-/** A pool manager that ended while it let pods come has left it so; or somebody has edited it. */
+/** A pool manager that ended while it created pods leaves this state; an edit by hand does too. */
 const OPEN = { spec: { scaleStrategy: { maxUnavailable: 3 } } };
 
 test.for(["pool-", "fn-"])("a pod that is claimed brings no further one, though Kruise may create pods in the CloneSet %s…", (prefix) =>

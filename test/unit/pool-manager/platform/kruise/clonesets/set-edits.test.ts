@@ -8,7 +8,7 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 const SETS = "apps.kruise.io/clonesets";
 
-/** A pool of one instance in virtual time, and what somebody does to its CloneSet by hand. */
+/** A pool of one instance in virtual time, and edits of its CloneSet by hand. */
 async function started(cluster: KruiseCluster, time: VirtualTime) {
   const pool = await startedPlatform(cluster);
   await pool.grow(1);

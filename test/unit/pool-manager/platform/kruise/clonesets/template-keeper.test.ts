@@ -25,7 +25,7 @@ describe("the changes that restore everything that Berth put into a template", (
   });
 });
 
-/** A pool of one instance in virtual time, and what was told of its template. */
+/** A pool of one instance in virtual time, and the reports about its template. */
 async function started(cluster: KruiseCluster, time: VirtualTime) {
   const told: string[] = [];
   const onTrouble = (step: string, message: string | null) => told.push(`${step.replace(/[0-9a-f]{8}$/, "HASH")}: ${message}`);

@@ -84,7 +84,7 @@ test("a user who deletes five pods of a function by hand can delete one a minute
     }
     expect([alive().length, refusals.length]).toEqual([4, 4]);
     expect(refusals[0]).toContain("pub unavailable allowed is negative");
-    // What Berth itself removes is not held up.
+    // Removals by Berth itself are not delayed.
     for (const { uid, resourceVersion } of [...platform.observe().instances.values()]) await platform.remove({ uid, resourceVersion });
     await time.reach(() => alive().length === 0, "Berth removes the others");
     await platform.close();

@@ -6,7 +6,7 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 const PROTECTION = "policy.kruise.io/delete-protection";
 
-/** The pool manager has ended: nobody puts labels back. */
+/** The pool manager has ended: labels are not restored. */
 function abandoned(seed: number, body: (world: WarmFunction) => Promise<void>): Promise<void> {
   return VirtualTime.run(seed, async (time) => {
     const world = await WarmFunction.start(time, 1);

@@ -166,7 +166,7 @@ test("a webhook that removes all labels makes Kruise release each new pod: creat
       }
       return told;
     };
-    // As often as a refused pool is tried: for ten minutes.
+    // A refused pool is tried this often in ten minutes.
     const told = await tries(60);
     expect(told.length).toBeGreaterThan(50);
     expect(told.at(-1)).toMatch(/^Kruise releases new pods of CloneSet pool-node-\S+: something in the cluster, such as a webhook, .* berth.dev\/set$/);

@@ -99,7 +99,7 @@ describe("a pool manager whose clock is not the API server's", () => {
       await former.platform.close();
       const { platform, instances } = await startedPlatform(cluster);
       const [age] = instances().map(({ createdAt }) => performance.now() - createdAt);
-      // What the API server dates is whole seconds.
+      // Times from the API server are whole seconds.
       expect(age).toBeGreaterThan(0);
       expect(age).toBeLessThan(10_000);
       await platform.close();

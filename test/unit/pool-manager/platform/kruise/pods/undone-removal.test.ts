@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-/** Three instances, of which one is to go. Returns the others' uids, once its CloneSet was asked to delete it. */
+/** Removes one of three instances. Returns the uids of the others once the CloneSet has the order to delete it. */
 async function withRemoval(world: WarmFunction): Promise<string[]> {
   await world.deploy("r1", 2);
   const named = () => world.set("fn-")?.spec.scaleStrategy?.podsToDelete ?? [];

@@ -40,7 +40,7 @@ function cluster(installed: Definition[], forbids: { read?: boolean; write?: boo
   return { kube: { namespace: "n", get, patch } as unknown as KubeApi, applied };
 }
 
-/** What the start says of it. */
+/** The outcome of a start. */
 async function start(installed: Definition[], forbids = {}): Promise<{ error: string; warnings: string[]; applied: string[] }> {
   const { kube, applied } = cluster(installed, forbids);
   const warnings: string[] = [];

@@ -9,7 +9,7 @@ const NAMES = Array.from({ length: 40 }, (_, i) => `f${i}`);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** What is reported, where each write of a function takes so long. */
+/** The reports if each write of a function takes so long. */
 function reporting(writeMs: number, failure: () => Error | null = () => new Error("denied")) {
   const reported = { functions: [] as string[], pools: 0, most: 0 };
   const notices: StoreNotice[] = [];
