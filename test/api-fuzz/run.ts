@@ -83,7 +83,7 @@ async function ask(): Promise<Verdict> {
   return verdictOf(readReport(report));
 }
 
-/** What does not work any more. */
+/** Checks Berth after the run. Returns the faults. */
 async function afterwards(): Promise<string[]> {
   if (berth.child.exitCode !== null || berth.child.signalCode !== null) return ["berth has ended"];
   const { items } = await api.get<{ items: { name: string }[] }>("/v1/functions");

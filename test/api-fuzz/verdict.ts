@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 
-/** What Schemathesis' JSON report says, as far as it is read here. */
+/** The fields of Schemathesis' JSON report that are read here. */
 export interface Report {
   complete: boolean;
   exit_code: number;
@@ -29,7 +29,7 @@ export function verdictOf(report: Report | null): Verdict {
   return { judged, failures: found === 0 && !whole ? 1 : found };
 }
 
-/** As the other test commands close. */
+/** Closes as the other test commands do. */
 export function closingLine({ judged, failures }: Verdict): { line: string; failed: boolean } {
   return { line: `${Math.max(judged - failures, 0)} passed, ${failures} failed`, failed: failures > 0 };
 }

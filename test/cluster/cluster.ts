@@ -24,7 +24,7 @@ try {
     mountState();
     choose(args);
   }
-  // Only what is read now goes by the versions that were chosen.
+  // Only modules that are imported now use the chosen versions.
   const commands: Record<string, () => void | Promise<void>> = { ...(await import("./machine/commands.ts")) };
   await commands[name]?.();
 } catch (error) {

@@ -8,7 +8,7 @@ import { NEWEST, OLDEST, present, type Versions } from "./machine/install/versio
 const UP_MS = 45 * 60_000;
 const TESTS_MS = 20 * 60_000;
 const DOWN_MS = 2 * 60_000;
-/** What goes through what differs between versions: pods, CloneSets, swaps in place, pulls ahead, releases. */
+/** Test files that use what differs between versions: pods, CloneSets, swaps in place, pre-downloads, releases. */
 const TESTS = ["contract", "claims", "swap", "rollouts"].map((name) => `test/cluster/pods/${name}.test.ts`);
 
 interface Row {

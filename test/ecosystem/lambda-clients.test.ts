@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => berth.close());
 
-/** What SDKs take as the credentials of a client. */
+/** The form in which SDKs accept the credentials of a client. */
 const credentials = (key: string) => ({
   PATH: process.env.PATH,
   HOME: folder,

@@ -18,7 +18,7 @@ export interface Got {
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-/** What every app is asked, routes that it does not have included: what it says of them is part of it. */
+/** The requests to every app, including routes that it does not have: its answers to those are compared, too. */
 export const REQUESTS: readonly Asked[] = [
   { method: "GET", path: "/hello?name=w%C3%B6rld" },
   { method: "HEAD", path: "/hello?name=x" },

@@ -17,7 +17,7 @@ afterAll(() => berth.close());
 const EVENT = { "content-type": "application/json", "ce-id": "1", "ce-source": "/s", "ce-type": "made", "ce-specversion": "1.0" };
 const isEvent = (name: string) => name.includes("event");
 
-/** What the sender of events sends: a CloudEvent, or one of the kind that background functions receive. */
+/** The event that a sender sends: a CloudEvent, or one of the kind that background functions receive. */
 const BACKGROUND = JSON.stringify({ data: { name: "Ada" }, context: { eventId: "1", timestamp: "2026-01-31T12:00:00Z", eventType: "made", resource: "r" } });
 const eventFor = (signature: string): RequestInit =>
   signature === "event"

@@ -21,7 +21,7 @@ export class FakeInstances {
     this.network = network;
   }
 
-  /** What an instance says of itself, past any watch. */
+  /** An instance's own echo, without any watch. */
   life(uid: string): Life | undefined {
     return this.members.get(uid)?.life;
   }
@@ -63,8 +63,8 @@ export class FakeInstances {
   }
 
   /**
-   * What the next pool manager sees first: every instance listed and unheard, seen just now however old it is. What each
-   * says of itself comes later, as an event of its own; of some (`isMute`) not before they are reached.
+   * The first view of the next pool manager: every instance is listed and unheard, and first seen now, however old it is. The
+   * echo of each comes later, as an event of its own; that of some (`isMute`) not before they are reached.
    */
   restartView(isMute: (uid: string) => boolean = () => false): void {
     const now = this.network.now();
@@ -109,7 +109,7 @@ export class FakeInstances {
     }
   }
 
-  /** A new version of the runtime has come since, or its node is to be emptied. */
+  /** A newer version of the runtime exists, or its node is being drained. */
   setReplace(uid: string, replace: Instance["replace"]): void {
     const member = this.members.get(uid);
     if (member) this.record(member, { replace });

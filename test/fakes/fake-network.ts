@@ -2,7 +2,7 @@ import type { Instance } from "../../pool-manager/platform/platform.ts";
 import type { Admission } from "../../runtime-images/protocol/admission.ts";
 import type { Instance as Life } from "../../runtime-images/protocol/instance.ts";
 
-/** What happens between the pool manager and its instances: immediate and faultless, unless a simulation replaces it. */
+/** The network between the pool manager and its instances: immediate and faultless, unless a simulation replaces it. */
 export interface FakeNetwork {
   now(): number;
   /** Runs `effect` later: a boot, a load, an event on its way. */

@@ -27,12 +27,12 @@ export class FakePlatform extends FakeInstances implements Platform {
   readonly loadPath = "inline";
   readonly #logListeners = new Set<LogListener>();
   #synced = false;
-  /** Where an order arrives: at its instance, unless a simulation leads it astray. */
+  /** Delivers an order to its instance, unless a simulation misdirects it. */
   route: (order: OpenOrder) => string = (order) => order.uid;
   /** Told of each accepted order, for checks. */
   onAccepted: (order: OpenOrder, echo: Echo) => void = () => {};
 
-  /** As a real platform does: with a listing first, then with some time for bound instances to say what they serve. */
+  /** Starts as a real platform does: with a listing first, then with some time for bound instances to echo what they serve. */
   async start(): Promise<void> {
     this.#synced = true;
     const isSilent = () => [...this.instances.values()].some(({ binding, echo }) => binding !== null && echo === null);

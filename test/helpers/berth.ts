@@ -8,7 +8,7 @@ export const ON_CLUSTER = process.env.BERTH_TEST_PLATFORM === "kruise";
 /** Creating a pod takes ten times as long as a process, and longer beside other work on the machine. */
 export const PATIENCE = ON_CLUSTER ? 10 : 1;
 
-/** Where functions reach a server of the test's. */
+/** The address at which functions reach a server of the test. */
 export const TEST_HOST = ON_CLUSTER ? (process.env.BERTH_TEST_HOST ?? "10.99.0.1") : "127.0.0.1";
 
 /** A running Berth with the calls that tests make. */

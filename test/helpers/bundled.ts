@@ -20,11 +20,11 @@ export function directoryOf(files: Files): string {
 }
 
 export interface Bundled {
-  /** Where the deployed code lies. */
+  /** The directory of the deployed code. */
   dir: string;
   /** Its entry module. */
   entry: string;
-  /** What the user was told. */
+  /** The messages to the user. */
   said: string[];
 }
 
@@ -44,7 +44,7 @@ const SETTINGS = { entry: "", handler: null, signature: null, concurrency: 10, t
 export class LoadedFunction {
   readonly #child: ChildProcess;
   readonly #port: number;
-  /** Of the load; null: it went well. */
+  /** The error of the load; null: it succeeded. */
   readonly error: string | null;
   #output = "";
 
@@ -70,12 +70,12 @@ export class LoadedFunction {
     return new LoadedFunction(child, ready.port, result.type === "loadFailed" ? result.message : null);
   }
 
-  /** What it answers, as text. */
+  /** Its answer as text. */
   async invoke(path = "/"): Promise<string> {
     return (await fetch(`http://127.0.0.1:${this.#port}${path}`, { headers: FUNCTION })).text();
   }
 
-  /** What it has written so far. */
+  /** Its output so far. */
   get output(): string {
     return this.#output;
   }

@@ -12,7 +12,7 @@ export interface Ended {
 export function runCommand(args: readonly string[], variables: Record<string, string>): Promise<Ended> {
   const env = { ...process.env, ...variables, NO_COLOR: "1" };
   return new Promise((resolve) => {
-    // As its first line starts it: Node 20 looks for --env-file behind the program too, but not behind --.
+    // The command starts as its first line starts it: Node 20 reads --env-file behind the program too, but not behind --.
     execFile(process.execPath, ["--", BERTH, ...args], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }));
   });
 }

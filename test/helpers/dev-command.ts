@@ -7,7 +7,7 @@ import { BERTH } from "./routers.ts";
 export class DevCommand {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
-  /** What it has printed so far, on both streams. */
+  /** Its output so far, on both streams. */
   output = "";
 
   constructor(args: readonly string[], variables: Record<string, string> = {}) {

@@ -6,7 +6,7 @@ import { GarbageCollector } from "./api/garbage-collector.ts";
 import { MemoryTransport } from "./api/memory-transport.ts";
 import { Store } from "./api/store.ts";
 
-/** Of one way between client and API server. */
+/** Latency of one direction between client and API server. */
 const LATENCY_MS = { least: 0.3, most: 3 };
 
 /** A Kubernetes API in memory, and its clients. */
@@ -16,7 +16,7 @@ export class MemoryCluster {
   readonly faults = new Faults();
   readonly #transports = new Set<MemoryTransport>();
   readonly namespace: string;
-  /** What the API server's clock is ahead of its clients'. Milliseconds. */
+  /** How far the API server's clock is ahead of its clients', in milliseconds. */
   aheadMs = 0;
 
   constructor(namespace = "berth") {

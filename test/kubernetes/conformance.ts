@@ -4,7 +4,7 @@ import { objectsConformance } from "./conformance/objects.ts";
 import { conformanceTools, type Subject } from "./conformance/tools.ts";
 import { watchesConformance } from "./conformance/watches.ts";
 
-/** What the API answers to what Berth asks, in the words that Berth reads: the same in memory and on a real cluster. */
+/** The API's answers to Berth's requests, in the words that Berth reads: the same in memory and on a real cluster. */
 export function kubernetesConformance(name: string, start: () => Promise<Subject>): void {
   let subject: Subject;
   const tools = conformanceTools(() => subject);

@@ -3,17 +3,17 @@ import { onTestFinished, vi } from "vitest";
 import { random } from "../../bench/driver.ts";
 import { VirtualTimers } from "./virtual-timers.ts";
 
-/** What `import … from "node:timers/promises"` shows, once it was synchronized. */
+/** The object behind `import … from "node:timers/promises"`: imports show its changes after `syncBuiltinESMExports`. */
 const promises = createRequire(import.meta.url)("node:timers/promises") as { setTimeout: typeof virtualSleep };
 const realSleep = promises.setTimeout;
-/** The real one: all else that promises wait for runs before it. */
+/** The real one: everything that promises wait for runs before it. */
 const turn = setImmediate;
 /** A test that has not ended after so much virtual time never will. */
 const LIMIT_MS = 30 * 24 * 3_600_000;
 
 /**
  * Virtual time for code that uses the timers, clocks and random numbers of the process: all of them stand still but for
- * this. Time goes on to the next timer as soon as all that could run has run. The same seed gives the same run.
+ * this. Time advances to the next timer as soon as all runnable work has run. The same seed gives the same run.
  */
 export class VirtualTime {
   readonly random: () => number;
@@ -42,7 +42,7 @@ export class VirtualTime {
   /** Runs `body` in virtual time from its first moment to its end. */
   static async run<T>(seed: number, body: (time: VirtualTime) => Promise<T>): Promise<T> {
     const time = VirtualTime.begin(seed);
-    // A test that was given up, and whose body goes on, would drive the clocks of the next one.
+    // A test that has timed out, and whose body still runs, would advance the clocks of the next one.
     onTestFinished(() => time.#giveBack());
     const ran = await time.until(body(time)).then(
       (result) => ({ result }),
@@ -97,7 +97,7 @@ export class VirtualTime {
     }
   }
 
-  /** Lets time go on until the promise has settled. */
+  /** Advances time until the promise has settled. */
   async until<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const done = promise.finally(() => {
@@ -108,7 +108,7 @@ export class VirtualTime {
     return done;
   }
 
-  /** Lets time go on beside what the test does, until the end. */
+  /** Advances time beside the test's own work, until the end. */
   start(): void {
     this.#running = true;
     void this.#advance(() => !this.#running);
@@ -138,7 +138,7 @@ export class VirtualTime {
   }
 }
 
-/** As `setTimeout` of node:timers/promises, which fake timers leave as it is. */
+/** Replaces `setTimeout` of node:timers/promises, which fake timers do not replace. */
 function virtualSleep<T>(ms = 0, value?: T, { signal }: { signal?: AbortSignal } = {}): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => {

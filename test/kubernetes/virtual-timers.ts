@@ -21,7 +21,7 @@ function isBefore(a: Turn, b: Turn): boolean {
   return a.since === b.since ? a.id < b.id : a.since < b.since;
 }
 
-/** As Node's `Timeout` and `Immediate`. */
+/** A handle like Node's `Timeout` and `Immediate`. */
 class VirtualTimer {
   /** Null: it has run, or was cleared. */
   turn: Turn | null = null;
@@ -110,7 +110,7 @@ export class VirtualTimers {
 
   #add(kind: Kind, work: () => void, ms: number | undefined): VirtualTimer {
     const timer = new VirtualTimer(work);
-    // As Node has it: fractions are dropped, and what is no number of 31 bits counts as none.
+    // Delays are as in Node: fractions are dropped, and a value that is no number of 31 bits counts as none.
     const delay = Math.trunc(Number(ms));
     const delayMs = delay > 0 && delay < 2 ** 31 ? delay : 0;
     this.#put({ kind, delayMs, since: this.now, id: ++this.#count, timer, at: this.now + (delayMs || Number(this.#isRunning)) });

@@ -7,5 +7,5 @@ export const TOGETHER = [
   "test/unit/pool-manager/stores/files/store-crash.test.ts",
   "test/integration/*/{damaged-state,deploy-loads,dev,failures,fate,lifecycle,paced-rollout,python,custom,rollout,scale,settings}.test.ts",
 ];
-/** What takes longer than a newcomer waits for: `npm test` leaves these out. */
+/** Tests that take longer than a newcomer waits: `npm test` leaves them out. */
 export const LONG_FILES = [...ALONE, ...TOGETHER];

@@ -3,7 +3,7 @@ import { digestOf } from "../../pool-manager/images/oci.ts";
 import type { Instance, OpenOrder, Platform, PoolScale, PreparedCode } from "../../pool-manager/platform/platform.ts";
 import { until } from "../helpers/berth.ts";
 
-/** So many instances beside these. */
+/** A request for this many instances in addition to these. */
 const besides = (seen: readonly string[], more: number): PoolScale => ({ seen: new Set(seen), more });
 
 export interface Subject {
@@ -18,7 +18,7 @@ export interface Subject {
   print?(instance: Instance): Promise<void>;
 }
 
-/** What every platform must do; adapters differ in nothing that the reconciler can see. */
+/** The contract of every platform: adapters do not differ in anything that the reconciler can see. */
 export function platformContract(name: string, start: () => Promise<Subject>): void {
   const pool = { name: "node", runtime: "node", max: 3 };
 

@@ -24,7 +24,7 @@ interface Answer {
   body: unknown;
 }
 
-/** One request on a connection of its own. `signed`: by the leader, by somebody else, by nobody, or by what is no signature. */
+/** One request on a connection of its own. `signed`: by the leader, by another key, not at all, or with an invalid signature. */
 function ask(method: string, path: string, signed: "leader" | "stranger" | "nobody" | "garbage", body: Buffer | null = null, order = ""): Promise<Answer> {
   const signature = {
     leader: () => signRequest({ uid: "i1", method, url: path, order }, LEADER_KEY),

@@ -98,7 +98,7 @@ describe.each([2, 3])("%i routers, concurrency 1", (count) => {
     victim.child.kill("SIGKILL");
     const { runs, errors } = await second;
     expect([...first.errors, ...errors.filter((error) => !/ROUTER_LOST/.test(error))]).toEqual([]);
-    // Only what was on its way through the victim at that moment.
+    // Only invocations that passed through the victim at that moment may fail.
     expect(errors.length).toBeLessThanOrEqual(2);
     expect(first.runs).toHaveLength(24);
     expect(overlaps([...first.runs, ...runs])).toBe(0);
@@ -141,7 +141,7 @@ test("routers restarted one after the other under open-loop load: no invocation 
       "export default { async fetch(request) { const id = await request.text(); await new Promise((done) => setTimeout(done, 20)); return new Response(id); } };",
     );
   }
-  // As a load balancer does: whoever says that it is not ready gets no new requests.
+  // Acts as a load balancer: a router that reports not ready gets no new requests.
   let balanced = routers;
   let looking = true;
   const check = (async () => {

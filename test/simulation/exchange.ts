@@ -24,7 +24,7 @@ export class SimExchange implements Exchange {
   readonly name: string;
   readonly arrivedAt: number;
   readonly body: SimBody | null;
-  /** What became of it: "ok", "client gone", "cut", or the code of its error; null: nothing yet. */
+  /** Its outcome: "ok", "client gone", "cut", or the code of its error; null: none yet. */
   outcome: string | null = null;
   /** How often it was sent to an instance, and how often user code began to run for it. */
   attempts = 0;

@@ -24,7 +24,7 @@ interface Seen {
 /** Orphans, failed and misbound instances are collected within this. */
 const COLLECT_MS = 8000;
 
-/** Of the simulated pool managers. */
+/** The start timeout of the simulated pool managers. */
 export const START_TIMEOUT_MS = 2000;
 /** A pool manager that has seen an instance for a shorter time cannot have found this. */
 const SEEN_MS: Partial<Record<RemoveReason, number>> = { "start-timeout": START_TIMEOUT_MS, unreachable: START_TIMEOUT_MS, idle: 1500, "pool-shrunk": 5000 };
@@ -167,7 +167,7 @@ export class Invariants {
     }
   }
 
-  /** I1 and I12. One function in its life, an epoch that does not fall, and no way back after a restart; what serves nobody is collected. */
+  /** I1 and I12. One function in its life, an epoch that does not fall, and no way back after a restart; an instance that serves no function is collected. */
   #note(uid: string): void {
     const echo = this.#platform.life(uid)?.echo();
     if (!echo) return;
@@ -223,7 +223,7 @@ export class Invariants {
     return this.#concurrency.get(`${functionUid}/${revision}`) ?? 0;
   }
 
-  /** Some checks are called by what they check, which may take an error for a lost order and go on: `check` tells it again. */
+  /** Some checks run inside the code that they check, which may take an error for a lost order and continue: `check` repeats it. */
   #fail(message: string): never {
     this.#violation ??= new Error(`invariant I${message}`);
     throw this.#violation;

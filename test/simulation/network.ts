@@ -78,6 +78,6 @@ function attempt(work: () => unknown): void {
   try {
     work();
   } catch {
-    // Nobody waits for the answer of a doubled call.
+    // No caller waits for the answer of a doubled call.
   }
 }

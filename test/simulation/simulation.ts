@@ -129,7 +129,7 @@ class Simulation {
     });
   }
 
-  /** The router no longer reaches the pool manager, and goes on. */
+  /** The router no longer reaches the pool manager, and continues. */
   #cutOff(): void {
     if (!this.#network.fault("router cut off", 0.02)) return;
     const from = this.#time.between(200, 1000);
@@ -137,7 +137,7 @@ class Simulation {
     this.#time.after(from, () => this.#router.cutOff(CUT_OFF_MS));
   }
 
-  /** Whatever has happened: a function whose code loads is served. */
+  /** Checks that every function whose code loads is served, whatever has happened. */
   async #probe(): Promise<void> {
     const probed = this.#registry.list().flatMap((record) => {
       const served = [record.active, ...Object.keys(record.traffic.split)];

@@ -60,7 +60,7 @@ export const REFUSALS = [
   "order state",
 ] as const;
 
-/** What happens to the invocations of a revision that is not served by itself any more. */
+/** Transitions of the invocations of a revision that is no longer served by itself. */
 export const REROUTED = ["rerouted waiting", "rerouted running"] as const;
 
 /** How often each fault, transition, refusal and outcome occurred. */

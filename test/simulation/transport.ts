@@ -13,7 +13,7 @@ import type { VirtualTime } from "./time.ts";
 interface Sent {
   exchange: SimExchange;
   handler: ResponseHandler;
-  /** As its head says. */
+  /** The fields that its head names. */
   functionUid: string;
   revision: string;
   /** The instance that it was sent to. */

@@ -17,9 +17,9 @@ export type HistoryRecord = { at: number } /** `bytes`: of its body. One whose c
   | { type: "ended"; id: string; status: number; code: string | null; tag: string | null; revision: string | null; text: string }
   /** A function says that it runs for an invocation, and on which instance. */
   | { type: "run"; id: string; function: string; tag: string; instance: string }
-  /** Somebody is about to change what a function is: from now on it may be these, too. */
+  /** A change of a function begins: from now on it may be these tags, too. */
   | { type: "change"; change: string; function: string; may: string[] }
-  /** … and now it is one of these and nothing else; null: nobody knows whether it was done. `tookMs`: until that was answered. */
+  /** The change has ended: the function is one of these tags; null: it is unknown whether the change was made. `tookMs`: until the answer. */
   | { type: "changed"; change: string; function: string; now: string[] | null; tookMs: number; error?: string }
   /** Names of a function's revisions, and the code images that it needs. */
   | { type: "revisions"; function: string; tags: Record<string, string>; images: string[] }
@@ -33,7 +33,7 @@ export type HistoryRecord = { at: number } /** `bytes`: of its body. One whose c
   | { type: "balance"; balance: Balance }
 );
 
-/** What is left when every function has been deleted and everything has come to rest. */
+/** The remains after every function was deleted and no work is left. */
 export interface Balance {
   /** The pool's size, and the instances that are there, by state. */
   size: number;
@@ -44,7 +44,7 @@ export interface Balance {
   images: string[];
   /** How long the present leader has led. */
   ledMs: number;
-  /** Whatever else is there that should not be, in words. */
+  /** Descriptions of anything else that should not be there. */
   strays: string[];
 }
 

@@ -22,7 +22,7 @@ const POOL_MS = 60_000;
 
 export interface SoakOptions {
   history: History;
-  /** Numbers below 1 for each thing that goes on by itself, so that none of them changes what another draws. */
+  /** Random numbers below 1 for each concurrent part, so that no part changes the numbers of another. */
   random: Record<"load" | "changes" | "faults", () => number>;
   platform: "local" | "kruise";
   say: (line: string) => void;

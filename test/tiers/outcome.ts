@@ -7,7 +7,7 @@ export interface Failure {
   message: string;
 }
 
-/** What the tests of one file came to. */
+/** The outcome of the tests of one file. */
 export interface Outcome {
   /** Relative to the root of the repository; empty for what went wrong outside of files. */
   file: string;

@@ -9,7 +9,7 @@ export function filesToRepeat(outcomes: readonly Outcome[]): string[] {
   return files.length > MOST_FILES || files.includes("") ? [] : files;
 }
 
-/** What failed in the first run of a file and not in the second, in which the file passed. */
+/** A failure in the first run of a file that passed in the second one. */
 export function flakyIn(first: Outcome, second: Outcome): Failure[] {
   return second.failures.length === 0 && second.passed > 0 ? first.failures : [];
 }

@@ -45,7 +45,7 @@ class Wire {
     this.#cut = false;
   }
 
-  /** What is open stays open, and nothing comes through any more. */
+  /** Keeps open connections open, and forwards nothing any more. */
   hush(): void {
     for (const [near, far] of this.#pairs) {
       near.unpipe();
@@ -133,7 +133,7 @@ test("a watch from a version that the server no longer has is followed by a new 
   wire.cut();
   await remove("a");
   await create("b");
-  // What is older than the server's compaction is answered with 410.
+  // A version that is older than the server's compaction is answered with 410.
   const { metadata } = await view.kube.get<{ metadata: { resourceVersion: string } }>(path());
   await compact(Number(metadata.resourceVersion));
   wire.mend();

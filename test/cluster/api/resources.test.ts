@@ -21,7 +21,7 @@ const path = (kind: string, name: string) => `${RESOURCES}/namespaces/${cluster.
 const fetched = <T>(kind: string, name: string) => cluster.view.kube.get<T>(path(kind, name));
 const says = (text: string) => ({ files: { "index.mjs": `export default { fetch: () => new Response("${text} " + process.env.WHO) };` } });
 
-/** As `kubectl apply --server-side` does it. */
+/** Applies as `kubectl apply --server-side` does. */
 async function apply(name: string, spec: object, kind = "Function"): Promise<void> {
   const body = { apiVersion: "berth.dev/v1alpha1", kind, metadata: { name }, spec };
   await cluster.view.kube.patch(path(`${kind.toLowerCase()}s`, name), "apply", body, "other", { fieldManager: "kubectl", force: "false" });
@@ -38,7 +38,7 @@ async function accepted(name: string): Promise<{ status: string; reason: string;
   return found as { status: string; reason: string; message: string };
 }
 
-/** What was accepted is known to routers a moment later. */
+/** Routers know an accepted declaration a moment later. */
 const answers = (name: string, what: string) => until(async () => (await cluster.text(name)) === `200 ${what}`, `${name} answers "${what}"`);
 
 async function refusal(call: Promise<unknown>): Promise<{ code: string; message: string }> {
@@ -77,7 +77,7 @@ describe("a function that is declared as a resource", () => {
     expect(code).toBe("FIELD_OWNED");
     expect(message).toContain("kubectl");
     expect(await api.get("/v1/functions/declared")).toMatchObject({ concurrency: 7 });
-    // Somebody who says what the API has said takes it over only by force.
+    // A manager that declares fields of the API takes them over only by force.
     const taken = await apply("declared", { code: says("two"), env: { WHO: "bob" }, concurrency: 7, maxScale: 4 }).catch((error: KubeError) => error.status);
     expect(taken).toBe(409);
   });

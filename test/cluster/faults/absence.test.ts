@@ -22,7 +22,7 @@ const path = (kind: string, name = "") => `${RESOURCES}/namespaces/${cluster.nam
 const resource = (name: string) => cluster.view.kube.get<FunctionResource>(path("functions", name));
 const specs = async () =>
   new Map((await cluster.view.kube.get<{ items: FunctionResource[] }>(path("functions"))).items.map((one) => [one.metadata.name, one.spec]));
-/** As `kubectl create -f` of what Git has. */
+/** Creates the resource as `kubectl create -f` does with a file from Git. */
 const create = (name: string, spec: FunctionResourceSpec) =>
   cluster.view.kube.create(path("functions"), { apiVersion: "berth.dev/v1alpha1", kind: "Function", metadata: { name }, spec });
 const answers = (name: string, what: string, ms?: number) => until(async () => (await cluster.text(name)) === `200 ${what}`, `${name} answers "${what}"`, ms);
@@ -73,7 +73,7 @@ describe("resources that come back without their status", () => {
     expect(await cluster.imageTags()).toEqual(tags);
     expect((await cluster.view.functionPods()).map(({ metadata }) => metadata.uid).sort()).toEqual(pods);
     expect([(await accepted("a"))?.status, (await accepted("b"))?.status]).toEqual(["True", "True"]);
-    // What is deployed then is another revision than any that an instance may have.
+    // A deployment after that makes another revision than any that an instance may have.
     await cluster.view.kube.patch(path("functions", "a"), "merge", { spec: { code: { digest: null, files: { "index.mjs": says("new") } } } });
     await answers("a", "new nobody");
     expect(Number((await resource("a")).status?.latest?.slice(1))).toBeGreaterThan(10);
@@ -161,7 +161,7 @@ test("a definition that is deleted ends no function; each resource is written ag
   expect([await cluster.text("a"), await cluster.text("b")]).toEqual(["200 a secret", "200 b env"]);
   expect((await cluster.view.functionPods()).map(({ metadata }) => metadata.uid).sort()).toEqual(pods);
   told.close();
-  // What the API said is the API's to change still.
+  // The API can still change the fields that the API has set.
   await cluster.berth.deploy("a", says("changed"), { secrets: { WHO: "secret" } });
   await answers("a", "changed secret");
   // A deletion that is meant still is one. What is deleted while the server begins its watches anew is written again and told: then it is deleted again.

@@ -8,7 +8,7 @@ import { at } from "../machine/layout.ts";
 import { type Daemon, pidOf, settled, start, stop } from "../machine/processes.ts";
 import { ClusterBerth } from "../subject/berth-on-cluster.ts";
 
-/** What keeps a picture of the API server's data that is wrong after a backup was put back. */
+/** Processes that keep a view of the API server's data that is wrong after a restore from a backup. */
 const PICTURES = [controllers, scheduler, kubelet, kruise];
 const COPY = at("etcd-copy");
 
@@ -50,7 +50,7 @@ test("etcd is restored from a backup: what is declared then is heard, and a func
   await offline(() => cpSync(at("etcd"), COPY, { recursive: true }));
   const kept = await version();
   try {
-    // So many that what everybody writes after the return does not reach the old mark before it is looked at: that only a later listing shows.
+    // There are so many writes that those after the restore do not reach the old version before it is read: only a later listing shows the restore.
     for (let i = 0; i < WRITES; i++) await cluster.view.kube.patch(path("functions", "before"), "merge", { metadata: { annotations: { i: String(i) } } });
     await create("between");
     await until(async () => (await cluster.berth.api.get<{ items: object[] }>("/v1/functions")).items.length === 2, "it is taken in");

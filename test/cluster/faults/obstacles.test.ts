@@ -71,7 +71,7 @@ describe("a refusal is told in the cluster's own words", () => {
     const pods = String((await cluster.view.instancePods()).length);
     await cluster.view.kube.create(path("resourcequotas"), { metadata: { name: "few" }, spec: { hard: { pods } } });
     try {
-      // As many functions as there are free instances, and one more.
+      // There is one function more than there are free instances.
       for (const name of ["q1", "q2", "q3"]) {
         await cluster.berth.deploy(name, CODE);
         expect(await cluster.text(name)).toBe("200 here");

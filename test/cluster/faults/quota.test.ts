@@ -25,7 +25,7 @@ afterAll(async () => {
   kube.close();
 });
 
-/** What the API server says to a pod, without keeping it. */
+/** The API server's answer to the creation of a pod, as a dry run. */
 const admitted = (pod: object) =>
   kube.create(`${base}/pods?dryRun=All`, pod).then(
     () => "admitted",

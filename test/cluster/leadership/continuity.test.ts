@@ -23,7 +23,7 @@ const ROUTER_DRAIN_MS = 30_000;
 /** Until a client knows that a router's connections have ended. */
 const LAG_MS = 2000;
 const { startTimeoutMs } = defaultPace({ kind: "kruise", ...clusterConfig("") });
-/** What every instance is older than before anything happens; BERTH_TEST_MINUTES asks for more. */
+/** The minimum age of every instance before the first fault; BERTH_TEST_MINUTES raises it. */
 const AGE_MS = Math.max(startTimeoutMs + 1000, Number(process.env.BERTH_TEST_MINUTES ?? 0) * 60_000);
 
 /** The build of Berth that is there first, and takes turns with this one: an upgrade, a rollback, an upgrade. BERTH_TEST_OTHER names another than this one. */
@@ -112,7 +112,7 @@ async function startRouter(manager: Manager, program = BERTH): Promise<{ url: st
 }
 
 async function deployAll(berth: TestBerth): Promise<void> {
-  // Nothing scales and nothing is idle: whatever happens to an instance is somebody's mistake.
+  // Nothing scales and nothing is idle: any change of an instance is a mistake.
   const settings = { concurrency: 100, maxScale: 1, idleTimeout: "1h", timeout: "60s" };
   for (const name of SLOW_FUNCTIONS) await berth.deploy(name, SLOW, settings);
   await berth.deploy("stream", STREAM, settings);
@@ -121,7 +121,7 @@ async function deployAll(berth: TestBerth): Promise<void> {
   for (const name of FUNCTIONS) expect((await berth.invoke(name)).status).toBe(200);
 }
 
-/** What the leader says of its instances once it has heard them all. */
+/** The leader's list of instances once it has heard them all. */
 async function settled(url: string): Promise<void> {
   const berth = new TestBerth({ invokeUrl: "", manageUrl: url, close: async () => {} });
   await until(async () => {
@@ -143,7 +143,7 @@ test("whoever leads, however often that changes, no instance older than every ti
   await deployAll(berth);
   await until(async () => (await view.functionPods()).length === FUNCTIONS.length, "all are bound");
   await settled(installation.leader.url);
-  // What was started while functions waited, and is too much now, goes first.
+  // Surplus instances that were started while functions waited are removed first.
   await until(async () => (await view.instancePods()).length === FUNCTIONS.length + SIZE, "the pool is at rest", 20_000);
   pods = await PodWatch.open(view);
   const before = pods.uids;

@@ -16,7 +16,7 @@ let admin: KubeClient;
 let manager: KubeClient;
 const policies: string[] = [];
 
-/** Of pods that no node takes: nothing but the API server sees them. */
+/** The template of pods that no node accepts: only the API server sees them. */
 const template = { nodeSelector: { nowhere: "true" }, containers: [{ name: "c", image: "none" }] };
 
 beforeAll(async () => {

@@ -117,7 +117,7 @@ describe("a start", () => {
   test("that fails after it has taken the Lease lets go of it and ends", async () => {
     const first = await managers.start(READY, 0);
     expect(await ended(first.child, "SIGTERM")).toBe(0);
-    // Whatever term the start takes, the pool carries a later one before it is read.
+    // Whatever term the start takes, the pool carries a later one by the time that it is read.
     let over = false;
     const raising = (async () => {
       while (!over) await poolOfTerm(((await term()) ?? 0) + 10).catch(() => {});

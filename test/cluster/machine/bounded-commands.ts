@@ -6,7 +6,7 @@ export class BoundedCommands {
   #running: ChildProcess | null = null;
   isStopped = false;
 
-  /** Ends the present command; none begins after it but those that are to run always, which a second call leaves alone. */
+  /** Ends the present command. After it only commands begin that always run, and a second call does not end those. */
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;

@@ -39,7 +39,7 @@ async function bring(daemon: Daemon): Promise<void> {
   say(`  ${daemon.name} after ${Date.now() - began} ms`);
 }
 
-/** The Service `kubernetes` leads pods to the API server; with one server nobody else keeps its endpoints. */
+/** The Service `kubernetes` leads pods to the API server; with one server, no other part keeps its endpoints. */
 async function publishApiServer(): Promise<void> {
   const kube = await KubeClient.connect(KUBECONFIG, "default");
   const slice = {

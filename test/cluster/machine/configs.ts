@@ -10,7 +10,7 @@ import { at, type ClusterNode, containerdDir, containerdSocket, daemonSocketDir,
 /** The image that holds a pod's network: the entry program, which only waits. */
 export const PAUSE_IMAGE = `${REGISTRY}/berth/pause:1`;
 export const ADMIN_TOKEN = "berth-cluster-admin";
-/** Where CNI remembers what it has set up: also the network namespaces of pods that were killed. */
+/** The directory in which CNI records what it has set up, including the network namespaces of killed pods. */
 const CNI_RESULTS = "/var/lib/cni/results";
 /** Each controller's hierarchy. */
 const CGROUPS = "/sys/fs/cgroup";
@@ -51,7 +51,7 @@ export function removeNode(node: ClusterNode): void {
   for (const path of cgroupsOf(node)) removeCgroup(path);
 }
 
-/** After the API server has made its own certificate: whoever has this file is the cluster's administrator. */
+/** The file is written after the API server has made its own certificate. It gives the rights of the cluster's administrator. */
 export function writeKubeconfig(): void {
   const cluster = { server: `https://${NODE_IP}:${PORT.api}`, "certificate-authority": at("pki", "apiserver.crt") };
   const named = (name: string, kind: string, value: object) => [{ name, [kind]: value }];
@@ -76,7 +76,7 @@ function ipCommand(...args: string[]): void {
   }
 }
 
-/** A kubelet wants its root to be there, in every hierarchy. */
+/** A kubelet requires its root to exist in every hierarchy. */
 function cgroupsOf({ cgroup }: ClusterNode): string[] {
   if (!cgroup) return [];
   const unified = existsSync(join(CGROUPS, "cgroup.controllers"));

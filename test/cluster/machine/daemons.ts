@@ -29,7 +29,7 @@ export const apiserver = kubernetes(
   [
     `--etcd-servers=http://127.0.0.1:${PORT.etcd}`,
     `--secure-port=${PORT.api}`,
-    // Pods have to reach it; nobody beyond this machine can.
+    // Pods must reach it; other machines cannot.
     `--bind-address=${NODE_IP}`,
     `--advertise-address=${NODE_IP}`,
     "--endpoint-reconciler-type=none",
@@ -124,7 +124,7 @@ export const kruise: Daemon = {
   ready: async () => (await fetch(`http://127.0.0.1:${PORT.kruiseHealth}/readyz`)).ok && (await connects(PORT.webhook)),
 };
 
-/** What runs on each node, in the order of its start. */
+/** The daemons of each node, in the order of their start. */
 export function nodeDaemons(node: ClusterNode): Record<"containerd" | "kubelet" | "kruiseDaemon", Daemon> {
   const { name, ip, port, suffix } = node;
   const kubeletDir = at(`kubelet${suffix}`);

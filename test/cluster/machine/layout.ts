@@ -8,18 +8,18 @@ export const CACHE = process.env.BERTH_CLUSTER_CACHE ?? join(homedir(), ".cache"
 
 export const at = (...names: string[]) => join(DIR, ...names);
 
-/** What a node has for itself; the machine can be two of them. */
+/** The addresses and directories of a node; the machine can be two nodes. */
 export interface ClusterNode {
   name: string;
   /** A /32 on the loopback device, since a kubelet refuses 127.0.0.0/8. */
   ip: string;
   podCidr: string;
   bridge: string;
-  /** Of its CNI network; none is the beginning of another with a dash after it. */
+  /** The name of its CNI network; no name followed by a dash is the beginning of another. */
   network: string;
   /** A kubelet removes what it does not know below its own: "" is the hierarchy's root. */
   cgroup: string;
-  /** Of kruise-daemon. */
+  /** The port of kruise-daemon. */
   port: number;
   /** Appended to the names of its daemons. */
   suffix: string;
@@ -70,5 +70,5 @@ export const KUBECONFIG = at("kubeconfig");
 /** The node's container runtime: its state, and its socket. */
 export const containerdDir = ({ suffix }: ClusterNode) => at(`containerd${suffix}`);
 export const containerdSocket = (node: ClusterNode) => join(containerdDir(node), "containerd.sock");
-/** Where a node's kruise-daemon looks for the socket. */
+/** The path at which a node's kruise-daemon looks for the socket. */
 export const daemonSocketDir = ({ name }: ClusterNode) => join("/hostvarrun", name);

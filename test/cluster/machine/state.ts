@@ -11,7 +11,7 @@ export function mountState(): void {
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${STATE_SIZE},mode=0700`, "berth-cluster", DIR], { timeout: 10_000 });
 }
 
-/** `failed` is told of each that stays. */
+/** `failed` receives each mount that stays. */
 export function unmountState(failed: (mount: string) => void): void {
   const ours = mounts().filter((path) => path === DIR || path.startsWith(`${DIR}/`));
   for (const mount of ours.reverse()) {

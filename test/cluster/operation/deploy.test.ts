@@ -50,7 +50,7 @@ describe("Berth in a cluster, installed by its chart", () => {
     expect((await fetch(`${berth.berth.manageUrl}/v1/functions`)).status).toBe(401);
     const scraped = await fetch(`${berth.berth.manageUrl}/metrics`, { headers: { authorization: `Bearer ${installed.monitorKey}` } });
     expect(scraped.status).toBe(200);
-    // Either pool manager, either router: whoever is asked.
+    // Every pool manager and every router gives the same answer.
     for (const { status } of await component("manager")) {
       const direct = new TestBerth({ ...berth.berth, manageUrl: `http://${status.podIP}:8081` }, installed.key);
       expect(await direct.api.get("/v1/functions/hello")).toMatchObject({ revision: "r1" });
@@ -164,7 +164,7 @@ describe("the pool managers' Service", () => {
     for (const { status } of await component("router")) {
       const url = `http://${status.podIP}:8080/function`;
       const statusOf = async (name: string) => (await fetch(`${url}/${name}`, { headers: headers() })).status;
-      // What it serves does not depend on what it hears.
+      // The functions that it serves do not depend on a pool manager.
       expect(await statusOf("hello")).toBe(200);
       await until(async () => (await statusOf("moved")) === 200, "the new function is known to it", 2000);
     }

@@ -30,7 +30,7 @@ describe("two pool managers", () => {
     try {
       for (const manager of managers) await manager.start();
       const first = managers[0] as Platform;
-      // As the pool manager does: asked again for what has not come in time, 50 at once.
+      // Requests instances as the pool manager does: 50 at once, and again those that have not come in time.
       await until(async () => {
         const seen = first.observe().instances.size;
         const more = { seen: new Set<string>(), more: Math.min(PODS, seen + 50) };

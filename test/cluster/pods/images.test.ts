@@ -56,7 +56,7 @@ describe("images that we write", () => {
   });
 });
 
-/** A registry of its own that wants credentials. */
+/** A registry of its own that requires credentials. */
 async function startRegistry(auth: object): Promise<string> {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const file = join(dir, `registry-${port}.yaml`);
@@ -111,7 +111,7 @@ describe("a registry that wants credentials", () => {
   });
 });
 
-/** A token as docker-registry wants it: a JWT whose header carries the certificate. */
+/** A token as docker-registry requires it: a JWT whose header carries the certificate. */
 function token(access: object[], key: KeyObject, cert: string): string {
   const x5c = [cert.replace(/-----[^-]+-----|\s/g, "")];
   const now = Math.floor(Date.now() / 1000);

@@ -12,7 +12,7 @@ afterEach(() => cluster.finish());
 const says = (text: string) => `export default { fetch: () => new Response("${text}") };`;
 const path = (name: string) => `${RESOURCES}/namespaces/${cluster.namespace}/functions/${name}`;
 
-/** As `kubectl apply --server-side` does it. */
+/** Applies as `kubectl apply --server-side` does. */
 function apply(name: string, text: string, spec: object): Promise<unknown> {
   const code = { files: { "index.mjs": says(text) } };
   const body = { apiVersion: "berth.dev/v1alpha1", kind: "Function", metadata: { name }, spec: { code, ...spec } };

@@ -34,7 +34,7 @@ afterAll(() => cluster.finish());
 
 const query = (values: Record<string, string>) => `?${new URLSearchParams(values)}`;
 
-/** What routers present to a function's instance. */
+/** The key that routers present to a function's instance. */
 async function keyOf(name: string): Promise<string> {
   const asRouter = { headers: { [ROUTER_HEADER]: "trust" } };
   const response = await fetch(`${cluster.berth.berth.manageUrl}/v1/table?router=trust&host=127.0.0.1&port=9`, asRouter);

@@ -72,7 +72,7 @@ export class Installed {
     await run(BIN.helm, ["uninstall", "berth", "--ignore-not-found", "--wait", ...own], { timeout: HELM_MS });
   }
 
-  /** Whatever is left of it. */
+  /** Removes the remains of the release. */
   async remove(): Promise<void> {
     await this.uninstall();
     const path = `/api/v1/namespaces/${this.kube.namespace}`;

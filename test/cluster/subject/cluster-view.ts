@@ -55,7 +55,7 @@ export class ClusterView {
     return (await this.pods()).filter(({ metadata }) => metadata.labels?.[LABEL.function]);
   }
 
-  /** As the node or somebody with a reason does it: past the budget that protects instances. */
+  /** Deletes as the node or an administrator does: without the budget that protects instances. */
   async deletePod(name: string, graceSeconds?: number): Promise<void> {
     await this.kube.patch(this.#path("pods", name), "merge", { metadata: { annotations: { "pod.kruise.io/pub-no-protect": "true" } } });
     await this.kube.delete(this.#path("pods", name), graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds });

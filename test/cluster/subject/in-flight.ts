@@ -32,7 +32,7 @@ export const STREAM = `export default {
 
 const WHOLE_STREAM = Array.from({ length: EVENTS }, (_, n) => `data: ${n}\n\n`).join("");
 
-/** What runs against it: names of functions made of the sources above and of examples/websocket. */
+/** The functions of the test, made of the sources above and of examples/websocket. */
 export interface Subjects {
   slow: readonly string[];
   stream: string;
@@ -71,7 +71,7 @@ export class InFlight {
     this.#open(router);
   }
 
-  /** As a load balancer does with one that says that it is not ready: nothing new is sent there. */
+  /** Acts as a load balancer: a router that reports not ready gets no new requests. */
   leave(router: string): void {
     this.#routers = this.#routers.filter((one) => one !== router);
   }

@@ -61,10 +61,10 @@ export class Invariants {
     return invariants;
   }
 
-  /** Once nothing is asked for any more: no violation was seen, events were heard, and no pod is nobody's (I12). */
+  /** Checks after the last request: no violation was seen, events were received, and every pod belongs to a pool or a function (I12). */
   async checkEnd(): Promise<void> {
     assert.deepEqual(this.#violations, []);
-    // Where a predecessor has done everything nothing happens any more, but the stream is alive.
+    // If a predecessor has done everything, no event follows, but the stream is alive.
     await until(() => this.#lines > 0, "the stream of events says something", 3000);
     const owners = new Set((await this.#view.sets()).map(({ metadata }) => metadata.uid));
     for (const pod of await this.#view.pods()) {
@@ -100,7 +100,7 @@ export class Invariants {
     this.#specialized.set(instance, `${name}/${revision}`);
   }
 
-  /** What the pool manager lists at this moment, against what it has listed and said before. */
+  /** Compares the pool manager's present list with its earlier lists and events. */
   async #check(manageUrl: string): Promise<void> {
     const get = async <T>(path: string) => ((await (await fetch(manageUrl + path, { signal: AbortSignal.timeout(2000) })).json()) as { items: T[] }).items;
     const [rows, functions] = await Promise.all([get<InstanceRow>("/v1/instances"), get<{ name: string; concurrency: number }>("/v1/functions")]).catch(

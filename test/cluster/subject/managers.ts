@@ -16,7 +16,7 @@ export interface Manager {
   said(): string;
 }
 
-/** Where one is reached and keeps its files: its successor may take the same, so that routers find it. */
+/** The address and directory of a pool manager: its successor may use the same, so that routers find it. */
 export interface Seat {
   port: number;
   stateDir: string;

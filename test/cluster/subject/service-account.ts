@@ -24,7 +24,7 @@ export async function asServiceAccount(admin: KubeClient, name: string): Promise
   return KubeClient.connect(file, namespace);
 }
 
-/** What a pool manager has no need of. */
+/** Permissions that a pool manager does not need. */
 const needless = (namespace: string): [verb: string, resource: string, more?: object][] => [
   ["create", "pods"],
   ["patch", "pods", { subresource: "status" }],
@@ -49,7 +49,7 @@ const needless = (namespace: string): [verb: string, resource: string, more?: ob
   ["*", "*", { group: "*" }],
 ];
 
-/** Which of it this account may do all the same. */
+/** Those of the unnecessary permissions that this account has nevertheless. */
 export async function allowedBeyondNeed(kube: KubeClient, namespace: string): Promise<string[]> {
   const allowed: string[] = [];
   for (const [verb, resource, more = {}] of needless(namespace)) {

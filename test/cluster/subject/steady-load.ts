@@ -11,7 +11,7 @@ export class SteadyLoad {
     this.#running = this.#run(`${invokeUrl}/function/${name}`);
   }
 
-  /** What failed, resets included; empty when nothing did. */
+  /** The failures, resets included; empty if there are none. */
   async end(): Promise<string[]> {
     this.#over = true;
     await this.#running;

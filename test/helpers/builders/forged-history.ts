@@ -21,7 +21,7 @@ export const fault = (...ends: Extract<HistoryRecord, { type: "fault" }>["ends"]
 });
 export const over: Forged = { type: "fault-over", fault: "x" };
 
-/** What `check` says of this history, which begins with the function `f` as the tag `a` and ends at rest. */
+/** The result of `check` for this history, which begins with the function `f` as the tag `a` and ends at rest. */
 export function violations(lines: readonly Line[], balance: Partial<Balance> = {}): string[] {
   const all: Line[] = [[0, change("a")], [0.1, changed(["a"])], ...lines, [900, { type: "balance", balance: { ...REST, ...balance } }]];
   return check(all.flatMap(([seconds, ...records]) => records.map((record) => ({ ...record, at: seconds * 1000 }) as HistoryRecord))).violations;

@@ -2,7 +2,7 @@ import type { FunctionRecord, RolloutPolicy } from "../../../pool-manager/functi
 
 export const policy: RolloutPolicy = { steps: [1, "50%"], intervalMs: 1000, parallel: 2, maxErrors: 5 };
 
-/** The record of a function whose second revision was deployed, and which is to be rolled out by `policy`. */
+/** The record of a function whose second revision was deployed with this rollout policy. */
 export const record = (change: Partial<FunctionRecord> = {}): FunctionRecord => ({
   uid: "u",
   name: "f",

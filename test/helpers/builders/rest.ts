@@ -17,10 +17,10 @@ export type Forge = (real: ReadonlyMap<string, Instance>) => Partial<Observation
 export /** A pool manager on a platform in memory and in virtual time, at rest with 20 warm instances of a function and 4 free ones; what it observes can be forged. */
 class Rest {
   readonly time = new VirtualTime(1);
-  /** What the pool manager and its platform go by. */
+  /** The clock of the pool manager and its platform. */
   readonly clock: Clock;
   readonly events: PoolEvent[] = [];
-  /** What the platform was asked to do that cannot be undone. */
+  /** Requests to the platform that cannot be undone. */
   readonly harm: string[] = [];
   readonly platform: FakePlatform;
   reconciler: Reconciler;
@@ -84,7 +84,7 @@ class Rest {
     });
   }
 
-  /** Another pool manager takes over, which has heard nobody yet. Returns the first table that it publishes. */
+  /** Another pool manager takes over, which has heard no router or instance yet. Returns the first table that it publishes. */
   async takeOver(isMute: (uid: string) => boolean = () => false): Promise<TableFunction[]> {
     this.reconciler.close();
     this.platform.restartView(isMute);
@@ -124,7 +124,7 @@ class Rest {
     this.time.skip(ms);
   }
 
-  /** What a router says of the function's instances, by uid. */
+  /** A router's report of the function's instances, by uid. */
   report(router: string, uses: Record<string, { inFlight: number; idleMs: number }>, change: Partial<DemandReport> = {}): void {
     const key = this.functions.list()[0]?.uid ?? "";
     const instances = Object.entries(uses).map(([uid, use]) => ({ uid, ...use }));

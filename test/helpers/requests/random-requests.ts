@@ -3,7 +3,7 @@ import { Dice } from "../dice.ts";
 /** A request as bytes, and what has to become of it. */
 export interface MadeRequest {
   bytes: string;
-  /** Where its head ends. */
+  /** The end of its head. */
   headSize: number;
   /** Path that the instance sees. */
   path: string;
@@ -32,7 +32,7 @@ const FORGED = [
 ];
 const HOSTS = ["x", "F.example:80", "[::1]:8080", "", "a-b.c_d."];
 const WRONG_HOSTS = ["a b", "foo:99999", "a/b", "a@b", "[::1", "a:b", "a,b c", "http://x"];
-/** Bodies that are requests to whoever loses count of them. */
+/** Bodies that a parser takes for requests if it counts their length wrongly. */
 const INNER = [
   "DELETE /evil HTTP/1.1\r\nHost: evil\r\nX-Ignore: ",
   "GET /evil HTTP/1.1\r\nHost: evil\r\n\r\n",

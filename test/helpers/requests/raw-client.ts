@@ -48,7 +48,7 @@ export class RawClient {
 
   async send(bytes: string): Promise<void> {
     if (this.#socket.destroyed) return;
-    // A socket that fails instead of draining tells so by its end, which whoever reads awaits.
+    // A socket that fails instead of draining ends, and its reader awaits the end.
     if (!this.#socket.write(bytes, "latin1")) await Promise.race([once(this.#socket, "drain"), once(this.#socket, "close")]).catch(() => {});
   }
 

@@ -15,7 +15,7 @@ const HEAD = /^([A-Z-]+) (\S+) HTTP\/1\.1\r\n((?:[!#$%&'*+.^_`|~\w-]+: [^\r\n]*\
 export class Recorder {
   readonly requests: Recorded[] = [];
   readonly #byPath = new Map<string, Recorded[]>();
-  /** What came that is no request. */
+  /** Received bytes that are no request. */
   readonly violations: string[] = [];
   readonly server: Server;
   readonly #sockets = new Set<Socket>();

@@ -1,6 +1,6 @@
 import type { TestBerth } from "../berth.ts";
 
-/** What the manage API refuses a request with. */
+/** The error with which the manage API refuses a request. */
 export async function refused(
   { berth }: TestBerth,
   method: string,

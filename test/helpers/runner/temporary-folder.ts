@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What this run has made; null: it has been made for another project of the run. */
+/** The folder of this run; null: another project of the run has created it. */
 let folder: string | null = null;
 
 /** Everything that tests and the processes that they start put into the temporary folder goes into one of this run, which is removed with it. */

@@ -2,7 +2,7 @@ import { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import type { LeaseApi } from "../../../pool-manager/platform/kruise/leader-election/lease.ts";
 import { type Lease, RELEASED_ANNOTATION } from "../../../pool-manager/platform/kruise/leader-election/lease.ts";
 
-/** What becomes of a request: it is refused, lost on its way, or its answer is. */
+/** The fate of a request: it is refused, or it or its answer is lost. */
 export type Weather = "fine" | "refused" | "lost" | "unanswered" | "forbidden" | "throttled" | "broken";
 
 /** The Leases of one namespace as an API server keeps them: resource versions, conflicts, and requests that take their time. */
@@ -17,7 +17,7 @@ export class LeaseServer {
     this.#random = random;
   }
 
-  /** Somebody writes to it by hand. */
+  /** Writes to it by hand. */
   edit(change: Partial<NonNullable<Lease["spec"]>>): void {
     if (!this.lease) return;
     const spec = Object.fromEntries(Object.entries({ ...this.lease.spec, ...change }).filter(([, value]) => value !== undefined));
@@ -32,7 +32,7 @@ export class LeaseServer {
     return this.lease?.spec?.holderIdentity === "" && this.lease.metadata.annotations?.[RELEASED_ANNOTATION] !== undefined;
   }
 
-  /** The API as one process has it; `weather` is looked at when a request is sent. */
+  /** The API as one process sees it; `weather` is read when a request is sent. */
   client(weather: () => Weather): LeaseApi {
     const call = <T>(timeoutMs: number, work: () => T) => this.#send(weather(), timeoutMs, work);
     return {
@@ -58,7 +58,7 @@ export class LeaseServer {
       await took(50);
       return result;
     }
-    // It may arrive as late as its sender waits, and nobody hears what became of it.
+    // It may arrive at any time while its sender waits, and its answer is lost.
     if (weather === "unanswered") void took(timeoutMs - 2).then(() => quietly(work));
     await sleep(timeoutMs);
     throw new KubeError(0, "Timeout", `no answer within ${timeoutMs} ms`);
@@ -99,6 +99,6 @@ function quietly(work: () => unknown): void {
   try {
     work();
   } catch {
-    // A refusal that nobody hears.
+    // A refusal whose answer is lost.
   }
 }

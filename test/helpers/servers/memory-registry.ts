@@ -8,7 +8,7 @@ interface Repository {
   tags: Map<string, string>;
 }
 
-/** As much of the OCI Distribution Specification as pushes, pulls, lists and deletions need. */
+/** The part of the OCI Distribution Specification that pushes, pulls, lists and deletions need. */
 export class MemoryRegistry {
   readonly #server: Server;
   readonly #repositories = new Map<string, Repository>();

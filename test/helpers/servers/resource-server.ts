@@ -8,7 +8,7 @@ type Answer<T> = Promise<T>;
 
 const GROUP_PATH = "/apis/berth.dev/";
 
-/** As much of an API server as the stores of functions and pools need: collections by path, versions, generations, watches, and definitions that may go. */
+/** The part of an API server that the stores need: collections by path, versions, generations, watches, and definitions that may be deleted. */
 export class ResourceServer implements Pick<KubeClient, "namespace" | "get" | "create" | "replace" | "patch" | "delete" | "stream"> {
   readonly namespace = "n";
   version = 100;
@@ -30,7 +30,7 @@ export class ResourceServer implements Pick<KubeClient, "namespace" | "get" | "c
     this.#put(`${DEFINITIONS}/${plural}.berth.dev`, { spec: {} });
   }
 
-  /** As the API server removes a definition: its resources first. */
+  /** Removes a definition as the API server does: its resources first. */
   undefine(plural: string): void {
     const definition = this.objects.get(`${DEFINITIONS}/${plural}.berth.dev`);
     if (definition) definition.metadata.deletionTimestamp = "now";
@@ -47,7 +47,7 @@ export class ResourceServer implements Pick<KubeClient, "namespace" | "get" | "c
     for (const watch of watches) this.#watches.add(watch);
   }
 
-  /** Somebody takes the finalizers away: what was deleted goes. */
+  /** Removes the finalizers: a deleted resource then disappears. */
   letGo(path: string): void {
     const { metadata, ...rest } = this.#at(path);
     this.#put(path, { ...rest, metadata: { ...metadata, finalizers: [] } });

@@ -17,7 +17,7 @@ export let server: ResourceServer;
 export let store: FunctionResources;
 export let registry: FunctionRegistry;
 export let notices: StoreNotice[];
-/** What a start waits for. */
+/** The parts that a start waits for. */
 export let troubles: (string | null)[];
 export let code: Set<string>;
 export let blobs: Map<string, Uint8Array>;
@@ -61,7 +61,7 @@ export const accepted = (name: string) => resource(name)?.status?.conditions?.fi
 export const names = () => registry.list().map(({ name }) => name);
 export const topics = () => notices.map(({ topic, count }) => `${topic} ${count}`);
 
-/** The status is lost, as with a backup that has only what somebody declared. */
+/** The status is lost, as after a restore from a backup that contains only specs. */
 export function recreate(name: string): void {
   const { spec: declared } = resource(name) as FunctionResource;
   server.objects.delete(`${PATH}/${name}`);
@@ -71,7 +71,7 @@ export function recreate(name: string): void {
   });
 }
 
-/** Gives each test of a file a store of its own, which has taken in the functions `a` and `b`. */
+/** Gives each test of a file a store of its own, which has ingested the functions `a` and `b`. */
 export function eachWithFunctions(): void {
   beforeEach(async () => {
     vi.useFakeTimers();

@@ -8,9 +8,9 @@ import { routerConfig } from "../builders/router-config.ts";
 /** A router over a table that the test writes: no pool manager, and instances that are servers of the test's. */
 export interface Routed {
   url: string;
-  /** As other routers know it. */
+  /** Its entry in the peers of other routers. */
   self: RouterPeer;
-  /** What the router has reported of instances. */
+  /** The suspects that the router has reported. */
   suspects: Suspect[];
   tell(change: TableChange): void;
   metrics(): Promise<string>;

@@ -2,10 +2,10 @@ import { afterEach } from "vitest";
 import { type FetchContext, fetchHandle } from "../../../runtime-images/node/signatures/fetch.ts";
 import { Served } from "../signature.ts";
 
-/** What `fetch()` gives, before the adapter puts a class of its own in its place. */
+/** The global Response, before the adapter replaces it with a class of its own. */
 export const NativeResponse = globalThis.Response;
 
-/** What ends with the present test. */
+/** Resources that end with the present test. */
 export const closing: (() => void)[] = [];
 
 /** Ends after each test what it has served. */

@@ -14,7 +14,7 @@ const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 export const LEADER_KEY = privateKey;
 
 let count = 0;
-/** A loopback address that nobody else listens on: control has a fixed port. */
+/** A loopback address without another listener: control has a fixed port. */
 export function ownAddress(): string {
   return `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 250}.${++count}`;
 }

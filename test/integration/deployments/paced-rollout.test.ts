@@ -72,7 +72,7 @@ describe("a rollout", () => {
       const { percent, watching } = now;
       const rows = await own("stepwise");
       now = await status("stepwise");
-      // Of one moment only if nothing has got on between the two.
+      // Both describe the same moment only if the rollout did not progress between them.
       if (now.percent === percent && now.watching === watching) {
         const moved = rows.filter(({ revision, state }) => revision === "r2" && state === "warm").length;
         seen.push({ percent, moved, watching, changing: rows.filter(({ state }) => state === "specializing").length });

@@ -184,7 +184,7 @@ describe("berth deploy", () => {
     expect(await deploy("--max", "7")).toContain("outcome stays at r1; changed: maxScale");
     expect(await deploy("-e", "V=B", "--canary", "20")).toContain("r2 gets 20 percent of the invocations of outcome beside r1");
     expect((await run("rollback", "outcome")).stderr).toContain("outcome is at r2");
-    // What is wrong is refused, whether anything changes or not.
+    // Invalid settings are refused, whether anything changes or not.
     for (const percent of ["200", "101", "-1", "", "many"]) {
       const refused = await run("deploy", "outcome", `--canary=${percent}`);
       expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/--canary.* is not an integer between 0 and 100/)]);

@@ -96,7 +96,7 @@ describe("a revision by name", () => {
     expect(host).toContain("two");
     expect(await text("named@none")).toBe("404 REVISION_NOT_SERVED");
     expect(await text("nobody@next")).toBe("404 FUNCTION_NOT_FOUND");
-    // What an alias names is kept, whatever is deployed after it.
+    // The revision that an alias names is kept, whatever is deployed after it.
     for (let i = 0; i < 12; i++) await berth.deploy("named", says(`later ${i}`));
     expect(await text("named@next")).toBe("200 two");
     await traffic("named", { aliases: {} });

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { sleep, TestBerth, until } from "../../helpers/berth.ts";
 
-/** `/slow` never answers, `/begun` begins to; anything else tells who runs it and how many it has not answered. */
+/** `/slow` never answers, `/begun` only begins an answer; any other path returns the instance and its number of unanswered requests. */
 const SOURCE = `let waiting = 0;
 export default { async fetch(request) {
   const { pathname } = new URL(request.url);

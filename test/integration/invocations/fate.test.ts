@@ -128,7 +128,7 @@ describe("what a handler does to its own response", () => {
     const slow = await beside(berth, "timers", async () => {
       const before = await warmInstance(berth, "timers");
       expect(await (await berth.invoke("timers", {}, "/fake-timers")).text()).toBe("replaced");
-      // This one goes on after its answer.
+      // This invocation continues after its answer.
       expect(await (await berth.invoke("timers", {}, "/half-open")).text()).toBe("answered");
       expect(await (await berth.invoke("timers", {}, "/ok")).text()).toBe("ok");
       expect(await warmInstance(berth, "timers")).toBe(before);

@@ -56,7 +56,7 @@ const sent = async (change: Partial<Invocation>): Promise<Seen> => {
 };
 const all = ({ headers }: Seen, name: string) => headers.flatMap(([one, value]) => (one === name ? [value] : []));
 
-/** What the command answers: exit code, output, messages. */
+/** The result of the command: exit code, output, messages. */
 const run = (...args: string[]) => runCommand(args, { BERTH_ROUTER: urlOf(server) });
 
 describe("what is sent", () => {

@@ -42,7 +42,7 @@ const BOMB = Array.from(
       .join(", ")}]`,
 ).join("\n");
 
-/** As an older Berth, or a hand, writes a function's file. */
+/** Writes a function's file as an older Berth or a person does. */
 function inYaml(path: string): void {
   writeFileSync(path, stringify(JSON.parse(readFileSync(path, "utf8"))));
 }

@@ -16,7 +16,7 @@ afterEach(async () => {
   }
 });
 
-/** Instances cost processor time that nobody looks at here. */
+/** A pool of one instance: more would cost processor time that these tests do not need. */
 const SMALL = ["--pool-size", "1"];
 
 interface Up {

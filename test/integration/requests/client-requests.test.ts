@@ -5,7 +5,7 @@ import { sleep } from "../../helpers/berth.ts";
 import { RawClient } from "../../helpers/requests/raw-client.ts";
 import { functionAt, listen, type Routed, startRouted } from "../../helpers/subjects/routed.ts";
 
-/** What the instance has been asked, as it came. */
+/** The requests as the instance received them. */
 let seen: { url: string; raw: string[]; body: string }[] = [];
 const answers: Record<string, (req: IncomingMessage, res: ServerResponse) => void> = {
   "/large-head": (_req, res) => res.setHeader("x-large", "h".repeat(70 * 1024)).end("large"),

@@ -33,7 +33,7 @@ async function write(client: RawClient, bytes: string, cuts: readonly number[]):
   }
 }
 
-/** What the instance has to have seen of a request that was served. */
+/** Checks the part of a served request that the instance must have seen. */
 function check(made: MadeRequest): void {
   const seen = recorder.of(made.path);
   expect(seen.map(({ method, body }) => [method, body])).toEqual([[made.method, made.body]]);
@@ -59,7 +59,7 @@ async function converse(maker: RequestMaker): Promise<number> {
       if (!pipelined) await write(client, made.bytes, cutsOf(maker, made));
       const response = await client.response(made.method);
       if (made.wrong) {
-        // Whatever follows on the connection is not read as a request.
+        // Bytes that follow on the connection are not read as a request.
         expect([response?.status, response?.head], `${made.wrong} is wrong`).toEqual([
           expect.toSatisfy((s) => s === 400 || s === 431),
           expect.stringMatching(/^x-berth-error: \w+\r?$/m),

@@ -40,7 +40,7 @@ const link: Operation[] = [
 interface Answer {
   status: number;
   type: string;
-  /** Of streams, which have no end, only the beginning. */
+  /** The answer; of streams, which have no end, only the beginning. */
   text: string;
 }
 
@@ -65,7 +65,7 @@ function send({ method, target, headers: own, body }: HostileRequest): Promise<A
   });
 }
 
-/** What is wrong with an answer; null: nothing. */
+/** The fault of an answer; null: it has none. */
 function wrong(answer: Answer | Error, { method }: HostileRequest): string | null {
   if (answer instanceof Error) return answer.message;
   const { status, text } = answer;

@@ -30,7 +30,7 @@ afterAll(async () => {
 const CLAIMS = ["X-Forwarded-Proto: https", "X-Forwarded-Host: shop.example", "X-Forwarded-Prefix: /api", "X-Forwarded-Port: 443"];
 const OTHERS = ["Forwarded: host=shop.example;proto=https", "X-Real-IP: 9.9.9.9", "x-forwarded-for: 9.9.9.9"];
 
-/** What the function is told of its URL. */
+/** The function's URL as the function sees it. */
 async function told(router: Routed, path: string, lines: string[] = [], host = "public.test:8080") {
   const client = await RawClient.open(router.url);
   await client.send(`GET ${path} HTTP/1.1\r\n${[`Host: ${host}`, ...lines].join("\r\n")}\r\n\r\n`);

@@ -12,11 +12,11 @@ export interface Admitted {
   object: ApiObject | null;
   /** Null: a creation. */
   before: ApiObject | null;
-  /** Who writes. */
+  /** The user that writes. */
   client: string;
 }
 
-/** Changes an object on its way; what is returned goes on. */
+/** Changes a written object; the returned one is processed further. */
 export type Mutate = (write: Admitted & { object: ApiObject }) => ApiObject;
 /** Throws an `ApiError` to refuse a write. */
 export type Check = (write: Admitted) => void;

@@ -9,7 +9,7 @@ interface Details extends Fields {
   retryAfterSeconds?: number;
 }
 
-/** What names an object in messages. */
+/** The name of an object in messages. */
 export interface Subject {
   group: string;
   plural: string;

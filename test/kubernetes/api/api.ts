@@ -17,7 +17,7 @@ export interface ApiRequest {
   query: Readonly<Record<string, string>>;
   body: unknown;
   contentType: string;
-  /** Who asks: the user, as rights, policies and faults see it. */
+  /** The user that sends the request, as permissions, policies and faults see it. */
   client: string;
   /** Answers as the API server would have at this version: its cache lags behind. */
   staleVersion?: number | undefined;
@@ -33,7 +33,7 @@ export interface ApiAnswer {
 
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
 
-/** What rights are about. */
+/** The access that a permission grants. */
 export interface Access {
   client: string;
   verb: string;
@@ -61,7 +61,7 @@ export class Api {
     this.store = store;
     this.#writes = new Writes(store, this.admission);
     this.definitions = new Definitions(store, (kind) => this.#endWatches(kind));
-    // What is deleted with all that belongs to it waits for a controller.
+    // Definitions and namespaces get a finalizer: their deletion, with all that belongs to them, waits for a controller.
     this.admission.mutate(({ operation, kind, object }) => {
       const finalizer = operation === "CREATE" && { customresourcedefinitions: CLEANUP, namespaces: "kubernetes" }[kind.plural];
       return finalizer ? { ...object, metadata: { ...object.metadata, finalizers: [...(object.metadata.finalizers ?? []), finalizer] } } : object;

@@ -1,7 +1,7 @@
 import type { ApiRequest } from "./api.ts";
 import type { ApiError } from "./api-error.ts";
 
-/** Which requests a fault is for; what is not named may be anything. */
+/** The requests that a fault affects; a field that is missing matches any. */
 export interface Where {
   client?: string;
   method?: string;
@@ -34,7 +34,7 @@ interface Fault {
   left: number;
 }
 
-/** What goes wrong between clients and the API server. */
+/** Faults between clients and the API server. */
 export class Faults {
   readonly #faults = new Set<Fault>();
   /** Told of each request, before anything happens to it. */

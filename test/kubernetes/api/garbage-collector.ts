@@ -13,7 +13,7 @@ interface Cluster {
 const REACT_MS = 50;
 
 /**
- * What goes with what is deleted: objects whose owners are all gone, what is in a namespace that is on its way out, and
+ * Deletes dependent objects: those whose owners are all gone, those in a namespace that is being deleted, and
  * the objects of a definition.
  */
 export class GarbageCollector {
@@ -72,7 +72,7 @@ export class GarbageCollector {
     if (definition?.metadata.uid === metadata.uid) api.definitions.finish(definition);
   }
 
-  /** What somebody protects stays; it is tried again with the next deletion. */
+  /** A protected object stays; its deletion is tried again with the next one. */
   #delete(kind: Kind, { metadata }: ApiObject): void {
     const group = kind.group ? `/apis/${kind.group}` : "/api";
     const place = kind.namespaced ? `/namespaces/${metadata.namespace}` : "";

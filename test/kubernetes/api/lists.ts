@@ -37,7 +37,7 @@ export function listOf(store: Store, { kind, namespace }: Route, query: Query, a
   return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata, items: items.map((item) => shown(item, kind)) };
 }
 
-/** Who asks for a version that there has not been yet is told so, after a while. */
+/** A request for a version that does not exist yet is refused after a while. */
 export function checkVersion(store: Store, resourceVersion: string): void {
   const wanted = Number(resourceVersion || 0);
   if (Number.isNaN(wanted)) throw badRequest(`resourceVersion: Invalid value: "${resourceVersion}"`);

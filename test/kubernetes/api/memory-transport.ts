@@ -8,9 +8,9 @@ import type { Watch } from "./watches.ts";
 export interface Wire {
   api: Api;
   faults: Faults;
-  /** Of one way between client and API server. Milliseconds. */
+  /** Latency of one direction between client and API server in milliseconds. */
   latency(): number;
-  /** What the API server's clock is ahead of everybody else's. Milliseconds. */
+  /** How far the API server's clock is ahead of all others, in milliseconds. */
   aheadMs?(): number;
 }
 

@@ -2,7 +2,7 @@ import type { Kind } from "../objects/kinds.ts";
 import { type ApiObject, type Fields, isFields, valueAt } from "../objects/object.ts";
 import { badRequest } from "./api-error.ts";
 
-/** What the scale subresource shows of an object. */
+/** The scale subresource of an object. */
 export function scaleOf({ metadata, ...object }: ApiObject, { scale }: Kind): object {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
   const replicas = valueAt(object, scale?.specReplicas ?? []);

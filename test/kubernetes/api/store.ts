@@ -5,7 +5,7 @@ export interface StoreEvent {
   resource: string;
   type: "ADDED" | "MODIFIED" | "DELETED";
   object: ApiObject;
-  /** As it was; null: it was not there. */
+  /** The object before the change; null: it did not exist. */
   before: ApiObject | null;
 }
 
@@ -35,7 +35,7 @@ export class Store {
   #history: StoreEvent[] = [];
   readonly #listeners = new Set<StoreListener>();
 
-  /** Of the latest change. */
+  /** The version of the latest change. */
   get version(): number {
     return this.#version;
   }

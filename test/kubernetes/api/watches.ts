@@ -95,7 +95,7 @@ export class Watch {
   }
 }
 
-/** As it was when it still matched, under the version of the change. */
+/** The object as it was when it still matched, under the version of the change. */
 function lastOf(before: ApiObject, version: number): ApiObject {
   return freeze({ ...before, metadata: { ...before.metadata, resourceVersion: String(version) } });
 }

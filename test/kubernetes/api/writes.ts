@@ -11,7 +11,7 @@ import { checkPreconditions, deleteObject, settleDeletion } from "./deletion.ts"
 import type { Store } from "./store.ts";
 
 export interface WriteContext {
-  /** Who writes, as policies see it. */
+  /** The user that writes, as policies see it. */
   client: string;
   /** Field manager. */
   manager: string;
@@ -153,7 +153,7 @@ export class Writes {
   }
 }
 
-/** What of a written object counts: the status, or all but the status, and none of what only the server sets. */
+/** The fields of a written object that count: the status, or all but the status, and no field that only the server sets. */
 function joinedWith(before: ApiObject, wanted: ApiObject, kind: Kind, subresource: string): ApiObject {
   const { labels, annotations, ownerReferences, finalizers } = wanted.metadata ?? {};
   const metadata: ObjectMeta = { ...before.metadata };

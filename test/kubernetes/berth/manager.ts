@@ -15,7 +15,7 @@ import type { MemoryCode } from "./memory-code.ts";
 import type { MemoryRegistry } from "./memory-registry.ts";
 import { memoryPlatform } from "./platform.ts";
 
-/** What all pool managers of a namespace share. */
+/** The parts that all pool managers of a namespace share. */
 export interface Shared {
   cluster: KruiseCluster;
   registry: MemoryRegistry;
@@ -97,13 +97,13 @@ export class MemoryManager {
     return manager;
   }
 
-  /** As on SIGTERM: the Lease is released. */
+  /** Stops as on SIGTERM: the Lease is released. */
   async stop(): Promise<void> {
     this.reconciler.close();
     await this.#platform.close();
   }
 
-  /** As on SIGKILL: nothing that it sends arrives any more. */
+  /** Ends as on SIGKILL: nothing that it sends arrives any more. */
   async kill(): Promise<void> {
     this.reconciler.close();
     this.#close();

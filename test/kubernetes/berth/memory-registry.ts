@@ -13,7 +13,7 @@ export class MemoryRegistry implements Port {
   /** Manifests whose deletion was asked for. */
   readonly deleted: string[] = [];
 
-  /** As the adapter asks for it. */
+  /** The registry as the adapter uses it. */
   get client(): RegistryClient {
     return this as Port as RegistryClient;
   }

@@ -40,7 +40,7 @@ export async function memoryPlatform({
   onTrouble = () => {},
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
-  // What a fenced leader still does is for tests to see: a refused write does not end this one.
+  // A refused write does not end this leader: tests observe what a fenced leader still does.
   kube.writeUnder({ certain: lead.certain, challenge: () => {} });
   const protection = new DisruptionBudgets(kube, () => {});
   const release = () => {
@@ -72,7 +72,7 @@ export async function memoryPlatform({
   });
 }
 
-/** A leadership that nobody contests. */
+/** An uncontested leadership. */
 export function soleLead(term = 1): Lead {
   return { term, certain: () => true, challenge: () => {}, release: async () => {} };
 }

@@ -12,7 +12,7 @@ import { MemoryRegistry } from "./memory-registry.ts";
 export class WarmFunction {
   readonly cluster = new KruiseCluster();
   readonly events: PoolEvent[] = [];
-  /** What the platform has told of the cluster. */
+  /** The platform's reports about the cluster. */
   readonly told: string[] = [];
   readonly pool: PoolSpec = { name: "node", runtime: "node", size: 2, max: 8, budget: { actions: 10, windowMs: 1000 }, partition: 0, paused: false };
   manager!: MemoryManager;
@@ -43,7 +43,7 @@ export class WarmFunction {
     await this.manager.functions.deploy("f", () => manifest, { layer: digest, entry: "index.mjs" });
   }
 
-  /** So many pods of the function, all of them warm, bound and owned by its CloneSet, and a full pool. */
+  /** Whether the function has this many pods, all of them warm, bound and owned by its CloneSet, and whether the pool is full. */
   isWhole(instances: number): boolean {
     const { uid } = this.set("fn-")?.metadata ?? {};
     const bound = this.pods().filter(({ metadata }) => metadata.labels?.["berth.dev/function"]);
@@ -64,12 +64,12 @@ export class WarmFunction {
     return this.cluster.store.list("apps.kruise.io/clonesets").find(({ metadata }) => metadata.name.startsWith(prefix)) as unknown as CloneSet | undefined;
   }
 
-  /** What somebody changes in it by hand. */
+  /** Edits it by hand. */
   edit(prefix: "fn-" | "pool-", change: object): void {
     this.cluster.at("PATCH", this.#pathOf(prefix), change);
   }
 
-  /** Deletes a CloneSet as somebody does who has taken its protection away; a finalizer holds it. */
+  /** Deletes a CloneSet whose protection was removed; a finalizer holds it. */
   deleteHeld(prefix: "fn-" | "pool-"): void {
     this.edit(prefix, { metadata: { labels: { "policy.kruise.io/delete-protection": null }, finalizers: ["example.com/hold"] } });
     this.cluster.at("DELETE", this.#pathOf(prefix));

@@ -4,7 +4,7 @@ import type { CloneSet } from "../../../pool-manager/platform/kruise/objects/obj
 import { sleep, until } from "../../helpers/berth.ts";
 import type { ConformanceTools, Event } from "./tools.ts";
 
-/** What is particular to Secrets, pods and custom resources, and which kinds are served. */
+/** The particulars of Secrets, pods and custom resources, and the kinds that are served. */
 export function kindsConformance({ kube, sets, fresh, refusal, cloneSet }: ConformanceTools): void {
   test("secrets take text, and keep it encoded", async () => {
     const path = `/api/v1/namespaces/${kube().namespace}/secrets`;
@@ -40,7 +40,7 @@ export function kindsConformance({ kube, sets, fresh, refusal, cloneSet }: Confo
     expect(await refusal(kube().patch(pod, "merge", { spec: { nodeSelector: { other: "x" } } }))).toMatch(
       /^422 Invalid: Pod "o\d+" is invalid: spec: Forbidden: pod updates may not change fields other than/,
     );
-    // It is on no node: there is nobody to ask for its log, nor to end it.
+    // The pod is on no node: no kubelet has its log or ends it.
     expect(await kube().text(`${pod}/log`)).toBe("");
     await kube().delete(pod);
     expect(await refusal(kube().get(pod))).toContain("404 NotFound");

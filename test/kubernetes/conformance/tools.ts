@@ -22,7 +22,7 @@ export interface Event {
   object: ConfigMap & { code?: number; reason?: string };
 }
 
-/** What the tests of an API share; `start` has to have resolved. */
+/** The parts that the tests of an API share; `start` must have resolved. */
 export function conformanceTools(current: () => Subject) {
   let count = 0;
   const kube = () => current().kube;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { sleep, until } from "../../helpers/berth.ts";
 import type { ConfigMap, ConformanceTools, Event, List } from "./tools.ts";
 
-/** Lists, and watches that go on from them. */
+/** Lists, and watches that continue from them. */
 export function watchesConformance({ kube, maps, fresh, make, refusal, watched }: ConformanceTools): void {
   test("lists by label in pages that are all of one moment", async () => {
     const label = fresh();

@@ -74,7 +74,7 @@ export class CloneSetController {
     const revision = `${name}-${createHash("sha256").update(JSON.stringify(set.spec.template)).digest("hex").slice(0, 10)}`;
     this.#templates.set(revision, set.spec.template);
     this.#release(set);
-    // Of one that is on its way out it only says how it is.
+    // For a CloneSet that is being deleted, it only updates the status.
     if (set.metadata.deletionTimestamp) return this.#report(set, revision, null);
     const active = activePods(set, store.list("/pods", namespace));
     const plan = planOf(set, active, revision);
@@ -85,7 +85,7 @@ export class CloneSetController {
     this.#report(set, revision, failure);
   }
 
-  /** Pods that the selector does not match any more are let go: they are nobody's then. */
+  /** Releases pods that the selector no longer matches: they then have no owner. */
   #release(set: CloneSetObject): void {
     const { namespace = "" } = set.metadata;
     const wanted = Object.entries(set.spec.selector.matchLabels);

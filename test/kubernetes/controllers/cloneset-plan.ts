@@ -12,10 +12,10 @@ export interface CloneSetObject extends ApiObject {
   status?: { observedGeneration?: number; currentRevision?: string; updateRevision?: string; replicas?: number; conditions?: object[] };
 }
 
-/** What Kruise does next with a CloneSet. */
+/** Kruise's next actions on a CloneSet. */
 export interface CloneSetPlan {
   create: number;
-  /** So many of those that are created are of the former template. */
+  /** How many of the created pods have the former template. */
   createFormer: number;
   remove: ApiObject[];
   /** Pods that it changes to the template's revision in place. */
@@ -31,7 +31,7 @@ export function activePods(set: ApiObject, pods: readonly ApiObject[]): ApiObjec
 }
 
 /**
- * As Kruise 1.8 scales (pkg/controller/cloneset/sync/cloneset_scale.go):
+ * The plan follows Kruise 1.8 (pkg/controller/cloneset/sync/cloneset_scale.go):
  *
  * | pods and replicas | what is done                                                                                   |
  * |-------------------|------------------------------------------------------------------------------------------------|

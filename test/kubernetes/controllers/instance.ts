@@ -5,7 +5,7 @@ import { seededUuid } from "../objects/uuid.ts";
 /** How the code of an order behaves when it is loaded. */
 export type LoadOutcome = "loads" | "throws" | "hangs";
 
-/** Milliseconds that things take in a runtime. */
+/** Durations in a runtime, in milliseconds. */
 const BOOT_MS = [60, 250] as const;
 const LOAD_MS = [5, 40] as const;
 /** From the end of its last invocation to the end of the process. */
@@ -20,14 +20,14 @@ export interface InstanceEvents {
 /** One life of a runtime container: the protocol's state machine, with timers in place of processes. */
 export class MemoryInstance {
   readonly uid: string;
-  /** Of the certificate that it shows. */
+  /** The fingerprint of the certificate that it shows. */
   readonly fingerprint = Array.from({ length: 32 }, () =>
     Math.floor(Math.random() * 256)
       .toString(16)
       .padStart(2, "0")
       .toUpperCase(),
   ).join(":");
-  /** What it has written to its log. */
+  /** The lines of its log. */
   readonly output: string[] = [`${CONTROL_READY} ${this.fingerprint}`];
   readonly life: Life;
   readonly #events: InstanceEvents;
@@ -101,7 +101,7 @@ export class MemoryInstance {
     this.#endWhenEmpty();
   }
 
-  /** As the kubelet asks for it. */
+  /** Ends as on the kubelet's request. */
   terminate(): void {
     this.drain(SIGTERM_MS);
   }

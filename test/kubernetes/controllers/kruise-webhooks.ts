@@ -11,12 +11,12 @@ import { isReady } from "./cloneset-plan.ts";
 const PROTECTION = "policy.kruise.io/delete-protection";
 const BUDGET_OF = "kruise.io/related-pub";
 const NO_BUDGET = "pod.kruise.io/pub-no-protect";
-/** What goes through Kruise's webhooks, and fails with them. */
+/** Writes that pass Kruise's webhooks, and fail with them. */
 const THROUGH_KRUISE = /\/(pods|clonesets|podunavailablebudgets)(\/[^/]+)?$/;
 /** The API server waits so long for a webhook that does not answer. */
 const WEBHOOK_MS = 10_000;
 
-/** What Kruise's webhooks refuse: unknown names in `podsToDelete`, deletions of what is protected, and of pods beyond their budget. */
+/** Refusals of Kruise's webhooks: unknown names in `podsToDelete`, deletions of protected objects, and of pods beyond their budget. */
 export function installKruiseWebhooks({ api, store }: MemoryCluster): void {
   api.admission.check((write) => {
     const resource = resourceOf(write.kind);

@@ -133,7 +133,7 @@ export class Kubelet {
     return new MemoryInstance(uid, again, { exited: () => this.#exited(uid) });
   }
 
-  /** The runtime container has ended: it is started again, unless its pod is to end. */
+  /** The runtime container has ended: it is started again, unless its pod is ending. */
   #exited(uid: string): void {
     const running = this.#running.get(uid);
     if (!running) return;
@@ -184,7 +184,7 @@ export class Kubelet {
     ended();
   }
 
-  /** The object goes when nothing runs any more, and when nobody's finalizer holds it. */
+  /** Deletes the object once no container runs and no finalizer holds it. */
   #remove(uid: string): void {
     const pod = this.#find(uid);
     if (!pod) return;
@@ -195,7 +195,7 @@ export class Kubelet {
     this.#write({ ...pod, metadata: { ...pod.metadata, deletionGracePeriodSeconds: 0 }, status: { ...(pod.status as Fields), phase: "Succeeded" } });
   }
 
-  /** Somebody else has said that it has ended: an eviction, or its deadline. */
+  /** Another party has declared that it has ended: an eviction, or its deadline. */
   #stop(uid: string): void {
     const running = this.#running.get(uid);
     if (!running) return;
@@ -241,7 +241,7 @@ export class Kubelet {
     this.#cluster.store.put("/pods", pod);
   }
 
-  /** A kubelet that stands still does it when it goes on. */
+  /** A kubelet that is paused does the work when it continues. */
   #after([from, to]: readonly [number, number], work: () => void): void {
     const run = () => (this.frozen ? setTimeout(run, 100) : work());
     setTimeout(run, from + Math.random() * (to - from));

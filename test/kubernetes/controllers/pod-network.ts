@@ -10,7 +10,7 @@ const LATENCY_MS = 1;
 const SILENCE_MS = 4000;
 const ORDER_MS = 5000;
 
-/** What lies between pool managers and instances: addresses, and ways that may be cut. */
+/** The network between pool managers and instances: addresses, and paths that may be cut. */
 export class PodNetwork {
   #addresses = 1;
   readonly #instances = new Map<string, MemoryInstance>();
@@ -18,7 +18,7 @@ export class PodNetwork {
   /** Addresses to which nothing comes through, and from which nothing comes. */
   readonly #cut = new Set<string>();
 
-  /** Of the next pod. */
+  /** The address of the next pod. */
   address(): string {
     const number = this.#addresses++;
     return `10.244.${Math.floor(number / 250)}.${(number % 250) + 1}`;
@@ -28,7 +28,7 @@ export class PodNetwork {
     this.#instances.set(host, instance);
   }
 
-  /** Who asks there is refused. */
+  /** Removes an address: connections to it are refused. */
   detach(host: string): void {
     this.#instances.delete(host);
   }

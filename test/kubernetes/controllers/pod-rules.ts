@@ -17,7 +17,7 @@ export function newPod(pod: ApiObject): ApiObject {
   return { ...pod, spec: { ...defaults, ...spec }, status: { phase: "Pending", qosClass: "Burstable" } };
 }
 
-/** Of a pod's spec hardly more than images may change. Throws 422. */
+/** Checks that an update changes nothing of a pod's spec but images and few other fields. Throws 422. */
 export function checkPodUpdate(of: Subject, before: ApiObject, after: ApiObject): void {
   if (!isDeepStrictEqual(fixedOf(before), fixedOf(after))) {
     const allowed =
@@ -37,7 +37,7 @@ export function hasEnded(pod: ApiObject): boolean {
   return phase === "Failed" || phase === "Succeeded";
 }
 
-/** Seconds until the kubelet has to have ended it; 0: nobody has to end anything. */
+/** Seconds within which the kubelet must have ended it; 0: there is nothing to end. */
 export function graceOf(pod: ApiObject, asked: unknown): number {
   if (!valueAt(pod, ["spec", "nodeName"]) || hasEnded(pod)) return 0;
   if (typeof asked === "number") return Math.max(0, asked);

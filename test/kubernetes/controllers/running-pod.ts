@@ -15,7 +15,7 @@ export interface Running {
   /** Containers that run, by the image that they run. */
   images: Record<string, string>;
   isEnding: boolean;
-  /** Of lives before this one, as the log files of the node have them. */
+  /** Lines of earlier runs, as the log files of the node contain them. */
   log: string[];
 }
 

@@ -4,7 +4,7 @@ import { BUILTIN, type Kind, resourceOf } from "./kinds.ts";
 import type { ApiObject, Fields } from "./object.ts";
 
 const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
-/** What keeps a definition until the objects of its kind are gone. */
+/** The finalizer that keeps a definition until the objects of its kind are gone. */
 export const CLEANUP = "customresourcecleanup.apiextensions.k8s.io";
 
 interface Version {
@@ -27,7 +27,7 @@ export class Definitions {
   readonly #ended: (kind: Kind) => void;
   #kinds: Kind[] | null = null;
 
-  /** `ended` is told of a kind that is not served any more. */
+  /** `ended` receives a kind that is no longer served. */
   constructor(store: Store, ended: (kind: Kind) => void) {
     this.#store = store;
     this.#ended = ended;
@@ -51,7 +51,7 @@ export class Definitions {
     throw new ApiError(405, "MethodNotAllowed", "create not allowed while custom resource definition is terminating");
   }
 
-  /** The objects of a definition that is deleted go first, then it goes itself; whoever watches them hears of each. */
+  /** Deletes the objects of a deleted definition first, and then the definition; watches report each. */
   finish(definition: ApiObject): void {
     for (const kind of kindsOf(definition)) {
       for (const { metadata } of this.#store.list(resourceOf(kind))) this.#store.remove(resourceOf(kind), metadata.namespace ?? null, metadata.name);

@@ -1,6 +1,6 @@
 import { type ApiObject, type Fields, isFields, valueAt } from "./object.ts";
 
-/** Set by the server, and owned by nobody. */
+/** Fields that the server sets, and that have no owner. */
 const SERVER_OWNED = new Set([
   "name",
   "namespace",
@@ -38,7 +38,7 @@ function collect(value: unknown, path: string[], into: Set<string>): void {
   for (const [name, inner] of Object.entries(value)) if (inner !== undefined) collect(inner, [...path, name], into);
 }
 
-/** As `metadata.managedFields` has it. */
+/** The form of `metadata.managedFields`. */
 export function toFieldsV1(fields: FieldSet): Fields {
   const root: Fields = {};
   for (const field of fields) {

@@ -30,7 +30,7 @@ function custom(groupVersion: string, plural: string, kind: string, options: Opt
   return { ...builtin(groupVersion, plural, kind, { status: true, conditional: true, ...options }), custom: true };
 }
 
-/** What Berth uses of Kubernetes, and of OpenKruise's definitions (without their schemas). */
+/** The kinds of Kubernetes that Berth uses, and those of OpenKruise's definitions (without their schemas). */
 export const BUILTIN: readonly Kind[] = [
   builtin("v1", "pods", "Pod", { status: true }),
   builtin("v1", "nodes", "Node", { namespaced: false, status: true }),
@@ -52,7 +52,7 @@ export const BUILTIN: readonly Kind[] = [
   custom("policy.kruise.io/v1alpha1", "podunavailablebudgets", "PodUnavailableBudget"),
 ];
 
-/** Where objects of a kind are stored; all versions of it share that. */
+/** The key under which objects of a kind are stored; all its versions share it. */
 export function resourceOf({ group, plural }: Pick<Kind, "group" | "plural">): string {
   // Both event APIs show the same objects.
   return plural === "events" ? "events" : `${group}/${plural}`;
@@ -66,7 +66,7 @@ export function subjectOf({ group, plural, kind }: Kind, name: string): Subject 
   return { group, plural, kind, name };
 }
 
-/** What a path names. */
+/** The objects that a path names. */
 export interface Route {
   kind: Kind;
   namespace: string | null;

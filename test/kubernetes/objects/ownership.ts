@@ -3,7 +3,7 @@ import { ApiError } from "../api/api-error.ts";
 import { type FieldSet, fieldsOf, fromFieldsV1, getField, pathOf, removeField, setField, toFieldsV1 } from "./field-sets.ts";
 import { type ApiObject, type ManagedFields, timestamp } from "./object.ts";
 
-/** Who writes, and how. */
+/** The writer and the kind of its write. */
 export interface Writer {
   manager: string;
   operation: ManagedFields["operation"];
@@ -11,7 +11,7 @@ export interface Writer {
   subresource: string;
 }
 
-/** Who owns the fields of an object after it was created or updated by other means than apply: whoever set their values last. */
+/** The owners of an object's fields after a creation or an update other than apply: the writers that set their values last. */
 export function ownersAfterUpdate(before: ApiObject | null, after: ApiObject, writer: Writer): ManagedFields[] {
   const entries = before?.metadata.managedFields ?? [];
   const present = fieldsOf(after);
@@ -26,8 +26,8 @@ export function ownersAfterUpdate(before: ApiObject | null, after: ApiObject, wr
 }
 
 /**
- * Server-side apply: what the configuration says is set and owned, what its manager owned before and does not say any
- * more goes, unless somebody else owns it too. Throws 409 where another manager owns a field with another value, unless forced.
+ * Server-side apply: the configuration's fields are set and owned; a field that its manager owned before and now omits
+ * is removed, unless another one owns it too. Throws 409 if another manager owns a field with another value, unless forced.
  */
 export function apply(live: ApiObject, configuration: ApiObject, writer: Writer, force: boolean): ApiObject {
   const said = fieldsOf(configuration);

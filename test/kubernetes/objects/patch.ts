@@ -32,7 +32,7 @@ function applyStep(root: { root: unknown }, { op, path, from = "", value }: Json
     if (!isDeepStrictEqual(read(root, path), value)) throw unprocessable();
   } else if (op === "add") add(root, path, structuredClone(value));
   else if (op === "remove") remove(root, path);
-  // Of an object the server's library also replaces what is not there.
+  // In an object, the server's library also replaces missing members.
   else if (op === "replace") set(root, path, structuredClone(value));
   else if (op === "copy") add(root, path, structuredClone(read(root, from)));
   else if (op === "move") {

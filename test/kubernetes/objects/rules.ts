@@ -4,8 +4,8 @@ type Check = (self: Fields, before: Fields | null) => boolean;
 const number = (value: unknown) => value as number;
 
 /**
- * The rules (CEL) of Berth's definitions, as JavaScript. One that is not among them is an error of the test's: a rule
- * that nobody checks must not look like one that holds.
+ * The rules (CEL) of Berth's definitions, as JavaScript. A rule that is missing here is an error of the test: a rule
+ * that is not checked must not look like one that holds.
  */
 const RULES: Readonly<Record<string, { check: Check; ofTransition: boolean }>> = {
   "has(self.digest) != has(self.files)": { check: (self) => "digest" in self !== "files" in self, ofTransition: false },

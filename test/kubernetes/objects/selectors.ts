@@ -3,7 +3,7 @@ import { type ApiObject, valueAt } from "./object.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Which objects a list or watch is about. */
+/** The objects that a list or watch selects. */
 export type Matches = (object: ApiObject) => boolean;
 
 export function matchesOf(labelSelector = "", fieldSelector = ""): Matches {

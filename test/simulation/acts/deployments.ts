@@ -5,7 +5,7 @@ import type { LoadOutcome } from "../../fakes/fake-network.ts";
 import type { SimNetwork } from "../network.ts";
 import type { VirtualTime } from "../time.ts";
 
-/** What users do with their functions, some of whose code does not load. */
+/** Acts of users on functions; some of the code does not load. */
 export class Deployments {
   readonly #time: VirtualTime;
   readonly #network: SimNetwork;
@@ -24,7 +24,7 @@ export class Deployments {
     return this.#bad.get(digest) ?? "loads";
   }
 
-  /** Somebody deploys, steers, splits, goes back, deletes or scales. */
+  /** Deploys, steers a rollout, splits traffic, rolls back, deletes or scales. */
   async change(): Promise<void> {
     const name = `f${Math.floor(this.#time.between(0, 5))}`;
     const record = this.#registry.find(name);
@@ -52,7 +52,7 @@ export class Deployments {
     const rollout = this.#time.chance(0.4) ? { steps: [1, "60%"], interval: "60ms", parallel: 2 } : null;
     const settings = { rollout, concurrency, timeout: "700ms", loadTimeout: "400ms", queueTimeout: "1s", queueDepth: 6, idleTimeout: "1500ms", maxScale: 4 };
     const canary = this.#time.chance(0.5) ? (this.#time.pick([0, 30, 60, 100]) as number) : undefined;
-    // Not drawn, so that the seeds that catch mutants go on doing so.
+    // The value is not random, so that the seeds that catch mutants still do.
     const onceLoaded = this.#deployed % 3 === 0;
     await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
   }

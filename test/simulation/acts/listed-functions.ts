@@ -1,6 +1,6 @@
 import type { FunctionRegistry } from "../../../pool-manager/functions/registry.ts";
 
-/** The functions of a registry as a pool manager reads them that has not been told of all of them yet. */
+/** The functions of a registry as seen by a pool manager that does not know all of them yet. */
 export class ListedFunctions {
   readonly #registry: FunctionRegistry;
   #hidden = new Set<string>();
@@ -9,7 +9,7 @@ export class ListedFunctions {
     this.#registry = registry;
   }
 
-  /** The pool manager that comes now is not told of these yet. */
+  /** Hides these functions from the pool manager that starts now. */
   hide(isHidden: () => boolean): void {
     this.#hidden = new Set(this.#registry.list().flatMap(({ uid }) => (isHidden() ? [uid] : [])));
   }

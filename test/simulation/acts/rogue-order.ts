@@ -11,7 +11,7 @@ interface Occasion {
   term: number;
 }
 
-/** What a former leader would order of an instance, or one that believes in an older state. */
+/** An order of a former leader, or of one that acts on an older state. */
 export function rogueOrder({ record, uid, echo, term }: Occasion, network: SimNetwork, time: VirtualTime): OpenOrder {
   const { id, layer, loadTimeoutMs, settings } = activeRevision(record);
   return {

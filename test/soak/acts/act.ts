@@ -8,7 +8,7 @@ export interface Act {
   run(): Promise<void>;
 }
 
-/** What has been done, by the name of the act. */
+/** Counts acts, and keeps their failures, by the name of the act. */
 export class ActCounts {
   readonly counts = new Map<string, number>();
   readonly failures: string[] = [];

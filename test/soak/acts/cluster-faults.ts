@@ -4,10 +4,10 @@ import type { History } from "../history.ts";
 import { type Act, fault, pause } from "./act.ts";
 
 const PAUSE_MS = 5000;
-/** How long Kruise's webhooks answer nobody. */
+/** How long Kruise's webhooks answer no request. */
 const WEBHOOK_MS = 10_000;
 
-/** What Berth works through: the API server, Kruise with its webhooks, a kubelet. */
+/** Parts of the cluster that Berth depends on: the API server, Kruise with its webhooks, a kubelet. */
 export class ClusterFaults {
   readonly #history: History;
 

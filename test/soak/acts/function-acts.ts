@@ -14,7 +14,7 @@ export interface FunctionActsOptions {
   poolSize: number;
 }
 
-/** What users do: deployments, rollouts, scaling, deletions. */
+/** Acts of users: deployments, rollouts, scaling, deletions. */
 export class FunctionActs {
   readonly #options: FunctionActsOptions;
 

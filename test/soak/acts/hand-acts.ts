@@ -3,7 +3,7 @@ import type { ClusterView } from "../../cluster/subject/cluster-view.ts";
 import type { History, Part } from "../history.ts";
 import { type Act, fault } from "./act.ts";
 
-/** What people do to a namespace by hand, past Berth. */
+/** Changes that people make to a namespace by hand, without Berth. */
 export class HandActs {
   readonly #history: History;
   readonly #random: () => number;

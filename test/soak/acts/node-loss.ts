@@ -32,7 +32,7 @@ export class NodeLoss {
       try {
         await pause(ms);
       } finally {
-        // What was placed there meanwhile has not begun to run.
+        // Pods that were placed there meanwhile have not begun to run.
         await fault(this.#history, "second node: back", { ends: await this.#instances() }, returnSecondNode);
       }
     });

@@ -32,7 +32,7 @@ function checkImages(records: readonly HistoryRecord[], { at, balance }: RecordO
   for (const image of balance.images) {
     const needed = lastNeeded.get(image);
     if (needed === undefined) {
-      // Of a deployment without an answer nobody knows whether there is an image.
+      // It is unknown whether a deployment without an answer has made an image.
       if (!uncertain) violations.push(`rule 11: the code image ${image} was never any function's`);
     } else if (at - needed > KEPT_MS && balance.ledMs > KEPT_MS) {
       violations.push(`rule 11: the code image ${image} was given up at ${time(needed)}, and is still kept`);
@@ -63,7 +63,7 @@ export interface Growth {
   lateMb: number;
 }
 
-/** Memory of each part of Berth early in the run and at its end; only where it was looked at often enough. */
+/** Memory of each part of Berth early in the run and at its end, if it was measured often enough. */
 export function growth(records: readonly HistoryRecord[]): Growth[] {
   const looks = new Map<string, number[]>();
   for (const record of records) {

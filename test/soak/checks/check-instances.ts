@@ -3,7 +3,7 @@ import type { Faults } from "./timeline.ts";
 
 /** Events and lists travel apart: the word about an instance may come this much before or after the list that lacks it. */
 const APART_MS = 10_000;
-/** What a fault leads to may take as long as an instance may take to start. */
+/** The consequences of a fault may take as long as an instance may take to start. */
 const AFTERMATH_MS = 75_000;
 
 const TROUBLE: ReadonlySet<string> = new Set(["suspect", "unreachable", "start-timeout", "orphaned", "misbound"]);
@@ -68,7 +68,7 @@ function checkReasons(instance: string, events: readonly Told[], faults: Faults)
   return violations;
 }
 
-/** What explains an event: that this very instance was ended, that something was done to anything, or nothing has to. */
+/** The cause that an event needs: the end of this very instance, a fault anywhere, or none. */
 function troubleOf(event: Told["event"]): { cause: "none" | "ended" | "disturbed"; what: string } {
   if (event.type === "instance.crashed") return { cause: "ended", what: `crashed (${event.message})` };
   if (event.type !== "instance.removing") return { cause: "none", what: "" };

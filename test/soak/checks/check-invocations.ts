@@ -11,7 +11,7 @@ export interface InvocationVerdict {
 
 type Violate = (rule: number, what: string) => void;
 
-/** What an invocation may have met. */
+/** The states that an invocation may have met. */
 interface Meeting {
   possible: ReadonlySet<string>;
   /** The function was changed meanwhile, or a moment before. */

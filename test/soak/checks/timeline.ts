@@ -4,7 +4,7 @@ import type { HistoryRecord, Part, RecordOf } from "../history.ts";
 const CONFIRM_MS = 900;
 /** After a fault, or an answer without confirmation: until routers have heard the pool manager again. */
 export const SETTLE_MS = 4000;
-/** What a fault has ended may be noticed this much later: a connection that falls silent is given up after five seconds. */
+/** The effect of a fault may be noticed this much later: a silent connection is given up after five seconds. */
 const NOTICE_MS = 6000;
 
 export interface Fault {
@@ -25,10 +25,10 @@ interface Possible {
   confirmed: boolean;
 }
 
-/** Which faults there were, and when. */
+/** The faults of a run and their times. */
 export class Faults {
   readonly all: readonly Fault[];
-  /** What `knownAt` has found, by router and time: an hour's run asks for the same again and again. */
+  /** Results of `knownAt` by router and time: a run of an hour asks for the same ones repeatedly. */
   readonly #known = new Map<string, number>();
 
   constructor(records: readonly HistoryRecord[]) {
@@ -49,7 +49,7 @@ export class Faults {
     return this.all.find((fault) => fault.from <= to && fault.ends.some(isPart) && this.#noticedAt(fault) >= from);
   }
 
-  /** While the cluster is away nobody notices what has become of its pods. */
+  /** While the cluster is away, no process notices the state of its pods. */
   #noticedAt({ to, ends }: Fault): number {
     let noticed = to + NOTICE_MS;
     if (!ends.some((part) => part.startsWith("instance:"))) return noticed;
@@ -82,7 +82,7 @@ export class Faults {
   }
 }
 
-/** What a function may have been, at which time. */
+/** The tags that a function may have had at each time. */
 export class Revisions {
   readonly #possible = new Map<string, Possible[]>();
   readonly #changes = new Map<string, { begun: number; done: number }[]>();

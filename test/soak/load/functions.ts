@@ -5,17 +5,17 @@ import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { ABSENT, type History } from "../history.ts";
 import { broken, source } from "./code.ts";
 
-/** What the manage API shows of a function, as far as a soak looks at it. */
+/** The fields of a function in the manage API that a soak reads. */
 export interface View {
   revision: string;
   split: Record<string, number>;
   rolling: { from: string; to: string; state: string } | null;
 }
 
-/** A change that nobody may have heard is tried again until it is done. */
+/** A change whose request may have been lost is tried again until it is done. */
 const DONE_MS = 90_000;
 const RETRY_MS = 500;
-/** What only a look has shown, and no answer to a change: as unsure as an answer that waited in vain for the routers. */
+/** A change that only a read has shown, without an answer, is as uncertain as an answer that waited in vain for the routers. */
 const UNCONFIRMED_MS = 1000;
 
 /** A function of a soak: every change of it, and what it may be since, is written into the history. */
@@ -40,12 +40,12 @@ export class SoakFunction {
     return `/v1/functions/${this.name}`;
   }
 
-  /** Of whoever leads now. */
+  /** The API of the present leader. */
   get #api(): ManageClient {
     return new ManageClient(this.#manageUrl());
   }
 
-  /** Deploys code that nobody has deployed yet. `manifest`: what else the deployment says. */
+  /** Deploys code that was never deployed before. `manifest`: other fields of the deployment. */
   async deploy(manifest: object): Promise<void> {
     const tag = `${this.name}-${++this.#count}`;
     await this.#deploy(tag, source(this.name, tag, this.#counterUrl), manifest);
@@ -101,7 +101,7 @@ export class SoakFunction {
     await this.#change([], steered);
   }
 
-  /** As whoever leads shows it, as soon as somebody does. */
+  /** The function as the leader shows it, as soon as there is a leader. */
   async view(): Promise<View> {
     for (const deadline = Date.now() + DONE_MS; ; await pause(RETRY_MS)) {
       try {

@@ -13,7 +13,7 @@ interface Run {
 /** Names of runs that may be told a second time, because the first answer did not arrive. */
 const KNOWN = 10_000;
 
-/** Where functions tell that they run: what an invocation's answer says of it is not believed. */
+/** Receives reports of functions that they run: the answer of an invocation is no proof of it. */
 export class RunCounter {
   readonly #server: Server;
   readonly #history: History;

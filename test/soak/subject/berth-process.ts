@@ -6,7 +6,7 @@ import { BERTH } from "../../helpers/routers.ts";
 const START_MS = 60_000;
 /** A router lets what runs end within 30 s; nothing of a soak runs for longer than some seconds. */
 const STOP_MS = 45_000;
-/** Lines that are kept for whoever wants to know why it ended. */
+/** Lines that are kept to explain why it ended. */
 const TAIL = 30;
 
 /** A command of Berth in a process of its own. */

@@ -9,7 +9,7 @@ export interface Installation {
   readonly routers: Routers;
   /** An address of this machine that functions reach. */
   readonly host: string;
-  /** Of a pool manager that lives and is not paused, as far as is known. */
+  /** The URL of a pool manager that is alive and not paused, as far as is known. */
   manageUrl(): string;
   /** Faults. */
   acts(): Act[];

@@ -44,7 +44,7 @@ export class ManagerPair {
     for (const member of this.#members) await this.#begin(member);
   }
 
-  /** Of any that lives: one that does not lead passes requests on. */
+  /** The URL of any live pool manager: one that does not lead forwards requests. */
   url(): string {
     const living = this.#members.filter(({ process, isPaused }) => process?.lives && !isPaused);
     const members = living.length > 0 ? living : this.#members;
@@ -71,7 +71,7 @@ export class ManagerPair {
   }
 
   async close(): Promise<void> {
-    // The one that waits first: nobody takes over.
+    // The standby ends first, so that no other one takes over.
     for (const member of [this.#standby, this.#leader]) await member?.process?.end("SIGTERM");
   }
 
@@ -122,7 +122,7 @@ export class ManagerPair {
       const other = this.#members.find((one) => one !== member);
       if (other?.leadsSince && !(await member.process?.ended(DEPOSED_MS)))
         throw new Error(`a pool manager lives on ${DEPOSED_MS} ms after another leads:\n${member.process?.said}`);
-      // Whether it ends is known as soon as it has looked at the Lease.
+      // It is known whether it ends as soon as it has read the Lease.
       await pause(SETTLE_MS);
       await this.#led();
     });
@@ -136,7 +136,7 @@ export class ManagerPair {
     });
   }
 
-  /** Waits for a leader. Whoever has ended by itself begins again, as Kubernetes has it; `away` is to stay away meanwhile. */
+  /** Waits for a leader. A pool manager that has ended by itself is restarted, as in Kubernetes; `away` must stay away meanwhile. */
   async #led(away?: Member): Promise<Member> {
     for (const deadline = Date.now() + TAKEOVER_MS; ; await pause(50)) {
       for (const member of this.#members) if (member !== away && !member.process?.lives) await this.#begin(member);

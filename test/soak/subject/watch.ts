@@ -50,7 +50,7 @@ export class Watch {
   }
 }
 
-/** Null: whoever leads does not answer now. */
+/** The instances as the leader lists them. Null: the leader does not answer now. */
 export async function instancesAt(manageUrl: string): Promise<InstanceRow[] | null> {
   try {
     const response = await fetch(`${manageUrl}/v1/instances`, { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS) });

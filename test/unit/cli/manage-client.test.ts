@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { ManageClient } from "../../../cli/manage-client.ts";
 
-test("the manage API's client takes its key to no other origin, and knows what it cannot send", async () => {
+test("the client of the manage API sends its key to no other origin, and refuses keys and addresses that it cannot use", async () => {
   const keys: unknown[] = [];
   const other = createServer((req, res) => {
     keys.push(req.headers["x-berth-api-key"]);

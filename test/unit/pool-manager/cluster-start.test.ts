@@ -39,7 +39,7 @@ describe("the highest term", () => {
     expect(await highestTerm(answering(answers))).toBe(term);
   });
 
-  test("is not known where one of the listings fails", async () => {
+  test("is unknown if one of the listings fails", async () => {
     for (const error of [refusal(403), refusal(410), refusal(500), refusal(0)]) {
       await expect(highestTerm(answering({ [pods]: { items: annotated("3") }, [functions]: error }))).rejects.toBe(error);
       const broken = { [pods]: { metadata: { continue: "x" }, items: annotated("3") }, [`${pods}?x`]: error };
@@ -66,7 +66,7 @@ describe("the keys of a namespace", () => {
     };
   }
 
-  test("tell who has made them: nobody else can have led before", async () => {
+  test("show who has created them: nobody else can have led before", async () => {
     const api = secrets(null, () => {});
     expect((await loadKeys(api)).madeAt).not.toBeNull();
     expect((await loadKeys(api)).madeAt).toBeNull();
@@ -76,7 +76,7 @@ describe("the keys of a namespace", () => {
     expect((await loadKeys(late)).madeAt).toBeNull();
   });
 
-  test("that are none are said to be none", async () => {
+  test("that are missing or invalid are an error", async () => {
     for (const data of [undefined, {}, { signing: "eA==" }, { signing: "eA==", instances: "eA==" }] as (Record<string, string> | undefined)[]) {
       await expect(loadKeys(secrets(data ? { data } : {}, () => {}))).rejects.toThrow("holds no keys of Berth");
     }
@@ -84,7 +84,7 @@ describe("the keys of a namespace", () => {
 });
 
 describe("the end of a start", () => {
-  test("takes every step, the latest first, though one fails and one hangs", async () => {
+  test("runs every step, the latest first, though one fails and one hangs", async () => {
     const ended: string[] = [];
     const errors: string[] = [];
     const undo = new CleanupStack(({ message }) => errors.push(message));
@@ -104,7 +104,7 @@ describe("the end of a start", () => {
     expect(ended).toEqual(["last", "first", "opened afterwards"]);
   });
 
-  test("comes by itself where a leader does not serve within a minute, and not before it leads", async () => {
+  test("follows automatically if a leader does not serve within a minute, and not before it leads", async () => {
     const deadline = new StartDeadline(new AbortController().signal);
     const ended = deadline.bound(new Promise(() => {})).catch((error: Error) => error.message);
     await pass(600_000);
@@ -114,7 +114,7 @@ describe("the end of a start", () => {
     expect([await ended, deadline.signal.aborted]).toEqual(["leading, but not able to serve within 60 s", true]);
   });
 
-  test("does not come where it serves, and its signal is that of whoever stops it", async () => {
+  test("does not follow if the leader serves, and its signal is that of the caller that stops it", async () => {
     const stop = new AbortController();
     const deadline = new StartDeadline(stop.signal);
     deadline.begin();

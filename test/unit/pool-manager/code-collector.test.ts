@@ -56,7 +56,7 @@ async function built(text: string): Promise<{ image: string; layer: string }> {
 }
 
 describe("the state directory", () => {
-  test("keeps every blob that nothing needs until the collector allows it, and gives up an image as a whole", async () => {
+  test("keeps every unused blob until the collector allows its removal, and removes an image as a whole", async () => {
     const [a, b] = [await built("a"), await built("b")];
     await images.collect(new Map([a, b].map(({ image }) => [image, "f:r1"])), nothing, collector);
     const all = (await layout.list()).length;
@@ -69,7 +69,7 @@ describe("the state directory", () => {
     expect(collector.removed).toContain(`blob ${b.layer} because`);
   });
 
-  test("keeps what somebody declares, though nothing was made of it yet", async () => {
+  test("keeps code that a declaration names, though it has no revision yet", async () => {
     const { layer } = await built("a");
     collector.allowed.add(layer);
     await images.collect(new Map(), new Set([layer]), collector);
@@ -91,7 +91,7 @@ describe("code by its digest", () => {
     expect(await new CodeImages(layout, resolve(ENTRY_PROGRAM)).find(ref.layer)).toEqual({ layer: ref.layer, entry: "index.cjs" });
   });
 
-  test("is unknown where nobody has it, or it is no code; a registry that does not answer says neither", async () => {
+  test("is unknown if no place has it, or if it is no code; a registry that does not answer proves neither", async () => {
     const missing = digestOf(Buffer.from("missing"));
     const code = (digest: string) => images.find(digest).then(String, (error: { code: string }) => error.code);
     expect([await code(missing), await code("../../etc/passwd"), await code(await layout.put(Buffer.from("{}")))]).toEqual(Array(3).fill("CODE_UNKNOWN"));
@@ -139,7 +139,7 @@ describe("the registry", () => {
     expect(collector.removed).toEqual([`image ${tagOf(b.image)} because`]);
   });
 
-  test("that does not answer a sweep is told once, and once that it does", async () => {
+  test("that does not answer a sweep is reported once, and once more when it answers", async () => {
     const sweep = () => {
       registry.retain({ images: new Set(), declared: new Set() }, collector);
       return registry.idle();
@@ -168,7 +168,7 @@ describe("the registry", () => {
     await expect(registry.fetch(missing)).rejects.toMatchObject({ status: 503 });
   });
 
-  test("keeps an image whose code somebody declares, and one that was published again meanwhile", async () => {
+  test("keeps an image whose code a declaration names, and one that was published again meanwhile", async () => {
     const [a, b] = [await built("a"), await built("b")];
     await Promise.all([registry.publish(a.image), registry.publish(b.image)]);
     collector.allowed.add(tagOf(a.image)).add(tagOf(b.image));
@@ -181,7 +181,7 @@ describe("the registry", () => {
   });
 });
 
-test("a sweep that is still to come when the pool manager closes looks at nothing", async () => {
+test("a sweep that is due after the pool manager has closed reads nothing", async () => {
   let go = () => {};
   const turn = new Promise<void>((resolve) => {
     go = resolve;
@@ -211,7 +211,7 @@ test("a sweep that is still to come when the pool manager closes looks at nothin
   expect([looked, errors]).toEqual([[], []]);
 });
 
-test("nothing is looked for before the platform has started", async () => {
+test("no sweep runs before the platform has started", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let looks = 0;

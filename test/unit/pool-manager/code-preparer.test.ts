@@ -64,7 +64,7 @@ test("a start reads each layer once, few at a time, however many functions share
   );
 });
 
-test("a layer that cannot be read is told, and the others are prepared", async () => {
+test("a layer that cannot be read is reported, and the others are prepared", async () => {
   const [broken] = functions.list();
   await functions.deploy("f0", () => parseManifest({}, ["node"]), { layer: `sha256:${"0".repeat(64)}`, entry: "index.mjs" });
   await preparation.all(functions.list());
@@ -72,7 +72,7 @@ test("a layer that cannot be read is told, and the others are prepared", async (
   expect(prepared.length).toBe(FUNCTIONS - 1);
 });
 
-test("what has changed meanwhile, or comes to its end, is not prepared as it was", async () => {
+test("a function that has changed or ended meanwhile is not prepared in its former state", async () => {
   const all = functions.list();
   const running = preparation.all(all);
   await functions.remove("f1");

@@ -7,7 +7,7 @@ const maxOf = (kind: "local" | "kruise", poolMax: number | null) => {
   return defaultPools(config, ["node"]).map(({ max }) => max);
 };
 
-test("a pool's default maximum is what this machine holds; on a cluster it is every pool manager's the same", () => {
+test("a pool's default maximum is what this machine holds; on a cluster it is the same for every pool manager", () => {
   expect(maxOf("local", null)).toEqual([Math.min(Math.max(Math.floor(totalmem() / 2 / (96 * 1024 * 1024)), 4), 500)]);
   expect([maxOf("kruise", null), maxOf("kruise", 7), maxOf("local", 7)]).toEqual([[100], [7], [7]]);
 });

@@ -31,7 +31,7 @@ test("events before the stores are open are dropped; those after it are counted,
   expect([counted, reported, lines]).toEqual([all, all, ["debug", "debug", "debug"]]);
 });
 
-test("a further failure of an action is counted alone", () => {
+test("a further failure of an action is only counted", () => {
   const { events, open, counted, reported } = opened();
   open();
   events.emit({ type: "action.failed", action: "scale", pool: "node", function: null, reason: "REFUSED", message: "no", again: true });

@@ -31,7 +31,7 @@ test("a size that the machine does not hold is refused with the number that it d
   ]);
 });
 
-test("one that somebody insists on is taken, and is kept by a restart and by a pause", async () => {
+test("a size that is forced is accepted, and is kept by a restart and by a pause", async () => {
   const dir = stateDir();
   await (await started(dir, 10)).set("node", { size: 12 }, true);
   const again = await started(dir, 10);
@@ -41,7 +41,7 @@ test("one that somebody insists on is taken, and is kept by a restart and by a p
   await expect(again.set("node", { size: 12 })).rejects.toMatchObject({ code: "POOL_TOO_LARGE" });
 });
 
-test("one that was stored before does not end the machine again, and is told", async () => {
+test("a size that was stored before does not overload the machine again, and is reported", async () => {
   const dir = stateDir();
   await (await started(dir, null)).set("node", { size: 4728 });
   const pools = await started(dir, 10);
@@ -49,14 +49,14 @@ test("one that was stored before does not end the machine again, and is told", a
   await pools.set("node", { paused: true });
 });
 
-test("a file that says that a size was insisted on in another way than we do is no pool", async () => {
+test("a file with another value of the mark for forced sizes is no pool", async () => {
   const dir = stateDir();
   await (await started(dir, null)).set("node", { size: 2 });
   writeFileSync(join(dir, "pools/node.yaml"), "name: node\nsize: 5000\nmax: 5000\nforced: maybe\n");
   expect(sizes(await started(dir, 10))).toEqual([POOL.size, POOL.max]);
 });
 
-test("of a cluster nobody knows what it holds, and a start that names a maximum is believed", () => {
+test("the capacity of a cluster is unknown, and a maximum that a start names is accepted", () => {
   const of = (kind: string, poolMax: number | null) => capacityOf({ poolMax, platform: { kind } } as unknown as ManagerConfig);
   expect([of("kruise", null), of("kruise", 7), of("local", 100_000)]).toEqual([null, null, 100_000]);
   expect(of("local", null)).toBeGreaterThanOrEqual(4);

@@ -34,7 +34,7 @@ describe.each(invariants)("$id", ({ id, text }) => {
   });
 });
 
-test("each mutant stands with the one invariant that notices it", () => {
+test("each mutant is listed with the one invariant that catches it", () => {
   expect(DOCUMENTED.map(({ mutant }) => mutant).sort()).toEqual(MUTANTS.map(({ name }) => name).sort());
   expect(DOCUMENTED.filter(({ id }) => !ids.includes(id))).toEqual([]);
 });

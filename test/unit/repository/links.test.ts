@@ -8,7 +8,7 @@ const below = (dir: string) =>
     .map((name) => join(dir, name));
 const pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...["docs", "pool-manager", "router", "runtime-images"].flatMap(below)];
 
-/** Of a page without its code blocks, in which nothing is a link. */
+/** The text of a page without its code blocks, in which nothing is a link. */
 const textOf = (page: string) => readFileSync(page, "utf8").replace(/^```.*?^```/gms, "");
 
 /** The anchor that GitHub gives a heading. */
@@ -53,7 +53,7 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
-test("every decision is in the index, and the index tells what has superseded it", () => {
+test("every decision is in the index, and the index says what has superseded it", () => {
   const index = readFileSync("docs/decisions/README.md", "utf8");
   const records = readdirSync("docs/decisions").filter((name) => /^\d{4}-/.test(name));
   expect(records.length).toBeGreaterThan(50);

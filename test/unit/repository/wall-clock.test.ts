@@ -9,7 +9,7 @@ import { startRouter } from "../../../router/start.ts";
 import { sleep } from "../../helpers/berth.ts";
 import { routerConfig } from "../../helpers/builders/router-config.ts";
 
-/** Where the time of day is meant: it is compared with what others have written, or told to somebody. */
+/** Files that need the time of day: it is compared with times from elsewhere, or shown to people. */
 const TIME_OF_DAY: Record<string, string> = {
   "pool-manager/kubernetes/client.ts": "until the API server has told its own",
   "pool-manager/kubernetes/exec-credential.ts": "until a credential expires, which its command says by the time of day",

@@ -11,7 +11,7 @@ test.each([
   expect(connectionLimit(limits)).toBe(wanted);
 });
 
-test("refusals are told once, and again after a minute without one", () => {
+test("refusals are reported once, and again after a minute without one", () => {
   const told: number[] = [];
   let now = 0;
   const refused = firstOfSeries(

@@ -9,7 +9,7 @@ async function named(metrics: RouterMetrics, name: string): Promise<Set<string>>
   return new Set([...text.matchAll(/function="([^"]+)"/g)].map(([, fn]) => fn as string));
 }
 
-test("a deleted function's series end, and nothing is looked at of the others, however many there are", async () => {
+test("a deleted function's series end, and the series of others are not read, however many there are", async () => {
   const metrics = new RouterMetrics();
   for (let i = 0; i < FUNCTIONS; i++) {
     const fn = `f${i}`;

@@ -8,10 +8,10 @@ const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
 const log = join(dir, "log");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A shell that says its child's pid, and waits for the child, which would go on. */
+/** A shell that prints its child's pid and waits for the child, which would outlive it. */
 const WAITING = ["sh", "-c", "sleep 60 & echo $!; wait"];
 const isAlive = (pid: string) => existsSync(`/proc/${pid}`) && !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
-/** What has been printed last, once it is there. */
+/** The last line of output, once it is there. */
 const lastLine = (file: string) => expect.poll(() => existsSync(file) && readFileSync(file, "utf8").trim()).toBeTruthy();
 
 test("a command ends well, badly, or not at all", async () => {
@@ -30,7 +30,7 @@ test("one that takes too long ends with what it has started", async () => {
   await expect.poll(() => isAlive(pid)).toBe(false);
 });
 
-test("after a stop nothing begins but what is to run always", async () => {
+test("after a stop only commands begin that always run", async () => {
   const file = join(dir, "stopped");
   const commands = new BoundedCommands();
   const running = commands.run(WAITING, file, 60_000);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { chosenBy, DEFAULT, NEWEST, OLDEST, RELEASES } from "../../cluster/machine/install/versions.ts";
 
-test("a cluster is made of the versions that are asked for, minor or whole, or else of what it has, or of the default", () => {
+test("a cluster is built from the requested versions, minor or complete, or else from its present ones, or from the defaults", () => {
   expect(chosenBy([], null)).toEqual(DEFAULT);
   expect(chosenBy(["--kruise", "1.8"], null)).toEqual({ ...DEFAULT, kruise: "1.8.3" });
   expect(chosenBy(["--kruise", `v${NEWEST.kruise}`, "--kubernetes", "1.30"], null)).toEqual({ kruise: NEWEST.kruise, kubernetes: OLDEST.kubernetes });

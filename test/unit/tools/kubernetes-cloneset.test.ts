@@ -108,7 +108,7 @@ test("an unknown name to delete is refused, and so is the deletion of a protecte
     expect(refusal(() => cluster.at("DELETE", `${SETS}/s`))).toBe(403);
   }));
 
-test("what keeps it from creating is its condition FailedScale, until that is over", () =>
+test("the reason why it cannot create is its condition FailedScale, until that is over", () =>
   withSet(0, async (world) => {
     const allow = world.cluster.api.admission.check(({ operation, kind, name }) => {
       if (operation === "CREATE" && kind.plural === "pods")
@@ -121,7 +121,7 @@ test("what keeps it from creating is its condition FailedScale, until that is ov
     expect([world.pods().length, world.set().status.conditions]).toEqual([1, undefined]);
   }));
 
-test("with its webhooks down or hung, writes fail that they would see, and statuses and scales do not", () =>
+test("while its webhooks are down or hang, writes that pass them fail, and those of statuses and scales do not", () =>
   withSet(1, async ({ cluster, time }) => {
     const kube = cluster.connect("manager");
     const write = () => kube.patch(`${SETS}/s`, "merge", { spec: { replicas: 1 } }).then(() => 200, ({ status }: KubeError) => status); // biome-ignore format: one line

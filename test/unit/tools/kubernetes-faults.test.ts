@@ -50,8 +50,8 @@ function follow(kube: KubeClient, cluster: MemoryCluster, version = cluster.stor
   return { lines, end: () => ended };
 }
 
-describe("what goes wrong on the way to the API", () => {
-  test("an answer takes a little, and time is virtual", () =>
+describe("faults on the way to the API", () => {
+  test("an answer takes some time, and time is virtual", () =>
     inMemory(async ({ time, kube }) => {
       const before = time.now();
       await kube.create(PATH, map("a"));
@@ -61,7 +61,7 @@ describe("what goes wrong on the way to the API", () => {
       expect(time.now() - before).toBeGreaterThan(3_600_000);
     }));
 
-  test("a refusal does nothing, for as many requests as it is meant for", () =>
+  test("a refusal changes nothing, for the given number of requests", () =>
     inMemory(async ({ cluster, kube }) => {
       cluster.faults.add({ method: "POST", path: /configmaps$/ }, { kind: "refuse", error: tooManyRequests(7) }, 1);
       const error = (await kube.create(PATH, map("a")).catch((refused) => refused)) as KubeError;
@@ -79,7 +79,7 @@ describe("what goes wrong on the way to the API", () => {
       await kube.get(PATH);
     }));
 
-  test("a hung request ends with its client's patience, and is not carried out; one whose answer is lost is", () =>
+  test("a hung request ends with its client's timeout, and is not carried out; a request whose answer is lost is", () =>
     inMemory(async ({ time, cluster, kube }) => {
       const before = time.now();
       cluster.faults.add({ method: "POST" }, { kind: "hang" }, 1);
@@ -91,7 +91,7 @@ describe("what goes wrong on the way to the API", () => {
       expect(cluster.store.get("/configmaps", "berth", "a")).toBeDefined();
     }));
 
-  test("a slow request is carried out late, or not at all once nobody waits for it", () =>
+  test("a slow request is carried out late, or not at all once its client has given up", () =>
     inMemory(async ({ time, cluster, kube }) => {
       cluster.faults.add({ method: "POST" }, { kind: "slow", ms: 3000 }, 1);
       const before = time.now();
@@ -139,7 +139,7 @@ describe("what goes wrong on the way to the API", () => {
 });
 
 describe("etcd from a backup", () => {
-  test("takes objects and versions back; a watch from a version to come is told of nothing until the counter has passed it", () =>
+  test("resets objects and versions; a watch from a future version gets no event until the counter has passed it", () =>
     inMemory(async ({ time, cluster, kube }) => {
       cluster.make(PATH, map("a"));
       const backup = cluster.store.snapshot();
@@ -178,7 +178,7 @@ describe("Berth's definitions", () => {
   const named = (name: string, spec: object) => ({ apiVersion: "berth.dev/v1alpha1", kind: "Function", metadata: { name }, spec });
   const digest = `sha256:${"0".repeat(64)}`;
 
-  test("their rules and bounds hold, and a later leader's term is not gone back on", () =>
+  test("have their rules and bounds enforced, and a later leader's term does not fall", () =>
     inMemory(async ({ cluster, kube }) => {
       expect(await refusal(kube.get(functions))).toBe("404 : 404 page not found\n");
       for (const definition of definitions() as { metadata: { name: string } }[]) {
@@ -194,7 +194,7 @@ describe("Berth's definitions", () => {
       const second = await kube.replace<KubeObject>(`${functions}/f/status`, { ...made, status: { term: 2 } });
       expect(await refusal(kube.replace(`${functions}/f/status`, { ...second, status: { term: 1 } }))).toContain("an older leader's write");
       expect(cluster.store.get("berth.dev/functions", "berth", "f")).toMatchObject({ status: { term: 2 } });
-      // Somebody has typed it: no leader ever gets there.
+      // A person has typed this term: no leader ever reaches it.
       const typed = await kube.replace<KubeObject>(`${functions}/f/status`, { ...second, status: { term: 2_000_000_000 } });
       expect(await kube.replace(`${functions}/f/status`, { ...typed, status: { term: 3 } })).toMatchObject({ status: { term: 3 } });
     }));

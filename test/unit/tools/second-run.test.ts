@@ -14,11 +14,11 @@ describe("files that failed are run once more", () => {
     expect(filesToRepeat([outcome("a", 1), outcome("b", 1, "x", "y"), outcome("c", 0, "z")])).toEqual(["b", "c"]);
   });
 
-  test("none where more failed, for that is no accident", () => {
+  test("none if more failed, which is no accident", () => {
     expect(filesToRepeat(["a", "b", "c", "d"].map((file) => outcome(file, 9, "x")))).toEqual([]);
   });
 
-  test("none where something failed outside of files", () => {
+  test("none if something failed outside of files", () => {
     expect(filesToRepeat([outcome("a", 1, "x"), outcome("", 0, "outside of tests")])).toEqual([]);
   });
 });

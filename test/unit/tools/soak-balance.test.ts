@@ -60,7 +60,7 @@ describe("instances", () => {
         [2, over],
         [200, what],
       ]);
-      // What has become of it is noticed when the cluster is back.
+      // Its fate is noticed when the cluster is back.
       const away: Line[] = [
         [1, fault("instance:one")],
         [2, over],
@@ -94,7 +94,7 @@ describe("instances", () => {
   });
 });
 
-test("changes fail only where something was done", () => {
+test("changes fail only if something was done", () => {
   const refused: Forged = { type: "changed", change: "c", function: "f", now: null, tookMs: 100, error: "STORE_FAILED" };
   expect(
     violations([
@@ -111,7 +111,7 @@ test("changes fail only where something was done", () => {
 describe("the end", () => {
   const revisions = (images: string[]): Forged => ({ type: "revisions", function: "f", tags: {}, images });
 
-  test("is looked at, or the run is not over", () => {
+  test("is checked, or the run is not over", () => {
     expect(check([]).violations).toEqual([expect.stringContaining("rule 10")]);
   });
 
@@ -122,7 +122,7 @@ describe("the end", () => {
     breaks(10, [], { strays: ["process 17"] });
   });
 
-  test("has no image that nobody has had, and none that was given up long ago under the same leader", () => {
+  test("has no image that never belonged to a function, and none that was given up long ago under the same leader", () => {
     expect(violations([[1, revisions(["x"])]], { images: ["x"] })).toEqual([]);
     expect(
       violations([

@@ -10,7 +10,7 @@ const answered = (tag: string, revision: string | null = null, id = "i1"): Forge
 const failed = (status: number, code: string): Forged => ({ type: "ended", id: "i1", status, code, tag: null, revision: null, text: "" });
 
 describe("invocations", () => {
-  test("that were answered by what the function was are right", () => {
+  test("that were answered by a revision of the function are right", () => {
     expect(
       violations([
         [1, begun()],
@@ -41,7 +41,7 @@ describe("invocations", () => {
     ]);
   });
 
-  test("that were answered and never ran, or ran and nobody has begun, are told", () => {
+  test("that were answered and never ran, or ran and were never begun, are reported", () => {
     breaks(2, [
       [1, begun()],
       [1.2, answered("a")],
@@ -80,7 +80,7 @@ describe("invocations", () => {
     ]);
   });
 
-  test("may meet both revisions while one takes over from the other, and for ever where nobody knows whether it has", () => {
+  test("may meet both revisions while one takes over from the other, and for ever if the outcome is unknown", () => {
     for (const now of [["a", "b"], null]) {
       const both: Line[] = [
         [1, change("b")],
@@ -92,7 +92,7 @@ describe("invocations", () => {
     }
   });
 
-  test("may meet the old revision where the router was paused, or the answer not confirmed, for some seconds", () => {
+  test("may meet the old revision for some seconds if the router was paused or the answer was not confirmed", () => {
     const old: Line[] = [
       [4, begun()],
       [4.1, ran("a")],
@@ -120,7 +120,7 @@ describe("invocations", () => {
     breaks(4, [...named, [1.2, answered("a", "r2")]]);
   });
 
-  test("may find no function only where it was deleted", () => {
+  test("may find no function only if it was deleted", () => {
     const end: Line[] = [
       [2, begun()],
       [2.1, failed(404, "FUNCTION_NOT_FOUND")],
@@ -129,7 +129,7 @@ describe("invocations", () => {
     breaks(5, end);
   });
 
-  test("may find a router that does not know a function only where it may be none, and the router was cut off", () => {
+  test("may find a router that does not know a function only if the function may not exist and the router was cut off", () => {
     const end: Line[] = [
       [2, begun()],
       [4, failed(503, "NOT_READY")],

@@ -34,7 +34,7 @@ test("timers run at their times, those of one moment with immediates first and t
     ]);
   }));
 
-test("a timer that throws keeps the others of its moment from nothing, and fails the run", async () => {
+test("a timer that throws does not stop the others of its moment, and fails the run", async () => {
   const ran: string[] = [];
   const run = VirtualTime.run(1, async (time) => {
     setTimeout(() => {
@@ -47,8 +47,8 @@ test("a timer that throws keeps the others of its moment from nothing, and fails
   expect(ran).toEqual(["its neighbour"]);
 });
 
-/** As a worker that has run other files for minutes: its clocks begin anew in each run, at less than they were. */
-test.each([1, 2, 3])("a clock that is made in a run passes over none of its quiet time: run %i", () =>
+/** The state of a worker that has run other files for minutes: its clocks begin anew in each run, at less than they were. */
+test.each([1, 2, 3])("a clock that is created in a run skips none of its quiet time: run %i", () =>
   VirtualTime.run(1, async (time) => {
     const clock = processClock();
     const before = clock.now();
@@ -58,7 +58,7 @@ test.each([1, 2, 3])("a clock that is made in a run passes over none of its quie
   }),
 );
 
-test("the end of a run gives the timers and clocks back", async () => {
+test("the end of a run restores the timers and clocks", async () => {
   const real = [setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate, Date, performance.now, Math.random];
   await VirtualTime.run(1, async () => expect(setTimeout).not.toBe(real[0]));
   expect([setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate, Date, performance.now, Math.random]).toEqual(real);

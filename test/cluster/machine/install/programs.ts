@@ -4,7 +4,7 @@ import { DEFAULT, minorOf, present } from "./versions.ts";
 
 const { kubernetes, kruise } = present() ?? DEFAULT;
 
-/** Of the present cluster when this file is read for the first time, or by default. */
+/** The versions of the present cluster when this file is first read, or the defaults. */
 export const VERSIONS = { kubernetes, kruise, helm: "3.18.6" } as const;
 
 /** Go modules beside this file that programs are built from. */

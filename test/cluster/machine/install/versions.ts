@@ -8,7 +8,7 @@ export interface Versions {
   kruise: string;
 }
 
-/** What a cluster can be made of, the oldest first: each has a Go module in `go/`, named by its minor version. */
+/** The versions that a cluster can have, the oldest first: each has a Go module in `go/`, named by its minor version. */
 export const RELEASES: { readonly [what in keyof Versions]: readonly [string, ...string[]] } = {
   kubernetes: ["1.30.14", "1.34.4", "1.37.2"],
   kruise: ["1.8.3", "1.9.1"],
@@ -19,7 +19,7 @@ export const NEWEST: Versions = { kubernetes: last(RELEASES.kubernetes), kruise:
 
 const FILE = at("versions.json");
 
-/** What the present cluster is made of; null: there is none. */
+/** The versions of the present cluster; null: there is none. */
 export function present(): Versions | null {
   return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as Versions) : null;
 }

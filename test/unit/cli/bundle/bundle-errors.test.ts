@@ -29,7 +29,7 @@ test.each([
   }
 });
 
-test("an error in a module that knows its place, or in a worker, is that of the file", async () => {
+test("an error in a module that knows its place, or in a worker, has the location in the user's file", async () => {
   const broken = "// A comment.\nimport.meta.url;\nconst a = = 1;\n";
   for (const code of ['import "./lib/broken.mjs";', 'new Worker(new URL("./lib/broken.mjs", import.meta.url));']) {
     const dir = directoryOf({ "index.mjs": code, "lib/broken.mjs": broken });
@@ -37,7 +37,7 @@ test("an error in a module that knows its place, or in a worker, is that of the 
   }
 });
 
-test("what the user is told is told once, though the source is bundled twice", async () => {
+test("messages to the user appear once, though the source is bundled twice", async () => {
   const files = {
     "index.js": 'const n = require("native"); module.exports = () => import("./slow.mjs");',
     "slow.mjs": "await 1; export {};",
@@ -46,7 +46,7 @@ test("what the user is told is told once, though the source is bundled twice", a
   expect((await bundled(directoryOf(files))).said).toEqual([expect.stringMatching(/^native is native/)]);
 });
 
-test("warnings of the bundler are told, with the line of the user's file", async () => {
+test("warnings of the bundler appear, with the line of the user's file", async () => {
   const { said } = await bundled(directoryOf({ "index.mjs": "// A comment.\n\nexport default typeof import.meta.url === 'strin';\n" }));
   expect(said).toEqual([expect.stringMatching(/^warning: index\.mjs:3:\d+: The "typeof" operator will never evaluate to "strin"$/)]);
 });
@@ -84,7 +84,7 @@ test.each([["- a"], ["include: {a: 1}"], ["external: [1]"], ["a: ["], ["text"]])
   expect(() => readManifest({ from: dir })).toThrow(join(dir, "berth.yaml"));
 });
 
-test("a directory in the place of the manifest is told", () => {
+test("a directory in the place of the manifest is an error", () => {
   const dir = directoryOf({});
   mkdirSync(join(dir, "berth.yaml"));
   writeFileSync(join(dir, "index.js"), "");

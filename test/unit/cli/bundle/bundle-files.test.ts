@@ -39,7 +39,7 @@ test("text, bytes, JSON and WebAssembly are imported, from ES modules and from C
   expect(await answerOf({ ...beside, "index.js": cjs })).toEqual(["<p>", { a: 1 }, 3]);
 });
 
-test("files of include lie where the source has them, from the entry's directory and from above", async () => {
+test("files of include keep their places in the source, from the entry's directory and from above", async () => {
   const files = {
     "package.json": "{}",
     "fn/src/index.ts": `import { readFileSync } from "node:fs"; import { join } from "node:path";
@@ -74,7 +74,7 @@ test("a pattern without a file is an error, and no included file takes the place
   expect(filesIn(code)).toEqual(["index.cjs", "index.cjs.map.gz", "package.json"]);
 });
 
-test("a file that a module names by a literal path beside it comes along, unless its name begins with a dot", async () => {
+test("a file that a module names by a literal path beside it is deployed, unless its name begins with a dot", async () => {
   const files = {
     "index.mjs": `import { readFileSync, existsSync } from "node:fs";
       export default { fetch: () => Response.json([readFileSync(new URL("./page.html", import.meta.url), "utf8"), existsSync(new URL("./.env", import.meta.url))]) };`,
@@ -84,7 +84,7 @@ test("a file that a module names by a literal path beside it comes along, unless
   expect(await answerOf(files)).toEqual(["page", false]);
 });
 
-test("a file that is named by a literal path and is a link, or lies behind one, comes along where it is named", async () => {
+test("a file that is named by a literal path and is a link, or is behind one, is deployed under that path", async () => {
   const source = `import { readFileSync } from "node:fs";
     const read = (url) => readFileSync(url, "utf8");
     export default { fetch: () => Response.json([read(new URL("./page.html", import.meta.url)), read(new URL("./views/list.html", import.meta.url))]) };`;
@@ -102,7 +102,7 @@ test("programs keep their mode", async () => {
   expect(["bin/tool", "bin/data", "index.mjs"].map((path) => (statSync(join(code, path)).mode & 0o111) !== 0)).toEqual([true, false, false]);
 });
 
-test("external packages come along with what they depend on, each in the version that it had", async () => {
+test("external packages are deployed with their dependencies, each in its installed version", async () => {
   const dir = directoryOf({
     "index.mjs":
       'import a, { deep } from "a"; import { shared } from "shared"; export default { fetch: () => Response.json([a, deep, shared, import.meta.resolve("a").endsWith("/node_modules/a/index.js")]) };',
@@ -156,7 +156,7 @@ test("external packages may be imported when the function runs, by ES modules an
   ]);
 });
 
-test("packages behind links, as pnpm lays them out, come along", async () => {
+test("packages behind links, as pnpm places them, are deployed", async () => {
   const dir = directoryOf({
     "index.js": 'module.exports = (req, res) => res.end(JSON.stringify(require("a")));',
     "node_modules/.pnpm/a@1/node_modules/a/package.json": '{"dependencies": {"b": "1"}}',
@@ -190,7 +190,7 @@ test.each([
   expect(await answerOf({ ...files, ...native })).toEqual(["node_modules", "native"]);
 });
 
-test("a package that another one asks for where it may do without it is left out where it is not installed, which is said once", async () => {
+test("an optional package of another one is omitted if it is not installed, which is reported once", async () => {
   const files = {
     "index.mjs": 'import n from "wrapper"; export default { fetch: async () => Response.json(await n()) };',
     "node_modules/wrapper/index.js": `const get = (load) => { try { return load(); } catch (error) { return error.code; } };

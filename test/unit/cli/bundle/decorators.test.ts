@@ -21,7 +21,7 @@ function project(files: Record<string, string>): string {
   return dir;
 }
 
-test("types of parameters and fields are emitted where tsconfig.json, or what it extends, says so", async () => {
+test("types of parameters and fields are emitted if tsconfig.json, or a file that it extends, says so", async () => {
   const dir = project({
     "base.json": JSON.stringify(METADATA),
     "tsconfig.json": '{"extends": "./base.json", /* none */ "include": ["src"]}',

@@ -20,7 +20,7 @@ test("files are found that are named by several literals, by a sum, in a templat
   expect(await answerOf({ ...files, "package.json": '{"main": "src/main.mjs"}' })).toEqual(["x", "y", "z"]);
 });
 
-test("a directory that a module names comes along with the files in it, but for one that holds the module itself, or packages'", async () => {
+test("a directory that a module names is deployed with its files, unless it contains the module itself or packages", async () => {
   const files = {
     "package.json": "{}",
     "index.js": `const { join } = require("path"); require("pkg"); exports.views = [join(__dirname, "views"), join(__dirname, ".."), join(__dirname, "."), process.cwd() + "/public"];`,
@@ -38,7 +38,7 @@ test("a directory that a module names comes along with the files in it, but for 
   expect(paths).toEqual(["index.cjs", "index.cjs.map.gz", "public/style.css", "views/a/page.html"]);
 });
 
-test("WebAssembly comes along with a module that names it and composes its path", async () => {
+test("WebAssembly is deployed with a module that names it and composes its path", async () => {
   const files = {
     "index.js": answerCjs('require("engine").size'),
     "node_modules/engine/index.js":
@@ -48,7 +48,7 @@ test("WebAssembly comes along with a module that names it and composes its path"
   expect(await answerOf(files)).toBe(4);
 });
 
-test("a package of the project's dependencies that is named in a string comes along, unless it is imported as well", async () => {
+test("a package of the project's dependencies that is named in a string is deployed, unless it is imported as well", async () => {
   const files = {
     "package.json": '{"dependencies": {"engine": "1", "used": "1", "unnamed": "1", "types": "1", "loader": "1", "word": "1"}, "devDependencies": {"dev": "1"}}',
     "index.ts": `import type { T } from "types"; import { load } from "loader"; import used from "used"; export default { fetch: () => Response.json([load("engine").kind, load('used'), typeof load, used, "dev"] as T[]) };`,

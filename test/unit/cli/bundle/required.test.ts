@@ -41,12 +41,12 @@ test("modules that are required by computed names are found as Node finds them, 
   expect(await answerOf(files)).toEqual(["a", "a", "b", "c", "d", "MODULE_NOT_FOUND", "SyntaxError", "SyntaxError"]);
 });
 
-test("a file without a loader that is imported by its name is an error still", async () => {
+test("a file without a loader that is imported by its name is still an error", async () => {
   const dir = directoryOf({ "index.mjs": 'import "./a.png"; import("./h/" + process.argv[1]);', "a.png": "", "h/b.png": "" });
   await expect(bundled(join(dir, "index.mjs"))).rejects.toMatchObject({ message: expect.stringContaining('No loader is configured for ".png" files: a.png') });
 });
 
-test("classes and functions keep their names, also where two have one name, or mention themselves", async () => {
+test("classes and functions keep their names, also if two have one name, or if they mention themselves", async () => {
   const files = {
     "index.mjs": `import { User as Other, make } from "./other.mjs"; class User { static make() { return new User(); } } class Failure extends Error { constructor() { super(); this.name = this.constructor.name; } static of() { return new Failure(); } }
       function make2() {} const of = () => {};

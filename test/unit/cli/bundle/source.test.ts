@@ -15,11 +15,11 @@ test.each(KINDS.flatMap((kind) => [`index${kind}`, `src/index${kind}`]))("%s is 
   expect(entryOf({ [name]: "", "other.ts": "" })).toEqual(["", name]);
 });
 
-test("what package.json names comes first, then what lies at the top", () => {
+test("an entry that package.json names comes first, then one at the top", () => {
   expect(entryOf({ "package.json": '{"main": "app.mjs"}', "app.mjs": "", "index.ts": "" })).toEqual(["", "app.mjs"]);
   expect(entryOf({ "package.json": '{"main": "dist/gone.js"}', "index.cjs": "", "src/index.ts": "" })).toEqual(["", "index.cjs"]);
 });
 
-test("a directory without one is told what it may be called", () => {
+test("the error for a directory without an entry lists the names that an entry may have", () => {
   expect(() => entryOf({ "main.ts": "" })).toThrow("has no entry module");
 });

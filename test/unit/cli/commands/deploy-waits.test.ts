@@ -33,24 +33,24 @@ async function waits(api: ManageClient, waitMs: number): Promise<unknown> {
 }
 
 describe("a command that waits for a load", () => {
-  test("asks again until there is one, and says what is in the way", async () => {
+  test("asks again until there is one, and reports the obstacle", async () => {
     const answer = { loaded: true, problems: [], revision: "r2" };
     expect(await waits(managerWith([pending, answer], 10_000), 120_000)).toEqual(answer);
     expect(asked).toEqual(Array(2).fill("POST /v1/functions/shop/revisions/r2/load?wait=10000ms"));
     expect(said).toEqual(["shop: waiting for an instance that loads r2; pool node: 6 of 6 instances are busy"]);
   });
 
-  test("ends when its time is over, and asks for no longer than is left", async () => {
+  test("ends at its timeout, and no request asks for more than the remaining time", async () => {
     expect(await waits(managerWith([pending], 4000), 6000)).toBe("LOAD_PENDING");
     expect(asked.map((path) => path.split("wait=")[1])).toEqual(["6000ms", "2000ms"]);
   });
 
-  test("asks the next pool manager where one ends or restarts", async () => {
+  test("asks the next pool manager if one ends or restarts", async () => {
     const answers = [lost("CONNECTION_LOST"), lost("UNREACHABLE"), lost("LEADER_LOST"), { loaded: true, problems: [] }];
     expect(await waits(managerWith(answers), 120_000)).toMatchObject({ loaded: true });
   });
 
-  test("gives one up that does not come back, and passes on at once why code does not load", async () => {
+  test("gives up a pool manager that does not return, and reports at once why code does not load", async () => {
     expect(await waits(managerWith([lost("UNREACHABLE")]), 120_000)).toBe("UNREACHABLE");
     expect(asked.length).toBeGreaterThan(90);
     expect(asked.length).toBeLessThan(110);

@@ -27,7 +27,7 @@ test("files that exist are kept, and nothing is written beside them", () => {
   expect(readFileSync(join(dir, "index.ts"), "utf8")).toBe("mine");
 });
 
-test("an unknown template is refused with those that there are", () => {
+test("an unknown template is refused with the existing ones", () => {
   expect(() => writeTemplate("cobol", directoryOf({}))).toThrow(
     expect.objectContaining({ code: "TEMPLATE_UNKNOWN", message: expect.stringContaining("fetch-ts") }),
   );

@@ -23,7 +23,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** What is reported of these changes, once this file was named. */
+/** The reports of these changes, once this file was named. */
 async function reported(name: string, change: () => void): Promise<string[]> {
   reports = [];
   change();

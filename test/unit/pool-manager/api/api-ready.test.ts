@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { ApiContext } from "../../../../pool-manager/api/context.ts";
 import { buildApi } from "../../../../pool-manager/api/server.ts";
 
-test("instances are not listed before all of them were looked for: a list without them would say that they are gone", async () => {
+test("instances are not listed before the first complete observation: a list without them would say that they are gone", async () => {
   let ready = false;
   const context = {
     ready: () => ready,

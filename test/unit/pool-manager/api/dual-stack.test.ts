@@ -10,7 +10,7 @@ import { listenHost, ownHost, peerAddress } from "../../../../runtime-images/pro
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
 const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));
-/** Where a listener at "::" is reached: networks of both families, or of IPv4 alone where there is no other. */
+/** Addresses at which a listener at "::" is reached: those of both families, or of IPv4 alone if there is no other. */
 const LOOPBACKS = HAS_IPV6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
 
 function ask(host: string, port: number, path: string): Promise<string> {
@@ -64,6 +64,6 @@ test.each([
   expect(peerAddress(address)).toBe(written);
 });
 
-test("what listens at :: is reached by itself on every kind of network, and what has another address at that", () => {
+test("a listener at :: is no host for Node and loopback for its own process; any other address stays as it is", () => {
   expect([listenHost("::"), ownHost("::"), listenHost("127.0.0.1"), ownHost("127.0.0.1")]).toEqual([undefined, "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
 });

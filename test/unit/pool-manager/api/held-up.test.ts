@@ -66,7 +66,7 @@ function block(ms: number, untilActs: number, beats = 0): void {
   awaitCount(BEATS, Atomics.load(counts, BEATS) + beats);
 }
 
-/** In a moment after which timers come before what is to be read. */
+/** Blocks at a moment after which timers run before pending input is read. */
 async function holdUp(ms: number, untilActs: number, beats = 0): Promise<void> {
   await new Promise(setImmediate);
   block(ms, untilActs, beats);
@@ -115,8 +115,8 @@ async function invoke(path: string): Promise<[number, string]> {
 const taken = (path: string) => expect.poll(() => messages.filter(({ took }) => took === path).length, { interval: 1, timeout: 30_000 }).toBe(1);
 const suspects = () => reports.flatMap((report) => report.suspects);
 
-describe("a router that was held up", () => {
-  test("has the response that came meanwhile, and suspects nobody", async () => {
+describe("a delayed router", () => {
+  test("processes the response that came meanwhile, and suspects no instance", async () => {
     tell({ type: "snapshot", functions: [functionOf("f", { timeoutMs: 300 })] });
     const before = acts();
     const answer = invoke("f/first");
@@ -126,7 +126,7 @@ describe("a router that was held up", () => {
     expect(suspects()).toEqual([]);
   });
 
-  test("gives the place that became free meanwhile to whoever has waited for it", async () => {
+  test("gives the slot that became free meanwhile to the invocation that waited for it", async () => {
     tell({ type: "snapshot", functions: [functionOf("queued", { queueTimeoutMs: 300 })] });
     const before = acts();
     const answers = [invoke("queued/one"), invoke("queued/one")];
@@ -139,7 +139,7 @@ describe("a router that was held up", () => {
     ]);
   });
 
-  test("tells the reason of a broken connection that came meanwhile", async () => {
+  test("reports the reason of a broken connection that came meanwhile", async () => {
     tell({ type: "snapshot", functions: [functionOf("broken")] });
     const before = acts();
     const answer = invoke("broken/break");
@@ -152,7 +152,7 @@ describe("a router that was held up", () => {
     expect(suspects()).toEqual([]);
   });
 
-  test("has the connection that was taken meanwhile", async () => {
+  test("uses the connection that was accepted meanwhile", async () => {
     const said = await new Promise((resolve) => {
       const wire = new Http1Connection(
         "127.0.0.1",
@@ -173,13 +173,13 @@ describe("a router that was held up", () => {
         onComplete: () => {},
         onError: (error) => resolve(error.message),
       });
-      // What is asked for leaves this process only afterwards.
+      // The request leaves this process only afterwards.
       block(1300, acts());
     });
     expect(said).toBe(200);
   });
 
-  test("knows the functions, the pool manager and the routers that were told of meanwhile", async () => {
+  test("knows the functions, the pool manager and the routers that were announced meanwhile", async () => {
     const told: string[] = [];
     const client = new ManagerClient(httpUrl("127.0.0.1", port), { id: "c", host: "127.0.0.1", port: 1 });
     client.subscribe(({ type }) => told.push(type));

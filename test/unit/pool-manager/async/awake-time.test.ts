@@ -26,7 +26,7 @@ function process(): { now: () => number; run: (ms: number) => void; stop: (ms: n
   return { now: time.now, run, stop, gaps };
 }
 
-test("time in which the process stood still is left out for good, from the first reading on, whoever reads first", async () => {
+test("time in which the process was stopped is omitted for good, from the first reading on, whoever reads first", async () => {
   const { now, run, stop, gaps } = process();
   run(10_000);
   const before = now();
@@ -41,7 +41,7 @@ test("time in which the process stood still is left out for good, from the first
   expect(gaps).toEqual([599_500, 60_000]);
 });
 
-test("readings that are only somewhat late are time like any other, and time never runs backwards", () => {
+test("slightly late readings count like any other, and time never runs backwards", () => {
   const { now, run, stop, gaps } = process();
   const before = now();
   run(2000);

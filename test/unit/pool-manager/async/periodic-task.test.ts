@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("work that throws or rejects is told once for each reason, goes on, and is told to have succeeded again", async () => {
+test("work that throws or rejects is reported once for each reason, continues, and is reported to have succeeded again", async () => {
   const troubles: (string | null)[] = [];
   let work: () => Promise<void> = async () => {};
   let rounds = 0;
@@ -38,7 +38,7 @@ test("work that throws or rejects is told once for each reason, goes on, and is 
   expect([rounds, troubles.length]).toEqual([10, 3]);
 });
 
-test("a round is over before the next one begins, and one that is under way at the end is the last", async () => {
+test("a round ends before the next one begins, and the round that is under way at the end is the last", async () => {
   let [running, most, rounds] = [0, 0, 0];
   const repeated = new PeriodicTask(
     async () => {

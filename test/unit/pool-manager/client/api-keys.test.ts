@@ -10,7 +10,7 @@ const file = (text: string) => {
   return path;
 };
 
-test("a key has the roles of its line, another one none, and the file holds no key", () => {
+test("a key has the roles of its line, an unknown key none, and the file contains no key", () => {
   const ada = newKey("ada", ["invoke", "manage"]);
   const bob = newKey("bob", ["invoke"]);
   const text = `# who may do what\n\n${ada.line}\n${bob.line}\n`;

@@ -19,7 +19,7 @@ describe("a Service is looked up", () => {
     expect(seen.map(({ address }) => address)).toEqual(["127.0.0.3", "127.0.0.4", "127.0.0.2"]);
   });
 
-  test("by its variable where the name does not resolve, at once", async () => {
+  test("by its variable if the name does not resolve, at once", async () => {
     const services = new ServiceLookup(VARIABLES, unknown);
     const from = performance.now();
     expect(await services.addresses("berth-manager")).toEqual([{ address: "127.0.0.2", family: 4 }]);
@@ -28,7 +28,7 @@ describe("a Service is looked up", () => {
     for (const name of ["other", "none", "berth-manager.elsewhere"]) await expect(services.addresses(name)).rejects.toThrow("ENOTFOUND");
   });
 
-  test("by its variable where the name server hangs; one question is under way, and its late answer counts for the next connection", async () => {
+  test("by its variable if the name server hangs; one query at a time is under way, and its late answer counts for the next connection", async () => {
     let asked = 0;
     let answer: (addresses: { address: string; family: number }[]) => void = () => {};
     let now = 0;
@@ -92,7 +92,7 @@ describe("a router's link to its pool manager", () => {
     return { heard: (type) => new Promise((resolve) => waiting.set(type, resolve)) };
   }
 
-  test("goes where the name leads, and elsewhere once it leads elsewhere", async () => {
+  test("goes to the address of the name, and to another address once the name has that one", async () => {
     let address = "127.0.0.2";
     const services = new ServiceLookup({}, () => at(address));
     const before = await manager(address);
@@ -108,7 +108,7 @@ describe("a router's link to its pool manager", () => {
     await expect.poll(after.reports).toBeGreaterThan(0);
   });
 
-  test("goes where the variable leads while the name does not resolve, and by the name as soon as it does", async () => {
+  test("goes to the variable's address while the name does not resolve, and to the name's as soon as it does", async () => {
     let resolves = unknown;
     const services = new ServiceLookup(VARIABLES, () => resolves());
     const before = await manager("127.0.0.2");
@@ -121,7 +121,7 @@ describe("a router's link to its pool manager", () => {
     await heard("snapshot");
   });
 
-  test("says why it hears nothing", async () => {
+  test("reports why it hears nothing", async () => {
     const services = new ServiceLookup({}, unknown);
     const { heard } = follow(1, services);
     expect(await heard("lost")).toMatchObject({ reason: expect.stringContaining("ENOTFOUND") });

@@ -65,7 +65,7 @@ describe("the table in Redis", () => {
     vi.restoreAllMocks();
   });
 
-  test("follows a small table five times a second, and the last change is never left out", async () => {
+  test("follows a small table five times a second, and always gets the last change", async () => {
     for (let i = 1; i <= 20; i++) {
       change(i);
       await pass(100);
@@ -75,7 +75,7 @@ describe("the table in Redis", () => {
     expect(saved().functions).toHaveLength(20);
   });
 
-  test("follows a large one that changes all the time with pauses that its size demands, and is at most five seconds old", async () => {
+  test("follows a large table that changes all the time with pauses that depend on its size, and is at most five seconds old", async () => {
     for (let i = 1; i <= 300; i++) {
       change(1 + (i % 7), 5_000_000);
       await pass(100);
@@ -87,7 +87,7 @@ describe("the table in Redis", () => {
     expect(saved().functions).toHaveLength(3);
   });
 
-  test("is not written again while nothing changes, and is when Redis was flushed, when another one wrote it, or a router came", async () => {
+  test("is not written again while nothing changes, but is after a flush of Redis, after another one wrote it, or when a router comes", async () => {
     change(2);
     await pass(1000);
     const before = written.length;

@@ -31,12 +31,12 @@ describe("a rollback goes", () => {
     expect(active(...steps)).toEqual(expected);
   });
 
-  test("past a revision that is kept no more", () => {
+  test("past a revision that is no longer kept", () => {
     expect(rollbackTarget(record({ active: "r3", history: ["r1", "r9", "r3"], revisions }))?.id).toBe("r1");
     expect(rollbackTarget(record({ active: "r1", history: ["r1"], revisions }))).toBeUndefined();
   });
 
-  test("by what an older Berth has noted: when each revision was active last, or nothing", () => {
+  test("by the records of an older Berth: when each revision was active last, or nothing", () => {
     const target = (now: string, ...before: Revision[]) => {
       const old = { active: now, revisions: before };
       return rollbackTarget({ ...old, history: formerHistory(old) })?.id;
@@ -48,7 +48,7 @@ describe("a rollback goes", () => {
     expect(target("r3", revision("r1"), revision("r2"), revision("r3"))).toBe("r2");
   });
 
-  test("to one that is kept, however many follow that were never active", () => {
+  test("to a kept revision, however many follow that were never active", () => {
     const never = Array.from({ length: MAX_REVISIONS + 3 }, (_, n) => revision(`r${n + 3}`, null));
     const last = `r${MAX_REVISIONS + 6}`;
     const kept = retained(

@@ -36,7 +36,7 @@ test("functions are listed in the order of their names, in whatever order they c
   }
 });
 
-test("code is known as long as some function has it, whichever had it last", async () => {
+test("code is known as long as any function has it", async () => {
   const functions = registry();
   await deploy(functions, "a", "shared");
   await deploy(functions, "b", "shared");

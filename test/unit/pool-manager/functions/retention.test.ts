@@ -17,8 +17,8 @@ function retention(perMinute = 20): { at(ms: number, needed?: string[]): void; o
   };
 }
 
-describe("what nothing refers to", () => {
-  test("stays for a day from when it was first seen, and then goes with the reason", () => {
+describe("an unreferenced object", () => {
+  test("stays for a day after it was first seen, and is then removed with the reason", () => {
     const { at, of } = retention();
     at(5 * MINUTE);
     expect(of.mayGo("image", DIGEST)).toBeNull();
@@ -41,7 +41,7 @@ describe("what nothing refers to", () => {
     expect(of.mayGo("layer", DIGEST)).toBeNull();
   });
 
-  test("goes ten minutes after its end was seen, by whatever name it is asked for", () => {
+  test("is removed ten minutes after its end was observed, by whatever name the collector asks for it", () => {
     const { at, of } = retention();
     of.end([DIGEST], "the function a was deleted");
     at(9 * MINUTE);
@@ -50,7 +50,7 @@ describe("what nothing refers to", () => {
     for (const id of [DIGEST, "ab".repeat(20), `sha256-${"ab".repeat(32)}`]) expect(of.mayGo("image", id)).toBe("the function a was deleted");
   });
 
-  test("is as never given up once it is needed again", () => {
+  test("starts its retention anew once it is needed again", () => {
     const { at, of } = retention();
     of.end([DIGEST], "the function a was deleted");
     at(5 * MINUTE, [DIGEST]);
@@ -58,7 +58,7 @@ describe("what nothing refers to", () => {
     expect(of.mayGo("image", DIGEST)).toBeNull();
   });
 
-  test("goes by a few at a time", () => {
+  test("is removed together with only a few others at a time", () => {
     const { at, of } = retention(2);
     const all = ["a", "b", "c", "d", "e"];
     of.end(all, "deleted");
@@ -71,7 +71,7 @@ describe("what nothing refers to", () => {
   });
 });
 
-test("a function is over at once when its end was seen, and after a day when it is merely unknown", () => {
+test("a function has ended at once if its end was observed, and after a day if it is merely unknown", () => {
   const { at, of } = retention();
   expect(of.isOver("f")).toBe(false);
   of.end(["g"], "deleted");
@@ -86,7 +86,7 @@ test("a function is over at once when its end was seen, and after a day when it 
   expect(of.isOver("f")).toBe(true);
 });
 
-test("nothing of what is asked for keeps its first sight for ever", () => {
+test("the time of first sight is not remembered for ever", () => {
   const { at, of } = retention();
   at(0);
   of.isOver("f");

@@ -9,7 +9,7 @@ const seen = (change: Partial<Evidence> = {}): Evidence => ({ total: 10, ready: 
 const begun = () => ({ ...record(), ...begin(record(), "r2") });
 
 describe("a rollout of ten instances by 1, 50 %, all, two at a time", () => {
-  test("gives shares that the instances carry, watches each step, and ends with the new revision active", () => {
+  test("raises the share as instances can carry it, watches each step, and ends with the new revision active", () => {
     let now = begun();
     const path: string[] = [];
     const check = (ready: number, heldMs = 0) => {
@@ -38,12 +38,12 @@ describe("a rollout of ten instances by 1, 50 %, all, two at a time", () => {
     expect(now).toMatchObject({ active: "r2", traffic: { split: {}, aliases: { a: "r1" } }, rollout: { state: "complete" } });
   });
 
-  test("a function without an instance gets one, and then the share at once", () => {
+  test("gives a function without an instance one, and then the share at once", () => {
     expect(advance(begun(), policy, seen({ total: 0, ready: 0 }))).toBeNull();
     expect(advance(begun(), { ...policy, steps: ["10%"] }, seen({ total: 1, ready: 1 }))?.traffic.split).toEqual({ r2: 10 });
   });
 
-  test("stops and gives everything back when it does not load, fails too often, or gets nowhere", () => {
+  test("stops and returns all traffic if the revision does not load, fails too often, or makes no progress", () => {
     const watched = { ...begun(), ...{ rollout: { ...begun().rollout, watching: true } } } as FunctionRecord;
     const states = [
       advance(begun(), policy, seen({ failure: "SyntaxError" })),
@@ -69,14 +69,14 @@ describe("a rollout of ten instances by 1, 50 %, all, two at a time", () => {
     expect(advance(watched, policy, seen({ ended: 20, failed: 1, heldMs: 999 }))).toBeNull();
   });
 
-  test("a paused one stays where it is", () => {
+  test("stays as it is while it is paused", () => {
     const { rollout, ...rest } = begun();
     expect(
       advance({ ...rest, rollout: { ...(rollout as NonNullable<typeof rollout>), state: "paused" } }, policy, seen({ heldMs: 10 * STALLED_MS })),
     ).toBeNull();
   });
 
-  test("whatever is seen: the share never falls, and goes beyond what is loaded by no more than `parallel` instances", () => {
+  test("for any evidence, the share never falls, and exceeds what is loaded by at most `parallel` instances", () => {
     const step = fc.record({ total: fc.integer({ min: 0, max: 12 }), readyPercent: fc.integer({ min: 0, max: 100 }), heldMs: fc.constantFrom(0, 1000) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 4 }), (steps, parallel) => {
@@ -100,13 +100,13 @@ test("shares and instances of a step", () => {
 });
 
 describe("a deployed revision", () => {
-  test("takes over step by step where the function has a policy, and at once where not", () => {
+  test("takes over step by step if the function has a policy, and at once if not", () => {
     expect(deployed(record(), "r2")).toMatchObject({ active: "r1", traffic: { split: { r2: 0 } }, rollout: { from: "r1", to: "r2", state: "rolling" } });
     expect(deployed(record({ rolloutPolicy: null }), "r2")).toEqual({ ...atOnce(record(), "r2"), active: "r2" });
     expect(deployed(record(), "r2", { canary: 30 })).toMatchObject({ active: "r1", traffic: { split: { r2: 30 } }, rollout: null });
   });
 
-  test("that is to be loaded first takes over when it is, and then wholly where the function has no policy", () => {
+  test("that must be loaded first takes over once it is, and then completely if the function has no policy", () => {
     const plain = record({ rolloutPolicy: null });
     const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };
     expect(waits).toMatchObject({ active: "r1", traffic: { split: { r2: 0 } }, rollout: { to: "r2", state: "rolling", onceLoaded: true } });
@@ -120,7 +120,7 @@ describe("a deployed revision", () => {
     expect(deployed(record(), "r2", { onceLoaded: true }).rollout).toEqual({ ...begun().rollout, startedAt: expect.any(String) });
   });
 
-  test("that waits to be loaded takes no canary its share before it is, and none at all when it is not", () => {
+  test("that waits to be loaded takes no share from a canary before it is loaded, and none at all if it does not load", () => {
     const shared = record({ rolloutPolicy: null, traffic: { split: { r3: 20 }, aliases: {} } });
     const waits = { ...shared, ...deployed(shared, "r2", { onceLoaded: true }) };
     expect(waits.traffic.split).toEqual({ r2: 0, r3: 20 });
@@ -132,7 +132,7 @@ describe("a deployed revision", () => {
     expect(end(canary, canary.rollout as Rollout, "stopped", "").traffic.split).toEqual({ r3: 20 });
   });
 
-  test("that waits to be loaded waits on when settings change, and takes over at once where that is said", () => {
+  test("that waits to be loaded continues to wait when settings change, and takes over at once if that is requested", () => {
     const plain = record({ rolloutPolicy: null });
     const waits = { ...plain, ...deployed(plain, "r2", { onceLoaded: true }) };
     expect(deployed(waits, "r2")).toMatchObject({ active: "r1", rollout: waits.rollout });
@@ -142,18 +142,18 @@ describe("a deployed revision", () => {
     expect(deployed(stopped, "r2", { onceLoaded: true }).rollout?.state).toBe("rolling");
   });
 
-  test("that is on its way stays there when only settings change; the old one deployed again ends it; a third one begins anew", () => {
+  test("that is being rolled out continues when only settings change; redeploying the old one ends it; a third one begins anew", () => {
     const half = { ...begun(), traffic: { split: { r2: 50 }, aliases: {} } };
     expect(deployed(half, "r2")).toMatchObject({ active: "r1", traffic: { split: { r2: 50 } }, rollout: half.rollout });
     expect(deployed(half, "r1")).toMatchObject({ active: "r1", traffic: { split: {} }, rollout: null });
     expect(deployed(half, "r3")).toMatchObject({ active: "r1", traffic: { split: { r3: 0 } }, rollout: { to: "r3", step: 0 } });
   });
 
-  test("that is on its way takes over at once when the policy is taken away", () => {
+  test("that is being rolled out takes over at once when the policy is removed", () => {
     expect(deployed({ ...begun(), rolloutPolicy: null }, "r2")).toMatchObject({ active: "r2", traffic: { split: {} }, rollout: null });
   });
 
-  test("that was stopped is tried again when it is deployed, and not when its declaration is only seen again", () => {
+  test("that was stopped is tried again when it is deployed, and not when its declaration is only read again", () => {
     const now = begun();
     const stopped = { ...now, ...end(now, now.rollout as NonNullable<typeof now.rollout>, "stopped", "why") };
     const same = { active: null, traffic: { split: {}, aliases: {} } };

@@ -57,7 +57,7 @@ test("rotated credentials are used at the next challenge, without a restart", as
   await client.ping();
 });
 
-test("the login comes from docker's configuration where nothing else is set; one that is no JSON is named", async () => {
+test("the login comes from docker's configuration if nothing else is set; a configuration that is no JSON is named", async () => {
   expect(await login("r:1")).toBeNull();
   configure({ auths: { "r:1": { auth: basic("ada", "a:b") } } });
   expect(await login("r:1")).toEqual({ username: "ada", password: "a:b" });
@@ -96,7 +96,7 @@ test("credentials that docker keeps with a helper come from it: that of the regi
   ]);
 });
 
-test("a helper that has nothing leaves what the file says; one that fails or is not installed is named with its reason", async () => {
+test("if a helper has no login, the file's is used; a helper that fails or is not installed is named with the reason", async () => {
   helper("pass", "echo 'credentials not found in native keychain'; exit 1");
   configure({ auths: { "r:1": { auth: basic("ada", "b") } }, credsStore: "pass" });
   expect(await login("r:1")).toEqual({ username: "ada", password: "b" });

@@ -25,7 +25,7 @@ test.each([
   expect(error.message.length).toBeLessThan(500);
 });
 
-test("what is accepted is what an instance unpacks, whatever its names are", async () => {
+test("an instance unpacks exactly the files that were accepted, whatever their names", async () => {
   const dice = new Dice(20261129);
   const part = () => dice.pick(["a", "é", "n", " ", "💥", "-"]).repeat(1 + dice.below(dice.pick([3, 40, 110]))) + dice.pick(["", ".js", " "]);
   let accepted = 0;
@@ -50,7 +50,7 @@ test("a blob that cannot be stored says so, and leaves nothing behind; what an e
   writeFileSync(join(dir, "index.json.1-1.tmp"), "");
   await layout.open();
   expect([readdirSync(blobs), readdirSync(dir).sort()]).toEqual([[], ["blobs", "index.json", "oci-layout"]]);
-  // Where its name is taken by a directory a blob cannot be put in its place, as on a full disk.
+  // A blob cannot be stored if a directory has its name; the effect is that of a full disk.
   const full = Object.assign(new OciLayout(dir), { path: () => join(blobs, "none", "blob") });
   await expect(full.put(data)).rejects.toMatchObject({ code: "STORE_FAILED", status: 500 });
   expect(readdirSync(blobs)).toEqual([]);

@@ -14,7 +14,7 @@ let dir: string;
 let ends: (() => unknown)[];
 /** The tokens of the requests, as the API server got them. */
 let presented: string[];
-/** What the API server accepts; null: everything. */
+/** The credential that the API server accepts; null: any. */
 let accepted: string | null;
 
 beforeEach(() => {
@@ -100,7 +100,7 @@ test("it runs again once its credential has expired", async () => {
   expect([runs(), presented.at(-1)]).toEqual([2, "Bearer 2"]);
 });
 
-test("a credential that the API server refuses is fetched anew, and the request succeeds; what is always refused runs no command each time", async () => {
+test("a credential that the API server refuses is fetched anew, and the request succeeds; constant refusals do not run the command each time", async () => {
   const { exec, runs } = command();
   const kube = await client(await apiServer(), { exec });
   await kube.get(PATH);
@@ -136,7 +136,7 @@ test("a command that is not installed, and one that needs a terminal", async () 
   expect(await failure((await client(server, { exec: { command: "sh", interactiveMode: "Always" } })).get(PATH))).toMatch(/needs a terminal/);
 });
 
-test("a command that hangs holds up no request for longer than its time", async () => {
+test("a command that hangs delays no request for longer than its timeout", async () => {
   const { exec } = command("exec sleep 5");
   const kube = await client(await apiServer(), { exec });
   const since = performance.now();
@@ -144,7 +144,7 @@ test("a command that hangs holds up no request for longer than its time", async 
   expect(performance.now() - since).toBeLessThan(2000);
 });
 
-test("the command learns what kubectl tells it, and is found beside the kubeconfig", async () => {
+test("the command gets the same variables as from kubectl, and is found beside the kubeconfig", async () => {
   const server = await apiServer();
   command(`printf '{"status":{"token":"%s"}}' "$(printf '%s' "$KUBERNETES_EXEC_INFO $HAND $1" | base64 | tr -d '\\n')"`);
   mkdirSync(join(dir, "bin"));
@@ -158,7 +158,7 @@ test("the command learns what kubectl tells it, and is found beside the kubeconf
   expect(JSON.parse(info)).toMatchObject({ kind: "ExecCredential", spec: { interactive: false, cluster: { server, "insecure-skip-tls-verify": true } } });
 });
 
-test("a kubeconfig that is missing, broken or names no server is told by its name", async () => {
+test("a kubeconfig that is missing, broken or names no server is an error that names the file", async () => {
   const file = join(dir, "config");
   expect(await failure(KubeClient.connect(file, "ns"))).toBe(
     `0 KubeconfigInvalid: the kubeconfig ${file} cannot be used: ENOENT: no such file or directory, open '${file}'`,

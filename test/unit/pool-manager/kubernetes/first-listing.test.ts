@@ -35,7 +35,7 @@ describe("a first listing", () => {
     return { ended, told };
   };
 
-  test.each([401, 403, 429, 500])("that is refused with %i for a moment is waited for, and told", async (status) => {
+  test.each([401, 403, 429, 500])("that is refused with %i for a moment is awaited, and the refusal is reported", async (status) => {
     const { ended, told } = begun(refused(status));
     await vi.advanceTimersByTimeAsync(2000);
     server.refusal = null;
@@ -53,7 +53,7 @@ describe("a first listing", () => {
     await expect(reflector?.startAtOnce()).rejects.toThrow("status 404");
   });
 
-  test("that waits ends when the reflector is closed", async () => {
+  test("that waits ends when the informer is closed", async () => {
     const { ended } = begun(refused(403));
     await vi.advanceTimersByTimeAsync(1000);
     reflector?.close();

@@ -64,14 +64,14 @@ test("a call that gets no connection within its time ends then, and is never sen
   expect(asked).not.toContain("/api/v1/pods");
 });
 
-test("a write without an answer is told by its object, and does not blame the API server alone; a read does", async () => {
+test("the error of a write without an answer names its object, and not only the API server; that of a read names the API server", async () => {
   answer = () => {};
   const path = "/apis/policy/v1/namespaces/ns/poddisruptionbudgets/berth-instances";
   expect(await refusal(call(path, "PATCH", 50))).toBe(`Timeout: no answer to PATCH ${path} within 50 ms: an admission webhook may hang, or the API server`);
   expect(await refusal(call(LOG, "GET", 50))).toBe("Unreachable: the API server does not answer: no answer within 50 ms");
 });
 
-test("an answer that begins and never ends is none", async () => {
+test("an answer that begins and never ends is an error", async () => {
   answer = (_req, res) => void res.writeHead(200, { "content-length": 100 }).write("{");
   expect(await refusal(call(LEASE, "GET", 100))).toBe("Unreachable: the API server does not answer: no answer within 100 ms");
 });

@@ -45,7 +45,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 class World {
   readonly cluster = new MemoryCluster();
-  /** What somebody who only hears of changes believes to be there. */
+  /** The objects that a listener knows from changes alone. */
   readonly heard = new Map<string, string>();
   readonly reflector: Informer<KubeObject>;
   readonly #time: VirtualTime;
@@ -75,7 +75,7 @@ class World {
     this.cluster.at("PATCH", "/api/v1/namespaces/default", { metadata: { annotations: { beat: String(this.#time.now()) } } });
   }
 
-  /** Objects and versions, as the store, the reflector, and whoever has listened to it have them. */
+  /** Objects and versions as the store, the informer and its listener know them. */
   compare(): Record<"store" | "cache" | "heard", string[]> {
     const shown = ({ metadata }: KubeObject) => `${metadata.name} ${metadata.uid} ${metadata.resourceVersion}`;
     const matching = this.cluster.store.list("/configmaps", "berth").filter(({ metadata }) => metadata.labels?.watched === "yes");
@@ -122,7 +122,7 @@ function labels(watched: boolean): Record<string, string> {
   return { watched: watched ? "yes" : "no" };
 }
 
-test("whatever happened to the connection, in the end the reflector and its listeners know what there is", async () => {
+test("whatever happens to the connection, the informer and its listeners finally know all objects", async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 80, size: "max" }), fc.integer({ min: 1, max: 2 ** 30 }), (steps, seed) =>
     VirtualTime.run(seed, async (time) => {
       const world = new World(time);

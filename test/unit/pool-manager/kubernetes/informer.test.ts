@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 describe("a watch that breaks off", () => {
-  test("goes on where it was, so that a deletion meanwhile is told as one", async () => {
+  test("resumes where it was, so that a deletion meanwhile is reported as one", async () => {
     server.cut(unreachable());
     await soon();
     expect([server.lists, server.since]).toEqual([1, ["102", "102"]]);
@@ -38,7 +38,7 @@ describe("a watch that breaks off", () => {
     expect(changes).toEqual(["deleted a@103"]);
   });
 
-  test("is followed by a listing where the server has another history now: what it says holds, whatever was known", async () => {
+  test("is followed by a listing if the server has another history now: the listing replaces what was known", async () => {
     server.put("c");
     server.put("a");
     server.silently(() => {
@@ -53,12 +53,12 @@ describe("a watch that breaks off", () => {
     expect(changes).toEqual(["missing c@103", "present a@90"]);
     expect(reflector.get("a")?.metadata.resourceVersion).toBe("90");
     expect(server.since.at(-1)).toBe("95");
-    // What is written in the new history is heard, though its versions were used before.
+    // Writes in the new history are observed, though their versions were used before.
     server.put("late");
     expect(changes.at(-1)).toBe("present late@96");
   });
 
-  test("finds another history also where the watch only ended in order", async () => {
+  test("finds another history also if the watch ended in order", async () => {
     server.silently(() => {
       server.version = 50;
     });
@@ -68,7 +68,7 @@ describe("a watch that breaks off", () => {
     expect([resets, server.since.at(-1)]).toEqual([1, "50"]);
   });
 
-  test("and goes on breaking off is opened again with pauses", async () => {
+  test("again and again is opened again after pauses", async () => {
     for (let i = 0; i < 200; i++) {
       server.cut();
       await vi.advanceTimersByTimeAsync(10);
@@ -104,7 +104,7 @@ describe("a listing follows", () => {
     expect(server.watches).toBe(1);
   });
 
-  test("five minutes in which nothing seemed wrong", async () => {
+  test("five minutes without a visible fault", async () => {
     gone();
     server.silently(() => server.put("c"));
     const cutting = setInterval(() => server.cut(), 40_000);
@@ -113,13 +113,13 @@ describe("a listing follows", () => {
     expect([server.lists, known()]).toEqual([2, ["b", "c"]]);
   });
 
-  test("silence that lasts longer than a watch does: the same history goes on, without a listing", async () => {
+  test("silence that lasts longer than a watch: the same history continues, without a listing", async () => {
     await vi.advanceTimersByTimeAsync(50_000);
     expect([server.lists, server.since.length, server.watches]).toEqual([1, 2, 1]);
   });
 });
 
-test("what is known stays while the server refuses everything, and the pauses grow", async () => {
+test("the known objects stay while the server refuses everything, and the pauses grow", async () => {
   server.refusal = new KubeError(404, "NotFound", "the server could not find the requested resource");
   server.cut(server.refusal);
   const asked = vi.spyOn(server, "get");
@@ -132,7 +132,7 @@ test("what is known stays while the server refuses everything, and the pauses gr
   expect(known()).toEqual(["a", "b", "c"]);
 });
 
-describe("what goes out of date", () => {
+describe("outdated knowledge", () => {
   let told: (string | null)[];
   beforeEach(() => {
     told = [];
@@ -140,7 +140,7 @@ describe("what goes out of date", () => {
   });
   const forbidden = new KubeError(403, "Forbidden", "not allowed");
 
-  test("is told once where listings are refused, and so is its end", async () => {
+  test("is reported once if listings are refused, and so is its end", async () => {
     server.refusal = forbidden;
     server.cut();
     await vi.advanceTimersByTimeAsync(15_000);
@@ -155,7 +155,7 @@ describe("what goes out of date", () => {
   test.each<[string, () => void]>([
     ["are refused", () => server.cut(forbidden)],
     ["end with an error each time", () => server.say("ERROR", { metadata: {}, code: 500 })],
-  ])("where only watches %s is listed again and again, not without pauses, and told", async (_what, happens) => {
+  ])("is listed again after pauses, and reported, if only watches %s", async (_what, happens) => {
     const spy = vi.spyOn(server, "stream");
     spy.mockImplementation((...of) => {
       const end = WatchedServer.prototype.stream.apply(server, of);
@@ -173,7 +173,7 @@ describe("what goes out of date", () => {
     expect([told.at(-1), server.watches]).toEqual([null, 1]);
   });
 
-  test("is no answer that is no listing: what is known stays", async () => {
+  test("is not replaced by an answer that is no listing", async () => {
     vi.spyOn(server, "get").mockResolvedValue({ metadata: {}, items: [] } as never);
     server.cut(forbidden);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -181,7 +181,7 @@ describe("what goes out of date", () => {
   });
 });
 
-test("an answer to a write that a listing does not have yet is not missing", async () => {
+test("an object from the answer to a write does not count as missing if a listing lacks it", async () => {
   const get = server.get.bind(server);
   const made = { metadata: { name: "new", uid: "new", resourceVersion: "104", creationTimestamp: "" } };
   vi.spyOn(server, "get").mockImplementation(async (path: string, query?: Record<string, string>) => {

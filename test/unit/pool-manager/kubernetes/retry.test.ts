@@ -15,7 +15,7 @@ afterEach(() => {
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-test("an answer of 200 that is no JSON is none: something in between has given it, and it is asked again", async () => {
+test("an answer of 200 that is no JSON comes from something in between, and the request is repeated", async () => {
   const send = async () => ({ status: 200, body: Buffer.from("<html>maintenance</html>") });
   const kube = KubeClient.over({ send, stream: () => () => {}, close: () => {} }, "ns");
   const message = "the answer to GET /version is not the API server's: <html>maintenance</html>";
@@ -60,13 +60,13 @@ describe("a step of a start", () => {
     expect(attempts).toBeGreaterThan(3);
   });
 
-  test("is not tried again where it cannot pass", async () => {
+  test("is not tried again if it cannot succeed", async () => {
     for (const error of [refusal(400), refusal(404), refusal(409), refusal(422), new TypeError("a fault of ours")]) {
       expect(await tried([error, error])).toMatchObject({ result: error.message, attempts: 1, troubles: [] });
     }
   });
 
-  test("waits as long as it is asked to, within reason", async () => {
+  test("waits as long as the server asks, within a bound", async () => {
     let attempts = 0;
     const work = () => (attempts++ === 0 ? Promise.reject(refusal(429, 3000)) : Promise.resolve(1));
     const result = withRetries(work, { stop: new AbortController().signal, onTrouble: () => {} });
@@ -86,7 +86,7 @@ describe("a step of a start", () => {
 });
 
 describe("a write that nothing waits for", () => {
-  test("is tried until it succeeds, in growing pauses, told once each, and made again now and then", async () => {
+  test("is tried until it succeeds, with growing pauses, is reported once for each reason, and is repeated from time to time", async () => {
     const troubles: (string | null)[] = [];
     let [attempts, isRefused] = [0, true];
     const write = async () => {
@@ -111,7 +111,7 @@ describe("a write that nothing waits for", () => {
     expect(attempts).toBe(last);
   });
 
-  test("is made at once when there is something else to write, also while one is under way", async () => {
+  test("is made at once when there is another value to write, also while a write is under way", async () => {
     let value = 1;
     const written: number[] = [];
     const write = async () => {
@@ -132,7 +132,7 @@ describe("a write that nothing waits for", () => {
     kept.close();
   });
 
-  test("one budget that is refused keeps neither the other nor anybody else waiting", async () => {
+  test("a budget that is refused delays neither the other budget nor any caller", async () => {
     const written: string[] = [];
     const troubles: string[] = [];
     const patch = async <T>(path: string) => {

@@ -24,7 +24,7 @@ test.each([
   expect(readFileSync(moduleAt(dir, bootId), "utf8")).toBe(content);
 });
 
-test("a collection leaves the mark of the boot, and removes what nothing needs", () => {
+test("a collection keeps the mark of the boot, and removes unused code", () => {
   const dir = join(mkdtempSync(join(tmpdir(), "berth-test-")), "code");
   const path = moduleAt(dir, "boot-1");
   const gone: string[] = [];

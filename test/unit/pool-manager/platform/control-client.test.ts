@@ -45,7 +45,7 @@ function followed(client: ControlClient): { lines: ControlLine[]; ends: (string 
 }
 
 describe("an event stream", () => {
-  test("of an instance that does not say that it beats may be silent", async () => {
+  test("of an instance that announces no heartbeats may be silent", async () => {
     const before = silenceDetector().size;
     const { client } = await answering((_req, res) => res.write('{"log":"a"}\n'));
     const { lines, ends } = followed(client);
@@ -53,7 +53,7 @@ describe("an event stream", () => {
     expect([silenceDetector().size - before, ends]).toEqual([0, []]);
   });
 
-  test("of one that beats is watched, and its beats are nobody else's", async () => {
+  test("of an instance that announces heartbeats is watched, and its heartbeats reach no listener", async () => {
     const before = silenceDetector().size;
     const { client } = await answering((req, res) => {
       expect(req.url).toBe("/v1/events?beats=1");
@@ -77,7 +77,7 @@ describe("an event stream", () => {
 
 describe.concurrent("an order", () => {
   // Its bytes would hold up the others.
-  test.sequential("that flows slowly may take longer than one that does not move", async () => {
+  test.sequential("that progresses slowly may take longer than one that does not move", async () => {
     const size = 24 * 1024 * 1024;
     let taken = 0;
     const { client } = await answering((req, res) => {
@@ -97,7 +97,7 @@ describe.concurrent("an order", () => {
     expect(performance.now() - since).toBeGreaterThan(2300);
   });
 
-  test("that is taken and not answered ends after 2 s", async () => {
+  test("that is accepted and not answered ends after 2 s", async () => {
     const { client } = await answering((req) => req.resume());
     const since = performance.now();
     await expect(client.load(order, new Uint8Array(10))).rejects.toMatchObject({ code: "UNREACHABLE" });
@@ -127,7 +127,7 @@ describe.concurrent("an order", () => {
     expect(performance.now() - since).toBeLessThan(2500);
   });
 
-  test("to an instance that beats, and is busy, waits longer", async () => {
+  test("to a busy instance that sends heartbeats waits longer", async () => {
     const { client } = await answering((req, res) => {
       if (req.method === "POST") return void setTimeout(() => res.end('{"accepted":true}'), 2800);
       res.writeHead(200, { "x-berth-beat": 200 });

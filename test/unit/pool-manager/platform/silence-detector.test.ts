@@ -12,7 +12,7 @@ function clock() {
   return { silences, silent, pass, stall: (ms: number) => (now += ms) };
 }
 
-test("a stream on which nothing comes is told of once, when its limit has passed; one that is heard is not", () => {
+test("a stream without data is reported once, when its limit has passed; one with data is not", () => {
   const { silences, silent, pass } = clock();
   silences.watch(4000, () => silent.push("quiet"));
   const live = silences.watch(4000, () => silent.push("live"));
@@ -31,14 +31,14 @@ test("a stream on which nothing comes is told of once, when its limit has passed
   expect(silences.size).toBe(0);
 });
 
-test("one that has ended is not told of", () => {
+test("a stream that has ended is not reported", () => {
   const { silences, silent, pass } = clock();
   silences.watch(4000, () => silent.push("ended")).end();
   pass(10_000);
   expect(silent).toEqual([]);
 });
 
-test("a process that was held up has not listened: its streams are not quiet until it has looked", () => {
+test("a delayed process has not listened: its streams do not count as silent until it has read them", () => {
   const { silences, silent, pass, stall } = clock();
   const stream = silences.watch(4000, () => silent.push("stream"));
   pass(500);

@@ -31,7 +31,7 @@ const loads = (revision: string) => ready.set(revision, { status: "True", reason
 const fails = (revision: string) => ready.set(revision, { status: "False", reason: "LoadFailed", message: "SyntaxError" });
 const isOpen = (revision: string) => trials.isOpen("u", revision, Date.now());
 
-/** What has come of it once this time is over; "": it waits still. */
+/** The outcome after this time; "": it still waits. */
 async function stateAfter(ms: number, verdict: Promise<LoadVerdict> | null): Promise<LoadVerdict["state"] | ""> {
   let seen: LoadVerdict["state"] | "" = "";
   void verdict?.then(({ state }) => {
@@ -42,7 +42,7 @@ async function stateAfter(ms: number, verdict: Promise<LoadVerdict> | null): Pro
 }
 
 describe("a trial of a revision that is invoked", () => {
-  test("is open while somebody waits, and ends when it has loaded", async () => {
+  test("is open while a client waits, and ends when the revision has loaded", async () => {
     const waiting = trials.wait("u", "r1", 10_000);
     expect([await stateAfter(5000, waiting), isOpen("r1"), begun]).toEqual(["", true, ["r1"]]);
     loads("r1");
@@ -58,7 +58,7 @@ describe("a trial of a revision that is invoked", () => {
     expect(begun).toEqual(["r3", "r3"]);
   });
 
-  test("goes on where somebody asks again right away, and is over when nobody does", async () => {
+  test("continues if a client asks again at once, and is over if none does", async () => {
     expect(await stateAfter(1000, trials.wait("u", "r1", 1000))).toBe("waiting");
     void trials.wait("u", "r1", 1000);
     expect([isOpen("r1"), begun]).toEqual([true, ["r1"]]);
@@ -66,7 +66,7 @@ describe("a trial of a revision that is invoked", () => {
     expect([isOpen("r1"), vi.getTimerCount()]).toEqual([false, 0]);
   });
 
-  test("and that nobody can invoke any more ends, as does that of a deleted function", async () => {
+  test("ends once the revision can no longer be invoked or its function is deleted", async () => {
     expect(await stateAfter(0, trials.wait("u", "r2", 1000))).toBe("superseded");
     const waiting = trials.wait("u", "r3", 1000);
     record = undefined;
@@ -87,7 +87,7 @@ describe("a revision that takes over", () => {
     expect([await stateAfter(100, waiting), begun]).toEqual(["loaded", []]);
   });
 
-  test("and by steps has loaded at the first of them", async () => {
+  test("step by step has loaded at the first step", async () => {
     record = { ...changed({ onceLoaded: false }), traffic: { split: { r2: 10 }, aliases: {} } };
     expect(await stateAfter(0, trials.wait("u", "r2", 1000))).toBe("loaded");
   });
@@ -99,7 +99,7 @@ describe("a revision that takes over", () => {
     expect(await trials.wait("u", "r2", 1000)).toEqual({ state: "failed", message: "undone by hand" });
   });
 
-  test("and is held up has loaded when an instance has", async () => {
+  test("and is delayed has loaded when an instance has", async () => {
     record = changed({ state: "paused" });
     const waiting = trials.wait("u", "r2", 1000);
     expect(await stateAfter(100, waiting)).toBe("");
@@ -108,7 +108,7 @@ describe("a revision that takes over", () => {
   });
 });
 
-test("a thousand wait at most, and all of them are answered when the pool manager ends", async () => {
+test("at most a thousand clients wait, and all of them are answered when the pool manager ends", async () => {
   const waiting = Array.from({ length: 1000 }, () => trials.wait("u", "r1", 10_000));
   expect(trials.wait("u", "r1", 10_000)).toBeNull();
   trials.close();

@@ -15,7 +15,7 @@ let events: PoolEvent[];
 let tries: number;
 let rollouts: RolloutDriver;
 let failure: Error | null;
-/** What is seen of the revision that takes over. */
+/** The observed state of the revision that takes over. */
 let seen: () => object;
 let attempts: Attempts;
 
@@ -46,7 +46,7 @@ const told = () => events.flatMap((event) => (event.type === "action.failed" && 
 describe("a rollout whose progress cannot be written", () => {
   const refused = () => new ManagerError("STORE_FAILED", "could not be stored: an admission webhook denied the request");
 
-  test("is told, is tried again after growing pauses, and is told to have got on", async () => {
+  test("is reported, is tried again after growing pauses, and is reported to have continued", async () => {
     failure = refused();
     await vi.advanceTimersByTimeAsync(600_000);
     expect(tries).toBeLessThan(50);
@@ -57,7 +57,7 @@ describe("a rollout whose progress cannot be written", () => {
     expect([record.rollout?.state, told()]).toEqual(["stopped", ["action.failed", "action.recovered", "rollout.stopped"]]);
   });
 
-  test("and that is changed meanwhile is not held up by the pause", async () => {
+  test("and that is changed meanwhile is not delayed by the pause", async () => {
     failure = refused();
     await vi.advanceTimersByTimeAsync(60_000);
     failure = null;
@@ -67,7 +67,7 @@ describe("a rollout whose progress cannot be written", () => {
   });
 });
 
-test("a rollout that cannot be looked at is told, and ends nothing", async () => {
+test("a rollout that cannot be read is reported, and ends nothing", async () => {
   seen = () => {
     throw new TypeError("a fault of ours");
   };

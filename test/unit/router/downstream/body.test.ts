@@ -6,7 +6,7 @@ import { collect } from "../../../../router/downstream/body.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-test("a body that was given up as too slow is not served, even if the rest of it comes after all", async () => {
+test("a body that was given up as too slow is not served, even if the rest of it comes later", async () => {
   const req = new PassThrough();
   const told: string[] = [];
   collect(

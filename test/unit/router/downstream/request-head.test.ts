@@ -11,7 +11,7 @@ const parse = (text: string) => parseRequest(Buffer.from(text, "latin1"), MAX_HE
 const GET = "GET /a?b HTTP/1.1\r\nHost: x\r\n";
 
 describe("a whole, plain request", () => {
-  test("is read with all its parts, and what follows it is left", () => {
+  test("is read with all its parts, and the bytes after it are left", () => {
     const text = "POST /p HTTP/1.1\r\nHost: x\r\nX-A: \t b c \r\nContent-Length: 2\r\n\r\nhi";
     const request = parse(`${text}GET /`);
     expect(request).toMatchObject({
@@ -67,7 +67,7 @@ describe("beside the full parser", () => {
   });
   afterAll(() => void server.close());
 
-  /** What node:http makes of the same bytes: the first request, or null. */
+  /** The first request that node:http reads from the same bytes, or null. */
   async function full(bytes: Buffer): Promise<Omit<WholeRequest, "close" | "size" | "upgrade" | "host"> | null> {
     const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
     const request = new Promise<{ req: IncomingMessage; body: string }>((resolve) => {
@@ -112,7 +112,7 @@ describe("beside the full parser", () => {
     .tuple(fc.array(header, { maxLength: 3 }), fc.constantFrom("", "a", "ab"))
     .map(([headers, body]) => Buffer.from(`POST /f HTTP/1.1\r\nHost: x\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n${body}`, "latin1"));
 
-  test("whatever it accepts, node:http reads alike", async () => {
+  test("node:http reads alike whatever it accepts", async () => {
     let accepted = 0;
     await fc.assert(
       fc.asyncProperty(fc.oneof(mutated, built), async (bytes) => {

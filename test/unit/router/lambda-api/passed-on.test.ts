@@ -49,7 +49,7 @@ test("a call that is passed on to the router of the function's slots is answered
   expect(forwarded.filter((text) => /^berth_forwarded_total 2$/m.test(text))).toHaveLength(1);
 });
 
-test("the loss of that router is told as an error of the function, which may have run", async () => {
+test("the loss of that router is answered as an error of the function, which may have run", async () => {
   const [router] = routers as [Routed];
   const peer = { host: "127.0.0.1", port: await listen(lost) };
   const ids = Array.from({ length: 50 }, (_, i) => `peer-${i}`);

@@ -27,7 +27,7 @@ function limiter(key: string, instances: string[], siblings: () => Limiter[] = (
 }
 
 // I7
-test("what is in flight counts at the limiter that takes the instances over, and its end wakes who waits there", () => {
+test("invocations in flight count at the limiter that takes the instances over, and their end wakes waiting ones there", () => {
   const before = limiter("f@r2", ["i"]);
   const first = new FakeWaiter();
   before.acquire(first);
@@ -76,7 +76,7 @@ test("an instance that is not listed there counts until its invocation has ended
   expect(after.demand()).toMatchObject({ inFlight: 0, instances: [{ uid: "i" }] });
 });
 
-test("an instance that changes its revision takes along what is in flight on it, there and back", () => {
+test("an instance that changes its revision takes its invocations in flight along, there and back", () => {
   const all: Limiter[] = [];
   const [old, next] = [limiter("f", ["i"], () => all), limiter("f@r2", [], () => all)];
   all.push(old, next);
@@ -101,7 +101,7 @@ test("an instance that changes its revision takes along what is in flight on it,
   expect([old.demand().inFlight, next.demand().inFlight]).toEqual([0, 0]);
 });
 
-test("an invocation that an instance turns away after the table has told that the code does not load gets that answer", () => {
+test("an invocation that an instance refuses after the table has reported a failed load gets that failure as its answer", () => {
   const made = limiter("f", ["i"]);
   const one = new FakeWaiter();
   made.acquire(one);
@@ -113,7 +113,7 @@ test("an invocation that an instance turns away after the table has told that th
   expect(made.demand().waiting).toBe(0);
 });
 
-test("whoever waits while the process of a function keeps crashing is not told the words of another caller's crash", () => {
+test("an invocation that waits while a function's process keeps crashing does not get the message of another caller's crash", () => {
   const made = limiter("f", []);
   const [one, late] = [new FakeWaiter(), new FakeWaiter()];
   made.acquire(one);
@@ -124,7 +124,7 @@ test("whoever waits while the process of a function keeps crashing is not told t
   for (const { error } of [one, late]) expect(error).toMatchObject({ code: "FUNCTION_CRASHED", message, retryAfterMs: expect.any(Number) });
 });
 
-test("whoever has waited in vain is told why no instance can come, where that is known", () => {
+test("an invocation that has waited in vain learns why no instance can come, if that is known", () => {
   const answer = (blocked: string | null) => {
     let now = 0;
     const fn = { ...functionOf("f"), blocked };
@@ -147,7 +147,7 @@ test("whoever has waited in vain is told why no instance can come, where that is
   ]);
 });
 
-test("an invocation that an instance takes for another's goes elsewhere or waits, and others are still sent there", () => {
+test("an invocation that an instance refuses as another function's goes elsewhere or waits, and others are still sent there", () => {
   let now = 0;
   const fn = { ...functionOf("f", "i", "j"), concurrency: 2 };
   const made = new Limiter(
@@ -170,7 +170,7 @@ test("an invocation that an instance takes for another's goes elsewhere or waits
   lone.reservation = null;
   made.acquire(lone);
   expect(lone.reservation).toBeNull();
-  // It waits, and holds up nobody behind it.
+  // It waits, and delays no invocation behind it.
   const later = [new FakeWaiter(), new FakeWaiter(), new FakeWaiter(), new FakeWaiter()];
   for (const one of later) made.acquire(one);
   expect(later.map(({ reservation }) => reservation !== null)).toEqual([true, true, true, true]);

@@ -74,7 +74,7 @@ class Busy {
   }
 }
 
-test("after five times what it can serve, a function serves who comes then at once", async () => {
+test("after an overload of five times its capacity, a function serves later invocations at once", async () => {
   const busy = new Busy(1000);
   const crowd = await busy.load(5 * CAPACITY, 20);
   // All that can be served is, and the others are told at once.
@@ -87,13 +87,13 @@ test("after five times what it can serve, a function serves who comes then at on
   const after = await busy.load(0.4 * CAPACITY, 9.9);
   await busy.time.run(busy.time.now() + RUN_MS);
   expect(Math.max(...after.map(({ waitedMs }) => waitedMs ?? Number.POSITIVE_INFINITY))).toBeLessThanOrEqual(RUN_MS);
-  // Those who have waited since the crowd get all that is left, until their own time is up.
+  // Invocations that have waited since the crowd get the remaining capacity until their own timeouts.
   expect(busy.order.length).toBeGreaterThanOrEqual(30 * CAPACITY - 1);
   await busy.time.run(busy.time.now() + QUEUE_TIMEOUT_MS);
   expect(busy.fates.filter(({ waitedMs, refused }) => (waitedMs === null) === (refused === null))).toEqual([]);
 });
 
-test("as long as nobody is turned away, who came first is served first, and again once nobody waits any more", async () => {
+test("the oldest invocation is served first as long as none is turned away, and again once none waits any more", async () => {
   const busy = new Busy(100);
   await busy.load(3 * CAPACITY, 0.5);
   await busy.time.run(busy.time.now() + 2000);
@@ -109,7 +109,7 @@ test("as long as nobody is turned away, who came first is served first, and agai
   expect(busy.order).toEqual(busy.fates.slice(from).map((_, i) => from + i));
 });
 
-test("a function that is asked for more than it can serve for so long that time runs out serves who comes, too", async () => {
+test("a function that is overloaded until invocations time out serves later ones at once, too", async () => {
   const busy = new Busy(100_000);
   const crowd = await busy.load(2 * CAPACITY, 70);
   expect(crowd.some(({ refused }) => refused?.code === "QUEUE_TIMEOUT")).toBe(true);

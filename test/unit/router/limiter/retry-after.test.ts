@@ -46,10 +46,10 @@ function endAfter(ms: number): void {
 /** Seconds that the last refusal names. */
 const named = () => retryAfterSeconds(refused.at(-1) as RouterError);
 
-describe("who finds the queue full is told when it will have been served", () => {
+describe("a caller that finds the queue full learns when the queue will have been served", () => {
   beforeEach(() => limiter.update(serving("i")));
 
-  test("slow invocations: as many of them as are before it", () => {
+  test("slow invocations: the time of all those before it", () => {
     for (let i = 0; i < 6; i++) invoke();
     for (let i = 0; i < 3; i++) {
       endAfter(4000);
@@ -59,7 +59,7 @@ describe("who finds the queue full is told when it will have been served", () =>
     expect([refused.map(({ code }) => code), named()]).toEqual([["QUEUE_FULL"], 24]);
   });
 
-  test("two instances halve that, fast ones come to the least, and idle time before does not count", () => {
+  test("two instances halve that, fast invocations give the minimum, and earlier idle time does not count", () => {
     limiter.update(serving("i", "j"));
     invoke();
     endAfter(4000);
@@ -79,14 +79,14 @@ describe("who finds the queue full is told when it will have been served", () =>
     expect(named()).toBe(1);
   });
 
-  test("nothing has ended yet: what runs may take as long again, each of them", () => {
+  test("no invocation has ended yet: each one may take as long again", () => {
     for (let i = 0; i < 6; i++) invoke();
     now += 3000;
     invoke();
     expect(named()).toBe(18);
   });
 
-  test("a function that has come to a standstill: at most until all who wait have gone", () => {
+  test("a function that makes no progress: at most until all waiting invocations have timed out", () => {
     for (let i = 0; i < 6; i++) invoke();
     now += 20_000;
     invoke();
@@ -94,8 +94,8 @@ describe("who finds the queue full is told when it will have been served", () =>
   });
 });
 
-describe("where no instance is there", () => {
-  test("an expected start, and as long again as the first one has waited where that was longer", () => {
+describe("without an instance", () => {
+  test("an expected start, or as long again as the first invocation has waited if that was longer", () => {
     limiter.update(function_);
     for (let i = 0; i < 6; i++) invoke();
     expect(named()).toBe(1);
@@ -108,8 +108,8 @@ describe("where no instance is there", () => {
   });
 });
 
-describe("who has waited too long is told when those behind it will have been served", () => {
-  test("in front of invocations that take longer than the queue lasts", () => {
+describe("an invocation that has waited too long learns when those behind it will have been served", () => {
+  test("before invocations that take longer than the queue's timeout", () => {
     limiter.update(serving("i"));
     invoke();
     invoke();
@@ -119,7 +119,7 @@ describe("who has waited too long is told when those behind it will have been se
   });
 });
 
-test("errors after which trying again helps nobody name no time", () => {
+test("errors after which a retry cannot help name no time", () => {
   const seconds = (code: "FUNCTION_DELETED" | "INSTANCE_UNAVAILABLE" | "FUNCTION_ERROR") => retryAfterSeconds(new RouterError(code, ""));
   expect([seconds("INSTANCE_UNAVAILABLE"), seconds("FUNCTION_DELETED"), seconds("FUNCTION_ERROR")]).toEqual([1, null, null]);
 });

@@ -145,7 +145,7 @@ class Compared {
 }
 
 // I7
-test("whatever is listed, reserved, released and moved, the pick is the one that became idle last, else the one with the fewest invocations", () => {
+test("after any listings, reservations, releases and moves, the pick is the slot that became idle last, else the one with the fewest invocations", () => {
   fc.assert(
     fc.property(steps, (all) => {
       const compared = new Compared();

@@ -126,7 +126,7 @@ test("an invocation whose connection broke is told why, and its instance is susp
   expect(await counted()).toEqual(["502: 1"]);
 });
 
-test("a failure that the table tells within that time is the answer, and says nothing of the instance", () => {
+test("a failure that the table reports within that time is the answer, and the instance is not suspect", () => {
   serve(functionAt([1]));
   const exchange = invoke();
   written().connection.onError(new Error("reset"));

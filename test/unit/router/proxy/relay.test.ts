@@ -116,7 +116,7 @@ test.each<[Phase, string, (relayed: Relayed) => void, string[], string[]]>([
   expect([relayed.told, relayed.received]).toEqual([told, received]);
 });
 
-test("a granted upgrade ends with an error of its own, and goes on without one", () => {
+test("a granted upgrade ends with an error of its connection, and continues without one", () => {
   const [ended, left] = [relayedTo("joined"), relayedTo("joined")];
   ended.relay.end(error);
   left.exchange.leave();
@@ -143,13 +143,13 @@ test.each<[string, (relayed: Relayed) => void, string[]]>([
   expect([relayed.told, relayed.received]).toEqual([[...told, "wait ends"], ["SHUTTING_DOWN"]]);
 });
 
-test("a client that accepts no more is told to its connection", () => {
+test("the connection learns that its client accepts no more", () => {
   const relayed = relayedTo("answering");
   relayed.exchange.full = true;
   expect(relayed.connection.onData(Buffer.from("more"))).toBe(false);
 });
 
-test("a relay that has left its exchange to another one says nothing of its end", () => {
+test("a relay that has yielded its exchange to another one does not report its end", () => {
   const relayed = relayedTo("connecting");
   relayed.connection.onError(new Error());
   relayed.relay.yield();

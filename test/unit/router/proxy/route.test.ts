@@ -19,7 +19,7 @@ test.each([
   expect(route(url)).toEqual({ name, version, path, prefix: url.match(/^\/function\/[^/?]*/)?.[0], isEvent: false });
 });
 
-test("a name in the host is as it is, and the version of a header gives way to that of the path", () => {
+test("a name in the host is unchanged, and the version of the path takes precedence over that of a header", () => {
   expect(route("/function/x%40y", "shop.fn.test")).toEqual({ name: "shop", version: null, path: "/function/x%40y", prefix: "", isEvent: false });
   expect(route("/function/x%40y", "any.host", { "x-berth-revision": "r9" })).toEqual({
     name: "x",

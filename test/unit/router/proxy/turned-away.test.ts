@@ -42,7 +42,7 @@ test.concurrent("and while nothing listens at any of their addresses", async () 
   }
 });
 
-test.concurrent("its queue's time ends that wait", async () => {
+test.concurrent("the queue's timeout ends that wait", async () => {
   const instance = createServer((_request, response) => void response.writeHead(503, { "x-berth-refused": "stale" }).end());
   const port = await listen(instance, 0);
   try {

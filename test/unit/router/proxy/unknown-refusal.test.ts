@@ -6,7 +6,7 @@ import type { TableFunction } from "../../../../pool-manager/client/contract.ts"
 import { startRouter } from "../../../../router/start.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
 
-test("an instance that turns an invocation away for a reason of a later version rests, and is not asked again and again", async () => {
+test("an instance that refuses an invocation for a reason of a later version rests, and does not get the invocation again at once", async () => {
   let asked = 0;
   const instance = createServer((_, res) => {
     asked += 1;

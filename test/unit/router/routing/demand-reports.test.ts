@@ -24,19 +24,19 @@ beforeEach(() => {
   reporter.start();
 });
 
-/** Functions told of in each report of so many milliseconds. */
+/** The functions in each report within so many milliseconds. */
 async function told(ms: number): Promise<string[][]> {
   reports = [];
   await time.run(time.now() + ms);
   return reports.map(({ functions }) => functions.map(({ key }) => key));
 }
 
-test("functions that nobody asks for are told of once, and the router is heard all the same", async () => {
+test("functions without invocations are reported once, and the router is still heard", async () => {
   expect((await told(1000)).map((keys) => keys.length)).toEqual([FUNCTIONS]);
   expect(await told(3000)).toEqual([[], [], []]);
 });
 
-test("a function is repeated as long as something waits, runs or is there to run on, and once more", async () => {
+test("a function is repeated as long as it has waiting or running invocations or instances, and once more", async () => {
   await told(1000);
   for (const busy of [{ waiting: 1 }, { inFlight: 1 }, { instances: [{ uid: "i", inFlight: 0, idleMs: 1 }] }]) {
     demands.set("f7", { ...IDLE, key: "f7", ...busy });
@@ -48,7 +48,7 @@ test("a function is repeated as long as something waits, runs or is there to run
   }
 });
 
-test("a function whose instances have changed is told of again, though nobody has asked for it", async () => {
+test("a function whose instances have changed is reported again, though it has no invocations", async () => {
   await told(1000);
   demands.set("f7", { ...IDLE, key: "f7", instances: [{ uid: "i", inFlight: 0, idleMs: 1 }] });
   reporter.again("f7");

@@ -16,7 +16,7 @@ const SELF = { id: "r", host: "127.0.0.1", port: 1 };
 const endpoint = { instanceUid: "i", bootId: "b", epoch: 1, host: "127.0.0.1", port: 1, key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
 const bounds = { concurrency: 1, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 1000, expectedStartMs: 1 };
 const whole = { key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, ...bounds, endpoints: [endpoint], failure: null, blocked: null };
-/** As another version writes it. */
+/** A function as another version writes it. */
 const { split: _split, aliases: _aliases, failure: _failure, blocked: _blocked, expectedStartMs: _expected, ...former } = whole;
 const snapshot = (functions: unknown[] = [whole]) => JSON.stringify({ type: "snapshot", functions });
 
@@ -30,7 +30,7 @@ afterAll(() => {
   }
 });
 
-/** Whoever is at the manager's address: each stream gets the next of these texts, and the last one again and again. */
+/** A server at the manager's address: each stream gets the next of these texts, and later ones the last. */
 async function somebody(...texts: string[]): Promise<{ url: string; streams: number[]; drop(): void }> {
   const streams: number[] = [];
   const server = createServer((req, res: ServerResponse) => {
@@ -67,7 +67,7 @@ const client = (url: string) => {
   return made;
 };
 
-describe.concurrent("what a router does not understand costs it nothing that it knows, and is asked for again", () => {
+describe.concurrent("a message that a router does not understand leaves its table as it is, and is requested again", () => {
   test.for([
     ["a page of somebody else", "<!doctype html>\n<p>hello</p>\n<p>more</p>", "is not JSON"],
     ["JSON that is no change", "null\n7\n[]", "is not a change of a table"],
@@ -83,11 +83,11 @@ describe.concurrent("what a router does not understand costs it nothing that it 
     expect([functions.has("f"), functions.table.fresh]).toEqual([true, false]);
     await expect.poll(() => functions.has("g"), { timeout: 5000 }).toBe(true);
     expect(functions.table.fresh).toBe(true);
-    // Who was not understood is not asked again at once: whole tables would follow each other without a pause.
+    // The router does not ask again at once after a message that it does not understand: complete tables would follow each other without a pause.
     expect((streams[2] as number) - (streams[1] as number)).toBeGreaterThan(400);
   });
 
-  test("a change of a kind that is not known is passed over", async ({ expect }) => {
+  test("a change of an unknown kind is ignored", async ({ expect }) => {
     const news = JSON.stringify({ type: "quota", quotas: [] });
     const { url, streams } = await somebody(`${snapshot()}\n${news}\n${JSON.stringify({ type: "remove", key: "f", name: "f" })}`);
     const { functions, told } = follow(client(url));
@@ -95,7 +95,7 @@ describe.concurrent("what a router does not understand costs it nothing that it 
     expect([functions.has("f"), functions.table.fresh, streams.length]).toEqual([false, true, 1]);
   });
 
-  test("what another version leaves out is filled in", async ({ expect }) => {
+  test("fields that another version omits get their defaults", async ({ expect }) => {
     const { url } = await somebody(snapshot([former]));
     const { functions } = follow(client(url));
     await expect.poll(() => functions.has("f")).toBe(true);
@@ -103,7 +103,7 @@ describe.concurrent("what a router does not understand costs it nothing that it 
     expect(functions.version("f", "none")).toBeUndefined();
   });
 
-  test("kinds of starts and failures that are not known are taken for known ones", ({ expect }) => {
+  test("unknown kinds of starts and failures are treated as known ones", ({ expect }) => {
     const failure = { reason: "quota", message: "m", instanceUid: "i", retryAfterMs: 1 };
     const change = parseChange(JSON.stringify({ type: "upsert", function: { ...whole, endpoints: [{ ...endpoint, start: "thawed" }], failure } }));
     expect(change).toMatchObject({ function: { endpoints: [{ start: "warm" }], failure: { reason: "load" } } });
@@ -151,7 +151,7 @@ describe.concurrent("Redis", () => {
     expect(told.at(-1)).toEqual({ type: "lost", reason: "connect ECONNREFUSED" });
   });
 
-  test("names an address that is no URL: told, and nobody is asked there", async ({ expect }) => {
+  test("names an address that is no URL: it is reported, and no request goes there", async ({ expect }) => {
     const { link, also } = silent();
     const { functions } = follow(
       new SnapshotLink(

@@ -94,7 +94,7 @@ test("a router that leaves tells the others itself: they forward nothing to it, 
   expect(await invoke(other)).toEqual([200, "direct"]);
 });
 
-test("what was forwarded before ends there", async () => {
+test("an invocation that was forwarded before ends there", async () => {
   const [owner, other] = await pair();
   const arrived = new Promise<ServerResponse>((resolve) => {
     answer = (_req, res) => resolve(res);
@@ -121,7 +121,7 @@ test("a client that says that a router leaves is not believed", async () => {
   expect((await fetch(`${other.router.url}/routers/leaving`, { method: "POST" })).status).toBe(404);
 });
 
-test("with keys it needs the role of a router", async () => {
+test("with keys the notice needs the role of a router", async () => {
   const [key, guest] = [newKey("r", ["route", "invoke"]), newKey("g", ["invoke"])];
   const file = join(mkdtempSync(join(tmpdir(), "berth-keys-")), "keys");
   writeFileSync(file, `${key.line}\n${guest.line}\n`);
@@ -139,7 +139,7 @@ test("with keys it needs the role of a router", async () => {
   await closed;
 });
 
-test("a router that does not answer holds up nobody who leaves", async () => {
+test("a router that does not answer does not delay a router that leaves", async () => {
   const [owner, other] = await pair();
   const silent = createServer(() => {}).listen(0, "127.0.0.1");
   await once(silent, "listening");

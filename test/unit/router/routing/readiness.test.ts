@@ -44,7 +44,7 @@ test.each([
   expect(standing.isStranded).toBe(stranded);
 });
 
-test("without any instance it is stranded; the first word of a pool manager ends that; each change is told once, with its reason", async () => {
+test("without any instance the router is stranded until it hears a pool manager; each change is reported once, with its reason", async () => {
   const { time, table, snapshot, lost } = tableOf([]);
   const said: string[] = [];
   const standing = new RouterReadiness({ table, say: (line) => said.push(line) });
@@ -68,7 +68,7 @@ test("without any instance it is stranded; the first word of a pool manager ends
   ]);
 });
 
-test("an instance counts that takes a connection, though many others do not", async () => {
+test("one instance that accepts a connection suffices, though many others do not", async () => {
   const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { LoadFailure } from "../../../../pool-manager/client/contract.ts";
 import { Table } from "../../../../router/routing/table.ts";
 
-test("an instance that went on after a load had failed there is not told to have ended of that, minutes later", () => {
+test("the end of an instance is not attributed to a failed load that it survived minutes before", () => {
   let now = 0;
   const table = new Table({ upsert: () => {}, removed: () => {}, endpointGone: () => {} }, () => now);
   const failure: LoadFailure = { reason: "load", message: "r2 does not load", instanceUid: "i", retryAfterMs: 0 };

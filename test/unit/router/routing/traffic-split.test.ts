@@ -20,7 +20,7 @@ test("after any number of invocations each revision has its share, within one of
   );
 });
 
-test("a share of 10 is every tenth, and the same shares go on where they were", () => {
+test("a share of 10 is every tenth invocation, and unchanged shares continue where they were", () => {
   const split = new TrafficSplit([{ revision: "r2", percent: 10 }]);
   const first = Array.from({ length: 5 }, () => split.next());
   const same = split.with([{ revision: "r2", percent: 10 }]);

@@ -26,7 +26,7 @@ test("the phases of an invocation follow each other from its arrival to its end"
   expect(phases({ grantedAt: 104, claimMs: 3, parkedMs: 2 })).toEqual(["queue 100-101", "claim 101-104", "load 104-106", "run 106-108", "respond 108-110"]);
 });
 
-test("what the clocks of others say never makes a phase longer than the invocation", () => {
+test("times from other clocks never make a phase longer than the invocation", () => {
   expect(phases({ grantedAt: 104, claimMs: 9, parkedMs: 9 })).toEqual(["claim 100-104", "load 104-108", "respond 108-110"]);
 });
 

@@ -18,7 +18,7 @@ interface Span {
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER = "00f067aa0ba902b7";
 
-/** What the instance has got as `traceparent`. */
+/** The `traceparent` headers that the instance received. */
 let seen: (string | undefined)[];
 let spans: Span[];
 let resource: { key: string }[];
@@ -83,7 +83,7 @@ test("an invocation is a span below its caller's, its phases are below it, and s
   expect(resource.map(({ key }) => key)).toEqual(expect.arrayContaining(["service.name", "service.version", "service.instance.id"]));
 });
 
-test("what is not sampled is passed on and not recorded; a trace begins where there is none", async () => {
+test("an invocation that is not sampled is forwarded and not recorded; a trace begins if there is none", async () => {
   await start(0);
   await invoke();
   await invoke({ traceparent: `00-${TRACE}-${CALLER}-00` });
@@ -111,7 +111,7 @@ test("errors of functions and of the platform are errors of their spans", async 
   expect(servers[1]?.status.message).toMatch(/^[A-Z_]+$/);
 }, 15_000);
 
-test("a collector that refuses or is away costs no invocation, and what it lost is counted", async () => {
+test("a collector that refuses or is down affects no invocation, and lost spans are counted", async () => {
   await start(1);
   status = 400;
   for (let i = 0; i < 5; i++) expect(await invoke()).toBe("ab");
@@ -129,7 +129,7 @@ test("a stop sends the last spans, and waits two seconds at most", async () => {
   expect(spans.length).toBeGreaterThan(0);
 });
 
-test("without a collector the caller's header is passed on as it is", async () => {
+test("without a collector the caller's header is forwarded unchanged", async () => {
   await start(0, { traces: null });
   await invoke({ traceparent: "whatever it is" });
   await invoke();

@@ -46,7 +46,7 @@ test("ids are new", () => {
   expect(new Set(Array.from({ length: 2000 }, newSpanId)).size).toBe(2000);
 });
 
-test("a caller's trace goes on with a span of its own, and its decision to sample holds", () => {
+test("a caller's trace continues with a new span, and its decision to sample stays", () => {
   for (const [flag, isSampled] of [
     ["01", true],
     ["00", false],

@@ -20,7 +20,7 @@ describe("the head of a response", () => {
     expect(parseHead(text, isHead).framing).toEqual(framing);
   });
 
-  test("keeps names and values as they came, and says whether the connection goes on", () => {
+  test("keeps names and values as they came, and says whether the connection is kept", () => {
     const head = parseHead("HTTP/1.1 404 Not \xe4 Found\r\nX-A:  b \r\nx-a: c\r\nConnection: Close", false);
     expect(head).toMatchObject({ status: 404, statusText: "Not \xe4 Found", headers: ["X-A", "b", "x-a", "c", "Connection", "Close"], keepAlive: false });
   });
@@ -61,7 +61,7 @@ function readAll(bytes: Buffer, cuts: readonly number[]): { body: string; left: 
 }
 
 describe("a chunked body", () => {
-  test("gives the same wherever it is cut", () => {
+  test("gives the same content wherever it is split", () => {
     const part = fc.string({ minLength: 1, maxLength: 40 }).map((text) => Buffer.from(text).toString("latin1"));
     fc.assert(
       fc.property(fc.array(part, { maxLength: 6 }), fc.array(fc.nat(), { maxLength: 8 }), fc.boolean(), (parts, cuts, trailer) => {
@@ -155,25 +155,25 @@ describe("connections to an instance", () => {
     if (/content-length|chunked/.test(pieces.join(""))) expect(sockets).toHaveLength(1);
   });
 
-  test("what precedes a response is told, and the response follows", async () => {
+  test("interim responses are reported, and the response follows", async () => {
     await serve(["HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody"]);
     expect(await send()).toBe("sent 103 200 body.");
   });
 
-  test("another protocol is joined where it was asked for, with what came behind the answer", async () => {
+  test("another protocol is joined if it was requested, with the bytes that followed the answer", async () => {
     await serve(["HTTP/1.1 101 Switching Protocols\r\nx: y\r\n\r\nfirst"]);
     expect(await send(null, false, true)).toBe("sent joined x y first");
     expect(await send()).toContain("an upgrade that was not requested");
   });
 
-  test("HEAD has no body, and its connection goes on", async () => {
+  test("HEAD has no body, and its connection is kept", async () => {
     await serve(["HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"]);
     expect(await send(null, true)).toBe("sent 200 .");
     expect(await send(null, true)).toBe("sent 200 .");
     expect(sockets).toHaveLength(1);
   });
 
-  test("a broken answer breaks the attempt, and bytes that nobody asked for end the connection", async () => {
+  test("a broken answer fails the attempt, and unrequested bytes end the connection", async () => {
     await serve(["HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-length: 9\r\n\r\n"]);
     expect(await send()).toMatch(/^sent ! an unclear length/);
     server.close();

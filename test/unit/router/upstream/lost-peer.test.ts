@@ -73,7 +73,7 @@ class Peer {
     return events;
   }
 
-  /** Its process takes nothing any more, and nothing is answered to whoever connects: to others that is a cut network. */
+  /** Its process accepts no connection any more, and its kernel answers none: to others that is a cut network. */
   async cut(): Promise<void> {
     this.child.kill("SIGSTOP");
     // The kernel accepts two connections for a process that does not; it answers nothing to further ones.
@@ -96,8 +96,8 @@ class Peer {
 let peer: Peer;
 afterEach(() => peer.end());
 
-describe("a peer that nothing answers for", () => {
-  test("ends what waits for it with an error of its own, what has begun, what was joined, and what is kept", async () => {
+describe("a peer for which nothing answers", () => {
+  test("ends waiting requests with an error of its own, as well as begun responses, joined sockets and kept connections", async () => {
     peer = await Peer.start();
     const kept = await peer.send("/kept");
     expect(kept).toEqual(["200", "complete"]);
@@ -110,7 +110,7 @@ describe("a peer that nothing answers for", () => {
     expect(peer.upstreams.to(peer.address).unused).toBe(true);
   });
 
-  test("is not taken for lost while it stops: it refuses what is new, and finishes what it has", async () => {
+  test("is not lost while it stops: it refuses new requests, and finishes those that it has", async () => {
     peer = await Peer.start();
     const last = await peer.send("/last");
     const streamed = peer.upstreams.to(peer.address);
@@ -122,7 +122,7 @@ describe("a peer that nothing answers for", () => {
     await expect.poll(() => last.length).toBe(1);
   });
 
-  test("is looked for also when its endpoint has left the table meanwhile", async () => {
+  test("is checked also if its endpoint has left the table meanwhile", async () => {
     peer = await Peer.start();
     const waits = await peer.send("/waits");
     peer.upstreams.close(peer.address);
@@ -139,10 +139,10 @@ test("a peer whose process does nothing, but whose kernel answers, is not lost",
   expect(waits).toEqual([]);
 });
 
-test("a process that is busy for long is asked more rarely: what it has not taken yet may not fill its queue", async () => {
+test("a process that is busy for long is checked more rarely, so that connections that it has not accepted do not fill its queue", async () => {
   peer = await Peer.start();
   let asked = 0;
-  // Whoever asks hangs up as soon as it is answered.
+  // The check closes its connection as soon as it is accepted.
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.resume().on("close", () => {

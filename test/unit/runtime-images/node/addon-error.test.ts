@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { explainAddonError } from "../../../../runtime-images/node/addon-error.ts";
 
-/** What Node 24 says of better-sqlite3 as npm installs it for Node 20. */
+/** The error of Node 24 for better-sqlite3 as npm installs it for Node 20. */
 const FOUND = `The module '/code/node_modules/better-sqlite3/build/Release/better_sqlite3.node'
 was compiled against a different Node.js version using
 NODE_MODULE_VERSION 115. This version of Node.js requires

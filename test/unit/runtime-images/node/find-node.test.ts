@@ -26,7 +26,7 @@ test.runIf(existsSync(join(FUNCTION_NODE, "node_modules")))("the Node that the b
   expect({ program, version, reason }).toEqual({ program: expect.stringContaining(FUNCTION_NODE), version: expect.stringMatching(/^v24\./), reason: null });
 });
 
-test("without it the machine's own does, and the reason is known", async () => {
+test("without it the machine's own Node is used, and the reason is known", async () => {
   expect(await findNode(temporaryFolder())).toEqual({ program: process.execPath, version: process.version, reason: expect.stringContaining("not installed") });
 });
 

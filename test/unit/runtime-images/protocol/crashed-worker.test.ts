@@ -22,7 +22,7 @@ test("a worker's own report of its crash is kept when its process ends", () => {
   expect(instance.echo()).toMatchObject({ state: "failed", error: { reason: "crash", message: "out of paper", revision: null } });
 });
 
-test("the crash of a worker that retires says nothing of the revision that serves", () => {
+test("the crash of a retiring worker says nothing of the revision that serves", () => {
   const { instance, worker } = serving();
   const next = order(instance, "r2", 1);
   instance.workerReady(next, 2);

@@ -4,7 +4,7 @@ import { Instance } from "../../../../runtime-images/protocol/instance.ts";
 
 type Step = (instance: Instance, worker: number) => void;
 
-/** What an instance does in its life. */
+/** Steps in the life of an instance. */
 const LIFE: Step[] = [
   (instance) => instance.addSpare(),
   (instance, worker) => instance.workerReady(worker, 4000 + worker),
@@ -15,7 +15,7 @@ const LIFE: Step[] = [
   (instance, worker) => instance.loaded(worker),
 ];
 
-/** What ends it. */
+/** Steps that end it. */
 const ENDS: Step[] = [
   (instance, worker) => instance.loadFailed(worker, "load", "it throws"),
   (instance, worker) => instance.workerExited(worker, "it exits"),

@@ -31,7 +31,7 @@ describe("the entry", () => {
     expect(findPythonSource(join(dir, "x.py"))).toEqual({ base: dir, entry: "x.py", handler: undefined });
   });
 
-  test("may be named with what handles invocations, and lies below the code", () => {
+  test("may be named together with its handler, and is below the code's directory", () => {
     const dir = directoryOf({ "src/server.py": "", "README.md": "" });
     expect(findPythonSource(dir, "src/server.py:api")).toEqual({ base: dir, entry: "src/server.py", handler: "api" });
     expect(findPythonSource(dir, "src/server.py").handler).toBeUndefined();
@@ -64,7 +64,7 @@ describe("packages for another machine", () => {
     process.env.PATH = PATH;
   });
 
-  test("are not installed by pip, which judges conditions by its own machine", async () => {
+  test("are not installed by pip, which evaluates conditions for its own machine", async () => {
     process.env.PATH = "/nonexistent";
     const dir = directoryOf({ "requirements.txt": "flask\n" });
     const python = { program: "/nonexistent/python3", version: "3.11" };

@@ -12,7 +12,7 @@ afterEach(() => {
   process.env.PATH = PATH;
 });
 
-/** What is installed, and which file has declared it; null: nothing. */
+/** The installed packages, and the file that declares them; null: none. */
 async function resolved(files: Record<string, string>): Promise<[string, string] | null> {
   const scratch = mkdtempSync(join(tmpdir(), "berth-test-"));
   const interpreter = typeof python === "string" ? { program: "python3", version: "3.11" } : python;
@@ -22,7 +22,7 @@ async function resolved(files: Record<string, string>): Promise<[string, string]
 
 const unresolved = (message: RegExp) => expect.objectContaining({ code: "PACKAGES_UNRESOLVED", message: expect.stringMatching(message) });
 
-test("requirements.txt counts before all others, and an empty one means that nothing is needed", async () => {
+test("requirements.txt takes precedence over all others, and an empty one means that no package is needed", async () => {
   const others = { "uv.lock": "", "pyproject.toml": '[project]\ndependencies = ["django"]\n' };
   expect(await resolved({ "requirements.txt": "flask\n", ...others })).toEqual(["flask\n", "requirements.txt"]);
   expect(await resolved({ "requirements.txt": "# none\n", ...others })).toBeNull();
@@ -74,7 +74,7 @@ describe("uv.lock", () => {
     expect(declaredIn).toBe("uv.lock");
   });
 
-  test("that uv cannot export, or that there is no uv for, is refused with the way to mend it", async () => {
+  test("that uv cannot export, or without uv, is refused with the way to mend it", async () => {
     withUv("echo 'error: Unable to find lockfile' >&2; exit 2");
     await expect(resolved({ "uv.lock": "" })).rejects.toThrow(unresolved(/cannot export .*Unable to find lockfile/));
     process.env.PATH = "/nonexistent";
@@ -82,7 +82,7 @@ describe("uv.lock", () => {
   });
 });
 
-test("what declares packages changes with each of its files", () => {
+test("the declarations of packages change with each file that declares them", () => {
   const projects: Record<string, string>[] = [{}, { "requirements.txt": "a" }, { "uv.lock": "a" }, { "pyproject.toml": "a" }];
   const texts = projects.map((files) => declarations(directoryOf({ "main.py": "", ...files })).replace(/^.*\//, ""));
   expect(new Set(texts).size).toBe(4);

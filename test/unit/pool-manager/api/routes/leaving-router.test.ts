@@ -31,7 +31,7 @@ async function manager(port = 0): Promise<{ seen: string[][]; ended: string[]; p
   return { seen, ended, port: (app.server.address() as { port: number }).port, links, end };
 }
 
-test("a router that leaves is no peer of a pool manager that has only just come, not for a moment", async () => {
+test("a router that leaves is never a peer for a pool manager that has just started", async () => {
   const former = await manager();
   const follow = (id: string) => {
     const client = new ManagerClient(`http://127.0.0.1:${former.port}`, { id, host: "127.0.0.1", port: 1 });
@@ -52,7 +52,7 @@ test("a router that leaves is no peer of a pool manager that has only just come,
   next.links.close();
 });
 
-test("a router at the address of a former one tells that that one has ended; one that only breaks off is not known to have", async () => {
+test("a router at the address of a former one proves that the former one has ended; a broken connection alone does not prove it", async () => {
   const { ended, links, port } = await manager();
   const follow = (id: string, at: number) => {
     const client = new ManagerClient(`http://127.0.0.1:${port}`, { id, host: "127.0.0.1", port: at });

@@ -17,7 +17,7 @@ function refused(attempt: () => unknown): string {
   return "accepted";
 }
 
-test("a runtime that Berth has but not here, and a signature of another runtime, are refused with what there is", () => {
+test("a runtime that is not offered here, and a signature of another runtime, are refused with the available ones", () => {
   expect(() => whole({ runtime: "python" })).toThrow(expect.objectContaining({ code: "RUNTIME_UNAVAILABLE", field: "runtime" }));
   expect(() => whole({ runtime: "cobol" })).toThrow(expect.objectContaining({ code: "MANIFEST_INVALID", field: "runtime" }));
   expect(refused(() => whole({ signature: "wsgi" }))).toContain(
@@ -28,7 +28,7 @@ test("a runtime that Berth has but not here, and a signature of another runtime,
   expect(python("fetch")).toContain('"fetch" is not a signature of the runtime python; there is: asgi, wsgi, http');
 });
 
-describe("a wrong field is named, and what is right", () => {
+describe("a wrong field is named, with a right one", () => {
   const names = "use up to 256 letters, digits and _, and do not begin with a digit";
   const duration = 'must be a duration such as "500ms", "30s", "5m" or "1h" (use ms, s, m or h), or a number of seconds';
   test.each<[object, string]>([
@@ -162,7 +162,7 @@ describe("a change", () => {
     expect(patched({ secrets: null }, lost).secrets).toEqual({});
   });
 
-  test("may leave a variable that only an older Berth has taken", () => {
+  test("may leave a variable that only an older Berth accepted", () => {
     expect(patched({ minScale: 1 }, { env: { NODE_DEBUG: "http" } }).env).toEqual({ NODE_DEBUG: "http" });
     expect(patched({ env: { NODE_DEBUG: null } }, { env: { NODE_DEBUG: "http" } }).env).toEqual({});
   });
@@ -179,13 +179,13 @@ describe("names of variables", () => {
     },
   );
 
-  test("NODE_OPTIONS and Berth's own are reserved; names that Node looks at later, or not at all, are free", () => {
+  test("NODE_OPTIONS and Berth's own are reserved; names that Node reads later, or not at all, are free", () => {
     expect(refused(() => whole({ env: { NODE_OPTIONS: "--inspect" } }))).toContain("env.NODE_OPTIONS: is reserved");
     const free = { NODE_ENV: "production", NODE_TLS_REJECT_UNAUTHORIZED: "0", UV_THREADPOOL_SIZE: "8", TZ: "UTC", NO_COLOR: "1", NODE_CONFIG_DIR: "c" };
     expect(whole({ env: free }).env).toEqual(free);
   });
 
-  test("of every object's own members are names like others", () => {
+  test("that are members of every object are names like others", () => {
     const secrets = JSON.parse('{"toString": "a", "constructor": "b", "hasOwnProperty": "c", "__proto__": "d"}') as object;
     expect(Object.entries(whole({ secrets }).secrets)).toEqual(Object.entries(secrets));
     expect(Object.entries(patched({ env: secrets }).env)).toEqual(Object.entries(secrets));
@@ -193,7 +193,7 @@ describe("names of variables", () => {
   });
 });
 
-test("the nearest name is one that begins so, or differs least; nothing far-fetched", () => {
+test("the nearest name has the same beginning or differs least, and is missing if none is similar", () => {
   const known = ["timeout", "loadTimeout", "queueTimeout", "minScale", "maxScale", "env"];
   const meant = (typed: string) => nearest(typed, known);
   expect(["timeot", "tiemout", "TIMEOUT", "load_timeout", "queuetimeout", "maxscal", "enf"].map(meant)).toEqual(

@@ -7,7 +7,7 @@ const SECRETS = "/api/v1/namespaces/berth/secrets";
 const KEYS = `${SECRETS}/berth-keys`;
 
 describe("the keys of a namespace, while a pool manager leads", () => {
-  test("are written again where somebody deletes or breaks them: instances know no others", () =>
+  test("are written again if somebody deletes or breaks them: instances know no others", () =>
     VirtualTime.run(1, async (time) => {
       const cluster = new MemoryCluster();
       const kube = cluster.connect("leader");
@@ -32,7 +32,7 @@ describe("the keys of a namespace, while a pool manager leads", () => {
       expect(cluster.store.get("/secrets", "berth", "berth-keys")).toBeUndefined();
     }));
 
-  test("that are others now are told once, and left", () =>
+  test("that were replaced are reported once, and left", () =>
     VirtualTime.run(2, async (time) => {
       const cluster = new MemoryCluster();
       const kube = cluster.connect("leader");
@@ -52,7 +52,7 @@ describe("the keys of a namespace, while a pool manager leads", () => {
       end();
     }));
 
-  test("are read again by a pool manager that has waited to lead, and are as it knew them where they cannot be read", () =>
+  test("are read again by a pool manager that has waited to lead, and stay as it knew them if they cannot be read", () =>
     VirtualTime.run(3, async () => {
       const cluster = new MemoryCluster();
       const kube = cluster.connect("standby");

@@ -26,7 +26,7 @@ const CONFIG: KruiseConfig = {
 const dir = mkdtempSync(join(tmpdir(), "berth-connect-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-test("a pool manager keeps the budgets while it leads, and lets go of the Lease when it is closed", () =>
+test("a pool manager keeps the budgets while it leads, and releases the Lease when it is closed", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     let lost: string | null = null;

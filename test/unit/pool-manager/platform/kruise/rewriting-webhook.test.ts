@@ -14,7 +14,7 @@ const containers = (change: (all: Container[]) => Container[]) => (object: ApiOb
 const each = (change: (container: Container) => Container) => containers((all) => all.map(change));
 const mirrored = (image: string) => (image.startsWith("mirror.invalid/") ? image : `mirror.invalid/${image.replace(/^registry\.invalid\//, "")}`);
 
-/** What others' webhooks make of pods: of new ones alone, or of changed ones too. */
+/** Changes that foreign webhooks make to pods: to new ones alone, or to changed ones too. */
 const HOOKS: [string, "CREATE" | "both", (pod: ApiObject) => ApiObject][] = [
   ["names a mirror in each image", "both", each((one) => ({ ...one, image: mirrored(one.image) }))],
   ["names a mirror in the images of new pods alone", "CREATE", each((one) => ({ ...one, image: mirrored(one.image) }))],

@@ -18,7 +18,7 @@ function open(cluster: KruiseCluster, runtimes: Record<string, PodRuntime>, code
   return memoryPlatform({ cluster, registry: new MemoryRegistry(), code, kube: cluster.connect("manager"), lead: soleLead(), runtimes });
 }
 
-test("each pool has pods of its own image; a function's go to the CloneSet of its pool's template", () =>
+test("each pool has pods of its own image; a function's pods go to a CloneSet with its pool's template", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const code = new MemoryCode();
@@ -39,7 +39,7 @@ test("each pool has pods of its own image; a function's go to the CloneSet of it
     await platform.close();
   }));
 
-test("a pool manager without an image of a runtime keeps what another one has created of it, and creates none", () =>
+test("a pool manager without an image of a runtime keeps the pods that another one has created of it, and creates none", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const first = await open(cluster, PYTHON);

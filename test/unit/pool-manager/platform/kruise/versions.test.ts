@@ -43,7 +43,7 @@ describe("the version of Kruise", () => {
     expect((await readKruiseVersion(answering(deployment(sidecar, container)))).version).toBe(version);
   });
 
-  test("that cannot be read is told, and no reason to refuse", async () => {
+  test("that cannot be read causes a warning and no refusal", async () => {
     for (const error of [refusal(403), refusal(429), refusal(500), refusal(0)]) {
       const denied = answering({
         "/apis/apps/v1/namespaces/kruise-system/deployments/kruise-controller-manager": error,
@@ -54,7 +54,7 @@ describe("the version of Kruise", () => {
     expect(await kruiseVersion(answering({}), false)).toMatchObject({ ok: true, detail: expect.stringContaining("unknown"), error: null });
   });
 
-  test("is taken from the namespace where there is no Deployment, and refused where it is another one", async () => {
+  test("is read from the namespace if there is no Deployment, and refused if it is not supported", async () => {
     const labelled = (version: string) => answering({ "/api/v1/namespaces/kruise-system": { metadata: { labels: { "app.kubernetes.io/version": version } } } });
     expect(await kruiseVersion(labelled("v1.8.3"), false)).toEqual({ ok: true, detail: "1.8.3" });
     expect(await kruiseVersion(labelled("1.7.0"), false)).toMatchObject({ ok: false, fix: expect.stringContaining("--any-kruise-version") });
@@ -62,7 +62,7 @@ describe("the version of Kruise", () => {
     expect(await kruiseVersion(labelled("1.9.7"), false)).toMatchObject({ ok: true, warning: expect.stringContaining("1.9.7") });
   });
 
-  test("does not matter where there are no CloneSets", async () => {
+  test("does not matter if there are no CloneSets", async () => {
     expect(await kruiseServed(answering({}))).toMatchObject({ ok: false });
     expect(await kruiseServed(answering({ "/apis/apps.kruise.io/v1alpha1": { resources: [{ name: "clonesets" }] } }))).toMatchObject({ ok: true });
   });
@@ -83,7 +83,7 @@ describe("the version of Kubernetes", () => {
     expect([version, warning]).toEqual([gitVersion, isTested ? null : `Kubernetes is ${gitVersion}; Berth was tested with 1.30 to 1.37`]);
   });
 
-  /** What a start tells of it where the API answers in turn with `answers`, the last one from then on. */
+  /** The reports of a start if the API answers in turn with `answers`, the last one repeatedly. */
   async function told(answers: (string | Error)[], stop = new AbortController().signal) {
     const troubles: (string | null)[] = [];
     let asked = 0;
@@ -100,13 +100,13 @@ describe("the version of Kubernetes", () => {
     return { ended: await ended, troubles };
   }
 
-  test("is told once where Berth was not tested with it, also when the API server answers late", async () => {
+  test("causes one warning if Berth was not tested with it, also when the API server answers late", async () => {
     expect(await told(["v1.34.4"])).toEqual({ ended: "done", troubles: [] });
     expect(await told([refusal(429), refusal(0), "v1.34.4"])).toEqual({ ended: "done", troubles: [] });
     expect(await told([refusal(0), "v1.29.1"])).toEqual({ ended: "done", troubles: [expect.stringContaining("Kubernetes is v1.29.1")] });
   });
 
-  test("that cannot be read is told, and no reason to end", async () => {
+  test("that cannot be read causes a warning, and the start continues", async () => {
     for (const error of [refusal(0), refusal(403), refusal(404), refusal(500)]) {
       expect(await told([error])).toEqual({ ended: "done", troubles: [expect.stringMatching(/^the version of Kubernetes is unknown: .*status \d+/)] });
     }

@@ -24,7 +24,7 @@ test("a correction that is refused again and again is told once, with the server
   expect(counted).toEqual(Array(3).fill("heal Forbidden"));
 });
 
-test("another object's success does not end it, and another reason is told", () => {
+test("another object's success does not end the incident, and another reason is reported", () => {
   failures.ended("heal", "/sets/a", forbidden);
   failures.ended("heal", "/sets/b", null);
   failures.ended("heal", "/sets/a", new KubeError(0, "", "no answer"));
@@ -48,12 +48,12 @@ test("a conflict is counted and not told; an object that is gone fails no more; 
   expect(told.slice(1)).toEqual(["correction of CloneSets: null", "download of code images ahead of their use: /imagepulljobs: no such kind"]);
 });
 
-test("what somebody waits for is counted, and told by whoever waits", () => {
+test("a write that a caller waits for is only counted here: the caller reports it", () => {
   failures.ended("claim", "/pods/a", forbidden);
   expect([counted, told]).toEqual([["claim Forbidden"], []]);
 });
 
-test("the client tells of each write how it has ended", async () => {
+test("the client reports the outcome of each write", async () => {
   const answers = [201, 403];
   const transport = { send: async () => ({ status: answers.shift() ?? 0, headers: {}, body: Buffer.from('{"reason":"Forbidden","message":"no"}') }) };
   const kube = KubeClient.over(transport as never, "n");

@@ -3,7 +3,7 @@ import { World } from "../../../../kubernetes/berth/world.ts";
 import { VirtualTime } from "../../../../kubernetes/virtual-time.ts";
 
 // I18
-test("instances that have heard of later terms than a cluster from a backup gives are replaced, and the function follows its deployments", () =>
+test("after a restore from a backup, instances that know a later term than the leader's are replaced, and the function follows its deployments", () =>
   VirtualTime.run(1, async (time) => {
     const world = new World(time, { functions: ["f"], warmEach: 2, free: 2, max: 10 });
     await world.begin();

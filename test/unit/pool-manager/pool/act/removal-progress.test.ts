@@ -6,7 +6,7 @@ import { Rest } from "../../../../helpers/builders/rest.ts";
 const at = (removing: boolean) => new Map([["a", { removing }]]);
 const never = () => false;
 
-test("an instance is deleted once its drain deadline is over, and again where that failed", () => {
+test("an instance is deleted once its drain deadline is over, and again if the deletion failed", () => {
   const leaving = new RemovalProgress();
   leaving.add("a", 1000, 0);
   expect(leaving.due(never, 1200)).toEqual([]);
@@ -19,14 +19,14 @@ test("an instance is deleted once its drain deadline is over, and again where th
   expect(leaving.due(never, 1400)).toEqual(["a"]);
 });
 
-test("a deletion that fails again and again is asked for less and less often, but at least every ten seconds", () => {
+test("a deletion that fails repeatedly is retried less and less often, but at least every ten seconds", () => {
   const leaving = new RemovalProgress();
   leaving.add("a", 0, 0);
   const pauses = Array.from({ length: 9 }, () => leaving.failed("a", 0));
   expect(pauses).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
 });
 
-test("a deletion that the platform took and no longer shows is sent again", () => {
+test("a deletion that the platform accepted and no longer shows is sent again", () => {
   const leaving = new RemovalProgress();
   leaving.add("a", 0, 0);
   leaving.sent("a");
@@ -96,7 +96,7 @@ test("an instance whose drain was refused is drained again while the reason hold
   expect(rest.events.filter(({ type }) => type === "instance.kept")).toEqual([]);
 });
 
-test("an instance that cannot be told to drain is asked again and again, and deleted at its deadline if that is decided still", () => {
+test("the drain of an instance that does not get the order is retried, and the instance is deleted at its deadline if it is still to go", () => {
   const leaving = new RemovalProgress();
   leaving.add("a", 10_000, 0);
   expect(leaving.isRefused("a")).toBe(false);

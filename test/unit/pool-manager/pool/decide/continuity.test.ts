@@ -5,7 +5,7 @@ import { Rest } from "../../../../helpers/builders/rest.ts";
 import { VirtualTime } from "../../../../simulation/time.ts";
 
 const SEEDS = Array.from({ length: 24 }, (_, n) => n + 1);
-/** Of `Rest`. */
+/** The start timeout of `Rest`. */
 const START_TIMEOUT_MS = 10_000;
 
 /** A router tells of what runs on these, again and again. */
@@ -27,14 +27,14 @@ function use(rest: Rest, uids: readonly string[], ms: number): void {
 const served = (table: readonly TableFunction[]) => table.flatMap(({ endpoints }) => endpoints.map(({ instanceUid }) => instanceUid)).sort();
 const heard = (rest: Rest) => [...rest.platform.observe().instances.values()].flatMap(({ uid, echo }) => (echo?.state === "warm" ? [uid] : [])).sort();
 
-test.each(SEEDS)("one pool manager after the other ends nothing and creates nothing, whatever it hears when (seed %i)", async (seed) => {
+test.each(SEEDS)("successive pool managers end nothing and create nothing, in whatever order they hear instances and routers (seed %i)", async (seed) => {
   const rest = await Rest.reach();
   const dice = new VirtualTime(seed);
   const before = rest.platform.uids().sort();
   const longest = dice.pick([5, 250, 3000, START_TIMEOUT_MS - 500]) as number;
   rest.eventMs = () => dice.between(0, longest);
   for (let leaders = 0; leaders < 3; leaders++) {
-    // Nobody of these is ever heard; routers go on using them.
+    // These instances are never heard; routers continue to use them.
     const mute = heard(rest).filter(() => dice.chance(0.15));
     await rest.pass(dice.between(0, 5 * START_TIMEOUT_MS));
     use(rest, mute, 3 * START_TIMEOUT_MS);
@@ -60,7 +60,7 @@ test("a function's instance that nobody has reached for the whole start timeout 
   expect(rest.platform.uids()).not.toContain(lost);
 });
 
-test("a pool manager that hears no router gives up no function's instance that it does not reach: a router may reach it", async () => {
+test("a pool manager that hears no router gives up no unreached instance of a function: a router may reach it", async () => {
   const rest = await Rest.reach();
   const [lost = ""] = heard(rest);
   await rest.takeOver((uid) => uid === lost);
@@ -68,7 +68,7 @@ test("a pool manager that hears no router gives up no function's instance that i
   expect(rest.harm).toEqual([]);
 });
 
-test("a pool manager that reaches nobody, neither instances nor routers, ends none however long, and goes on when it does", async () => {
+test("a pool manager that reaches neither instances nor routers ends no instance, however long, and continues when it reaches them", async () => {
   const rest = await Rest.reach();
   const before = rest.platform.uids().sort();
   await rest.takeOver(() => true);
@@ -84,7 +84,7 @@ test("a pool manager that reaches nobody, neither instances nor routers, ends no
   expect(before.filter((uid) => !rest.platform.uids().includes(uid))).toEqual([]);
 });
 
-test("when an instance was last used stays known after the router that told of it has fallen silent, until the instance is gone", () => {
+test("the time of an instance's last use stays known after the router that reported it has fallen silent, until the instance is gone", () => {
   const demand = new Demand();
   const instances = [{ uid: "i", inFlight: 0, idleMs: 100 }];
   const entry = { key: "f", revision: "r1", waiting: 0, inFlight: 0, oldestWaitMs: 0, ended: 0, failed: 0, instances };

@@ -5,7 +5,7 @@ import type { InstanceView } from "../../../../../pool-manager/pool/decide/world
 import { fn, instance, kinds, NOW, PACE, POOL, waiting, warm, world } from "../../../../helpers/builders/world.ts";
 
 describe("decide", () => {
-  test("nothing at all while the world is not completely known", () => {
+  test("does nothing while the observation is incomplete", () => {
     expect(decide(world({ synced: false, instances: [warm("i1", "gone")] })).actions).toEqual([]);
   });
 
@@ -26,7 +26,7 @@ describe("decide", () => {
     expect(actions.filter((action) => action.kind === "specialize").map((action) => action.functionUid)).toEqual(["a", "b"]);
   });
 
-  test("an instance on its way counts: no second one for the same demand", () => {
+  test("a starting instance counts: the same demand creates no second one", () => {
     const onItsWay = warm("i1", "a", { state: "specializing" });
     const { actions } = decide(world({ functions: [fn("a")], demand: waiting("a"), instances: [onItsWay, instance("i2"), instance("i3")] }));
     expect(kinds(actions)).toEqual([]);
@@ -39,7 +39,7 @@ describe("decide", () => {
     expect(kinds(actions)).toEqual(["remove i1: reaped"]);
   });
 
-  test("nor does somebody who waits for a first load go without: it counts as an invocation that waits, until an instance is on its way", () => {
+  test("a client that waits for a first load counts as an invocation that waits, until an instance is starting", () => {
     const full = Array.from({ length: 5 }, (_, i) => warm(`i${i}`, "other", { lastUsedAt: NOW - 1000 + i }));
     const awaited = fn("new", { minScale: 1, isAwaited: true });
     const loading = warm("i6", "new", { state: "specializing" });
@@ -104,7 +104,7 @@ describe("decide", () => {
     expect(throttled).toEqual(["node"]);
   });
 
-  test("a fresh instance that is recorded as a function's becomes that, and one of a function that is gone is removed", () => {
+  test("a fresh instance that is recorded as a function's is loaded with it, and one of a deleted function is removed", () => {
     const instances = [instance("a", { boundTo: "f" }), instance("b", { boundTo: "deleted" })];
     const { actions } = decide(
       world({
@@ -137,7 +137,7 @@ describe("decide", () => {
     expect(kinds(actions).filter((kind) => kind.startsWith("remove"))).toEqual(["remove c: deleted-function"]);
   });
 
-  test("while invocations wait for instances, records of those that serve wait too, but not for ever", () => {
+  test("while invocations wait for instances, binds of serving instances wait too, but not for ever", () => {
     const pace = { ...PACE, bindDelayMs: 100 };
     const at = (specializedAt: number) => {
       const instances = [warm("a", "f", { boundTo: null, boundRevision: null, specializedAt })];
@@ -155,7 +155,7 @@ describe("decide", () => {
     expect(refill([instance("i1")])).toEqual(["scale"]);
   });
 
-  test("code that failed to load gets no instance until its time has come, and then only for an invocation", () => {
+  test("code that failed to load gets no instance before its delay is over, and then only for an invocation", () => {
     const blocked = fn("a", { blockedUntil: NOW + 1 });
     const due = fn("a", { blockedUntil: NOW - 1, minScale: 1 });
     const instances = [instance("i1"), instance("i2")];
@@ -164,7 +164,7 @@ describe("decide", () => {
     expect(kinds(decide(world({ functions: [due], demand: waiting("a"), instances })).actions)).toContain("specialize");
   });
 
-  test("an instance that is recorded as a function's whose code does not load goes when nobody has asked for it for the idle timeout", () => {
+  test("an instance of a function whose code does not load is removed after the idle timeout without an invocation", () => {
     const at = (idleMs: number, blockedUntil: number) => {
       const stranded = instance("s", { boundTo: "a", boundRevision: "r1", lastUsedAt: NOW - idleMs });
       const { actions } = decide(world({ pools: [{ ...POOL, size: 0 }], functions: [fn("a", { blockedUntil })], instances: [stranded] }));
@@ -176,7 +176,7 @@ describe("decide", () => {
     expect(at(5001, 0)).toEqual(["specialize"]);
   });
 
-  test("whatever the world: within max, within the budget, and each instance is acted upon once", () => {
+  test("decisions about any world stay within max and the budget, and act on each instance once", () => {
     const anyInstance = fc.record({
       state: fc.constantFrom("starting", "prewarmed", "specializing", "warm", "draining", "failed", "gone"),
       owner: fc.constantFrom(null, "a", "b", "nobody"),

@@ -27,13 +27,13 @@ async function eachSecond(rest: Rest, ms: number, say: (passedMs: number) => voi
   }
 }
 
-/** As a router says of what it never used. */
+/** The report of a router about instances that it never used. */
 const idle = (passed: number) => ({ inFlight: 0, idleMs: 8000 + passed });
 
 const told = (rest: Rest) => rest.events.flatMap((event) => (event.type.startsWith("router.") ? [event] : []));
 
 // I17
-test("instances in use stay when no router is heard any more, which is told once", async () => {
+test("instances in use stay when no router is heard any more, which is reported once", async () => {
   const rest = await lean();
   await eachSecond(rest, 5000, () => rest.report("a", all(rest, busy)));
   await rest.pass(5 * MINUTE_MS);
@@ -41,14 +41,14 @@ test("instances in use stay when no router is heard any more, which is told once
   expect(told(rest)).toMatchObject([{ type: "router.silent", router: "a", instances: 20 }]);
 });
 
-test("instances that were idle when the last router fell silent stay too: nobody says that they still are", async () => {
+test("instances that were idle when the last router fell silent stay too: no report says that they still are", async () => {
   const rest = await lean();
   await eachSecond(rest, 30_000, (passed) => rest.report("a", all(rest, idle(passed))));
   await rest.pass(5 * MINUTE_MS);
   expect(rest.harm).toEqual([]);
 });
 
-test("instances that a router uses stay when it is cut off, whatever a router says that never used them", async () => {
+test("instances that a router uses stay when it is cut off, whatever another router reports that never used them", async () => {
   const rest = await lean();
   await eachSecond(rest, 5000, (passed) => {
     rest.report("a", all(rest, busy));
@@ -72,7 +72,7 @@ test("instances that a router uses stay when it is cut off, whatever a router sa
   expect(rest.states()).toEqual({ prewarmed: 4 });
 });
 
-test("what a router used that has fallen silent is kept for an hour, and no longer; not at all where it has ended, or an instance had been idle for long", () => {
+test("the instances that a silent router used are kept for an hour; they are not kept if it has ended or if they had been idle for long", () => {
   const demand = new Demand();
   const missed = new MissedRouters();
   const say = (router: string, uses: InstanceUse[], now: number, leaving = false) => {
@@ -99,7 +99,7 @@ test("what a router used that has fallen silent is kept for an hour, and no long
   expect(unsure(HOUR_MS + 1)).toEqual([[], ["router.forgotten cut-off"]]);
 });
 
-test("a router that leaves keeps nothing once it has fallen silent", async () => {
+test("a router that has left keeps no instance once it is silent", async () => {
   const rest = await lean();
   await eachSecond(rest, 5000, () => {
     rest.report("a", all(rest, busy));
@@ -111,7 +111,7 @@ test("a router that leaves keeps nothing once it has fallen silent", async () =>
   expect(told(rest)).toEqual([]);
 });
 
-test("a pool manager that takes over and hears no router takes nothing that it found for idle", async () => {
+test("a pool manager that takes over and hears no router counts no instance that it found as idle", async () => {
   const rest = await lean();
   await rest.takeOver();
   await rest.pass(5 * MINUTE_MS);
@@ -120,7 +120,7 @@ test("a pool manager that takes over and hears no router takes nothing that it f
   expect(rest.states()).toEqual({ prewarmed: 4 });
 });
 
-test("time in which the pool manager stood still counts for nothing: not as idleness, and not as silence of what it has not heard yet", async () => {
+test("time in which the pool manager was stopped counts neither as idleness nor as silence of instances that it has not heard yet", async () => {
   const rest = await lean();
   await eachSecond(rest, 5000, () => rest.report("a", all(rest, busy)));
   rest.stop(10 * MINUTE_MS);
@@ -129,7 +129,7 @@ test("time in which the pool manager stood still counts for nothing: not as idle
   expect([rest.harm, told(rest)]).toEqual([[], []]);
 });
 
-test("an instance that a pool manager tries to reach when it is stopped gets its whole time afterwards", async () => {
+test("an instance that a pool manager tries to reach when it is stopped gets its full timeout afterwards", async () => {
   const rest = await Rest.reach();
   const [late = ""] = rest.warm();
   await rest.takeOver((uid) => uid === late);
@@ -150,7 +150,7 @@ test("instances that a silent router may use are replaced one by one, with a fre
   expect(decided(true).join()).not.toContain("remove");
 });
 
-test("an instance that the pool manager does not reach is not given up while a router may reach it that is not heard", () => {
+test("an instance that the pool manager does not reach is not given up while a silent router may reach it", () => {
   const obstacle = { kind: "unreachable" as const, since: NOW - 2 * PACE.startTimeoutMs, message: "" };
   const decided = (unsure: boolean, isolated: boolean) => {
     const instances = [warm("w", "a", { obstacle, lastUsedAt: obstacle.since, unsure }), instance("b"), instance("c")];

@@ -10,23 +10,23 @@ const starting = (uid: string, kind: ObstacleKind, ms: number) =>
 const created = ({ actions }: ReturnType<typeof decide>) => actions.reduce((sum, action) => sum + (action.kind === "scale" ? action.create : 0), 0);
 const removed = (change: Partial<World>) => kinds(decide(world(change)).actions).filter((kind) => kind.startsWith("remove"));
 
-describe("what cannot serve does not count", () => {
+describe("an instance that cannot serve does not count", () => {
   const HOURS = 10 * 3_600_000;
 
-  test("pods that wait for a node stay, however long, and no more are asked for than the pool lacks", () => {
+  test("pods that wait for a node stay, however long, and the pool requests no more than it lacks", () => {
     const instances = [starting("p1", "pending", HOURS), starting("p2", "pending", HOURS)];
     expect(decide(world({ instances })).actions).toEqual([]);
     expect(created(decide(world({ instances: instances.slice(1) })))).toBe(1);
   });
 
-  test("a pod that runs and cannot be reached is given its time, then made up for once, and not removed for that", () => {
+  test("a running pod that cannot be reached gets its timeout, is then replaced once, and is not removed for that reason", () => {
     const good = instance("good");
     expect(decide(world({ instances: [good, starting("u", "unreachable", PACE.startTimeoutMs - 1)] })).actions).toEqual([]);
     const decision = decide(world({ instances: [good, starting("u", "unreachable", PACE.startTimeoutMs + 1)] }));
     expect([created(decision), kinds(decision.actions)]).toEqual([1, ["scale"]]);
   });
 
-  test("nobody who needs an instance waits for free ones that ran when this pool manager came, and that it has not reached", () => {
+  test("no invocation waits for free instances that ran before this pool manager started, and that it has not reached", () => {
     const pace = { ...PACE, startTimeoutMs: 60_000 };
     const unheard = (ms: number) => ["u1", "u2", "u3"].map((uid) => ({ ...starting(uid, "unreachable", ms), createdAt: 1, seenAt: NOW - ms }));
     const needed = { pace, functions: [fn("a")], demand: waiting("a") };
@@ -40,7 +40,7 @@ describe("what cannot serve does not count", () => {
     expect(removed({ ...needed, instances: late })).toEqual([]);
   });
 
-  test("nobody who needs an instance waits for those that are to start on a node that is away; no more are asked for than are needed", () => {
+  test("no invocation waits for instances that have not started on an absent node, and no more are requested than are needed", () => {
     const pace = { ...PACE, startTimeoutMs: 60_000 };
     const away = (ms: number) => ["s1", "s2", "s3"].map((uid) => ({ ...starting(uid, "unreachable", ms), runningSince: null }));
     const needed = { pace, functions: [fn("a")], demand: waiting("a") };
@@ -50,7 +50,7 @@ describe("what cannot serve does not count", () => {
     expect(removed({ ...needed, instances: away(PACE.lostAfterMs + 1) })).toEqual([]);
   });
 
-  test("where none can be reached, a pool makes up for as many as it keeps free, and tries one again after a long while", () => {
+  test("if none can be reached, a pool replaces as many as it keeps free, and tries one again after a long while", () => {
     const lost = (count: number, ms: number) => Array.from({ length: count }, (_, i) => starting(`u${i}`, "unreachable", ms));
     expect(created(decide(world({ instances: lost(2, 20_000) })))).toBeGreaterThan(0);
     expect(created(decide(world({ instances: lost(4, 20_000) })))).toBe(0);
@@ -62,14 +62,14 @@ describe("what cannot serve does not count", () => {
     expect(removed({ instances: lost(4, 11 * PACE.startTimeoutMs) })).toEqual(["remove u0: unreachable"]);
   });
 
-  test("a good free one is never removed in favour of one that cannot be reached: that one goes first", () => {
+  test("a reachable free instance is never removed in favour of an unreachable one, which goes first", () => {
     const instances = [instance("a"), instance("b"), starting("u", "unreachable", 20_000)];
     expect(removed({ instances })).toEqual(["remove u: unreachable"]);
     const early = [instance("a"), instance("b"), starting("u", "unreachable", 1000)];
     expect(removed({ instances: early }).filter((kind) => kind.endsWith("pool-shrunk"))).toHaveLength(0);
   });
 
-  test("a free one whose connection is gone is not handed out, and is made up for when it stays away", () => {
+  test("a free instance whose connection is gone is not claimed, and is replaced when it stays away", () => {
     const broken = (ms: number) => [
       instance("gone", { obstacle: obstacle("unreachable", ms), lastUsedAt: 1000, readyAt: 1 }),
       instance("good", { readyAt: 2 }),
@@ -80,7 +80,7 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ instances: broken(PACE.lostAfterMs + 1) })))).toBe(1);
   });
 
-  test("an unheard one that a router uses is not lost: it may serve a function that nobody has recorded", () => {
+  test("an unheard instance that a router uses is not lost: it may serve a function that is not recorded", () => {
     const used = { inFlight: 1, lastUsedAt: NOW };
     expect(removed({ instances: [instance("a"), instance("b"), { ...starting("u", "unreachable", HOURS), ...used }] })).toEqual([]);
   });
@@ -95,18 +95,18 @@ describe("what cannot serve does not count", () => {
     expect(created(decide(world({ functions: [fn("a")], demand: waiting("a"), instances: full })))).toBe(0);
   });
 
-  test("a free one that is recorded as the instance of a function nobody knows is not counted as free, and is made up for", () => {
+  test("a free instance that is recorded as that of an unknown function does not count as free, and is replaced", () => {
     const instances = [instance("good"), instance("edited", { boundTo: "nobody" })];
     const unknownFunctions = new Map([["nobody", "unproven" as const]]);
     expect(created(decide(world({ instances, unknownFunctions })))).toBe(1);
     expect(removed({ instances, unknownFunctions })).toEqual([]);
   });
 
-  test("what has ended unheard is failed, and is removed", () => {
+  test("an instance that has ended unheard is failed, and is removed", () => {
     expect(removed({ instances: [instance("e", { state: "failed", obstacle: obstacle("ended", 1) })] })).toEqual(["remove e: failed"]);
   });
 
-  test("at max, lost ones make room before idle ones do; where no node has room, an idle one does, although the pool's max would allow more", () => {
+  test("at max, lost instances make room before idle ones do; if no node has room, an idle one does, although the pool's max would allow more", () => {
     const idle = (count: number) => Array.from({ length: count }, (_, i) => warm(`w${i}`, "b", { lastUsedAt: NOW - i }));
     const functions = [fn("a"), fn("b", { idleTimeoutMs: HOURS })];
     expect(removed({ functions, demand: waiting("a"), instances: [...idle(5), starting("u", "unreachable", 20_000)] })).toEqual(["remove u: unreachable"]);
@@ -114,7 +114,7 @@ describe("what cannot serve does not count", () => {
     expect(removed({ functions, demand: waiting("a"), instances: homeless })).toEqual(["remove w1: reaped"]);
   });
 
-  test("the platform is asked for instances beside those that were seen, whatever becomes of them", () => {
+  test("the platform is asked for instances in addition to those that were seen, whatever happens to these", () => {
     const instances = [instance("failed", { state: "failed" }), instance("leaving", { removing: true }), instance("free")];
     const [scale] = decide(world({ instances })).actions.filter((action) => action.kind === "scale");
     expect(scale).toMatchObject({ more: 1, create: 1, seen: new Set(["failed", "leaving", "free"]) });

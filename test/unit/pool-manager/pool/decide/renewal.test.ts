@@ -45,7 +45,7 @@ describe("a new version of the runtime", () => {
     expect(rest.doubts()).toEqual([]);
   });
 
-  test("leaves the partition of instances as they are, and goes on when that falls", async () => {
+  test("leaves the instances of the partition as they are, and continues when the partition falls", async () => {
     const rest = await Rest.reach();
     rest.pool.partition = 50;
     mark(rest, "version");
@@ -76,7 +76,7 @@ describe("a node that is drained", () => {
     expect([rest.states(), seen.warm]).toEqual([{ warm: 20, prewarmed: 4 }, 20]);
   });
 
-  test("keeps them where there is no room for others: what serves goes on", async () => {
+  test("keeps them if there is no room for others: serving instances continue", async () => {
     const rest = await Rest.reach();
     rest.pool.max = 24;
     mark(rest, "node");

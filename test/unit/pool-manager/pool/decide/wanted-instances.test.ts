@@ -19,7 +19,7 @@ describe("a revision that takes over", () => {
     expect(orders(decide(world({ functions: of(100), instances: [...three, moving] })).actions)).toEqual([]);
   });
 
-  test("takes one of the pool only where its function has none to give, and nothing while the pool is paused or its budget spent", () => {
+  test("takes an instance of the pool only if its function has none to give, and none while the pool is paused or its budget spent", () => {
     const free = instance("free");
     expect(orders(decide(world({ functions: of(10), instances: [warm("only", "a"), free] })).actions)).toEqual(["free r2 prewarmed"]);
     const starting = three.map((one) => ({ ...one, state: "specializing" as const }));
@@ -47,7 +47,7 @@ describe("wantedInstances", () => {
     expect(wantedInstances(fn("a", { concurrency: 100 }), { waiting: 1, inFlight: 100, oldestWaitMs: 500 }, 0)).toBe(2);
   });
 
-  test("minScale holds without demand", () => {
+  test("minScale applies without demand", () => {
     expect(wantedInstances(fn("a", { minScale: 2 }), undefined, 0)).toBe(2);
   });
 });

@@ -50,11 +50,11 @@ function crashes(count: number, answeredBefore: (index: number) => number, hasAn
   return { at, loops: turnedAway };
 }
 
-test("requests that end instances of a revision that answers others turn nobody away, and are replaced five at once and then one in five seconds", () => {
+test("instances that requests crash while their revision answers others turn nobody away, and are replaced five at once and then one in five seconds", () => {
   const answers = crashes(9, (i) => i + 1);
   expect(answers).toEqual({ at: [0, 0, 0, 0, 0, 1, 5, 10, 15].map((s) => expect.closeTo(s, -0.5)), loops: 0 });
   expect(crashes(40, (i) => i + 1).at.at(-1)).toBeGreaterThan(150);
-  // What its instance has answered is evidence where no router has told of it yet.
+  // An answer of its instance is evidence although no router has reported it yet.
   expect(crashes(40, () => 0, true).loops).toBe(0);
 });
 
@@ -74,7 +74,7 @@ test.each([
   expect(delays(new CrashLoops(), ran).map((ms) => ms / 1000)).toEqual(seconds);
 });
 
-test("instances that were loaded before a crash are of the same round, and those that were there before the pool manager count never", () => {
+test("instances that were loaded before a crash belong to the same round, and those from before the pool manager's start never count", () => {
   const loops = new CrashLoops();
   const crash = (instanceUid: string, loadedAt: number | null, now: number) =>
     loops.crashed("f/r1", { instanceUid, loadedAt, hasAnswered: false, answered: 0, error }, now)?.crashes ?? 0;
@@ -164,7 +164,7 @@ test("a function whose instances answer between the requests that end them turns
   expect(starts.length - from).toBeLessThan(25);
 });
 
-test("that a revision has answered is remembered from the instance that said so", () => {
+test("the fact that a revision has answered is learned from the instance that reported it", () => {
   const loops = new CrashLoops();
   const crash = (hasAnswered: boolean, now: number) => loops.crashed("f/r1", { instanceUid: "i", loadedAt: now - 100, hasAnswered, answered: 0, error }, now);
   expect([crash(true, 1000), crash(false, 2000), crash(false, 3000)]).toEqual([null, null, null]);

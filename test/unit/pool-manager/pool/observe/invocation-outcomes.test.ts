@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Counts, InvocationOutcomes } from "../../../../../pool-manager/pool/observe/invocation-outcomes.ts";
 
-/** What a pool manager that leads from 1000 on hears; times in milliseconds. */
+/** The outcomes for a pool manager that leads from 1000 on; times in milliseconds. */
 function heard(): { outcomes: InvocationOutcomes; hear: (router: string, counts: Counts, countedMs?: number) => void } {
   const outcomes = new InvocationOutcomes(1000);
   let now = 2000;
@@ -13,7 +13,7 @@ function heard(): { outcomes: InvocationOutcomes; hear: (router: string, counts:
   return { outcomes, hear };
 }
 
-test("what a router counted before this pool manager led is no evidence, unless it began to count only since", () => {
+test("invocations that a router counted before this pool manager led are no evidence, unless its count began later", () => {
   const { outcomes, hear } = heard();
   hear("before", { ended: 1000, failed: 100 }, 50_000);
   hear("former version", { ended: 1000, failed: 100 });
@@ -31,7 +31,7 @@ test("a router that was silent for long is not counted twice, as long as the rev
   expect(outcomes.of("u", "r2")).toEqual({ ended: 51, failed: 5 });
 });
 
-test("outcomes are summed over routers, also over one that begins again", () => {
+test("outcomes are summed over routers, also over one whose count begins again", () => {
   const { outcomes, hear: hearOf } = heard();
   const hear = (router: string, counts: Counts) => hearOf(router, counts, 0);
   hear("a", { ended: 5, failed: 1 });

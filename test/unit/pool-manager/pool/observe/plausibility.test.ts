@@ -14,7 +14,7 @@ const foreign = (count: number): Forge => {
 };
 
 // I10
-describe("a forged observation removes and changes nothing, and is told once", () => {
+describe("a forged observation removes and changes nothing, and is reported once", () => {
   test.each<[string, Forge, RegExp]>([
     ["an empty one", () => ({ instances: new Map() }), /^24 instances vanished at once/],
     ["one of half of the instances", (real) => ({ instances: first(12, real) }), /^12 instances vanished at once/],
@@ -37,7 +37,7 @@ describe("a forged observation removes and changes nothing, and is told once", (
     expect(rest.reconciler.doubtOf("node")).toMatch(message);
   });
 
-  test("it is believed again when it has been plausible for a while, and what had waited is done within the budget", async () => {
+  test("an observation is believed again when it has been plausible for a while, and delayed removals then follow within the budget", async () => {
     const rest = await Rest.reach();
     rest.forge = () => ({ instances: new Map() });
     await rest.pass(2000);
@@ -52,7 +52,7 @@ describe("a forged observation removes and changes nothing, and is told once", (
     expect(new Set(revisions)).toEqual(new Set(["r2"]));
   });
 
-  test("an unsynced one, whatever it says", async () => {
+  test("an incomplete one, whatever it contains", async () => {
     const rest = await Rest.reach();
     rest.forge = () => ({ instances: new Map(), synced: false });
     await rest.deploy("two");

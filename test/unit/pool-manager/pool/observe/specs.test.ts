@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** At rest, with many functions that nobody has ever invoked. */
+/** A pool manager at rest with many functions that were never invoked. */
 async function crowded(): Promise<Rest> {
   const rest = await Rest.reach();
   for (let i = 0; i < CROWD; i++) await rest.functions.deploy(`idle-${i}`, () => parseManifest({}, ["node"]), { layer: "one", entry: "index.mjs" });
@@ -22,7 +22,7 @@ const looked = (rest: Rest) => {
   return names.sort();
 };
 
-test("a round looks at functions with instances alone, however many others there are, and a deployment lists none of those", async () => {
+test("a round reads only functions with instances, however many others there are, and a deployment lists none of the others", async () => {
   const rest = await crowded();
   const list = vi.spyOn(FunctionIndex.prototype, "list");
   expect(looked(rest)).toEqual(["f r1"]);
@@ -31,13 +31,13 @@ test("a round looks at functions with instances alone, however many others there
   expect(list).not.toHaveBeenCalled();
 });
 
-test("it looks at one that is asked for, tried, kept warm or rolled out, and no longer than that", async () => {
+test("a round reads a function that is invoked, tried, kept warm or rolled out, and only while it is", async () => {
   const rest = await crowded();
   const uidOf = (name: string) => rest.functions.get(name).uid;
   const entry = { key: uidOf("idle-1"), revision: "r1", waiting: 0, inFlight: 0, oldestWaitMs: 0, ended: 0, failed: 0, instances: [] };
   rest.reconciler.report({ router: "a", seq: 100, functions: [{ ...entry, waiting: 1 }], suspects: [] });
   expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
-  // Of what is idle routers tell too, at least once.
+  // Routers report idle functions too, at least once.
   const idle = Array.from({ length: 50 }, (_, i) => ({ ...entry, key: uidOf(`idle-${100 + i}`) }));
   rest.reconciler.report({ router: "a", seq: 101, functions: idle, suspects: [] });
   expect(looked(rest)).toEqual(["f r1", "idle-1 r1"]);
@@ -55,7 +55,7 @@ test("it looks at one that is asked for, tried, kept warm or rolled out, and no 
   expect(rest.states().warm).toBe(23);
 });
 
-test("a function is no longer kept in mind when nothing keeps it warm and its rollout is over", async () => {
+test("a round no longer reads a function that nothing keeps warm and whose rollout is over", async () => {
   const rest = await crowded();
   const deploy = (change: object, layer: string) => rest.functions.deploy("idle-3", () => parseManifest(change, ["node"]), { layer, entry: "index.mjs" });
   const wanting = () => rest.functions.wanting().map(({ name }) => name);
@@ -70,7 +70,7 @@ test("a function is no longer kept in mind when nothing keeps it warm and its ro
   expect(wanting()).toEqual([]);
 });
 
-test("code is looked for among all functions once, when the one that had it last has it no more", async () => {
+test("code is searched among all functions only once the last one that was known to have it has lost it", async () => {
   const rest = await crowded();
   await rest.functions.remove(`idle-${CROWD - 1}`);
   const list = vi.spyOn(FunctionIndex.prototype, "list");

@@ -9,7 +9,7 @@ import { VirtualTime } from "../../../../kubernetes/virtual-time.ts";
 const POOL = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 5, windowMs: 1000 }, partition: 0, paused: false };
 const REFUSAL = { phase: "Failed", reason: "OutOfcpu", message: "Node didn't have enough resource: cpu" };
 
-test("pods that their node refuses are replaced after growing pauses, and the reason is told; once one starts, that is over", () =>
+test("pods that their node refuses are replaced after growing pauses, and the reason is reported, until one starts", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const events: PoolEvent[] = [];

@@ -4,7 +4,7 @@ import { Rest } from "../../../../helpers/builders/rest.ts";
 /** Instances of which an event says that they ended by themselves. */
 const crashed = ({ events }: Rest) => events.flatMap((event) => (event.type === "instance.crashed" ? [event.instance] : []));
 
-test("an instance that ends by itself is told, and one that was asked to leave is not taken for that", async () => {
+test("an instance that ends by itself is reported, and one that was asked to leave is not", async () => {
   const rest = await Rest.reach();
   const [one = ""] = rest.platform.uids().filter((uid) => rest.platform.life(uid)?.echo().state === "warm");
   rest.platform.crash(one);

@@ -14,7 +14,7 @@ function incidents(...tries: [reason: string, message: string][]): Incidents {
 }
 
 describe("an action that fails", () => {
-  test("is told when it begins, when its reason changes, and when it succeeds again", () => {
+  test("is reported when it begins to fail, when its reason changes, and when it succeeds again", () => {
     const all = new Incidents();
     const told = [
       all.failed(SCALE, "REFUSED", QUOTA, 1),
@@ -28,7 +28,7 @@ describe("an action that fails", () => {
     expect([all.succeeded(SCALE), all.of("node")]).toEqual([null, []]);
   });
 
-  test("by a race is told only when it goes on", () => {
+  test("because of a race is reported only if it continues to fail", () => {
     const all = new Incidents();
     const told = Array.from({ length: 9 }, () => all.failed(SCALE, "CONFLICT", "it has changed", 1));
     expect(told.indexOf(true)).toBe(7);
@@ -38,7 +38,7 @@ describe("an action that fails", () => {
     expect([once.of("node"), once.succeeded(SCALE)]).toEqual([[], null]);
   });
 
-  test("that nobody tries any more, since its instance is gone, is in nobody's way for ever", () => {
+  test("and is no longer tried, since its instance is gone, is forgotten", () => {
     const all = incidents(["UNREACHABLE", "no answer"]);
     all.expire(NOW + 60_000);
     expect(all.of("node")).toHaveLength(1);
@@ -77,7 +77,7 @@ describe("a pool is blocked", () => {
   });
 });
 
-test("a pool's problems are said once each, in words", () => {
+test("each of a pool's problems is reported once, as a sentence", () => {
   const obstructed = (uid: string) => ({ uid, pool: "node", obstacle: { kind: "stuck", since: 1, message: "it waits for the finalizers a/b" } }) as Instance;
   const observation = {
     synced: true,
@@ -91,7 +91,7 @@ test("a pool's problems are said once each, in words", () => {
   expect(problemsOf("other", observation, [], NOW)).toEqual([]);
 });
 
-test("instances of functions that nobody declares are told for as long as they are kept", () => {
+test("instances of undeclared functions are reported for as long as they are kept", () => {
   const of = (uid: string, functionUid: string) => ({ uid, pool: "node", echo: { functionUid }, binding: null }) as Instance;
   const bound = { uid: "z", pool: "node", echo: null, binding: { functionUid: "lost" } } as Instance;
   const all = [of("x", "known"), of("y", "lost"), bound, of("w", "over")];

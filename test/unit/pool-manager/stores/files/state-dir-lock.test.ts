@@ -20,7 +20,7 @@ test.each(["linux", "darwin"] as const)("one process at a time has the directory
   (await StateDirLock.acquire(dir, platform)).release();
 });
 
-test("a socket file that a crash has left behind locks nobody out", async () => {
+test("a socket file that a crash has left behind does not lock the state directory", async () => {
   const code = `require("node:net").createServer().listen(${JSON.stringify(join(dir, "lock"))}, () => process.stdout.write("listens"))`;
   const crashed = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => void crashed.kill("SIGKILL"));

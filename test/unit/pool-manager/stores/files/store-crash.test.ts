@@ -9,7 +9,7 @@ import { Pools } from "../../../../../pool-manager/pool/pools.ts";
 import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 import { PoolFiles } from "../../../../../pool-manager/stores/files/pool-files.ts";
 
-/** What a registry shows of its functions, without what differs from run to run. */
+/** The functions of a registry, without the fields that differ from run to run. */
 async function read(stateDir: string): Promise<string> {
   const functions = (await new FunctionFiles(stateDir).load()).map(({ record, secrets }) => {
     // Every secret that a revision names is there.
@@ -32,7 +32,7 @@ function run(script: string, stateDir: string, at: number): Promise<{ acknowledg
   });
 }
 
-test("SIGKILL at every write: what was acknowledged is there, and what was not is there wholly or not at all", async () => {
+test("after SIGKILL at any write, an acknowledged change is stored, and any other is stored completely or not at all", async () => {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const script = join(dir, "script.mjs");
   const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' };

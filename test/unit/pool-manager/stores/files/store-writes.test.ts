@@ -49,7 +49,7 @@ test("a deployment without secrets writes one file and syncs one directory", asy
   expect(writes).toEqual(["remove functions", "sync functions"]);
 });
 
-test("secrets that a function had are removed after it, also those of a former start", async () => {
+test("the secrets of a function are removed after its record, also those from before a restart", async () => {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
   const before = await registryIn(dir, realFiles);
   for (const name of ["f", "g"]) await before.deploy(name, () => parseManifest({ secrets: { TOKEN: "hunter2" } }, ["node"]), ref);

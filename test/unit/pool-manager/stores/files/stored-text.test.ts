@@ -10,7 +10,7 @@ import { parseManifest } from "../../../../../pool-manager/functions/manifest/ma
 import { FunctionRegistry } from "../../../../../pool-manager/functions/registry.ts";
 import { FunctionFiles } from "../../../../../pool-manager/stores/files/function-files.ts";
 
-/** What `import … from "node:fs/promises"` shows, once it was synchronized. */
+/** The object behind `import … from "node:fs/promises"`: imports show its changes after `syncBuiltinESMExports`. */
 const files = createRequire(import.meta.url)("node:fs/promises") as typeof fs;
 
 const FUNCTIONS = 40;
@@ -36,7 +36,7 @@ async function loaded(): Promise<FunctionRecord[]> {
   return records.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-test("what was written is read without a parser of YAML", async () => {
+test("a file that Berth wrote is read without a parser of YAML", async () => {
   const parse = vi.spyOn(yaml.Parser.prototype, "parse");
   onTestFinished(() => parse.mockRestore());
   expect(await loaded()).toEqual(written);
@@ -45,7 +45,7 @@ test("what was written is read without a parser of YAML", async () => {
   expect(parse).toHaveBeenCalledOnce();
 });
 
-test("it is YAML all the same, and what is there in YAML's own style is read and written on", async () => {
+test("a file is valid YAML, and a file in YAML's own style is read and rewritten", async () => {
   const file = join(dir, "functions", "f7.yaml");
   expect(yaml.parse(readFileSync(file, "utf8"))).toEqual(written.find(({ name }) => name === "f7"));
   for (const name of readdirSync(join(dir, "functions"))) {
@@ -73,7 +73,7 @@ test("files are read some at a time: a start needs few descriptors, however many
   expect(most).toBeLessThanOrEqual(32);
 });
 
-test("what is nested more deeply than a record can be is set aside, JSON and YAML alike", async () => {
+test("a file that is nested more deeply than any record is set aside, JSON and YAML alike", async () => {
   const deep = Array.from({ length: 50_000 }).reduce<string>((inner) => `[${inner}]`, "1");
   mkdirSync(join(dir, "functions"), { recursive: true });
   for (const [name, text] of [

@@ -41,14 +41,14 @@ describe("a function's record as a resource", () => {
     expect(resourceRecordOf({ metadata, spec: {}, status: { observedGeneration: 1 } })).toBeNull();
   });
 
-  test("half of it is none, and no number is given twice", () => {
+  test("an incomplete record is no record, and no revision number is used twice", () => {
     const stored = (change: object) => resourceRecordOf({ metadata, spec: {}, status: { ...statusOf(record()), ...change } });
     expect(stored({ revisions: [{ id: "r2" }] })).toBeNull();
     expect(stored({ scaling: { minScale: 0 } })).toBeNull();
     expect(stored({ active: "r9" })).toBeNull();
     // An older Berth did not note when a revision became active.
     expect(stored({ revisions: [revision("r1", 1), revision("r2", 1)].map(({ activatedAt: _, ...rest }) => rest) })).not.toBeNull();
-    // Nor in which order revisions did; the definition of an older Berth prunes it.
+    // The order of revisions is missing too: the definition of an older Berth prunes it.
     expect(stored({ history: undefined, revisions: [{ ...revision("r1", 1), activatedAt: "2026-01-01T00:00:00Z" }, revision("r2", 1)] })?.history).toEqual([
       "r1",
       "r2",
@@ -56,7 +56,7 @@ describe("a function's record as a resource", () => {
     expect(stored({ nextRevision: 1 })?.nextRevision).toBe(3);
   });
 
-  test("the spec says what was deployed last, without defaults, and which revision is active where that is another", () => {
+  test("the spec has the latest deployment, without defaults, and the active revision if it is another one", () => {
     expect(resourceSpecOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
     expect(resourceSpecOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });
     expect(resourceSpecOf(record({ latest: "r1", active: "r1" }))).toEqual({ code: { digest: "sha256:r1" } });
@@ -91,7 +91,7 @@ describe("what the API applies", () => {
     expect(toApply(target, current, new Set<string>(owned), isCode)).toEqual(applied);
   });
 
-  test("its own fields are those that it has applied", () => {
+  test("the fields that it owns are those that it has applied", () => {
     const fieldsV1 = { "f:spec": { "f:concurrency": {}, "f:code": { "f:digest": {} } } };
     const managedFields = [
       { manager: "berth-api", operation: "Apply", fieldsV1 },
@@ -101,7 +101,7 @@ describe("what the API applies", () => {
   });
 });
 
-test("a condition's time changes with its status alone", () => {
+test("a condition's time changes only with its status", () => {
   const old = { type: "Accepted", status: "True", reason: "a", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" } as const;
   const [same] = withCondition([old], { type: "Accepted", status: "True", reason: "b", message: "" });
   expect(same).toMatchObject({ reason: "b", lastTransitionTime: old.lastTransitionTime });
@@ -109,7 +109,7 @@ test("a condition's time changes with its status alone", () => {
   expect(other?.lastTransitionTime).not.toBe(old.lastTransitionTime);
 });
 
-test("a JSON Schema becomes one that definitions may have", () => {
+test("a JSON Schema becomes a schema that definitions permit", () => {
   expect(structural({ anyOf: [{ const: "a" }, { const: "b" }], description: "x" })).toEqual({ type: "string", description: "x", enum: ["a", "b"] });
   expect(structural({ type: "integer", minimum: 1, default: 5, description: "x." })).toEqual({ type: "integer", minimum: 1, description: "x. Default: 5." });
 });

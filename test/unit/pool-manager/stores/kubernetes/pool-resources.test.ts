@@ -15,7 +15,7 @@ let notices: StoreNotice[];
 /** When reports were rejected. Seconds. */
 const failures: number[] = [];
 
-/** As the pool manager reports, every two seconds. */
+/** Reports every two seconds, as the pool manager does. */
 async function report(seconds: number): Promise<void> {
   for (let at = 0; at < seconds; at += 2) {
     await store.report(pools.get("node"), { free: 0, instances: 0, problems: [] }).catch(() => failures.push(at));
@@ -49,7 +49,7 @@ test("a pool's resource that somebody deletes is written again as it was, and th
   expect(notices.map(({ topic }) => topic)).toEqual(["missing", "restored"]);
 });
 
-test("what is set while its resource is deleted and held by finalizers is not lost with it", async () => {
+test("a change that is made while finalizers hold the deleted resource is not lost with it", async () => {
   await server.patch(PATH, "merge", { metadata: { finalizers: ["foregroundDeletion"] } });
   await server.delete(PATH);
   await report(4);
@@ -59,7 +59,7 @@ test("what is set while its resource is deleted and held by finalizers is not lo
   expect([pools.get("node").size, resource()?.spec.size, resource()?.status?.size, resource()?.metadata.deletionTimestamp]).toEqual([7, 7, 7, undefined]);
 });
 
-test("so it is when the definition was deleted, as soon as there is one again, with pauses that grow", async () => {
+test("after its definition was deleted, it is written again once there is a definition, after growing pauses", async () => {
   server.undefine("pools");
   const create = vi.spyOn(server, "create");
   await report(120);
@@ -93,7 +93,7 @@ test.each([
 });
 
 describe("after a start", () => {
-  /** A pool manager begins, after somebody has changed the pool while none was there. */
+  /** Starts a pool manager after a change of the pool that was made while none ran. */
   async function restart(spec: object): Promise<void> {
     store.close();
     const found = resource() as PoolResource;
@@ -137,7 +137,7 @@ describe("after a start", () => {
     expect(inForce()[1]).toEqual([2, 12]);
   });
 
-  test("what was never in force is as by default", async () => {
+  test("a value that was never in force is the default", async () => {
     const found = resource() as PoolResource;
     server.objects.set(PATH, { ...found, spec: { size: 50, max: 10 }, status: {} });
     await again();
@@ -145,7 +145,7 @@ describe("after a start", () => {
   });
 });
 
-test("a file that holds what is not valid ends a start, which says so", async () => {
+test("a file with invalid content ends a start with an error", async () => {
   const files = { load: async () => new Map([["node", { set: { size: 50, max: 10 }, held: null }]]), save: async () => {} };
   const load = new Pools(files, () => {}).load([NODE]);
   await expect(load).rejects.toMatchObject({ code: "POOL_INVALID", message: "the pool node, as it is stored: size: 50 is not between 0 and max 10" });

@@ -69,7 +69,7 @@ test("listeners of a request and its response run in the context of its call, on
   expect(heard).toEqual(["a", "b"].flatMap((id) => ["data", "end", "finish", "close"].map((event) => `${event} ${id}`)));
 });
 
-test("listeners of a connection that is the call's own do too", async () => {
+test("listeners of a connection that belongs to the call do too", async () => {
   const { client, heard } = await serve(() => {});
   client.write("GET / HTTP/1.1\r\nHost: x\r\nx-call-id: ws\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
   await once(client, "data");
@@ -78,7 +78,7 @@ test("listeners of a connection that is the call's own do too", async () => {
   expect(heard).toEqual(["socket ws"]);
 });
 
-test("what belongs to no call is as it was", async () => {
+test("events that belong to no call are unchanged", async () => {
   const server = createServer((_req, res) => res.end("x"));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

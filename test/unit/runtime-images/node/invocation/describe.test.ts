@@ -15,8 +15,8 @@ const hostile = {
   },
 };
 
-describe("what was thrown", () => {
-  test("is told with its stack, its causes and its fields", () => {
+describe("a thrown value", () => {
+  test("is described with its stack, its causes and its fields", () => {
     const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
     const told = stackOf(new TypeError("fetch failed", { cause: refused }));
     expect(told).toMatch(/^TypeError: fetch failed\n {4}at /);
@@ -47,7 +47,7 @@ describe("what was thrown", () => {
     }
   });
 
-  test("is logged, and a log that cannot be written is no further error", () => {
+  test("is logged, and a failed write to the log is no further error", () => {
     const lines: string[] = [];
     process.stderr.write = ((text: string) => lines.push(text) > 0) as typeof write;
     logError("no luck", "waitUntil: ");

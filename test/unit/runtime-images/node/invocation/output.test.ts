@@ -32,7 +32,7 @@ describe("output of functions", () => {
     expect(texts()).toEqual(["a: first of a", "b: second of b", "b: and more"]);
   });
 
-  test("what has no end of line is a line once its invocation has ended", () => {
+  test("output without an end of line becomes a line once its invocation has ended", () => {
     const { target, lines, texts } = captured();
     const call = callOf("a");
     currentCall.run(call, () => target.write("fatal: no configuration"));
@@ -54,7 +54,7 @@ describe("output of functions", () => {
     }
   });
 
-  test("a line that is too long is cut where it begins, and says how much is missing", () => {
+  test("a line that is too long is cut after its beginning, and says how much is missing", () => {
     const { target, left } = captured();
     target.write(`${"x".repeat(5000)}`);
     target.write(`${"y".repeat(5000)}`);

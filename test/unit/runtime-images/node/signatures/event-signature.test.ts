@@ -20,7 +20,7 @@ const post = (body: unknown, headers: Record<string, string> = {}) => ({
   body: typeof body === "string" ? body : JSON.stringify(body),
 });
 
-/** What a background function is called with. */
+/** The arguments of a background function. */
 async function called(path: string, request: Parameters<Served["ask"]>[1]): Promise<{ status: number; args: unknown[] }> {
   let args: unknown[] = [];
   const served = await serve((data: unknown, context: unknown) => {
@@ -63,7 +63,7 @@ describe("an event", () => {
     expect(await called("/", request)).toEqual({ status: 204, args: [data, context] });
   });
 
-  test("that Pub/Sub pushes has the message, and the topic that its path names", async () => {
+  test("from a push of Pub/Sub has the message, and the topic that its path names", async () => {
     const message = { data: "aGk=", attributes: { k: "v" }, messageId: "7", publishTime: "2026-01-31T12:00:00Z" };
     const resource = { service: "pubsub.googleapis.com", type: PUBSUB_TYPE };
     const context = { eventId: "7", timestamp: "2026-01-31T12:00:00Z", eventType: "google.pubsub.topic.publish" };
@@ -189,7 +189,7 @@ describe("a result", () => {
     }
   });
 
-  test("of a callback counts once, and whatever such a function returns is none", async () => {
+  test("of a callback counts once, and the return value of such a function is no result", async () => {
     const served = await serve((_data: unknown, _context: unknown, callback: (error: unknown, result?: unknown) => void) => {
       setTimeout(() => {
         callback(null, "first");

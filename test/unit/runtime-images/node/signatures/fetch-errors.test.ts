@@ -76,7 +76,7 @@ describe("a response", () => {
     expect(told).toBe(`${message}; a handler that is called as (req, res) and answers by itself is deployed with --signature node`);
   });
 
-  test("that an object's fetch does not give is told as it is, and so are other errors of a function alone", async () => {
+  test("that an object's fetch does not return is reported as such, and so are other errors of a function", async () => {
     const named = await serve((_request, env) => (env as unknown as { end(): void }).end());
     const bare = await Served.start(fetchHandle(() => (undefined as never as () => void)(), { functionName: "f", env: {} }));
     closing.push(() => bare.close());

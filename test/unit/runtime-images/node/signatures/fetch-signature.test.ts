@@ -26,7 +26,7 @@ describe("a request", () => {
     expect(JSON.parse(String(body))).toEqual({ url: url.replace("127.0.0.1:PORT", host), host });
   });
 
-  test("that makes no URL is answered with 400, and reaches no handler", async () => {
+  test("that gives no valid URL is answered with 400, and reaches no handler", async () => {
     let called = 0;
     const served = await serve(() => {
       called += 1;
@@ -73,7 +73,7 @@ describe("a response", () => {
     expect([status, headers["x-a"], headers["content-encoding"], String(body)]).toEqual([201, "1", undefined, "hello ".repeat(1000)]);
   });
 
-  test("that is coded by the handler itself stays as it is", async () => {
+  test("that the handler itself has encoded stays as it is", async () => {
     const zipped = gzipSync("hello");
     const served = await serve(() => new Response(zipped, { headers: { "content-encoding": "gzip" } }));
     const { headers, body } = await served.ask("/");
@@ -110,7 +110,7 @@ describe("a response", () => {
     expect([answer.headers["content-length"], String(answer.body)]).toEqual([String(Buffer.byteLength(body)), body]);
   });
 
-  test("for HEAD tells the length of what GET has", async () => {
+  test("for HEAD has the length that GET has", async () => {
     const served = await serve(() => new Response(null, { headers: { "content-length": "100" } }));
     expect((await served.ask("/", { method: "HEAD" })).headers["content-length"]).toBe("100");
   });
@@ -123,7 +123,7 @@ describe("a response", () => {
     expect([status, JSON.parse(String(body)).error]).toEqual([500, { code: "FUNCTION_ERROR", message: expect.stringContaining("x-name") }]);
   });
 
-  test("of another implementation of fetch is taken", async () => {
+  test("of another implementation of fetch is accepted", async () => {
     class OtherResponse {
       status = 203;
       headers = new Map([["x-a", "1"]]);
@@ -149,14 +149,14 @@ describe("a response", () => {
     }
   });
 
-  test("of another implementation, coded by the handler itself, stays as it is", async () => {
+  test("of another implementation, encoded by the handler itself, stays as it is", async () => {
     const zipped = gzipSync("hello");
     const served = await serve(() => ({ status: 200, headers: new Map([["content-encoding", "gzip"]]), body: new Blob([zipped]).stream() }));
     const { headers, body } = await served.ask("/");
     expect([headers["content-encoding"], body.equals(zipped)]).toEqual(["gzip", true]);
   });
 
-  test("keeps several cookies, and cannot carry the platform's headers", async () => {
+  test("keeps several cookies, and cannot set the platform's headers", async () => {
     const served = await serve(() => {
       const headers = new Headers({ "X-Berth-Refused": "full", "x-b": "2" });
       for (const cookie of ["a=1", "b=2"]) headers.append("set-cookie", cookie);

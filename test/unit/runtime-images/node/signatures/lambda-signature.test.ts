@@ -26,7 +26,7 @@ async function events(): Promise<(...args: Parameters<Served["ask"]>) => Promise
 }
 
 describe("payload format 1.0", () => {
-  test("tells names as they were sent, all values of each, and null of what there is not", async () => {
+  test("has names as they were sent, all values of each, and null for missing parts", async () => {
     const served = await serve((event) => ({ statusCode: 200, body: JSON.stringify(event) }), "1.0");
     const ask = async (...args: Parameters<Served["ask"]>) => JSON.parse(String((await served.ask(...args)).body));
     const event = await ask("//host/a%2Fb/../c?a=1&b=x%20y&a=2", { headers: { "X-One": "1", "x-forwarded-for": "1.1.1.1, 2.2.2.2" } });
@@ -42,7 +42,7 @@ describe("payload format 1.0", () => {
     expect([plain.isBase64Encoded, plain.body]).toEqual([true, Buffer.from([255, 0]).toString("base64")]);
   });
 
-  test("wants a statusCode, and unites the headers of both kinds", async () => {
+  test("requires a statusCode, and merges the headers of both kinds", async () => {
     const united = await serve(
       () => ({ statusCode: 200, headers: { "x-a": "1", "x-b": "b" }, multiValueHeaders: { "x-a": ["2", "3"], "Set-Cookie": ["a=1", "b=2"] } }),
       "1.0",
@@ -55,7 +55,7 @@ describe("payload format 1.0", () => {
 });
 
 describe("an event of payload format 2.0", () => {
-  test("tells the path and the query as they were sent, and joins the values of one name", async () => {
+  test("has the path and the query as they were sent, and joins the values of one name", async () => {
     const ask = await events();
     const event = await ask("//host/a%2Fb/../c?a=1&b=x%20y&a=2&__proto__=p");
     expect([event.rawPath, event.rawQueryString]).toEqual(["//host/a%2Fb/../c", "a=1&b=x%20y&a=2&__proto__=p"]);
@@ -66,13 +66,13 @@ describe("an event of payload format 2.0", () => {
     ]);
   });
 
-  test("has the whole of a body whose length nobody has told", async () => {
+  test("has the complete body of a request without a length", async () => {
     const ask = await events();
     const { body } = await ask("/", { method: "POST", headers: { "transfer-encoding": "chunked" }, body: "é".repeat(100_000) });
     expect(body).toBe("é".repeat(100_000));
   });
 
-  test("is none where the client leaves amid the body", async () => {
+  test("is not made if the client leaves in the middle of the body", async () => {
     let called = 0;
     const served = await serve(() => {
       called += 1;
@@ -83,7 +83,7 @@ describe("an event of payload format 2.0", () => {
     expect(called).toBe(0);
   });
 
-  test("leaves out what there is not", async () => {
+  test("omits missing parts", async () => {
     const ask = await events();
     const event = await ask("/");
     expect(Object.keys(event).sort()).toEqual(["headers", "isBase64Encoded", "rawPath", "rawQueryString", "requestContext", "routeKey", "version"]);
@@ -114,7 +114,7 @@ describe("an event of payload format 2.0", () => {
 });
 
 describe("a result", () => {
-  test("leaves out headers without a value, and cannot carry the platform's", async () => {
+  test("omits headers without a value, and cannot set the platform's", async () => {
     const served = await serve(() => ({ statusCode: "201", headers: { "x-a": undefined, "x-b": null, "x-c": 0, "x-berth-error": "FAKE" }, body: "x" }));
     const answer = await served.ask("/");
     expect([answer.status, answer.headers["x-a"], answer.headers["x-b"], answer.headers["x-c"], platformHeaders(answer)]).toEqual([
@@ -134,12 +134,12 @@ describe("a result", () => {
     expect([status, JSON.parse(String(body)).error.message]).toEqual([500, `statusCode ${JSON.stringify(statusCode)} is not a status from 200 to 599`]);
   });
 
-  test("that a handler for (req, res) does not give, of an export by name, is told with the way to deploy it", async () => {
+  test("that is missing because a named export is a handler for (req, res) is an error with the way to deploy it", async () => {
     const served = await serve((_req, res: { end(text: string): void }) => res.end("x"));
     expect(JSON.parse(String((await served.ask("/")).body)).error.message).toMatch(/^res\.end is not a function; .* is deployed with --signature node$/);
   });
 
-  test("keeps the cookies of its headers beside those of cookies", async () => {
+  test("keeps cookies from its headers beside those from its field cookies", async () => {
     const cookies = async (result: object) => (await (await serve(() => ({ statusCode: 200, ...result }))).ask("/")).headers["set-cookie"];
     expect(await cookies({ cookies: ["a=1; Path=/", "b=2"], headers: { "Set-Cookie": "c=3" } })).toEqual(["c=3", "a=1; Path=/", "b=2"]);
     expect(await cookies({ cookies: ["a=1"], multiValueHeaders: { "set-cookie": ["c=3", "d=4"] } })).toEqual(["c=3", "d=4", "a=1"]);
@@ -157,7 +157,7 @@ describe("a result", () => {
     expect([answer.headers["content-length"], String(answer.body)]).toEqual([String(Buffer.byteLength(body)), body]);
   });
 
-  test("without a body for HEAD tells the length of what GET has", async () => {
+  test("without a body for HEAD has the length that GET has", async () => {
     const served = await serve(() => ({ statusCode: 200, headers: { "content-length": "100" } }));
     expect((await served.ask("/", { method: "HEAD" })).headers["content-length"]).toBe("100");
   });

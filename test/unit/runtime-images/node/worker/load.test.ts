@@ -41,7 +41,7 @@ test.each<[Signature | null, string, string | null]>([
   expect(typeof (await load(code, signature, handler)).invoke).toBe("function");
 });
 
-test("an export that is missing is told with those that there are, and how to name one", async () => {
+test("the error of a missing export names the existing ones, and how to choose one", async () => {
   await expect(load("exports.hello = (data, context) => {};", "event")).rejects.toThrow(
     /no handler was found \(the module exports .*\); name an export with --handler/,
   );

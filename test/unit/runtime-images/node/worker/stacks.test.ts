@@ -65,7 +65,7 @@ test("Node's own errors keep their codes, and an error without a usable name is 
   expect(odd).toMatch(/^Error/);
 });
 
-test("a source map that is broken leaves stacks as they are", async () => {
+test("a broken source map leaves stacks as they are", async () => {
   const { entry } = await bundled(directoryOf({ "index.mjs": "export default { fetch: () => new Response(new Error('x').stack) };" }));
   writeFileSync(`${entry}.map.gz`, "not gzip");
   loaded = await LoadedFunction.load(entry);

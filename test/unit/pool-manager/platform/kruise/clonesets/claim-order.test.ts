@@ -19,7 +19,7 @@ test("a pod is moved into a function's CloneSet only when Kruise has seen that t
     await platform.close();
   }));
 
-test("a claim that a webhook keeps from happening, because it does not answer, gives back what it raised", () =>
+test("a claim that fails because a webhook does not answer lowers the replicas that it raised", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, code, prewarmed, fill } = await startedPlatform(cluster);

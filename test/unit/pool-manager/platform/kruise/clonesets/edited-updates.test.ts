@@ -3,7 +3,7 @@ import type { CloneSet } from "../../../../../../pool-manager/platform/kruise/ob
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-/** As `kubectl set image cloneset/NAME runtime=IMAGE`. */
+/** Edits the template as `kubectl set image cloneset/NAME runtime=IMAGE` does. */
 function withRuntime(set: CloneSet | undefined, image: string): object {
   const containers = set?.spec.template.spec.containers.map((one) => (one.name === "runtime" ? { ...one, image } : one));
   return { template: { spec: { containers } } };
@@ -20,7 +20,7 @@ async function released(time: VirtualTime): Promise<WarmFunction> {
 }
 
 describe("the template of a function's CloneSet that somebody edits", () => {
-  test("restarts no instance, and is put back and told", () =>
+  test("restarts no instance, and is restored and reported", () =>
     VirtualTime.run(1, async (time) => {
       const world = await released(time);
       const pods = world.pods().map(({ metadata }) => metadata.uid);
@@ -39,10 +39,10 @@ describe("the template of a function's CloneSet that somebody edits", () => {
       await world.manager.stop();
     }));
 
-  test("restarts none either where an earlier version has made it, once that is corrected, and is then kept as the present version makes it", () =>
+  test("of an earlier version restarts none either once it is corrected, and is then kept as the present version creates it", () =>
     VirtualTime.run(2, async (time) => {
       const world = await released(time);
-      // As it was before there was a pause, with the runtime of then.
+      // The set as it was before sets were paused, with the runtime of that time.
       world.edit("fn-", { metadata: { labels: { "berth.dev/template": null } }, spec: { updateStrategy: { paused: null, partition: "100%" } } });
       world.edit("fn-", { spec: withRuntime(world.set("fn-"), "runtime:0") });
       world.invoke();
@@ -54,7 +54,7 @@ describe("the template of a function's CloneSet that somebody edits", () => {
       await world.manager.stop();
     }));
 
-  test("goes on with the next release", () =>
+  test("follows the next release", () =>
     VirtualTime.run(3, async (time) => {
       const world = await released(time);
       const before = world.set("fn-")?.status?.updateRevision;
@@ -87,7 +87,7 @@ describe.each(["pool-", "fn-"] as const)("how a CloneSet updates: %s", (prefix) 
   );
 });
 
-test("pods that an empty pool's CloneSet makes of an edited template are the last that it makes of it", () =>
+test("an empty pool's CloneSet creates no more pods from an edited template after the first ones", () =>
   VirtualTime.run(5, async (time) => {
     const world = await WarmFunction.start(time, 1);
     world.pool.size = 0;

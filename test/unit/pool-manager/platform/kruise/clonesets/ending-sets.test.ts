@@ -4,7 +4,7 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 const HELD = "is being deleted and waits for the finalizers example.com/hold: their owners must remove them; another one is created once it is gone";
 
-test("a pool whose CloneSet is on its way out says so, serves on, and has another one once it is gone", () =>
+test("a pool whose CloneSet is being deleted reports that, continues to serve, and gets another one afterwards", () =>
   VirtualTime.run(1, async (time) => {
     const world = await WarmFunction.start(time, 2);
     const { name, uid } = world.set("pool-")?.metadata ?? {};
@@ -22,7 +22,7 @@ test("a pool whose CloneSet is on its way out says so, serves on, and has anothe
     await world.manager.stop();
   }));
 
-test("a function whose CloneSet is on its way out says so, serves on with more instances or fewer, and has another one once it is gone", () =>
+test("a function whose CloneSet is being deleted reports that, continues to serve with more instances or fewer, and gets another one afterwards", () =>
   VirtualTime.run(2, async (time) => {
     const world = await WarmFunction.start(time, 2);
     const { name, uid } = world.set("fn-")?.metadata ?? {};

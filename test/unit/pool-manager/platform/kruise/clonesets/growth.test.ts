@@ -4,7 +4,7 @@ import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 // I19
-test("a pool that grows while Kruise has not deleted a pod yet gets no more than it asks for", () =>
+test("a pool that grows while Kruise has not deleted a pod yet gets no more pods than it requests", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, prewarmed, grow, fill } = await startedPlatform(cluster);
@@ -26,7 +26,7 @@ test("a pool that grows while Kruise has not deleted a pod yet gets no more than
     await platform.close();
   }));
 
-/** A pool manager that ended while it let pods come has left it so; or somebody has edited it. */
+/** A pool manager that ended while it created pods leaves this state; an edit by hand does too. */
 const OPEN = { spec: { scaleStrategy: { maxUnavailable: 3 } } };
 
 test.for(["pool-", "fn-"])("a pod that is claimed brings no further one, though Kruise may create pods in the CloneSet %s…", (prefix) =>

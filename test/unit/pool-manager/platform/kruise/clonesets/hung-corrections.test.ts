@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-test("corrections of a CloneSet that hang for minutes do not pile up before what is asked of it", () =>
+test("corrections of a CloneSet that hang for minutes do not delay what is requested of it", () =>
   VirtualTime.run(1, async (time) => {
     const world = await WarmFunction.start(time, 1);
     const { cluster } = world;

@@ -85,7 +85,7 @@ describe("corrections of a CloneSet", () => {
 describe("a claim", () => {
   const claim = { functionUid: "f1", revision: "r1", image: "reg/code:tag@sha256:11", digest: "sha256:11", term: 3, fingerprint: "AA", template: null };
 
-  test("carries the version that it was decided on, and swaps the image", () => {
+  test("carries the version on which the decision was based, and swaps the image", () => {
     const patch = claimPatch(pod("a"), set({}), true, claim) as { metadata: Record<string, unknown>; spec?: unknown };
     expect(patch.metadata).toMatchObject({
       uid: "uid-a",
@@ -95,7 +95,7 @@ describe("a claim", () => {
     expect(patch.spec).toEqual({ containers: [{ name: "code", image: "reg/code:tag@sha256:11" }] });
   });
 
-  test("counts for what is being released, or for what was before; once that is over, for what it is", () => {
+  test("counts for the revision that is being released, or for the one before; after the release it counts for its own", () => {
     const hash = (isReleased: boolean, partition: number | string) => {
       const claimed = claimPatch(pod("a"), set({ updateStrategy: { partition } }), isReleased, claim) as { metadata: { labels: Record<string, string> } };
       return claimed.metadata.labels["controller-revision-hash"];
@@ -132,7 +132,7 @@ describe("the record of a pod", () => {
     expect(podRecordOf(bound, { ...known, overdue: true }, free).trouble).toMatch(/has not run within 60 s/);
   });
 
-  test("is being removed by the owner that was told to, and no longer once a claim has moved it to another", () => {
+  test("is shown as being removed while its owner has the order, and no longer once a claim has moved it to another", () => {
     const owned = (uid: string) =>
       pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
     const removing = (owner: string) => podRecordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
@@ -191,7 +191,7 @@ test("pods of a runtime without an image are refused by name", () => {
   expect(() => poolSet("ruby", settings)).toThrow(/no image of the runtime ruby/);
 });
 
-test("instances run where their programs do, and take no more of a node than they may", () => {
+test("instances run only on nodes that can run their programs, and use no more of a node than their limits", () => {
   const { spec } = (poolSet("node", { ...settings, disk: "3Gi" }) as { spec: { template: { spec: Record<string, unknown> } } }).spec.template;
   expect(spec.nodeSelector).toEqual({ "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" });
   expect(spec.volumes).toEqual([{ name: "berth", emptyDir: { sizeLimit: "3Gi" } }]);

@@ -8,7 +8,7 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 const SETS = "apps.kruise.io/clonesets";
 
-/** A pool of one instance in virtual time, and what somebody does to its CloneSet by hand. */
+/** A pool of one instance in virtual time, and edits of its CloneSet by hand. */
 async function started(cluster: KruiseCluster, time: VirtualTime) {
   const pool = await startedPlatform(cluster);
   await pool.grow(1);
@@ -42,7 +42,7 @@ test.each<[string, object]>([
   }),
 );
 
-test("what the API server refuses for what it says is told so, and not as somebody's change", () =>
+test("a write that the API server refuses for its content is reported as that, and not as a concurrent change", () =>
   VirtualTime.run(2, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, grow } = await started(cluster, time);
@@ -54,7 +54,7 @@ test("what the API server refuses for what it says is told so, and not as somebo
     await platform.close();
   }));
 
-test("a map that is missing is made only while the CloneSet is as it is known", () => {
+test("a missing map is created only while the CloneSet is unchanged", () => {
   const set = { metadata: { name: "s", uid: "u", resourceVersion: "7", creationTimestamp: "", labels: {} }, spec: {} } as unknown as CloneSet;
   const steps = setPatch(set, [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], 3);
   expect(steps.map(({ op, path, value }) => `${op} ${path} ${JSON.stringify(value)}`)).toEqual([

@@ -6,7 +6,7 @@ import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-describe("what has to be written so that a template has all that Berth made", () => {
+describe("the changes that restore everything that Berth put into a template", () => {
   const made = { a: 1, list: [{ name: "x", image: "x:1" }, { name: "y" }], drop: ["ALL"], "odd/~key": "v" };
   test.each<[string, unknown, string[]]>([
     ["the same", structuredClone(made), []],
@@ -25,7 +25,7 @@ describe("what has to be written so that a template has all that Berth made", ()
   });
 });
 
-/** A pool of one instance in virtual time, and what was told of its template. */
+/** A pool of one instance in virtual time, and the reports about its template. */
 async function started(cluster: KruiseCluster, time: VirtualTime) {
   const told: string[] = [];
   const onTrouble = (step: string, message: string | null) => told.push(`${step.replace(/[0-9a-f]{8}$/, "HASH")}: ${message}`);
@@ -45,7 +45,7 @@ async function started(cluster: KruiseCluster, time: VirtualTime) {
   return { platform, told, prewarmed, grow, edit, image, withImage };
 }
 
-test("what somebody changes in the template of a pool's CloneSet is put back and told, and new pods are as they should be", () =>
+test("an edit of the template of a pool's CloneSet is restored and reported, and new pods follow Berth's template", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, told, prewarmed, grow, edit, image, withImage } = await started(cluster, time);
@@ -60,7 +60,7 @@ test("what somebody changes in the template of a pool's CloneSet is put back and
     await platform.close();
   }));
 
-test("who changes it again and again is answered in growing pauses", () =>
+test("repeated edits are restored after growing pauses", () =>
   VirtualTime.run(2, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, told, edit, withImage } = await started(cluster, time);
@@ -73,7 +73,7 @@ test("who changes it again and again is answered in growing pauses", () =>
     await platform.close();
   }));
 
-test("a function's CloneSet of another version of Berth keeps what Kruise lets nobody change, and nothing is reported", () =>
+test("a function's CloneSet of another version of Berth keeps what Kruise does not allow to change, and nothing is reported", () =>
   VirtualTime.run(3, async (time) => {
     const world = await WarmFunction.start(time, 1);
     const label = () => world.set("fn-")?.metadata.labels?.["berth.dev/template"];

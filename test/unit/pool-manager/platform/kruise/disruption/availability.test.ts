@@ -24,7 +24,7 @@ test.each([
   expect(serving(count).required(NOW)).toBe(required);
 });
 
-test("what others ended allows nothing further, until it is replaced", () => {
+test("an instance that others ended allows no further eviction until it is replaced", () => {
   const availability = serving(5);
   availability.observe("f0", null, NOW);
   expect(availability.required(NOW)).toBe(4);
@@ -32,21 +32,21 @@ test("what others ended allows nothing further, until it is replaced", () => {
   expect(availability.required(NOW)).toBe(4);
 });
 
-test("nor does the replacement of another function's", () => {
+test("the replacement of another function's instance does not count for it", () => {
   const availability = serving(5);
   availability.observe("f0", null, NOW);
   availability.observe("g0", "g", NOW);
   expect(availability.required(NOW)).toBe(5);
 });
 
-test("what nothing replaces is given up after a minute", () => {
+test("an instance that nothing replaces counts for a minute", () => {
   const availability = serving(5);
   availability.observe("f0", null, NOW);
   expect(availability.required(NOW + 59_999)).toBe(4);
   expect(availability.required(NOW + 60_000)).toBe(3);
 });
 
-test("what Berth itself ends does not count any more", () => {
+test("an instance that Berth itself ends does not count any more", () => {
   const availability = serving(5);
   for (const uid of ["f0", "f1"]) {
     availability.asked(uid);
@@ -64,7 +64,7 @@ test("an instance that is seen again, or was never a function's, changes nothing
   expect(availability.required(NOW)).toBe(4);
 });
 
-test("who deletes a function's pods by hand, one after the other, gets one of five a minute, though none is replaced", () =>
+test("a user who deletes five pods of a function by hand can delete one a minute, though none is replaced", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, code, prewarmed, fill } = await startedPlatform(cluster);
@@ -84,7 +84,7 @@ test("who deletes a function's pods by hand, one after the other, gets one of fi
     }
     expect([alive().length, refusals.length]).toEqual([4, 4]);
     expect(refusals[0]).toContain("pub unavailable allowed is negative");
-    // What Berth itself removes is not held up.
+    // Removals by Berth itself are not delayed.
     for (const { uid, resourceVersion } of [...platform.observe().instances.values()]) await platform.remove({ uid, resourceVersion });
     await time.reach(() => alive().length === 0, "Berth removes the others");
     await platform.close();

@@ -6,7 +6,7 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
 const PROTECTION = "policy.kruise.io/delete-protection";
 
-/** The pool manager has ended: nobody puts labels back. */
+/** The pool manager has ended: labels are not restored. */
 function abandoned(seed: number, body: (world: WarmFunction) => Promise<void>): Promise<void> {
   return VirtualTime.run(seed, async (time) => {
     const world = await WarmFunction.start(time, 1);
@@ -17,7 +17,7 @@ function abandoned(seed: number, body: (world: WarmFunction) => Promise<void>): 
 
 const isProtected = (world: WarmFunction, prefix: "fn-" | "pool-") => world.set(prefix)?.metadata.labels?.[PROTECTION] !== undefined;
 
-test("a CloneSet whose labels somebody has taken away loses its protection too, and one of others keeps it", () =>
+test("a CloneSet that has lost its labels loses its protection too, and a foreign one keeps it", () =>
   abandoned(1, async (world) => {
     const { cluster } = world;
     world.edit("pool-", { metadata: { labels: { "berth.dev/pool": null } } });
@@ -32,7 +32,7 @@ test("a CloneSet whose labels somebody has taken away loses its protection too, 
     expect([isProtected(world, "pool-"), isProtected(world, "fn-"), shop?.metadata.labels?.[PROTECTION]]).toEqual([false, false, "Always"]);
   }));
 
-test("one that is gone meanwhile, or cannot be changed, holds up no other", () =>
+test("one that is gone meanwhile, or cannot be changed, delays no other", () =>
   abandoned(2, async (world) => {
     const kube = world.cluster.connect("admin");
     const refuse = (status: number) =>

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Of the property test. */
+/** The number of runs: the same variable as that of the property test. */
 const RUNS = Number(process.env.BERTH_TEST_LEADERSHIPS ?? 60);
 
 /** Numbers below 1, the same for the same seed. */
@@ -59,7 +59,7 @@ describe("any interleaving of two or three managers, edits, deletions and outage
           for (let gone = 0; gone < ms; gone += 50) {
             await pass(50);
             check();
-            // What has ended is started again, as a kubelet does it.
+            // A pool manager that has ended is started again, as a kubelet does.
             for (const [i, manager] of managers.entries()) if (!manager.isUp) managers[i] = start();
           }
         };

@@ -24,7 +24,7 @@ describe("a term that somebody has raised by hand on something that the leader w
     expect([b.certain, namespace.terms]).toEqual([true, [1, 51]]);
   });
 
-  test("does nothing where there is none, cannot be read, or nobody has been refused", async () => {
+  test("does nothing if there is none, if it cannot be read, or if no write was refused", async () => {
     const { namespace, a } = await led();
     a.leadership?.challenge();
     await pass(5000);
@@ -52,7 +52,7 @@ describe("a Lease that somebody has edited", () => {
     ["a renewal of long ago", { renewTime: "1970-01-01T00:00:00.000000Z" }],
   ];
 
-  test.each(edits)("%s: its leader goes on, certain all the time, and a standby waits", async (_what, edit) => {
+  test.each(edits)("%s: its leader stays certain all the time, and a standby waits", async (_what, edit) => {
     const { namespace, a } = await led();
     const b = new Manager(namespace, "b");
     await pass(1000);
@@ -74,7 +74,7 @@ describe("a Lease that somebody has edited", () => {
     expect([b.certain, (b.leadership?.term ?? 0) > 1]).toEqual([true, true]);
   });
 
-  test("another holder: its leader is in doubt until it is sure that there is none, and goes on in its term", async () => {
+  test("another holder: its leader is in doubt until it is sure that there is none, and continues in its term", async () => {
     const { namespace, a } = await led();
     namespace.server.edit({ holderIdentity: "nobody-real" });
     await pass(3000);
@@ -83,7 +83,7 @@ describe("a Lease that somebody has edited", () => {
     expect([a.certain, a.lost, namespace.terms]).toEqual([true, null, [1]]);
   });
 
-  test("another holder that renews it: lost to that one, whatever its term", async () => {
+  test("another holder that renews it: it is lost to that one, whatever its term", async () => {
     const { namespace, a } = await led();
     for (let i = 0; i < 4; i++) {
       namespace.server.edit({ holderIdentity: "c", leaseTransitions: 1, renewTime: `2026-01-01T00:00:0${i}.000000Z` });
@@ -92,7 +92,7 @@ describe("a Lease that somebody has edited", () => {
     expect(a.lost).toBe("c holds the Lease berth of namespace ns now, in term 1");
   });
 
-  test("a term above its own: lost to whoever holds it", async () => {
+  test("a term above its own: it is lost to its holder", async () => {
     const { namespace, a } = await led();
     namespace.server.edit({ holderIdentity: "c", leaseTransitions: 2 });
     await pass(2500);
@@ -101,7 +101,7 @@ describe("a Lease that somebody has edited", () => {
 });
 
 describe("the last term, typed by somebody", () => {
-  test("into the Lease: nobody takes it, since no term is above, until somebody takes it back", async () => {
+  test("into the Lease: nobody takes it, since no term is above, until somebody lowers it", async () => {
     const { namespace, a } = await led();
     a.kill();
     namespace.server.edit({ leaseTransitions: MAX_TERM });
@@ -113,7 +113,7 @@ describe("the last term, typed by somebody", () => {
     expect([b.certain, b.troubles.at(-1), namespace.terms]).toEqual([true, null, [1, 8]]);
   });
 
-  test("or the one before it: it is led in once", async () => {
+  test("or the one before it: one leader leads in it", async () => {
     const { namespace, a } = await led();
     a.kill();
     namespace.server.edit({ leaseTransitions: MAX_TERM - 1 });
@@ -126,7 +126,7 @@ describe("the last term, typed by somebody", () => {
     expect([c.leadership, namespace.terms]).toEqual([null, [1, MAX_TERM]]);
   });
 
-  test("while there is a leader, which puts it right: a standby that has seen it leads above that one's term", async () => {
+  test("while there is a leader, which corrects it: a standby that has seen it leads above that leader's term", async () => {
     const { namespace, a } = await led();
     const b = new Manager(namespace, "b");
     await pass(1000);
@@ -140,7 +140,7 @@ describe("the last term, typed by somebody", () => {
     expect([b.leadership?.term, namespace.terms]).toEqual([2, [1, 2]]);
   });
 
-  test("onto something that the leader writes: it goes on, since nobody could follow, and says so until that is taken back", async () => {
+  test("onto an object that the leader writes: it continues, since nobody could follow, and reports that until the term is lowered", async () => {
     const { namespace, a } = await led();
     namespace.carried = MAX_TERM;
     a.leadership?.challenge();

@@ -10,7 +10,7 @@ import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 const LEASE = "/apis/coordination.k8s.io/v1/namespaces/berth/leases/berth";
 const SETS = "/apis/apps.kruise.io/v1alpha1/namespaces/berth/clonesets";
 const CANDIDATES = ["one", "two", "three"];
-/** After so much time without faults somebody leads. */
+/** After this time without faults, one of them leads. */
 const CALM_MS = 30_000;
 const CHECK_INTERVAL_MS = 150;
 
@@ -42,7 +42,7 @@ interface Candidate {
 class Election {
   readonly cluster = new MemoryCluster();
   readonly terms: number[] = [];
-  /** Who were certain at once, where more than one was. */
+  /** The pool managers that were certain at the same time, if more than one was. */
   readonly both = new Set<string>();
   readonly #candidates = new Map<string, Candidate>();
   #lives = 0;
@@ -91,7 +91,7 @@ class Election {
     );
   }
 
-  /** Somebody deletes the Lease, takes its holder out of it, or sets its term back. */
+  /** Deletes the Lease, removes its holder, or lowers its term, as a person may. */
   #edit(how: "delete" | "free" | "lower"): void {
     const { store } = this.cluster;
     if (!store.get("coordination.k8s.io/leases", "berth", "berth")) return;

@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 describe("a Lease that is missing", () => {
-  test("is made at once by the namespace's first pool manager, and by another one after its time", async () => {
+  test("is created at once by the namespace's first pool manager, and by another one after a Lease's time", async () => {
     const fresh = new Namespace();
     const first = new Manager(fresh, "a", true);
     await pass(500);
@@ -25,7 +25,7 @@ describe("a Lease that is missing", () => {
     expect([later.certain, known.terms]).toEqual([true, [6]]);
   });
 
-  test("is made anew by its leader in its term, as often as it is deleted, and nobody notices", async () => {
+  test("is created again by its leader in its term, as often as it is deleted, without another effect", async () => {
     const { namespace, a } = await led();
     const b = new Manager(namespace, "b");
     for (let i = 0; i < 5; i++) {
@@ -54,7 +54,7 @@ describe("a Lease that is missing", () => {
     expect(a.troubles.at(-1)).toBeNull();
   });
 
-  test("is not taken by a leader in doubt where something carries a later term", async () => {
+  test("is not taken by a leader in doubt if any object carries a later term", async () => {
     const { namespace, a } = await led();
     a.weather = "lost";
     await pass(20_000);
@@ -70,7 +70,7 @@ describe("a Lease that is missing", () => {
 });
 
 describe("a standby", () => {
-  test("takes over from one that is gone after the Lease's time, and at once from one that lets go", async () => {
+  test("takes over from a dead leader after the Lease's time, and at once from one that releases it", async () => {
     const { namespace, a } = await led();
     const b = new Manager(namespace, "b");
     await pass(1000);
@@ -110,7 +110,7 @@ describe("a standby", () => {
     expect(namespace.terms).toEqual([1]);
   });
 
-  test("does not take a Lease made anew for the one without a holder that it has watched: somebody led by that in between", async () => {
+  test("does not take a recreated Lease for the one without a holder that it has watched: somebody led with it in between", async () => {
     const namespace = new Namespace();
     const [b, c] = [new Manager(namespace, "b"), new Manager(namespace, "c")];
     while (!b.leadership && !c.leadership) await pass(1);
@@ -119,7 +119,7 @@ describe("a standby", () => {
     expect([namespace.terms, [b, c].filter(({ certain }) => certain).length]).toEqual([[1], 1]);
   });
 
-  test("goes on through refusals of a moment, and ends where they are meant", async () => {
+  test("survives brief refusals, and ends if they persist", async () => {
     const { namespace } = await led();
     const b = new Manager(namespace, "b");
     await pass(1000);
@@ -155,7 +155,7 @@ describe("a standby", () => {
     expect([b.leadership, namespace.server.lease?.spec?.holderIdentity]).toEqual([null, "a"]);
   });
 
-  test("takes the Lease again in a later term where the answer to its first take was lost", async () => {
+  test("takes the Lease again in a later term if the answer to its first take was lost", async () => {
     const { namespace, a } = await led();
     a.kill();
     const b = new Manager(namespace, "b");

@@ -48,7 +48,7 @@ describe("what a pod belongs to", () => {
     expect([found.pool, found.functionUid, isBerths(candidate, known)]).toEqual([pool, functionUid, ours]);
   });
 
-  test("Kruise counts a pod for the CloneSet that owns it, where that is known", () => {
+  test("Kruise counts a pod for the CloneSet that owns it, if that is known", () => {
     const counted = (owner?: string) => podOwnerOf(pod({ "berth.dev/pool": "node" }, owner), known).isCounted;
     expect([counted("fn-f1"), counted("fn-f2"), counted()]).toEqual([true, false, false]);
   });
@@ -91,7 +91,7 @@ function path(cluster: KruiseCluster, pod: ApiObject | undefined): string {
   return `/api/v1/namespaces/${cluster.namespace}/pods/${pod?.metadata.name}`;
 }
 
-test("pods whose labels were changed by hand are seen, and serve on as what they are", () =>
+test("pods whose labels were changed by hand are observed, and continue to serve their function", () =>
   VirtualTime.run(1, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, scale, prewarmed } = await started(cluster);
@@ -105,7 +105,7 @@ test("pods whose labels were changed by hand are seen, and serve on as what they
     await platform.close();
   }));
 
-test("CloneSets whose labels were changed by hand get them back, and go on creating", () =>
+test("CloneSets whose labels were changed by hand get them back, and continue to create pods", () =>
   VirtualTime.run(6, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, scale, prewarmed } = await started(cluster);
@@ -153,7 +153,7 @@ function withoutLabels(cluster: KruiseCluster, isTaken: (label: string) => boole
   return { made: () => made, undo };
 }
 
-test("a webhook that takes away all labels has Kruise let go of each new pod: that ends at once, is told, leaves no pods, and is tried again in time", () =>
+test("a webhook that removes all labels makes Kruise release each new pod: creation stops at once, this is reported, no pods are left, and creation is tried again later", () =>
   VirtualTime.run(4, async (time) => {
     const cluster = new KruiseCluster();
     const { made, undo } = withoutLabels(cluster, (label) => label.startsWith("berth.dev/"));
@@ -166,7 +166,7 @@ test("a webhook that takes away all labels has Kruise let go of each new pod: th
       }
       return told;
     };
-    // As often as a refused pool is tried: for ten minutes.
+    // A refused pool is tried this often in ten minutes.
     const told = await tries(60);
     expect(told.length).toBeGreaterThan(50);
     expect(told.at(-1)).toMatch(/^Kruise releases new pods of CloneSet pool-node-\S+: something in the cluster, such as a webhook, .* berth.dev\/set$/);
@@ -181,7 +181,7 @@ test("a webhook that takes away all labels has Kruise let go of each new pod: th
     await platform.close();
   }));
 
-test("one that takes away only the label by which the CloneSet selects leaves instances that are used", () =>
+test("a webhook that removes only the label by which the CloneSet selects leaves instances that are used", () =>
   VirtualTime.run(5, async (time) => {
     const cluster = new KruiseCluster();
     const { made } = withoutLabels(cluster, (label) => label === "berth.dev/set");
@@ -195,7 +195,7 @@ test("one that takes away only the label by which the CloneSet selects leaves in
     await platform.close();
   }));
 
-test("pods that Kruise counts and no watch has told of are named as the reason, and then made up for", () =>
+test("pods that Kruise counts and that no watch has shown are named as the reason, and are then replaced", () =>
   VirtualTime.run(3, async (time) => {
     const cluster = new KruiseCluster();
     const { platform, scale, prewarmed } = await started(cluster);

@@ -29,8 +29,8 @@ function withWarnings(...warnings: Warning[]) {
 const dns = { reason: "MissingClusterDNS", message: "kubelet does not have ClusterDNS IP configured" };
 const sandbox = { reason: "FailedCreatePodSandBox", message: "open /dev/null: is a directory" };
 
-describe("the warning that is told of a pod that does not start", () => {
-  test("is the failure, where the kubelet complains of something else each time that it tries", async () => {
+describe("the warning that is reported for a pod that does not start", () => {
+  test("is the failure, if the kubelet complains of something else at each try", async () => {
     expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 9000 }, { ...dns, agoMs: 1000 }), pod)).toBe(sandbox.message);
     expect(await lastWarning(withWarnings({ ...dns, agoMs: 9000 }, { ...sandbox, agoMs: 9000 }), pod)).toBe(sandbox.message);
   });
@@ -42,23 +42,23 @@ describe("the warning that is told of a pod that does not start", () => {
     expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 9000 }, { ...backOff, agoMs: 2000 }), pod)).toBe(backOff.message);
   });
 
-  test("is a complaint where there is no failure lately", async () => {
+  test("is a complaint if there is no recent failure", async () => {
     expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 90_000 }, { ...dns, agoMs: 1000 }), pod)).toBe(dns.message);
   });
 
-  test("is not a deletion that failed, where something failed to be made", async () => {
+  test("is not a failed deletion, if a creation failed", async () => {
     const deletion = { reason: "FailedDelete", message: "denied by a budget" };
     const creation = { reason: "FailedCreate", message: "exceeded quota" };
     expect(await lastWarning(withWarnings({ ...creation, agoMs: 9000 }, { ...deletion, agoMs: 1000 }), pod)).toBe(creation.message);
   });
 
-  test("is none where all are old, or Events cannot be read", async () => {
+  test("is none if all are old, or if Events cannot be read", async () => {
     expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 90_000 }), pod)).toBeNull();
     expect(await lastWarning({ ...kubernetes([]), get: () => Promise.reject(new Error("403")) }, pod)).toBeNull();
   });
 });
 
-describe("how long ago it was, whatever clocks say", () => {
+describe("the age of a warning does not depend on clocks", () => {
   const MINUTES = 60_000;
   /** An Event whose writer's clock is `aheadMs` ahead of the API server's; made so long ago, and repeated last so long ago. */
   const event = (aheadMs: number, madeMs: number, repeatedMs: number) => ({
@@ -83,7 +83,7 @@ describe("how long ago it was, whatever clocks say", () => {
         expect([aheadMs, await lastWarning(kubernetes([made(aheadMs, madeMs, repeatedMs)]), pod)]).toEqual([aheadMs, isTold ? sandbox.message : null]);
   });
 
-  test("an Event that says no times of its own is as old as the API server has it", async () => {
+  test("the age of an Event without times of its own is counted from its creation", async () => {
     const bare = (agoMs: number) => kubernetes([{ ...sandbox, metadata: { creationTimestamp: at(NOW - agoMs) } }]);
     expect([await lastWarning(bare(5000), pod), await lastWarning(bare(2 * MINUTES), pod)]).toEqual([sandbox.message, null]);
   });
@@ -99,14 +99,14 @@ describe("a pool manager whose clock is not the API server's", () => {
       await former.platform.close();
       const { platform, instances } = await startedPlatform(cluster);
       const [age] = instances().map(({ createdAt }) => performance.now() - createdAt);
-      // What the API server dates is whole seconds.
+      // Times from the API server are whole seconds.
       expect(age).toBeGreaterThan(0);
       expect(age).toBeLessThan(10_000);
       await platform.close();
     }),
   );
 
-  test("goes by its own until the API server has said its", () => {
+  test("uses its own clock until the API server has sent its time", () => {
     const kube = KubeClient.over({ send: () => Promise.reject(new Error()), stream: () => () => {}, close: () => {} }, "test");
     expect(Math.abs(kube.serverTime() - Date.now())).toBeLessThan(1000);
   });

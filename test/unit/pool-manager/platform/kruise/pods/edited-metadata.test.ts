@@ -33,7 +33,7 @@ function strip({ cluster }: World, field: "labels" | "annotations"): () => void 
   });
 }
 
-test("a webhook that takes Berth's labels from changed pods lets no instances pile up, is told, and harms nothing once it is gone", () =>
+test("a webhook that removes Berth's labels from changed pods makes no instances pile up, is reported, and harms nothing once it is gone", () =>
   inWorld(1, async (world, time) => {
     const undo = strip(world, "labels");
     await world.deploy("h", 1);
@@ -47,7 +47,7 @@ test("a webhook that takes Berth's labels from changed pods lets no instances pi
     expect([world.broken, world.removed, pods(world).length]).toEqual([0, [], 7]);
   }));
 
-test("a webhook that takes Berth's annotations from changed pods is told, and not written against without end", () =>
+test("a webhook that removes Berth's annotations from changed pods is reported, and Berth does not repeat its writes without end", () =>
   inWorld(2, async (world, time) => {
     strip(world, "annotations");
     await world.deploy("h", 1);

@@ -18,7 +18,7 @@ async function resting(time: VirtualTime, prepare: (world: World) => void = () =
   return world;
 }
 
-test("no kubelet can be asked for logs for ten minutes, before a takeover and after it: functions keep their instances, and the pool its bounds", () =>
+test("no kubelet serves logs for ten minutes, before a takeover and after it: functions keep their instances, and the pool stays within its bounds", () =>
   VirtualTime.run(1, async (time) => {
     const world = await resting(time);
     const before = bound(world);
@@ -33,7 +33,7 @@ test("no kubelet can be asked for logs for ten minutes, before a takeover and af
     await world.end();
   }));
 
-test("something else writes to the log before the runtime does: each pod is known after a takeover", () =>
+test("another process writes to the log before the runtime: each pod is known after a takeover", () =>
   VirtualTime.run(2, async (time) => {
     const world = await resting(time, ({ cluster }) => {
       cluster.kubelet.firstLines = ["starting", "berth ready nothing", "{}"];
@@ -47,7 +47,7 @@ test("something else writes to the log before the runtime does: each pod is know
     await world.end();
   }));
 
-test("logs are rotated before a takeover: functions keep their instances, and what cannot be known any more is made up for", () =>
+test("logs are rotated before a takeover: functions keep their instances, and instances that can no longer be recognised are replaced", () =>
   VirtualTime.run(3, async (time) => {
     const world = await resting(time);
     const before = bound(world);

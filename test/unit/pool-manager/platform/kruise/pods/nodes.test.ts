@@ -26,7 +26,7 @@ interface Setting {
   cluster: KruiseCluster;
   /** Addresses of the two that run. */
   hosts: string[];
-  /** Of the third one. */
+  /** The obstacle of the third instance. */
   obstacle(): { kind: string; message: string } | null;
   prewarmed(): number;
 }

@@ -70,13 +70,13 @@ describe("what keeps a pod from serving", () => {
     expect(found?.message ?? "").toMatch(message);
   });
 
-  test("one that answers and is no longer listed gets nothing new, until it is listed again", () => {
+  test("an instance that answers and is no longer listed gets no invocation until it is listed again", () => {
     const missing = { ...connected, missingSince: 7 };
     expect(obstacleOf(pod(runs), missing, null, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
     expect(obstacleOf(pod(runs), sighted(missing, pod(runs), 9), null, null, 10)).toBeNull();
   });
 
-  test("one that has not started on a node that is away is out of reach since the later of both", () => {
+  test("an instance that has not started on an absent node is unreachable since the later of both", () => {
     const node = { since: 50, message: "away" };
     const at = (scheduledAt: number, candidate: Pod) => obstacleOf(candidate, sighted(firstSight(0), candidate, scheduledAt), "no connection", node, 1000);
     expect([at(10, pod(pulls)), at(90, pod(pulls))]).toMatchObject([
@@ -86,7 +86,7 @@ describe("what keeps a pod from serving", () => {
     expect([at(90, pod(runs))?.message, at(90, pod(unschedulable, {}, ""))?.kind]).toEqual(["no connection", "pending"]);
   });
 
-  test("a node is away when instances ran there and none of them answers", () => {
+  test("a node is absent if instances ran there and none of them answers", () => {
     const runningSince = 1;
     const silent = (since: number): Sightings => ({ ...firstSight(0), runningSince, unconnectedSince: since });
     expect(silenceOf([])).toBeNull();

@@ -77,7 +77,7 @@ describe("the fingerprint in a log", () => {
   });
 });
 
-test("logs behind a kubelet that does not answer keep no others waiting, once that is known", async () => {
+test("logs behind a kubelet that does not answer delay no others, once that is known", async () => {
   const print = Array.from({ length: 32 }, () => "AA").join(":");
   let release = () => {};
   const known = new Promise<void>((resolve) => {
@@ -101,14 +101,14 @@ test("logs behind a kubelet that does not answer keep no others waiting, once th
 });
 
 describe("a link", () => {
-  test("finds its instance where others have written before it, and says that it is connected once", async () => {
+  test("finds its instance in a log to which others have written before, and reports once that it is connected", async () => {
     const one = await startSupervisor("i1");
     const linked = connect({ uid: one.uid, host: one.host }, `${"x".repeat(20_000)}\n1${one.line}\n`);
     await connected(linked);
     expect([linked.changes, linked.link.trouble, linked.link.triedSince, linked.logs.reads]).toEqual([["connected"], null, null, 2]);
   });
 
-  test("that cannot read the log says why, has not tried the instance, and goes on", async () => {
+  test("that cannot read the log says why, has not tried the instance, and keeps trying", async () => {
     const one = await startSupervisor("i1");
     const linked = connect({ uid: one.uid, host: one.host }, new Error("dial tcp 10.0.0.1:10250: i/o timeout"));
     await until(() => linked.logs.reads >= 3, "it has tried again");
@@ -131,7 +131,7 @@ describe("a link", () => {
     expect(linked.logs.reads).toBe(0);
   });
 
-  test("to an address where nobody listens says since when it tries", async () => {
+  test("to an address at which nothing listens says since when it tries", async () => {
     const before = performance.now();
     const linked = connect({ uid: "i1", host: ownAddress(), fingerprint: "AA" }, "");
     await until(() => linked.changes.length > 0, "it was refused");
@@ -158,7 +158,7 @@ describe("a link", () => {
     expect(linked.breaks()).toBe(0);
   });
 
-  test("comes back to the recorded fingerprint when it was somebody else who showed another, and the log is lost", async () => {
+  test("returns to the recorded fingerprint if another process showed a different one and the log is lost", async () => {
     const somebody = await startSupervisor("other");
     const one = await startSupervisor("i1");
     const linked = connect({ ...one, host: somebody.host }, "rotated\n");
@@ -177,7 +177,7 @@ describe.concurrent("an instance that is stopped, as if its network were cut", (
     return { one, linked };
   }
 
-  test("is noticed within 5 s, and again when it goes on", async () => {
+  test("is noticed within 5 s, and its return is noticed too", async () => {
     const { one, linked } = await stopped();
     const since = performance.now();
     await until(() => !linked.link.connected, "it is noticed");
@@ -188,7 +188,7 @@ describe.concurrent("an instance that is stopped, as if its network were cut", (
     expect(linked.link.fingerprint).toBe(one.fingerprint);
   });
 
-  test("costs an order 2 s, and further ones nothing", async () => {
+  test("delays one order by 2 s, and further ones not at all", async () => {
     const { linked } = await stopped();
     const since = performance.now();
     await expect(linked.link.load(order("i1"), new Uint8Array())).rejects.toMatchObject({ code: "UNREACHABLE" });

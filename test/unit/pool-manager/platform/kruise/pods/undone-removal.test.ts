@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-/** Three instances, of which one is to go. Returns the others' uids, once its CloneSet was asked to delete it. */
+/** Removes one of three instances. Returns the uids of the others once the CloneSet has the order to delete it. */
 async function withRemoval(world: WarmFunction): Promise<string[]> {
   await world.deploy("r1", 2);
   const named = () => world.set("fn-")?.spec.scaleStrategy?.podsToDelete ?? [];
@@ -10,7 +10,7 @@ async function withRemoval(world: WarmFunction): Promise<string[]> {
   return world.pods().flatMap(({ metadata }) => (named().includes(metadata.name) ? [] : [metadata.uid]));
 }
 
-test("a removal that somebody has taken back while Kruise stood still is decided again, and ends that instance alone", () =>
+test("a removal that somebody undid while Kruise was down is decided again, and ends only that instance", () =>
   VirtualTime.run(1, async (time) => {
     const world = await WarmFunction.start(time, 3);
     world.cluster.kruise.frozen = true;
@@ -24,7 +24,7 @@ test("a removal that somebody has taken back while Kruise stood still is decided
     await world.manager.stop();
   }));
 
-test("the same where the CloneSet itself was deleted before Kruise came to it", () =>
+test("a removal whose CloneSet was deleted before Kruise did it is decided again, too", () =>
   VirtualTime.run(2, async (time) => {
     const world = await WarmFunction.start(time, 3);
     world.cluster.kruise.frozen = true;
@@ -36,7 +36,7 @@ test("the same where the CloneSet itself was deleted before Kruise came to it", 
     await world.manager.stop();
   }));
 
-test("a removal that Kruise has done, and of which the watch has not told yet, is not asked for again", () =>
+test("a removal that Kruise has done, but that the watch has not shown yet, is not requested again", () =>
   VirtualTime.run(3, async (time) => {
     const world = await WarmFunction.start(time, 3);
     world.cluster.hushWatches({ client: "manager", path: /\/pods$/ });

@@ -40,7 +40,7 @@ function cluster(installed: Definition[], forbids: { read?: boolean; write?: boo
   return { kube: { namespace: "n", get, patch } as unknown as KubeApi, applied };
 }
 
-/** What the start says of it. */
+/** The outcome of a start. */
 async function start(installed: Definition[], forbids = {}): Promise<{ error: string; warnings: string[]; applied: string[] }> {
   const { kube, applied } = cluster(installed, forbids);
   const warnings: string[] = [];
@@ -78,23 +78,23 @@ function later(): Definition[] {
 const both = ["functions.berth.dev", "pools.berth.dev"];
 
 describe("the definitions at a start", () => {
-  test("are brought to this version where they are missing or older", async () => {
+  test("are brought to this version if they are missing or older", async () => {
     expect(await start([])).toEqual({ error: "", warnings: [], applied: both });
     expect(await start(older())).toEqual({ error: "", warnings: [], applied: both });
   });
 
-  test("are warned of where they only lack what can be done without", async () => {
+  test("cause a warning if they lack only what is not essential", async () => {
     const all = copies();
     delete schemaOf(all[0] as Definition)?.properties.status?.properties.secret;
     const { error, warnings } = await start(all, { write: true });
     expect([error, warnings]).toEqual(["", [expect.stringContaining("drops status.secret")]]);
   });
 
-  test("are left alone where they are of a later version", async () => {
+  test("are left alone if they are of a later version", async () => {
     expect(await start(later())).toEqual({ error: "", warnings: [], applied: [] });
   });
 
-  test("need not be written where they are whole: a webhook that is down is warned of, and stops what needs it", async () => {
+  test("are not written if they are complete: a webhook that is down causes a warning, and an error if a write needs it", async () => {
     const { error, warnings } = await start(copies(), { fail: true });
     expect([error, warnings]).toEqual(["", both.map((name) => `the definition ${name} could not be written: failed calling webhook`)]);
     expect((await start(older(), { fail: true })).error).toBe("failed calling webhook");
@@ -112,7 +112,7 @@ describe("the definitions at a start", () => {
     expect(await start(later(), forbids)).toEqual({ error: "", warnings: [], applied: [] });
   });
 
-  test("stop it where they are missing, and warn where nobody shows them", async () => {
+  test("end it if they are missing, and cause a warning if they cannot be read", async () => {
     expect((await start([], { write: true, read: true })).error).toContain("the cluster does not know functions.berth.dev");
     const { error, warnings } = await start(copies(), { write: true, read: true, describe: true });
     expect([error, warnings.length]).toEqual(["", 2]);

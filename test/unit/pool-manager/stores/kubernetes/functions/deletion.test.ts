@@ -30,7 +30,7 @@ describe("a function whose resource was deleted, and is held by finalizers", () 
     await soon();
   });
 
-  test("is served until it is gone, also by the next leader, and says what holds it", async () => {
+  test("is served until it is gone, also by the next leader, and names what holds it", async () => {
     expect([names(), registry.endingOf("a"), registry.endingOf("b")]).toEqual([["a", "b"], ["argocd.argoproj.io/x"], null]);
     await start();
     expect(names()).toEqual(["a", "b"]);
@@ -39,7 +39,7 @@ describe("a function whose resource was deleted, and is held by finalizers", () 
     expect([names(), registry.endingOf("a")]).toEqual([["b"], null]);
   });
 
-  test("takes nothing in that would go with it, and keeps what it has", async () => {
+  test("accepts no change, which would be deleted with it, and keeps its record", async () => {
     const before = structuredClone(resource("a")?.spec);
     const { uid } = registry.get("a");
     for (const change of [() => deploy("a"), () => registry.setTraffic("a", { aliases: { live: "r1" } })])
@@ -61,7 +61,7 @@ describe("a function whose resource was deleted, and is held by finalizers", () 
     expect([names(), notices]).toEqual([["b"], []]);
   });
 
-  test("is noticed by the answer where its deletion was not heard of yet", async () => {
+  test("is noticed by the answer if its deletion was not observed yet", async () => {
     await hold("b");
     server.silently(() => void server.delete(`${PATH}/b`));
     await expect(registry.setTraffic("b", { aliases: { live: "r1" } })).rejects.toMatchObject({ code: "FUNCTION_ENDING" });
@@ -84,7 +84,7 @@ test("a function that the API deletes while finalizers hold its resource is over
 });
 
 describe("the end of a resource is no evidence", () => {
-  test("where the definition was deleted: functions go on, it is told, and they are written again under the next one", async () => {
+  test("if the definition was deleted: functions continue, the deletion is reported, and they are written again under the next one", async () => {
     const before = { a: resource("a"), uid: registry.get("a").uid };
     server.undefine("functions");
     await vi.advanceTimersByTimeAsync(120_000);
@@ -102,7 +102,7 @@ describe("the end of a resource is no evidence", () => {
     expect(names()).toEqual(["b"]);
   });
 
-  test("where another definition is there already when it is looked at", async () => {
+  test("if another definition is there already when it is read", async () => {
     server.undefine("functions");
     server.define("functions");
     await vi.advanceTimersByTimeAsync(10_000);
@@ -143,14 +143,14 @@ describe("the end of a resource is no evidence", () => {
     expect(names()).toEqual(["a", "b"]);
   });
 
-  test("where only a listing lacks it: it is written again", async () => {
+  test("if only a listing lacks it: it is written again", async () => {
     server.silently(() => server.objects.delete(`${PATH}/a`));
     server.expire();
     await vi.advanceTimersByTimeAsync(90_000);
     expect([names(), resource("a")?.status?.uid, topics()]).toEqual([["a", "b"], registry.get("a").uid, ["missing 1", "restored 0"]]);
   });
 
-  test("where the API server cannot say", async () => {
+  test("if the API server cannot tell", async () => {
     server.refusals.set(`GET ${PATH}/a`, 500);
     await server.delete(`${PATH}/a`);
     await vi.advanceTimersByTimeAsync(20_000);
@@ -161,7 +161,7 @@ describe("the end of a resource is no evidence", () => {
   });
 });
 
-test("where the definition may not be read, a deletion is believed after the kind was served for a while", async () => {
+test("if the definition may not be read, a deletion is believed after the kind was served for a while", async () => {
   server.refusals.set(`GET ${DEFINITIONS}`, 403);
   await server.delete(`${PATH}/a`);
   await vi.advanceTimersByTimeAsync(2000);
@@ -171,7 +171,7 @@ test("where the definition may not be read, a deletion is believed after the kin
 });
 
 describe("another resource of the name", () => {
-  test("is another function where the deletion of the first was seen, and the same one where it was not", async () => {
+  test("is another function if the deletion of the first was observed, and the same one if it was not", async () => {
     const [a, b] = [registry.get("a").uid, registry.get("b").uid];
     await server.delete(`${PATH}/a`);
     await declare("a");

@@ -51,7 +51,7 @@ describe("a status that somebody edits", () => {
     expect([registry.get("a"), notices]).toMatchObject([before, []]);
   });
 
-  test("again and again is written again with pauses, and told once until it was quiet for a while", async () => {
+  test("repeatedly is restored after pauses, and reported once until it has stayed unedited for a while", async () => {
     const replace = vi.spyOn(server, "replace");
     for (let i = 0; i < 300; i++) {
       if (resource("a")?.status?.active === "r2") await edit("a", { active: "r1" });
@@ -67,7 +67,7 @@ describe("a status that somebody edits", () => {
     expect([resource("a")?.status?.active, topics()]).toEqual(["r2", ["edited 1", "edited 1"]]);
   });
 
-  test("is written from the record by a report too", async () => {
+  test("is restored from the record by a report too", async () => {
     server.silently(() => {
       const found = resource("a") as FunctionResource;
       server.objects.set(`${PATH}/a`, {
@@ -80,7 +80,7 @@ describe("a status that somebody edits", () => {
     expect(resource("a")?.status).toMatchObject({ active: "r2", warm: 3 });
   });
 
-  test("and is of a later term is left to the later leader", async () => {
+  test("and has a later term is left to the later leader", async () => {
     await edit("a", { active: "r1", term: 2 });
     await seconds(60);
     expect([resource("a")?.status?.active, topics()]).toEqual(["r1", []]);
@@ -88,7 +88,7 @@ describe("a status that somebody edits", () => {
     await expect(store.report("a", 1, idle)).rejects.toMatchObject({ reason: "Fenced" });
   });
 
-  test("while a change is written is no reason to write the former record", async () => {
+  test("while a change is being written does not restore the former record", async () => {
     const replace = server.replace.bind(server);
     // The answer to the write of the next revision comes late, its echo at once.
     vi.spyOn(server, "replace").mockImplementationOnce(async (path: string, body: unknown) => {
@@ -104,7 +104,7 @@ describe("a status that somebody edits", () => {
     expect([resource("a")?.status?.active, registry.get("a").active, topics()]).toEqual(["r3", "r3", []]);
   });
 
-  test("that was written though no answer came is settled by what the spec declares", async () => {
+  test("after a write without an answer is settled by what the spec declares", async () => {
     const replace = server.replace.bind(server);
     vi.spyOn(server, "replace").mockImplementationOnce(async (path: string, body: unknown) => {
       await replace(path, body);
@@ -115,7 +115,7 @@ describe("a status that somebody edits", () => {
     expect([registry.get("a").active, resource("a")?.status?.active]).toEqual(["r3", "r3"]);
   });
 
-  test("and cannot be written again now is told, and written when it can be", async () => {
+  test("and cannot be restored now is reported, and restored when it can be", async () => {
     await edit("a", { active: "r1" });
     server.refusals.set(`PUT ${PATH}/a`, 500);
     await seconds(60);
@@ -134,7 +134,7 @@ describe("a status that somebody edits", () => {
   });
 });
 
-test("a definition that drops fields of the status is told of, once, and again when it keeps them", async () => {
+test("a definition that drops fields of the status is reported once, and again when it keeps them", async () => {
   server.pruned = ["rollout", "rolloutPolicy", "traffic"];
   await declare("a", { env: { X: "1" } });
   await soon();

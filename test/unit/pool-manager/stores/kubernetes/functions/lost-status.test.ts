@@ -46,7 +46,7 @@ describe("a resource that has lost its status", () => {
     expect(registry.get("a").latest).toBe("r13");
   });
 
-  test("is looked for among what no record is of", async () => {
+  test("is compared only with images that belong to no record", async () => {
     await run("a");
     await run("b");
     recreate("a");
@@ -55,11 +55,11 @@ describe("a resource that has lost its status", () => {
     await declare("c");
     await soon();
     expect(names()).toEqual(["a", "b", "c"]);
-    // Manifest and configuration of the one image that is nobody's.
+    // Manifest and configuration of the one image that belongs to no record.
     expect(read.mock.calls.length).toBe(2);
   });
 
-  test("is another function where it declares something else, or that one was deleted", async () => {
+  test("is another function if its declaration differs, or if the former function was deleted", async () => {
     await run("a");
     const { uid } = registry.get("a");
     recreate("a");
@@ -96,7 +96,7 @@ describe("a resource that has lost its status", () => {
     expect(() => registry.environment(uid, revisions[0] as never)).toThrow("the values of its secrets are lost (TOKEN): deploy it again with them");
     await vi.advanceTimersByTimeAsync(30_000);
     expect([server.objects.has(path), notices]).toEqual([false, []]);
-    // Who says nothing of them is refused; the same values are those of the revision that there is.
+    // A deployment that does not mention them is refused; the same values are those of the existing revision.
     const change = (patch: object) => registry.deploy("c", (current) => patchManifest(patch, ["node"], current as InForce));
     const kept = change({ minScale: 1 });
     await expect(kept).rejects.toMatchObject({ code: "SECRETS_LOST", message: "the values of secrets of c are lost: TOKEN" });
@@ -106,7 +106,7 @@ describe("a resource that has lost its status", () => {
     expect(registry.environment(uid, revisions[0] as never)).toEqual({ TOKEN: "t" });
   });
 
-  test("of which half is left is taken in like one without", async () => {
+  test("that is incomplete is ingested like one without status", async () => {
     const found = resource("a") as FunctionResource;
     server.objects.set(`${PATH}/a`, {
       ...found,

@@ -47,7 +47,7 @@ describe("a kept Secret that somebody has damaged", () => {
     expect(environment("c")).toEqual({ TOKEN: "c" });
   });
 
-  test("is not written where nothing differs", async () => {
+  test("is not written if nothing differs", async () => {
     const path = await kept("c");
     const version = () => server.objects.get(path)?.metadata.resourceVersion;
     const before = version();
@@ -56,7 +56,7 @@ describe("a kept Secret that somebody has damaged", () => {
   });
 });
 
-test("a look at kept Secrets or at those that functions name that fails is told, and does not end the others", async () => {
+test("a failed read of kept Secrets, or of those that functions name, is reported, and does not end the other reads", async () => {
   const { parseManifest } = await import("../../../../../../pool-manager/functions/manifest/manifest.ts");
   await registry.deploy("c", () => parseManifest({ secrets: { TOKEN: "t" } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
   server.refusals.set(`GET ${SECRETS}`, 500);
@@ -73,7 +73,7 @@ describe("a Secret that changes", () => {
     return registry.environment(record.uid, record.revisions.find(({ id }) => id === record.latest) as never).X;
   };
 
-  test("makes the next revision, also where it changed while nobody looked; the same values make none", async () => {
+  test("makes the next revision, also if it changed while no pool manager ran; the same values make none", async () => {
     await put("1");
     await declare("s", { secretRef: "token" });
     await soon();
@@ -90,7 +90,7 @@ describe("a Secret that changes", () => {
     expect(registry.get("s").latest).toBe("r3");
   });
 
-  test("is read again where the values that were taken from it are lost", async () => {
+  test("is read again if the values that were read from it are lost", async () => {
     await put("1");
     await declare("s", { secretRef: "token" });
     await soon();
@@ -102,7 +102,7 @@ describe("a Secret that changes", () => {
     expect([registry.get("s").latest, value()]).toEqual(["r1", "1"]);
   });
 
-  test("and is deleted takes nothing away", async () => {
+  test("and is deleted removes no value", async () => {
     await put("1");
     await declare("s", { secretRef: "token" });
     await soon();
@@ -112,7 +112,7 @@ describe("a Secret that changes", () => {
   });
 });
 
-test("the values of a function that is gone are removed when the collector allows it, and a role that may not says so", async () => {
+test("the values of a deleted function are removed when the collector allows it, and a role without that permission is reported", async () => {
   const { parseManifest } = await import("../../../../../../pool-manager/functions/manifest/manifest.ts");
   await registry.deploy("c", () => parseManifest({ secrets: { TOKEN: "t" } }, ["node"]), { layer: LAYER, entry: "index.mjs" });
   const { uid } = registry.get("c");

@@ -21,7 +21,7 @@ import {
 
 eachWithFunctions();
 
-test("what is declared is taken in, and ends with the deletion of its resource", async () => {
+test("a declared function is ingested, and ends with the deletion of its resource", async () => {
   expect([names(), accepted("a")?.status]).toEqual([["a", "b"], "True"]);
   await server.delete(`${PATH}/a`);
   await soon();
@@ -52,7 +52,7 @@ describe("a start", () => {
     expect(await ended).toMatch(/is refused \(tried for \d s\)/);
   });
 
-  test("tells what it waits for, and that it is there", async () => {
+  test("reports what it waits for, and when that is there", async () => {
     store.close();
     const listing: string[] = [];
     server.onListing = (plural, message) => listing.push(`${plural}: ${message}`);
@@ -70,8 +70,8 @@ describe("a start", () => {
   });
 });
 
-describe("what cannot be taken in yet", () => {
-  test("is held with the reason, told once, and taken in when its Secret comes, or its code", async () => {
+describe("a declaration that cannot be ingested yet", () => {
+  test("is held with the reason, reported once, and ingested when its Secret or its code comes", async () => {
     await declare("s", { secretRef: "token" });
     const later = `sha256:${"2".repeat(64)}`;
     await declare("c", { code: { digest: later } });
@@ -86,7 +86,7 @@ describe("what cannot be taken in yet", () => {
     expect([accepted("s")?.status, accepted("c")?.status, names()]).toEqual(["True", "True", ["a", "b", "c", "s"]]);
   });
 
-  test("is held over a restart too", async () => {
+  test("is held across a restart too", async () => {
     await declare("s", { secretRef: "token" });
     await soon();
     await server.create(SECRETS, { metadata: { name: "token" }, data: {} });
@@ -94,7 +94,7 @@ describe("what cannot be taken in yet", () => {
     expect(accepted("s")?.status).toBe("True");
   });
 
-  test("is held where the API server refuses what Berth writes of it, and taken in when it no longer does", async () => {
+  test("is held while the API server refuses what Berth writes of it, and ingested afterwards", async () => {
     await server.create(SECRETS, { metadata: { name: "token" }, data: { X: Buffer.from("1").toString("base64") } });
     server.refusals.set(`PATCH ${SECRETS}/berth-fn-`, 422);
     await declare("s", { secretRef: "token" });
@@ -116,7 +116,7 @@ describe("what cannot be taken in yet", () => {
     },
   );
 
-  test("is refused for good where only another declaration helps", async () => {
+  test("is refused for good if only another declaration helps", async () => {
     await declare("x", { timeout: "99h" });
     await soon();
     const { resourceVersion } = (resource("x") as FunctionResource).metadata;

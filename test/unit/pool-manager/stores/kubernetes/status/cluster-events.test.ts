@@ -51,7 +51,7 @@ test("an Event belongs to the Pool or the Function that it is about", () => {
   ]);
 });
 
-test("one object gets one Event of a kind a minute, and the next one counts what was left out", () => {
+test("an object gets one Event of a kind per minute, and the next Event counts those that were left out", () => {
   const { events, written, clock } = recorder();
   for (let i = 0; i < 50; i++) events.tell(failed("exceeded quota"));
   expect(written).toHaveLength(1);
@@ -60,7 +60,7 @@ test("one object gets one Event of a kind a minute, and the next one counts what
   expect(written[1]?.message).toBe("scale: exceeded quota (and 49 more of its kind before)");
 });
 
-test("nothing is written about what has no resource, and no more than a few are on their way at once", async () => {
+test("no Event is written about an object without a resource, and few are written at once", async () => {
   const { events, written } = recorder(() => new Promise(() => {}));
   events.tell(failed("unsigned", "unknown"));
   for (let i = 0; i < 100; i++) events.tell(failed("unsigned", `f${i}`));
@@ -94,7 +94,7 @@ describe("an Event that cannot be written", () => {
     expect(written.length).toBe(tries + 1);
   });
 
-  test("gives way to a later one of its kind, and to others where too many wait", async () => {
+  test("is replaced by a later one of its kind, and dropped if too many wait", async () => {
     let isRefused = true;
     const { events, written, clock } = recorder(() => (isRefused ? Promise.reject(new KubeError(0, "Unreachable", "no answer")) : Promise.resolve({})));
     events.tell(failed("first"));
@@ -112,7 +112,7 @@ describe("an Event that cannot be written", () => {
     expect(written.some(({ message }) => message.endsWith("first"))).toBe(false);
   });
 
-  test("for good is not tried again; nothing is after an hour, or after the end", async () => {
+  test("for good is not tried again, and none is tried again after an hour or after the end", async () => {
     for (const error of [new KubeError(422, "Invalid", "no"), new KubeError(404, "NotFound", "no"), new Error("a fault of ours")]) {
       const { events, written } = recorder(() => Promise.reject(error));
       events.tell(failed("x"));
@@ -135,7 +135,7 @@ describe("an Event that cannot be written", () => {
   });
 });
 
-test("an Event that is refused is told, and does no harm", async () => {
+test("an Event that is refused is reported, and does no harm", async () => {
   const { events, lost } = recorder(() => Promise.reject(new Error("events is forbidden")));
   events.tell(failed("x"));
   await new Promise((resolve) => setImmediate(resolve));

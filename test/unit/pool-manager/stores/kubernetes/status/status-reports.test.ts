@@ -9,7 +9,7 @@ const NAMES = Array.from({ length: 40 }, (_, i) => `f${i}`);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** What is reported, where each write of a function takes so long. */
+/** The reports if each write of a function takes so long. */
 function reporting(writeMs: number, failure: () => Error | null = () => new Error("denied")) {
   const reported = { functions: [] as string[], pools: 0, most: 0 };
   const notices: StoreNotice[] = [];
@@ -42,7 +42,7 @@ function reporting(writeMs: number, failure: () => Error | null = () => new Erro
   return { reported, notices, reports };
 }
 
-test("slow writes of functions hold up neither pools nor, for long, one another", async () => {
+test("slow writes of functions delay no pools, and delay each other only briefly", async () => {
   const { reported, reports } = reporting(10_000);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(reported.pools).toBeGreaterThanOrEqual(29);
@@ -51,7 +51,7 @@ test("slow writes of functions hold up neither pools nor, for long, one another"
   reports.close();
 });
 
-test("a write that fails is told once, and keeps no other from being made", async () => {
+test("a write that fails is reported once, and prevents no other write", async () => {
   const { reported, notices, reports } = reporting(10);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(new Set(reported.functions).size).toBe(NAMES.length);
