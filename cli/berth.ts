@@ -88,6 +88,7 @@ withListenerOptions(withRouterOptions(program.command("router")))
       .argParser(integer(0, 65_535)),
   )
   .addOption(new Option("-n, --namespace <name>", "namespace of the pool manager").env("BERTH_NAMESPACE").default("berth"))
+  .addOption(new Option("--openfaas", "pass requests of OpenFaaS's clients (/system/...) on to the pool manager").env("BERTH_OPENFAAS"))
   .addOption(redis())
   .addOption(
     new Option("--unready <ms>", "how long a stopping router still serves while it reports that it is not ready")

@@ -16,6 +16,8 @@ import { type RouterOptions, routerConfig } from "./options/router-options.ts";
 export interface RouterCommandOptions extends RouterOptions {
   adminPort: number;
   namespace: string;
+  /** Whether OpenFaaS's API is passed on to the pool manager. */
+  openfaas?: boolean;
   redis?: string;
   /** In milliseconds. */
   unready: number;
@@ -35,7 +37,7 @@ export async function router(managerUrl: string, key: string | null, options: Ro
     );
   }
   const snapshots = options.redis ? new TableSnapshots(options.redis, options.namespace) : null;
-  const config = routerConfig(options, key, options.unready, DRAIN_MS);
+  const config = routerConfig(options.openfaas ? { ...options, manageUrl: managerUrl } : options, key, options.unready, DRAIN_MS);
   const connect = (self: RouterPeer): PoolManagerLink => {
     const client = new ManagerClient(managerUrl, self, key);
     return snapshots ? new SnapshotLink(client, snapshots) : client;

@@ -62,7 +62,7 @@ async function startBerth(options: ManagerOptions, routerOptions: RouterOptions 
   let router: Router;
   try {
     const say = (line: string) => log.warn(line);
-    router = await startRouter(routerConfig(routerOptions, null, 0, options.drainMs ?? DRAIN_MS), () => manager.link, say);
+    router = await startRouter(routerConfig({ ...routerOptions, manageUrl: manager.url }, null, 0, options.drainMs ?? DRAIN_MS), () => manager.link, say);
   } catch (error) {
     await manager.close();
     throw portError(error, "--router-port", routerOptions.routerPort);

@@ -14,6 +14,8 @@ export interface RouterConfig {
   domain: string | null;
   /** Addresses and networks of proxies whose forwarding headers are trusted. */
   trustedProxies: readonly string[];
+  /** URL of the manage API, to which OpenFaaS's `/system/…` is passed on; null: it is not. */
+  manageUrl: string | null;
   /** Largest request body, in bytes. */
   maxBodyBytes: number;
   /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */

@@ -7,25 +7,29 @@ import type { Exchange } from "./downstream/exchange.ts";
 import { MAX_HEAD_BYTES } from "./downstream/limits.ts";
 import { NodeServer } from "./downstream/node-server.ts";
 import type { WholeRequest } from "./downstream/request-head.ts";
-import { handleRequest } from "./proxy/handler.ts";
+import type { ManageProxy } from "./openfaas-api/manage-proxy.ts";
+import { type Besides, handleRequest } from "./proxy/handler.ts";
 import type { RouterReadiness } from "./routing/readiness.ts";
 import type { ServedRevisions } from "./routing/served-revisions.ts";
 
 /** The invocation listener. */
-export class RouterServer {
+export class RouterServer implements Besides {
   readonly http: Server;
   readonly #config: RouterConfig;
   readonly #functions: ServedRevisions;
   readonly #standing: RouterReadiness;
+  /** Null: this router does not pass OpenFaaS's API on. */
+  readonly manage: ManageProxy | null;
   readonly #connections = new Set<ClientConnection>();
   readonly #handOver: ((socket: Socket) => void)[];
   #leaving = false;
 
   /** `refused` is called for each connection that is closed at once, since there are `maxConnections` already. */
-  constructor(config: RouterConfig, functions: ServedRevisions, standing: RouterReadiness, refused: () => void) {
+  constructor(config: RouterConfig, functions: ServedRevisions, standing: RouterReadiness, manage: ManageProxy | null, refused: () => void) {
     this.#config = config;
     this.#functions = functions;
     this.#standing = standing;
+    this.manage = manage;
     const isLeaving = () => this.#leaving;
     const handBack = (request: WholeRequest, socket: Socket, rest: Buffer) => this.#connect(socket).begin(request, rest);
     this.http = new NodeServer({ isLeaving, serve: this.#serve, handBack }).http;
@@ -63,7 +67,7 @@ export class RouterServer {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  readonly #serve = (exchange: Exchange): void => handleRequest(exchange, this.#functions, this.#config, this.unready);
+  readonly #serve = (exchange: Exchange): void => handleRequest(exchange, this.#functions, this.#config, this);
 
   #connect(socket: Socket): ClientConnection {
     const connection = new ClientConnection(socket, {

@@ -9,6 +9,7 @@ import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
 import { firstOfSeries } from "./connection-limit.ts";
 import { RouterMetrics } from "./metrics.ts";
+import { ManageProxy } from "./openfaas-api/manage-proxy.ts";
 import { RouterReadiness } from "./routing/readiness.ts";
 import { ServedRevisions } from "./routing/served-revisions.ts";
 import { RouterServer } from "./server.ts";
@@ -49,7 +50,8 @@ export async function startRouter(
     metrics.connectionRefused();
     tell();
   };
-  const server = new RouterServer(config, functions, standing, refused);
+  const manage = config.manageUrl === null ? null : new ManageProxy(config.manageUrl);
+  const server = new RouterServer(config, functions, standing, manage, refused);
   metrics.unheard(() => functions.table.unheardMs);
   server.http.listen(config.port, listenHost(config.host));
   await once(server.http, "listening");
@@ -69,6 +71,7 @@ export async function startRouter(
       const deadline = performance.now() + config.drainMs;
       while (functions.active > 0 && performance.now() < deadline) await sleep(10);
       functions.close();
+      manage?.close();
       server.destroy();
       await closed;
       if (traces) await Promise.race([traces.close(), sleep(LAST_SPANS_MS)]);

@@ -21,6 +21,8 @@ export interface RouterOptions extends ListenerOptions {
   otlpEndpoint?: string;
   /** Share of the traces that is sampled, 0 to 1. */
   traceShare?: number;
+  /** URL of the manage API for clients of OpenFaaS; undefined: they are not served. */
+  manageUrl?: string;
   /** Undefined: true if only this machine can connect. */
   exposeErrors?: boolean;
 }
@@ -80,6 +82,7 @@ export function routerConfig(options: RouterOptions, ownKey: string | null, unre
     maxBodyBytes: maxBody,
     accessShare: accessLog ?? 0,
     traces: otlpEndpoint === undefined ? null : { endpoint: otlpEndpoint, share: traceShare ?? TRACE_SHARE, version: packageVersion() },
+    manageUrl: options.manageUrl ?? null,
     exposeErrors: options.exposeErrors ?? isLoopback(host),
     unreadyMs,
     drainMs,

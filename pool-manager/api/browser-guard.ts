@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { API_KEY_HEADER, type ApiKeys, presentedKey, type Role } from "../client/api-keys.ts";
+import { API_KEY_HEADER, type ApiKeys, passwordOf, presentedKey, type Role } from "../client/api-keys.ts";
 import { ROUTER_HEADER } from "../client/contract.ts";
 import { ManagerError } from "../errors.ts";
 
@@ -10,6 +10,8 @@ const OWN_SITES = new Set(["same-origin", "none"]);
 const REGISTERS = new Set(["/v1/table"]);
 /** Paths that need no key. */
 const OPEN = new Set(["/healthz", "/readyz"]);
+/** Paths of OpenFaaS's API, whose clients present the key as a password. */
+const OPENFAAS_PREFIX = "/system/";
 /** Paths that roles other than `manage` may use. */
 const ROLES: Record<string, Role> = { "/v1/table": "route", "/v1/demand": "route", "/metrics": "monitor" };
 
@@ -20,12 +22,18 @@ export function guard(app: FastifyInstance, keys: ApiKeys | null): void {
     const path = pathOf(request);
     if (!keys) return refuseForeign(request, path);
     if (OPEN.has(path)) return;
-    const own = request.headers[API_KEY_HEADER];
-    const roles = keys.rolesOf(presentedKey(request.headers.authorization, Array.isArray(own) ? undefined : own));
+    const roles = keys.rolesOf(keyOf(request, path));
     if (!roles) throw new ManagerError("KEY_MISSING", "this listener requires a key, and the request presented none that it knows");
     const role = ROLES[path];
     if (!roles.has("manage") && !(role && roles.has(role))) throw new ManagerError("KEY_REFUSED", `this key may not ${request.method} ${path.slice(0, 100)}`);
   });
+}
+
+/** A browser repeats a password by itself, also for a page of another site: it counts only where programs alone are clients. */
+function keyOf({ headers }: FastifyRequest, path: string): string | undefined {
+  const own = headers[API_KEY_HEADER];
+  const key = presentedKey(headers.authorization, Array.isArray(own) ? undefined : own);
+  return key ?? (path.startsWith(OPENFAAS_PREFIX) ? passwordOf(headers.authorization) : undefined);
 }
 
 /** The path of the request's route, since a path may be sent percent-encoded; that of the request if the route stands for all paths. */

@@ -6,6 +6,7 @@ import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.t
 import { guard } from "./browser-guard.ts";
 import type { ApiContext } from "./context.ts";
 import { documented, withOptionalBodies } from "./document.ts";
+import { openFaasRoutes } from "./openfaas/routes.ts";
 import { PathMethods } from "./path-methods.ts";
 import { codeRoutes, functionRoutes } from "./routes/functions.ts";
 import { loadRoutes } from "./routes/loads.ts";
@@ -18,13 +19,16 @@ const MAX_MESSAGE = 2000;
 
 /** The manage API: routes, OpenAPI at /docs, and one shape for every error. */
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
-  const answer = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+  const settle = (error: FastifyError, request: FastifyRequest): ManagerError => {
     const known = error instanceof ManagerError ? error : translate(error);
     // NOT_READY is a normal state and no fault.
     if (known.status >= 500 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
     context.failed(known.code);
-    const { code, message, fix, field } = known;
-    return reply.status(known.status).send({ error: { code, message: clip(message, MAX_MESSAGE), fix, field } });
+    return known;
+  };
+  const answer = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    const { code, message, fix, field, status } = settle(error, request);
+    return reply.status(status).send({ error: { code, message: clip(message, MAX_MESSAGE), fix, field } });
   };
   const app = Fastify({
     loggerInstance: log,
@@ -67,6 +71,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     loadRoutes(scope, context);
     poolRoutes(scope, context);
     context.links.routes(scope);
+    await scope.register(async (openFaas) => openFaasRoutes(openFaas, context, settle));
   });
   return app;
 }

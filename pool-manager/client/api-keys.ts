@@ -88,6 +88,15 @@ export function presentedKey(authorization: string | undefined, own: string | un
   return scheme.toLowerCase() === "bearer" ? token : undefined;
 }
 
+/** The password of basic authentication (RFC 7617), whoever the user is; undefined: the header has another form. */
+export function passwordOf(authorization: string | undefined): string | undefined {
+  const [scheme = "", encoded = ""] = (authorization ?? "").split(" ");
+  if (scheme.toLowerCase() !== "basic") return undefined;
+  const credentials = Buffer.from(encoded, "base64").toString();
+  const colon = credentials.indexOf(":");
+  return colon < 0 ? undefined : credentials.slice(colon + 1);
+}
+
 function parse(text: string): Map<string, ReadonlySet<Role>> {
   const roles = new Map<string, ReadonlySet<Role>>();
   for (const [index, line] of text.split("\n").entries()) {

@@ -6,6 +6,8 @@ import type { Exchange, InFlight, RequestBody } from "../downstream/exchange.ts"
 import { RouterError } from "../errors.ts";
 import { InvokeExchange, PassedOnExchange } from "../lambda-api/invoke-exchange.ts";
 import { isLambdaApi } from "../lambda-api/invoke-target.ts";
+import type { ManageProxy } from "../openfaas-api/manage-proxy.ts";
+import { openFaasCallOf } from "../openfaas-api/managed-path.ts";
 import { LEAVING_PATH } from "../routing/leave-notice.ts";
 import type { ServedRevision } from "../routing/served-revision.ts";
 import type { ServedRevisions } from "../routing/served-revisions.ts";
@@ -13,17 +15,25 @@ import { Forward } from "./forward.ts";
 import { Invocation } from "./invocation.ts";
 import { calledBy, type InvocationTarget, invocationTargetOf } from "./target.ts";
 
+/** What a router answers besides invocations. */
+export interface Besides {
+  /** Why it must not receive invocations; null: it may. */
+  unready: string | null;
+  /** Null: it does not manage. */
+  manage: ManageProxy | null;
+}
+
 /**
  * Routes a request to its function: `ANY /function/NAME[/path]`, `ANY` at the function's host, or Invoke of Lambda's API. Other
- * paths are health checks, or errors.
+ * paths are health checks, OpenFaaS's, or errors.
  */
-export function handleRequest(exchange: Exchange, functions: ServedRevisions, config: RouterConfig, unready: string | null): void {
+export function handleRequest(exchange: Exchange, functions: ServedRevisions, config: RouterConfig, besides: Besides): void {
   const found = invocationTargetOf(exchange, config.domain);
   if (!found && isLambdaApi(exchange.url)) return handleCall(exchange, functions, config);
-  if (!found && !isLeaveNotice(exchange)) return other(exchange, unready);
+  if (!found && !isLeaveNotice(exchange)) return other(exchange, besides);
   const refused = refusal(exchange, config.keys);
   if (refused) return sendError(exchange, refused);
-  if (!found) return functions.peerLeaves(exchange) ? exchange.answer(200, TEXT, "ok\n") : other(exchange, unready);
+  if (!found) return functions.peerLeaves(exchange) ? exchange.answer(200, TEXT, "ok\n") : other(exchange, besides);
   find(exchange, functions, found, (entry) => invoke(entry, exchange, exchange, found, config.maxBodyBytes));
 }
 
@@ -98,11 +108,15 @@ function isLeaveNotice({ method, url }: Exchange): boolean {
   return url === LEAVING_PATH && method === "POST";
 }
 
-function other(exchange: Exchange, unready: string | null): void {
+function other(exchange: Exchange, { unready, manage }: Besides): void {
   const { url } = exchange;
   const path = url.split("?")[0];
   if (path === "/healthz") return exchange.answer(200, TEXT, "ok\n");
   if (path === "/readyz") return unready === null ? exchange.answer(200, TEXT, "ready\n") : exchange.answer(503, TEXT, `${unready}\n`);
+  const call = openFaasCallOf(url);
+  if (call === "manage" && manage) return manage.pass(exchange);
+  if (call === "manage") return sendError(exchange, new RouterError("MANAGE_ELSEWHERE", "this router does not pass OpenFaaS's API on to its pool manager"));
+  if (call === "async") return sendError(exchange, new RouterError("ASYNC_UNSUPPORTED", "an invocation at /async-function would be asynchronous"));
   sendError(exchange, new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`));
 }
 

@@ -4,6 +4,8 @@ import { RouterError } from "../errors.ts";
 import { invokeTargetOf } from "../lambda-api/invoke-target.ts";
 
 const PREFIX = "/function/";
+/** The namespace that clients of OpenFaaS name with each function; names of functions have no dots. */
+const OPENFAAS_NAMESPACE = ".openfaas-fn";
 
 /** The function that a request is for, and the path and query that the function receives. */
 export interface InvocationTarget {
@@ -31,7 +33,8 @@ export function invocationTargetOf(exchange: Exchange, domain: string | null): I
   const named = segment.includes("%") ? decoded(segment) : segment;
   const at = named.indexOf("@");
   const prefix = url.slice(0, end);
-  const [name, version] = at < 0 ? [named, asked] : [named.slice(0, at), named.slice(at + 1)];
+  const [full, version] = at < 0 ? [named, asked] : [named.slice(0, at), named.slice(at + 1)];
+  const name = full.endsWith(OPENFAAS_NAMESPACE) ? full.slice(0, -OPENFAAS_NAMESPACE.length) : full;
   return { name, version, path, prefix, isEvent: false };
 }
 

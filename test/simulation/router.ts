@@ -12,6 +12,7 @@ import type { VirtualTime } from "./time.ts";
 import { SimTransport } from "./transport.ts";
 
 const CONFIG = routerConfig();
+const BESIDES = { unready: null, manage: null };
 
 /** The router's own code over virtual time and a simulated network; here are its link to the pool manager, and its clients. */
 export class SimRouter {
@@ -91,7 +92,7 @@ export class SimRouter {
     const exchange = new SimExchange(this.#nextId++, name, this.#time.now(), replayable, (ended) => this.#ended(ended));
     this.invocations.add(exchange);
     this.#exchanges.set(exchange.id, exchange);
-    handleRequest(exchange, this.#functions, CONFIG, null);
+    handleRequest(exchange, this.#functions, CONFIG, BESIDES);
     return exchange;
   }
 

@@ -46,7 +46,7 @@ function serve(...known: TableFunction[]): void {
 
 function invoke(): FakeExchange {
   const exchange = new FakeExchange("/function/f");
-  handleRequest(exchange, functions, routerConfig(), null);
+  handleRequest(exchange, functions, routerConfig(), { unready: null, manage: null });
   return exchange;
 }
 
