@@ -22,7 +22,7 @@ export const ROUTER_ERRORS = {
   FUNCTION_NOT_FOUND: [404, "deploy it: berth deploy NAME --from DIR; berth list shows what is deployed"],
   REVISION_NOT_SERVED: [404, "give it an alias or a share: berth traffic NAME --alias next=REVISION"],
   FUNCTION_DELETED: [503, "the function was deleted while this invocation ran"],
-  BODY_TOO_LARGE: [413, "send a smaller body, or raise --max-body"],
+  BODY_TOO_LARGE: [413, "send a smaller body, or raise --max-body for invocations"],
   QUEUE_FULL: [429, "retry later, or raise the function's queueDepth or maxScale"],
   QUEUE_TIMEOUT: [504, "no instance became free in time: raise queueTimeout, maxScale or the pool's max"],
   POOL_BLOCKED: [503, "berth pool get POOL shows what blocks the pool; it recovers by itself once that is fixed"],

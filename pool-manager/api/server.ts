@@ -21,8 +21,8 @@ const MAX_MESSAGE = 2000;
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
   const settle = (error: FastifyError, request: FastifyRequest): ManagerError => {
     const known = error instanceof ManagerError ? error : translate(error);
-    // NOT_READY is a normal state and no fault.
-    if (known.status >= 500 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
+    // NOT_READY is a normal state, and 501 says what there is not: neither is a fault.
+    if (known.status >= 500 && known.status !== 501 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
     context.failed(known.code);
     return known;
   };

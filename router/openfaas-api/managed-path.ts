@@ -21,11 +21,11 @@ export function openFaasCallOf(url: string): OpenFaasCall | null {
 /**
  * Why a request is not passed on to the pool manager; null: it is. Functions answer with pages of their own at this
  * address, so that a browser takes a page's request to the pool manager for one of the same site: no request of a
- * browser is passed on.
+ * browser is passed on. (Node's own `fetch` sends `sec-fetch-mode`, and is none.)
  */
 export function refusalOf({ url, header }: Pick<Exchange, "url" | "header">): RouterError | null {
   if (!PLAIN.test(url)) return new RouterError("PATH_INVALID", `there is nothing at ${JSON.stringify(url.slice(0, 100))}`);
-  const mark = ["origin", "sec-fetch-site", "sec-fetch-mode"].find((name) => header(name) !== undefined);
+  const mark = ["origin", "sec-fetch-site"].find((name) => header(name) !== undefined);
   return mark === undefined ? null : new RouterError("PAGE_REFUSED", `the request is a web page's: it has the header ${mark}`);
 }
 

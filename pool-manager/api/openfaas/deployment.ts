@@ -47,7 +47,7 @@ export function layerOf(image: string): string | null {
  */
 export function manifestOf(deployment: Deployment, call: Call | null, present: Present | null): Record<string, unknown> {
   refuseUnsupported(deployment);
-  refuseUnknownSecrets(deployment, present);
+  refuseMissingSecrets(deployment, present);
   const { image, envVars = {}, envProcess, labels = {}, limits } = deployment;
   const layer = layerOf(image);
   return {
@@ -73,9 +73,10 @@ function unsupported(field: string, why: string): ManagerError {
   return new ManagerError("DEPLOYMENT_UNSUPPORTED", `${field}: ${why}`, field);
 }
 
-function refuseUnknownSecrets({ service, secrets = [] }: Deployment, present: Present | null): void {
+/** Clients take 404 for a function that is missing, and create it. */
+function refuseMissingSecrets({ service, secrets = [] }: Deployment, present: Present | null): void {
   const missing = secrets.filter((name) => !present?.secrets.includes(name));
-  if (missing.length > 0) throw new ManagerError("SECRET_UNKNOWN", `${service.slice(0, 80)} has no secret ${missing.join(", ").slice(0, 200)}`, "secrets");
+  if (missing.length > 0) throw new ManagerError("SECRET_MISSING", `${service.slice(0, 80)} has no secret ${missing.join(", ").slice(0, 200)}`, "secrets");
 }
 
 /** A merge patch that takes these variables away. */
