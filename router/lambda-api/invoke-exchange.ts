@@ -1,5 +1,5 @@
 import { API_KEY_HEADER } from "../../pool-manager/client/api-keys.ts";
-import { CALL_ID_HEADER, ERROR_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
+import { CALL_ID_HEADER, ERROR_HEADER, LOG_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
 import { sendError } from "../downstream/error-response.ts";
 import type { Exchange, InFlight, RequestBody } from "../downstream/exchange.ts";
 import { fieldOf } from "../downstream/http1-exchange.ts";
@@ -127,7 +127,9 @@ function requestHeaders(raw: readonly string[]): string[] {
 function answerHeaders(headers: readonly string[], isFailed: boolean): string[] {
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
-    if (!(headers[i] as string).toLowerCase().startsWith("x-amz")) kept.push(headers[i] as string, headers[i + 1] as string);
+    const name = (headers[i] as string).toLowerCase();
+    if (name === LOG_HEADER) kept.push("x-amz-log-result", headers[i + 1] as string);
+    else if (!name.startsWith("x-amz")) kept.push(headers[i] as string, headers[i + 1] as string);
   }
   const [id, revision] = [fieldOf(headers, CALL_ID_HEADER), fieldOf(headers, REVISION_HEADER)];
   if (id !== undefined) kept.push("x-amzn-requestid", id);

@@ -1,5 +1,13 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
-import { BERTH_PREFIX, CALL_ID_HEADER, EVENT_HEADER, FUNCTION_HEADER, KEY_HEADER, REVISION_HEADER } from "../../runtime-images/protocol/headers.ts";
+import {
+  BERTH_PREFIX,
+  CALL_ID_HEADER,
+  EVENT_HEADER,
+  EVENT_WITH_LOG,
+  FUNCTION_HEADER,
+  KEY_HEADER,
+  REVISION_HEADER,
+} from "../../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import type { Beliefs } from "../downstream/trusted-proxies.ts";
 import { TRACEPARENT } from "../traces/trace-context.ts";
@@ -48,15 +56,20 @@ interface Invoked {
   /** Replaces the client's; null: the client's is passed on. */
   traceparent: string | null;
   isEvent: boolean;
+  wantsLog: boolean;
 }
 
 /** The client's headers as the instance gets them, after what the platform says. */
-export function upstreamHeaders(exchange: Exchange, { functionUid, endpoint, callId, prefix, traceparent, isEvent }: Invoked, beliefs: Beliefs): string[] {
+export function upstreamHeaders(
+  exchange: Exchange,
+  { functionUid, endpoint, callId, prefix, traceparent, isEvent, wantsLog }: Invoked,
+  beliefs: Beliefs,
+): string[] {
   const { revision, key } = endpoint;
   const headers = [FUNCTION_HEADER, functionUid, REVISION_HEADER, revision, CALL_ID_HEADER, callId];
   if (key !== null) headers.push(KEY_HEADER, key);
   if (traceparent !== null) headers.push(TRACEPARENT, traceparent);
-  if (isEvent) headers.push(EVENT_HEADER, "1");
+  if (isEvent) headers.push(EVENT_HEADER, wantsLog ? EVENT_WITH_LOG : "1");
   const { forwardedFor, claims, passed } = sortHeaders(exchange, beliefs, traceparent === null ? null : TRACEPARENT);
   return headers.concat(forwardedFor, publicUrlHeaders(claims, exchange.host, prefix), passed);
 }

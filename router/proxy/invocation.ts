@@ -1,5 +1,5 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
-import { ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, refusalOf } from "../../runtime-images/protocol/headers.ts";
+import { ERROR_HEADER, LOG_HEADER, PARKED_HEADER, REFUSED_HEADER, refusalOf } from "../../runtime-images/protocol/headers.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { errorCodeOf, isForStrangers, RouterError, type RouterErrorCode } from "../errors.ts";
 import type { Waiter } from "../limiter/queue.ts";
@@ -17,7 +17,7 @@ import { type ConnectionFailure, Relay, type RelaySide } from "./relay.ts";
 import { type Failure, mayRetry } from "./retry.ts";
 import type { InvocationTarget } from "./target.ts";
 
-type Route = Pick<InvocationTarget, "path" | "prefix" | "isEvent">;
+type Route = Pick<InvocationTarget, "path" | "prefix" | "isEvent" | "wantsLog">;
 
 /**
  * One invocation that is served here, from its arrival to the end of its response. It waits for a slot, relays the request
@@ -72,9 +72,11 @@ export class Invocation implements Waiter, Running, RelaySide {
     this.#times.granted(reservation);
     this.#attempt = new Attempt(entry.fn, reservation, entry.clock, (what) => this.#timedOut(endpoint, what));
     const { path, prefix, isEvent } = this.#route;
+    // A function's log is for those who may see its errors.
+    const wantsLog = this.#route.wantsLog === true && entry.exposesErrors;
     const headers = upstreamHeaders(
       exchange,
-      { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix, traceparent: this.#trace?.traceparent ?? null, isEvent },
+      { functionUid: entry.fn.uid, endpoint, callId: this.callId, prefix, traceparent: this.#trace?.traceparent ?? null, isEvent, wantsLog },
       entry.beliefs,
     );
     this.#relay.send(entry.transport.to(endpoint), upstreamRequest(exchange, path, headers, this.#body));
@@ -114,6 +116,8 @@ export class Invocation implements Waiter, Running, RelaySide {
     else this.#attempt?.answered();
     this.#begins(headers, Number(berth?.get(PARKED_HEADER) ?? 0));
     if (error) headers.push(ERROR_HEADER, error);
+    const log = this.#route.wantsLog ? berth?.get(LOG_HEADER) : undefined;
+    if (log !== undefined) headers.push(LOG_HEADER, log);
     return headers;
   }
 

@@ -17,6 +17,8 @@ export interface InvocationTarget {
   prefix: string;
   /** The body is the event of a handler that takes events. */
   isEvent: boolean;
+  /** The caller asks for the end of the invocation's log. */
+  wantsLog?: boolean;
 }
 
 /** The target of `/function/NAME[/path]` or, with a domain, of any path at `NAME.domain`; null: the request has neither form. */
@@ -54,7 +56,7 @@ export function calledBy(exchange: Exchange): CallTarget | RouterError {
   const isDry = type === "DryRun";
   if (!isDry && type !== "RequestResponse") return new RouterError("CALL_INVALID", `${JSON.stringify(type.slice(0, 80))} is not an invocation type`);
   const version = target.version ?? exchange.header(REVISION_HEADER) ?? null;
-  return { name: target.name, version, path: "/", prefix: "", isEvent: true, isDry };
+  return { name: target.name, version, path: "/", prefix: "", isEvent: true, wantsLog: exchange.header("x-amz-log-type") === "Tail", isDry };
 }
 
 /** Decodes the unreserved characters, whose encoding does not change the meaning (RFC 3986, 2.3), and the @, which some clients always encode. */

@@ -13,6 +13,11 @@ export const ERROR_HEADER = "x-berth-error";
 export const PARKED_HEADER = "x-berth-parked";
 /** On a request: its body is the event of a handler that takes events; another handler gets the request. */
 export const EVENT_HEADER = "x-berth-event";
+/** The value of `EVENT_HEADER` that asks for the end of the invocation's log too. */
+export const EVENT_WITH_LOG = "log";
+/** On the answer to an event: the last `LOG_TAIL_BYTES` of what the invocation has written, in base64. */
+export const LOG_HEADER = "x-berth-log";
+export const LOG_TAIL_BYTES = 4096;
 export const CALL_ID_HEADER = "x-call-id";
 
 /** The status of a refusal; `x-berth-refused` has the reason. User code has not run and the body has not been read. */

@@ -15,10 +15,12 @@ const run = promisify(execFile);
 const keys = { invoke: newKey("clients", ["invoke"]), manage: newKey("tests", ["manage"]) };
 
 const NODE = `exports.handler = async (event, context) => {
+  console.log("has", Object.keys(event).join());
   if (event.fail) throw new TypeError(event.fail);
   return { event, arn: context.invokedFunctionArn };
 };`;
 const PYTHON_HANDLER = `def lambda_handler(event, context):
+    print("has", ",".join(event))
     if "fail" in event: raise TypeError(event["fail"])
     return {"event": event, "arn": context.invoked_function_arn}
 `;
@@ -56,7 +58,7 @@ const CALLS = (name: string) => [
   { FunctionName: ARN + name, Qualifier: "r1", Payload: "{}" },
   { FunctionName: name, InvocationType: "DryRun", Payload: "{}" },
   { FunctionName: name, LogType: "Tail", Payload: `{"big":"${"x".repeat(100_000)}"}` },
-  { FunctionName: name, Payload: '{"fail":"boom"}' },
+  { FunctionName: name, LogType: "Tail", Payload: '{"fail":"boom"}' },
   { FunctionName: name, InvocationType: "Event", Payload: "{}" },
   { FunctionName: "none", Payload: "{}" },
   { FunctionName: name, Qualifier: "r7", Payload: "{}" },
@@ -64,14 +66,20 @@ const CALLS = (name: string) => [
 ];
 
 const EXPECTED = (name: string) => {
-  const gave = (event: unknown) => ({ status: 200, error: null, version: "r1", payload: { event, arn: ARN + name } });
+  const gave = (event: unknown, log: string | null = null) => ({ status: 200, error: null, version: "r1", log, payload: { event, arn: ARN + name } });
   return [
     gave({ a: [1, "ü"] }),
     gave({}),
     gave({}),
-    { status: 204, error: null, version: null, payload: null },
-    gave({ big: "x".repeat(100_000) }),
-    { status: 200, error: "Unhandled", version: "r1", payload: expect.objectContaining({ errorType: "TypeError", errorMessage: "boom" }) },
+    { status: 204, error: null, version: null, log: null, payload: null },
+    gave({ big: "x".repeat(100_000) }, "has big\n"),
+    {
+      status: 200,
+      error: "Unhandled",
+      version: "r1",
+      log: expect.stringMatching(/^has fail\n(.*\n)*.*TypeError: boom/),
+      payload: expect.objectContaining({ errorType: "TypeError", errorMessage: "boom" }),
+    },
     { status: 501, refused: "NotImplementedException" },
     { status: 404, refused: "ResourceNotFoundException" },
     { status: 404, refused: "ResourceNotFoundException" },
@@ -84,8 +92,9 @@ const results = (stdout: string) =>
     .trim()
     .split("\n")
     .map((line) => {
-      const { payload, ...rest } = JSON.parse(line) as { payload?: string };
-      return payload === undefined ? rest : { ...rest, payload: payload === "" ? null : JSON.parse(payload) };
+      const { payload, log, ...rest } = JSON.parse(line) as { payload?: string; log?: string | null };
+      if (payload === undefined) return rest;
+      return { ...rest, log: log ? Buffer.from(log, "base64").toString() : null, payload: payload === "" ? null : JSON.parse(payload) };
     });
 
 describe.each([["node"], ["python"]])("a Lambda handler of %s", (name) => {

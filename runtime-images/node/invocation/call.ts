@@ -1,15 +1,32 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CALL_ID_HEADER } from "../../protocol/headers.ts";
+import { CALL_ID_HEADER, LOG_TAIL_BYTES } from "../../protocol/headers.ts";
 
 /** An invocation whose user code runs. */
 export interface Call {
   readonly id: string;
   readonly res: ServerResponse;
+  /** Null: the caller does not ask for it. */
+  readonly log?: LogTail | null;
   /** Work that continues after the response; the invocation settles when all of it has settled. */
   background: Promise<unknown>[] | null;
   /** Called for an uncaught error of this invocation: answers it, and stops waiting for it. */
   crashed(message: string): void;
+}
+
+/** The end of what an invocation writes. */
+export class LogTail {
+  #bytes = Buffer.alloc(0);
+
+  /** A line without its end. */
+  add(line: string): void {
+    const all = Buffer.concat([this.#bytes, Buffer.from(`${line}\n`)]);
+    this.#bytes = all.subarray(Math.max(0, all.length - LOG_TAIL_BYTES));
+  }
+
+  toString(): string {
+    return this.#bytes.toString("base64");
+  }
 }
 
 /** The invocation that the running code belongs to. */

@@ -84,6 +84,7 @@ export class Lines {
   }
 
   #lineOf(source: Source, line: string): string {
+    source?.log?.add(line);
     return `${LOG_MARK}${JSON.stringify({ c: source?.id ?? null, s: this.#stream, m: line } satisfies LogLine)}\n`;
   }
 }

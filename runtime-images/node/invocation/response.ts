@@ -1,5 +1,5 @@
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse, STATUS_CODES } from "node:http";
-import { BERTH_PREFIX, ERROR_HEADER, PARKED_HEADER, REFUSED_HEADER, REFUSED_STATUS, type Refusal } from "../../protocol/headers.ts";
+import { BERTH_PREFIX, ERROR_HEADER, LOG_HEADER, PARKED_HEADER, REFUSED_HEADER, REFUSED_STATUS, type Refusal } from "../../protocol/headers.ts";
 import { logError } from "./describe.ts";
 
 const MAX_ERROR_BODY = 4096;
@@ -46,6 +46,11 @@ export function guardResponses(): void {
 /** Records on the response that the request waited `ms` milliseconds for the code to load. */
 export function parkedFor(res: ServerResponse, ms: number): void {
   setHeader.call(res, PARKED_HEADER, ms.toFixed(2));
+}
+
+/** Adds the end of the invocation's log to its answer, in base64. */
+export function tellLog(res: ServerResponse, log: string): void {
+  setHeader.call(res, LOG_HEADER, log);
 }
 
 export function refuse(res: ServerResponse, why: Refusal): void {

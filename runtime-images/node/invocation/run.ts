@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
+import { EVENT_HEADER, EVENT_WITH_LOG } from "../../protocol/headers.ts";
 import { timers } from "../timers.ts";
-import { type Call, callIdOf } from "./call.ts";
+import { type Call, callIdOf, LogTail } from "./call.ts";
 import { bindEvents } from "./call-events.ts";
 import { logError } from "./describe.ts";
 import type { Invoker } from "./invoker.ts";
@@ -46,7 +47,8 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
     outlived(message);
     settle();
   };
-  const call: Call = { id: callIdOf(req), res, background: null, crashed };
+  const log = req.headers[EVENT_HEADER] === EVENT_WITH_LOG ? new LogTail() : null;
+  const call: Call = { id: callIdOf(req), res, log, background: null, crashed };
   bindEvents(req, call);
   bindEvents(res, call);
   res.on("close", () => {

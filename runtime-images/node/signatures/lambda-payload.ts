@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { EVENT_HEADER } from "../../protocol/headers.ts";
+import type { Call } from "../invocation/call.ts";
 import { logError, stackOf, summaryOf } from "../invocation/describe.ts";
-import { errorAnswer, platformError } from "../invocation/response.ts";
+import { flushOutput } from "../invocation/output.ts";
+import { errorAnswer, platformError, tellLog } from "../invocation/response.ts";
 
 /** The longest message and stack of an error, in characters. */
 const MAX_TEXT = 4096;
@@ -30,10 +32,19 @@ export function sendPayload(result: unknown, res: ServerResponse): void {
 }
 
 /** Answers with what a handler has thrown, in the form in which Lambda's runtime for Node tells it. Never throws. */
-export function answerThrown(error: unknown, res: ServerResponse): void {
+export function answerThrown(error: unknown, call: Call): void {
+  const { res } = call;
   logError(error);
+  tellLogOf(call);
   const isError = error instanceof Error;
   answerFault(res, { errorType: isError ? error.name : typeof error, errorMessage: summaryOf(error), trace: isError ? stackOf(error) : "" });
+}
+
+/** Tells the caller who asks for it the end of the log, as far as it has been written. */
+export function tellLogOf(call: Call): void {
+  if (!call.log || call.res.headersSent) return;
+  flushOutput(call);
+  tellLog(call.res, String(call.log));
 }
 
 /** Answers with the description of an error, as Lambda's clients read it. `trace` has a frame in each line. */

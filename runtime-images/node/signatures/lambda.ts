@@ -1,10 +1,10 @@
-import type { ServerResponse } from "node:http";
 import { readBody } from "../invocation/body.ts";
+import type { Call } from "../invocation/call.ts";
 import type { Handle } from "../invocation/invoker.ts";
 import type { LoadedFrom } from "../loaded-from.ts";
 import { toEvent } from "./lambda-event.ts";
 import { toEventV1 } from "./lambda-event-v1.ts";
-import { answerThrown, isPayload, payloadOf, sendPayload } from "./lambda-payload.ts";
+import { answerThrown, isPayload, payloadOf, sendPayload, tellLogOf } from "./lambda-payload.ts";
 import { send, sendV1 } from "./lambda-response.ts";
 import { streamed } from "./lambda-stream.ts";
 import { withOtherSignature } from "./other-signature.ts";
@@ -24,10 +24,11 @@ export function lambdaHandle(target: unknown, from: LoadedFrom, format: keyof ty
   const stream = streamed(target);
   const { toEvent, send } = FORMATS[format];
   const contextOf = contexts(from);
-  return async (req, res, { id }) => {
+  return async (req, res, running) => {
+    const { id } = running;
     const body = await readBody(req);
     const context = contextOf(id);
-    if (isPayload(req)) return handlePayload({ handler, stream }, body, res, context);
+    if (isPayload(req)) return handlePayload({ handler, stream }, body, running, context);
     const event = toEvent(req, body, id);
     if (stream) return stream(event, res, context);
     const result = await call(handler, event, context).catch((error) => {
@@ -44,14 +45,19 @@ interface Called {
 }
 
 /** Calls a handler with an event that a client of Lambda's API has sent. */
-async function handlePayload({ handler, stream }: Called, body: Buffer, res: ServerResponse, context: unknown): Promise<void> {
+async function handlePayload({ handler, stream }: Called, body: Buffer, running: Call, context: unknown): Promise<void> {
+  const { res } = running;
   const event = payloadOf(body, res);
   if (event === undefined) return;
   try {
     if (stream) await stream(event, res, context);
-    else sendPayload(await call(handler, event, context), res);
+    else {
+      const result = await call(handler, event, context);
+      tellLogOf(running);
+      sendPayload(result, res);
+    }
   } catch (error) {
-    answerThrown(withOtherSignature(error), res);
+    answerThrown(withOtherSignature(error), running);
   }
 }
 

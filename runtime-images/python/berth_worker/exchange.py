@@ -1,12 +1,13 @@
 """One request and its response, as the platform sees them: a function cannot set the platform's headers on it."""
 
+import base64
 import email.utils
 import http
 import json
 import time
 
 from .errors import summary_of
-from .output import current_call
+from .output import current_call, drop_tail, keep_tail, tail_of
 
 PREFIX = b"x-berth-"
 REFUSED_STATUS = 503
@@ -23,6 +24,7 @@ class Exchange:
         self.started = False
         self.ended = False
         self._parked_ms = None
+        self._tells_log = False
         # Called once when the response has ended or its connection is lost.
         self.on_end = None
         # Describes an error of the function, given its root, as an object for JSON; None: by its message.
@@ -46,6 +48,11 @@ class Exchange:
 
     def parked_for(self, ms):
         self._parked_ms = f"{ms:.2f}".encode()
+
+    def tell_log(self):
+        """Answers with the end of what the invocation writes."""
+        self._tells_log = True
+        keep_tail(call_of(self))
 
     def tell_running(self):
         """For the router a 102 response ends loadTimeout and begins timeout. uvicorn sends none, so it is written beside it."""
@@ -113,6 +120,8 @@ class Exchange:
             return
         self.ended = True
         self._protocol.on_lost = None
+        if self._tells_log:
+            drop_tail(call_of(self))
         if self.on_end:
             self.on_end()
 
@@ -125,6 +134,8 @@ class Exchange:
         ours = [(b"date", _date())]
         if self._parked_ms is not None:
             ours.append((b"x-berth-parked", self._parked_ms))
+        if self._tells_log:
+            ours.append((b"x-berth-log", base64.b64encode(tail_of(call_of(self)))))
         return ours
 
 

@@ -15,6 +15,8 @@ MAX_OPEN = 1000
 LOG_MARK = "\x1e"
 # Call id of the request that a spare worker sends to itself; its output is discarded.
 REHEARSAL_CALL = "rehearsal"
+# The end of an invocation's log that its caller may ask for.
+LOG_TAIL_BYTES = 4096
 
 # The id of the invocation that the running code belongs to; None outside invocations.
 current_call = contextvars.ContextVar("berth_call", default=None)
@@ -71,6 +73,10 @@ class Lines(io.BufferedIOBase):
             self.flush_call(call)
 
     def _format(self, call, text):
+        tail = _tails.get(call)
+        if tail is not None:
+            tail += text.encode("utf-8", "replace") + b"\n"
+            del tail[:-LOG_TAIL_BYTES]
         return LOG_MARK + json.dumps({"c": call, "s": self._stream, "m": text}, ensure_ascii=False) + "\n"
 
     def _emit(self, text):
@@ -103,6 +109,8 @@ class OpenLine:
 
 
 _lines = []
+# The end of what each invocation has written whose caller asks for it, by call id.
+_tails = {}
 
 
 def capture_output():
@@ -116,6 +124,20 @@ def capture_output():
 def flush_output(call):
     for lines in _lines:
         lines.flush_call(call)
+
+
+def keep_tail(call):
+    _tails[call] = bytearray()
+
+
+def tail_of(call):
+    """The end of what the invocation has written so far."""
+    flush_output(call)
+    return bytes(_tails.get(call, b""))
+
+
+def drop_tail(call):
+    _tails.pop(call, None)
 
 
 def flush_all():

@@ -17,6 +17,7 @@ for call in calls:
             "status": answer["StatusCode"],
             "error": answer.get("FunctionError"),
             "version": answer.get("ExecutedVersion"),
+            "log": answer.get("LogResult"),
             "payload": answer["Payload"].read().decode(),
         }
     except botocore.exceptions.ClientError as error:

@@ -6,8 +6,14 @@ const client = new LambdaClient({ endpoint, maxAttempts: 1 });
 for (const call of JSON.parse(calls)) {
   let said;
   try {
-    const { StatusCode, FunctionError, ExecutedVersion, Payload } = await client.send(new InvokeCommand(call));
-    said = { status: StatusCode, error: FunctionError ?? null, version: ExecutedVersion ?? null, payload: Buffer.from(Payload ?? []).toString() };
+    const { StatusCode, FunctionError, ExecutedVersion, LogResult, Payload } = await client.send(new InvokeCommand(call));
+    said = {
+      status: StatusCode,
+      error: FunctionError ?? null,
+      version: ExecutedVersion ?? null,
+      log: LogResult ?? null,
+      payload: Buffer.from(Payload ?? []).toString(),
+    };
   } catch (error) {
     said = { status: error.$metadata?.httpStatusCode, refused: error.name };
   }

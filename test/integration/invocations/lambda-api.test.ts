@@ -4,6 +4,8 @@ import { TestBerth } from "../../helpers/berth.ts";
 
 const HANDLER = `exports.handler = async (event, context) => {
   if (event === null) return undefined;
+  if (event.say) for (const line of event.say) console.log(line);
+  if (event.mutter) process.stderr.write(event.mutter);
   if (event.fail) throw new RangeError(event.fail);
   if (event.exit) process.exit(3);
   if (event.loop) return (event.loop = event);
@@ -96,6 +98,21 @@ describe("Invoke of Lambda's API", () => {
     expect((await errorOf(await fetch(`${berth.berth.invokeUrl}/2015-03-31/functions/`))).slice(0, 2)).toEqual([404, "UnknownOperationException"]);
   });
 
+  test("gives the end of the invocation's log to who asks for it, in base64", async () => {
+    const logOf = async (payload: object, type = "Tail") => {
+      const logged = (await call("handler", JSON.stringify(payload), { "x-amz-log-type": type })).headers.get("x-amz-log-result");
+      return logged === null ? null : Buffer.from(logged, "base64").toString();
+    };
+    const others = [1, 2, 3].map((i) => logOf({ say: [`other ${i}`], sleep: 50 }));
+    expect(await logOf({ say: ["one", "zwei ü"], mutter: "unfinished", sleep: 20 })).toBe("one\nzwei ü\nunfinished\n");
+    expect(await Promise.all(others)).toEqual(["other 1\n", "other 2\n", "other 3\n"]);
+    expect([await logOf({}), await logOf({ say: ["x"] }, "None")]).toEqual(["", null]);
+    const long = (await logOf({ say: ["x".repeat(5000), "end"] })) as string;
+    expect([long.length, long.endsWith("xx\nend\n")]).toEqual([4096, true]);
+    expect(await logOf({ say: ["before"], fail: "boom" })).toMatch(/^before\nRangeError: boom\n +at /);
+    expect((await call("http", "{}", { "x-amz-log-type": "Tail" })).headers.get("x-amz-log-result")).toBe(null);
+  });
+
   test("takes a dry run, ARNs and qualifiers", async () => {
     const dry = (name: string) => call(name, "{}", { "x-amz-invocation-type": "DryRun" });
     expect([(await dry("handler")).status, (await dry("none")).status]).toEqual([204, 404]);
@@ -114,6 +131,8 @@ test("the limits of every invocation apply, and a function's words stay in its l
     [200, "Unhandled"],
     { errorType: "FUNCTION_ERROR", errorMessage: "the function's handler threw an error" },
   ]);
+  const tail = await call("handler", '{"say":["secret"]}', { "x-amz-log-type": "Tail" }, "", invokeUrl);
+  expect([tail.status, tail.headers.get("x-amz-log-result"), tail.headers.get("x-berth-log")]).toEqual([200, null, null]);
   const busy = await Promise.all([0, 1, 2].map(() => call("handler", '{"sleep":300}', {}, "", invokeUrl)));
   const refused = busy.find(({ status }) => status !== 200) as Response;
   expect(await errorOf(refused)).toEqual([429, "TooManyRequestsException", "User", expect.stringContaining("QUEUE_FULL"), "ConcurrentInvocationLimitExceeded"]);

@@ -164,8 +164,9 @@ describe.skipIf(ON_CLUSTER)("faas-cli", () => {
     expect(stream.headers.get("content-type")).toBe("application/x-ndjson");
     await invoke("b");
     let text = "";
-    for await (const chunk of (stream.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
-      text += chunk;
+    const decoder = new TextDecoder();
+    for await (const chunk of stream.body as ReadableStream<Uint8Array>) {
+      text += decoder.decode(chunk, { stream: true });
       if (text.includes("line 2 b")) break;
     }
     const texts = text.split("\n").flatMap((line) => (line === "" ? [] : (JSON.parse(line) as { text: string }).text));

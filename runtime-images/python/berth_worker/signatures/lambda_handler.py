@@ -21,7 +21,10 @@ def lambda_function(handler, order, version):
             return await exchange.platform_error(501, "UPGRADE_UNSUPPORTED", NO_WEBSOCKETS)
         context = Context(order, exchange.header(b"x-call-id") or "")
         body = await _body_of(exchange)
-        is_payload = exchange.header(b"x-berth-event") is not None
+        asked = exchange.header(b"x-berth-event")
+        is_payload = asked is not None
+        if asked == "log":
+            exchange.tell_log()
         if is_payload:
             exchange.describe_error = lambda error, root: thrown(error, root, context.aws_request_id)
             try:
