@@ -12,7 +12,7 @@ const CODE_IMAGE = /^berth\/[^@/]+@(sha256:[0-9a-f]{64})$/;
 type Deployment = Static<typeof DeploymentBody>;
 
 /** How a function's code is called. */
-export type Call = Record<"runtime" | "handler" | "signature" | "command" | "health", unknown>;
+export type Call = Record<"runtime" | "handler" | "signature" | "command" | "health", unknown> & { image?: unknown };
 
 /** The function as it is before the deployment. */
 export interface Present {

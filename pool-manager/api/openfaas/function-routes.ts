@@ -71,8 +71,9 @@ function callOf({ functions }: ApiContext, layer: string): Call {
   const donor = functions.list().find(({ revisions }) => revisions.some((revision) => revision.layer === layer));
   const revision = donor?.revisions.findLast((candidate) => candidate.layer === layer);
   if (!donor || !revision) throw new ManagerError("CODE_UNKNOWN", `no function has the code ${layer}`, "image");
-  const { runtime, handler, signature, command, health } = settingsOf(donor, revision);
-  return { runtime, handler, signature, command, health };
+  const { runtime, handler, signature, command, health, ...others } = settingsOf(donor, revision);
+  const { image } = others as { image?: unknown };
+  return { runtime, handler, signature, command, health, ...(image !== undefined && { image }) };
 }
 
 function presentOf(record: FunctionRecord): Present {

@@ -51,6 +51,8 @@ class Exchange:
 
     def tell_log(self):
         """Answers with the end of what the invocation writes."""
+        if self.ended:
+            return
         self._tells_log = True
         keep_tail(call_of(self))
 

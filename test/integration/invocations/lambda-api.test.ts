@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTemporary } from "../../../cli/up.ts";
 import { TestBerth } from "../../helpers/berth.ts";
+import { PYTHON } from "../../helpers/python.ts";
 
 const HANDLER = `exports.handler = async (event, context) => {
   if (event === null) return undefined;
@@ -111,6 +112,25 @@ describe("Invoke of Lambda's API", () => {
     expect([long.length, long.endsWith("xx\nend\n")]).toEqual([4096, true]);
     expect(await logOf({ say: ["before"], fail: "boom" })).toMatch(/^before\nRangeError: boom\n +at /);
     expect((await call("http", "{}", { "x-amz-log-type": "Tail" })).headers.get("x-amz-log-result")).toBe(null);
+  });
+
+  test.skipIf(!PYTHON)("gives the end of the log of a handler in Python", async () => {
+    const source = `import logging, sys
+def lambda_handler(event, context):
+    print("first")
+    sys.stderr.write("x" * event.get("many", 0) + "unfinished")
+    if "fail" in event: raise KeyError(event["fail"])
+    return event`;
+    await berth.deploy("python", source, { runtime: "python" }, "main.py");
+    const logOf = async (payload: object) => {
+      const logged = (await call("python", JSON.stringify(payload), { "x-amz-log-type": "Tail" })).headers.get("x-amz-log-result");
+      return Buffer.from(logged as string, "base64").toString();
+    };
+    expect(await logOf({})).toBe("first\nunfinished\n");
+    const long = await logOf({ many: 5000 });
+    expect([long.length, long.endsWith("xunfinished\n")]).toEqual([4096, true]);
+    expect(await logOf({ fail: "boom" })).toMatch(/^first\nunfinished[\s\S]*KeyError: 'boom'\n$/);
+    expect((await call("python", "{}")).headers.get("x-amz-log-result")).toBe(null);
   });
 
   test("takes a dry run, ARNs and qualifiers", async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ApiKeys, KeyFileError, newKey, presentedKey } from "../../../../pool-manager/client/api-keys.ts";
+import { ApiKeys, KeyFileError, newKey, passwordOf, presentedKey } from "../../../../pool-manager/client/api-keys.ts";
 
 const file = (text: string) => {
   const path = join(mkdtempSync(join(tmpdir(), "berth-keys-")), "keys");
@@ -36,4 +36,16 @@ test("a key is presented as a bearer token or in a header of its own, which come
   expect(presentedKey("bearer k", "own")).toBe("own");
   expect(presentedKey("Basic k", undefined)).toBeUndefined();
   expect(presentedKey(undefined, undefined)).toBeUndefined();
+});
+
+test.each([
+  ["Basic YWRtaW46aw==", "k"],
+  ["basic OmE6Yg==", "a:b"],
+  ["Basic YWRtaW4=", undefined],
+  ["Basic %%", undefined],
+  ["Basic", undefined],
+  ["Bearer YWRtaW46aw==", undefined],
+  [undefined, undefined],
+])("the password of %j is %j", (authorization, password) => {
+  expect(passwordOf(authorization)).toBe(password);
 });
