@@ -226,6 +226,7 @@ const MATRIX = {
     "pool-manager/api/routes/views.ts",
     "pool-manager/errors.ts",
     "pool-manager/functions",
+    "pool-manager/functions/manifest/manifest.ts",
   ],
   "pool-manager/api": [
     "pool-manager/api/openfaas/routes.ts",

@@ -7,7 +7,7 @@ export const SCALE_LABELS = { "com.openfaas.scale.min": "minScale", "com.openfaa
 /** The variable that names the process, for images that start with OpenFaaS's watchdog. */
 export const PROCESS_VARIABLE = "fprocess";
 /** What `imageOf` makes of code, in a digest of its layer. */
-const CODE_IMAGE = /^berth\/[^@/]+@(sha256:[0-9a-f]{64})$/;
+const CODE_IMAGE = /^berth\/code@(sha256:[0-9a-f]{64})$/;
 
 type Deployment = Static<typeof DeploymentBody>;
 
@@ -20,9 +20,12 @@ export interface Present {
   secrets: readonly string[];
 }
 
-/** What clients see as the image of a function that was deployed as code; a deployment that names it has the same code. */
-export function imageOf(name: string, layer: string): string {
-  return `berth/${name}@${layer}`;
+/**
+ * What clients see as the image of a function that was deployed as code; a deployment that names it has the same code. It is
+ * the same for each function with this code, so that `faas-cli diff` finds none between a stack file and what it deployed.
+ */
+export function imageOf(layer: string): string {
+  return `berth/code@${layer}`;
 }
 
 /** The digest of the code that an image stands for; null: it is an image of a registry. */

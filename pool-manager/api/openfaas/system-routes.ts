@@ -21,6 +21,8 @@ export function systemRoutes(instance: FastifyInstance, context: ApiContext): vo
 
   app.get("/system/namespaces", { schema: { hide: true } }, async () => [NAMESPACE]);
 
+  app.get(`/system/namespace/${NAMESPACE}`, { schema: { hide: true } }, async () => ({ name: NAMESPACE, annotations: {}, labels: {} }));
+
   const refuse = async () => {
     throw new ManagerError("NAMESPACE_UNSUPPORTED", `functions of Berth have no namespaces: ${NAMESPACE} stands for all of them`);
   };

@@ -1,5 +1,6 @@
 import { activeRevision, type FunctionRecord } from "../../functions/function.ts";
 import type { LogEntry } from "../../functions/logs.ts";
+import { DEFAULTS } from "../../functions/manifest/manifest.ts";
 import type { ApiContext } from "../context.ts";
 import { viewFunction } from "../routes/views.ts";
 import { imageOf, PROCESS_VARIABLE, SCALE_LABELS } from "./deployment.ts";
@@ -21,18 +22,23 @@ export function statusOf(record: FunctionRecord, context: ApiContext, { invocati
   const { warm, starting } = view.instances;
   return {
     name: record.name,
-    image: image ?? imageOf(record.name, activeRevision(record).layer),
+    image: image ?? imageOf(activeRevision(record).layer),
     namespace: NAMESPACE,
     envProcess,
     envVars,
     secrets: view.secrets,
-    labels: Object.fromEntries(Object.entries(SCALE_LABELS).map(([label, field]) => [label, String(view[field])])),
-    annotations: { "berth.dev/runtime": record.runtime, "berth.dev/revision": record.active },
+    labels: labelsOf(view),
     invocationCount: invocations.get(record.name) ?? 0,
     replicas: warm + starting,
     availableReplicas: availableOf(warm, free.has(record.runtime) && view.problems.length === 0),
     createdAt: record.createdAt,
   };
+}
+
+/** Labels for what is not the default: clients compare labels with those that they have deployed. */
+export function labelsOf(scaling: Record<(typeof SCALE_LABELS)[keyof typeof SCALE_LABELS], number>): Record<string, string> {
+  const set = Object.entries(SCALE_LABELS).filter(([, field]) => scaling[field] !== DEFAULTS[field]);
+  return Object.fromEntries(set.map(([label, field]) => [label, String(scaling[field])]));
 }
 
 /** Instances that can take the next invocation. A free one of the pool counts where the function has none: it takes the code as it is invoked. */

@@ -72,6 +72,7 @@ describe.skipIf(ON_CLUSTER)("faas-cli", () => {
       arch: expect.any(String),
     });
     expect(await (await send("GET", "/system/namespaces")).json()).toEqual(["openfaas-fn"]);
+    expect(await (await send("GET", "/system/namespace/openfaas-fn")).json()).toEqual({ name: "openfaas-fn", annotations: {}, labels: {} });
     expect(await refusal(send("POST", "/system/namespace/", { name: "dev" }))).toEqual([501, TEXT, "NAMESPACE_UNSUPPORTED"]);
     expect(await refusal(send("GET", "/system/functions?namespace=dev"))).toEqual([400, TEXT, "NAMESPACE_UNKNOWN"]);
   });
@@ -93,7 +94,7 @@ describe.skipIf(ON_CLUSTER)("faas-cli", () => {
     expect(list.map(({ name }) => name)).toEqual(["echo", "loud"]);
     await until(async () => (await describeFunction("loud")).availableReplicas === 1, "an instance of the pool is free for it");
     const echo = await describeFunction("echo");
-    expect(echo).toMatchObject({ image: expect.stringMatching(/^berth\/echo@sha256:/), envVars: { TONE: "warm" }, secrets: [], namespace: "openfaas-fn" });
+    expect(echo).toMatchObject({ image: expect.stringMatching(/^berth\/code@sha256:/), envVars: { TONE: "warm" }, secrets: [], namespace: "openfaas-fn" });
     expect(new Date(echo.createdAt).getTime()).toBeGreaterThan(0);
     expect(await refusal(send("GET", "/system/function/none?usage=1"))).toEqual([404, TEXT, "FUNCTION_NOT_FOUND"]);
   });
@@ -117,7 +118,7 @@ describe.skipIf(ON_CLUSTER)("faas-cli", () => {
 
   test.each([
     [{ image: "registry.example/f:1" }, "IMAGE_NEEDS_CLUSTER"],
-    [{ image: `berth/f@sha256:${"0".repeat(64)}` }, "CODE_UNKNOWN"],
+    [{ image: `berth/code@sha256:${"0".repeat(64)}` }, "CODE_UNKNOWN"],
     [{ image: "echo's", service: "Bad_Name" }, "NAME_INVALID"],
     [{ image: "echo's", namespace: "dev" }, "NAMESPACE_UNKNOWN"],
     [{ image: "echo's", secrets: ["T"] }, "SECRET_MISSING"],

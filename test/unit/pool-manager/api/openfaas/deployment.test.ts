@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { type Call, imageOf, layerOf, manifestOf } from "../../../../../pool-manager/api/openfaas/deployment.ts";
-import { availableOf } from "../../../../../pool-manager/api/openfaas/views.ts";
+import { availableOf, labelsOf } from "../../../../../pool-manager/api/openfaas/views.ts";
 
 const LAYER = `sha256:${"a".repeat(64)}`;
-const CODE = imageOf("f", LAYER);
+const CODE = imageOf(LAYER);
 const CALL: Call = { runtime: "python", handler: "main", signature: null, command: null, health: null };
 const REGISTRY = "registry.example/f:1";
 
@@ -59,12 +59,17 @@ describe("a deployment of OpenFaaS", () => {
 test.each([
   [CODE, LAYER],
   [REGISTRY, null],
-  [`registry.example/berth/f@${LAYER}`, null],
-  [`berth/f/g@${LAYER}`, null],
-  ["berth/f@sha256:abc", null],
+  [`registry.example/berth/code@${LAYER}`, null],
+  [`berth/code/g@${LAYER}`, null],
+  ["berth/code@sha256:abc", null],
   [`${CODE}\n`, null],
 ])("%j stands for the code %s", (image, layer) => {
   expect(layerOf(image)).toBe(layer);
+});
+
+test("labels tell what is not the default, so that a stack file that does not name them is no other", () => {
+  expect(labelsOf({ minScale: 0, maxScale: 20 })).toEqual({});
+  expect(labelsOf({ minScale: 2, maxScale: 3 })).toEqual({ "com.openfaas.scale.min": "2", "com.openfaas.scale.max": "3" });
 });
 
 test.each([
