@@ -66,12 +66,12 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
   await app.register(swaggerUi, { routePrefix: "/docs" });
   await app.register(async (scope) => {
     await scope.register(codeRoutes, context);
-    functionRoutes(scope, context);
+    const deploy = functionRoutes(scope, context);
     releaseRoutes(scope, context);
     loadRoutes(scope, context);
     poolRoutes(scope, context);
     context.links.routes(scope);
-    await scope.register(async (openFaas) => openFaasRoutes(openFaas, context, settle));
+    await scope.register(async (openFaas) => openFaasRoutes(openFaas, context, { deploy, settle }));
   });
   return app;
 }

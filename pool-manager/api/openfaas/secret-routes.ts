@@ -4,7 +4,7 @@ import type { Static } from "typebox";
 import { ManagerError } from "../../errors.ts";
 import { activeRevision, type FunctionRecord } from "../../functions/function.ts";
 import type { ApiContext } from "../context.ts";
-import { deploy } from "../routes/functions.ts";
+import type { Deploy } from "../routes/functions.ts";
 import { checkNamespace, NAMESPACE, NamespaceQuery, SecretBody } from "./requests.ts";
 
 type Secret = Static<typeof SecretBody>;
@@ -13,9 +13,17 @@ type Secret = Static<typeof SecretBody>;
  * `/system/secrets`: the secrets of functions, by name. A secret of Berth belongs to a function and is a variable of its
  * environment: one of the same name in several functions is one secret here, and a change of it is made in each of them.
  */
-export function secretRoutes(instance: FastifyInstance, context: ApiContext): void {
+export function secretRoutes(instance: FastifyInstance, context: ApiContext, deploy: Deploy): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { functions } = context;
+
+  /** Gives each function that has the secret another value, or takes it away; one after another, so that a failure leaves the rest as it is. */
+  const change = async (secret: Secret, value: string | null) => {
+    checkNamespace(secret.namespace);
+    const owners = ownersOf(functions.list(), secret.name);
+    if (owners.length === 0) throw new ManagerError("SECRET_UNKNOWN", `no function has a secret ${named(secret)}`, "name");
+    for (const { name } of owners) await deploy(name, { secrets: { [secret.name]: value } }, true);
+  };
 
   app.get("/system/secrets", { schema: { hide: true, querystring: NamespaceQuery } }, async (request) => {
     checkNamespace(request.query.namespace);
@@ -30,22 +38,14 @@ export function secretRoutes(instance: FastifyInstance, context: ApiContext): vo
   });
 
   app.put("/system/secrets", { schema: { hide: true, body: SecretBody } }, async ({ body }, reply) => {
-    await change(context, body, textOf(body));
+    await change(body, textOf(body));
     return reply.status(202).send();
   });
 
   app.delete("/system/secrets", { schema: { hide: true, body: SecretBody } }, async ({ body }, reply) => {
-    await change(context, body, null);
+    await change(body, null);
     return reply.status(202).send();
   });
-}
-
-/** Gives each function that has the secret another value, or takes it away; one after another, so that a failure leaves the rest as it is. */
-async function change(context: ApiContext, secret: Secret, value: string | null): Promise<void> {
-  checkNamespace(secret.namespace);
-  const owners = ownersOf(context.functions.list(), secret.name);
-  if (owners.length === 0) throw new ManagerError("SECRET_UNKNOWN", `no function has a secret ${named(secret)}`, "name");
-  for (const { name } of owners) await deploy(context, name, { secrets: { [secret.name]: value } }, true);
 }
 
 function ownersOf(records: readonly FunctionRecord[], secret: string): FunctionRecord[] {

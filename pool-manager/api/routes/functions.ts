@@ -44,30 +44,31 @@ export async function codeRoutes(instance: FastifyInstance, { images, maxCodeByt
   );
 }
 
-/** Deploys what a body of `PUT` says, or of `PATCH` if `keep`; answers once the routers have confirmed it. */
-export async function deploy(context: ApiContext, name: string, body: unknown, keep: boolean) {
-  const { functions, images, links } = context;
-  checkName(name);
-  const { code, canary, onceLoaded, ...manifest } = objectOf(body);
-  const placing = { canary: parseCanary(canary), onceLoaded: flagOf("onceLoaded", onceLoaded) };
-  if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
-  const make = (current?: InForce) => (keep && current ? patchManifest(manifest, context.runtimes, current) : parseManifest(manifest, context.runtimes));
-  if (!keep) make();
-  const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code)));
-  if (!ref && !functions.find(name) && !keep) {
-    throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
-  }
-  const deployed = await functions.deploy(name, make, ref, placing);
-  if (ref) images.settle(ref.layer);
-  await links.confirmed();
-  return { ...viewFunction(deployed.record, context), newRevision: deployed.newRevision };
-}
+/** Deploys what the body of a `PUT` says, or of a `PATCH` if `keep`; resolves once the routers have confirmed it. */
+export type Deploy = (name: string, body: unknown, keep: boolean) => Promise<unknown>;
 
-/** `/v1/functions` and `/v1/functions/NAME`. */
-export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
+/** `/v1/functions` and `/v1/functions/NAME`; returns what deploys there. */
+export function functionRoutes(instance: FastifyInstance, context: ApiContext): Deploy {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
-  const { functions, logs, links } = context;
+  const { functions, images, logs, links } = context;
   const tags = ["functions"];
+
+  const deploy = async (name: string, body: unknown, keep: boolean) => {
+    checkName(name);
+    const { code, canary, onceLoaded, ...manifest } = objectOf(body);
+    const placing = { canary: parseCanary(canary), onceLoaded: flagOf("onceLoaded", onceLoaded) };
+    if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
+    const make = (current?: InForce) => (keep && current ? patchManifest(manifest, context.runtimes, current) : parseManifest(manifest, context.runtimes));
+    if (!keep) make();
+    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code)));
+    if (!ref && !functions.find(name) && !keep) {
+      throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
+    }
+    const deployed = await functions.deploy(name, make, ref, placing);
+    if (ref) images.settle(ref.layer);
+    await links.confirmed();
+    return { ...viewFunction(deployed.record, context), newRevision: deployed.newRevision };
+  };
 
   const deployed = { 200: schemas.DeployResult, 201: schemas.DeployResult, default: schemas.ErrorBody };
 
@@ -79,7 +80,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     },
     async (request, reply) => {
       const existed = functions.find(request.params.name) !== undefined;
-      return reply.status(existed ? 200 : 201).send(await deploy(context, request.params.name, request.body, false));
+      return reply.status(existed ? 200 : 201).send(await deploy(request.params.name, request.body, false));
     },
   );
 
@@ -96,7 +97,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
         response: deployed,
       },
     },
-    async (request) => deploy(context, request.params.name, request.body, true),
+    async (request) => deploy(request.params.name, request.body, true),
   );
 
   app.get("/v1/functions", { schema: { tags, summary: "List functions", response: { 200: schemas.Functions } } }, async () => ({
@@ -160,4 +161,5 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
   );
 
   app.get("/v1/schemas/function", { schema: { tags, summary: "JSON Schema of a function's manifest" } }, async () => ManifestSchema);
+  return deploy;
 }
