@@ -29,7 +29,8 @@ export interface ManagerConfig {
 }
 
 /** Assumed memory of a warm instance. */
-const INSTANCE_BYTES = 96 * 1024 * 1024;
+export const INSTANCE_MB = 96;
+const INSTANCE_BYTES = INSTANCE_MB * 1024 * 1024;
 
 /** Minimum number of instances that any machine is assumed to hold. */
 const LEAST_MAX = 4;

@@ -17,6 +17,7 @@ const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "action.recovered": "info",
   "instance.kept": "info",
   "budget.exhausted": "warn",
+  "pool.resized": "info",
   "observation.doubted": "warn",
   "manager.stalled": "warn",
   "router.silent": "warn",

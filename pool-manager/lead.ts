@@ -12,13 +12,15 @@ import type { PoolManagerLink } from "./client/contract.ts";
 import { TableSnapshots } from "./client/snapshot.ts";
 import { CodeCollector } from "./code-collector.ts";
 import { CodePreparer } from "./code-preparer.ts";
-import { defaultPace, type ManagerConfig } from "./config.ts";
+import { defaultPace, INSTANCE_MB, type ManagerConfig } from "./config.ts";
 import { EventLog } from "./event-log.ts";
 import { FunctionLogs } from "./functions/logs.ts";
 import type { ManagerMetrics } from "./metrics.ts";
 import { type OpenPlatform, type OpenState, openPlatform, openState } from "./opening.ts";
 import type { Platform } from "./platform/platform.ts";
+import type { PoolEvent } from "./pool/events.ts";
 import { Reconciler } from "./pool/reconciler.ts";
+import { openSizing, type SizingParts } from "./pool/sizing-parts.ts";
 import type { StartDeadline } from "./start-deadline.ts";
 
 export interface PoolManager {
@@ -72,13 +74,26 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
     onTrouble,
     stop,
     functionChanged: (uid, name) => running.functionChanged(uid, name),
-    poolsChanged: () => running.reconciler.poke(),
+    poolsChanged: () => {
+      sizing.sizer.sizeAll();
+      running.reconciler.poke();
+    },
   });
   const { stores, functions, pools } = state;
   events.open({ nameOf: (uid) => functions.byUid(uid)?.name, report: (event) => stores.tell(event) });
   realClock.onGap((ms) => events.emit({ type: "manager.stalled", ms: Math.round(ms) }));
   const logs = new FunctionLogs();
-  const running = runningParts(config, opened, state, { events, logs, log });
+  const sizing = await openSizing({
+    pools,
+    functions,
+    store: stores.history,
+    pace: defaultPace(config.platform),
+    instanceMb: INSTANCE_MB,
+    onEvent: events.emit,
+    onTrouble: (message) => onTrouble("history", message),
+  });
+  undo.add(() => sizing.close());
+  const running = runningParts(config, opened, state, { events, logs, log, sizing });
   const { reconciler, collection, preparation } = running;
   keepLogs(opened.platform, logs, log);
 
@@ -86,7 +101,7 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   const links = new RouterLinks(reconciler, () => serving.ready, realClock.now);
   const snapshots = config.redis ? new TableSnapshots(config.redis.url, config.redis.namespace) : null;
   let endSnapshots = () => {};
-  const api = await openApi(config, opened, state, { metrics, events, logs, log, reconciler, links, serving });
+  const api = await openApi(config, opened, state, { metrics, events, logs, log, sizing, reconciler, links, serving });
   undo.add(async () => {
     serving.ready = false;
     front.stop();
@@ -135,6 +150,7 @@ interface Sinks {
   events: EventLog;
   logs: FunctionLogs;
   log: Logger;
+  sizing: SizingParts;
 }
 
 /** What runs while this pool manager leads. Nothing of it has started yet. */
@@ -146,11 +162,16 @@ interface RunningParts {
   functionChanged(uid: string, name: string): void;
 }
 
-function runningParts(config: ManagerConfig, { platform, images, term }: OpenPlatform, state: OpenState, { events, logs, log }: Sinks): RunningParts {
+function runningParts(config: ManagerConfig, { platform, images, term }: OpenPlatform, state: OpenState, { events, logs, log, sizing }: Sinks): RunningParts {
   const { functions, pools, stores } = state;
-  const onEvent = events.emit;
+  const { sizer } = sizing;
+  const onEvent = (event: PoolEvent) => {
+    sizer.heard(event);
+    events.emit(event);
+  };
   const layer = (digest: string) => images.layer(digest);
-  const reconciler = new Reconciler({ platform, functions, pools, layer, clock: realClock, pace: defaultPace(config.platform), term, onEvent });
+  const onDecided = sizer.observe.bind(sizer);
+  const reconciler = new Reconciler({ platform, functions, pools, layer, clock: realClock, pace: defaultPace(config.platform), term, onEvent, onDecided });
   const isPaused = () => pools.list().some(({ paused }) => paused);
   const collection = new CodeCollector({ functions, images, platform, stores, isPaused, onEvent, log });
   const preparation = new CodePreparer({ functions, layer, platform, log });
@@ -162,6 +183,7 @@ function runningParts(config: ManagerConfig, { platform, images, term }: OpenPla
     } else {
       events.emit({ type: "function.deleted", function: name });
       logs.forget(uid);
+      sizer.recorder.forget(uid);
     }
     reconciler.functionChanged(uid);
     collection.changed();
@@ -187,7 +209,7 @@ interface ApiParts extends Sinks {
 
 /** Builds the manage API; nothing reaches it yet. */
 async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
-  const { metrics, events, logs, log, reconciler, links, serving } = parts;
+  const { metrics, events, logs, log, sizing, reconciler, links, serving } = parts;
   const api = await buildApi(
     {
       version: config.version,
@@ -202,9 +224,11 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       onEvent: (listener) => events.follow(listener),
       metrics: async () => {
         metrics.observe(reconciler.view());
+        metrics.sized(pools.list(), sizing.sizer);
         return { registries: [metrics.registry, ...(serving.router ? [serving.router.registry] : [])] };
       },
       ...viewsOf(reconciler, platform, functions),
+      sizing,
       routerUrl: () => serving.router?.url ?? null,
       keys: config.keys,
       ready: () => serving.ready,

@@ -1,7 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObstacleKind } from "./platform/platform.ts";
-import type { World } from "./pool/decide/world.ts";
+import type { PoolSpec, World } from "./pool/decide/world.ts";
 import type { PoolEvent } from "./pool/events.ts";
+import type { PoolSizer } from "./pool/pool-sizer.ts";
 
 const OBSTACLES: readonly ObstacleKind[] = ["pending", "blocked", "unreachable", "ended", "stuck"];
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -48,6 +49,11 @@ export class ManagerMetrics {
     labelNames: ["pool"],
     registers: [this.registry],
   });
+  readonly #target = this.#poolGauge("berth_pool_target_size", "Instances that a pool keeps free; of one that sizes itself, the chosen number");
+  readonly #claimRate = this.#poolGauge("berth_pool_claims_per_second", "Rate of claims in the last hour, by which a pool sizes itself");
+  readonly #dispersion = this.#poolGauge("berth_pool_claims_dispersion", "Variance over mean of the claims in ten seconds; 1: independent");
+  readonly #refill = this.#poolGauge("berth_pool_refill_seconds", "Time of a refill, by which a pool sizes itself");
+  readonly #resized = this.#counter("berth_pool_resizes_total", "Reported changes of the size of a pool that sizes itself", ["pool"]);
   readonly #hitRatio = new Gauge({
     name: "berth_pool_hit_ratio",
     help: "Share of starts that took a prewarmed instance",
@@ -104,6 +110,8 @@ export class ManagerMetrics {
         return this.#silences.inc();
       case "manager.stalled":
         return this.#stalled.inc(event.ms / 1000);
+      case "pool.resized":
+        return this.#resized.inc({ pool: event.pool });
       case "action.failed":
         return this.#failed.inc({ action: event.action, reason: event.reason });
       case "budget.exhausted":
@@ -145,6 +153,25 @@ export class ManagerMetrics {
         this.#obstructed.set({ pool: name, obstacle }, count);
       }
     }
+  }
+
+  /** Sets the gauges of sizes; called when metrics are read. */
+  sized(pools: readonly PoolSpec[], sizer: Pick<PoolSizer, "lastOf">): void {
+    for (const { name, size } of pools) {
+      this.#target.set({ pool: name }, size);
+      const inputs = sizer.lastOf(name)?.inputs;
+      if (!inputs) {
+        for (const gauge of [this.#claimRate, this.#dispersion, this.#refill]) gauge.remove({ pool: name });
+        continue;
+      }
+      this.#claimRate.set({ pool: name }, inputs.hour.claims / inputs.hour.seconds);
+      this.#dispersion.set({ pool: name }, inputs.hour.dispersion);
+      this.#refill.set({ pool: name }, inputs.refillMs / 1000);
+    }
+  }
+
+  #poolGauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, labelNames: ["pool"], registers: [this.registry] });
   }
 
   #specialized(kind: string, ms: number): void {

@@ -2,13 +2,13 @@ import type { Command } from "commander";
 import { CliError, EXIT } from "../errors.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
+import { advisePoolCommand } from "./sizing/advise.ts";
+import { hitOption, keepsInWords, type SizedPool, sizeInWords, sizeOption } from "./sizing/size-option.ts";
 import { whole } from "./whole.ts";
 
-interface PoolView {
+interface PoolView extends SizedPool {
   name: string;
   runtime: string;
-  size: number;
-  max: number;
   paused: boolean;
   doubt: string | null;
   /** What keeps the pool from working, one sentence each. */
@@ -16,6 +16,15 @@ interface PoolView {
   /** The number of instances that cannot serve, by obstacle. */
   obstructed: Record<string, number>;
   instances: Record<string, number>;
+}
+
+interface PoolOptions {
+  size?: number | "auto";
+  targetHit?: number;
+  min?: number;
+  max?: number;
+  partition?: number;
+  force?: boolean;
 }
 
 /** A summary such as "2 pending, 1 stuck". */
@@ -39,7 +48,7 @@ export function poolCommands(program: Command): void {
       const count = (state: string) => (view: PoolView) => view.instances[state] ?? 0;
       const columns = [
         { title: "NAME", value: (view: PoolView) => view.name },
-        { title: "SIZE", value: (view: PoolView) => view.size },
+        { title: "SIZE", value: sizeInWords },
         { title: "MAX", value: (view: PoolView) => view.max },
         { title: "PREWARMED", value: count("prewarmed") },
         { title: "STARTING", value: count("starting") },
@@ -49,7 +58,9 @@ export function poolCommands(program: Command): void {
         { title: "PAUSED", value: (view: PoolView) => (view.paused ? "yes" : view.doubt ? "in doubt" : "") },
       ];
       printList(items, columns, format);
-      if (format === "table") for (const { name, problems } of items) for (const problem of problems) say(`pool ${name}: ${problem}`);
+      if (format !== "table") return;
+      for (const { name, sizing } of items) if (sizing) say(`pool ${name}: ${sizing.reason}`);
+      for (const { name, problems } of items) for (const problem of problems) say(`pool ${name}: ${problem}`);
     });
 
   pool
@@ -57,24 +68,29 @@ export function poolCommands(program: Command): void {
     .description("show a pool")
     .action(async (name: string, _options: object, command: Command) => {
       const { api, format } = globals(command);
-      printOne(await api.get<object>(`/v1/pools/${encodeURIComponent(name)}`), format);
+      const view = await api.get<PoolView>(`/v1/pools/${encodeURIComponent(name)}`);
+      printOne(format === "table" ? { ...view, size: sizeInWords(view) } : view, format);
     });
 
   pool
     .command("set <name>")
     .description("size a pool")
-    .option("--size <n>", "instances kept free", whole)
+    .option("--size <n>", 'instances kept free; "auto": as many as the claims need', sizeOption)
+    .option("--target-hit <share>", "with --size auto: share of the claims that find a free instance, such as 0.99", hitOption)
+    .option("--min <n>", "with --size auto: the least number kept free", whole)
     .option("--max <n>", "maximum number of instances of the runtime", whole)
     .option("--partition <percent>", "percentage of instances that keep an older version of the runtime after an upgrade; 0: all are replaced", whole)
     .option("--force", "accept a size that exceeds the machine's memory")
-    .action(async (name: string, options: { size?: number; max?: number; partition?: number; force?: boolean }, command: Command) => {
+    .action(async (name: string, options: PoolOptions, command: Command) => {
       const { api, format, say } = globals(command);
       if (Object.keys(options).every((option) => option === "force"))
-        throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --max or --partition", EXIT.usage);
+        throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --target-hit, --min, --max or --partition", EXIT.usage);
       const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolView;
-      say(`pool ${name} keeps ${result.size} free, at most ${result.max} in all`);
+      say(`pool ${name} ${keepsInWords(result)}`);
       if (format !== "table") printOne(result, format);
     });
+
+  advisePoolCommand(pool);
 
   for (const [verb, paused] of [
     ["pause", true],

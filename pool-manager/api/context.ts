@@ -9,6 +9,7 @@ import type { InstanceView } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { LoadVerdict } from "../pool/load-trials.ts";
 import type { Pools } from "../pool/pools.ts";
+import type { SizingParts } from "../pool/sizing-parts.ts";
 import type { RouterLinks } from "./routes/router-links.ts";
 
 /** Dependencies of the routes. */
@@ -34,6 +35,8 @@ export interface ApiContext {
   doubtOf(pool: string): string | null;
   /** A pool's known problems, in words. */
   problemsOf(pool: string): string[];
+  /** Recorded claims, and what follows from them. */
+  sizing: Pick<SizingParts, "sizer" | "advisor">;
   onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
   /** Registries that /metrics prints: the pool manager's, and in embedded mode the router's too. */
   metrics(): Promise<{ registries: Registry[] }>;

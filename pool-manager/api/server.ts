@@ -8,6 +8,7 @@ import type { ApiContext } from "./context.ts";
 import { documented, withOptionalBodies } from "./document.ts";
 import { openFaasRoutes } from "./openfaas/routes.ts";
 import { PathMethods } from "./path-methods.ts";
+import { adviceRoutes } from "./routes/advice.ts";
 import { codeRoutes, functionRoutes } from "./routes/functions.ts";
 import { loadRoutes } from "./routes/loads.ts";
 import { poolRoutes } from "./routes/pools.ts";
@@ -70,6 +71,7 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     releaseRoutes(scope, context);
     loadRoutes(scope, context);
     poolRoutes(scope, context);
+    adviceRoutes(scope, context);
     context.links.routes(scope);
     await scope.register(async (openFaas) => openFaasRoutes(openFaas, context, { deploy, settle }));
   });

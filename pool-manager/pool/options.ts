@@ -1,7 +1,7 @@
 import type { Clock } from "../async/clock.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Pace, PoolSpec } from "./decide/world.ts";
+import type { Decision, Pace, PoolSpec, World } from "./decide/world.ts";
 import type { PoolEventListener } from "./events.ts";
 
 /** Dependencies of the reconciler. */
@@ -16,4 +16,6 @@ export interface ReconcilerOptions {
   /** Leadership term that load orders carry. */
   term: number;
   onEvent: PoolEventListener;
+  /** Called after each decision with what it saw. */
+  onDecided?(world: World, decision: Decision): void;
 }

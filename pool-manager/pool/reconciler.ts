@@ -155,6 +155,7 @@ export class Reconciler implements PoolManagerLink {
     const world = this.view();
     this.#publisher.tellBlocked(world);
     const decision = decide(world);
+    this.#options.onDecided?.(world, decision);
     for (const pool of decision.throttled) this.#options.onEvent({ type: "budget.exhausted", pool });
     for (const uid of this.#executor.execute(decision.actions, world)) this.#kept(uid);
     for (const action of decision.actions) {

@@ -7,9 +7,11 @@ import { packLayer } from "../images/layer.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import { type RetryOptions, withRetries } from "../kubernetes/retry.ts";
 import type { PoolEvent } from "../pool/events.ts";
+import type { HistoryStore } from "../pool/history/stored-history.ts";
 import type { PoolStore, Pools } from "../pool/pools.ts";
 import type { Reconciler } from "../pool/reconciler.ts";
 import { FunctionFiles } from "./files/function-files.ts";
+import { HistoryFiles } from "./files/history-files.ts";
 import { PoolFiles } from "./files/pool-files.ts";
 import { inWords, type SetAside } from "./files/set-aside.ts";
 import { installDefinitions } from "./kubernetes/definitions/install.ts";
@@ -17,6 +19,7 @@ import { FunctionResources } from "./kubernetes/function-resources.ts";
 import type { StoreNotice } from "./kubernetes/notices.ts";
 import { PoolResources } from "./kubernetes/pool-resources.ts";
 import { ClusterEvents } from "./kubernetes/status/cluster-events.ts";
+import { PoolHistories } from "./kubernetes/status/pool-histories.ts";
 import { StatusReports } from "./kubernetes/status/status-reports.ts";
 import { WriteFailureReport } from "./kubernetes/write-failures.ts";
 
@@ -24,6 +27,8 @@ import { WriteFailureReport } from "./kubernetes/write-failures.ts";
 export interface Stores {
   functions: FunctionStore;
   pools: PoolStore;
+  /** What pools have recorded of claims. */
+  history: HistoryStore;
   /** Starts to ingest declarations that do not come through the API, and to report statuses. */
   follow(functions: FunctionRegistry, pools: Pools, reconciler: Reconciler): Promise<void>;
   /** Layers that a declaration names and no revision has yet. */
@@ -44,6 +49,7 @@ export interface NoticeSinks {
 export function fileStores(stateDir: string, { log, onNotice }: NoticeSinks): Stores {
   const functions = new FunctionFiles(stateDir);
   const pools = new PoolFiles(stateDir);
+  const history = new HistoryFiles(stateDir);
   const tell = (kind: "Function" | "Pool", damaged: readonly SetAside[]) => {
     for (const one of damaged) {
       const notice: StoreNotice = { topic: "damaged", kind, count: 1, message: inWords(one) };
@@ -54,9 +60,10 @@ export function fileStores(stateDir: string, { log, onNotice }: NoticeSinks): St
   return {
     functions,
     pools,
+    history,
     async follow() {
       tell("Function", functions.damaged);
-      tell("Pool", pools.damaged);
+      tell("Pool", [...pools.damaged, ...history.damaged]);
     },
     declared: () => new Set(),
     retain: () => {},
@@ -91,6 +98,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
   };
   const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => withRetries(work, patience) });
   const pools = new PoolResources(kube, term, notice);
+  const history = new PoolHistories(pools, notice);
   const failures = new WriteFailureReport(notice);
   const events = new ClusterEvents({
     kube,
@@ -102,6 +110,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
   return {
     functions,
     pools,
+    history,
     tell: (event) => events.tell(event),
     declared: () => functions.declared(),
     retain: (uids, collector) => void failures.of("Function", "secrets are not removed", functions.retain(uids, collector)),

@@ -4,11 +4,12 @@ import { Registry } from "prom-client";
 import { Type } from "typebox";
 import { ManagerError } from "../../errors.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
-import { PoolFields } from "../../pool/pools.ts";
+import { AUTO, PoolFields } from "../../pool/pools.ts";
 import { standsStill } from "../../pool/publish/problems.ts";
 import { isUsed } from "../../pool/used-pools.ts";
 import type { ApiContext } from "../context.ts";
 import { openStream } from "../sse.ts";
+import { viewSizing } from "./advice.ts";
 import * as schemas from "./schemas.ts";
 
 const MAX_EVENT_STREAMS = 32;
@@ -29,6 +30,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
       .flatMap(({ obstacle, pool: name }) => (obstacle && name === pool.name ? obstacle.kind : []));
     return {
       ...viewPool(pool, views),
+      sizing: viewSizing(context.sizing.sizer.lastOf(pool.name)),
       used: isUsed(pool, context.functions),
       doubt: context.doubtOf(pool.name),
       obstructed: countBy(obstructed),
@@ -99,8 +101,20 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
 
 function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
   const own = instances.filter((instance) => instance.pool === pool.name);
-  const { name, runtime, size, max, budget, partition, paused } = pool;
-  return { name, runtime, size, max, budget, partition, paused, instances: countBy(own.map(({ state }) => state)) };
+  const { name, runtime, size: chosenSize, auto, max, budget, partition, paused } = pool;
+  const bounds = { targetHit: auto?.targetHit ?? null, min: auto?.min ?? null };
+  return {
+    name,
+    runtime,
+    size: (auto ? AUTO : chosenSize) as number | typeof AUTO,
+    chosenSize,
+    ...bounds,
+    max,
+    budget,
+    partition,
+    paused,
+    instances: countBy(own.map(({ state }) => state)),
+  };
 }
 
 function countBy(names: readonly string[]): Record<string, number> {

@@ -2,6 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
+import { SizingView } from "./advice-schemas.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -152,7 +153,11 @@ export const Functions = list(FunctionView);
 export const PoolView = Type.Object({
   name: Type.String(),
   runtime: Type.String(),
-  size: Type.Integer(),
+  size: Type.Union([Type.Integer(), Type.Literal("auto")], { description: "Instances kept free; auto: the pool chooses, see chosenSize." }),
+  chosenSize: Type.Integer({ description: "Instances kept free now: size, or what the pool has chosen." }),
+  targetHit: Type.Union([Type.Number(), Type.Null()], { description: "Share of the claims that should find a free instance; null if the size is fixed." }),
+  min: Type.Union([Type.Integer(), Type.Null()], { description: "The least size; null if the size is fixed." }),
+  sizing: Type.Union([SizingView, Type.Null()]),
   max: Type.Integer(),
   budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
   partition: Type.Integer({ description: "Percentage of the instances that keep a previous version of the runtime." }),

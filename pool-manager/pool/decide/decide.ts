@@ -16,10 +16,11 @@ const MASTERLESS: ReadonlySet<RemoveReason> = new Set(["deleted-function", "orph
  * An incomplete world gives no action.
  */
 export function decide(world: World): Decision {
-  if (!world.synced) return { actions: [], throttled: [], recheckAfterMs: null };
+  if (!world.synced) return { actions: [], unmet: [], throttled: [], recheckAfterMs: null };
   const parts = world.pools.map((pool) => decidePool(new Plan(world, pool)));
   return {
     actions: parts.flatMap((part) => part.actions),
+    unmet: parts.flatMap((part) => part.unmet),
     throttled: parts.flatMap((part) => part.throttled),
     recheckAfterMs: parts.reduce<number | null>((least, { recheckAfterMs }) => earlier(least, recheckAfterMs), null),
   };
@@ -36,7 +37,8 @@ function decidePool(plan: Plan): Decision {
   bind(plan, unmet.length > 0);
   reap(plan, unmet);
   removeIdle(plan);
-  return plan.decision(sizePool(plan, totalOf(unmet)));
+  const lacking = unmet.map(({ spec, missing }) => ({ pool: plan.pool.name, functionUid: spec.uid, missing }));
+  return plan.decision(sizePool(plan, totalOf(unmet)), lacking);
 }
 
 function earlier(a: number | null, b: number | null): number | null {

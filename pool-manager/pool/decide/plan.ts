@@ -2,7 +2,7 @@ import type { StartKind } from "../../client/contract.ts";
 import { holdsPlace } from "../../platform/platform.ts";
 import { isLost, isUnheard } from "./liveness.ts";
 import { type Renewal, renewalOf } from "./renewal-policy.ts";
-import type { Action, Decision, InstanceView, PoolSpec, RemoveReason, RevisionTarget, World } from "./world.ts";
+import type { Action, Decision, InstanceView, PoolSpec, RemoveReason, RevisionTarget, Unmet, World } from "./world.ts";
 
 /** An instance pending for longer than this needs another node, or the removal of another pod. */
 const NODE_WAIT_MS = 3000;
@@ -51,8 +51,8 @@ export class Plan {
   }
 
   /** `recheckAfterMs`: the delay after which a further decision is due; null if none is known. */
-  decision(recheckAfterMs: number | null): Decision {
-    return { actions: this.#actions, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs };
+  decision(recheckAfterMs: number | null, unmet: Unmet[]): Decision {
+    return { actions: this.#actions, unmet, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs };
   }
 
   /** The target of the revision if it is served, otherwise that of the function's active one. */

@@ -56,7 +56,7 @@ function startsOf(plan: Plan, unmet: number, have: number): { starts: number; re
   const { world, pool, alive } = plan;
   const specializing = plan.anyOrdered || alive.some(({ state }) => state === "specializing");
   const quietForMs = world.now - Math.max(0, ...alive.map(({ specializedAt }) => specializedAt));
-  return startsAtOnce(world.pace, { size: pool.size, have, unmet, specializing, quietForMs });
+  return startsAtOnce(world.pace, { size: pool.size, have, unmet, specializing, quietForMs, refills: pool.refills ?? 0 });
 }
 
 /** True if no function owns it. One that is starting counts even if a function is recorded for it: it may turn out to be free. */

@@ -10,11 +10,14 @@ export interface RefillState {
   specializing: boolean;
   /** Time since the last specialization was ordered. */
   quietForMs: number;
+  /** Concurrent refills that the rate of claims needs; 0: the pace decides. */
+  refills: number;
 }
 
 /** How many instances may be starting concurrently; `recheckAfterMs`: when that changes without an event, or null. */
 export function startsAtOnce(pace: Pace, state: RefillState): { starts: number; recheckAfterMs: number | null } {
-  const { urgent, refill } = pace;
+  const { urgent } = pace;
+  const refill = Math.max(pace.refill, state.refills);
   // While invocations wait, the refill continues at its own pace in addition to the instances created for them.
   if (state.unmet > 0) return { starts: Math.min(urgent, state.unmet + refill), recheckAfterMs: null };
   return refillOf(pace, state);
@@ -25,9 +28,11 @@ export function startsAtOnce(pace: Pace, state: RefillState): { starts: number; 
  * is done. Below half of the pool's size it does not wait, and a quarter of the missing instances may start concurrently;
  * an empty pool is urgent.
  */
-function refillOf({ urgent, refill, refillDelayMs }: Pace, { size, have, specializing, quietForMs }: RefillState) {
+function refillOf({ urgent, refill, refillDelayMs }: Pace, { size, have, specializing, quietForMs, refills }: RefillState) {
   if (have === 0) return { starts: urgent, recheckAfterMs: null };
-  if (have < size / 2) return { starts: Math.max(refill, Math.ceil((size - have) / 4)), recheckAfterMs: null };
+  if (have < size / 2) return { starts: Math.max(refill, refills, Math.ceil((size - have) / 4)), recheckAfterMs: null };
+  // Claims that need more refills than the pace's never leave it quiet.
+  if (refills > refill) return { starts: refills, recheckAfterMs: null };
   if (specializing) return { starts: 0, recheckAfterMs: null };
   if (quietForMs >= refillDelayMs) return { starts: refill, recheckAfterMs: null };
   return { starts: 0, recheckAfterMs: Math.max(1, refillDelayMs - quietForMs) };

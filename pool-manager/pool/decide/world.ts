@@ -9,11 +9,23 @@ export interface Budget {
   windowMs: number;
 }
 
+/** How a pool sizes itself. */
+export interface AutoSize {
+  /** Share of the claims that find a free instance, between 0.5 and 0.9999. */
+  targetHit: number;
+  /** The least size. */
+  min: number;
+}
+
 export interface PoolSpec {
   name: string;
   runtime: string;
-  /** Instances kept free. */
+  /** Instances kept free; of a pool that sizes itself, those chosen last. */
   size: number;
+  /** The bounds within which the pool sizes itself; absent or null: its size is fixed. */
+  auto?: AutoSize | null;
+  /** Concurrent refills that the claims need; absent: the pace's. */
+  refills?: number;
   /** Limit on all instances of the pool, free or not. */
   max: number;
   budget: Budget;
@@ -161,8 +173,17 @@ export type Action =
   | { kind: "scale"; pool: string; seen: ReadonlySet<string>; more: number; create: number }
   | { kind: "remove"; instance: InstanceView; reason: RemoveReason; drainMs: number };
 
+/** Instances that a function lacks and that no free one could serve. */
+export interface Unmet {
+  pool: string;
+  functionUid: string;
+  missing: number;
+}
+
 export interface Decision {
   actions: Action[];
+  /** What is missing after the actions. */
+  unmet: Unmet[];
   /** Pools whose budget delayed actions. */
   throttled: string[];
   /** Delay after which a further decision is due even without a change; null if none is known. */

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { type FileOps, realFiles } from "../../async/atomic-file.ts";
 import type { PoolSpec } from "../../pool/decide/world.ts";
-import { type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../../pool/pools.ts";
+import { declarationOf, type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../../pool/pools.ts";
 import { FileSet } from "./file-set.ts";
 import { durably } from "./function-files.ts";
 import type { SetAside } from "./set-aside.ts";
@@ -29,7 +29,8 @@ export class PoolFiles implements PoolStore {
   }
 
   save(pool: PoolSpec, _change: PoolChange, forced: boolean): Promise<void> {
-    return durably(() => this.#files.write(`${pool.name}.yaml`, writeStored(forced ? { ...pool, forced } : pool)));
+    const { name, runtime } = pool;
+    return durably(() => this.#files.write(`${name}.yaml`, writeStored({ name, runtime, ...declarationOf(pool), ...(forced && { forced }) })));
   }
 }
 
@@ -37,8 +38,9 @@ export class PoolFiles implements PoolStore {
 function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
   const stored = readStored(text);
   if (!schema.Check(stored)) throw new Error("it is not a pool");
-  const { name, size, max, budget, partition, paused, forced = false } = stored;
+  const { name, size, targetHit, min, max, budget, partition, paused, forced = false } = stored;
   if (`${name}.yaml` !== file) throw new Error(`it is the pool ${JSON.stringify(name)}`);
-  if (size !== undefined && max !== undefined && size > max) throw new Error(`its size ${size} is above its max ${max}`);
-  return { name, set: { size, max, budget, partition, paused } as PoolChange, forced };
+  const least = typeof size === "number" ? size : min;
+  if (least !== undefined && max !== undefined && least > max) throw new Error(`its size ${least} is above its max ${max}`);
+  return { name, set: { size, targetHit, min, max, budget, partition, paused } as PoolChange, forced };
 }

@@ -10,6 +10,7 @@ import { ownedFields } from "./function-resource.ts";
 import { dropped, missing, type StoreNotice } from "./notices.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
 import { type Condition, withCondition } from "./status/conditions.ts";
+import type { HistoryStatuses } from "./status/pool-histories.ts";
 
 export interface PoolResource extends KubeObject {
   spec: PoolChange & { runtime?: string };
@@ -21,6 +22,7 @@ export interface PoolResource extends KubeObject {
     replicas?: number;
     instances?: number;
     selector?: string;
+    claims?: string;
     conditions?: Condition[];
   };
 }
@@ -56,7 +58,7 @@ interface Lost {
 }
 
 /** Stores pools as custom resources: the spec holds what was set, the status what is in force. */
-export class PoolResources implements PoolStore {
+export class PoolResources implements PoolStore, HistoryStatuses {
   readonly #client: ResourceClient<PoolResource>;
   readonly #notice: (notice: StoreNotice) => void;
   #declared: ((name: string, change: PoolChange) => PoolSpec) | null = null;
@@ -132,6 +134,16 @@ export class PoolResources implements PoolStore {
     await this.#client.updateStatus(resource, (before) => ({ ...before, ...next, conditions: withCondition(before.conditions, obstructed) }));
   }
 
+  histories(): Map<string, string> {
+    return new Map([...this.#client.cache.all()].flatMap(({ metadata, status }) => (status?.claims ? [[metadata.name, status.claims]] : [])));
+  }
+
+  async writeHistory(name: string, claims: string): Promise<void> {
+    const resource = this.#client.cache.get(name);
+    if (!resource || resource.status?.claims === claims) return;
+    await this.#client.updateStatus(resource, (before) => ({ ...before, claims }));
+  }
+
   /** The uid of a pool's resource; null: it has none at present. */
   uidOf(name: string): string | null {
     return this.#client.cache.get(name)?.metadata.uid ?? null;
@@ -194,8 +206,9 @@ export class PoolResources implements PoolStore {
     }
   }
 
-  #accept(resource: PoolResource, { size, max }: PoolSpec): Promise<PoolResource> {
-    return this.#client.accept(resource, resource.metadata.generation ?? 0, "Sized", `size ${size}, max ${max}`, () => ({ size, max }));
+  #accept(resource: PoolResource, { size, max, auto }: PoolSpec): Promise<PoolResource> {
+    const sized = auto ? `size auto, min ${auto.min}, max ${max}, targetHit ${auto.targetHit}` : `size ${size}, max ${max}`;
+    return this.#client.accept(resource, resource.metadata.generation ?? 0, "Sized", sized, () => ({ size, max }));
   }
 }
 
@@ -209,8 +222,8 @@ function isOfItsName({ metadata, spec }: PoolResource): boolean {
   return spec.runtime === undefined || spec.runtime === metadata.name;
 }
 
-function changeOf({ size, max, budget, partition, paused }: PoolChange): PoolChange {
-  const set = Object.entries({ size, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
+function changeOf({ size, targetHit, min, max, budget, partition, paused }: PoolChange): PoolChange {
+  const set = Object.entries({ size, targetHit, min, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
   return Object.fromEntries(set) as PoolChange;
 }
 

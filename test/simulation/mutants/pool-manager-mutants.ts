@@ -11,7 +11,7 @@ export const POOL_MANAGER_MUTANTS: Mutant[] = [
   {
     name: "deletions are decided on an observation that is not complete",
     file: "pool-manager/pool/decide/decide.ts",
-    find: "if (!world.synced) return { actions: [], throttled: [], recheckAfterMs: null };",
+    find: "if (!world.synced) return { actions: [], unmet: [], throttled: [], recheckAfterMs: null };",
     replace: "",
     odds: { "observation unsynced": 0.6 },
   },

@@ -7,7 +7,9 @@ import { CODE, object, percent, type Schema, text } from "./schema-parts.ts";
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 8;
+export const DEFINITION_VERSION = 9;
+/** Characters of a pool's history in its status: a resource is limited to about a million, and is sent to each watcher. */
+export const MAX_HISTORY = 64 * 1024;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
 
@@ -96,11 +98,12 @@ const POOL_STATUS = object(
   {
     observedGeneration: { type: "integer" },
     term: { type: "integer" },
-    size: { type: "integer", description: "Instances kept free." },
+    size: { type: "integer", description: "Instances kept free; with size auto, the chosen number." },
     max: { type: "integer", description: "Maximum number of instances." },
     replicas: { type: "integer", description: "Instances that are free." },
     instances: { type: "integer", description: "All instances." },
     selector: { type: "string" },
+    claims: text("What was recorded of claims, compressed; Berth sizes pools and gives advice by it.", { maxLength: MAX_HISTORY }),
     conditions: CONDITIONS,
   },
   FENCED,
@@ -129,7 +132,8 @@ export function structural({ default: fallback, ...schema }: Schema): Schema {
   if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
   if (anyOf) {
     const pattern = anyOf.find((one) => one.pattern)?.pattern;
-    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };
+    const { minimum, maximum } = anyOf.find((one) => one.type === "integer") ?? {};
+    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern, minimum, maximum };
   }
   if (schema.items) return { ...schema, description, items: structural(schema.items as Schema) };
   if (patternProperties) {

@@ -1,0 +1,72 @@
+import { type Command, Option } from "commander";
+import type { FunctionAdviceBody, PoolAdviceBody } from "../../../pool-manager/api/routes/advice-schemas.ts";
+import { globals } from "../../options/globals.ts";
+import { printData, printList } from "../../output.ts";
+
+/** Sizes that the table shows besides the present and the recommended one. */
+const SHOWN = 12;
+
+const windowOption = () => new Option("--window <window>", "what is replayed").choices(["1h", "24h"]).default("1h");
+
+/** Adds the command `advise` to a group of commands for pools. */
+export function advisePoolCommand(pool: Command): void {
+  pool
+    .command("advise <name>")
+    .description("what the last hour or day would have hit and cost at every size, and which size is recommended")
+    .addOption(windowOption())
+    .action(async (name: string, { window }: { window: string }, command: Command) => {
+      const { api, format } = globals(command);
+      const advice = await api.get<PoolAdviceBody>(`/v1/pools/${encodeURIComponent(name)}/advice?window=${window}`);
+      if (format !== "table") return printData(advice, format);
+      print(advice.text);
+      const marks = (size: number) => [...(size === advice.size ? ["now"] : []), ...(size === advice.recommended ? ["recommended"] : [])].join(", ");
+      const columns = [
+        { title: "SIZE", value: ({ size }: Row) => size },
+        { title: "HIT", value: ({ hit }: Row) => share(hit) },
+        { title: "INSTANCE-SECONDS", value: ({ instanceSeconds }: Row) => Math.round(instanceSeconds) },
+        { title: "MB·S", value: ({ memorySeconds }: Row) => memorySeconds },
+        { title: "", value: ({ size }: Row) => marks(size) },
+      ];
+      printList(shownOf(advice), columns, format);
+    });
+}
+
+/** Adds the command `advise` for functions. */
+export function adviseFunctionCommand(program: Command): void {
+  program
+    .command("advise <name>")
+    .description("what the last hour or day would have been with another minScale of a function")
+    .addOption(windowOption())
+    .action(async (name: string, { window }: { window: string }, command: Command) => {
+      const { api, format } = globals(command);
+      const advice = await api.get<FunctionAdviceBody>(`/v1/functions/${encodeURIComponent(name)}/advice?window=${window}`);
+      if (format !== "table") return printData(advice, format);
+      print(advice.text);
+      const marks = (scale: number) => [...(scale === advice.minScale ? ["now"] : []), ...(scale === advice.recommended ? ["recommended"] : [])].join(", ");
+      const columns = [
+        { title: "MINSCALE", value: ({ minScale }: Scale) => minScale },
+        { title: "STARTS", value: ({ starts }: Scale) => starts },
+        { title: "AVOIDED", value: ({ avoided }: Scale) => share(avoided) },
+        { title: "INSTANCE-SECONDS", value: ({ instanceSeconds }: Scale) => Math.round(instanceSeconds) },
+        { title: "", value: ({ minScale }: Scale) => marks(minScale) },
+      ];
+      printList(advice.scales.slice(0, SHOWN), columns, format);
+    });
+}
+
+type Row = PoolAdviceBody["sizes"][number];
+type Scale = FunctionAdviceBody["scales"][number];
+
+/** The first sizes up to the recommended one and a few above it, the present one and the largest; `-o json` prints all. */
+function shownOf({ sizes, size, recommended }: PoolAdviceBody): Row[] {
+  const from = Math.max(0, recommended - SHOWN / 2);
+  return sizes.filter((row, i) => (row.size >= from && row.size < from + SHOWN) || row.size === 0 || row.size === size || i === sizes.length - 1);
+}
+
+function share(value: number | null): string {
+  return value === null ? "-" : `${Number((value * 100).toFixed(2))} %`;
+}
+
+function print(text: readonly string[]): void {
+  for (const line of text) process.stdout.write(`${line}\n`);
+}

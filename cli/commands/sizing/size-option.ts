@@ -1,0 +1,36 @@
+import { InvalidArgumentError } from "commander";
+
+/** Parses the size of a pool: a whole number, or "auto". */
+export function sizeOption(text: string): number | "auto" {
+  if (text === "auto") return text;
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is neither a whole number nor "auto".`);
+  return Number(text);
+}
+
+/** Parses the share of claims that should find a free instance; the API checks its bounds. */
+export function hitOption(text: string): number {
+  if (!/^0?\.\d{1,6}$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a share such as 0.99.`);
+  return Number(text);
+}
+
+export interface SizedPool {
+  size: number | "auto";
+  chosenSize: number;
+  targetHit: number | null;
+  min: number | null;
+  max: number;
+  sizing: { reason: string } | null;
+}
+
+/** A size such as "4" or "auto (now 7)". */
+export function sizeInWords({ size, chosenSize }: Pick<SizedPool, "size" | "chosenSize">): string {
+  return size === "auto" ? `auto (now ${chosenSize})` : String(size);
+}
+
+/** What a pool keeps free after a change, and why. */
+export function keepsInWords(pool: SizedPool): string {
+  if (pool.size !== "auto") return `keeps ${pool.size} free, at most ${pool.max} in all`;
+  const hit = `${Number(((pool.targetHit ?? 0) * 100).toFixed(2))} %`;
+  const why = pool.sizing ? `: ${pool.sizing.reason}` : "";
+  return `sizes itself between ${pool.min} and ${pool.max}, so that ${hit} of the claims find a free instance; now ${pool.chosenSize}${why}`;
+}

@@ -1,0 +1,113 @@
+import { type Static, Type } from "typebox";
+
+const Text = Type.Array(Type.String(), { description: "In words, one sentence each." });
+
+/** The last decision of a pool that sizes itself. */
+export const SizingView = Type.Object(
+  {
+    at: Type.String({ description: "When it was decided." }),
+    wanted: Type.Integer({ description: "The size that the recorded claims need, within min and max; chosenSize approaches it." }),
+    refills: Type.Integer({ description: "Refills that run concurrently." }),
+    refillMs: Type.Number({ description: "Time from a claim until its replacement is prewarmed." }),
+    reason: Type.String({ description: "Why, in words." }),
+  },
+  { description: "Why the pool has its size; null if the size is fixed." },
+);
+
+export const AdviceQuery = Type.Object(
+  {
+    window: Type.Optional(Type.Union([Type.Literal("1h"), Type.Literal("24h")], { description: "The window that is replayed; 1h if absent.", default: "1h" })),
+  },
+  { additionalProperties: false },
+);
+
+const Recorded = {
+  window: Type.String(),
+  since: Type.String({ description: "When recording began; the window has no more than that." }),
+  seconds: Type.Integer({ description: "Seconds of the window that were recorded." }),
+  claims: Type.Integer({ description: "Claims of instances from the pool, by when they came." }),
+  hits: Type.Integer({ description: "Claims that took a prewarmed instance." }),
+  misses: Type.Integer({ description: "Claims that waited for an instance." }),
+  dispersion: Type.Number({ description: "Variance over mean of the claims in each bucket; 1: independent, more: bursts." }),
+  instanceMb: Type.Number({ description: "Assumed memory of an instance in MB, for memorySeconds." }),
+};
+const Cost = {
+  instanceSeconds: Type.Number({ description: "Seconds that instances would have been kept." }),
+  memorySeconds: Type.Number({ description: "The same in MB·s." }),
+};
+const Share = Type.Union([Type.Number(), Type.Null()]);
+
+export const PoolAdviceView = Type.Object({
+  pool: Type.String(),
+  ...Recorded,
+  targetHit: Type.Number({ description: "The share of hits that the recommendation is for." }),
+  size: Type.Integer({ description: "Instances kept free now." }),
+  refillMs: Type.Number(),
+  refills: Type.Integer({ description: "Refills that are assumed to run concurrently." }),
+  recommended: Type.Integer({ description: "The least size that reaches targetHit, at most max." }),
+  sizes: Type.Array(
+    Type.Object({
+      size: Type.Integer(),
+      hits: Type.Integer({ description: "Claims that would have found a free instance." }),
+      hit: Share,
+      ...Cost,
+    }),
+    { description: "What the window would have been at each size from 0 to max; evenly spread sizes if there are more than 500." },
+  ),
+  functions: Type.Array(Type.Object({ name: Type.String(), claims: Type.Integer(), misses: Type.Integer(), share: Type.Number() }), {
+    description: "The functions with the most claims.",
+  }),
+  text: Text,
+});
+
+export const FunctionAdviceView = Type.Object({
+  function: Type.String(),
+  ...Recorded,
+  minScale: Type.Integer(),
+  concurrency: Type.Integer(),
+  recommended: Type.Integer({ description: "The recommended minScale." }),
+  scales: Type.Array(
+    Type.Object({
+      minScale: Type.Integer(),
+      starts: Type.Integer({ description: "Starts that would have been needed still." }),
+      avoided: Share,
+      ...Cost,
+    }),
+    { description: "What the window would have been with each minScale from the present one on." },
+  ),
+  text: Text,
+});
+
+const Weights = Type.Array(Type.Tuple([Type.Integer(), Type.Number()]), { description: "Claims by level of missing instances." });
+const ClaimWindow = Type.Object({ seconds: Type.Number(), claims: Type.Integer(), dispersion: Type.Number(), depths: Weights });
+const State = {
+  size: Type.Integer(),
+  belowSince: Type.Union([Type.Number(), Type.Null()]),
+  changedAt: Type.Union([Type.Number(), Type.Null()]),
+};
+
+export const SizingDecisions = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      inputs: Type.Object({
+        at: Type.Number(),
+        elapsedMs: Type.Number(),
+        min: Type.Integer(),
+        max: Type.Integer(),
+        targetHit: Type.Number(),
+        state: Type.Object(State),
+        refillMs: Type.Number(),
+        refills: Type.Object({ least: Type.Integer(), most: Type.Integer() }),
+        recent: ClaimWindow,
+        hour: ClaimWindow,
+      }),
+      decision: Type.Object({ ...State, wanted: Type.Integer(), refills: Type.Integer(), reason: Type.String() }),
+    }),
+    { description: "The last decisions that changed the size, and the last one; the inputs alone give the decision." },
+  ),
+});
+
+/** Advice on a pool as the API answers it. */
+export type PoolAdviceBody = Static<typeof PoolAdviceView>;
+/** Advice on a function as the API answers it. */
+export type FunctionAdviceBody = Static<typeof FunctionAdviceView>;

@@ -1,0 +1,45 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import type { KeptDecision } from "../../pool/pool-sizer.ts";
+import type { ApiContext } from "../context.ts";
+import * as advice from "./advice-schemas.ts";
+import { ErrorBody, NameParams } from "./schemas.ts";
+
+/** `/v1/pools/NAME/advice`, `/v1/pools/NAME/decisions` and `/v1/functions/NAME/advice`. */
+export function adviceRoutes(instance: FastifyInstance, { pools, functions, sizing }: ApiContext): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const asked = { params: NameParams, querystring: advice.AdviceQuery };
+  const answers = <T>(schema: T) => ({ response: { 200: schema, default: ErrorBody } });
+
+  app.get(
+    "/v1/pools/:name/advice",
+    { schema: { tags: ["pools"], summary: "What a window would have hit and cost at every size", ...asked, ...answers(advice.PoolAdviceView) } },
+    async ({ params, query }) => sizing.advisor.ofPool(pools.get(params.name), query.window ?? "1h"),
+  );
+  app.get(
+    "/v1/functions/:name/advice",
+    { schema: { tags: ["functions"], summary: "What a window would have been with another minScale", ...asked, ...answers(advice.FunctionAdviceView) } },
+    async ({ params, query }) => sizing.advisor.ofFunction(functions.get(params.name), query.window ?? "1h"),
+  );
+  app.get(
+    "/v1/pools/:name/decisions",
+    { schema: { tags: ["pools"], summary: "Why a pool that sizes itself has its size", params: NameParams, ...answers(advice.SizingDecisions) } },
+    async ({ params }) => ({ items: sizing.sizer.decisionsOf(pools.get(params.name).name).map(viewDecision) }),
+  );
+}
+
+/** Why a pool has its size; null if it is fixed. */
+export function viewSizing(last: KeptDecision | null) {
+  if (!last) return null;
+  const { inputs, decision } = last;
+  const { wanted, refills, reason } = decision;
+  return { at: new Date(inputs.at).toISOString(), wanted, refills, refillMs: Math.round(inputs.refillMs), reason };
+}
+
+function viewDecision({ inputs, decision }: KeptDecision) {
+  const { recent, hour } = inputs;
+  return {
+    inputs: { ...inputs, recent: { ...recent, depths: [...recent.depths] }, hour: { ...hour, depths: [...hour.depths] } },
+    decision,
+  };
+}

@@ -1,0 +1,77 @@
+import { activeRevision, type FunctionRecord } from "../functions/function.ts";
+import type { PoolSpec } from "./decide/world.ts";
+import { Buckets } from "./history/buckets.ts";
+import type { PoolHistory } from "./history/pool-history.ts";
+import { windowOf } from "./history/windows.ts";
+import type { PoolSizer } from "./pool-sizer.ts";
+import { adviseFunction } from "./sizing/function-advice.ts";
+import { advisePool } from "./sizing/pool-advice.ts";
+
+const HOUR_MS = 3_600_000;
+/** The history of a function that has claimed nothing. */
+const EMPTY = new Buckets(60_000, 1);
+/** The target for a pool whose size is fixed. */
+const TARGET_HIT = 0.99;
+
+/** The windows that advice is given for. */
+export const WINDOWS = { "1h": HOUR_MS, "24h": 24 * HOUR_MS } as const;
+export type WindowName = keyof typeof WINDOWS;
+
+export interface AdvisorOptions {
+  sizer: PoolSizer;
+  /** The name of a function; undefined if it is deleted. */
+  nameOf(functionUid: string): string | undefined;
+  wall(): number;
+  /** Assumed memory of an instance in MB. */
+  instanceMb: number;
+}
+
+/** Advice on pools and functions from the recorded claims. Read-only. */
+export class Advisor {
+  readonly #options: AdvisorOptions;
+
+  constructor(options: AdvisorOptions) {
+    this.#options = options;
+  }
+
+  ofPool(pool: PoolSpec, window: WindowName) {
+    const { sizer, instanceMb, nameOf, wall } = this.#options;
+    const now = wall();
+    const history = sizer.recorder.of(pool.name, now);
+    const targetHit = pool.auto?.targetHit ?? TARGET_HIT;
+    const recorded = windowOf(window === "1h" ? history.hour : history.day, now, WINDOWS[window], history.since);
+    const { refillMs, refills } = sizer.refillOf(pool.name);
+    const functions = [...history.functions].map(([uid, own]) => {
+      const { claims, misses } = windowOf(window === "1h" ? own.hour : own.day, now, WINDOWS[window], history.since);
+      return { name: nameOf(uid) ?? "(deleted)", claims, misses };
+    });
+    const advice = advisePool({ window: recorded, size: pool.size, max: pool.max, targetHit, refillMs, refills, instanceMb, functions });
+    return { pool: pool.name, ...this.#summary(history, window, recorded), targetHit, size: pool.size, refillMs, refills, ...advice };
+  }
+
+  ofFunction(record: FunctionRecord, window: WindowName) {
+    const { sizer, instanceMb, wall } = this.#options;
+    const now = wall();
+    const history = sizer.recorder.of(record.runtime, now);
+    const own = history.functions.get(record.uid);
+    const buckets = own && (window === "1h" ? own.hour : own.day);
+    const recorded = windowOf(buckets ?? EMPTY, now, WINDOWS[window], Math.max(history.since, Date.parse(record.createdAt)));
+    const { minScale, maxScale } = record.scaling;
+    const { concurrency } = activeRevision(record).settings;
+    const advice = adviseFunction({ window: recorded, minScale, maxScale, concurrency, instanceMb });
+    return { function: record.name, ...this.#summary(history, window, recorded), minScale, concurrency, ...advice };
+  }
+
+  #summary({ since }: PoolHistory, window: WindowName, { seconds, claims, hits, misses, dispersion }: ReturnType<typeof windowOf>) {
+    return {
+      window,
+      since: new Date(since).toISOString(),
+      seconds: Math.round(seconds),
+      claims,
+      hits,
+      misses,
+      dispersion: Number(dispersion.toFixed(2)),
+      instanceMb: this.#options.instanceMb,
+    };
+  }
+}

@@ -1,0 +1,72 @@
+import type { SizeState } from "../sizing/choose-size.ts";
+import { addDepth, levelOf } from "../sizing/depths.ts";
+import { RefillLine, type RefillPace } from "../sizing/refill-line.ts";
+import { Buckets } from "./buckets.ts";
+import { FunctionHistory } from "./function-history.ts";
+
+/** Functions with a history of their own; the one whose last claim is oldest gives way. */
+const MAX_FUNCTIONS = 256;
+/** The share of a new refill in the moving average of their time. */
+const LEARN = 1 / 8;
+
+/** The recorded claims of one pool. Bounded; times are of the wall clock, so that they keep their meaning after a restart. */
+export class PoolHistory {
+  /** Tens of seconds of an hour, and minutes of a day. */
+  readonly hour = new Buckets(10_000, 360);
+  readonly day = new Buckets(60_000, 1440);
+  readonly functions = new Map<string, FunctionHistory>();
+  readonly #line = new RefillLine();
+  /** When recording began. */
+  since: number;
+  /** Moving average of the time from the creation of an instance until it is prewarmed; null before the first. */
+  refillMs: number | null = null;
+  /** The size that was chosen last, if the pool sizes itself. */
+  chosen: SizeState | null = null;
+
+  constructor(since: number) {
+    this.since = since;
+  }
+
+  advance(now: number): void {
+    this.#line.advance(now, (depth, ms, until) => {
+      for (const bucket of this.#at(until)) addDepth(bucket.spent, levelOf(depth), ms);
+    });
+  }
+
+  /** A claim at `now`, to which `advance` has been called. */
+  claimed(now: number, pace: RefillPace): void {
+    const level = levelOf(this.#line.claim(now, pace));
+    for (const bucket of this.#at(now)) {
+      bucket.claims += 1;
+      addDepth(bucket.depths, level, 1);
+    }
+  }
+
+  served(now: number, isHit: boolean): void {
+    for (const bucket of this.#at(now)) {
+      if (isHit) bucket.hits += 1;
+      else bucket.misses += 1;
+    }
+  }
+
+  refilled(now: number, ms: number): void {
+    this.refillMs = this.refillMs === null ? ms : this.refillMs + (ms - this.refillMs) * LEARN;
+    for (const bucket of this.#at(now)) {
+      bucket.refills += 1;
+      bucket.refillMs += ms;
+    }
+  }
+
+  /** The history of a function that has just claimed an instance. */
+  claimant(uid: string): FunctionHistory {
+    const history = this.functions.get(uid) ?? new FunctionHistory();
+    this.functions.delete(uid);
+    this.functions.set(uid, history);
+    if (this.functions.size > MAX_FUNCTIONS) for (const oldest of [...this.functions.keys()].slice(0, -MAX_FUNCTIONS)) this.functions.delete(oldest);
+    return history;
+  }
+
+  #at(now: number) {
+    return [this.hour.at(now), this.day.at(now)];
+  }
+}

@@ -1,0 +1,47 @@
+import { PeriodicTask } from "../async/periodic-task.ts";
+import { Advisor } from "./advisor.ts";
+import type { Pace } from "./decide/world.ts";
+import type { PoolEvent } from "./events.ts";
+import type { HistoryStore } from "./history/stored-history.ts";
+import { HistoryKeeper } from "./history-keeper.ts";
+import { PoolSizer } from "./pool-sizer.ts";
+import type { Pools } from "./pools.ts";
+
+export interface SizingOptions {
+  pools: Pools;
+  functions: { byUid(uid: string): { name: string } | undefined };
+  store: HistoryStore;
+  pace: Pace;
+  instanceMb: number;
+  onEvent(event: PoolEvent): void;
+  /** Reports once that histories cannot be loaded or saved, and null once they can. */
+  onTrouble(message: string | null): void;
+}
+
+/** What records claims, sizes pools and gives advice. */
+export interface SizingParts {
+  sizer: PoolSizer;
+  advisor: Advisor;
+  /** Ends the saving, after a last one. */
+  close(): Promise<void>;
+}
+
+/** Loads the recorded claims, and applies the sizes that were chosen last before anything is decided. */
+export async function openSizing({ pools, functions, store, pace, instanceMb, onEvent, onTrouble }: SizingOptions): Promise<SizingParts> {
+  const wall = Date.now;
+  const sizer = new PoolSizer({ pools, pace, wall, onEvent });
+  const keeper = new HistoryKeeper(store, sizer);
+  // Pools are served without their history too.
+  await keeper.load().catch((error: Error) => onTrouble(error.message));
+  sizer.sizeAll();
+  const saving = new PeriodicTask(() => keeper.save(), keeper.everyMs, onTrouble);
+  saving.start();
+  return {
+    sizer,
+    advisor: new Advisor({ sizer, nameOf: (uid) => functions.byUid(uid)?.name, wall, instanceMb }),
+    async close() {
+      saving.close();
+      await keeper.save().catch((error: Error) => onTrouble(error.message));
+    },
+  };
+}
