@@ -27,7 +27,7 @@ export const MANAGER_ERRORS = {
   SECRET_UNSUPPORTED: [501, "give it to a function: berth deploy FUNCTION --secret NAME=VALUE; from then on it is listed, updated and removed here"],
   FUNCTION_EXISTS: [409, "update it: PUT, faas-cli deploy --update"],
   CODE_TOO_LARGE: [413, "make the bundle smaller"],
-  POOL_INVALID: [400, "choose 0 ≤ size ≤ max, and max ≥ 1"],
+  POOL_INVALID: [400, "choose 0 ≤ size ≤ max, and max ≥ 1; with size auto, 0 ≤ min ≤ max, and a targetHit from 0.5 to 0.9999"],
   POOL_TOO_LARGE: [400, "choose fewer instances, or override the check: berth pool set NAME --force, force: true in the API"],
   KEY_MISSING: [401, "send authorization: Bearer KEY, or use --key or BERTH_KEY with the command; berth key creates keys"],
   KEY_REFUSED: [403, "use a key whose role allows it; the key file of the pool manager lists the roles"],

@@ -6,6 +6,7 @@ import { windowOf } from "./history/windows.ts";
 import type { PoolSizer } from "./pool-sizer.ts";
 import { adviseFunction } from "./sizing/function-advice.ts";
 import { advisePool } from "./sizing/pool-advice.ts";
+import { shortRecordInWords } from "./sizing/words.ts";
 
 const HOUR_MS = 3_600_000;
 /** The history of a function that has claimed nothing. */
@@ -46,7 +47,8 @@ export class Advisor {
       return { name: nameOf(uid) ?? "(deleted)", claims, misses };
     });
     const advice = advisePool({ window: recorded, size: pool.size, max: pool.max, targetHit, refillMs, refills, instanceMb, functions });
-    return { pool: pool.name, ...this.#summary(history, window, recorded), targetHit, size: pool.size, refillMs, refills, ...advice };
+    const text = [...advice.text, ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
+    return { pool: pool.name, ...this.#summary(history, window, recorded), targetHit, size: pool.size, refillMs, refills, ...advice, text };
   }
 
   ofFunction(record: FunctionRecord, window: WindowName) {
@@ -59,7 +61,8 @@ export class Advisor {
     const { minScale, maxScale } = record.scaling;
     const { concurrency } = activeRevision(record).settings;
     const advice = adviseFunction({ window: recorded, minScale, maxScale, concurrency, instanceMb });
-    return { function: record.name, ...this.#summary(history, window, recorded), minScale, concurrency, ...advice };
+    const text = [...advice.text, ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
+    return { function: record.name, ...this.#summary(history, window, recorded), minScale, concurrency, ...advice, text };
   }
 
   #summary({ since }: PoolHistory, window: WindowName, { seconds, claims, hits, misses, dispersion }: ReturnType<typeof windowOf>) {

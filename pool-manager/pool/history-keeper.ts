@@ -21,7 +21,7 @@ export class HistoryKeeper {
 
   /** Saves the pools with claims. Rejects with the first failure, after all have been tried. */
   async save(): Promise<void> {
-    const due = [...this.#sizer.recorder.pools].filter(([, { day, chosen }]) => chosen !== null || day.entries().length > 0);
+    const due = [...this.#sizer.recorder.pools].filter(([, { hasClaims, chosen }]) => chosen !== null || hasClaims);
     const results = await Promise.allSettled(due.map(([pool, history]) => this.#store.save(pool, history)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;

@@ -134,7 +134,7 @@ export class PoolSizer {
 
   /** Without any record, a pool begins at its least size; with one, it continues from the fixed size that it had. */
   #firstState({ name }: PoolSpec, min: number, history: PoolHistory): SizeState {
-    const size = history.day.entries().length === 0 ? min : (this.#sizes.get(name) ?? min);
+    const size = history.hasClaims ? (this.#sizes.get(name) ?? min) : min;
     return { size, belowSince: null, changedAt: null };
   }
 

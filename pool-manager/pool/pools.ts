@@ -18,7 +18,7 @@ export const PoolFields = Type.Object(
   {
     size: Type.Optional(
       Type.Union(
-        [Type.Integer({ minimum: 0, maximum: MAX_INSTANCES }), Type.Unsafe<typeof AUTO>({ type: "string", pattern: `^${AUTO}$`, maxLength: AUTO.length })],
+        [Type.Integer({ minimum: 0, maximum: MAX_INSTANCES }), Type.Literal(AUTO)],
         { description: "Instances kept free; auto: as many as the recorded claims need for targetHit, between min and max." },
       ),
     ),
@@ -207,7 +207,7 @@ function changed(pool: PoolSpec, change: PoolChange): PoolSpec {
     ...pool,
     auto,
     size,
-    max: max ?? Math.max(pool.max, change.size === undefined && change.min === undefined ? 0 : size),
+    max: max ?? Math.max(pool.max, typeof change.size === "number" ? change.size : 0),
     budget: budget ?? pool.budget,
     partition: partition ?? pool.partition,
     paused: paused ?? pool.paused,

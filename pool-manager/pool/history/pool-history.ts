@@ -27,19 +27,25 @@ export class PoolHistory {
     this.since = since;
   }
 
+  get hasClaims(): boolean {
+    return this.day.entries().some(([, { claims }]) => claims > 0);
+  }
+
   advance(now: number): void {
     this.#line.advance(now, (depth, ms, until) => {
       for (const bucket of this.#at(until)) addDepth(bucket.spent, levelOf(depth), ms);
     });
   }
 
-  /** A claim at `now`, to which `advance` has been called. */
-  claimed(now: number, pace: RefillPace): void {
-    const level = levelOf(this.#line.claim(now, pace));
+  /** A claim at `now`, to which `advance` has been called. Returns the number of instances that were missing then. */
+  claimed(now: number, pace: RefillPace): number {
+    const depth = this.#line.claim(now, pace);
+    const level = levelOf(depth);
     for (const bucket of this.#at(now)) {
       bucket.claims += 1;
       addDepth(bucket.depths, level, 1);
     }
+    return depth;
   }
 
   served(now: number, isHit: boolean): void {

@@ -1,6 +1,6 @@
 import { type Depths, depthOf, excessAbove, totalOf, weightBelow } from "./depths.ts";
 import { rounded } from "./pool-advice.ts";
-import { percent } from "./words.ts";
+import { counted, percent } from "./words.ts";
 
 /** An instance is worth keeping if it is there for at least this share of the time anyway. */
 const BUSY_SHARE = 0.5;
@@ -80,7 +80,7 @@ function inWords(record: FunctionRecordOfClaims, recommended: number): string[] 
   if (window.claims === 0) return ["no starts were recorded in this window"];
   const now = scaleOutcomeOf(record, minScale);
   const then = scaleOutcomeOf(record, recommended);
-  const text = [`${window.claims} starts: ${window.hits} took a prewarmed instance, ${window.misses} waited for one`];
+  const text = [`${counted(window.claims, "start")}: ${window.hits} took a prewarmed instance, ${window.misses} waited for one`];
   if (recommended === minScale) {
     text.push(`recommended: minScale ${minScale}, as it is: a further instance would have been idle for more than half of the time`);
   } else {

@@ -1,7 +1,18 @@
 import { type ClaimWindow, rateOf } from "./needed-size.ts";
 
+/** A count with its word, such as "1 start" or "2 starts". */
+export function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** Says so if less than half of a window is recorded. */
+export function shortRecordInWords(windowMs: number, recordedSeconds: number): string[] {
+  if (recordedSeconds * 2000 >= windowMs) return [];
+  return [`only ${counted(Math.round(recordedSeconds / 60), "minute")} of this window are recorded: the advice becomes better with time`];
+}
+
 export function claimsInWords(window: ClaimWindow): string {
-  return `${window.claims} claims, ${perMinute(window)} a minute, dispersion ${window.dispersion.toFixed(1)}`;
+  return `${counted(window.claims, "claim")}, ${perMinute(window)} a minute, dispersion ${window.dispersion.toFixed(1)}`;
 }
 
 function perMinute(window: Pick<ClaimWindow, "claims" | "seconds">): string {

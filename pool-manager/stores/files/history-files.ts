@@ -11,7 +11,7 @@ const SUFFIX = ".json";
 
 /** Stores what each pool has recorded of claims as a file in `history/`. */
 export class HistoryFiles implements HistoryStore {
-  readonly everyMs = 60_000;
+  readonly everyMs = 30_000;
   readonly #files: FileSet;
   /** Files that could not be loaded; their pools begin a new history. */
   readonly damaged: SetAside[] = [];

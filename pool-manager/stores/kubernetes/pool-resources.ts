@@ -36,6 +36,8 @@ export interface PoolReport {
   problems: readonly string[];
 }
 
+/** Fields of a pool that sizes itself; a fixed size ends them. */
+const AUTO_FIELDS: ReadonlySet<string> = new Set(["targetHit", "min"]);
 const RETRY_MS = 2000;
 const MAX_MESSAGE = 1024;
 /** The pause before a lost resource is first rewritten; it doubles each time. */
@@ -111,7 +113,8 @@ export class PoolResources implements PoolStore, HistoryStatuses {
     try {
       const current = this.#client.cache.get(name);
       const owned = current ? ownedFields(current, FIELD_MANAGER) : new Set<string>();
-      const kept = Object.entries(current?.spec ?? {}).filter(([field]) => owned.has(field));
+      const isFixed = typeof change.size === "number";
+      const kept = Object.entries(current?.spec ?? {}).filter(([field]) => owned.has(field) && !(isFixed && AUTO_FIELDS.has(field)));
       const next = Object.entries(changeOf(change)).filter(([field, value]) => owned.has(field) || value !== current?.spec[field as keyof PoolChange]);
       const spec = { ...Object.fromEntries(kept), ...Object.fromEntries(next) };
       const resource = await this.#client.apply(name, current ? spec : { runtime, ...spec });

@@ -131,7 +131,8 @@ export function structural({ default: fallback, ...schema }: Schema): Schema {
   // Kubernetes has no type for a text or a list.
   if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
   if (anyOf) {
-    const pattern = anyOf.find((one) => one.pattern)?.pattern;
+    const literal = anyOf.find((one) => typeof one.const === "string")?.const;
+    const pattern = literal === undefined ? anyOf.find((one) => one.pattern)?.pattern : `^${literal}$`;
     const { minimum, maximum } = anyOf.find((one) => one.type === "integer") ?? {};
     return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern, minimum, maximum };
   }
