@@ -17,10 +17,9 @@ const DEFAULT_MIN = 1;
 export const PoolFields = Type.Object(
   {
     size: Type.Optional(
-      Type.Union(
-        [Type.Integer({ minimum: 0, maximum: MAX_INSTANCES }), Type.Literal(AUTO)],
-        { description: "Instances kept free; auto: as many as the recorded claims need for targetHit, between min and max." },
-      ),
+      Type.Union([Type.Integer({ minimum: 0, maximum: MAX_INSTANCES }), Type.Literal(AUTO)], {
+        description: "Instances kept free; auto: as many as the recorded claims need for targetHit, between min and max.",
+      }),
     ),
     targetHit: Type.Optional(
       Type.Number({

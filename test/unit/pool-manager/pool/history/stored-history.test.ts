@@ -15,7 +15,7 @@ function busyDay(): PoolHistory {
     for (let i = 0; i < 1 + ((at / 5000) % 7); i++) history.claimed(now, { refillMs: 3000, refills: 2 });
     history.served(now, at % 3 > 0);
     history.refilled(now, 1500);
-    const claimant = history.claimant(`00000000-0000-0000-0000-${String(at / 5000 % 300).padStart(12, "0")}`);
+    const claimant = history.claimant(`00000000-0000-0000-0000-${String((at / 5000) % 300).padStart(12, "0")}`);
     claimant.claimed(now, 1);
     claimant.had(now, 2, 1000);
   }

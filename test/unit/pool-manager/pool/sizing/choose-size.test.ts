@@ -37,7 +37,12 @@ describe("the wanted size", () => {
     ["never above max", { hour: BUSY, targetHit: 0.999, max: 5 }, 5, "; max allows 5"],
     ["never below min", { hour: BUSY, min: 6 }, 6, "; min keeps 6"],
     ["a rising rate is not waited for", { hour: BUSY, recent: rising, refillMs: 500 }, 16, "the rate is rising"],
-    ["few claims: the model is a lower bound", { hour: claims({ claims: 20, dispersion: 9, depths: new Map([[0, 20]]) }), refillMs: 60_000 }, 5, "would have served"],
+    [
+      "few claims: the model is a lower bound",
+      { hour: claims({ claims: 20, dispersion: 9, depths: new Map([[0, 20]]) }), refillMs: 60_000 },
+      5,
+      "would have served",
+    ],
   ] as const)("%s", (_title, of, wanted, reason) => {
     const decision = chooseSize(inputs(of, { size: wanted }));
     expect(decision.wanted).toBe(wanted);
