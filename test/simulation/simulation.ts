@@ -9,6 +9,7 @@ import { memoryStore } from "../fakes/memory-store.ts";
 import { Deployments } from "./acts/deployments.ts";
 import { ListedFunctions } from "./acts/listed-functions.ts";
 import { rogueOrder } from "./acts/rogue-order.ts";
+import { simulatedPool, sizing } from "./acts/simulated-pool.ts";
 import { Invariants, START_TIMEOUT_MS } from "./invariants.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
@@ -69,15 +70,7 @@ class Simulation {
     this.#platform = new FakePlatform(this.#network);
     this.#platform.outcome = (order) => this.#deployments.outcomeOf(order.digest);
     this.#platform.route = (order) => this.#route(order);
-    this.#pool = {
-      name: "node",
-      runtime: "node",
-      size: Math.floor(this.#time.between(1, 4)),
-      max: Math.floor(this.#time.between(5, 9)),
-      budget: { actions: 6, windowMs: 1000 },
-      partition: 0,
-      paused: false,
-    };
+    this.#pool = simulatedPool(this.#time, seed);
     this.#registry = new FunctionRegistry(
       memoryStore(),
       async (_n, _r, _i, layer) => `image-${layer}`,
@@ -225,18 +218,18 @@ class Simulation {
 
   #newReconciler(): Reconciler {
     const life = ++this.#life;
+    const pace = { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: START_TIMEOUT_MS, lostAfterMs: 500, bindDelayMs: 50, bindAfterMs: 0 };
+    const onEvent = (event: PoolEvent) => {
+      if (life === this.#life) this.#invariants.decided(event);
+      this.#onEvent(event);
+    };
     return new Reconciler({
       platform: this.#platform,
       functions: this.#listed.asRegistry(),
-      pools: { list: () => [this.#pool] },
       layer: async () => new Uint8Array(),
       clock: this.#time,
-      pace: { urgent: 2, refill: 1, refillDelayMs: 20, startTimeoutMs: START_TIMEOUT_MS, lostAfterMs: 500, bindDelayMs: 50, bindAfterMs: 0 },
       term: this.#term,
-      onEvent: (event) => {
-        if (life === this.#life) this.#invariants.decided(event);
-        this.#onEvent(event);
-      },
+      ...sizing(this.#pool, this.#time, { pace, onEvent }),
     });
   }
 

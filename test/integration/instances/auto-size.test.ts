@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { FunctionAdviceBody, PoolAdviceBody } from "../../../pool-manager/api/routes/advice-schemas.ts";
-import { chooseSize, type SizingInputs } from "../../../pool-manager/pool/sizing/choose-size.ts";
+import { chooseSize, type SizingDecision, type SizingInputs } from "../../../pool-manager/pool/sizing/choose-size.ts";
+import type { ClaimWindow } from "../../../pool-manager/pool/sizing/needed-size.ts";
 import { ECHO, TestBerth, until } from "../../helpers/berth.ts";
 
 let berth: TestBerth | null = null;
@@ -20,8 +21,10 @@ interface Pool {
   min: number;
   sizing: { reason: string; wanted: number } | null;
 }
-interface StoredWindow {
-  depths: [number, number][];
+type StoredWindow = Omit<ClaimWindow, "depths"> & { depths: [number, number][] };
+interface StoredDecision {
+  inputs: Omit<SizingInputs, "recent" | "hour"> & Record<"recent" | "hour", StoredWindow>;
+  decision: SizingDecision;
 }
 
 const poolOf = (on: TestBerth) => on.api.get<Pool>("/v1/pools/node");
@@ -57,14 +60,11 @@ test("a pool of size auto records claims, explains its size, and keeps both over
   expect(await adviceOf(second)).toMatchObject({ claims: 3, hits: before.hits, misses: before.misses });
   expect(await poolOf(second)).toMatchObject({ size: "auto", targetHit: 0.9, min: 2 });
 
-  const { items } = await second.api.get<{ items: { inputs: SizingInputs & Record<"recent" | "hour", StoredWindow>; decision: object }[] }>(
-    "/v1/pools/node/decisions",
-  );
+  const { items } = await second.api.get<{ items: StoredDecision[] }>("/v1/pools/node/decisions");
   expect(items.length).toBeGreaterThan(0);
   for (const { inputs, decision } of items) {
-    const { recent, hour } = inputs as unknown as Record<"recent" | "hour", StoredWindow>;
-    const replayed = { ...inputs, recent: { ...recent, depths: new Map(recent.depths) }, hour: { ...hour, depths: new Map(hour.depths) } };
-    expect(chooseSize(replayed as SizingInputs)).toEqual(decision);
+    const [recent, hour] = [inputs.recent, inputs.hour].map((window) => ({ ...window, depths: new Map(window.depths) })) as [ClaimWindow, ClaimWindow];
+    expect(chooseSize({ ...inputs, recent, hour })).toEqual(decision);
   }
 });
 
