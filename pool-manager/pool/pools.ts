@@ -3,7 +3,7 @@ import { ManagerError } from "../errors.ts";
 import type { AutoSize, PoolSpec } from "./decide/world.ts";
 
 /** The largest accepted `max` of a pool. */
-const MAX_INSTANCES = 5000;
+export const MAX_INSTANCES = 5000;
 /** The largest accepted budget: a million actions a day. */
 const MAX_ACTIONS = 1_000_000;
 const MAX_WINDOW_MS = 86_400_000;

@@ -1,11 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import { Backoff } from "../../async/backoff.ts";
 import { ManagerError } from "../../errors.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import type { Change } from "../../kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import { LABEL } from "../../platform/kruise/objects/objects.ts";
-import type { PoolSpec } from "../../pool/decide/world.ts";
-import type { PoolChange, PoolStore, StoredPool } from "../../pool/pools.ts";
+import type { AutoSize, PoolSpec } from "../../pool/decide/world.ts";
+import { AUTO, type PoolChange, type PoolStore, type StoredPool } from "../../pool/pools.ts";
 import { ownedFields } from "./function-resource.ts";
 import { dropped, missing, type StoreNotice } from "./notices.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
@@ -13,7 +14,8 @@ import { type Condition, withCondition } from "./status/conditions.ts";
 import type { HistoryStatuses } from "./status/pool-histories.ts";
 
 export interface PoolResource extends KubeObject {
-  spec: PoolChange & { runtime?: string };
+  /** As the API's fields, except that a pool that sizes itself has `auto` instead of a size. */
+  spec: Omit<PoolChange, "size" | keyof AutoSize> & { runtime?: string; size?: number; auto?: Partial<AutoSize> };
   status?: {
     observedGeneration?: number;
     term?: number;
@@ -36,8 +38,6 @@ export interface PoolReport {
   problems: readonly string[];
 }
 
-/** Fields of a pool that sizes itself; a fixed size ends them. */
-const AUTO_FIELDS: ReadonlySet<string> = new Set(["targetHit", "min"]);
 const RETRY_MS = 2000;
 const MAX_MESSAGE = 1024;
 /** The pause before a lost resource is first rewritten; it doubles each time. */
@@ -113,9 +113,10 @@ export class PoolResources implements PoolStore, HistoryStatuses {
     try {
       const current = this.#client.cache.get(name);
       const owned = current ? ownedFields(current, FIELD_MANAGER) : new Set<string>();
-      const isFixed = typeof change.size === "number";
-      const kept = Object.entries(current?.spec ?? {}).filter(([field]) => owned.has(field) && !(isFixed && AUTO_FIELDS.has(field)));
-      const next = Object.entries(changeOf(change)).filter(([field, value]) => owned.has(field) || value !== current?.spec[field as keyof PoolChange]);
+      const ended = pool.auto ? "size" : "auto";
+      const kept = Object.entries(current?.spec ?? {}).filter(([field]) => owned.has(field) && field !== ended);
+      const isNew = (field: string, value: unknown) => !isDeepStrictEqual(value, current?.spec[field as keyof PoolResource["spec"]]);
+      const next = Object.entries(specOf(change, pool)).filter(([field, value]) => owned.has(field) || isNew(field, value));
       const spec = { ...Object.fromEntries(kept), ...Object.fromEntries(next) };
       const resource = await this.#client.apply(name, current ? spec : { runtime, ...spec });
       await this.#accept(resource, pool);
@@ -199,8 +200,8 @@ export class PoolResources implements PoolStore, HistoryStatuses {
     if (!this.#declared || resource.status?.observedGeneration === generation || known?.metadata.uid !== uid) return;
     const retry = () => setTimeout(() => this.#take(this.#client.cache.get(name) ?? resource), RETRY_MS).unref();
     try {
-      if (!isOfItsName(resource))
-        throw new ManagerError("POOL_INVALID", `runtime: the pool of ${resource.spec.runtime} is named ${resource.spec.runtime}`, "runtime");
+      const fault = faultOf(resource);
+      if (fault) throw fault;
       const pool = this.#declared(name, changeOf(resource.spec));
       this.#accept(resource, pool).catch(retry);
     } catch (error) {
@@ -218,16 +219,28 @@ export class PoolResources implements PoolStore, HistoryStatuses {
 /** The stored pool: its status holds the size that was last in force, which applies if the spec is not valid. */
 function storedIn(resource: PoolResource): StoredPool {
   const { size, max } = resource.status ?? {};
-  return { set: isOfItsName(resource) ? changeOf(resource.spec) : null, held: changeOf({ size, max } as PoolChange) };
+  return { set: faultOf(resource) ? null : changeOf(resource.spec), held: defined({ size, max }) };
 }
 
-function isOfItsName({ metadata, spec }: PoolResource): boolean {
-  return spec.runtime === undefined || spec.runtime === metadata.name;
+/** What the resource contradicts itself in; null: nothing. */
+function faultOf({ metadata, spec: { runtime, size, auto } }: PoolResource): ManagerError | null {
+  if (runtime !== undefined && runtime !== metadata.name)
+    return new ManagerError("POOL_INVALID", `runtime: the pool of ${runtime} is named ${runtime}`, "runtime");
+  return auto && size !== undefined ? new ManagerError("POOL_INVALID", "auto: it and size exclude each other", "auto") : null;
 }
 
-function changeOf({ size, targetHit, min, max, budget, partition, paused }: PoolChange): PoolChange {
-  const set = Object.entries({ size, targetHit, min, max, budget, partition, paused }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(set) as PoolChange;
+/** What a change sets in the resource's spec. */
+function specOf({ size, targetHit, min, ...rest }: PoolChange, { auto }: PoolSpec): PoolResource["spec"] {
+  const isSized = size !== undefined || targetHit !== undefined || min !== undefined;
+  return defined({ ...(auto && isSized && { auto }), ...(typeof size === "number" && { size }), ...rest });
+}
+
+function changeOf({ size, auto, max, budget, partition, paused }: PoolResource["spec"]): PoolChange {
+  return defined({ ...(auto ? { ...auto, size: AUTO } : { size }), max, budget, partition, paused }) as PoolChange;
+}
+
+function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
 function obstructedBy(problems: readonly string[]): Omit<Condition, "lastTransitionTime"> {

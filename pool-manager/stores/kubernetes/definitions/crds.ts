@@ -1,6 +1,6 @@
 import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
-import { PoolFields } from "../../../pool/pools.ts";
+import { MAX_INSTANCES, PoolFields } from "../../../pool/pools.ts";
 import { CODE, object, percent, type Schema, text } from "./schema-parts.ts";
 
 /** API group and version of Berth's custom resources. */
@@ -131,10 +131,8 @@ export function structural({ default: fallback, ...schema }: Schema): Schema {
   // Kubernetes has no type for a text or a list.
   if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
   if (anyOf) {
-    const literal = anyOf.find((one) => typeof one.const === "string")?.const;
-    const pattern = literal === undefined ? anyOf.find((one) => one.pattern)?.pattern : `^${literal}$`;
-    const { minimum, maximum } = anyOf.find((one) => one.type === "integer") ?? {};
-    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern, minimum, maximum };
+    const pattern = anyOf.find((one) => one.pattern)?.pattern;
+    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };
   }
   if (schema.items) return { ...schema, description, items: structural(schema.items as Schema) };
   if (patternProperties) {
@@ -146,6 +144,29 @@ export function structural({ default: fallback, ...schema }: Schema): Schema {
     return { type: "object", description, properties: inner, ...(schema.required ? { required: schema.required } : {}) };
   }
   return { ...schema, description };
+}
+
+/**
+ * The fields of a pool. Its size is a number or absent, for the scale subresource: of a pool that sizes itself, `auto` has
+ * what the API has beside it.
+ */
+function poolSpec(): Schema {
+  const { size, targetHit, min, ...rest } = structural(PoolFields as unknown as Schema).properties as Record<string, Schema>;
+  const bounds = { minimum: 0, maximum: MAX_INSTANCES };
+  return object(
+    {
+      runtime: text("Runtime of its instances."),
+      size: { type: "integer", description: "Instances kept free.", ...bounds },
+      auto: object({ targetHit: targetHit as Schema, min: min as Schema }, { description: "Instead of size: the pool sizes itself by its recorded claims." }),
+      ...rest,
+    },
+    {
+      "x-kubernetes-validations": [
+        { rule: "!has(self.auto) || !has(self.size)", message: "size and auto exclude each other" },
+        { rule: "!has(self.auto) || !has(self.auto.min) || !has(self.max) || self.auto.min <= self.max", message: "auto.min is above max" },
+      ],
+    },
+  );
 }
 
 const column = (name: string, type: string, jsonPath: string, priority = 0) => ({ name, type, jsonPath, ...(priority && { priority }) });
@@ -207,7 +228,6 @@ export function definitions(): object[] {
       ],
     },
   );
-  const pool = object({ runtime: text("Runtime of its instances."), ...(structural(PoolFields as unknown as Schema).properties as Record<string, Schema>) });
   return [
     definition({
       kind: "Function",
@@ -228,7 +248,7 @@ export function definitions(): object[] {
       kind: "Pool",
       plural: "pools",
       singular: "pool",
-      spec: pool,
+      spec: poolSpec(),
       status: POOL_STATUS,
       columns: [
         column("Size", "integer", ".status.size"),

@@ -87,18 +87,33 @@ describe("a declared pool that sizes itself", () => {
     await pools.set("node", { size: "auto", min: 2, targetHit: 0.9 });
     pools.choose("node", { size: 5, refills: 1 });
     await store.report(pools.get("node"), { free: 1, instances: 2, problems: [] });
-    expect(resource()).toMatchObject({ spec: { size: "auto", min: 2, targetHit: 0.9 }, status: { size: 5, max: 6 } });
+    expect(resource()).toMatchObject({ spec: { auto: { min: 2, targetHit: 0.9 } }, status: { size: 5, max: 6 } });
   });
 
   test("a fixed size through the API takes the fields of the other kind away", async () => {
     await pools.set("node", { size: "auto", min: 2, targetHit: 0.9 });
-    const fieldsV1 = { "f:spec": { "f:size": {}, "f:min": {}, "f:targetHit": {} } };
+    const fieldsV1 = { "f:spec": { "f:auto": { "f:min": {}, "f:targetHit": {} } } };
     const managedFields = [{ manager: FIELD_MANAGER, operation: "Apply", apiVersion: "v1", fieldsType: "FieldsV1", fieldsV1 }];
     await server.patch(PATH, "merge", { metadata: { managedFields } });
     await pools.set("node", { min: 1 });
     const applied = vi.spyOn(server, "patch");
     await pools.set("node", { size: 4 });
     expect(applied.mock.calls.map(([, , body]) => (body as PoolResource).spec)).toEqual([{ size: 4 }]);
+  });
+
+  test("a resource with a size and bounds is refused, with the reason in its condition", async () => {
+    await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3, auto: { min: 2 } } });
+    await vi.waitFor(() =>
+      expect(resource().status?.conditions?.find(({ type }) => type === "Accepted")).toMatchObject({
+        status: "False",
+        reason: "POOL_INVALID",
+        message: expect.stringContaining("auto: it and size exclude each other"),
+      }),
+    );
+    expect(pools.get("node")).toMatchObject({ size: 2, auto: null });
+    store.close();
+    await open(2);
+    expect(pools.get("node")).toMatchObject({ size: 2 });
   });
 
   test("the next leader reads the declaration", async () => {
