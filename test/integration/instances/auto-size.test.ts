@@ -27,6 +27,7 @@ interface StoredDecision {
   decision: SizingDecision;
 }
 
+const asWindow = (window: StoredWindow): ClaimWindow => ({ ...window, depths: new Map(window.depths) });
 const poolOf = (on: TestBerth) => on.api.get<Pool>("/v1/pools/node");
 const adviceOf = (on: TestBerth) => on.api.get<PoolAdviceBody>("/v1/pools/node/advice");
 
@@ -63,8 +64,7 @@ test("a pool of size auto records claims, explains its size, and keeps both over
   const { items } = await second.api.get<{ items: StoredDecision[] }>("/v1/pools/node/decisions");
   expect(items.length).toBeGreaterThan(0);
   for (const { inputs, decision } of items) {
-    const [recent, hour] = [inputs.recent, inputs.hour].map((window) => ({ ...window, depths: new Map(window.depths) })) as [ClaimWindow, ClaimWindow];
-    expect(chooseSize({ ...inputs, recent, hour })).toEqual(decision);
+    expect(chooseSize({ ...inputs, recent: asWindow(inputs.recent), hour: asWindow(inputs.hour) })).toEqual(decision);
   }
 });
 
