@@ -112,7 +112,7 @@ async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Chec
     if (notYet) return [{ check: "manage API", ok: true, found: `none at ${api.url} yet`, fix: "" }];
     return [{ check: "manage API", ok: false, found: (error as Error).message, fix: "start berth with npm start, or name it with --url" }];
   }
-  const { items } = await api.get<{ items: { name: string; used: boolean; size: number; instances: Record<string, number>; problems: string[] }[] }>(
+  const { items } = await api.get<{ items: { name: string; used: boolean; chosenSize: number; instances: Record<string, number>; problems: string[] }[] }>(
     "/v1/pools",
   );
   const router = status.router ? await probe(`${status.router}/readyz`) : "none";
@@ -127,8 +127,8 @@ async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Chec
     },
     ...items.map((pool) => ({
       check: `pool ${pool.name}`,
-      ok: pool.problems.length === 0 && (pool.size === 0 || !pool.used || (pool.instances.prewarmed ?? 0) > 0),
-      found: [`${pool.instances.prewarmed ?? 0} of ${pool.size} prewarmed`, ...pool.problems].join("; "),
+      ok: pool.problems.length === 0 && (pool.chosenSize === 0 || !pool.used || (pool.instances.prewarmed ?? 0) > 0),
+      found: [`${pool.instances.prewarmed ?? 0} of ${pool.chosenSize} prewarmed`, ...pool.problems].join("; "),
       fix: pool.problems.length > 0 ? "fix what is named; berth then recovers by itself" : "wait for the refill; if it does not come, check the log of berth",
     })),
   ];

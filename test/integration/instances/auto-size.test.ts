@@ -6,6 +6,7 @@ import type { FunctionAdviceBody, PoolAdviceBody } from "../../../pool-manager/a
 import { chooseSize, type SizingDecision, type SizingInputs } from "../../../pool-manager/pool/sizing/choose-size.ts";
 import type { ClaimWindow } from "../../../pool-manager/pool/sizing/needed-size.ts";
 import { ECHO, TestBerth, until } from "../../helpers/berth.ts";
+import { runCommand } from "../../helpers/command.ts";
 
 let berth: TestBerth | null = null;
 
@@ -104,3 +105,32 @@ test("contradictory bounds are refused, each with its field, and the pool stays 
   }
   expect(await poolOf(on)).toEqual(before);
 });
+
+test("the commands set, show and explain a size of auto, and take it back", async () => {
+  const on = await started(mkdtempSync(join(tmpdir(), "berth-test-")));
+  const run = (...args: string[]) => runCommand(args, { BERTH_URL: on.berth.manageUrl });
+  const set = await run("pool", "set", "node", "--size", "auto", "--target-hit", "0.9", "--min", "2", "--max", "5");
+  expect(set).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("sizes itself between 2 and 5, so that 90 % of the claims find a free instance; now 2"),
+  });
+  await on.deploy("a", ECHO);
+  await on.invoke("a");
+  await until(async () => (await adviceOf(on)).claims > 0, "the claim is recorded");
+  const list = await run("pool", "list");
+  expect([list.stdout, list.stderr]).toEqual([expect.stringMatching(/node +auto \(now \d\) +5/), expect.stringContaining("pool node: ")]);
+  expect((await run("pool", "get", "node")).stdout).toMatch(/size +auto \(now \d\)/);
+  const advice = await run("pool", "advise", "node");
+  expect(advice.stdout).toMatch(/1 claim, [\d.]+ a minute.*recommended: \d.*most claims come from a 100 %.*SIZE +HIT/s);
+  expect(JSON.parse((await run("pool", "advise", "node", "--window", "24h", "-o", "json")).stdout)).toMatchObject({ window: "24h", claims: 1 });
+  expect((await run("advise", "a")).stdout).toMatch(/1 start: .*MINSCALE +STARTS/s);
+  const mistakes = [
+    ["pool", "advise", "node", "--window", "2h"],
+    ["pool", "set", "node", "--size", "automatic"],
+    ["pool", "set", "node", "--target-hit", "99"],
+  ];
+  for (const args of mistakes) expect((await run(...args)).code, args.join(" ")).toBe(2);
+  expect(await run("pool", "set", "node", "--min", "9")).toMatchObject({ stderr: expect.stringContaining("POOL_INVALID: min: 9 is above max 5") });
+  expect((await run("advise", "nobody")).stderr).toContain("FUNCTION_NOT_FOUND");
+  expect((await run("pool", "set", "node", "--size", "3")).stderr).toContain("keeps 3 free, at most 5 in all");
+}, 120_000);
