@@ -1,7 +1,7 @@
 import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
 import { MAX_INSTANCES, PoolFields } from "../../../pool/pools.ts";
-import { CODE, object, percent, type Schema, text } from "./schema-parts.ts";
+import { CODE, object, open, percent, type Schema, structural, text } from "./schema-parts.ts";
 
 /** API group and version of Berth's custom resources. */
 export const GROUP = "berth.dev";
@@ -59,7 +59,6 @@ const FENCED = {
   ],
 };
 
-const open = { "x-kubernetes-preserve-unknown-fields": true };
 const FUNCTION_STATUS = object(
   {
     observedGeneration: { type: "integer" },
@@ -113,37 +112,6 @@ const POOL_STATUS = object(
 function manifestProperties(): Record<string, Schema> {
   const { secrets: _, ...rest } = ManifestSchema.properties as unknown as Record<string, Schema>;
   return Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, structural(schema)]));
-}
-
-/**
- * Converts a JSON Schema to the form that CustomResourceDefinitions allow. Defaults are not stored, since Berth would
- * then own the fields: they only appear in descriptions.
- */
-export function structural({ default: fallback, ...schema }: Schema): Schema {
-  const description = [schema.description, fallback === undefined || typeof fallback === "object" ? "" : `Default: ${fallback}.`].filter(Boolean).join(" ");
-  const { anyOf, patternProperties, properties } = schema as {
-    anyOf?: Schema[];
-    patternProperties?: Record<string, Schema>;
-    properties?: Record<string, Schema>;
-  };
-  if (anyOf?.some(({ type }) => type === "null")) return { ...structural({ ...anyOf[0], description }), nullable: true };
-  if (anyOf?.every((one) => "const" in one)) return { type: "string", description, enum: anyOf.map((one) => one.const) };
-  // Kubernetes has no type for a text or a list.
-  if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
-  if (anyOf) {
-    const pattern = anyOf.find((one) => one.pattern)?.pattern;
-    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };
-  }
-  if (schema.items) return { ...schema, description, items: structural(schema.items as Schema) };
-  if (patternProperties) {
-    const [[, value] = ["", {}]] = Object.entries(patternProperties);
-    return { type: "object", description, additionalProperties: structural(value), maxProperties: schema.maxProperties };
-  }
-  if (properties) {
-    const inner = Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, structural(one)]));
-    return { type: "object", description, properties: inner, ...(schema.required ? { required: schema.required } : {}) };
-  }
-  return { ...schema, description };
 }
 
 /**

@@ -5,6 +5,9 @@ export const percent = { type: "integer", minimum: 0, maximum: 100 };
 export const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({ type: "object", properties, ...more });
 export const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
 
+/** A part whose fields the definition does not name. */
+export const open: Schema = { "x-kubernetes-preserve-unknown-fields": true };
+
 /** The field `code` of a Function. */
 export const CODE = object(
   {
@@ -18,3 +21,34 @@ export const CODE = object(
   },
   { "x-kubernetes-validations": [{ rule: "has(self.digest) != has(self.files)", message: "give digest or files, and not both" }] },
 );
+
+/**
+ * Converts a JSON Schema to the form that CustomResourceDefinitions allow. Defaults are not stored, since Berth would
+ * then own the fields: they only appear in descriptions.
+ */
+export function structural({ default: fallback, ...schema }: Schema): Schema {
+  const description = [schema.description, fallback === undefined || typeof fallback === "object" ? "" : `Default: ${fallback}.`].filter(Boolean).join(" ");
+  const { anyOf, patternProperties, properties } = schema as {
+    anyOf?: Schema[];
+    patternProperties?: Record<string, Schema>;
+    properties?: Record<string, Schema>;
+  };
+  if (anyOf?.some(({ type }) => type === "null")) return { ...structural({ ...anyOf[0], description }), nullable: true };
+  if (anyOf?.every((one) => "const" in one)) return { type: "string", description, enum: anyOf.map((one) => one.const) };
+  // Kubernetes has no type for a text or a list.
+  if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
+  if (anyOf) {
+    const pattern = anyOf.find((one) => one.pattern)?.pattern;
+    return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };
+  }
+  if (schema.items) return { ...schema, description, items: structural(schema.items as Schema) };
+  if (patternProperties) {
+    const [[, value] = ["", {}]] = Object.entries(patternProperties);
+    return { type: "object", description, additionalProperties: structural(value), maxProperties: schema.maxProperties };
+  }
+  if (properties) {
+    const inner = Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, structural(one)]));
+    return { type: "object", description, properties: inner, ...(schema.required ? { required: schema.required } : {}) };
+  }
+  return { ...schema, description };
+}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { FunctionRecord, Revision } from "../../../../../pool-manager/functions/function.ts";
-import { structural } from "../../../../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import { structural } from "../../../../../pool-manager/stores/kubernetes/definitions/schema-parts.ts";
 import { ownedFields, resourceRecordOf, resourceSpecOf, statusOf, toApply } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { withCondition } from "../../../../../pool-manager/stores/kubernetes/status/conditions.ts";
 
