@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { viewsOf } from "./api/context-views.ts";
 import type { ApiListener } from "./api/listener.ts";
-import { RouterLinks } from "./api/routes/router-links.ts";
+import { type RouterAudience, RouterLinks } from "./api/routes/router-links.ts";
 import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { CleanupStack } from "./async/cleanup-stack.ts";
@@ -20,6 +21,7 @@ import { type OpenPlatform, type OpenState, openPlatform, openState } from "./op
 import type { Platform } from "./platform/platform.ts";
 import { Reconciler } from "./pool/reconciler.ts";
 import type { StartDeadline } from "./start-deadline.ts";
+import { FunctionStatistics } from "./statistics/function-statistics.ts";
 
 export interface PoolManager {
   /** Address of the manage API. */
@@ -83,10 +85,12 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   keepLogs(opened.platform, logs, log);
 
   const serving: Serving = { ready: false, router: null };
-  const links = new RouterLinks(reconciler, () => serving.ready, realClock.now);
+  const statistics = new FunctionStatistics();
+  const audience = audienceOf(reconciler, statistics);
+  const links = new RouterLinks(audience, () => serving.ready, realClock.now);
   const snapshots = config.redis ? new TableSnapshots(config.redis.url, config.redis.namespace) : null;
   let endSnapshots = () => {};
-  const api = await openApi(config, opened, state, { metrics, events, logs, log, reconciler, links, serving });
+  const api = await openApi(config, opened, state, { metrics, events, logs, log, reconciler, links, serving, statistics, root });
   undo.add(async () => {
     serving.ready = false;
     front.stop();
@@ -113,7 +117,7 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
 
   return {
     url: httpUrl(config.host, front.port),
-    link: reconciler,
+    link: audience,
     attachRouter: (router) => {
       serving.router = router;
     },
@@ -183,11 +187,33 @@ interface ApiParts extends Sinks {
   reconciler: Reconciler;
   links: RouterLinks;
   serving: Serving;
+  statistics: FunctionStatistics;
+  root: string;
+}
+
+/** Routers' reports go to the reconciler, and what they count of invocations to the statistics. */
+function audienceOf(reconciler: Reconciler, statistics: FunctionStatistics): RouterAudience {
+  return {
+    subscribe: (listener) => reconciler.subscribe(listener),
+    report: (report) => {
+      reconciler.report(report);
+      if (report.usage) statistics.hear(report.usage, realClock.now());
+    },
+    leave: () => reconciler.leave(),
+    routerEnded: (id) => reconciler.routerEnded(id),
+  };
+}
+
+/** The embedded router, or one that is connected. */
+function routerAddress({ router }: Serving, links: RouterLinks): { host: string; port: number } | null {
+  if (!router) return links.peers[0] ?? null;
+  const { hostname, port } = new URL(router.url);
+  return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
 /** Builds the manage API; nothing reaches it yet. */
 async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
-  const { metrics, events, logs, log, reconciler, links, serving } = parts;
+  const { metrics, events, logs, log, reconciler, links, serving, statistics, root } = parts;
   const api = await buildApi(
     {
       version: config.version,
@@ -206,6 +232,9 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       },
       ...viewsOf(reconciler, platform, functions),
       routerUrl: () => serving.router?.url ?? null,
+      routerAddress: () => routerAddress(serving, links),
+      statistics,
+      dashboardDir: join(root, "dist/dashboard"),
       keys: config.keys,
       ready: () => serving.ready,
       failed: (code) => metrics.requestFailed(code),

@@ -6,6 +6,8 @@ import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.t
 import { guard } from "./browser-guard.ts";
 import type { ApiContext } from "./context.ts";
 import { documented, withOptionalBodies } from "./document.ts";
+import { pageRoutes } from "./live/page.ts";
+import { liveRoutes } from "./live/routes.ts";
 import { openFaasRoutes } from "./openfaas/routes.ts";
 import { PathMethods } from "./path-methods.ts";
 import { codeRoutes, functionRoutes } from "./routes/functions.ts";
@@ -70,6 +72,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     releaseRoutes(scope, context);
     loadRoutes(scope, context);
     poolRoutes(scope, context);
+    liveRoutes(scope, context);
+    pageRoutes(scope, context.dashboardDir);
     context.links.routes(scope);
     await scope.register(async (openFaas) => openFaasRoutes(openFaas, context, { deploy, settle }));
   });
