@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Registry } from "prom-client";
 import { viewsOf } from "./api/context-views.ts";
 import type { ApiListener } from "./api/listener.ts";
-import { type RouterAudience, RouterLinks } from "./api/routes/router-links.ts";
+import { RouterLinks } from "./api/routes/router-links.ts";
 import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { CleanupStack } from "./async/cleanup-stack.ts";
@@ -20,6 +19,7 @@ import type { ManagerMetrics } from "./metrics.ts";
 import { type OpenPlatform, type OpenState, openPlatform, openState } from "./opening.ts";
 import type { Platform } from "./platform/platform.ts";
 import { Reconciler } from "./pool/reconciler.ts";
+import { type AttachedRouter, audienceOf, routerAddress } from "./router-access.ts";
 import type { StartDeadline } from "./start-deadline.ts";
 import { FunctionStatistics } from "./statistics/function-statistics.ts";
 
@@ -31,11 +31,6 @@ export interface PoolManager {
   attachRouter(router: AttachedRouter): void;
   /** No further load order; every instance ends. */
   close(): Promise<void>;
-}
-
-interface AttachedRouter {
-  url: string;
-  registry: Registry;
 }
 
 /** What a start has opened before it leads. */
@@ -191,26 +186,6 @@ interface ApiParts extends Sinks {
   root: string;
 }
 
-/** Routers' reports go to the reconciler, and what they count of invocations to the statistics. */
-function audienceOf(reconciler: Reconciler, statistics: FunctionStatistics): RouterAudience {
-  return {
-    subscribe: (listener) => reconciler.subscribe(listener),
-    report: (report) => {
-      reconciler.report(report);
-      if (report.usage) statistics.hear(report.usage, realClock.now());
-    },
-    leave: () => reconciler.leave(),
-    routerEnded: (id) => reconciler.routerEnded(id),
-  };
-}
-
-/** The embedded router, or one that is connected. */
-function routerAddress({ router }: Serving, links: RouterLinks): { host: string; port: number } | null {
-  if (!router) return links.peers[0] ?? null;
-  const { hostname, port } = new URL(router.url);
-  return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
-}
-
 /** Builds the manage API; nothing reaches it yet. */
 async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
   const { metrics, events, logs, log, reconciler, links, serving, statistics, root } = parts;
@@ -232,7 +207,7 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       },
       ...viewsOf(reconciler, platform, functions),
       routerUrl: () => serving.router?.url ?? null,
-      routerAddress: () => routerAddress(serving, links),
+      routerAddress: () => routerAddress(serving.router, links),
       statistics,
       dashboardDir: join(root, "dist/dashboard"),
       keys: config.keys,

@@ -16,7 +16,7 @@ export function bucketOf(ms: number): number {
 
 /** The middle of a bucket, in milliseconds; 0 for the lowest. */
 export function msOf(bucket: number): number {
-  return bucket <= 0 ? 0 : Math.round(100 * LOWEST_MS * 2 ** ((bucket - 0.5) / PER_OCTAVE)) / 100;
+  return bucket <= 0 ? 0 : Math.round(1000 * LOWEST_MS * 2 ** ((bucket - 0.5) / PER_OCTAVE)) / 1000;
 }
 
 /** The nearest-rank percentile of counts by bucket, in milliseconds; null if nothing was counted. */

@@ -63,6 +63,7 @@ export const InvokeBody = Type.Object(
     headers: Type.Optional(
       Type.Record(Type.String({ pattern: "^[0-9A-Za-z!#$%&'*+.^_`|~-]{1,128}$" }), Type.String({ pattern: "^[\\t\\x20-\\x7e]*$", maxLength: 4096 }), {
         maxProperties: 50,
+        additionalProperties: false,
         description: "Headers of the connection, and those that Berth sets itself, are left out.",
       }),
     ),
