@@ -16,6 +16,8 @@ import { poolRoutes } from "./routes/pools.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 import { validatorOf } from "./validate.ts";
 
+/** Codes of normal states, which are no faults. */
+const NORMAL: ReadonlySet<ManagerErrorCode> = new Set(["NOT_READY", "NO_ROUTER"]);
 /** Maximum length of an error message in characters; messages quote the request. */
 const MAX_MESSAGE = 2000;
 
@@ -23,8 +25,8 @@ const MAX_MESSAGE = 2000;
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
   const settle = (error: FastifyError, request: FastifyRequest): ManagerError => {
     const known = error instanceof ManagerError ? error : translate(error);
-    // NOT_READY is a normal state, and 501 says what there is not: neither is a fault.
-    if (known.status >= 500 && known.status !== 501 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
+    // 501 says what there is not, which is no fault either.
+    if (known.status >= 500 && known.status !== 501 && !NORMAL.has(known.code)) request.log.error({ err: error, url: clip(request.url) }, known.message);
     context.failed(known.code);
     return known;
   };

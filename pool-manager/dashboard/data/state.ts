@@ -41,13 +41,16 @@ export function apply(state: State, message: Message, at: number): State {
     const { pools, functions, instances, events } = message;
     return { ...common, pools: byId(pools), functions: byId(functions), instances: byId(instances), events: [...events].reverse() };
   }
-  const { pools, functions, instances, events = [] } = message;
+  const { pools, functions, instances } = message;
+  // The snapshot may have had some of them already.
+  const latest = state.events[0]?.seq ?? 0;
+  const events = (message.events ?? []).filter(({ seq }) => seq > latest);
   return {
     ...common,
     pools: changed(state.pools, pools),
     functions: changed(state.functions, functions),
     instances: changed(state.instances, instances),
-    events: events.length === 0 ? state.events : [...[...events].reverse(), ...state.events].slice(0, MAX_EVENTS),
+    events: events.length === 0 ? state.events : [...events.reverse(), ...state.events].slice(0, MAX_EVENTS),
   };
 }
 

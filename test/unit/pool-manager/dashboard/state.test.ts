@@ -50,6 +50,12 @@ test("changes leave other rows as the same objects, so that they are not drawn a
   expect(before.instances.get("a")?.state).toBe("prewarmed");
 });
 
+test("an event that a snapshot had already is told once", () => {
+  const before = apply(EMPTY, snapshot([]), 10);
+  const after = apply(before, { type: "changes", now: 6, status, events: [event(2), event(3)] }, 11);
+  expect(after.events.map(({ seq }) => seq)).toEqual([3, 2, 1]);
+});
+
 test("events are bounded", () => {
   let state = EMPTY;
   for (let seq = 1; seq <= 700; seq++) state = apply(state, { type: "changes", now: 1, status, events: [event(seq)] }, 1);
