@@ -219,6 +219,27 @@ const MATRIX = {
     "pool-manager/stores/kubernetes/status",
   ],
 
+  // What routers report, added up; it knows their contract alone.
+  "pool-manager/statistics": ["pool-manager/client"],
+
+  // The dashboard's page runs in browsers: of the pool manager it knows the types of what the API sends.
+  "pool-manager/dashboard/data": ["pool-manager/api/live", "pool-manager/client/latency-buckets.ts", "pool-manager/statistics/slots.ts"],
+  "pool-manager/dashboard/parts": ["pool-manager/dashboard/data"],
+  "pool-manager/dashboard/views": ["pool-manager/dashboard/data", "pool-manager/dashboard/parts"],
+  "pool-manager/dashboard/style": [],
+  "pool-manager/dashboard": ["pool-manager/dashboard/data", "pool-manager/dashboard/style", "pool-manager/dashboard/parts", "pool-manager/dashboard/views"],
+
+  "pool-manager/api/live": [
+    "pool-manager/api",
+    "pool-manager/api/routes/schemas.ts",
+    "pool-manager/client",
+    "pool-manager/errors.ts",
+    "pool-manager/event-log.ts",
+    "pool-manager/functions",
+    "pool-manager/pool",
+    "pool-manager/pool/decide/world.ts",
+    "pool-manager/statistics",
+  ],
   "pool-manager/api/routes": [
     "pool-manager/api",
     "pool-manager/client",
@@ -238,6 +259,7 @@ const MATRIX = {
     "pool-manager/functions/manifest/manifest.ts",
   ],
   "pool-manager/api": [
+    "pool-manager/api/live",
     "pool-manager/api/openfaas/routes.ts",
     "pool-manager/api/routes",
     "pool-manager/async",
@@ -249,6 +271,7 @@ const MATRIX = {
     "pool-manager/platform/platform.ts",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
+    "pool-manager/statistics",
     "runtime-images/protocol/listen-host.ts",
   ],
   // The wiring; nothing but `errors.ts` of it is imported from below.
@@ -263,6 +286,7 @@ const MATRIX = {
     "pool-manager/platform",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
+    "pool-manager/statistics",
     "pool-manager/stores",
     "pool-manager/stores/files/state-dir-lock.ts",
   ],

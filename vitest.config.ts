@@ -3,7 +3,7 @@ import { NODE_TESTS } from "./test/helpers/runner/node-tests.ts";
 import { LONG_FILES } from "./test/long/files.ts";
 
 const IN_MEMORY = ["test/unit/**/*.test.ts", "test/simulation/**/*.test.ts"];
-const ELSEWHERE = ["test/cluster/**", "test/services/**", "test/ecosystem/**", ...LONG_FILES];
+const ELSEWHERE = ["test/cluster/**", "test/services/**", "test/browser/**", "test/ecosystem/**", ...LONG_FILES];
 
 export default defineConfig({
   test: {

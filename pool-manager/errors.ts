@@ -57,6 +57,8 @@ export const MANAGER_ERRORS = {
   STORE_FAILED: [500, "make sure that the state directory is writable and its disk is not full; on a cluster, that the API server answers"],
   INTERNAL: [500, "check berth's log for this request"],
   LEADER_LOST: [502, "check whether the request took effect, and retry in a second: the leader ended before it answered"],
+  ROUTER_FAILED: [502, "check the router's log, and that this process reaches it; or invoke the function at the router itself"],
+  NO_ROUTER: [503, "start one with berth router, or invoke the function elsewhere"],
   NO_LEADER: [503, "retry in a second: another pool manager is about to lead"],
   NOT_READY: [503, "wait until /readyz answers 200"],
 } as const satisfies Record<string, readonly [number, string]>;

@@ -1,5 +1,5 @@
+import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Registry } from "prom-client";
 import { viewsOf } from "./api/context-views.ts";
 import type { ApiListener } from "./api/listener.ts";
 import { RouterLinks } from "./api/routes/router-links.ts";
@@ -21,7 +21,9 @@ import type { Platform } from "./platform/platform.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { Reconciler } from "./pool/reconciler.ts";
 import { openSizing, type SizingParts } from "./pool/sizing-parts.ts";
+import { type AttachedRouter, audienceOf, routerAddress } from "./router-access.ts";
 import type { StartDeadline } from "./start-deadline.ts";
+import { FunctionStatistics } from "./statistics/function-statistics.ts";
 
 export interface PoolManager {
   /** Address of the manage API. */
@@ -31,11 +33,6 @@ export interface PoolManager {
   attachRouter(router: AttachedRouter): void;
   /** No further load order; every instance ends. */
   close(): Promise<void>;
-}
-
-interface AttachedRouter {
-  url: string;
-  registry: Registry;
 }
 
 /** What a start has opened before it leads. */
@@ -98,10 +95,12 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   keepLogs(opened.platform, logs, log);
 
   const serving: Serving = { ready: false, router: null };
-  const links = new RouterLinks(reconciler, () => serving.ready, realClock.now);
+  const statistics = new FunctionStatistics();
+  const audience = audienceOf(reconciler, statistics);
+  const links = new RouterLinks(audience, () => serving.ready, realClock.now);
   const snapshots = config.redis ? new TableSnapshots(config.redis.url, config.redis.namespace) : null;
   let endSnapshots = () => {};
-  const api = await openApi(config, opened, state, { metrics, events, logs, log, sizing, reconciler, links, serving });
+  const api = await openApi(config, opened, state, { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root });
   undo.add(async () => {
     serving.ready = false;
     front.stop();
@@ -128,7 +127,7 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
 
   return {
     url: httpUrl(config.host, front.port),
-    link: reconciler,
+    link: audience,
     attachRouter: (router) => {
       serving.router = router;
     },
@@ -205,11 +204,13 @@ interface ApiParts extends Sinks {
   reconciler: Reconciler;
   links: RouterLinks;
   serving: Serving;
+  statistics: FunctionStatistics;
+  root: string;
 }
 
 /** Builds the manage API; nothing reaches it yet. */
 async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
-  const { metrics, events, logs, log, sizing, reconciler, links, serving } = parts;
+  const { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root } = parts;
   const api = await buildApi(
     {
       version: config.version,
@@ -230,6 +231,9 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       ...viewsOf(reconciler, platform, functions),
       sizing,
       routerUrl: () => serving.router?.url ?? null,
+      routerAddress: () => routerAddress(serving.router, links),
+      statistics,
+      dashboardDir: join(root, "dist/dashboard"),
       keys: config.keys,
       ready: () => serving.ready,
       failed: (code) => metrics.requestFailed(code),

@@ -8,8 +8,10 @@ const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 const OWN_SITES = new Set(["same-origin", "none"]);
 /** Paths whose GET has an effect. A web page can send a GET, but not with `ROUTER_HEADER`. */
 const REGISTERS = new Set(["/v1/table"]);
+/** The dashboard's page: static text, which holds nothing. */
+const PAGE = "/";
 /** Paths that need no key. */
-const OPEN = new Set(["/healthz", "/readyz"]);
+const OPEN = new Set(["/healthz", "/readyz", PAGE, "/dashboard/app.js", "/dashboard/app.css"]);
 /** Paths of OpenFaaS's API, whose clients present the key as a password. */
 const OPENFAAS_PREFIX = "/system/";
 /** Paths that roles other than `manage` may use. */
@@ -43,14 +45,21 @@ function pathOf({ url, routeOptions }: FastifyRequest): string {
   return route === undefined || route.includes("*") ? path : route;
 }
 
-/** Refuses requests that a browser marks as those of other sites' pages; other clients send no mark. */
-function refusePages({ headers, raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
-  const site = headers["sec-fetch-site"];
-  if (site !== undefined && !OWN_SITES.has(String(site))) {
+/** Refuses requests that a browser marks as those of other sites' pages; other clients send no mark. A link to the dashboard's page may be followed. */
+function refusePages(request: FastifyRequest): void {
+  const { rawHeaders, httpVersion } = request.raw;
+  const site = request.headers["sec-fetch-site"];
+  if (site !== undefined && !OWN_SITES.has(String(site)) && !isFollowedLink(request)) {
     throw new ManagerError("FOREIGN_REQUEST", "a page of another site may not use this API", "sec-fetch-site");
   }
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length;
   if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) throw new ManagerError("REQUEST_INVALID", `the request has ${hosts} Host headers`, "host");
+}
+
+/** Whether the user has followed a link of another site to the dashboard: that site's page sees nothing of the answer, and no frame shows it. */
+function isFollowedLink(request: FastifyRequest): boolean {
+  const { "sec-fetch-mode": mode, "sec-fetch-dest": dest } = request.headers;
+  return request.method === "GET" && pathOf(request) === PAGE && mode === "navigate" && dest === "document";
 }
 
 /**

@@ -9,14 +9,15 @@ type Views = Pick<ApiContext, "instances" | "countInstances" | "awaitLoad" | "do
 
 /** What routes show of the reconciler, its platform and the functions. Only `awaitLoad` changes anything: it opens a trial. */
 export function viewsOf(reconciler: Reconciler, platform: Pick<Platform, "observe">, functions: FunctionRegistry): Views {
-  const addressOf = (uid: string) => {
+  const placeOf = (uid: string) => {
     const found = platform.observe().instances.get(uid);
-    return found?.echo?.port ? hostPort(found.host, found.echo.port) : null;
+    return { node: found?.node ?? null, address: found?.echo?.port ? hostPort(found.host, found.echo.port) : null };
   };
+  const addressOf = (uid: string) => placeOf(uid).address;
   return {
     instances: () => {
-      const { instances, now } = reconciler.view();
-      return { views: [...instances], addressOf, now };
+      const { instances, now, demand } = reconciler.view();
+      return { views: [...instances], addressOf, placeOf, now, demand };
     },
     countInstances: (uid) => {
       const states = reconciler.reports.statesOf(uid);

@@ -5,11 +5,12 @@ import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
-import type { InstanceView } from "../pool/decide/world.ts";
+import type { DemandView, InstanceView } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { LoadVerdict } from "../pool/load-trials.ts";
 import type { Pools } from "../pool/pools.ts";
 import type { SizingParts } from "../pool/sizing-parts.ts";
+import type { FunctionStatistics } from "../statistics/function-statistics.ts";
 import type { RouterLinks } from "./routes/router-links.ts";
 
 /** Dependencies of the routes. */
@@ -25,7 +26,16 @@ export interface ApiContext {
   logs: FunctionLogs;
   /** Largest upload of code, in bytes. */
   maxCodeBytes: number;
-  instances(): { views: InstanceView[]; addressOf(uid: string): string | null; now: number };
+  instances(): {
+    views: InstanceView[];
+    addressOf(uid: string): string | null;
+    placeOf(uid: string): { node: string | null; address: string | null };
+    now: number;
+    /** Demand by key of the table's entry. */
+    demand: ReadonlyMap<string, DemandView>;
+  };
+  /** What routers report of invocations. */
+  statistics: Pick<FunctionStatistics, "of" | "courseOf">;
   countInstances(functionUid: string): { warm: number; starting: number };
   /** A function's known problems, in words. */
   problemsOfFunction(record: FunctionRecord): string[];
@@ -41,6 +51,10 @@ export interface ApiContext {
   /** Registries that /metrics prints: the pool manager's, and in embedded mode the router's too. */
   metrics(): Promise<{ registries: Registry[] }>;
   routerUrl(): string | null;
+  /** Where this process reaches a router; null: there is none. */
+  routerAddress(): { host: string; port: number } | null;
+  /** Where the build has put the dashboard's files. */
+  dashboardDir: string;
   /** Keys that the API accepts; null if everybody on this machine may use it. */
   keys: ApiKeys | null;
   ready(): boolean;

@@ -6,6 +6,8 @@ import { MANAGER_ERRORS, ManagerError, type ManagerErrorCode } from "../errors.t
 import { guard } from "./browser-guard.ts";
 import type { ApiContext } from "./context.ts";
 import { documented, withOptionalBodies } from "./document.ts";
+import { pageRoutes } from "./live/page.ts";
+import { liveRoutes } from "./live/routes.ts";
 import { openFaasRoutes } from "./openfaas/routes.ts";
 import { PathMethods } from "./path-methods.ts";
 import { adviceRoutes } from "./routes/advice.ts";
@@ -15,6 +17,8 @@ import { poolRoutes } from "./routes/pools.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 import { validatorOf } from "./validate.ts";
 
+/** Codes of normal states, which are no faults. */
+const NORMAL: ReadonlySet<ManagerErrorCode> = new Set(["NOT_READY", "NO_ROUTER"]);
 /** Maximum length of an error message in characters; messages quote the request. */
 const MAX_MESSAGE = 2000;
 
@@ -22,8 +26,8 @@ const MAX_MESSAGE = 2000;
 export async function buildApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
   const settle = (error: FastifyError, request: FastifyRequest): ManagerError => {
     const known = error instanceof ManagerError ? error : translate(error);
-    // NOT_READY is a normal state, and 501 says what there is not: neither is a fault.
-    if (known.status >= 500 && known.status !== 501 && known.code !== "NOT_READY") request.log.error({ err: error, url: clip(request.url) }, known.message);
+    // 501 says what there is not, which is no fault either.
+    if (known.status >= 500 && known.status !== 501 && !NORMAL.has(known.code)) request.log.error({ err: error, url: clip(request.url) }, known.message);
     context.failed(known.code);
     return known;
   };
@@ -72,6 +76,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
     loadRoutes(scope, context);
     poolRoutes(scope, context);
     adviceRoutes(scope, context);
+    liveRoutes(scope, context);
+    pageRoutes(scope, context.dashboardDir);
     context.links.routes(scope);
     await scope.register(async (openFaas) => openFaasRoutes(openFaas, context, { deploy, settle }));
   });

@@ -112,6 +112,19 @@ export interface InstanceUse {
   idleMs: number;
 }
 
+/** A function's invocations at one router since the router's last count of them. A lost count stays lost: metrics are the exact record. */
+export interface FunctionUsage {
+  /** The function's uid. */
+  uid: string;
+  invocations: number;
+  /** … of them failed: with a status of 500 or more, or refused before they reached an instance. */
+  failed: number;
+  /** Those that reached an instance, by start kind: warm, prewarmed, cold. */
+  starts: number[];
+  /** Pairs of a bucket and its count, for each of `PHASES`. */
+  phases: number[][];
+}
+
 /** An instance that timed out or broke a connection, and must be replaced. */
 export interface Suspect {
   uid: string;
@@ -125,6 +138,8 @@ export interface DemandReport {
   seq: number;
   functions: FunctionDemand[];
   suspects: Suspect[];
+  /** With each repetition; absent if there were no invocations, and in reports of older routers. */
+  usage?: FunctionUsage[];
   /** The router is about to stop. */
   leaving?: boolean;
   /** The router has applied all changes before this mark. */

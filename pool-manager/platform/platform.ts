@@ -11,6 +11,8 @@ export interface Binding {
 export interface Instance {
   uid: string;
   pool: string;
+  /** The machine that it runs on; absent or null: this one, or not known. */
+  node?: string | null;
   /** Empty if the instance has no address now, such as a pod whose sandbox has ended. */
   host: string;
   /** The key that routers present to the instance; null: it requires none. */

@@ -35,6 +35,24 @@ export class InvocationTimes {
     return this.#overheadMs;
   }
 
+  /** The wait for a slot, without the claim of an instance; all of the time if there was none. */
+  get queueMs(): number {
+    return (this.#grantedAt || this.#now()) - this.#arrivedAt - this.#claimMs;
+  }
+
+  get claimMs(): number {
+    return this.#claimMs;
+  }
+
+  get loadMs(): number {
+    return this.#parkedMs;
+  }
+
+  /** From the slot to the beginning of the response, without the load. */
+  get runMs(): number {
+    return this.#grantedAt === 0 ? 0 : (this.#answeredAt || this.#now()) - this.#grantedAt - this.#parkedMs;
+  }
+
   get totalMs(): number {
     return this.#now() - this.#arrivedAt;
   }
@@ -63,7 +81,7 @@ export class InvocationTimes {
 
   /** Adds what the client is told about its invocation. */
   describe(headers: string[], callId: string, parkedMs: number): void {
-    const queue = this.#grantedAt - this.#arrivedAt - this.#claimMs;
+    const queue = this.queueMs;
     const run = this.#now() - this.#grantedAt - parkedMs;
     headers.push(CALL_ID_HEADER, callId, "x-berth-start", this.#start, "x-berth-revision", this.#revision);
     headers.push("server-timing", serverTiming({ queue, claim: this.#claimMs, load: parkedMs, run }));

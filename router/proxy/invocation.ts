@@ -146,7 +146,7 @@ export class Invocation implements Waiter, Running, RelaySide {
     const { revision, start, overheadMs, totalMs } = this.#times;
     const trace = this.#trace;
     const access = { callId: this.callId, revision, method: this.#exchange.method, status, start, overheadMs, totalMs, traceId: trace?.context.traceId };
-    this.#entry.finish(this, access);
+    this.#entry.finish(this, access, this.#times);
     if (trace) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, error: code, ...access, ...this.#times.phases });
   }
 

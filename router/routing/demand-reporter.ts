@@ -1,4 +1,11 @@
-import { DEMAND_EXPIRY_MS, DEMAND_REPEAT_MS, type DemandReport, type FunctionDemand, type Suspect } from "../../pool-manager/client/contract.ts";
+import {
+  DEMAND_EXPIRY_MS,
+  DEMAND_REPEAT_MS,
+  type DemandReport,
+  type FunctionDemand,
+  type FunctionUsage,
+  type Suspect,
+} from "../../pool-manager/client/contract.ts";
 
 /** The minimum interval between two reports. */
 const MIN_GAP_MS = 10;
@@ -18,6 +25,7 @@ interface Source {
 export class DemandReporter {
   readonly #router: string;
   readonly #report: (report: DemandReport) => void;
+  readonly #usage: () => FunctionUsage[];
   readonly #now: () => number;
   readonly #after: (ms: number, fn: () => void) => () => void;
   readonly #sources = new Map<string, Source>();
@@ -31,8 +39,16 @@ export class DemandReporter {
   #gapIsShort = false;
   #cancelRepeat: () => void = () => {};
 
-  constructor(router: string, report: (report: DemandReport) => void, now: () => number, after: (ms: number, fn: () => void) => () => void) {
+  /** `usage` takes the counts of the time since its last call. */
+  constructor(
+    router: string,
+    report: (report: DemandReport) => void,
+    now: () => number,
+    after: (ms: number, fn: () => void) => () => void,
+    usage: () => FunctionUsage[] = () => [],
+  ) {
     this.#router = router;
+    this.#usage = usage;
     this.#report = report;
     this.#now = now;
     this.#after = after;
@@ -103,7 +119,8 @@ export class DemandReporter {
     for (const [uid, { at }] of this.#suspects) if (this.#lastAt - at > DEMAND_EXPIRY_MS) this.#suspects.delete(uid);
     const suspects = [...this.#suspects.values()].map(({ uid, bootId, reason }) => ({ uid, bootId, reason }));
     if (functions.length === 0 && suspects.length === 0 && !isRepetition) return;
-    this.#report({ router: this.#router, seq: ++this.#seq, functions, suspects });
+    const usage = isRepetition ? this.#usage() : [];
+    this.#report({ router: this.#router, seq: ++this.#seq, functions, suspects, ...(usage.length > 0 && { usage }) });
   }
 }
 

@@ -13,6 +13,7 @@ import type { Transport } from "../upstream/upstreams.ts";
 import type { DemandReporter } from "./demand-reporter.ts";
 import type { Table } from "./table.ts";
 import { TrafficSplit } from "./traffic-split.ts";
+import type { SpentTime, Usage } from "./usage.ts";
 
 /** An invocation in flight: served here, or forwarded to another router. */
 export interface Running extends InFlight {
@@ -25,6 +26,7 @@ export interface Shared extends Beliefs {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly metrics: RouterMetrics;
+  readonly usage: Usage;
   readonly reporter: DemandReporter;
   readonly table: Table;
   /** The headers by which this router identifies itself to other routers. */
@@ -129,8 +131,11 @@ export class ServedRevision {
     this.#running.add(running);
   }
 
-  finish(running: Running, access: Omit<Access, "function">): void {
+  finish(running: Running, access: Omit<Access, "function">, spent: SpentTime): void {
     this.#running.delete(running);
+    const { status, revision, start } = access;
+    const isServed = revision !== "";
+    this.#shared.usage.count(this.fn.uid, isServed, status >= 500 || (!isServed && status >= 400 && status !== 499), start, spent);
     if (isAnswer(access)) this.limiter.ended(access.status >= 500);
     this.#shared.metrics.done(this.fn.name, access.status, access.start, access.overheadMs, access.totalMs);
     this.#shared.accessLog?.add({ function: this.fn.name, ...access });

@@ -17,12 +17,14 @@ import { SlotOwnership } from "./ownership.ts";
 import { PendingLookups } from "./pending-lookups.ts";
 import { ServedRevision, type Shared } from "./served-revision.ts";
 import { Table } from "./table.ts";
+import { Usage } from "./usage.ts";
 
 /** Every function that this router can invoke, with its slots and its running invocations. */
 export class ServedRevisions implements Shared {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly metrics: RouterMetrics;
+  readonly usage = new Usage();
   readonly reporter: DemandReporter;
   readonly table: Table;
   readonly pendingLookups: PendingLookups;
@@ -63,7 +65,7 @@ export class ServedRevisions implements Shared {
     this.accessLog = accessLog;
     this.#peers = new SlotOwnership(routerId);
     this.metrics = metrics;
-    this.reporter = new DemandReporter(routerId, (report) => this.#link?.report(report), clock.now, clock.after);
+    this.reporter = new DemandReporter(routerId, (report) => this.#link?.report(report), clock.now, clock.after, this.usage.take);
     this.table = new Table(
       {
         upsert: (fn) => this.#upsert(fn),

@@ -7,7 +7,7 @@ const MAX_FILES = 12;
 
 const PARTS = ["pool-manager", "router", "runtime-images", "cli", "bench", "test"];
 const files = PARTS.flatMap((part) => readdirSync(part, { recursive: true, encoding: "utf8" }).map((name) => join(part, name))).filter(
-  (name) => name.endsWith(".ts") && !/(^|\/)(dist|node_modules|ecosystem\/apps)\//.test(name),
+  (name) => /\.tsx?$/.test(name) && !/(^|\/)(dist|node_modules|ecosystem\/apps)\//.test(name),
 );
 const folders = [...new Set(files.map((name) => dirname(name)))];
 

@@ -39,11 +39,12 @@ export interface PodRecord extends PodOwner {
 
 /** Builds the instance from its pod and its echo. */
 export function podRecordOf(pod: Pod, known: Known, { pool, functionUid, isCounted, replace, obstacle }: PodRecord): Instance {
-  const { metadata, status } = pod;
+  const { metadata, spec, status } = pod;
   const ended = obstacle?.kind === "ended" ? obstacle.message : null;
   return {
     uid: metadata.uid,
     pool,
+    node: spec.nodeName ?? null,
     host: status.podIP ?? "",
     key: known.key,
     resourceVersion: String(known.version),

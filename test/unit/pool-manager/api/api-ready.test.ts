@@ -8,6 +8,7 @@ test("instances are not listed before the first complete observation: a list wit
   const context = {
     ready: () => ready,
     failed: () => {},
+    onEvent: () => () => {},
     keys: null,
     links: { routes() {} },
     instances: () => ({ views: [], addressOf: () => null, now: 0 }),

@@ -1,0 +1,12 @@
+import "./style/base.css";
+import "./style/parts.css";
+import "./style/map.css";
+import "./style/views.css";
+import { render } from "preact";
+import { App } from "./app.tsx";
+import { connect } from "./data/overview-link.ts";
+import { applyTheme } from "./data/theme.ts";
+
+applyTheme();
+connect();
+render(<App />, document.getElementById("app") as HTMLElement);
