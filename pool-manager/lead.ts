@@ -186,7 +186,12 @@ interface ApiParts extends Sinks {
 }
 
 /** Builds the manage API; nothing reaches it yet. */
-async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
+async function openApi(
+  config: ManagerConfig,
+  { platform, runtimes, python, images, takeImage }: OpenPlatform,
+  { functions, pools }: OpenState,
+  parts: ApiParts,
+) {
   const { metrics, events, logs, log, reconciler, links, serving } = parts;
   const api = await buildApi(
     {
@@ -197,6 +202,7 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       functions,
       pools,
       images,
+      takeImage,
       logs,
       maxCodeBytes: config.maxCodeBytes,
       onEvent: (listener) => events.follow(listener),

@@ -4,6 +4,7 @@ import type { ManagerErrorCode } from "../errors.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
+import type { TakeImage } from "../image-intake.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import type { InstanceView } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";
@@ -21,6 +22,7 @@ export interface ApiContext {
   functions: FunctionRegistry;
   pools: Pools;
   images: CodeImages;
+  takeImage: TakeImage;
   logs: FunctionLogs;
   /** Largest upload of code, in bytes. */
   maxCodeBytes: number;
