@@ -160,7 +160,7 @@ static void supervise(int fd, long child) {
     struct poll poll = {fd, IN, 0};
     /* Signals arrive only here. After the worker has left, the end of the grace period is waited for. */
     long found = sys(PPOLL, (long)&poll, !is_left, is_left ? (long)&grace : 0, (long)&none);
-    if (found == 0 && is_left) sys(KILL, -1, SIG_KILL, 0, 0);
+    if (found == 0 && is_left) sys(KILL, -child, SIG_KILL, 0, 0);
     if (found <= 0) continue;
     char order = 0;
     if (sys(READ, fd, (long)&order, 1, 0) <= 0) is_left = 1;

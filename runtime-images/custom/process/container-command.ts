@@ -58,7 +58,6 @@ export class ContainerCommand implements RunningCommand {
       connection.on("error", () => {}).on("close", () => end("the container of the image has ended"));
     });
     connection.write(startMessage(words, env));
-    process.on("exit", () => connection.destroy());
   }
 
   get hasEnded(): boolean {
