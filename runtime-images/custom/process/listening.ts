@@ -17,7 +17,11 @@ interface Wanted {
 }
 
 /** Resolves with the address on which the command listens. Rejects once the command has ended, with how; the supervisor ends what takes too long. */
-export async function listening(command: Pick<RunningCommand, "hasEnded" | "exited">, { port, health }: Wanted, waitsFor: (what: string) => void): Promise<string> {
+export async function listening(
+  command: Pick<RunningCommand, "hasEnded" | "exited">,
+  { port, health }: Wanted,
+  waitsFor: (what: string) => void,
+): Promise<string> {
   waitsFor(`the command does not listen on port ${port} ($PORT)`);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     if (command.hasEnded) throw await command.exited;

@@ -56,7 +56,12 @@ describe("what pods cannot run is refused", () => {
     ["no platform at all", MANIFEST, {}, "IMAGE_UNSUPPORTED"],
     ["layers that do not fit the config", { layers: [layer(1)] }, CONFIG, "IMAGE_UNSUPPORTED"],
     ["no layers: an artifact", {}, { ...CONFIG, rootfs: {} }, "IMAGE_UNSUPPORTED"],
-    ["a layer that may not be copied", { layers: [layer(1), layer(2, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")] }, CONFIG, "IMAGE_UNSUPPORTED"],
+    [
+      "a layer that may not be copied",
+      { layers: [layer(1), layer(2, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")] },
+      CONFIG,
+      "IMAGE_UNSUPPORTED",
+    ],
     ["more than 4 GB", { layers: [layer(1), layer(4 * 1024 ** 3)] }, CONFIG, "IMAGE_TOO_LARGE"],
     ["exactly 4 GB", { layers: [layer(1), layer(4 * 1024 ** 3 - 1)] }, CONFIG, "taken"],
   ])("%s", (_what, manifest, config, code) => {
@@ -65,11 +70,11 @@ describe("what pods cannot run is refused", () => {
 
   test("an image without a program, unless the function names one", () => {
     const empty = { image: IMAGE, args: [] };
-    expect([codeOf(() => checkCommand(empty, null)), codeOf(() => checkCommand(empty, "./run")), codeOf(() => checkCommand({ ...empty, args: ["/x"] }, null))]).toEqual([
-      "IMAGE_UNSUPPORTED",
-      "taken",
-      "taken",
-    ]);
+    expect([
+      codeOf(() => checkCommand(empty, null)),
+      codeOf(() => checkCommand(empty, "./run")),
+      codeOf(() => checkCommand({ ...empty, args: ["/x"] }, null)),
+    ]).toEqual(["IMAGE_UNSUPPORTED", "taken", "taken"]);
   });
 
   test("an index without an image for pods, with the platforms that it has", () => {

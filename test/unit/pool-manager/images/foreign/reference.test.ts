@@ -17,19 +17,28 @@ test.each([
   expect(parseReference(text)).toEqual({ registry, name, version });
 });
 
-test.each(["", "Bad/Name", "a//b", "registry:port/x", "api@sha256:abc", `api@${DIGEST}@${DIGEST}`, "api:", "api:-x", "../x", "registry.example.org/../x", "a b"])(
-  "%j is refused",
-  (text) => {
-    const refused = (() => {
-      try {
-        return parseReference(text);
-      } catch (error) {
-        return error as ManagerError;
-      }
-    })();
-    expect(refused).toMatchObject({ code: "IMAGE_INVALID", field: "image" });
-  },
-);
+test.each([
+  "",
+  "Bad/Name",
+  "a//b",
+  "registry:port/x",
+  "api@sha256:abc",
+  `api@${DIGEST}@${DIGEST}`,
+  "api:",
+  "api:-x",
+  "../x",
+  "registry.example.org/../x",
+  "a b",
+])("%j is refused", (text) => {
+  const refused = (() => {
+    try {
+      return parseReference(text);
+    } catch (error) {
+      return error as ManagerError;
+    }
+  })();
+  expect(refused).toMatchObject({ code: "IMAGE_INVALID", field: "image" });
+});
 
 test("a digest pins an image, and replaces its tag", () => {
   const tagged = parseReference("registry:5000/api:1");
