@@ -9,7 +9,7 @@ import type { EventLog } from "./event-log.ts";
 import { FunctionRegistry } from "./functions/registry.ts";
 import { Retention } from "./functions/retention.ts";
 import type { BuildImage } from "./functions/revisions.ts";
-import { imageIntake, type TakeImage } from "./image-intake.ts";
+import { imageIntake, type TakeImage } from "./images/foreign/image-intake.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
 import { OciLayout } from "./images/layout.ts";
 import { withRetries } from "./kubernetes/retry.ts";

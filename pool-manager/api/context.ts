@@ -4,7 +4,7 @@ import type { ManagerErrorCode } from "../errors.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
-import type { TakeImage } from "../image-intake.ts";
+import type { TakeImage } from "../images/foreign/image-intake.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import type { InstanceView } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { FunctionStore } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Collector } from "../functions/retention.ts";
-import type { TakeImage } from "../image-intake.ts";
+import type { TakeImage } from "../images/foreign/image-intake.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import { packLayer } from "../images/layer.ts";
 import type { KubeClient } from "../kubernetes/client.ts";

@@ -1,7 +1,7 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, DeclarationListener, FunctionRecord, FunctionStore, Secrets } from "../../functions/function.ts";
 import type { Collector } from "../../functions/retention.ts";
-import type { TakeImage } from "../../image-intake.ts";
+import type { TakeImage } from "../../images/foreign/image-intake.ts";
 import { Declarations } from "./declarations.ts";
 import { DeclaredFunctions } from "./declared-functions.ts";
 import { DefinitionWatch } from "./definitions/definition-watch.ts";

@@ -1,7 +1,7 @@
-import { ManagerError } from "./errors.ts";
-import type { CodeRef } from "./functions/function.ts";
-import type { CodeImages } from "./images/code-images.ts";
-import type { ForeignImages } from "./images/foreign/foreign-images.ts";
+import { ManagerError } from "../../errors.ts";
+import type { CodeRef } from "../../functions/function.ts";
+import type { CodeImages } from "../code-images.ts";
+import type { ForeignImages } from "./foreign-images.ts";
 
 /** An image that a function may be deployed with. */
 export interface TakenImage {

@@ -1,11 +1,11 @@
-import { ManagerError } from "../errors.ts";
-import type { CodeRef } from "../functions/function.ts";
-import { type InForce, type Manifest, parseManifest, patchManifest } from "../functions/manifest/manifest.ts";
-import type { Placing } from "../functions/revisions.ts";
-import { parseCanary } from "../functions/traffic.ts";
-import { checkCommand } from "../images/foreign/image-config.ts";
-import { flagOf } from "./body.ts";
-import type { ApiContext } from "./context.ts";
+import { ManagerError } from "../../errors.ts";
+import type { CodeRef } from "../../functions/function.ts";
+import { type InForce, type Manifest, parseManifest, patchManifest } from "../../functions/manifest/manifest.ts";
+import type { Placing } from "../../functions/revisions.ts";
+import { parseCanary } from "../../functions/traffic.ts";
+import { checkCommand } from "../../images/foreign/image-config.ts";
+import { flagOf } from "../body.ts";
+import type { ApiContext } from "../context.ts";
 
 /** What a request deploys, for the registry. */
 export interface Deployment {
