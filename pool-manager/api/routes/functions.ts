@@ -6,8 +6,8 @@ import { checkName } from "../../functions/manifest/manifest.ts";
 import { ManifestSchema } from "../../functions/manifest/schema.ts";
 import { objectOf } from "../body.ts";
 import type { ApiContext } from "../context.ts";
-import { deploymentOf } from "./deployment.ts";
 import { openStream } from "../sse.ts";
+import { deploymentOf } from "./deployment.ts";
 import * as schemas from "./schemas.ts";
 import { viewFunction } from "./views.ts";
 

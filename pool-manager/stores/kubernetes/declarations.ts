@@ -1,8 +1,8 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, FunctionRecord } from "../../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../../functions/manifest/manifest.ts";
-import type { TakeImage, TakenImage } from "../../images/foreign/image-intake.ts";
 import { checkCommand } from "../../images/foreign/image-config.ts";
+import type { TakeImage, TakenImage } from "../../images/foreign/image-intake.ts";
 import { isPinned, parseReference } from "../../images/foreign/reference.ts";
 import type { FormerFunctions } from "./former-functions.ts";
 import { type FunctionResource, type FunctionResourceSpec, holdersOf, ownedFields, resourceSpecOf, toApply, trafficOf } from "./function-resource.ts";
