@@ -30,10 +30,12 @@ const MATRIX = {
   "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
   "pool-manager/functions/manifest": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "runtime-images/protocol"],
   "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
+  "pool-manager/images/foreign": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "pool-manager/images", "runtime-images/protocol"],
   "pool-manager/images": [
     "pool-manager/async",
     "pool-manager/errors.ts",
     "pool-manager/functions/retention.ts",
+    "pool-manager/images/foreign",
     "runtime-images/protocol",
     "runtime-images/python",
   ],
@@ -101,6 +103,7 @@ const MATRIX = {
     "runtime-images/custom/worker-command.ts",
     "runtime-images/protocol",
     "runtime-images/python",
+    "pool-manager/images/foreign",
   ],
 
   // Decisions know the platform's port and the types of functions, and nothing that acts.
@@ -194,6 +197,7 @@ const MATRIX = {
     "pool-manager/errors.ts",
     "pool-manager/functions",
     "pool-manager/functions/manifest",
+    "pool-manager/images/foreign",
     "pool-manager/images/oci.ts",
     "pool-manager/kubernetes",
     "pool-manager/kubernetes/informer",
@@ -217,6 +221,7 @@ const MATRIX = {
     "pool-manager/stores/kubernetes",
     "pool-manager/stores/kubernetes/definitions",
     "pool-manager/stores/kubernetes/status",
+    "pool-manager/images/foreign",
   ],
 
   // What routers report, added up; it knows their contract alone.
@@ -249,6 +254,7 @@ const MATRIX = {
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
     "pool-manager/pool/publish/problems.ts",
+    "pool-manager/images/foreign",
   ],
   "pool-manager/api/openfaas": [
     "pool-manager/api",
@@ -273,6 +279,7 @@ const MATRIX = {
     "pool-manager/pool/decide/world.ts",
     "pool-manager/statistics",
     "runtime-images/protocol/listen-host.ts",
+    "pool-manager/images/foreign",
   ],
   // The wiring; nothing but `errors.ts` of it is imported from below.
   "pool-manager": [
@@ -289,6 +296,7 @@ const MATRIX = {
     "pool-manager/statistics",
     "pool-manager/stores",
     "pool-manager/stores/files/state-dir-lock.ts",
+    "pool-manager/images/foreign",
   ],
 
   // A router knows nothing of the pool manager but its client.

@@ -209,7 +209,12 @@ interface ApiParts extends Sinks {
 }
 
 /** Builds the manage API; nothing reaches it yet. */
-async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
+async function openApi(
+  config: ManagerConfig,
+  { platform, runtimes, python, images, takeImage }: OpenPlatform,
+  { functions, pools }: OpenState,
+  parts: ApiParts,
+) {
   const { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root } = parts;
   const api = await buildApi(
     {
@@ -220,6 +225,7 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       functions,
       pools,
       images,
+      takeImage,
       logs,
       maxCodeBytes: config.maxCodeBytes,
       onEvent: (listener) => events.follow(listener),

@@ -10,6 +10,7 @@ import { FunctionRegistry } from "./functions/registry.ts";
 import { Retention } from "./functions/retention.ts";
 import type { BuildImage } from "./functions/revisions.ts";
 import { CodeImages, ENTRY_PROGRAM } from "./images/code-images.ts";
+import { imageIntake, type TakeImage } from "./images/foreign/image-intake.ts";
 import { OciLayout } from "./images/layout.ts";
 import { withRetries } from "./kubernetes/retry.ts";
 import type { ManagerMetrics } from "./metrics.ts";
@@ -21,6 +22,7 @@ import { fileStores, resourceStores, type Stores } from "./stores/stores.ts";
 export interface OpenPlatform extends CreatedPlatform {
   layout: OciLayout;
   images: CodeImages;
+  takeImage: TakeImage;
 }
 
 export interface PlatformOpening {
@@ -65,7 +67,7 @@ export async function openPlatform(config: ManagerConfig, root: string, opening:
   for (const note of created.notes) log.info(note);
   const { cluster } = created;
   if (cluster) layout.fetchMissingFrom((digest) => cluster.code.fetch(digest));
-  return { layout, images, ...created };
+  return { layout, images, takeImage: imageIntake(images, cluster?.foreign ?? null), ...created };
 }
 
 /** What users have set: the stores, and what was loaded from them. */
@@ -97,7 +99,7 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
 
 async function openStores(
   config: ManagerConfig,
-  { cluster, term, runtimes, images, layout }: OpenPlatform,
+  { cluster, term, runtimes, images, takeImage, layout }: OpenPlatform,
   { events, log, onTrouble, stop }: StateOpening,
   known: FunctionRegistry["codeByDigest"],
 ): Promise<Stores> {
@@ -105,7 +107,7 @@ async function openStores(
   if (!cluster) return fileStores(config.stateDir, sinks);
   const patience = (step: string) => ({ stop, onTrouble: (message: string | null) => onTrouble(step, message) });
   const blob = (digest: string) => layout.get(digest);
-  const sources = { kube: cluster.kube, term, runtimes, images, known, blob, patience: patience("resources"), ...sinks };
+  const sources = { kube: cluster.kube, term, runtimes, images, takeImage, known, blob, patience: patience("resources"), ...sinks };
   return withRetries(() => resourceStores(sources), patience("definitions"));
 }
 

@@ -15,6 +15,7 @@ import { whole } from "./whole.ts";
 
 interface DeployOptions extends VariableOptions {
   from?: string;
+  image?: string;
   file?: string;
   include: string[];
   external: string[];
@@ -40,6 +41,9 @@ interface DeployOptions extends VariableOptions {
   rolloutMaxErrors?: number;
 }
 
+/** How long a new function with an image may take to load: a node may have to download the image. */
+const IMAGE_LOAD_TIMEOUT = "60s";
+
 /** Adds the commands deploy, list, get, scale, rollback and delete. */
 export function functionCommands(program: Command): void {
   scaleOptions(
@@ -48,13 +52,14 @@ export function functionCommands(program: Command): void {
         "deploy code: a directory or a file; TypeScript and npm dependencies are bundled, Python and its packages are packed, commands are deployed as they are",
       )
       .option("--from <path>", "directory or file with the code; left out: only settings change")
+      .option("--image <reference>", "image whose program is started instead of code, on a cluster; a tag is resolved to its digest")
       .option("-f, --file <manifest>", "YAML or JSON manifest; a berth.yaml beside the code is used by default")
       .option("--include <glob>", "files that are deployed beside the code, relative to it (repeatable); !GLOB excludes some", listed, [])
       .option("--external <name>", "package that is deployed as it is installed, not bundled (repeatable)", listed, [])
       .option("--runtime <name>", "runtime that the code needs: node, python or custom; left out: found from its files")
       .option("--entry <file[:attribute]>", "Python: the module to load, relative to the code, and what handles invocations in it")
       .option("--handler <export>", "export that handles invocations")
-      .option("--command <command>", "what is started in the code's directory, and listens on $PORT (runtime custom)")
+      .option("--command <command>", "what is started in the code's directory or in the image, and listens on $PORT (runtime custom)")
       .option("--health <path>", "path that answers with a status from 200 to 299 once the command can serve")
       .addOption(new Option("--signature <kind>", "how the handler is called").choices([...new Set(Object.values(SIGNATURES).flat())]))
       .option("--timeout <duration>", "how long one invocation may run, such as 30s")
@@ -71,7 +76,7 @@ export function functionCommands(program: Command): void {
     const before = await present(api, name);
     const { notes, ...manifest } = manifestOf(options, file.settings, before);
     const exists = before !== null;
-    if (!exists && !options.from) throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from", EXIT.usage);
+    checkSource(name, exists, options, manifest);
     const beside = filesBeside(options, file);
     if (options.from) {
       const { uploadCode } = await import("./deploy/code.ts");
@@ -183,6 +188,16 @@ function scaleOptions(command: Command): Command {
     .option("--queue-timeout <duration>", "how long an invocation may wait");
 }
 
+/** Throws if a new function has no source, or has two. A new function with an image gets time to download it. */
+function checkSource(name: string, exists: boolean, { from, image }: DeployOptions, manifest: Record<string, unknown>): void {
+  if (from && image !== undefined) throw new CliError("SOURCE_MISSING", "--from and --image name two programs", "name the code or the image", EXIT.usage);
+  if (exists) return;
+  const isImage = typeof manifest.image === "string";
+  if (!from && !isImage)
+    throw new CliError("SOURCE_MISSING", `${name} is not deployed yet`, "name its code with --from, or its image with --image", EXIT.usage);
+  if (!from) manifest.loadTimeout ??= IMAGE_LOAD_TIMEOUT;
+}
+
 /** What the command line and the manifest say of the code itself. */
 function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestFile, "include" | "external" | "entry"> {
   if (!options.from && (options.include.length + options.external.length > 0 || options.entry !== undefined))
@@ -202,7 +217,7 @@ function manifestOf(options: DeployOptions, file: Record<string, unknown>, befor
   const present = before && { env: Object.keys(before.env), secrets: before.secrets };
   const variables = variablesOf(options, { env, secrets }, present);
   const manifest: Record<string, unknown> = { ...settings, ...scalingOf(options) };
-  for (const field of ["runtime", "handler", "command", "health", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
+  for (const field of ["runtime", "handler", "image", "command", "health", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
   const rollout = rolloutOf(options);

@@ -5,6 +5,7 @@ import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
+import type { TakeImage } from "../images/foreign/image-intake.ts";
 import type { DemandView, InstanceView } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { LoadVerdict } from "../pool/load-trials.ts";
@@ -23,6 +24,7 @@ export interface ApiContext {
   functions: FunctionRegistry;
   pools: Pools;
   images: CodeImages;
+  takeImage: TakeImage;
   logs: FunctionLogs;
   /** Largest upload of code, in bytes. */
   maxCodeBytes: number;

@@ -27,8 +27,8 @@ export function baseRevision(record: FunctionRecord): Revision {
 /** The settings of a record's base revision as a manifest. */
 export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
   const { settings, env, loadTimeoutMs } = baseRevision(record);
-  const { handler, signature, concurrency, timeoutMs, command = null, health = null } = settings;
-  const called = { runtime: record.runtime, handler, signature, command, health };
+  const { handler, signature, concurrency, timeoutMs, image = null, command = null, health = null } = settings;
+  const called = { runtime: record.runtime, handler, signature, image, command, health };
   return { ...called, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
 }
 
@@ -39,6 +39,7 @@ export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, 
     runtime,
     handler: settings.handler,
     signature: settings.signature,
+    image: settings.image ?? null,
     command: settings.command ?? null,
     health: settings.health ?? null,
     env,
@@ -167,8 +168,8 @@ function newRevision(of: { id: string; hash: string; image: string; code: CodeRe
 }
 
 /** The settings of a command; those of other runtimes are what they were before there were any. */
-function commandOf({ command, health }: Manifest): Pick<LoadSettings, "command" | "health"> {
-  return { ...(command !== null && { command }), ...(health !== null && { health }) };
+function commandOf({ image, command, health }: Manifest): Pick<LoadSettings, "image" | "command" | "health"> {
+  return { ...(image !== null && { image }), ...(command !== null && { command }), ...(health !== null && { health }) };
 }
 
 /** Throws `REVISION_NOT_FOUND` if invocations would go to a revision that does not exist. */

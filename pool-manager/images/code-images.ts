@@ -4,7 +4,9 @@ import pLimit from "p-limit";
 import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
 import type { Collector } from "../functions/retention.ts";
-import { entryOf, entryOfLayer, packLayer, readUpload } from "./layer.ts";
+import { COMMAND_ENTRY, derivedImage } from "./foreign/derived-image.ts";
+import { descriptorFile, descriptorIn, type ImageDescriptor } from "./foreign/descriptor.ts";
+import { entryOf, entryOfLayer, type LayerFile, packLayer, readUpload } from "./layer.ts";
 import { isDigest, type OciLayout } from "./layout.ts";
 import { buildImage, type Descriptor, digestOf, type ImageManifest, MANIFEST_TYPE } from "./oci.ts";
 
@@ -17,8 +19,8 @@ export const ENTRY_PROGRAM = "runtime-images/entry/entry-linux-amd64";
 export const ENTRY = "/entry";
 
 /** The lowest layer of code images; it holds only the entry program. */
-export function packEntry(program: Uint8Array): Promise<Uint8Array> {
-  return packLayer([{ path: ENTRY.slice(1), data: program }], "", 0o755);
+export function packEntry(program: Uint8Array, path = ENTRY): Promise<Uint8Array> {
+  return packLayer([{ path: path.slice(1), data: program }], "", 0o755);
 }
 
 /** Bound on the memory of cached layers, which load orders need without delay. */
@@ -47,7 +49,8 @@ export class CodeImages {
   #cached = 0;
   /** Reads in flight, shared by concurrent callers. */
   readonly #reading = new Map<string, Promise<Buffer>>();
-  #entry: { digest: string; size: number } | null = null;
+  /** The layers of the entry program, by its path in them. */
+  readonly #entries = new Map<string, { digest: string; size: number }>();
 
   /** `entryProgram`: path of the runtime's entry binary. */
   constructor(layout: OciLayout, entryProgram: string) {
@@ -61,7 +64,15 @@ export class CodeImages {
 
   /** Checks an uploaded tar and stores it as a function layer. The same files give the same digest. */
   async upload(tar: Uint8Array): Promise<UploadedCode> {
-    const files = await readUpload(tar);
+    return this.#add(await readUpload(tar));
+  }
+
+  /** Stores the description of an image that is started instead of code. */
+  async describe(image: ImageDescriptor): Promise<UploadedCode> {
+    return this.#add([descriptorFile(image)]);
+  }
+
+  async #add(files: readonly LayerFile[]): Promise<UploadedCode> {
     const layer = await packLayer(files, `${FUNCTION_ROOT}/`);
     const code: UploadedCode = { ref: { layer: digestOf(layer), entry: entryOf(files) }, size: layer.length };
     const pending = (this.#uploads.get(code.ref.layer)?.pending ?? 0) + 1;
@@ -96,14 +107,13 @@ export class CodeImages {
    * of function, files and settings, so that two functions with the same files get different images.
    */
   async build(name: string, revision: string, identity: string, layer: string): Promise<string> {
-    const entry = await this.#entryLayer();
-    const size = (await this.layer(layer)).length;
-    const image = buildImage({
-      layers: [entry, { digest: layer, size }],
-      entrypoint: [ENTRY, `/${FUNCTION_ROOT}`, CODE_DIR, layer],
-      labels: { "dev.berth.identity": identity, "dev.berth.function": name, "dev.berth.revision": revision },
-      architecture: "amd64",
-    });
+    const data = await this.layer(layer);
+    const top = { digest: layer, size: data.length };
+    const labels = { "dev.berth.identity": identity, "dev.berth.function": name, "dev.berth.revision": revision };
+    const foreign = await descriptorIn(data);
+    const image = foreign
+      ? buildImage(derivedImage(foreign, [await this.#entryLayer(COMMAND_ENTRY), top], labels))
+      : buildImage({ layers: [await this.#entryLayer(ENTRY), top], entrypoint: [ENTRY, `/${FUNCTION_ROOT}`, CODE_DIR, layer], labels, architecture: "amd64" });
     const [, manifest] = await Promise.all([this.#layout.put(image.config), this.#layout.put(image.manifest)]);
     return manifest;
   }
@@ -198,12 +208,14 @@ export class CodeImages {
     if (upload) upload.pending -= 1;
   }
 
-  async #entryLayer(): Promise<{ digest: string; size: number }> {
-    if (this.#entry && this.#layout.has(this.#entry.digest)) return this.#entry;
+  async #entryLayer(path: string): Promise<{ digest: string; size: number }> {
+    const known = this.#entries.get(path);
+    if (known && this.#layout.has(known.digest)) return known;
     if (!existsSync(this.#entryProgram)) throw new Error(`the entry program ${this.#entryProgram} is missing`);
-    const layer = await packEntry(await readFile(this.#entryProgram));
-    this.#entry = { digest: await this.#layout.put(layer), size: layer.length };
-    return this.#entry;
+    const layer = await packEntry(await readFile(this.#entryProgram), path);
+    const entry = { digest: await this.#layout.put(layer), size: layer.length };
+    this.#entries.set(path, entry);
+    return entry;
   }
 
   #forget(digest: string): void {

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { packTar, unpackTar } from "modern-tar";
+import { IMAGE_FILE } from "../../runtime-images/protocol/command-image.ts";
 import { ENTRY_NAME } from "../../runtime-images/protocol/layer.ts";
 import { FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../errors.ts";
@@ -36,6 +37,7 @@ export async function readUpload(tar: Uint8Array): Promise<LayerFile[]> {
     if (header.type !== undefined && header.type !== "file") throw bad(`${quote(header.name)} is a ${header.type}`);
     const path = checkPath(header.name);
     if (files.has(path)) throw bad(`${quote(path)} occurs twice`);
+    if (path === IMAGE_FILE) throw bad(`${path} is a name of Berth's own`);
     files.set(path, { path, data: data ?? new Uint8Array(), mode: programMode(header.mode) });
   }
   if (files.size > MAX_FILES) throw bad(`${files.size} files, at most ${MAX_FILES} are accepted`);
@@ -52,8 +54,9 @@ export async function entryOfLayer(layer: Uint8Array, root: string): Promise<str
   return entryOf(entries.map(({ header, data }) => ({ path: posix.relative(root, header.name), data: data ?? new Uint8Array() })));
 }
 
-/** The entry module: the one that `ENTRY_NAME` names, or the first of `ENTRIES`. */
+/** The entry module: the description of an image, or the one that `ENTRY_NAME` names, or the first of `ENTRIES`. */
 export function entryOf(files: readonly LayerFile[]): string {
+  if (files.length === 1 && files[0]?.path === IMAGE_FILE) return IMAGE_FILE;
   const named = files.find(({ path }) => path === ENTRY_NAME);
   const entries = named ? [Buffer.from(named.data).toString().trim()] : ENTRIES;
   const found = entries.find((name) => files.some((file) => file.path === name));

@@ -4,12 +4,24 @@ import { createHash } from "node:crypto";
 export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
+const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 
-/** A layer. With `diffId` the tar is gzipped; without, it is uncompressed and its digest is its diff id. */
+/** Types of the layers that images of others have, as OCI names them. */
+export const OCI_LAYERS: Readonly<Record<string, string>> = {
+  [LAYER_TYPE]: LAYER_TYPE,
+  [`${LAYER_TYPE}+gzip`]: `${LAYER_TYPE}+gzip`,
+  [`${LAYER_TYPE}+zstd`]: `${LAYER_TYPE}+zstd`,
+  [DOCKER_LAYER]: LAYER_TYPE,
+  [`${DOCKER_LAYER}.gzip`]: `${LAYER_TYPE}+gzip`,
+  [`${DOCKER_LAYER}.zstd`]: `${LAYER_TYPE}+zstd`,
+};
+
+/** A layer. With `diffId` the tar is gzipped, or what `mediaType` says; without, it is uncompressed and its digest is its diff id. */
 export interface Layer {
   digest: string;
   size: number;
   diffId?: string;
+  mediaType?: string;
 }
 
 export interface Descriptor {
@@ -39,6 +51,10 @@ export interface ImageSpec {
   entrypoint: string[];
   cmd?: string[];
   user?: string;
+  env?: string[];
+  /** By default the root. */
+  workingDir?: string;
+  volumes?: string[];
   labels: Record<string, string>;
   architecture: string;
 }
@@ -57,7 +73,9 @@ export function buildImage(spec: ImageSpec): BuiltImage {
       Entrypoint: spec.entrypoint,
       ...(spec.cmd && { Cmd: spec.cmd }),
       ...(spec.user && { User: spec.user }),
-      WorkingDir: "/",
+      ...(spec.env && { Env: spec.env }),
+      ...(spec.volumes && { Volumes: Object.fromEntries(spec.volumes.map((path) => [path, {}])) }),
+      WorkingDir: spec.workingDir ?? "/",
       Labels: Object.fromEntries(Object.entries(spec.labels).sort(([a], [b]) => (a < b ? -1 : 1))),
     },
     rootfs: { type: "layers", diff_ids: spec.layers.map((layer) => layer.diffId ?? layer.digest) },
@@ -68,7 +86,11 @@ export function buildImage(spec: ImageSpec): BuiltImage {
     schemaVersion: 2,
     mediaType: MANIFEST_TYPE,
     config: { mediaType: CONFIG_TYPE, digest: configDigest, size: config.length },
-    layers: spec.layers.map((layer) => ({ mediaType: layer.diffId ? `${LAYER_TYPE}+gzip` : LAYER_TYPE, digest: layer.digest, size: layer.size })),
+    layers: spec.layers.map((layer) => ({
+      mediaType: layer.mediaType ?? (layer.diffId ? `${LAYER_TYPE}+gzip` : LAYER_TYPE),
+      digest: layer.digest,
+      size: layer.size,
+    })),
   } satisfies ImageManifest);
   return { digest: digestOf(manifest), manifest, config, configDigest };
 }

@@ -43,7 +43,7 @@ export async function registryLogin(host: string, env: NodeJS.ProcessEnv = proce
 }
 
 /** What `docker login` has left for a registry, in its configuration file or with a credential helper; null: nothing. */
-async function dockerLogin(host: string, env: NodeJS.ProcessEnv): Promise<RegistryLogin | null> {
+export async function dockerLogin(host: string, env: NodeJS.ProcessEnv = process.env): Promise<RegistryLogin | null> {
   const file = join(env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
   if (!existsSync(file)) return null;
   const { auths, credsStore, credHelpers } = parsed(file);

@@ -10,6 +10,13 @@ const MAX_REPOSITORIES = 1000;
 const DOCKER_HUB = "docker.io";
 const DOCKER_HUB_API = "registry-1.docker.io";
 const MANIFESTS = [MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"].join(", ");
+const INDEXES = ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"].join(", ");
+/** Timeout of a blob that is copied as a stream: images of others have layers of gigabytes. */
+const COPY_MS = 1_800_000;
+/** The most bytes of a manifest or an image's config that are read (the limit of common registries). */
+const MAX_TEXT_BYTES = 4 * 1024 * 1024;
+
+export type BlobSource = Uint8Array | ReadableStream<Uint8Array>;
 
 export class RegistryError extends Error {
   /** HTTP status; 0 if there is none, as without an answer. */
@@ -102,18 +109,55 @@ export class RegistryClient {
     return (repositories ?? []).filter((name) => name.startsWith(below)).map((name) => name.slice(below.length));
   }
 
-  /** Uploads a blob unless the registry has it. */
-  async pushBlob(repository: string, digest: string, read: () => Promise<Uint8Array>): Promise<void> {
+  /** Uploads a blob unless the registry has it. `from`: path of a repository of this registry that has it; it is not uploaded if the registry links it from there. */
+  async pushBlob(repository: string, digest: string, read: () => Promise<BlobSource>, from?: string): Promise<void> {
     const head = await this.#send(repository, "HEAD", `/blobs/${digest}`, null);
     if (head.status === 200) return;
-    const data = await read();
-    const begun = await this.#send(repository, "POST", "/blobs/uploads/", new Uint8Array());
+    const data = from === undefined ? await read() : null;
+    const mount = from === undefined ? "" : `?mount=${digest}&from=${from}`;
+    const begun = await this.#send(repository, "POST", `/blobs/uploads/${mount}`, new Uint8Array());
+    if (begun.status === 201 && from !== undefined) return;
     const location = begun.headers.get("location");
     if (begun.status !== 202 || !location) throw await failure(begun, `upload to ${repository}`);
     const target = new URL(location, `${this.#base}/`);
     target.searchParams.set("digest", digest);
-    const done = await this.#request(repository, target.href, "PUT", data, { "content-type": "application/octet-stream" });
+    const done = await this.#request(repository, target.href, "PUT", data ?? (await read()), { "content-type": "application/octet-stream" });
     if (done.status !== 201) throw await failure(done, `upload of ${digest} to ${repository}`);
+  }
+
+  /** A manifest or an index by tag or digest, as the registry has it, and its digest. Rejects with the status of the refusal. */
+  async manifest(repository: string, version: string): Promise<{ digest: string; data: Uint8Array }> {
+    const data = await this.#text(repository, `/manifests/${version}`, { accept: `${MANIFESTS}, ${INDEXES}` });
+    const digest = digestOf(data);
+    if (version.startsWith("sha256:") && version !== digest) throw new RegistryError(0, `the registry ${this.host} has other bytes under ${version}`);
+    return { digest, data };
+  }
+
+  /** An image's config, checked against its digest. */
+  async config(repository: string, digest: string): Promise<Uint8Array> {
+    const data = await this.#text(repository, `/blobs/${digest}`, {});
+    if (digestOf(data) !== digest) throw new RegistryError(0, `the registry ${this.host} has other bytes under ${digest}`);
+    return data;
+  }
+
+  /** The bytes of a blob as they come; whoever stores them checks the digest. */
+  async openBlob(repository: string, digest: string): Promise<ReadableStream<Uint8Array>> {
+    const res = await this.#send(repository, "GET", `/blobs/${digest}`, null);
+    if (res.status !== 200 || !res.body) throw await failure(res, `GET ${repository}@${digest}`);
+    return res.body;
+  }
+
+  async #text(repository: string, path: string, headers: Record<string, string>): Promise<Uint8Array> {
+    const res = await this.#send(repository, "GET", path, null, headers);
+    if (res.status !== 200) throw await failure(res, `GET ${this.host}/${this.#path(repository)}${path}`);
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of res.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > MAX_TEXT_BYTES) throw new RegistryError(0, `the registry ${this.host} sends more than ${MAX_TEXT_BYTES} bytes for ${path}`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
   }
 
   /** The bytes of a blob or manifest, checked against their digest. Rejects if there is none. */
@@ -143,7 +187,7 @@ export class RegistryClient {
     return status === 202;
   }
 
-  #send(repository: string, method: string, path: string, body: Uint8Array | null, headers: Record<string, string> = {}): Promise<Response> {
+  #send(repository: string, method: string, path: string, body: BlobSource | null, headers: Record<string, string> = {}): Promise<Response> {
     return this.#request(repository, repository ? `${this.#base}/${this.#path(repository)}${path}` : `${this.#base}${path}`, method, body, headers);
   }
 
@@ -153,7 +197,7 @@ export class RegistryClient {
     return this.prefix ? `${this.prefix}/${own}` : own;
   }
 
-  async #request(repository: string, url: string, method: string, body: Uint8Array | null, headers: Record<string, string>): Promise<Response> {
+  async #request(repository: string, url: string, method: string, body: BlobSource | null, headers: Record<string, string>): Promise<Response> {
     const known = this.#authorizations.get(repository);
     const first = await this.#fetch(url, method, body, { ...headers, ...bearer(known) });
     const challenge = first.headers.get("www-authenticate");
@@ -168,9 +212,11 @@ export class RegistryClient {
     return second;
   }
 
-  async #fetch(url: string, method: string, body: Uint8Array | null, headers: Record<string, string>): Promise<Response> {
+  async #fetch(url: string, method: string, body: BlobSource | null, headers: Record<string, string>): Promise<Response> {
+    const streams = body instanceof ReadableStream || (method === "GET" && url.includes("/blobs/"));
     try {
-      return await fetch(url, { method, body: body as BodyInit | null, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const signal = AbortSignal.timeout(streams ? COPY_MS : TIMEOUT_MS);
+      return await fetch(url, { method, body: body as BodyInit | null, headers, signal, ...(body instanceof ReadableStream && { duplex: "half" }) });
     } catch (error) {
       const { cause, message } = error as Error & { cause?: Error };
       throw new RegistryError(0, `the registry ${this.host} does not answer: ${cause?.message || message}`);

@@ -44,8 +44,8 @@ export interface CreatedPlatform {
   notes: string[];
   /** The leadership term that load orders carry. */
   term: number;
-  /** The Kubernetes client and the code registry; null: embedded. */
-  cluster: Pick<Connected, "kube" | "code"> | null;
+  /** The Kubernetes client, the code registry and the images of users; null: embedded. */
+  cluster: Pick<Connected, "kube" | "code" | "foreign"> | null;
 }
 
 /** Creates the platform that the configuration names. The cluster's adapter is imported only if it is used: its client library is large. */
@@ -68,10 +68,17 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     const lead = (kube: KubeClient, isFirst: () => boolean) =>
       LeaderElection.acquire({ kube, holder, url, highestTerm: () => highestTerm(kube), isFirst, ...listeners, stop });
     const connected = await connectKruise(config, { runtimeDist, pythonDist, entryProgram, codeDir, blob, now, onWrite, onWriteFailed, onTrouble, stop, lead });
-    const { platform, kube, code, pythonVersion } = connected;
+    const { platform, kube, code, foreign, pythonVersion } = connected;
     const isOffered = typeof pythonVersion === "string";
     const notes = isOffered ? [] : [`the runtime python is not offered: ${pythonVersion.reason}`];
-    return { platform, runtimes: connected.runtimes, python: isOffered ? pythonVersion : null, notes, term: connected.lead.term, cluster: { kube, code } };
+    return {
+      platform,
+      runtimes: connected.runtimes,
+      python: isOffered ? pythonVersion : null,
+      notes,
+      term: connected.lead.term,
+      cluster: { kube, code, foreign },
+    };
   }
   const supervisor = join(runtimeDist, "supervisor.cjs");
   const [node, python] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(pythonDist)]);

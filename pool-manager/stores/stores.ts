@@ -3,6 +3,7 @@ import type { FunctionStore } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Collector } from "../functions/retention.ts";
 import type { CodeImages } from "../images/code-images.ts";
+import type { TakeImage } from "../images/foreign/image-intake.ts";
 import { packLayer } from "../images/layer.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import { type RetryOptions, withRetries } from "../kubernetes/retry.ts";
@@ -77,6 +78,7 @@ export interface ResourceSources extends NoticeSinks {
   term: number;
   runtimes: readonly string[];
   images: CodeImages;
+  takeImage: TakeImage;
   /** Looks up code of existing revisions by digest. */
   known: FunctionRegistry["codeByDigest"];
   /** Reads a blob or manifest. */
@@ -85,7 +87,7 @@ export interface ResourceSources extends NoticeSinks {
   patience: RetryOptions;
 }
 
-export async function resourceStores({ kube, term, runtimes, images, known, blob, log, onNotice, patience }: ResourceSources): Promise<Stores> {
+export async function resourceStores({ kube, term, runtimes, images, takeImage, known, blob, log, onNotice, patience }: ResourceSources): Promise<Stores> {
   await installDefinitions(kube, (message) => log.warn(message));
   const upload = async (files: Record<string, string>) => {
     const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
@@ -96,7 +98,7 @@ export async function resourceStores({ kube, term, runtimes, images, known, blob
     log.warn(one);
     onNotice(one);
   };
-  const functions = new FunctionResources({ kube, term, runtimes, code, upload, blob, notice, patiently: (work) => withRetries(work, patience) });
+  const functions = new FunctionResources({ kube, term, runtimes, code, upload, takeImage, blob, notice, patiently: (work) => withRetries(work, patience) });
   const pools = new PoolResources(kube, term, notice);
   const history = new PoolHistories(pools, notice);
   const failures = new WriteFailureReport(notice);

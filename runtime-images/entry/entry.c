@@ -3,39 +3,21 @@
  * runtime container, says that it is there, and waits; exits at once on SIGTERM.
  *
  *   entry [SOURCE [TARGET [DIGEST]]]      default: /function /berth/code
+ *   entry --start SOCKET DIGEST           starts the command of a user's image: command.h
  *
  * The copy goes to TARGET/.next, with DIGEST in the file .berth-ready, and is renamed to TARGET/current, whose
  * former content goes to TARGET/.old: the supervisor sees a whole function or none. Without SOURCE there is
  * nothing to copy and it only waits: so do the idle code container of a prewarmed pod, and a pod's sandbox. Freestanding: no libc, so that the entry
  * layer is a few kilobytes and needs nothing from a base image.
  */
-typedef unsigned long ulong;
+#include "sys.h"
 
-#define O_RDONLY 0
-#define O_WRONLY 1
-#define O_CREAT 0100
-#define O_TRUNC 01000
-#define O_DIRECTORY 0200000
-#define PATH 1024
 /* struct stat: its size, and where its mode lies. */
 #define STAT 144
 #define STAT_MODE 24
-
-#if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, CLOSE = 3, FSTAT = 5, PAUSE_ = 34, EXIT = 231, GETDENTS = 217, OPENAT = 257, MKDIRAT = 258, UNLINKAT = 263, RENAMEAT = 264, FSYNC = 74, SIGACTION = 13 };
-static long sys(long n, long a, long b, long c, long d) {
-  long r;
-  register long r10 __asm__("r10") = d;
-  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
-  return r;
-}
 __asm__(".global _start\n_start: mov %rsp,%rdi\nand $-16,%rsp\ncall begin\n");
 __asm__("restore: mov $15,%eax\nsyscall\n");
-#else
-#error "no entry program for this processor"
-#endif
 
-#define CWD (-100)
 #define REMOVE_DIRECTORY 0x200
 
 void *memcpy(void *to, const void *from, ulong n) {
@@ -43,18 +25,12 @@ void *memcpy(void *to, const void *from, ulong n) {
   return to;
 }
 
-static ulong length(const char *s) {
-  ulong n = 0;
-  while (s[n]) n++;
-  return n;
-}
-
 static void fail(const char *what, const char *path) {
-  sys(WRITE, 2, (long)what, (long)length(what), 0);
-  sys(WRITE, 2, (long)path, (long)length(path), 0);
-  sys(WRITE, 2, (long)"\n", 1, 0);
+  say(what, path);
   sys(EXIT, 1, 0, 0, 0);
 }
+
+#include "command.h"
 
 static void join(char *out, const char *dir, const char *name) {
   ulong a = length(dir), b = length(name);
@@ -129,23 +105,15 @@ static void wait_for_signals(void) {
   for (;;) sys(PAUSE_, 0, 0, 0, 0);
 }
 
-extern void restore(void);
-struct action {
-  void (*handler)(int);
-  ulong flags;
-  void (*restorer)(void);
-  ulong mask;
-};
-
 void begin(long *stack) {
   long argc = stack[0];
   char **argv = (char **)(stack + 1);
   const char *source = argc > 1 ? argv[1] : "/function";
   const char *target = argc > 2 ? argv[2] : "/berth/code";
   const char *digest = argc > 3 ? argv[3] : "";
-  struct action on_term = {leave, 0x04000000, restore, 0};
-  sys(SIGACTION, 15, (long)&on_term, 0, 8);
-  sys(SIGACTION, 2, (long)&on_term, 0, 8);
+  on_signal(15, leave);
+  on_signal(2, leave);
+  if (argc > 3 && begins(source, "--start")) run_command(target, digest, argv + argc + 1);
   char next[PATH], current[PATH], old[PATH], ready[PATH];
   join(next, target, ".next");
   join(current, target, "current");

@@ -39,7 +39,9 @@ export interface LoadSettings {
   concurrency: number;
   /** How long an invocation may run; Lambda handlers can ask how much of it remains. */
   timeoutMs: number;
-  /** Of the runtime `custom`: what is started, as words or as a text; absent: the file `bootstrap`. */
+  /** Of the runtime `custom`: the image whose program is started in the pod's code container, by digest; absent: the function is code. */
+  image?: string;
+  /** Of the runtime `custom`: what is started, as words or as a text; absent: the file `bootstrap`, or the entry point of the image. */
   command?: string | string[];
   /** Of the runtime `custom`: a path that answers with a status from 200 to 299 once the command can serve; absent: it is asked nothing. */
   health?: string;

@@ -24,6 +24,7 @@ const SETTINGS: Record<keyof LoadSettings, (value: unknown) => boolean> = {
   signature: isTextOrNull,
   concurrency: (value) => isCount(value) && (value as number) > 0,
   timeoutMs: isMs,
+  image: (value) => value === undefined || isText(value),
   command: (value) => value === undefined || isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
   health: (value) => value === undefined || isText(value),
 };

@@ -2,6 +2,7 @@
 export interface FunctionView {
   name: string;
   runtime: string;
+  image: string | null;
   command: string | string[] | null;
   revision: string;
   /** The revision that was deployed last. */

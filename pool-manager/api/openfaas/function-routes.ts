@@ -71,9 +71,8 @@ function callOf({ functions }: ApiContext, layer: string): Call {
   const donor = functions.list().find(({ revisions }) => revisions.some((revision) => revision.layer === layer));
   const revision = donor?.revisions.findLast((candidate) => candidate.layer === layer);
   if (!donor || !revision) throw new ManagerError("CODE_UNKNOWN", `no function has the code ${layer}`, "image");
-  const { runtime, handler, signature, command, health, ...others } = settingsOf(donor, revision);
-  const { image } = others as { image?: unknown };
-  return { runtime, handler, signature, command, health, ...(image !== undefined && { image }) };
+  const { runtime, handler, signature, command, health, image } = settingsOf(donor, revision);
+  return { runtime, handler, signature, command, health, image };
 }
 
 function presentOf(record: FunctionRecord): Present {

@@ -17,12 +17,11 @@ export interface Surroundings {
 /** A function as a FunctionStatus of OpenFaaS. */
 export function statusOf(record: FunctionRecord, context: ApiContext, { invocations, free }: Surroundings) {
   const view = viewFunction(record, context);
-  const { image } = view as { image?: string | null };
   const { [PROCESS_VARIABLE]: envProcess, ...envVars } = view.env;
   const { warm, starting } = view.instances;
   return {
     name: record.name,
-    image: image ?? imageOf(activeRevision(record).layer),
+    image: view.image ?? imageOf(activeRevision(record).layer),
     namespace: NAMESPACE,
     envProcess,
     envVars,

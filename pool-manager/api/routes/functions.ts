@@ -2,12 +2,12 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyError, FastifyInstance } from "fastify";
 import { ManagerError } from "../../errors.ts";
 import { sinceMs } from "../../functions/logs.ts";
-import { checkName, type InForce, parseManifest, patchManifest } from "../../functions/manifest/manifest.ts";
+import { checkName } from "../../functions/manifest/manifest.ts";
 import { ManifestSchema } from "../../functions/manifest/schema.ts";
-import { parseCanary } from "../../functions/traffic.ts";
-import { flagOf, objectOf } from "../body.ts";
+import { objectOf } from "../body.ts";
 import type { ApiContext } from "../context.ts";
 import { openStream } from "../sse.ts";
+import { deploymentOf } from "./deployment.ts";
 import * as schemas from "./schemas.ts";
 import { viewFunction } from "./views.ts";
 
@@ -55,15 +55,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
 
   const deploy = async (name: string, body: unknown, keep: boolean) => {
     checkName(name);
-    const { code, canary, onceLoaded, ...manifest } = objectOf(body);
-    const placing = { canary: parseCanary(canary), onceLoaded: flagOf("onceLoaded", onceLoaded) };
-    if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
-    const make = (current?: InForce) => (keep && current ? patchManifest(manifest, context.runtimes, current) : parseManifest(manifest, context.runtimes));
-    if (!keep) make();
-    const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code)));
-    if (!ref && !functions.find(name) && !keep) {
-      throw new ManagerError("MANIFEST_INVALID", "code: a new function needs the digest of uploaded code", "code");
-    }
+    const { make, ref, placing } = await deploymentOf(name, objectOf(body), { keep, context });
     const deployed = await functions.deploy(name, make, ref, placing);
     if (ref) images.settle(ref.layer);
     await links.confirmed();

@@ -112,6 +112,7 @@ export const FunctionView = Type.Object({
   url: Type.Union([Type.String(), Type.Null()], { description: "URL to invoke it." }),
   handler: Type.Union([Type.String(), Type.Null()]),
   signature: Type.Union([Type.String(), Type.Null()]),
+  image: Type.Union([Type.String(), Type.Null()], { description: "Image that is started, by digest; null: it is code." }),
   command: Type.Union([Type.String(), Type.Array(Type.String()), Type.Null()]),
   health: Type.Union([Type.String(), Type.Null()]),
   timeout: Type.String(),

@@ -44,6 +44,8 @@ export const PATTERNS = {
   since: `^(${DURATION}|\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?)?)$`,
   handler: "^[A-Za-z_$][A-Za-z0-9_$]*$",
   path: "^/[\\x21-\\x7e]*$",
+  // A reference of an image: [registry/]name[:tag][@digest].
+  image: "^[a-zA-Z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
   share: "^[1-9][0-9]?%$",
   revision: "^r\\d+$",
   alias: "^(?!r\\d+$)[a-z]([-a-z0-9]{0,30}[a-z0-9])?$",
@@ -60,6 +62,7 @@ const TEXTS: Record<string, string> = {
   [PATTERNS.since]: 'a duration such as "10m" (ms, s, m or h), or a time such as "2026-01-31T12:00:00Z"',
   [PATTERNS.handler]: "the name of an export: letters, digits, _ and $",
   [PATTERNS.path]: 'a path such as "/healthz"',
+  [PATTERNS.image]: 'a reference of an image, such as "registry.example.org/team/api:1.2" or "…/api@sha256:…"',
   [PATTERNS.share]: 'a share such as "25%"',
 };
 

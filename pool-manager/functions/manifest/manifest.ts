@@ -12,7 +12,9 @@ export interface Manifest {
   runtime: string;
   handler: string | null;
   signature: Signature | null;
-  /** Of the runtime `custom`; null: the file `bootstrap`. */
+  /** Of the runtime `custom`: the image that is started, by digest; null: the function is code. */
+  image: string | null;
+  /** Of the runtime `custom`; null: the file `bootstrap`, or the entry point of the image. */
   command: string | string[] | null;
   health: string | null;
   env: Record<string, string>;
@@ -34,6 +36,9 @@ export interface InForce extends Manifest {
   /** Names of secrets whose values are lost: `secrets` lacks them. */
   lostSecrets: readonly string[];
 }
+
+/** The runtime of functions that are images. */
+const IMAGES = "custom";
 
 const manifestCheck = Compile(ManifestSchema);
 const patchCheck = Compile(PatchSchema);
@@ -66,9 +71,11 @@ export function patchManifest(input: unknown, runtimes: readonly string[], curre
 function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Manifest {
   const pick = <T>(value: T | null | undefined, kept: T, fallback: T): T => (value === undefined ? kept : (value ?? fallback));
   const manifest: Manifest = {
-    runtime: pick(given.runtime, base.runtime, DEFAULTS.runtime),
+    // Images are run by one runtime only.
+    runtime: pick(given.runtime, given.image ? IMAGES : base.runtime, DEFAULTS.runtime),
     handler: pick(given.handler, base.handler, null),
     signature: pick(given.signature, base.signature, null),
+    image: pick(given.image, base.image, null),
     command: pick(given.command, base.command, null),
     health: pick(given.health, base.health, null),
     env: merged(base.env, given.env),
@@ -104,7 +111,7 @@ function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
   const signatures: readonly Signature[] = SIGNATURES[runtime as keyof typeof SIGNATURES];
   if (signature !== null && !signatures.includes(signature))
     throw invalid("signature", `"${signature}" is not a signature of the runtime ${runtime}; there is: ${signatures.join(", ")}`);
-  for (const field of ["command", "health"] as const) {
+  for (const field of ["image", "command", "health"] as const) {
     if (runtime !== "custom" && manifest[field] !== null) throw invalid(field, `is for the runtime custom, and this is ${runtime}`);
   }
   if (minScale > maxScale) throw invalid("minScale", `${minScale} is above maxScale ${maxScale}`);
@@ -156,6 +163,7 @@ export const DEFAULTS: Manifest = {
   runtime: "node",
   handler: null,
   signature: null,
+  image: null,
   command: null,
   health: null,
   env: {},

@@ -64,10 +64,18 @@ export const ManifestSchema = Type.Partial(
         description: "How the handler is called; each runtime has its own ways. Left out: found from the export.",
       }),
     ),
+    image: Type.Optional(
+      Type.String({
+        description:
+          "Runtime custom, on a cluster: the image whose program is started instead of code, such as registry/name:tag@sha256:… Without a digest the tag is resolved when it is deployed. It listens on $PORT.",
+        pattern: PATTERNS.image,
+        maxLength: 512,
+      }),
+    ),
     command: Type.Optional(
       Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Array(Type.String({ maxLength: 4096 }), { minItems: 1, maxItems: 100 })], {
         description:
-          "Runtime custom: what is started in the code's directory, as a text or as a list of words; it listens on $PORT. Left out: the file bootstrap, which speaks the Lambda Runtime API.",
+          "Runtime custom: what is started in the code's directory, as a text or as a list of words; it listens on $PORT. Left out: the file bootstrap, which speaks the Lambda Runtime API; of an image its entry point.",
       }),
     ),
     health: Type.Optional(

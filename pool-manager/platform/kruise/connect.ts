@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { ForeignImages } from "../../images/foreign/foreign-images.ts";
 import { RegistryClient } from "../../images/registry.ts";
-import { registryLogin } from "../../images/registry-login.ts";
+import { dockerLogin, registryLogin } from "../../images/registry-login.ts";
 import { nodeProgram } from "../../images/runtime-image.ts";
 import { KubeClient, type WritePurpose } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/error.ts";
@@ -65,6 +66,7 @@ export interface Connected {
   lead: Lead;
   kube: KubeClient;
   code: CodeRegistry;
+  foreign: ForeignImages;
   runtimes: string[];
   /** The version of CPython in its image; if there is none, the reason. */
   pythonVersion: string | { reason: string };
@@ -110,6 +112,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
   const repository = `berth/code-${namespaceUid.slice(0, 8)}`;
   const onTrouble = (message: string | null) => sources.onTrouble("collection of code images", message);
   const code = new CodeRegistry({ kube, registry, repository, blob: sources.blob, pullSecret: config.pullSecret, onTrouble });
+  const foreign = new ForeignImages({ registry, repository, clientOf: (host, path) => clientOf(config, host, path) });
   const inline = new InlineArchives(
     new CodeDir(sources.codeDir, { node: config.images ? process.execPath : nodeProgram(config.cacheDir), program: join(sources.runtimeDist, "compile.cjs") }),
   );
@@ -130,6 +133,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
       lead,
       kube,
       code,
+      foreign,
       runtimes: Object.keys(runtimes),
       pythonVersion: images.pythonVersion,
     };
@@ -163,6 +167,13 @@ export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> 
 /** The client of the configured registry, with this user's credentials. */
 export function registryOf({ registry, insecureRegistry, registryVia }: Pick<KruiseConfig, "registry" | "insecureRegistry" | "registryVia">): RegistryClient {
   return new RegistryClient({ registry, login: () => registryLogin(registry.split("/")[0] ?? ""), insecure: insecureRegistry, via: registryVia });
+}
+
+/** A client of the registry of a user's image. The credentials of Berth's own registry are for that alone: others get those of `docker login`. */
+function clientOf(config: Pick<KruiseConfig, "registry" | "insecureRegistry" | "registryVia">, host: string, path: string): RegistryClient {
+  const registry = path === "" ? host : `${host}/${path}`;
+  if (host === config.registry.split("/")[0]) return registryOf({ ...config, registry });
+  return new RegistryClient({ registry, login: () => dockerLogin(host), insecure: false });
 }
 
 /** Rejects on a cluster without CloneSets or with an unsupported Kruise; reports a version that is unknown or untested. */

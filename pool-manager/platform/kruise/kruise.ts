@@ -181,7 +181,9 @@ export class KruisePlatform implements Platform {
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${order.uid} has no address yet`);
     const { keys, inline } = this.#options;
     const key = keys.instanceKey(order.uid, order.bootId);
-    const archive = this.loadPath === "inline" ? await inline.archive(order.digest, order.settings.entry, code) : null;
+    // What an image is started with comes with the order: the image itself brings its program.
+    const isInline = this.loadPath === "inline" || order.settings.image !== undefined;
+    const archive = isInline ? await inline.archive(order.digest, order.settings.entry, code) : null;
     const source = archive ? ({ kind: "inline", archive: archive.digest } as const) : ({ kind: "image" } as const);
     const answer = await link.load({ ...order, key, source }, archive?.data ?? new Uint8Array());
     this.#members.echoed(order.uid, answer.echo);

@@ -1,4 +1,5 @@
 import { customWorker } from "../../../runtime-images/custom/worker-command.ts";
+import { COMMAND_SOCKET } from "../../../runtime-images/protocol/command-image.ts";
 import { PYTHON_COMMAND } from "../../images/python-image.ts";
 import { NODE, PROGRAMS } from "../../images/runtime-image.ts";
 import type { PodRuntime } from "./clonesets/manifests.ts";
@@ -16,7 +17,7 @@ export interface InstanceImages {
 export function podRuntimes({ node, python }: InstanceImages): Record<string, PodRuntime> {
   return {
     node: { image: node, worker: null },
-    custom: { image: node, worker: customWorker(`/${NODE}`, `/${PROGRAMS}`) },
+    custom: { image: node, worker: customWorker(`/${NODE}`, `/${PROGRAMS}`, COMMAND_SOCKET), runsImages: true },
     ...(python !== null && { python: { image: python, worker: { command: PYTHON_COMMAND, env: {} } } }),
   };
 }

@@ -1,6 +1,6 @@
 import { DELETE_GRACE_MS } from "../../client/contract.ts";
 import { reap, removeIdle, shortfallsOf, specialize, totalOf } from "./function-scaling.ts";
-import { adopt, reload, renew, takeOver } from "./in-place-update.ts";
+import { adopt, reload, removeRetired, renew, takeOver } from "./in-place-update.ts";
 import { isAbandoned } from "./liveness.ts";
 import { Plan } from "./plan.ts";
 import { sizePool } from "./pool-sizing.ts";
@@ -29,6 +29,7 @@ export function decide(world: World): Decision {
 /** Each step works with the instances and the budget that earlier steps left. */
 function decidePool(plan: Plan): Decision {
   removeBroken(plan);
+  removeRetired(plan);
   reload(plan);
   adopt(plan);
   takeOver(plan);
@@ -92,7 +93,8 @@ function bind(plan: Plan, busy: boolean): void {
   for (const instance of plan.usable()) {
     const { functionUid, revision, boundTo, boundRevision, binding, state, specializedAt } = instance;
     if (!functionUid || !revision || binding || state === "failed") continue;
-    if (now - specializedAt < (busy ? pace.bindDelayMs : pace.bindAfterMs)) continue;
+    const isUrgent = plan.specOf(functionUid, revision)?.byImage === true;
+    if (!isUrgent && now - specializedAt < (busy ? pace.bindDelayMs : pace.bindAfterMs)) continue;
     // Rebinding a bound instance is a swap.
     if (boundTo === null || (boundTo === functionUid && boundRevision !== revision && !plan.pool.paused)) {
       plan.do({ kind: "bind", instance, functionUid, revision });

@@ -7,9 +7,21 @@ import type { RevisionTarget } from "./world.ts";
 export function reload(plan: Plan): void {
   for (const instance of plan.usable()) {
     const spec = plan.specOf(instance.functionUid, instance.revision);
-    if (!spec || instance.state !== "warm" || instance.revision === spec.revision) continue;
+    if (!spec || spec.byImage || instance.state !== "warm" || instance.revision === spec.revision) continue;
     if (plan.isBlocked(spec) || !plan.spend()) continue;
     plan.order(instance, spec, "warm");
+  }
+}
+
+/**
+ * Removes instances of retired revisions that no other can be loaded into: those of images, whose program would have to end
+ * first. Routers send them nothing new, and their invocations finish.
+ */
+export function removeRetired(plan: Plan): void {
+  for (const instance of plan.usable()) {
+    const spec = plan.specOf(instance.functionUid, instance.revision);
+    const serves = instance.state === "warm" || instance.state === "specializing";
+    if (spec?.byImage && serves && instance.revision !== spec.revision) plan.remove(instance, "replaced", spec.timeoutMs);
   }
 }
 
@@ -28,6 +40,10 @@ export function takeOver(plan: Plan): void {
   for (const spec of plan.rolling.values()) {
     const active = plan.functions.get(spec.uid);
     if (!spec.takesOver || !active || plan.isBlocked(spec)) continue;
+    if (spec.byImage) {
+      takePlaces(plan, spec, active);
+      continue;
+    }
     const { percent, parallel } = spec.takesOver;
     const [own, left] = [plan.of(spec), plan.of(active)];
     const goal = movedAt(percent, own.size + left.size);
@@ -43,10 +59,36 @@ export function takeOver(plan: Plan): void {
   }
 }
 
+/**
+ * The same for an image: free instances are loaded until the new revision has its share, and the active one gives up as many
+ * as it no longer needs. Together they may exceed their number by those that are changing.
+ */
+function takePlaces(plan: Plan, spec: RevisionTarget, active: RevisionTarget): void {
+  const { percent, parallel } = spec.takesOver as NonNullable<RevisionTarget["takesOver"]>;
+  const [own, left] = [plan.of(spec), plan.of(active)];
+  let changing = [...own].filter(({ state }) => state === "specializing").length;
+  if (changing === 0 && own.size > 0) giveUp(plan, active, movedAt(100 - percent, own.size + left.size));
+  const goal = movedAt(percent, own.size + left.size);
+  for (const instance of plan.free().filter(({ replace }) => replace === null)) {
+    if (own.size >= goal || changing >= parallel || own.size + left.size >= spec.maxScale) break;
+    plan.order(instance, spec, "prewarmed");
+    own.add(instance);
+    changing += 1;
+  }
+}
+
+/** Removes an instance of the active revision beyond `share` and its demand. */
+function giveUp(plan: Plan, active: RevisionTarget, share: number): void {
+  const left = [...plan.of(active)];
+  const keep = Math.max(1, share, wantedInstances(active, plan.world.demand.get(active.key), 0), left.filter(({ unsure }) => unsure).length);
+  const [idlest] = left.filter(({ state, unsure }) => state === "warm" && !unsure).sort((a, b) => a.inFlight - b.inFlight || a.lastUsedAt - b.lastUsedAt);
+  if (left.length > keep && idlest) plan.remove(idlest, "replaced", active.timeoutMs);
+}
+
 /** The number of instances that a revision will still take over in place. */
 export function pendingInPlace(plan: Plan, spec: RevisionTarget): number {
   const active = plan.functions.get(spec.uid);
-  if (!spec.takesOver || !active) return 0;
+  if (!spec.takesOver || !active || spec.byImage) return 0;
   const own = plan.of(spec).size;
   return Math.max(0, movedAt(spec.takesOver.percent, own + plan.of(active).size) - own);
 }

@@ -39,8 +39,8 @@ export class Plan {
     for (const instance of this.usable()) {
       const serves = instance.state === "warm" || instance.state === "specializing";
       const spec = serves ? this.specOf(instance.functionUid, instance.revision) : undefined;
-      // An instance of a retired revision will be updated in place to the spec's, unless the pool is paused.
-      if (spec && (spec.revision === instance.revision || !pool.paused)) this.of(spec).add(instance);
+      // An instance of a retired revision will be updated in place to the spec's, unless the pool is paused or the revision is an image.
+      if (spec && (spec.revision === instance.revision || !(pool.paused || spec.byImage))) this.of(spec).add(instance);
     }
   }
 

@@ -55,6 +55,11 @@ export interface RevisionTarget {
   takesOver: { percent: number; parallel: number } | null;
   /** A caller or a rollout waits for its first load: its first instance is as urgent as one that an invocation waits for. */
   isAwaited: boolean;
+  /**
+   * Whether the function is an image, or was one: its program runs where the platform puts the image, so that an instance is
+   * bound at once, and a new revision gets instances of its own.
+   */
+  byImage: boolean;
 }
 
 /** One instance: its echo, and the pool manager's own writes that are not yet observed. */

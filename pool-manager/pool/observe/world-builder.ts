@@ -104,5 +104,6 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
     blockedUntil,
     takesOver,
     isAwaited: takesOver?.percent === 0,
+    byImage: record.revisions.some(({ settings: { image } }) => image !== undefined),
   };
 }

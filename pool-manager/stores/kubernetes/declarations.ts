@@ -1,6 +1,9 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, FunctionRecord } from "../../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../../functions/manifest/manifest.ts";
+import { checkCommand } from "../../images/foreign/image-config.ts";
+import type { TakeImage, TakenImage } from "../../images/foreign/image-intake.ts";
+import { isPinned, parseReference } from "../../images/foreign/reference.ts";
 import type { FormerFunctions } from "./former-functions.ts";
 import { type FunctionResource, type FunctionResourceSpec, holdersOf, ownedFields, resourceSpecOf, toApply, trafficOf } from "./function-resource.ts";
 import { FIELD_MANAGER, type ResourceClient } from "./resource-client.ts";
@@ -15,6 +18,7 @@ export interface DeclarationsOptions {
   code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
   upload(files: Record<string, string>): Promise<CodeRef>;
+  takeImage: TakeImage;
   /** Whether this state of the resource has yet to be ingested. */
   isPending(resource: FunctionResource): boolean;
 }
@@ -44,9 +48,25 @@ export class Declarations {
         const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
         return parseManifest({ ...manifest, secrets }, runtimes);
       },
-      code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
+      code: async () => {
+        const taken = await this.#imageOf(spec);
+        if (taken) checkCommand(taken, spec.command);
+        return taken?.code ?? (code?.files ? upload(code.files) : known(code?.digest ?? ""));
+      },
       former: () => former.of(metadata.name),
     };
+  }
+
+  /** Copies the image of a declaration, which may take minutes, before it is ingested: meanwhile others are. */
+  async prepare({ spec }: FunctionResource): Promise<void> {
+    await this.#imageOf(spec);
+  }
+
+  /** Throws `IMAGE_INVALID` for an image by tag: it would change what the resource declares while the resource stays the same. */
+  async #imageOf({ image }: FunctionResourceSpec): Promise<TakenImage | null> {
+    if (typeof image !== "string") return null;
+    if (!isPinned(parseReference(image))) throw new ManagerError("IMAGE_INVALID", `image: ${image} has no digest`, "image");
+    return this.#options.takeImage(image);
   }
 
   /** Applies the record as the API's field manager. Fields of other managers stay; rejects with `FIELD_OWNED` if they conflict. */

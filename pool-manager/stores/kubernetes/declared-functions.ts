@@ -129,6 +129,7 @@ export class DeclaredFunctions {
     if (!this.#listener || this.#lost.has(name)) return;
     // The deletion of the former resource was not seen: this one stands for the same function.
     known.relink(name, uid);
+    await declarations.prepare(resource);
     await this.#listener.declared(declarations.of(resource));
   }
 

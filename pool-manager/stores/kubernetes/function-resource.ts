@@ -86,7 +86,9 @@ export function resourceSpecOf(record: FunctionRecord): FunctionResourceSpec {
   const split = byRollout ? {} : record.traffic.split;
   const active = byRollout || record.active === record.latest ? undefined : record.active;
   const traffic = { ...(active && { active }), ...(hasAny(split) && { split }), ...(hasAny(aliases) && { aliases }) };
-  return { ...Object.fromEntries(set), code: { digest: revision.layer }, ...(hasAny(traffic) && { traffic }) };
+  // The code of an image follows from it.
+  const code = revision.settings.image === undefined ? { code: { digest: revision.layer } } : {};
+  return { ...Object.fromEntries(set), ...code, ...(hasAny(traffic) && { traffic }) };
 }
 
 /**

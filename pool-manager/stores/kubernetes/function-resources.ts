@@ -1,6 +1,7 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, DeclarationListener, FunctionRecord, FunctionStore, Secrets } from "../../functions/function.ts";
 import type { Collector } from "../../functions/retention.ts";
+import type { TakeImage } from "../../images/foreign/image-intake.ts";
 import { Declarations } from "./declarations.ts";
 import { DeclaredFunctions } from "./declared-functions.ts";
 import { DefinitionWatch } from "./definitions/definition-watch.ts";
@@ -22,6 +23,7 @@ export interface FunctionResourceOptions {
   code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
   upload(files: Record<string, string>): Promise<CodeRef>;
+  takeImage: TakeImage;
   /** Bytes of a manifest or configuration of a code image. */
   blob(digest: string): Promise<Uint8Array>;
   notice(notice: StoreNotice): void;
@@ -47,7 +49,7 @@ export class FunctionResources implements FunctionStore {
 
   constructor(options: FunctionResourceOptions) {
     this.#options = options;
-    const { kube, term, notice, blob, runtimes, code, upload } = options;
+    const { kube, term, notice, blob, runtimes, code, upload, takeImage } = options;
     const known = this.#known;
     const client = new ResourceClient<FunctionResource>({
       kube,
@@ -62,7 +64,7 @@ export class FunctionResources implements FunctionStore {
     const definition = new DefinitionWatch(kube, "functions", "Function");
     const former = new FormerFunctions({ kube, blob, secrets: () => secrets.load(), isKnown: (uid) => known.hasFunction(uid) });
     const isPending = (resource: FunctionResource) => this.#declared.isPending(resource);
-    const declarations = new Declarations({ client, secrets, former, runtimes, code, upload, isPending });
+    const declarations = new Declarations({ client, secrets, former, runtimes, code, upload, takeImage, isPending });
     const status = new FunctionStatusWriter({
       client,
       known,

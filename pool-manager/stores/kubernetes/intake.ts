@@ -8,7 +8,15 @@ const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /** Refusals that can pass without a change of the declaration; the API server gives `FIELD_OWNED` for Berth's own writes. */
-const PASSING: ReadonlySet<ManagerErrorCode> = new Set(["SECRET_NOT_FOUND", "CODE_UNKNOWN", "TOO_MANY_FUNCTIONS", "ROLLOUT_RUNNING", "FIELD_OWNED"]);
+const PASSING: ReadonlySet<ManagerErrorCode> = new Set([
+  "SECRET_NOT_FOUND",
+  "CODE_UNKNOWN",
+  "IMAGE_NOT_FOUND",
+  "IMAGE_FORBIDDEN",
+  "TOO_MANY_FUNCTIONS",
+  "ROLLOUT_RUNNING",
+  "FIELD_OWNED",
+]);
 
 interface Refusal {
   /** The refused state of the resource (`stateOf`). */

@@ -1,13 +1,13 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { BERTH_PREFIX } from "../../protocol/headers.ts";
-import type { Command } from "../process/command.ts";
+import type { RunningCommand } from "../process/running.ts";
 
 /** Where a function's command listens. */
 export interface Upstream {
   host: string;
   port: number;
   /** Undefined: it is part of this process. */
-  command: Pick<Command, "exited"> | undefined;
+  command: Pick<RunningCommand, "exited"> | undefined;
 }
 
 /** How long an idle connection is kept: programs close theirs after some seconds, and a request may cross that. */

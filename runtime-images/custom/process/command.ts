@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { eachLine } from "../../protocol/lines.ts";
+import { type OnLine, OutputLines } from "./output-lines.ts";
+import type { RunningCommand } from "./running.ts";
 import { startFault } from "./start-fault.ts";
 
-/** How many of the last lines of output an error quotes. */
-const QUOTED_LINES = 20;
-const QUOTED_CHARS = 300;
 /** How long the rest of the output of a process that has ended is awaited: processes of its own may keep the pipe. */
 const REST_MS = 100;
 /** How long a process may go on after SIGTERM; its worker waits two seconds. */
@@ -14,13 +12,13 @@ export interface CommandOptions {
   words: readonly string[];
   dir: string;
   env: NodeJS.ProcessEnv;
-  onLine(stream: "out" | "err", line: string): void;
+  onLine: OnLine;
 }
 
 /** The function's program: a child with a process group of its own, which ends as a whole. */
-export class Command {
+export class Command implements RunningCommand {
   readonly #child: ChildProcess;
-  readonly #latest: string[] = [];
+  readonly #lines: OutputLines;
   #ended = false;
   /** Resolves once it has ended, with how it ended and its last lines. */
   readonly exited: Promise<string>;
@@ -39,18 +37,14 @@ export class Command {
     const [program = "", ...args] = words;
     this.#child = spawn(program, args, { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const { stdout, stderr } = this.#child;
-    const keep = (stream: "out" | "err") => (line: string) => {
-      this.#latest.push(line.slice(0, QUOTED_CHARS));
-      if (this.#latest.length > QUOTED_LINES) this.#latest.shift();
-      onLine(stream, line);
-    };
-    if (stdout) eachLine(stdout, keep("out"));
-    if (stderr) eachLine(stderr, keep("err"));
+    this.#lines = new OutputLines(onLine);
+    if (stdout) this.#lines.read("out", stdout);
+    if (stderr) this.#lines.read("err", stderr);
     this.exited = new Promise((resolve) => {
       const end = (how: string) => {
         if (this.#ended) return;
         this.#ended = true;
-        const told = () => resolve([how, ...this.#latest].join("\n"));
+        const told = () => resolve([how, ...this.#lines.latest].join("\n"));
         const rest = setTimeout(told, REST_MS).unref();
         this.#child.once("close", () => {
           clearTimeout(rest);
@@ -71,7 +65,7 @@ export class Command {
 
   /** Whether its last lines say that its port is taken. */
   get missesPort(): boolean {
-    return this.#latest.some((line) => /EADDRINUSE|address (is )?already in use/i.test(line));
+    return this.#lines.latest.some((line) => /EADDRINUSE|address (is )?already in use/i.test(line));
   }
 
   /** Sends SIGTERM, and later SIGKILL. */

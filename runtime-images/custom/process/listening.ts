@@ -1,6 +1,6 @@
 import { get } from "node:http";
 import { connect } from "node:net";
-import type { Command } from "./command.ts";
+import type { RunningCommand } from "./running.ts";
 
 /** Programs listen on all addresses, on that of IPv4, or on that of IPv6 alone. */
 const HOSTS = ["127.0.0.1", "::1"];
@@ -17,7 +17,11 @@ interface Wanted {
 }
 
 /** Resolves with the address on which the command listens. Rejects once the command has ended, with how; the supervisor ends what takes too long. */
-export async function listening(command: Command, { port, health }: Wanted, waitsFor: (what: string) => void): Promise<string> {
+export async function listening(
+  command: Pick<RunningCommand, "hasEnded" | "exited">,
+  { port, health }: Wanted,
+  waitsFor: (what: string) => void,
+): Promise<string> {
   waitsFor(`the command does not listen on port ${port} ($PORT)`);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     if (command.hasEnded) throw await command.exited;

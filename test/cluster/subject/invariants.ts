@@ -34,7 +34,15 @@ export class Invariants {
   windowMs = 1000;
 
   private constructor(view: ClusterView, stream: IncomingMessage, manageUrl: string) {
-    this.#checks = setInterval(() => void this.#check(manageUrl), CHECK_INTERVAL_MS);
+    // One at a time: of two, the earlier answer could be read after the later one.
+    let isChecking = false;
+    this.#checks = setInterval(() => {
+      if (isChecking) return;
+      isChecking = true;
+      void this.#check(manageUrl).finally(() => {
+        isChecking = false;
+      });
+    }, CHECK_INTERVAL_MS);
     this.#view = view;
     this.#stream = stream;
     this.#pods = new Informer<Pod>(view.kube, {

@@ -28,6 +28,7 @@ export function fn(uid: string, change: Partial<RevisionTarget> = {}): RevisionT
     blockedUntil: 0,
     takesOver: null,
     isAwaited: false,
+    byImage: false,
   };
   return { ...base, ...change };
 }

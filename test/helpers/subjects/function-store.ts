@@ -36,6 +36,7 @@ export async function start(): Promise<void> {
       return { layer, entry: "index.mjs" };
     },
     upload: async () => ({ layer: LAYER, entry: "index.mjs" }),
+    takeImage: async (image) => ({ image, code: { layer: LAYER, entry: "index.mjs" }, args: [] }),
     blob: async (digest) => blobs.get(digest) ?? Promise.reject(new Error("no blob")),
     notice: (notice) => notices.push(notice),
     patiently: (work) => withRetries(work, { stop: new AbortController().signal, onTrouble: (message) => troubles.push(message) }),

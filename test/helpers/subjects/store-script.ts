@@ -63,6 +63,7 @@ const BASE: Manifest = {
   runtime: "node",
   handler: null,
   signature: null,
+  image: null,
   command: null,
   health: null,
   env: {},

@@ -15,6 +15,8 @@ export interface PodRuntime {
   image: string;
   /** How the supervisor starts workers; null: those of Node beside it. */
   worker: WorkerCommand | null;
+  /** Whether the programs of users' images run in the code container: they get the memory of an instance, and a directory for files. */
+  runsImages?: boolean;
 }
 
 /** The settings that pods are created from. */
@@ -33,6 +35,8 @@ export interface PodSettings {
 
 const VOLUME = "berth";
 const MOUNT = "/berth";
+/** What programs of images may write. */
+const FILES = "files";
 /** The nodes that the programs in the images are built for. */
 const NODES = { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
 /** The supervisor ends two seconds after SIGTERM. */
@@ -104,7 +108,7 @@ function cloneSet(
 
 function podSpec(pool: string, settings: PodSettings, codeImage: string): object {
   const { leaderKey, memory, disk, pullSecret } = settings;
-  const { image, worker } = runtimeOf(pool, settings);
+  const { image, worker, runsImages = false } = runtimeOf(pool, settings);
   const mounts = [{ name: VOLUME, mountPath: MOUNT }];
   const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
   const env = [
@@ -121,7 +125,7 @@ function podSpec(pool: string, settings: PodSettings, codeImage: string): object
     terminationGracePeriodSeconds: GRACE_SECONDS,
     securityContext: { runAsNonRoot: true, runAsUser: RUN_AS, runAsGroup: RUN_AS, fsGroup: RUN_AS, seccompProfile: { type: "RuntimeDefault" } },
     ...(pullSecret && { imagePullSecrets: [{ name: pullSecret }] }),
-    volumes: [{ name: VOLUME, emptyDir: { sizeLimit: disk } }],
+    volumes: [VOLUME, ...(runsImages ? [FILES] : [])].map((name) => ({ name, emptyDir: { sizeLimit: disk } })),
     containers: [
       {
         name: RUNTIME_CONTAINER,
@@ -137,8 +141,8 @@ function podSpec(pool: string, settings: PodSettings, codeImage: string): object
         name: CODE_CONTAINER,
         image: codeImage,
         imagePullPolicy,
-        resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: "64Mi" } },
-        volumeMounts: mounts,
+        resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: runsImages ? memory : "64Mi" } },
+        volumeMounts: [...mounts, ...(runsImages ? [{ name: FILES, mountPath: "/tmp" }] : [])],
         securityContext: confined,
       },
     ],

@@ -189,8 +189,8 @@ export function definitions(): object[] {
       traffic: TRAFFIC,
     },
     {
-      required: ["code"],
       "x-kubernetes-validations": [
+        { rule: "has(self.code) != has(self.image)", message: "give code or an image, and not both" },
         { rule: "!has(self.minScale) || !has(self.maxScale) || self.minScale <= self.maxScale", message: "minScale is above maxScale" },
         { rule: "!has(self.runtime) || !has(oldSelf.runtime) || self.runtime == oldSelf.runtime", message: "runtime: delete the function first" },
       ],

@@ -1,0 +1,160 @@
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundleCustom } from "../../../cli/bundle/custom/bundle-custom.ts";
+import { findCustomSource } from "../../../cli/bundle/custom/custom-source.ts";
+import { packLayer } from "../../../pool-manager/images/layer.ts";
+import { buildImage, digestOf, type ImageSpec } from "../../../pool-manager/images/oci.ts";
+import { RegistryClient } from "../../../pool-manager/images/registry.ts";
+import { until } from "../../helpers/berth.ts";
+import { ClusterBerth } from "../subject/berth-on-cluster.ts";
+import { clusterConfig } from "../subject/subject.ts";
+
+const BUILD_MS = 300_000;
+const TEST_MS = 120_000;
+
+const SERVER = `package main
+import ("fmt"; "net/http"; "os"; "time")
+func main() {
+	if os.Getenv("FAIL") == "exit" { fmt.Println("no database"); os.Exit(3) }
+	port := os.Getenv("PORT")
+	if os.Getenv("FAIL") == "port" { port = "9999" }
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/crash" { os.Exit(7) }
+		if wait, err := time.ParseDuration(r.URL.Query().Get("wait")); err == nil { time.Sleep(wait) }
+		fmt.Println("asked", os.Getenv("ANSWER"))
+		fmt.Fprint(w, os.Getenv("ANSWER"))
+	})
+	fmt.Println(http.ListenAndServe(":"+port, nil))
+}
+`;
+
+let cluster: ClusterBerth;
+let server: string;
+let images: RegistryClient;
+
+beforeAll(async () => {
+  const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
+  writeFileSync(join(dir, "main.go"), SERVER);
+  writeFileSync(join(dir, "go.mod"), "module server\ngo 1.21\n");
+  server = join(dir, "server");
+  const path = `${process.env.PATH}:/usr/local/go/bin`;
+  const [started] = await Promise.all([
+    ClusterBerth.start({ poolSize: 1 }),
+    promisify(execFile)("go", ["build", "-ldflags", "-s -w", "-o", server, "."], { cwd: dir, env: { ...process.env, PATH: path, CGO_ENABLED: "0" } }),
+  ]);
+  cluster = started;
+  images = new RegistryClient({ registry: `${clusterConfig("").registry}/users`, login: async () => null, insecure: false });
+}, BUILD_MS);
+afterAll(() => cluster.finish());
+
+const put = (name: string, manifest: object) => cluster.berth.api.call("PUT", `/v1/functions/${name}`, { runtime: "custom", ...manifest });
+
+/** Pushes the server as an image from nothing; returns its reference by tag. */
+async function push(tag: string, change: Partial<ImageSpec> = {}): Promise<{ reference: string; digest: string }> {
+  const data = await packLayer([{ path: "server", data: readFileSync(server) }], "", 0o755);
+  const layer = digestOf(data);
+  const built = buildImage({ layers: [{ digest: layer, size: data.length }], entrypoint: ["/server"], labels: {}, architecture: "amd64", ...change });
+  await images.pushBlob(cluster.namespace, layer, async () => data);
+  await images.pushBlob(cluster.namespace, built.configDigest, async () => built.config);
+  await images.pushManifest(cluster.namespace, tag, built.manifest);
+  return { reference: images.reference(cluster.namespace, tag, "").replace(/@$/, ""), digest: built.digest };
+}
+
+async function upload(): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
+  copyFileSync(server, join(dir, "server"));
+  return cluster.berth.api.upload(await bundleCustom(findCustomSource(dir, "./server"), [], "amd64"));
+}
+
+/** The distinct answers to a steady load while `work` runs, up to the first that is `last`. */
+async function answersDuring(name: string, last: string, work: () => Promise<unknown>): Promise<string[]> {
+  const answers: string[] = [];
+  let going = true;
+  const loops = Array.from({ length: 3 }, async () => {
+    while (going) answers.push(await cluster.text(name, "/?wait=20ms"));
+  });
+  await work();
+  await until(async () => answers.at(-1) === last, `${name} answers ${last}`);
+  going = false;
+  await Promise.all(loops);
+  return [...new Set(answers)];
+}
+
+describe("a command from a directory", () => {
+  test("runs in a prewarmed pod, takes new revisions in place without a failed invocation, and survives its pod", { timeout: TEST_MS }, async () => {
+    const code = await upload();
+    await put("code", { code, command: "./server", env: { ANSWER: "one" } });
+    expect(await cluster.text("code")).toBe("200 one");
+    const [pod] = (await cluster.allWarm("code")).map(({ uid }) => uid);
+    const answers = await answersDuring("code", "200 two", () => put("code", { code, command: "./server", env: { ANSWER: "two" } }));
+    expect(answers).toEqual(["200 one", "200 two"]);
+    expect((await cluster.allWarm("code")).map(({ uid }) => uid)).toContain(pod);
+    for (const { metadata } of await cluster.view.functionPods()) await cluster.view.deletePod(metadata.name);
+    await until(async () => (await cluster.view.pod(pod)) === undefined, "its pod is gone");
+    expect(await cluster.text("code")).toBe("200 two");
+  });
+
+  test("that ends or listens elsewhere is refused with the reason, and the one before stays", { timeout: TEST_MS }, async () => {
+    const code = await upload();
+    const settings = { code, command: "./server", env: { ANSWER: "two" } };
+    for (const [FAIL, reason] of [
+      ["exit", "the command exited with code 3\nno database"],
+      ["port", "the command does not listen on port"],
+    ] as const) {
+      await put("code", { ...settings, env: { ...settings.env, FAIL }, loadTimeout: "3s", onceLoaded: true });
+      await until(
+        async () => (await cluster.berth.api.get<{ rolling: { state: string; reason: string } }>("/v1/functions/code")).rolling.state === "stopped",
+        reason,
+      );
+      const { rolling } = await cluster.berth.api.get<{ rolling: { reason: string } }>("/v1/functions/code");
+      expect(rolling.reason).toContain(reason);
+      expect(await cluster.text("code")).toBe("200 two");
+    }
+  });
+});
+
+describe("an image", () => {
+  test("is swapped onto a prewarmed pod in place, and a new revision fails no invocation", { timeout: TEST_MS }, async () => {
+    const { reference, digest } = await push("v1");
+    const view = (await put("image", { image: reference, env: { ANSWER: "one" }, loadTimeout: "60s" })) as { image: string };
+    expect(view.image).toBe(`${reference.replace(/:v1$/, "")}@${digest}`);
+    expect(await cluster.text("image")).toBe("200 one");
+    const one = await cluster.warm("image");
+    const pod = await cluster.view.pod(one.uid);
+    // It was created by the pool, and its address is still that.
+    expect(pod?.metadata.name).toMatch(/^pool-custom-/);
+    expect(one.address?.startsWith(`${pod?.status.podIP}:`)).toBe(true);
+    const slow = cluster.text("image", "/?wait=2s");
+    const answers = await answersDuring("image", "200 two", () =>
+      put("image", { image: reference, env: { ANSWER: "two" }, loadTimeout: "60s", onceLoaded: true }),
+    );
+    expect([answers, await slow]).toEqual([["200 one", "200 two"], "200 one"]);
+    await until(async () => (await cluster.view.pod(one.uid)) === undefined, "the pod of the retired revision is gone");
+    const { items } = await cluster.berth.api.get<{ items: { message: string }[] }>("/v1/functions/image/logs");
+    expect(items.map(({ message }) => message).join("\n")).toContain("asked two");
+  });
+
+  test("whose program ends is replaced, and one that does not start leaves the revision before", { timeout: TEST_MS }, async () => {
+    const { reference } = await push("v1");
+    expect(await cluster.text("image", "/crash")).toContain("the command exited with code 7");
+    expect(await cluster.text("image")).toBe("200 two");
+    await put("image", { image: reference, env: { ANSWER: "three", FAIL: "exit" }, loadTimeout: "60s", onceLoaded: true });
+    await until(async () => (await cluster.berth.api.get<{ rolling: { state: string } }>("/v1/functions/image")).rolling.state === "stopped", "it is stopped");
+    expect(await cluster.text("image")).toBe("200 two");
+  });
+
+  test("that pods cannot run is refused", { timeout: TEST_MS }, async () => {
+    const arm = await push("arm", { architecture: "arm64" });
+    const none = await push("none", { entrypoint: [] });
+    const missing = `${arm.reference}-missing`;
+    await expect(put("refused", { image: arm.reference })).rejects.toMatchObject({ code: "IMAGE_UNSUPPORTED" });
+    await expect(put("refused", { image: none.reference })).rejects.toMatchObject({ code: "IMAGE_UNSUPPORTED" });
+    await expect(put("refused", { image: missing })).rejects.toMatchObject({ code: "IMAGE_NOT_FOUND" });
+    await put("named", { image: none.reference, command: ["/server"], env: { ANSWER: "named" }, loadTimeout: "60s" });
+    expect(await cluster.text("named")).toBe("200 named");
+  });
+});
