@@ -6,7 +6,8 @@ const MATRIX = {
   "runtime-images/build": [],
   "runtime-images/protocol": [],
   "runtime-images/protocol/conformance": ["runtime-images/protocol"],
-  "runtime-images/supervisor": ["runtime-images/protocol"],
+  "runtime-images/supervisor/limits": ["runtime-images/protocol"],
+  "runtime-images/supervisor": ["runtime-images/protocol", "runtime-images/supervisor/limits"],
   "runtime-images/python": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
@@ -42,6 +43,7 @@ const MATRIX = {
 
   "pool-manager/platform": [
     "pool-manager/async",
+    "pool-manager/functions/manifest/resources.ts",
     "pool-manager/functions/retention.ts",
     "pool-manager/images",
     "pool-manager/kubernetes",
@@ -53,7 +55,12 @@ const MATRIX = {
     "runtime-images/protocol",
     "runtime-images/python",
   ],
-  "pool-manager/platform/local": ["pool-manager/functions/retention.ts", "pool-manager/platform", "runtime-images/protocol"],
+  "pool-manager/platform/local": [
+    "pool-manager/functions/manifest/resources.ts",
+    "pool-manager/functions/retention.ts",
+    "pool-manager/platform",
+    "runtime-images/protocol",
+  ],
   "pool-manager/platform/kruise/objects": ["pool-manager/platform/platform.ts", "pool-manager/kubernetes", "pool-manager/kubernetes/informer"],
   "pool-manager/platform/kruise/leader-election": ["pool-manager/kubernetes", "pool-manager/platform/kruise/objects"],
   "pool-manager/platform/kruise/code": [

@@ -186,7 +186,12 @@ interface ApiParts extends Sinks {
 }
 
 /** Builds the manage API; nothing reaches it yet. */
-async function openApi(config: ManagerConfig, { platform, runtimes, python, images }: OpenPlatform, { functions, pools }: OpenState, parts: ApiParts) {
+async function openApi(
+  config: ManagerConfig,
+  { platform, runtimes, python, images, bounds, limits }: OpenPlatform,
+  { functions, pools }: OpenState,
+  parts: ApiParts,
+) {
   const { metrics, events, logs, log, reconciler, links, serving } = parts;
   const api = await buildApi(
     {
@@ -194,6 +199,8 @@ async function openApi(config: ManagerConfig, { platform, runtimes, python, imag
       platform: platform.kind,
       runtimes,
       python,
+      bounds,
+      limits,
       functions,
       pools,
       images,

@@ -97,7 +97,7 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
 
 async function openStores(
   config: ManagerConfig,
-  { cluster, term, runtimes, images, layout }: OpenPlatform,
+  { cluster, term, runtimes, bounds, images, layout }: OpenPlatform,
   { events, log, onTrouble, stop }: StateOpening,
   known: FunctionRegistry["codeByDigest"],
 ): Promise<Stores> {
@@ -105,7 +105,7 @@ async function openStores(
   if (!cluster) return fileStores(config.stateDir, sinks);
   const patience = (step: string) => ({ stop, onTrouble: (message: string | null) => onTrouble(step, message) });
   const blob = (digest: string) => layout.get(digest);
-  const sources = { kube: cluster.kube, term, runtimes, images, known, blob, patience: patience("resources"), ...sinks };
+  const sources = { kube: cluster.kube, term, runtimes, bounds, images, known, blob, patience: patience("resources"), ...sinks };
   return withRetries(() => resourceStores(sources), patience("definitions"));
 }
 

@@ -47,7 +47,7 @@ export async function codeRoutes(instance: FastifyInstance, { images, maxCodeByt
 /** `/v1/functions` and `/v1/functions/NAME`. */
 export function functionRoutes(instance: FastifyInstance, context: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
-  const { functions, images, logs, links } = context;
+  const { functions, images, logs, links, runtimes, bounds } = context;
   const tags = ["functions"];
 
   const deploy = async (name: string, body: unknown, keep: boolean) => {
@@ -55,7 +55,7 @@ export function functionRoutes(instance: FastifyInstance, context: ApiContext): 
     const { code, canary, onceLoaded, ...manifest } = objectOf(body);
     const placing = { canary: parseCanary(canary), onceLoaded: flagOf("onceLoaded", onceLoaded) };
     if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
-    const make = (current?: InForce) => (keep && current ? patchManifest(manifest, context.runtimes, current) : parseManifest(manifest, context.runtimes));
+    const make = (current?: InForce) => (keep && current ? patchManifest(manifest, runtimes, current, bounds) : parseManifest(manifest, runtimes, bounds));
     if (!keep) make();
     const ref = code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code)));
     if (!ref && !functions.find(name) && !keep) {

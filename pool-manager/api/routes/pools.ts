@@ -80,6 +80,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     platform: context.platform,
     router: context.routerUrl(),
     runtimes: [...context.runtimes],
+    limits: context.limits,
     python: context.python,
     functions: context.functions.list().length,
     ready: context.ready(),

@@ -116,6 +116,10 @@ export const FunctionView = Type.Object({
   timeout: Type.String(),
   loadTimeout: Type.String(),
   concurrency: Type.Integer(),
+  memory: Type.Union([Type.String(), Type.Null()], { description: "Limit of an instance; null: none of the function's own." }),
+  cpu: Type.Union([Type.String(), Type.Null()]),
+  ephemeralStorage: Type.Union([Type.String(), Type.Null()]),
+  pids: Type.Union([Type.Integer(), Type.Null()]),
   minScale: Type.Integer(),
   maxScale: Type.Integer(),
   idleTimeout: Type.String(),
@@ -196,6 +200,7 @@ export const StatusView = Type.Object({
   python: Type.Union([Type.String(), Type.Null()], {
     description: "Version of CPython that functions run on, such as 3.11; null: there is no runtime python.",
   }),
+  limits: Type.String({ description: "What limits the memory, processors, files and processes of functions here, in words." }),
   functions: Type.Integer(),
   ready: Type.Boolean(),
   node: Type.String(),

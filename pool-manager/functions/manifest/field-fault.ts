@@ -45,6 +45,9 @@ export const PATTERNS = {
   handler: "^[A-Za-z_$][A-Za-z0-9_$]*$",
   path: "^/[\\x21-\\x7e]*$",
   share: "^[1-9][0-9]?%$",
+  // As in Kubernetes, without its thousandths of a byte.
+  bytes: "^\\d+(\\.\\d+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$",
+  cpu: "^\\d+(\\.\\d+)?m?$",
   revision: "^r\\d+$",
   alias: "^(?!r\\d+$)[a-z]([-a-z0-9]{0,30}[a-z0-9])?$",
 } as const;
@@ -61,6 +64,8 @@ const TEXTS: Record<string, string> = {
   [PATTERNS.handler]: "the name of an export: letters, digits, _ and $",
   [PATTERNS.path]: 'a path such as "/healthz"',
   [PATTERNS.share]: 'a share such as "25%"',
+  [PATTERNS.bytes]: 'an amount such as "256Mi", "1.5Gi" or "500M" (use k, M, G, T, Ki, Mi, Gi or Ti)',
+  [PATTERNS.cpu]: 'a number of processors such as "500m", "0.5" or "2"',
 };
 
 /**

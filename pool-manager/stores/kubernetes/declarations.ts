@@ -1,6 +1,7 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, FunctionRecord } from "../../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../../functions/manifest/manifest.ts";
+import type { ResourceBounds } from "../../functions/manifest/resources.ts";
 import type { FormerFunctions } from "./former-functions.ts";
 import { type FunctionResource, type FunctionResourceSpec, holdersOf, ownedFields, resourceSpecOf, toApply, trafficOf } from "./function-resource.ts";
 import { FIELD_MANAGER, type ResourceClient } from "./resource-client.ts";
@@ -11,6 +12,7 @@ export interface DeclarationsOptions {
   secrets: Pick<FunctionSecrets, "read">;
   former: Pick<FormerFunctions, "of">;
   runtimes: readonly string[];
+  bounds: ResourceBounds | null;
   /** Finds code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
   code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
@@ -31,7 +33,7 @@ export class Declarations {
 
   of({ metadata, spec }: FunctionResource): Declaration {
     const { code, traffic: _, secretRef, ...manifest } = spec;
-    const { code: known, upload, runtimes, client, former, isPending } = this.#options;
+    const { code: known, upload, runtimes, bounds, client, former, isPending } = this.#options;
     return {
       name: checkName(metadata.name),
       ...trafficOf(spec),
@@ -42,7 +44,7 @@ export class Declarations {
       },
       manifest: async (kept): Promise<Manifest> => {
         const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
-        return parseManifest({ ...manifest, secrets }, runtimes);
+        return parseManifest({ ...manifest, secrets }, runtimes, bounds);
       },
       code: async () => (code?.files ? upload(code.files) : known(code?.digest ?? "")),
       former: () => former.of(metadata.name),

@@ -7,7 +7,7 @@ import { CODE, object, percent, type Schema, text } from "./schema-parts.ts";
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 8;
+export const DEFINITION_VERSION = 9;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
 export const RESOURCES = `/apis/${GROUP}/${VERSION}`;
 
