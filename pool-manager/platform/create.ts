@@ -83,8 +83,8 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       runtimes: connected.runtimes,
       python: isOffered ? pythonVersion : null,
       notes,
-      bounds: null,
-      limits: "",
+      bounds: connected.support.bounds,
+      limits: connected.support.summary,
       term: connected.lead.term,
       cluster: { kube, code },
     };

@@ -76,7 +76,8 @@ export class WorkerProcess {
     this.#child.on("error", (error) => this.#ended({ reason: "crash", message: `the worker could not start: ${error.message}` }));
     this.#child.on("exit", (code, signal) => {
       // Its end is told first: finding what it has started may take longer than whoever waits for the reason has time.
-      this.#ended(this.excess ?? { reason: "crash", message: describeExit(code, signal) });
+      const killed = signal === "SIGKILL" ? (this.#limits?.killed() ?? null) : null;
+      this.#ended(this.excess ?? killed ?? { reason: "crash", message: describeExit(code, signal) });
       this.#limits?.end();
       // What it has started ends with it, also where the instance goes on with another worker.
       killLeftBehind(new Set([this.#mark]), WORKER_ID_VARIABLE);

@@ -1,5 +1,6 @@
 import { CGROUP_VARIABLE, type CgroupTree } from "../../protocol/cgroup.ts";
 import type { Resources } from "../../protocol/messages.ts";
+import { containerKills } from "./container-kills.ts";
 import { type Excess, excessOf, memoryExcess } from "./excess.ts";
 import { storageOf, usageOf } from "./usage.ts";
 import { WorkerCgroup } from "./worker-cgroup.ts";
@@ -18,6 +19,7 @@ export class WorkerLimits {
   readonly #home: string;
   readonly #kill: () => void;
   readonly #cgroup: WorkerCgroup | null;
+  readonly #killsBefore = containerKills();
   #resources: Resources = {};
   #excess: Excess | null = null;
   #timers: NodeJS.Timeout[] = [];
@@ -51,6 +53,14 @@ export class WorkerLimits {
   get excess(): Excess | null {
     this.#excess ??= this.#oomExcess();
     return this.#excess;
+  }
+
+  /** Why the kernel has killed a worker; null: somebody else has. In a pod the kernel keeps the limit of the container. */
+  killed(): Excess | null {
+    if (containerKills() === this.#killsBefore) return null;
+    const { memoryBytes } = this.#resources;
+    if (memoryBytes !== undefined) return memoryExcess(this.#resources);
+    return { reason: "memory", message: "the function used more memory than its instance has" };
   }
 
   /** The worker has ended. */
