@@ -3,6 +3,8 @@ import type { ResourceBounds } from "../../../functions/manifest/resources.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import { SUPERVISOR_BYTES } from "./pod-resources.ts";
 
+const MIB = 2 ** 20;
+
 /** Whether pods can be resized here, and what functions can have. */
 export interface ResizeSupport {
   isSupported: boolean;
@@ -44,7 +46,9 @@ export async function canResize(kube: Pick<KubeClient, "get">): Promise<boolean>
 async function largestNode(kube: Pick<KubeClient, "get">): Promise<ResourceBounds | null> {
   const list = await kube.get<{ items?: NodeSize[] }>("/api/v1/nodes").catch(() => null);
   const sizes = (list?.items ?? []).map(({ status }) => status?.allocatable ?? {});
-  const memoryBytes = Math.max(0, ...sizes.map(({ memory = "" }) => parseBytes(memory) ?? 0)) - SUPERVISOR_BYTES;
+  const largest = Math.max(0, ...sizes.map(({ memory = "" }) => parseBytes(memory) ?? 0));
+  // In whole MiB: the number is for people too.
+  const memoryBytes = Math.floor(largest / MIB) * MIB - SUPERVISOR_BYTES;
   const cpuMillis = Math.max(0, ...sizes.map(({ cpu = "" }) => parseCpu(cpu) ?? 0));
   return memoryBytes > 0 && cpuMillis > 0 ? { memoryBytes, cpuMillis, of: "the largest node", fix: "ask for less, or add a larger node" } : null;
 }
