@@ -6,7 +6,8 @@ const MATRIX = {
   "runtime-images/build": [],
   "runtime-images/protocol": [],
   "runtime-images/protocol/conformance": ["runtime-images/protocol"],
-  "runtime-images/supervisor": ["runtime-images/protocol"],
+  "runtime-images/supervisor/limits": ["runtime-images/protocol"],
+  "runtime-images/supervisor": ["runtime-images/protocol", "runtime-images/supervisor/limits"],
   "runtime-images/python": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
@@ -44,6 +45,7 @@ const MATRIX = {
 
   "pool-manager/platform": [
     "pool-manager/async",
+    "pool-manager/functions/manifest/resources.ts",
     "pool-manager/functions/retention.ts",
     "pool-manager/images",
     "pool-manager/kubernetes",
@@ -55,7 +57,12 @@ const MATRIX = {
     "runtime-images/protocol",
     "runtime-images/python",
   ],
-  "pool-manager/platform/local": ["pool-manager/functions/retention.ts", "pool-manager/platform", "runtime-images/protocol"],
+  "pool-manager/platform/local": [
+    "pool-manager/functions/manifest/resources.ts",
+    "pool-manager/functions/retention.ts",
+    "pool-manager/platform",
+    "runtime-images/protocol",
+  ],
   "pool-manager/platform/kruise/objects": ["pool-manager/platform/platform.ts", "pool-manager/kubernetes", "pool-manager/kubernetes/informer"],
   "pool-manager/platform/kruise/leader-election": ["pool-manager/kubernetes", "pool-manager/platform/kruise/objects"],
   "pool-manager/platform/kruise/code": [
@@ -67,7 +74,15 @@ const MATRIX = {
     "runtime-images/protocol",
   ],
   "pool-manager/platform/kruise/disruption": ["pool-manager/async", "pool-manager/kubernetes", "pool-manager/platform/kruise/objects"],
+  "pool-manager/platform/kruise/resources": [
+    "pool-manager/functions/manifest",
+    "pool-manager/kubernetes",
+    "pool-manager/kubernetes/informer",
+    "pool-manager/platform/kruise/objects",
+    "runtime-images/protocol",
+  ],
   "pool-manager/platform/kruise/clonesets": [
+    "pool-manager/platform/kruise/resources/pod-resources.ts",
     "pool-manager/async",
     "pool-manager/images/runtime-image.ts",
     "pool-manager/kubernetes",
@@ -100,6 +115,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/leader-election",
     "pool-manager/platform/kruise/objects",
     "pool-manager/platform/kruise/pods",
+    "pool-manager/platform/kruise/resources",
     "runtime-images/custom/worker-command.ts",
     "runtime-images/protocol",
     "runtime-images/python",
@@ -213,6 +229,7 @@ const MATRIX = {
   ],
   "pool-manager/stores": [
     "pool-manager/functions",
+    "pool-manager/functions/manifest/resources.ts",
     "pool-manager/images",
     "pool-manager/kubernetes",
     "pool-manager/pool",
@@ -273,6 +290,7 @@ const MATRIX = {
     "pool-manager/errors.ts",
     "pool-manager/functions",
     "pool-manager/functions/manifest/field-fault.ts",
+    "pool-manager/functions/manifest/resources.ts",
     "pool-manager/images",
     "pool-manager/platform/platform.ts",
     "pool-manager/pool",

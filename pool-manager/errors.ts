@@ -6,6 +6,7 @@ export const MANAGER_ERRORS = {
     400,
     "choose a runtime that is listed; python needs python3 (3.11 or newer) with pip on the machine of an embedded berth, and npm run build there; a cluster needs an image of it (--python-image, or python3 where berth is started)",
   ],
+  RESOURCES_UNAVAILABLE: [400, "give the function less, or make more available as the message says; berth doctor shows what limits functions here"],
   TRAFFIC_INVALID: [400, "name revisions of the function, and shares of at most 100 percent in total"],
   BODY_INVALID: [400, "send a JSON body that matches the schema at /docs"],
   PARAMETER_INVALID: [400, "correct the parameter that is named; /docs lists those of each path"],

@@ -10,6 +10,7 @@ type Notice = Omit<Extract<PoolEvent, { type: "store.notice" }>, "type">;
 const LEVELS: Partial<Record<PoolEvent["type"], "warn" | "info">> = {
   "instance.load-failed": "warn",
   "instance.crashed": "warn",
+  "instance.out-of-memory": "warn",
   "revision.crash-loop": "warn",
   "instance.swap-failed": "warn",
   "instance.obstructed": "warn",

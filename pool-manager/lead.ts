@@ -1,9 +1,6 @@
-import { join } from "node:path";
 import type { Logger } from "pino";
-import { viewsOf } from "./api/context-views.ts";
 import type { ApiListener } from "./api/listener.ts";
 import { RouterLinks } from "./api/routes/router-links.ts";
-import { buildApi } from "./api/server.ts";
 import type { Standby } from "./api/standby.ts";
 import type { CleanupStack } from "./async/cleanup-stack.ts";
 import { realClock } from "./async/clock.ts";
@@ -16,12 +13,13 @@ import { defaultPace, INSTANCE_MB, type ManagerConfig } from "./config.ts";
 import { EventLog } from "./event-log.ts";
 import { FunctionLogs } from "./functions/logs.ts";
 import type { ManagerMetrics } from "./metrics.ts";
+import { type ApiParts, openApi, type Serving } from "./open-api.ts";
 import { type OpenPlatform, type OpenState, openPlatform, openState } from "./opening.ts";
 import type { Platform } from "./platform/platform.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import { Reconciler } from "./pool/reconciler.ts";
-import { openSizing, type SizingParts } from "./pool/sizing-parts.ts";
-import { type AttachedRouter, audienceOf, routerAddress } from "./router-access.ts";
+import { openSizing } from "./pool/sizing-parts.ts";
+import { type AttachedRouter, audienceOf } from "./router-access.ts";
 import type { StartDeadline } from "./start-deadline.ts";
 import { FunctionStatistics } from "./statistics/function-statistics.ts";
 
@@ -43,12 +41,6 @@ export interface Prepared {
   front: ApiListener;
   undo: CleanupStack;
   deadline: StartDeadline;
-}
-
-/** What the API shows of this process while it runs. */
-interface Serving {
-  ready: boolean;
-  router: AttachedRouter | null;
 }
 
 /** Opens platform and state, starts the reconciler, and serves the manage API. On a cluster it first waits until this pool manager leads. */
@@ -145,13 +137,6 @@ function troubleReport(metrics: ManagerMetrics, events: EventLog, log: Logger): 
   };
 }
 
-interface Sinks {
-  events: EventLog;
-  logs: FunctionLogs;
-  log: Logger;
-  sizing: SizingParts;
-}
-
 /** What runs while this pool manager leads. Nothing of it has started yet. */
 interface RunningParts {
   reconciler: Reconciler;
@@ -161,7 +146,12 @@ interface RunningParts {
   functionChanged(uid: string, name: string): void;
 }
 
-function runningParts(config: ManagerConfig, { platform, images, term }: OpenPlatform, state: OpenState, { events, logs, log, sizing }: Sinks): RunningParts {
+function runningParts(
+  config: ManagerConfig,
+  { platform, images, term }: OpenPlatform,
+  state: OpenState,
+  { events, logs, log, sizing }: Pick<ApiParts, "events" | "logs" | "log" | "sizing">,
+): RunningParts {
   const { functions, pools, stores } = state;
   const { sizer } = sizing;
   const onEvent = (event: PoolEvent) => {
@@ -197,58 +187,6 @@ function keepLogs(platform: Platform, logs: FunctionLogs, log: Logger): void {
     if (owner) logs.add(owner, uid, line);
     else log.debug({ instance: uid, line }, "output of an instance without function");
   });
-}
-
-interface ApiParts extends Sinks {
-  metrics: ManagerMetrics;
-  reconciler: Reconciler;
-  links: RouterLinks;
-  serving: Serving;
-  statistics: FunctionStatistics;
-  root: string;
-}
-
-/** Builds the manage API; nothing reaches it yet. */
-async function openApi(
-  config: ManagerConfig,
-  { platform, runtimes, python, images, takeImage }: OpenPlatform,
-  { functions, pools }: OpenState,
-  parts: ApiParts,
-) {
-  const { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root } = parts;
-  const api = await buildApi(
-    {
-      version: config.version,
-      platform: platform.kind,
-      runtimes,
-      python,
-      functions,
-      pools,
-      images,
-      takeImage,
-      logs,
-      maxCodeBytes: config.maxCodeBytes,
-      onEvent: (listener) => events.follow(listener),
-      metrics: async () => {
-        metrics.observe(reconciler.view());
-        metrics.sized(pools.list(), sizing.sizer);
-        return { registries: [metrics.registry, ...(serving.router ? [serving.router.registry] : [])] };
-      },
-      ...viewsOf(reconciler, platform, functions),
-      sizing,
-      routerUrl: () => serving.router?.url ?? null,
-      routerAddress: () => routerAddress(serving.router, links),
-      statistics,
-      dashboardDir: join(root, "dist/dashboard"),
-      keys: config.keys,
-      ready: () => serving.ready,
-      failed: (code) => metrics.requestFailed(code),
-      links,
-    },
-    log,
-  );
-  await api.ready();
-  return api;
 }
 
 /** Tells of pools whose declared size is above this machine's capacity. */

@@ -21,6 +21,7 @@ export class ManagerMetrics {
   readonly #crashLoops = this.#counter("berth_crash_loop_delays_total", "Delayed starts of a function whose instances crash soon after loading", ["function"]);
   readonly #rollouts = this.#counter("berth_rollouts_total", "Rollouts that ended by themselves", ["result"]);
   readonly #crashes = this.#counter("berth_instance_crashes_total", "Instances that ended by themselves", ["pool"]);
+  readonly #outOfMemory = this.#counter("berth_out_of_memory_total", "Instances that ended above the memory limit of their function", ["function"]);
   readonly #swapFailures = this.#counter("berth_swap_failures_total", "Bound instances whose code image could not be swapped in", ["pool"]);
   readonly #apiWrites = this.#counter("berth_api_writes_total", "Writes to the Kubernetes API by purpose", ["purpose"]);
   readonly #apiWriteFailures = this.#counter("berth_api_write_failures_total", "Failed writes to the Kubernetes API", ["purpose", "reason"]);
@@ -89,6 +90,7 @@ export class ManagerMetrics {
         return this.#crashLoops.inc({ function: event.function });
       case "function.deleted":
         this.#crashLoops.remove(event.function);
+        this.#outOfMemory.remove(event.function);
         return this.#loadFailures.remove(event.function);
       case "rollout.complete":
         return this.#rollouts.inc({ result: "complete" });
@@ -96,6 +98,8 @@ export class ManagerMetrics {
         return this.#rollouts.inc({ result: "stopped" });
       case "instance.crashed":
         return this.#crashes.inc({ pool: event.pool });
+      case "instance.out-of-memory":
+        return this.#outOfMemory.inc({ function: event.function });
       case "order.refused":
         return this.#refused.inc({ refusal: event.refusal });
       case "instance.swap-failed":

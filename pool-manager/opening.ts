@@ -99,7 +99,7 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
 
 async function openStores(
   config: ManagerConfig,
-  { cluster, term, runtimes, images, takeImage, layout }: OpenPlatform,
+  { cluster, term, runtimes, bounds, images, takeImage, layout }: OpenPlatform,
   { events, log, onTrouble, stop }: StateOpening,
   known: FunctionRegistry["codeByDigest"],
 ): Promise<Stores> {
@@ -107,7 +107,7 @@ async function openStores(
   if (!cluster) return fileStores(config.stateDir, sinks);
   const patience = (step: string) => ({ stop, onTrouble: (message: string | null) => onTrouble(step, message) });
   const blob = (digest: string) => layout.get(digest);
-  const sources = { kube: cluster.kube, term, runtimes, images, takeImage, known, blob, patience: patience("resources"), ...sinks };
+  const sources = { kube: cluster.kube, term, runtimes, bounds, images, takeImage, known, blob, patience: patience("resources"), ...sinks };
   return withRetries(() => resourceStores(sources), patience("definitions"));
 }
 

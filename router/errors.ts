@@ -29,6 +29,7 @@ export const ROUTER_ERRORS = {
   FUNCTION_LOAD_FAILED: [502, "correct the code and deploy it again; berth logs NAME shows more"],
   FUNCTION_LOAD_TIMEOUT: [504, "make the code load faster, or raise loadTimeout"],
   FUNCTION_CRASHED: [502, "berth logs NAME shows why the function's process ended"],
+  OUT_OF_MEMORY: [502, "raise the function's memory, lower its concurrency, or make it use less: berth deploy NAME --memory 512Mi"],
   FUNCTION_TIMEOUT: [504, "make the function faster, or raise its timeout"],
   UPGRADE_UNSUPPORTED: [501, "export upgrade(req, socket, head) beside the handler, or a server with a listener for this event; see docs/routers.md"],
   EVENT_INVALID: [400, "POST {data, context}, a message as Pub/Sub pushes it, or a CloudEvent, with content-type: application/json"],
@@ -53,6 +54,7 @@ export function errorCodeOf(reported: string | undefined): RouterErrorCode | nul
 export const FAILURE_CODES = {
   load: "FUNCTION_LOAD_FAILED",
   timeout: "FUNCTION_LOAD_TIMEOUT",
+  memory: "OUT_OF_MEMORY",
   crash: "FUNCTION_CRASHED",
 } as const satisfies Record<string, RouterErrorCode>;
 
@@ -74,7 +76,9 @@ const FOR_STRANGERS: Partial<Record<RouterErrorCode, string>> = {
  * caller's invocation. Those of a load are of the code alone.
  */
 export function wordsForOthers(name: string, { reason, message }: Pick<LoadFailure, "reason" | "message">): string {
-  return reason === "crash" ? `the process of ${name} has ended again and again soon after its load, and is started again later` : message;
+  return reason === "crash" || reason === "memory"
+    ? `the process of ${name} has ended again and again soon after its load, and is started again later`
+    : message;
 }
 
 export function isForStrangers(code: RouterErrorCode): boolean {

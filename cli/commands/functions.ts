@@ -8,12 +8,13 @@ import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
 import type { Wanted } from "./deploy/code.ts";
 import type { FunctionView } from "./deploy/function-view.ts";
+import { type LimitOptions, limitsOf, withLimitOptions } from "./deploy/limits.ts";
 import { type ManifestFile, readManifest } from "./deploy/manifest-file.ts";
 import { released, type Wait, waitOptions } from "./deploy/release.ts";
 import { type VariableOptions, variablesOf, withVariableOptions } from "./deploy/variables.ts";
 import { whole } from "./whole.ts";
 
-interface DeployOptions extends VariableOptions {
+interface DeployOptions extends VariableOptions, LimitOptions {
   from?: string;
   image?: string;
   file?: string;
@@ -47,7 +48,7 @@ const IMAGE_LOAD_TIMEOUT = "60s";
 /** Adds the commands deploy, list, get, scale, rollback and delete. */
 export function functionCommands(program: Command): void {
   scaleOptions(
-    waitOptions(withVariableOptions(program.command("deploy <name>")))
+    waitOptions(withLimitOptions(withVariableOptions(program.command("deploy <name>"))))
       .description(
         "deploy code: a directory or a file; TypeScript and npm dependencies are bundled, Python and its packages are packed, commands are deployed as they are",
       )
@@ -220,6 +221,7 @@ function manifestOf(options: DeployOptions, file: Record<string, unknown>, befor
   for (const field of ["runtime", "handler", "image", "command", "health", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
+  Object.assign(manifest, limitsOf(options, before === null));
   const rollout = rolloutOf(options);
   if (rollout !== undefined) manifest.rollout = rollout && { ...(manifest.rollout as object | null), ...rollout };
   return { ...manifest, ...variables };

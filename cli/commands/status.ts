@@ -16,6 +16,8 @@ interface Status {
   platform: string;
   router: string | null;
   ready: boolean;
+  /** Absent from an older server. */
+  limits?: string;
   functions: number;
 }
 
@@ -118,6 +120,7 @@ async function serverChecks(api: ManageClient, onCluster: boolean): Promise<Chec
   const router = status.router ? await probe(`${status.router}/readyz`) : "none";
   return [
     { check: "manage API", ok: status.ready, found: `${api.url}, version ${status.version}, ${status.functions} functions`, fix: "wait until it is ready" },
+    ...(status.limits ? [{ check: "limits of functions", ok: true, found: status.limits, fix: "" }] : []),
     { check: "versions", ok: status.version === packageVersion(), found: `command ${packageVersion()}`, fix: "use the same version on both sides" },
     {
       check: "router",

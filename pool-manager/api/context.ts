@@ -3,6 +3,7 @@ import type { ApiKeys } from "../client/api-keys.ts";
 import type { ManagerErrorCode } from "../errors.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionLogs } from "../functions/logs.ts";
+import type { ResourceBounds } from "../functions/manifest/resources.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import type { TakeImage } from "../images/foreign/image-intake.ts";
@@ -21,6 +22,10 @@ export interface ApiContext {
   runtimes: readonly string[];
   /** The version of CPython that functions run on; null: the runtime python is not offered. */
   python: string | null;
+  /** The most that a function can have; null: it is not known. */
+  bounds: ResourceBounds | null;
+  /** In words: what limits functions here. */
+  limits: string;
   functions: FunctionRegistry;
   pools: Pools;
   images: CodeImages;

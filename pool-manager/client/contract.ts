@@ -29,7 +29,7 @@ export interface Endpoint {
 
 /** Why a function's instances cannot be started now. */
 export interface LoadFailure {
-  reason: "load" | "timeout" | "crash";
+  reason: "load" | "timeout" | "memory" | "crash";
   /** The function's own error text. */
   message: string;
   /** Instance that failed; invocations sent to it are answered with this failure. */

@@ -16,6 +16,7 @@ import {
 import { rollbackTarget } from "./history.ts";
 import { formatDuration } from "./manifest/duration.ts";
 import type { Manifest } from "./manifest/manifest.ts";
+import { shownResources } from "./manifest/resources.ts";
 import { begin, isRolling } from "./rollout.ts";
 
 /** The base of a partial change: the rollout's new revision, or else the active one. */
@@ -27,9 +28,9 @@ export function baseRevision(record: FunctionRecord): Revision {
 /** The settings of a record's base revision as a manifest. */
 export function manifestOf(record: FunctionRecord, secrets: Record<string, string>): Manifest {
   const { settings, env, loadTimeoutMs } = baseRevision(record);
-  const { handler, signature, concurrency, timeoutMs, image = null, command = null, health = null } = settings;
+  const { handler, signature, concurrency, timeoutMs, image = null, command = null, health = null, resources = {} } = settings;
   const called = { runtime: record.runtime, handler, signature, image, command, health };
-  return { ...called, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
+  return { ...called, resources, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
 }
 
 /** A revision's settings as users write them in a manifest, without secrets. */
@@ -46,6 +47,7 @@ export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, 
     timeout: formatDuration(settings.timeoutMs),
     loadTimeout: formatDuration(loadTimeoutMs),
     concurrency: settings.concurrency,
+    ...shownResources(settings.resources),
     minScale,
     maxScale,
     idleTimeout: formatDuration(idleTimeoutMs),
@@ -159,7 +161,7 @@ function newRevision(of: { id: string; hash: string; image: string; code: CodeRe
     createdAt: new Date().toISOString(),
     layer: code.layer,
     image,
-    settings: { ...settings, ...commandOf(manifest) },
+    settings: { ...settings, ...commandOf(manifest), ...limitsOf(manifest) },
     loadTimeoutMs,
     env,
     secretNames: Object.keys(secrets).sort(),
@@ -170,6 +172,11 @@ function newRevision(of: { id: string; hash: string; image: string; code: CodeRe
 /** The settings of a command; those of other runtimes are what they were before there were any. */
 function commandOf({ image, command, health }: Manifest): Pick<LoadSettings, "image" | "command" | "health"> {
   return { ...(image !== null && { image }), ...(command !== null && { command }), ...(health !== null && { health }) };
+}
+
+/** The limits of a revision; a revision without any is what it was before there were any. */
+function limitsOf({ resources }: Manifest): Pick<LoadSettings, "resources"> {
+  return Object.keys(resources).length > 0 ? { resources } : {};
 }
 
 /** Throws `REVISION_NOT_FOUND` if invocations would go to a revision that does not exist. */
@@ -188,7 +195,8 @@ export function hashOf(manifest: Manifest, code: CodeRef): string {
   const { runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency } = manifest;
   const variables = [manifest.env, manifest.secrets].map((map) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
   const command = Object.entries(commandOf(manifest));
-  return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables, ...command]));
+  const limits = Object.entries(manifest.resources).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sha256(JSON.stringify([code, runtime, handler, signature, timeoutMs, loadTimeoutMs, concurrency, variables, ...command, ...limits]));
 }
 
 /** Identity of a revision's code image: two functions with the same files have different images. */

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 5000;
 const MAX_QUOTED = 160;
 
 /** The purpose of a write, by which writes are counted. */
-export type WritePurpose = "claim" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "event" | "other";
+export type WritePurpose = "claim" | "resize" | "pool" | "function" | "remove" | "heal" | "image" | "lease" | "event" | "other";
 
 export type PatchType = "merge" | "strategic-merge" | "json" | "apply";
 

@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { customWorker } from "../../runtime-images/custom/worker-command.ts";
 import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
+import type { ResourceBounds } from "../functions/manifest/resources.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import type { Connected, KruiseConfig } from "./kruise/connect.ts";
+import { Cgroups } from "./local/cgroups.ts";
 import { instanceDir } from "./local/instance-dir.ts";
 import { LocalPlatform } from "./local/local.ts";
+import { machineBounds } from "./local/machine-bounds.ts";
 import type { Platform } from "./platform.ts";
 
 export type PlatformConfig = { kind: "local"; keepNext?: boolean } | ({ kind: "kruise" } & KruiseConfig);
@@ -38,6 +41,10 @@ export interface PlatformSources {
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
+  /** The most that a function can have; null: it is not known. */
+  bounds: ResourceBounds | null;
+  /** In words: what limits functions here. */
+  limits: string;
   /** The version of CPython that functions run on, such as 3.11; null: the runtime python is not offered. */
   python: string | null;
   /** What this machine lacks and Berth does without; the log tells it once. */
@@ -76,17 +83,20 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       runtimes: connected.runtimes,
       python: isOffered ? pythonVersion : null,
       notes,
+      bounds: connected.support.bounds,
+      limits: connected.support.summary,
       term: connected.lead.term,
       cluster: { kube, code, foreign },
     };
   }
   const supervisor = join(runtimeDist, "supervisor.cjs");
-  const [node, python] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(pythonDist)]);
+  const [node, python, limits] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(pythonDist), Cgroups.open()]);
   const notes = [];
   if (node.reason !== null) notes.push(`functions run on Node ${node.version} of this machine: ${node.reason}`);
   if (typeof python === "string") notes.push(`the runtime python is not offered: ${python}`);
   const custom = { supervisor, worker: customWorker(node.program, runtimeDist) };
   const runtimes = { node: { supervisor, worker: null }, custom, ...(typeof python !== "string" && { python: { supervisor, worker: python.worker } }) };
+  if (limits.cgroups === null || !limits.cgroups.tree.dirs.memory) notes.push(`limits of functions: ${limits.summary}`);
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
     codeDir,
@@ -94,7 +104,17 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     keepNext: config.keepNext === true,
     compiler: join(runtimeDist, "compile.cjs"),
     runtimes,
+    cgroups: limits.cgroups,
     now,
   });
-  return { platform, runtimes: Object.keys(runtimes), python: typeof python === "string" ? null : python.python.version, notes, term: 1, cluster: null };
+  return {
+    platform,
+    runtimes: Object.keys(runtimes),
+    python: typeof python === "string" ? null : python.python.version,
+    notes,
+    bounds: machineBounds(),
+    limits: limits.summary,
+    term: 1,
+    cluster: null,
+  };
 }

@@ -11,6 +11,8 @@ export type PoolEvent =
   | { type: "instance.loaded"; pool: string; instance: string; function: string; revision: string; path: LoadPath; ms: number }
   | { type: "instance.load-failed"; pool: string; instance: string; function: string; revision: string; message: string }
   | { type: "instance.crashed"; pool: string; instance: string; function: string | null; message: string }
+  /** A worker was ended above its function's memory limit; a crash or a failed load is reported besides. */
+  | { type: "instance.out-of-memory"; pool: string; instance: string; function: string; message: string }
   /** The revision's instances crash soon after loading: none is started for `delayMs`. */
   | { type: "revision.crash-loop"; function: string; revision: string; crashes: number; delayMs: number; message: string }
   | { type: "instance.swap-failed"; pool: string; instance: string; function: string; message: string }

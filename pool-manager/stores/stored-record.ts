@@ -19,6 +19,7 @@ const StoredRevision = Type.Object({
     timeoutMs: Type.Number(),
     command: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
     health: Type.Optional(Type.String()),
+    resources: Type.Optional(Type.Record(Type.String(), Type.Number())),
   }),
   loadTimeoutMs: Type.Number(),
   env: Texts,

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { FunctionStore } from "../functions/function.ts";
+import type { ResourceBounds } from "../functions/manifest/resources.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Collector } from "../functions/retention.ts";
 import type { CodeImages } from "../images/code-images.ts";
@@ -77,6 +78,7 @@ export interface ResourceSources extends NoticeSinks {
   kube: KubeClient;
   term: number;
   runtimes: readonly string[];
+  bounds: ResourceBounds | null;
   images: CodeImages;
   takeImage: TakeImage;
   /** Looks up code of existing revisions by digest. */
@@ -87,7 +89,19 @@ export interface ResourceSources extends NoticeSinks {
   patience: RetryOptions;
 }
 
-export async function resourceStores({ kube, term, runtimes, images, takeImage, known, blob, log, onNotice, patience }: ResourceSources): Promise<Stores> {
+export async function resourceStores({
+  kube,
+  term,
+  runtimes,
+  bounds,
+  images,
+  takeImage,
+  known,
+  blob,
+  log,
+  onNotice,
+  patience,
+}: ResourceSources): Promise<Stores> {
   await installDefinitions(kube, (message) => log.warn(message));
   const upload = async (files: Record<string, string>) => {
     const tar = await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) })));
@@ -98,7 +112,18 @@ export async function resourceStores({ kube, term, runtimes, images, takeImage, 
     log.warn(one);
     onNotice(one);
   };
-  const functions = new FunctionResources({ kube, term, runtimes, code, upload, takeImage, blob, notice, patiently: (work) => withRetries(work, patience) });
+  const functions = new FunctionResources({
+    kube,
+    term,
+    runtimes,
+    bounds,
+    code,
+    upload,
+    takeImage,
+    blob,
+    notice,
+    patiently: (work) => withRetries(work, patience),
+  });
   const pools = new PoolResources(kube, term, notice);
   const history = new PoolHistories(pools, notice);
   const failures = new WriteFailureReport(notice);

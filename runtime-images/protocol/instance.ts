@@ -115,12 +115,12 @@ export class Instance {
     return true;
   }
 
-  /** Records the end of a worker process. Fails the instance, unless the worker was retiring or another one takes its place. */
-  workerExited(id: number, message: string): void {
+  /** Records the end of a worker process (`memory`: above its limit). Fails the instance, unless the worker was retiring or another one takes its place. */
+  workerExited(id: number, message: string, reason: "memory" | "crash" = "crash"): void {
     const worker = this.#workers.get(id);
     if (!worker) return;
     if (worker.role === "loading") {
-      this.loadFailed(id, "load", message);
+      this.loadFailed(id, reason === "memory" ? "memory" : "load", message);
       return;
     }
     this.#workers.delete(id);
@@ -129,7 +129,7 @@ export class Instance {
     if (worker.role === "retiring" || this.#state === "draining" || this.#state === "failed") return;
     // A newer revision is loading beside the worker that ended, and takes over once it has loaded.
     if (worker.role === "serving" && this.#state === "specializing") return;
-    this.fail({ reason: "crash", message, revision: worker.revision });
+    this.fail({ reason, message, revision: worker.revision });
   }
 
   /** Records what a worker reports of its end. That of a retiring worker says nothing of the revision that serves. */

@@ -2,8 +2,11 @@
 export type InstanceState = "starting" | "prewarmed" | "specializing" | "warm" | "draining" | "failed" | "gone";
 
 export interface LoadError {
-  /** `load`: the code threw, or its worker exited while it loaded; `timeout`: the load deadline passed; `crash`: a worker ended otherwise. */
-  reason: "load" | "timeout" | "crash";
+  /**
+   * `load`: the code threw, or its worker exited while it loaded; `timeout`: the load deadline passed; `memory`: a worker was
+   * ended above the function's memory limit; `crash`: a worker ended otherwise.
+   */
+  reason: "load" | "timeout" | "memory" | "crash";
   /** The function's own message, at most 4 KiB. */
   message: string;
   /** The revision at fault; null: its code is not the reason, or has served other invocations without error. */
@@ -45,6 +48,19 @@ export interface LoadSettings {
   command?: string | string[];
   /** Of the runtime `custom`: a path that answers with a status from 200 to 299 once the command can serve; absent: it is asked nothing. */
   health?: string;
+  /** What a worker may use; absent: as much as there is. */
+  resources?: Resources;
+}
+
+/** What the worker of a function and the processes that it starts may use together; what is absent is not limited. */
+export interface Resources {
+  memoryBytes?: number;
+  /** Thousandths of a core. */
+  cpuMillis?: number;
+  /** Of the function's home, which is its temporary directory too. */
+  storageBytes?: number;
+  /** Processes and threads. */
+  pids?: number;
 }
 
 /**
@@ -137,4 +153,9 @@ export const BEAT_HEADER = "x-berth-beat";
 export const CONTROL_PORT = 7420;
 
 /** The longest error text in an echo, in characters. */
-export const MAX_ERROR_CHARS = 4096;
+const MAX_ERROR_CHARS = 4096;
+
+/** An error text for an echo. */
+export function clipError(text: string): string {
+  return text.length > MAX_ERROR_CHARS ? `${text.slice(0, MAX_ERROR_CHARS)}…` : text;
+}

@@ -27,6 +27,7 @@ const SETTINGS: Record<keyof LoadSettings, (value: unknown) => boolean> = {
   image: (value) => value === undefined || isText(value),
   command: (value) => value === undefined || isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
   health: (value) => value === undefined || isText(value),
+  resources: (value) => value === undefined || (isObject(value) && Object.values(value).every(isLimit)),
 };
 
 /** Parses the JSON of a load order; null: it is not a JSON object. */
@@ -58,6 +59,11 @@ function isTextOrNull(value: unknown): boolean {
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether it is a limit of a resource; absent ones are not in the JSON. */
+function isLimit(value: unknown): boolean {
+  return value === undefined || (isCount(value) && (value as number) > 0);
 }
 
 /** Whether a timer can wait this long. */

@@ -5,7 +5,7 @@ import { Instance } from "../protocol/instance.ts";
 import { unpackLayer } from "../protocol/layer.ts";
 import { INSTANCE_VARIABLE } from "../protocol/left-behind.ts";
 import { listenHost } from "../protocol/listen-host.ts";
-import { CODE_DIR, CONTROL_PORT, CONTROL_READY, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder, MAX_ERROR_CHARS } from "../protocol/messages.ts";
+import { CODE_DIR, CONTROL_PORT, CONTROL_READY, clipError, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder } from "../protocol/messages.ts";
 import { importPublicKey } from "../protocol/signature.ts";
 import { type FromWorker, WORKER_VARIABLE, type WorkerCommand } from "../protocol/worker.ts";
 import { awaitCode } from "./arrival.ts";
@@ -14,7 +14,7 @@ import { Control, type Controlled } from "./control.ts";
 import { dieWithManager } from "./die-with-manager.ts";
 import { NextWorker } from "./next-worker.ts";
 import { workerCommand } from "./worker-command.ts";
-import { type WorkerOptions, WorkerProcess } from "./worker-process.ts";
+import { type WorkerEnd, type WorkerOptions, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker of an older revision may take to finish. */
 const RETIRE_MS = 30_000;
@@ -130,7 +130,7 @@ class Supervisor implements Controlled {
     try {
       this.#own(id, new WorkerProcess(this.#optionsOf(rehearse), (message) => this.#onMessage(id, message)));
     } catch (error) {
-      setImmediate(() => this.#onExit(id, `the worker could not start: ${(error as Error).message}`));
+      setImmediate(() => this.#onExit(id, { reason: "crash", message: `the worker could not start: ${(error as Error).message}` }));
     }
   }
 
@@ -142,7 +142,7 @@ class Supervisor implements Controlled {
   }
 
   #own(id: number, worker: WorkerProcess): void {
-    worker.onExit((how) => this.#onExit(id, how));
+    worker.onExit((end) => this.#onExit(id, end));
     this.#processes.set(id, worker);
   }
 
@@ -161,6 +161,9 @@ class Supervisor implements Controlled {
   }
 
   #onMessage(id: number, message: FromWorker): void {
+    const worker = this.#processes.get(id);
+    // Its end, which follows, says more than what became of the processes that it has started.
+    if ((message.type === "crashed" || message.type === "ailing") && worker?.excess) return worker.kill();
     if (message.type === "ready") {
       this.#instance.workerReady(id, message.port);
     } else if (message.type === "loaded") {
@@ -172,9 +175,9 @@ class Supervisor implements Controlled {
       this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
-      for (const old of this.#instance.ail(id, clip(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
+      for (const old of this.#instance.ail(id, clipError(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
     } else {
-      this.#instance.crashed(id, clip(message.message), message.codeAtFault);
+      this.#instance.crashed(id, clipError(message.message), message.codeAtFault);
     }
     this.#control.publish();
   }
@@ -195,7 +198,7 @@ class Supervisor implements Controlled {
 
   #loadFailed(id: number, reason: "load" | "timeout", message: string): void {
     this.#clearDeadline();
-    this.#instance.loadFailed(id, reason, clip(message));
+    this.#instance.loadFailed(id, reason, clipError(message));
     this.#startNext();
     this.#control.publish();
     // The worker first answers the requests that it has parked.
@@ -210,10 +213,10 @@ class Supervisor implements Controlled {
     setTimeout(() => worker.kill(), deadlineMs).unref();
   }
 
-  #onExit(id: number, how: string): void {
+  #onExit(id: number, end: WorkerEnd): void {
     this.#processes.delete(id);
     const before = this.echo().state;
-    this.#instance.workerExited(id, how);
+    this.#instance.workerExited(id, end.message, end.reason);
     if (before === "specializing" && this.echo().state !== "specializing") this.#clearDeadline();
     this.#control.publish();
     this.#endWhenEmpty();
@@ -231,10 +234,6 @@ class Supervisor implements Controlled {
     this.#loadDeadline = null;
     this.#cancelArrival();
   }
-}
-
-function clip(text: string): string {
-  return text.length > MAX_ERROR_CHARS ? `${text.slice(0, MAX_ERROR_CHARS)}…` : text;
 }
 
 const { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: controlPath, BERTH_LEADER_KEY: leaderKey, BERTH_HOST: host } = process.env;

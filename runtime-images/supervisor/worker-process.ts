@@ -3,7 +3,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { INSTANCE_VARIABLE, killLeftBehind, WORKER_ID_VARIABLE } from "../protocol/left-behind.ts";
 import { eachLine } from "../protocol/lines.ts";
+import type { LoadError } from "../protocol/messages.ts";
 import { type FromWorker, fromWorker, REHEARSAL_VARIABLE, type ToWorker, type WorkerCommand } from "../protocol/worker.ts";
+import { WorkerLimits } from "./limits/worker-limits.ts";
 
 /** Environment variables that a worker inherits from the supervisor; the function's own arrive with its load order. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TZ"];
@@ -23,11 +25,18 @@ export interface WorkerOptions {
   onOutput: ((line: string) => void) | undefined;
 }
 
+/** How a worker has ended. */
+export interface WorkerEnd {
+  reason: Extract<LoadError["reason"], "memory" | "crash">;
+  message: string;
+}
+
 /** A worker as a child process. The IPC channel buffers messages that are sent before it listens. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #mark: string;
-  #exit: (how: string) => void = () => {};
+  readonly #limits: WorkerLimits | null;
+  #exit: (end: WorkerEnd) => void = () => {};
   /** Orders for a worker that still rehearses, whose requests it must not mix up with those of the function. */
   #held: ToWorker[] | null;
 
@@ -56,27 +65,52 @@ export class WorkerProcess {
       env,
       stdio: onOutput ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "inherit", "inherit", "ipc"],
     });
+    const { pid } = this.#child;
+    this.#limits = pid === undefined ? null : new WorkerLimits(this.#mark, pid, home, () => this.#exceeded());
     for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream && onOutput) eachLine(stream, onOutput);
     this.#child.on("message", (value) => {
       const message = fromWorker(value);
       if (message?.type === "ready") this.#release();
       if (message) onMessage(message);
     });
-    this.#child.on("error", (error) => this.#exit(`the worker could not start: ${error.message}`));
+    this.#child.on("error", (error) => this.#ended({ reason: "crash", message: `the worker could not start: ${error.message}` }));
     this.#child.on("exit", (code, signal) => {
+      // Its end is told first: finding what it has started may take longer than whoever waits for the reason has time.
+      const killed = signal === "SIGKILL" ? (this.#limits?.killed() ?? null) : null;
+      this.#ended(this.excess ?? killed ?? { reason: "crash", message: describeExit(code, signal) });
+      this.#limits?.end();
       // What it has started ends with it, also where the instance goes on with another worker.
       killLeftBehind(new Set([this.#mark]), WORKER_ID_VARIABLE);
-      this.#exit(describeExit(code, signal));
     });
   }
 
-  onExit(callback: (how: string) => void): void {
+  onExit(callback: (end: WorkerEnd) => void): void {
     this.#exit = callback;
   }
 
+  /** The limit that the worker has exceeded, of which its end is the consequence; null: none. */
+  get excess(): WorkerEnd | null {
+    return this.#limits?.excess ?? null;
+  }
+
   send(message: ToWorker): void {
+    if (message.type === "load" && message.settings.resources) this.#limits?.apply(message.settings.resources);
     if (message.type === "load" && this.#held) this.#held.push(message);
     else if (this.#child.connected) this.#child.send(message);
+  }
+
+  /** Tells why before it kills: the reason is known then when connections break. */
+  #exceeded(): void {
+    const excess = this.excess;
+    if (excess) this.#ended(excess);
+    this.kill();
+  }
+
+  /** Only the first end counts. */
+  #ended(end: WorkerEnd): void {
+    const tell = this.#exit;
+    this.#exit = () => {};
+    tell(end);
   }
 
   #release(): void {

@@ -18,20 +18,20 @@ export interface Deployment {
 export interface DeploymentOptions {
   /** Whether what is left out stays as it is: a PATCH. */
   keep: boolean;
-  context: Pick<ApiContext, "functions" | "images" | "runtimes" | "takeImage">;
+  context: Pick<ApiContext, "functions" | "images" | "runtimes" | "bounds" | "takeImage">;
 }
 
 /** Checks the body of a deployment, and finds its code or takes its image. Throws a `ManagerError`. */
 export async function deploymentOf(name: string, body: Record<string, unknown>, { keep, context }: DeploymentOptions): Promise<Deployment> {
   const { code, canary, onceLoaded, ...given } = body;
-  const { functions, images, runtimes } = context;
+  const { functions, images, runtimes, bounds } = context;
   const placing = { canary: parseCanary(canary), onceLoaded: flagOf("onceLoaded", onceLoaded) };
   if (code !== undefined && typeof code !== "string") throw new ManagerError("MANIFEST_INVALID", "code: must be a digest", "code");
   const { image } = given;
   const hasImage = image !== undefined && image !== null;
   if (code !== undefined && hasImage) throw new ManagerError("MANIFEST_INVALID", "image: a function is an image or code, and not both", "image");
   // Before an image is copied, which may take minutes.
-  if (!keep || (hasImage && !functions.find(name))) parseManifest(given, runtimes);
+  if (!keep || (hasImage && !functions.find(name))) parseManifest(given, runtimes, bounds);
   const taken = typeof image === "string" ? await context.takeImage(image) : null;
   const ref = taken?.code ?? (code === undefined ? undefined : (functions.codeByDigest(code) ?? (await images.find(code))));
   if (!ref && !functions.find(name) && !keep) {
@@ -39,7 +39,7 @@ export async function deploymentOf(name: string, body: Record<string, unknown>, 
   }
   const make = (current?: InForce): Manifest => {
     const wanted = { ...given, ...(taken && { image: taken.image }), ...(code !== undefined && keep && { image: null }) };
-    const made = keep && current ? patchManifest(wanted, runtimes, current) : parseManifest(wanted, runtimes);
+    const made = keep && current ? patchManifest(wanted, runtimes, current, bounds) : parseManifest(wanted, runtimes, bounds);
     if (taken) checkCommand(taken, made.command);
     return ref ? made : withImage(name, made, image, current);
   };

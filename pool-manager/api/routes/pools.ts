@@ -11,6 +11,7 @@ import type { ApiContext } from "../context.ts";
 import { openStream } from "../sse.ts";
 import { viewSizing } from "./advice.ts";
 import * as schemas from "./schemas.ts";
+import { StatusView } from "./status-schema.ts";
 
 const MAX_EVENT_STREAMS = 32;
 
@@ -77,11 +78,12 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     return reply;
   });
 
-  app.get("/v1/status", { schema: { tags: ["status"], summary: "Version, and address of the router", response: { 200: schemas.StatusView } } }, async () => ({
+  app.get("/v1/status", { schema: { tags: ["status"], summary: "Version, and address of the router", response: { 200: StatusView } } }, async () => ({
     version: context.version,
     platform: context.platform,
     router: context.routerUrl(),
     runtimes: [...context.runtimes],
+    limits: context.limits,
     python: context.python,
     functions: context.functions.list().length,
     ready: context.ready(),

@@ -118,6 +118,10 @@ export const FunctionView = Type.Object({
   timeout: Type.String(),
   loadTimeout: Type.String(),
   concurrency: Type.Integer(),
+  memory: Type.Union([Type.String(), Type.Null()], { description: "Limit of an instance; null: none of the function's own." }),
+  cpu: Type.Union([Type.String(), Type.Null()]),
+  ephemeralStorage: Type.Union([Type.String(), Type.Null()]),
+  pids: Type.Union([Type.Integer(), Type.Null()]),
   minScale: Type.Integer(),
   maxScale: Type.Integer(),
   idleTimeout: Type.String(),
@@ -193,19 +197,6 @@ export const InstanceList = list(
 
 /** One instance as `/v1/instances` lists it. */
 export type InstanceRow = Static<typeof InstanceList>["items"][number];
-
-export const StatusView = Type.Object({
-  version: Type.String(),
-  platform: Type.String(),
-  router: Type.Union([Type.String(), Type.Null()], { description: "URL at which functions are invoked." }),
-  runtimes: Type.Array(Type.String()),
-  python: Type.Union([Type.String(), Type.Null()], {
-    description: "Version of CPython that functions run on, such as 3.11; null: there is no runtime python.",
-  }),
-  functions: Type.Integer(),
-  ready: Type.Boolean(),
-  node: Type.String(),
-});
 
 export const LogsQuery = Type.Object(
   {

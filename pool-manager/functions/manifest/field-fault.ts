@@ -47,6 +47,9 @@ export const PATTERNS = {
   // A reference of an image: [registry/]name[:tag][@digest].
   image: "^[a-zA-Z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
   share: "^[1-9][0-9]?%$",
+  // As in Kubernetes, without its thousandths of a byte.
+  bytes: "^\\d+(\\.\\d+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$",
+  cpu: "^\\d+(\\.\\d+)?m?$",
   revision: "^r\\d+$",
   alias: "^(?!r\\d+$)[a-z]([-a-z0-9]{0,30}[a-z0-9])?$",
 } as const;
@@ -64,6 +67,8 @@ const TEXTS: Record<string, string> = {
   [PATTERNS.path]: 'a path such as "/healthz"',
   [PATTERNS.image]: 'a reference of an image, such as "registry.example.org/team/api:1.2" or "…/api@sha256:…"',
   [PATTERNS.share]: 'a share such as "25%"',
+  [PATTERNS.bytes]: 'an amount such as "256Mi", "1.5Gi" or "500M" (use k, M, G, T, Ki, Mi, Gi or Ti)',
+  [PATTERNS.cpu]: 'a number of processors such as "500m", "0.5" or "2"',
 };
 
 /**

@@ -1,9 +1,10 @@
 import { Compile } from "typebox/compile";
-import { SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
+import { type Resources, SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../../errors.ts";
 import type { RolloutPolicy } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
+import { checkResources, type ResourceBounds, resourcesOf } from "./resources.ts";
 import { ManifestSchema, type Patch, PatchSchema } from "./schema.ts";
 import { merged, refusal, refuseLost } from "./variables.ts";
 
@@ -22,6 +23,7 @@ export interface Manifest {
   timeoutMs: number;
   loadTimeoutMs: number;
   concurrency: number;
+  resources: Resources;
   minScale: number;
   maxScale: number;
   idleTimeoutMs: number;
@@ -52,23 +54,23 @@ const LIMITS = {
   "rollout.interval": [0, 86_400_000],
 } as const;
 
-/** Checks a whole manifest; fields that it leaves out get their defaults. Throws `MANIFEST_INVALID` with the field. */
-export function parseManifest(input: unknown, runtimes: readonly string[]): Manifest {
+/** Checks a whole manifest; fields that it leaves out get their defaults. Throws `MANIFEST_INVALID` or `RESOURCES_UNAVAILABLE` with the field. */
+export function parseManifest(input: unknown, runtimes: readonly string[], bounds: ResourceBounds | null = null): Manifest {
   if (!manifestCheck.Check(input)) throw fault(manifestCheck.Errors(input), ManifestSchema, input);
-  return checked(input, DEFAULTS, runtimes);
+  return checked(input, DEFAULTS, runtimes, bounds);
 }
 
 /** Applies a change (`PatchSchema`) to the manifest in force. Throws `MANIFEST_INVALID` with the field, or `SECRETS_LOST` where it keeps a lost secret. */
-export function patchManifest(input: unknown, runtimes: readonly string[], current: InForce): Manifest {
+export function patchManifest(input: unknown, runtimes: readonly string[], current: InForce, bounds: ResourceBounds | null = null): Manifest {
   if (!patchCheck.Check(input)) throw fault(patchCheck.Errors(input), PatchSchema, input);
   const patch = input as Patch;
   const { secrets } = patch;
   const lost = secrets === null ? [] : current.lostSecrets.filter((name) => !Object.hasOwn(secrets ?? {}, name));
   refuseLost(current.name, lost);
-  return checked(patch, current, runtimes);
+  return checked(patch, current, runtimes, bounds);
 }
 
-function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Manifest {
+function checked(given: Patch, base: Manifest, runtimes: readonly string[], bounds: ResourceBounds | null): Manifest {
   const pick = <T>(value: T | null | undefined, kept: T, fallback: T): T => (value === undefined ? kept : (value ?? fallback));
   const manifest: Manifest = {
     // Images are run by one runtime only.
@@ -83,6 +85,7 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Man
     timeoutMs: duration("timeout", given.timeout, base.timeoutMs, DEFAULTS.timeoutMs),
     loadTimeoutMs: duration("loadTimeout", given.loadTimeout, base.loadTimeoutMs, DEFAULTS.loadTimeoutMs),
     concurrency: pick(given.concurrency, base.concurrency, DEFAULTS.concurrency),
+    resources: resourcesOf(given, base.resources),
     minScale: pick(given.minScale, base.minScale, DEFAULTS.minScale),
     maxScale: pick(given.maxScale, base.maxScale, DEFAULTS.maxScale),
     idleTimeoutMs: duration("idleTimeout", given.idleTimeout, base.idleTimeoutMs, DEFAULTS.idleTimeoutMs),
@@ -91,6 +94,7 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[]): Man
     rollout: given.rollout === undefined ? base.rollout : given.rollout && policyOf(given.rollout, base.rollout ?? ROLLOUT),
   };
   crossCheck(manifest, runtimes);
+  checkResources(manifest.resources, manifest.runtime, bounds);
   for (const field of ["env", "secrets"] as const) checkVariables(field, given[field] ?? {}, manifest.runtime);
   return manifest;
 }
@@ -171,6 +175,7 @@ export const DEFAULTS: Manifest = {
   timeoutMs: 30_000,
   loadTimeoutMs: 10_000,
   concurrency: 100,
+  resources: {},
   minScale: 0,
   maxScale: 20,
   idleTimeoutMs: 300_000,

@@ -7,6 +7,8 @@ const Duration = (description: string, fallback: string) =>
     default: fallback,
   });
 
+const Quantity = (pattern: string, description: string) => Type.Union([Type.String({ pattern, maxLength: 32 }), Type.Number({ minimum: 0 })], { description });
+
 const Variables = (description: string) =>
   Type.Record(Type.String({ pattern: PATTERNS.variable }), Type.String({ maxLength: 32_768 }), {
     description,
@@ -95,6 +97,13 @@ export const ManifestSchema = Type.Partial(
       maximum: 1000,
       default: 100,
     }),
+    memory: Quantity(PATTERNS.bytes, 'Memory of an instance, such as "256Mi". Above it the instance is replaced. Left out: not limited by the function.'),
+    cpu: Quantity(PATTERNS.cpu, 'Processors of an instance, such as "500m" or "2". Left out: not limited.'),
+    ephemeralStorage: Quantity(
+      PATTERNS.bytes,
+      'What an instance may write to its home and temporary directory, such as "1Gi". Left out: not limited by the function.',
+    ),
+    pids: Type.Integer({ description: "Processes and threads of an instance. Left out: not limited.", minimum: 32, maximum: 1_000_000 }),
     minScale: Type.Integer({ description: "Instances kept warm.", minimum: 0, maximum: 1000, default: 0 }),
     maxScale: Type.Integer({ description: "Most instances of the function.", minimum: 1, maximum: 1000, default: 20 }),
     idleTimeout: Duration("How long an idle instance is kept.", "5m"),

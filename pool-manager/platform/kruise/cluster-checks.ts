@@ -4,6 +4,7 @@ import type { KubeError } from "../../kubernetes/error.ts";
 import { kubernetesVersion } from "../../kubernetes/version.ts";
 import { judgeKruiseVersion, readKruiseVersion, TESTED_KRUISE } from "./kruise-version.ts";
 import { CLONESETS } from "./objects/objects.ts";
+import { canResize } from "./resources/resize-support.ts";
 
 export interface CheckResult {
   name: string;
@@ -18,6 +19,7 @@ export type Outcome = { ok: boolean; detail: string; fix?: string };
 const RIGHTS = [
   { group: "", resource: "pods", verbs: ["list", "watch", "patch", "delete"] },
   { group: "", resource: "pods", subresource: "log", verbs: ["get"] },
+  { group: "", resource: "pods", subresource: "resize", verbs: ["patch"] },
   { group: "", resource: "secrets", verbs: ["get", "list", "create", "patch", "delete"] },
   { group: "berth.dev", resource: "functions", verbs: ["get", "list", "watch", "create", "patch", "delete"] },
   { group: "berth.dev", resource: "functions", subresource: "status", verbs: ["update"] },
@@ -45,6 +47,7 @@ export async function checkCluster(kube: KubeClient, registry: RegistryClient, a
   await check("kruise", () => kruiseServed(kube));
   await check("kruise version", () => kruiseVersion(kube, anyKruise));
   await check("kruise image pre-download", () => imagePullJobs(kube));
+  await check("resources of functions", () => resizing(kube));
   await check("permissions", () => permissions(kube));
   await check("registry", async () => {
     await registry.ping();
@@ -99,6 +102,12 @@ async function imagePullJobs(kube: KubeClient): Promise<Outcome> {
     detail: ok ? "nodes report their images" : "no NodeImage exists",
     fix: "enable Kruise's gate ImagePullJobGate and run kruise-daemon on the nodes",
   };
+}
+
+/** A cluster that does not resize pods is fine: the check tells what limits functions there. */
+async function resizing(kube: KubeClient): Promise<Outcome> {
+  const detail = (await canResize(kube)) ? "pods are resized in place" : "pods are not resized: functions have at most what the pool's pods have";
+  return { ok: true, detail };
 }
 
 async function permissions(kube: KubeClient): Promise<Outcome> {

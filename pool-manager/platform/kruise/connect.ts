@@ -17,6 +17,7 @@ import { type ImagePrograms, knownImages, pushInstanceImages } from "./instance-
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import type { Lead } from "./leader-election/lead.ts";
 import { type InstanceImages, podRuntimes } from "./pod-runtimes.ts";
+import { type ResizeSupport, resizeSupport } from "./resources/resize-support.ts";
 import { WriteFailures } from "./write-failures.ts";
 
 export interface KruiseConfig {
@@ -64,6 +65,8 @@ export interface KruiseSources extends ImagePrograms {
 export interface Connected {
   platform: KruisePlatform;
   lead: Lead;
+  /** What limits functions here. */
+  support: ResizeSupport;
   kube: KubeClient;
   code: CodeRegistry;
   foreign: ForeignImages;
@@ -126,10 +129,17 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
     const { memory, disk, pullSecret, loadPath } = config;
     const runtimes = podRuntimes(images);
     const pods = { runtimes, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
+    const support = await resizeSupport(kube, memory);
     const protection = new DisruptionBudgets(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {
-      platform: new KruisePlatform({ kube, keys, lead, pods, code, inline, loadPath, protection, onTrouble: sources.onTrouble, now: sources.now }),
+      platform: new KruisePlatform({
+        ...{ kube, keys, lead, pods, code, inline, loadPath, protection },
+        canResize: support.isSupported,
+        onTrouble: sources.onTrouble,
+        now: sources.now,
+      }),
+      support,
       lead,
       kube,
       code,

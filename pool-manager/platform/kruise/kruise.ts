@@ -41,6 +41,7 @@ import { Nodes } from "./pods/nodes.ts";
 import type { OpenControl } from "./pods/pod-connection.ts";
 import { PodInstances } from "./pods/pod-instances.ts";
 import { servedBy } from "./pods/pod-record.ts";
+import { Resizes } from "./resources/resizes.ts";
 
 /** With the order, or by the swapped image alone. */
 export type PodLoadPath = Exclude<LoadPath, "volume">;
@@ -51,6 +52,8 @@ export interface KruiseOptions {
   /** Its term is recorded with each write. */
   lead: Lead;
   pods: PodSettings;
+  /** Whether the API server resizes pods. */
+  canResize: boolean;
   code: CodeRegistry;
   inline: InlineArchives;
   loadPath: PodLoadPath;
@@ -84,6 +87,7 @@ export class KruisePlatform implements Platform {
   readonly #templates: TemplateKeeper;
   readonly #codes: FunctionCodes;
   readonly #claims: Claims;
+  readonly #resizes: Resizes;
   readonly #healing: CloneSetHealing;
   /** Healing, one round after the other: where writes hang, those behind them would pile up. */
   readonly #rounds: PeriodicTask;
@@ -92,7 +96,7 @@ export class KruisePlatform implements Platform {
   constructor(options: KruiseOptions) {
     this.#options = options;
     this.loadPath = options.loadPath;
-    const { kube, keys, now } = options;
+    const { kube, keys, now, onTrouble } = options;
     // All pods and CloneSets of the namespace are looked at: one whose labels were changed would not be selected by them.
     this.#pods = new Informer<Pod>(kube, {
       path: `/api/v1/namespaces/${kube.namespace}/pods`,
@@ -112,8 +116,9 @@ export class KruisePlatform implements Platform {
     this.#codes = new FunctionCodes({ ...parts, pods: options.pods });
     this.#claims = new Claims({ ...parts, kube, pods: this.#pods, members: this.#members, codes: this.#codes, templates, term: options.lead.term, now });
     this.#healing = new CloneSetHealing({ ...parts, pods: options.pods, templates: this.#templates, codes: this.#codes });
-    const onTrouble = (message: string | null) => options.onTrouble("look at CloneSets", message);
-    this.#rounds = new PeriodicTask(() => this.#healing.heal(), HEAL_EVERY_MS, onTrouble);
+    this.#resizes = new Resizes({ kube, pods: this.#pods, poolMemory: options.pods.memory, isSupported: options.canResize, onTrouble });
+    const onHealing = (message: string | null) => onTrouble("look at CloneSets", message);
+    this.#rounds = new PeriodicTask(() => this.#healing.heal(), HEAL_EVERY_MS, onHealing);
   }
 
   async start(): Promise<void> {
@@ -128,21 +133,13 @@ export class KruisePlatform implements Platform {
   }
 
   observe(): Observation {
-    return {
-      synced: this.#pods.synced && this.#sets.synced,
-      instances: this.#members.instances,
-      counted: () => this.#writer.counted(),
-      refusals: () => this.#writer.refusals(),
-    };
+    const { instances } = this.#members;
+    return { synced: this.#pods.synced && this.#sets.synced, instances, counted: () => this.#writer.counted(), refusals: () => this.#writer.refusals() };
   }
 
-  watch(listener: (uid: string) => void): () => void {
-    return this.#members.watch(listener);
-  }
+  readonly watch = (listener: (uid: string) => void) => this.#members.watch(listener);
 
-  onLog(listener: LogListener): void {
-    this.#members.onLog(listener);
-  }
+  readonly onLog = (listener: LogListener) => this.#members.onLog(listener);
 
   async scalePool(pool: PoolTarget, scale: PoolScale): Promise<void> {
     const { pods } = this.#options;
@@ -177,7 +174,7 @@ export class KruisePlatform implements Platform {
   }
 
   async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
-    const { link } = this.#members.get(order.uid);
+    const { link, pod } = this.#members.get(order.uid);
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${order.uid} has no address yet`);
     const { keys, inline } = this.#options;
     const key = keys.instanceKey(order.uid, order.bootId);
@@ -187,6 +184,7 @@ export class KruisePlatform implements Platform {
     const source = archive ? ({ kind: "inline", archive: archive.digest } as const) : ({ kind: "image" } as const);
     const answer = await link.load({ ...order, key, source }, archive?.data ?? new Uint8Array());
     this.#members.echoed(order.uid, answer.echo);
+    if (answer.accepted) void this.#resizes.resize(pod, order.settings.resources);
     return answer;
   }
 
@@ -234,6 +232,8 @@ export class KruisePlatform implements Platform {
 
   #podChanged(change: Change<Pod>): void {
     this.#writer.podChanged(change.object);
+    if (change.type === "present") this.#resizes.observe(change.object);
+    else this.#resizes.forget(change.object.metadata.uid);
     this.#members.podChanged(change);
   }
 

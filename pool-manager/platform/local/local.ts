@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { INSTANCE_VARIABLE } from "../../../runtime-images/protocol/left-behind.ts";
 import { CONTROL_READY, type Echo, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
-import { WORKER_VARIABLE, type WorkerCommand } from "../../../runtime-images/protocol/worker.ts";
+import type { WorkerCommand } from "../../../runtime-images/protocol/worker.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { CodeDir } from "../code-dir.ts";
 import { ControlClient } from "../control-client.ts";
@@ -24,8 +23,10 @@ import {
   shortage,
   type Target,
 } from "../platform.ts";
+import type { Cgroups } from "./cgroups.ts";
 import { LeftBehind } from "./leftover-processes.ts";
 import { ProcessGroup } from "./process-group.ts";
+import { supervisorEnvironment } from "./supervisor-environment.ts";
 
 export interface LocalRuntime {
   /** The supervisor program. */
@@ -46,6 +47,8 @@ export interface LocalOptions {
   /** Whether each instance keeps a worker ready for the next revision, at the price of its memory. */
   keepNext?: boolean;
   runtimes: Readonly<Record<string, LocalRuntime>>;
+  /** Where workers get cgroups; null: nowhere. */
+  cgroups?: Cgroups | null;
   now(): number;
 }
 
@@ -145,6 +148,7 @@ export class LocalPlatform implements Platform {
     for (const member of members) member.group.kill();
     await Promise.all(members.map((member) => member.group.exited));
     this.#leftBehind.flush();
+    await this.#options.cgroups?.close();
     await rm(this.#options.dir, { recursive: true, force: true });
   }
 
@@ -181,14 +185,12 @@ export class LocalPlatform implements Platform {
       throw new PlatformError("REFUSED", `an instance cannot have its directory: ${(error as Error).message}`);
     }
     if (this.#closed) return;
-    const env = { [INSTANCE_VARIABLE]: uid, BERTH_INSTANCE_DIR: dir, BERTH_CONTROL: socket, BERTH_DIE_WITH_STDIN: "1" };
-    const next: Record<string, string> = this.#options.keepNext ? { BERTH_KEEP_NEXT: "1" } : {};
-    const language: Record<string, string> = worker ? { [WORKER_VARIABLE]: JSON.stringify(worker) } : {};
+    const env = supervisorEnvironment({ uid, dir, socket, worker, keepNext: this.#options.keepNext === true, cgroups: this.#options.cgroups?.tree ?? null });
     const onLine = (line: string) => {
       if (line === CONTROL_READY) this.#follow(uid);
       else for (const listener of this.#logListeners) listener(uid, line);
     };
-    const group = new ProcessGroup([this.#options.node, supervisor], { ...env, ...next, ...language }, onLine);
+    const group = new ProcessGroup([this.#options.node, supervisor], env, onLine);
     this.#members.set(uid, { record: this.#instances.get(uid) ?? record, group, control: new ControlClient({ socketPath: socket }), dir });
     void group.exited.then(() => this.#ended(uid));
   }
@@ -218,6 +220,7 @@ export class LocalPlatform implements Platform {
     this.#members.delete(uid);
     this.#instances.delete(uid);
     this.#notify(uid);
+    this.#options.cgroups?.removeOf(uid);
     await rm(member.dir, { recursive: true, force: true }).catch(() => {});
   }
 

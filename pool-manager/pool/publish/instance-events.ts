@@ -105,7 +105,8 @@ export class InstanceEvents {
     if (!error) return;
     const { message, reason } = error;
     const failure = { reason, message, instanceUid: uid, retryAfterMs: 0 };
-    if (reason === "crash" || !functionUid || !error.revision) {
+    if (reason === "memory") this.#options.onEvent({ type: "instance.out-of-memory", pool, instance: uid, function: functionUid ?? "", message });
+    if (this.#isCrash(instance, error) || !functionUid || !error.revision) {
       // An instance that is being removed may end in any way.
       if (!this.#executor.isLeaving(uid)) this.#crashed(instance, error, now);
     } else if (this.#failures.record(functionUid, error.revision, `${uid}/${echo?.epoch}`, uid, error, now)) {
@@ -113,6 +114,11 @@ export class InstanceEvents {
       this.#options.onEvent({ type: "instance.load-failed", pool, instance: uid, function: functionUid, revision, message });
     }
     this.#publish({ type: "failed", instanceUid: uid, failure });
+  }
+
+  /** Whether it ended after its code had loaded: an instance that goes on with the older revision has not loaded the newer one. */
+  #isCrash({ uid, echo }: Instance, { reason }: LoadError): boolean {
+    return reason === "crash" || (reason === "memory" && echo?.state !== "warm" && this.#loadedAt.has(uid));
   }
 
   /** An error without a revision is not attributed to the code: the platform restarted the runtime, or the code had served well. */

@@ -1,6 +1,7 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, FunctionRecord } from "../../functions/function.ts";
 import { checkName, type Manifest, parseManifest } from "../../functions/manifest/manifest.ts";
+import type { ResourceBounds } from "../../functions/manifest/resources.ts";
 import { checkCommand } from "../../images/foreign/image-config.ts";
 import type { TakeImage, TakenImage } from "../../images/foreign/image-intake.ts";
 import { isPinned, parseReference } from "../../images/foreign/reference.ts";
@@ -14,6 +15,7 @@ export interface DeclarationsOptions {
   secrets: Pick<FunctionSecrets, "read">;
   former: Pick<FormerFunctions, "of">;
   runtimes: readonly string[];
+  bounds: ResourceBounds | null;
   /** Finds code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
   code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
@@ -35,7 +37,7 @@ export class Declarations {
 
   of({ metadata, spec }: FunctionResource): Declaration {
     const { code, traffic: _, secretRef, ...manifest } = spec;
-    const { code: known, upload, runtimes, client, former, isPending } = this.#options;
+    const { code: known, upload, runtimes, bounds, client, former, isPending } = this.#options;
     return {
       name: checkName(metadata.name),
       ...trafficOf(spec),
@@ -46,7 +48,7 @@ export class Declarations {
       },
       manifest: async (kept): Promise<Manifest> => {
         const secrets = secretRef ? await this.#readSecret(metadata.name, secretRef) : kept();
-        return parseManifest({ ...manifest, secrets }, runtimes);
+        return parseManifest({ ...manifest, secrets }, runtimes, bounds);
       },
       code: async () => {
         const taken = await this.#imageOf(spec);

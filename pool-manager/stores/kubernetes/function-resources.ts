@@ -1,5 +1,6 @@
 import { ManagerError } from "../../errors.ts";
 import type { CodeRef, Declaration, DeclarationListener, FunctionRecord, FunctionStore, Secrets } from "../../functions/function.ts";
+import type { ResourceBounds } from "../../functions/manifest/resources.ts";
 import type { Collector } from "../../functions/retention.ts";
 import type { TakeImage } from "../../images/foreign/image-intake.ts";
 import { Declarations } from "./declarations.ts";
@@ -19,6 +20,8 @@ export interface FunctionResourceOptions {
   kube: KubeApi;
   term: number;
   runtimes: readonly string[];
+  /** The most that a function can have; null: it is not known. */
+  bounds: ResourceBounds | null;
   /** Code by the digest of its layer. Rejects with `CODE_UNKNOWN` or `STORE_FAILED`. */
   code(digest: string): Promise<CodeRef>;
   /** Stores the files of a small function as code. */
@@ -49,7 +52,7 @@ export class FunctionResources implements FunctionStore {
 
   constructor(options: FunctionResourceOptions) {
     this.#options = options;
-    const { kube, term, notice, blob, runtimes, code, upload, takeImage } = options;
+    const { kube, term, notice, blob, runtimes, bounds, code, upload, takeImage } = options;
     const known = this.#known;
     const client = new ResourceClient<FunctionResource>({
       kube,
@@ -64,7 +67,7 @@ export class FunctionResources implements FunctionStore {
     const definition = new DefinitionWatch(kube, "functions", "Function");
     const former = new FormerFunctions({ kube, blob, secrets: () => secrets.load(), isKnown: (uid) => known.hasFunction(uid) });
     const isPending = (resource: FunctionResource) => this.#declared.isPending(resource);
-    const declarations = new Declarations({ client, secrets, former, runtimes, code, upload, takeImage, isPending });
+    const declarations = new Declarations({ client, secrets, former, runtimes, bounds, code, upload, takeImage, isPending });
     const status = new FunctionStatusWriter({
       client,
       known,

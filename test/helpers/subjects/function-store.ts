@@ -31,6 +31,7 @@ export async function start(): Promise<void> {
     kube: server,
     term: 1,
     runtimes: ["node"],
+    bounds: null,
     code: async (layer) => {
       if (!code.has(layer)) throw new ManagerError("CODE_UNKNOWN", "nobody has it");
       return { layer, entry: "index.mjs" };

@@ -71,6 +71,7 @@ const BASE: Manifest = {
   timeoutMs: 1000,
   loadTimeoutMs: 1000,
   concurrency: 1,
+  resources: {},
   minScale: 0,
   maxScale: 3,
   idleTimeoutMs: 1000,

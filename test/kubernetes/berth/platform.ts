@@ -65,6 +65,7 @@ export async function memoryPlatform({
     code: codes,
     inline,
     loadPath,
+    canResize: true,
     protection,
     onTrouble,
     now: () => performance.now(),

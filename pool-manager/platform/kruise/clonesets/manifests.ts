@@ -8,6 +8,7 @@ import { PlatformError } from "../../platform.ts";
 import { DELETE_PROTECTION, PROTECTED } from "../disruption/budgets.ts";
 import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
 import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
+import { poolResources } from "../resources/pod-resources.ts";
 import { UPDATE_STRATEGY } from "./update-strategy.ts";
 
 /** What the pods of one runtime are created from. */
@@ -133,7 +134,7 @@ function podSpec(pool: string, settings: PodSettings, codeImage: string): object
         imagePullPolicy,
         env,
         ports: [{ name: "control", containerPort: CONTROL_PORT }],
-        resources: { requests: { cpu: "10m", memory: "48Mi" }, limits: { memory } },
+        resources: poolResources(memory),
         volumeMounts: mounts,
         securityContext: confined,
       },

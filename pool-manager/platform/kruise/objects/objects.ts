@@ -10,7 +10,10 @@ export interface ContainerStatus {
 }
 
 export interface Pod extends KubeObject {
-  spec: { nodeName?: string; containers: { name: string; image: string }[] };
+  spec: {
+    nodeName?: string;
+    containers: { name: string; image: string; resources?: { requests?: Record<string, string>; limits?: Record<string, string> } }[];
+  };
   status: {
     phase?: string;
     reason?: string;

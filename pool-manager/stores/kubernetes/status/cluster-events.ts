@@ -35,6 +35,8 @@ export function toldBy(event: PoolEvent): EventContent | null {
       return warning(of(event.function), "InstanceObstructed", `${event.instance} is ${event.obstacle}: ${event.message}`);
     case "instance.crashed":
       return warning(of(event.function), "InstanceCrashed", `${event.instance}: ${event.message}`);
+    case "instance.out-of-memory":
+      return warning(of(event.function), "OutOfMemory", `${event.instance}: ${event.message}`);
     case "instance.load-failed":
       return warning(of(event.function), "LoadFailed", `${event.revision}: ${event.message}`);
     case "revision.crash-loop":

@@ -1,0 +1,77 @@
+import type { Resources } from "../../../runtime-images/protocol/messages.ts";
+import { ManagerError } from "../../errors.ts";
+import { formatBytes, formatCpu, parseBytes, parseCpu } from "./quantity.ts";
+import type { Patch } from "./schema.ts";
+
+/** The most that a function can have here. */
+export interface ResourceBounds {
+  memoryBytes: number;
+  cpuMillis: number;
+  /** Whose they are, for the error: "this machine". */
+  of: string;
+  /** How to get more. */
+  fix: string;
+}
+
+const MIB = 2 ** 20;
+
+/** What a worker of each runtime takes before it has loaded anything, with some room. */
+const LEAST_MEMORY: Record<string, number> = { node: 64 * MIB, python: 48 * MIB, custom: 64 * MIB };
+
+const LIMITS = {
+  memory: { parse: parseBytes, format: formatBytes, min: 48 * MIB, max: 2 ** 43, unit: "an amount" },
+  cpu: { parse: parseCpu, format: formatCpu, min: 10, max: 1_024_000, unit: "a share of processors" },
+  ephemeralStorage: { parse: parseBytes, format: formatBytes, min: MIB, max: 2 ** 43, unit: "an amount" },
+} as const;
+
+/** The limits of a manifest, from a change and those in force: what is left out stays, null removes a limit. Throws `MANIFEST_INVALID`. */
+export function resourcesOf(given: Patch, base: Resources): Resources {
+  const { memoryBytes, cpuMillis, storageBytes, pids } = base;
+  const all = {
+    memoryBytes: quantity("memory", given.memory, memoryBytes),
+    cpuMillis: quantity("cpu", given.cpu, cpuMillis),
+    storageBytes: quantity("ephemeralStorage", given.ephemeralStorage, storageBytes),
+    pids: given.pids === undefined ? pids : (given.pids ?? undefined),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/** Throws `MANIFEST_INVALID` for less than the runtime itself needs, and `RESOURCES_UNAVAILABLE` for more than there is here. */
+export function checkResources({ memoryBytes, cpuMillis }: Resources, runtime: string, bounds: ResourceBounds | null): void {
+  const least = LEAST_MEMORY[runtime] ?? 0;
+  if (memoryBytes !== undefined && memoryBytes < least)
+    throw invalid("memory", `${formatBytes(memoryBytes)} is less than a worker of the runtime ${runtime} itself needs; give it at least ${formatBytes(least)}`);
+  if (!bounds) return;
+  if (memoryBytes !== undefined && memoryBytes > bounds.memoryBytes)
+    throw unavailable("memory", formatBytes(memoryBytes), formatBytes(bounds.memoryBytes), bounds);
+  if (cpuMillis !== undefined && cpuMillis > bounds.cpuMillis) throw unavailable("cpu", formatCpu(cpuMillis), formatCpu(bounds.cpuMillis), bounds);
+}
+
+/** Limits as users write them. */
+export function shownResources({ memoryBytes, cpuMillis, storageBytes, pids }: Resources = {}) {
+  return {
+    memory: memoryBytes === undefined ? null : formatBytes(memoryBytes),
+    cpu: cpuMillis === undefined ? null : formatCpu(cpuMillis),
+    ephemeralStorage: storageBytes === undefined ? null : formatBytes(storageBytes),
+    pids: pids ?? null,
+  };
+}
+
+function quantity(field: keyof typeof LIMITS, value: string | number | null | undefined, kept: number | undefined): number | undefined {
+  if (value === undefined) return kept;
+  if (value === null) return undefined;
+  const { parse, format, min, max, unit } = LIMITS[field];
+  const parsed = parse(value);
+  if (parsed === null || parsed < min || parsed > max) {
+    throw invalid(field, `must be ${unit} from ${format(min)} to ${format(max)}, and is ${JSON.stringify(value)}`);
+  }
+  return parsed;
+}
+
+function invalid(field: string, message: string): ManagerError {
+  return new ManagerError("MANIFEST_INVALID", `${field}: ${message}`, field);
+}
+
+function unavailable(field: string, wanted: string, most: string, { of, fix }: ResourceBounds): ManagerError {
+  return new ManagerError("RESOURCES_UNAVAILABLE", `${field}: ${wanted} is more than the ${most} of ${of}; ${fix}`, field);
+}

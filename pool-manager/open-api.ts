@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { viewsOf } from "./api/context-views.ts";
+import type { RouterLinks } from "./api/routes/router-links.ts";
+import { buildApi } from "./api/server.ts";
+import type { ManagerConfig } from "./config.ts";
+import type { EventLog } from "./event-log.ts";
+import type { FunctionLogs } from "./functions/logs.ts";
+import type { ManagerMetrics } from "./metrics.ts";
+import type { OpenPlatform, OpenState } from "./opening.ts";
+import type { Reconciler } from "./pool/reconciler.ts";
+import type { SizingParts } from "./pool/sizing-parts.ts";
+import { type AttachedRouter, routerAddress } from "./router-access.ts";
+import type { FunctionStatistics } from "./statistics/function-statistics.ts";
+
+/** What the API shows of this process while it runs. */
+export interface Serving {
+  ready: boolean;
+  router: AttachedRouter | null;
+}
+
+/** What the manage API shows and changes. */
+export interface ApiParts {
+  events: EventLog;
+  logs: FunctionLogs;
+  log: Logger;
+  sizing: SizingParts;
+  metrics: ManagerMetrics;
+  reconciler: Reconciler;
+  links: RouterLinks;
+  serving: Serving;
+  statistics: FunctionStatistics;
+  root: string;
+}
+
+/** Builds the manage API; nothing reaches it yet. */
+export async function openApi(
+  config: ManagerConfig,
+  { platform, runtimes, python, images, takeImage, bounds, limits }: OpenPlatform,
+  { functions, pools }: OpenState,
+  parts: ApiParts,
+) {
+  const { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root } = parts;
+  const api = await buildApi(
+    {
+      version: config.version,
+      platform: platform.kind,
+      runtimes,
+      python,
+      bounds,
+      limits,
+      functions,
+      pools,
+      images,
+      takeImage,
+      logs,
+      maxCodeBytes: config.maxCodeBytes,
+      onEvent: (listener) => events.follow(listener),
+      metrics: async () => {
+        metrics.observe(reconciler.view());
+        metrics.sized(pools.list(), sizing.sizer);
+        return { registries: [metrics.registry, ...(serving.router ? [serving.router.registry] : [])] };
+      },
+      ...viewsOf(reconciler, platform, functions),
+      sizing,
+      routerUrl: () => serving.router?.url ?? null,
+      routerAddress: () => routerAddress(serving.router, links),
+      statistics,
+      dashboardDir: join(root, "dist/dashboard"),
+      keys: config.keys,
+      ready: () => serving.ready,
+      failed: (code) => metrics.requestFailed(code),
+      links,
+    },
+    log,
+  );
+  await api.ready();
+  return api;
+}

@@ -1,0 +1,112 @@
+import { expect, test } from "vitest";
+import { KubeError } from "../../../../../../pool-manager/kubernetes/error.ts";
+import type { Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
+import { poolResources } from "../../../../../../pool-manager/platform/kruise/resources/pod-resources.ts";
+import { resizeSupport } from "../../../../../../pool-manager/platform/kruise/resources/resize-support.ts";
+import { Resizes } from "../../../../../../pool-manager/platform/kruise/resources/resizes.ts";
+
+const MEMORY = { memoryBytes: 512 * 2 ** 20 };
+const podOf = (uid = "u1", memory = "256Mi", conditions: Pod["status"]["conditions"] = []): Pod => ({
+  metadata: { name: "p", uid, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" },
+  spec: { containers: [{ name: "runtime", image: "r", resources: poolResources(memory) }] },
+  status: { conditions },
+});
+
+/** An API server that answers each patch with the next of `answers`; `found`: the pod as it reads it then. */
+function tried({ answers = [], found = podOf(), isSupported = true }: { answers?: (KubeError | Pod)[]; found?: Pod; isSupported?: boolean }) {
+  const seen = { patches: [] as string[], troubles: [] as (string | null)[], learned: 0, found: 0 };
+  const resizes = new Resizes({
+    kube: {
+      namespace: "n",
+      get: async <T>() => found as T,
+      patch: async <T>(path: string) => {
+        seen.patches.push(path);
+        const answer = answers.shift() ?? podOf();
+        if (answer instanceof Error) throw answer;
+        return answer as T;
+      },
+    },
+    pods: { learn: () => (seen.learned += 1), found: () => (seen.found += 1) },
+    poolMemory: "256Mi",
+    isSupported,
+    onTrouble: (_step, message) => seen.troubles.push(message),
+  });
+  return { resizes, seen };
+}
+
+const PATH = "/api/v1/namespaces/n/pods/p/resize";
+const changed = () => new KubeError(422, "Invalid", "the server rejected our request due to an error in our request");
+
+test("a pod is resized by one write, and one that needs no change by none", async () => {
+  const { resizes, seen } = tried({});
+  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), {});
+  await resizes.resize(podOf());
+  expect(seen).toEqual({ patches: [PATH], troubles: [], learned: 1, found: 0 });
+});
+
+test("a cluster that does not resize pods is not asked to", async () => {
+  const { resizes, seen } = tried({ isSupported: false });
+  await resizes.resize(podOf(), MEMORY);
+  expect(seen.patches).toEqual([]);
+});
+
+test("a pod that has changed is read, and tried again as it is now", async () => {
+  const { resizes, seen } = tried({ answers: [changed(), podOf()] });
+  await resizes.resize(podOf(), MEMORY);
+  expect(seen).toEqual({ patches: [PATH, PATH], troubles: [], learned: 1, found: 1 });
+});
+
+test("another pod of the same name is left alone", async () => {
+  const { resizes, seen } = tried({ answers: [changed()], found: podOf("u2") });
+  await resizes.resize(podOf(), MEMORY);
+  expect(seen).toEqual({ patches: [PATH], troubles: [], learned: 0, found: 0 });
+});
+
+test("a refusal is told once, with the pod, and its end too", async () => {
+  const denied = () => new KubeError(403, "Forbidden", "exceeded quota: memory");
+  const { resizes, seen } = tried({ answers: [denied(), denied()] });
+  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), MEMORY);
+  expect(seen.troubles).toEqual(["p: exceeded quota: memory"]);
+  resizes.forget("u1");
+  expect(seen.troubles).toEqual(["p: exceeded quota: memory", null]);
+});
+
+test("it gives up on a pod that changes with each look", async () => {
+  const { resizes, seen } = tried({ answers: Array.from({ length: 9 }, changed) });
+  await resizes.resize(podOf(), MEMORY);
+  expect([seen.patches.length, seen.troubles.length]).toEqual([4, 1]);
+});
+
+test("what a kubelet cannot grant is told until it can", () => {
+  const { resizes, seen } = tried({});
+  resizes.observe(podOf("u1", "576Mi", [{ type: "PodResizePending", status: "True", reason: "Infeasible", message: "Node didn't have enough capacity" }]));
+  resizes.observe(podOf("u2"));
+  resizes.observe(podOf("u1", "576Mi"));
+  expect(seen.troubles).toEqual(["p: Infeasible: Node didn't have enough capacity", null]);
+});
+
+const NODES = { items: [{ status: { allocatable: { cpu: "2", memory: "4Gi" } } }, { status: { allocatable: { cpu: "1930m", memory: "8Gi" } } }, {}] };
+
+test.each([
+  [
+    "Kubernetes 1.33",
+    { "/api/v1": { resources: [{ name: "pods" }, { name: "pods/resize" }] }, "/api/v1/nodes": NODES },
+    true,
+    { memoryBytes: 8 * 2 ** 30 - 2 ** 26, cpuMillis: 2000 },
+  ],
+  ["nodes that may not be listed", { "/api/v1": { resources: [{ name: "pods/resize" }] } }, true, null],
+  ["Kubernetes 1.32", { "/api/v1": { resources: [{ name: "pods" }] } }, false, { memoryBytes: 192 * 2 ** 20, of: "the pool's pods" }],
+  ["an API server that does not say", {}, false, { memoryBytes: 192 * 2 ** 20 }],
+])("%s", async (_what, answers: Record<string, unknown>, isSupported, bounds) => {
+  const get = async <T>(path: string) => {
+    if (!(path in answers)) throw new KubeError(403, "Forbidden", "no");
+    return answers[path] as T;
+  };
+  const support = await resizeSupport({ get }, "256Mi");
+  expect(support.isSupported).toBe(isSupported);
+  if (bounds) expect(support.bounds).toMatchObject(bounds);
+  else expect(support.bounds).toBeNull();
+  expect(support.summary).toContain(isSupported ? "resized in place" : "not resized");
+});
