@@ -16,7 +16,8 @@ const alone = [...ALWAYS_ALONE, ...(process.env.BERTH_TEST_RELEASE ? BEFORE_A_RE
 const TOGETHER = [
   "test/cluster/api/*.test.ts",
   "test/cluster/faults/{obstacles,quota,unreachable}.test.ts",
-  "test/cluster/pods/{contract,custom,edited-sets,protection,python,removal,rollouts,trust}.test.ts",
+  "test/cluster/runtimes/*.test.ts",
+  "test/cluster/pods/{contract,custom,edited-sets,protection,removal,rollouts,trust}.test.ts",
   ...integration(ALWAYS),
 ];
 

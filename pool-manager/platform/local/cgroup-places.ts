@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import type { Controller } from "../../../runtime-images/protocol/cgroup.ts";
+import type { Controller } from "../../../runtime-images/cgroups/cgroup.ts";
 
 /** A directory in which cgroups may be made, if the kernel allows it. */
 export interface CgroupPlace {

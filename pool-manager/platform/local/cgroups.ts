@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CgroupTree, type Controller, cgroupSettings } from "../../../runtime-images/protocol/cgroup.ts";
+import { type CgroupTree, type Controller, cgroupSettings } from "../../../runtime-images/cgroups/cgroup.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup-places.ts";
 
 /** The directory of a Berth names its process, and counts those of one process. */

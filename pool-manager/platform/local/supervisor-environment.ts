@@ -1,4 +1,4 @@
-import { CGROUP_VARIABLE, type CgroupTree } from "../../../runtime-images/protocol/cgroup.ts";
+import { CGROUP_VARIABLE, type CgroupTree } from "../../../runtime-images/cgroups/cgroup.ts";
 import { INSTANCE_VARIABLE } from "../../../runtime-images/protocol/left-behind.ts";
 import { WORKER_VARIABLE, type WorkerCommand } from "../../../runtime-images/protocol/worker.ts";
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CgroupTree, type Controller, cgroupSettings, isOutOfMemory } from "../../protocol/cgroup.ts";
+import { type CgroupTree, type Controller, cgroupSettings, isOutOfMemory } from "../../cgroups/cgroup.ts";
 import type { Resources } from "../../protocol/messages.ts";
 
 /** A cgroup that still has a process cannot be removed; the processes of a killed worker end within moments. */

@@ -1,4 +1,4 @@
-import { CGROUP_VARIABLE, type CgroupTree } from "../../protocol/cgroup.ts";
+import { CGROUP_VARIABLE, type CgroupTree } from "../../cgroups/cgroup.ts";
 import type { Resources } from "../../protocol/messages.ts";
 import { containerKills } from "./container-kills.ts";
 import { type Excess, excessOf, memoryExcess } from "./excess.ts";

@@ -9,6 +9,12 @@ const number = (value: unknown) => value as number;
  */
 const RULES: Readonly<Record<string, { check: Check; ofTransition: boolean }>> = {
   "has(self.digest) != has(self.files)": { check: (self) => "digest" in self !== "files" in self, ofTransition: false },
+  "has(self.code) != has(self.image)": { check: (self) => "code" in self !== "image" in self, ofTransition: false },
+  "!has(self.auto) || !has(self.size)": { check: (self) => !("auto" in self && "size" in self), ofTransition: false },
+  "!has(self.auto) || !has(self.auto.min) || !has(self.max) || self.auto.min <= self.max": {
+    check: ({ auto, max }) => !isFields(auto) || auto.min === undefined || max === undefined || number(auto.min) <= number(max),
+    ofTransition: false,
+  },
   "!has(self.minScale) || !has(self.maxScale) || self.minScale <= self.maxScale": {
     check: (self) => !("minScale" in self && "maxScale" in self) || number(self.minScale) <= number(self.maxScale),
     ofTransition: false,

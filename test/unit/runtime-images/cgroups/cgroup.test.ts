@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cgroupSettings, isOutOfMemory } from "../../../../runtime-images/protocol/cgroup.ts";
+import { cgroupSettings, isOutOfMemory } from "../../../../runtime-images/cgroups/cgroup.ts";
 
 const written = (...of: Parameters<typeof cgroupSettings>) => Object.fromEntries(cgroupSettings(...of).map(({ file, value }) => [file, value]));
 
