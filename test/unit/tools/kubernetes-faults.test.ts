@@ -185,7 +185,8 @@ describe("Berth's definitions", () => {
         const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`;
         for (let i = 0; i < 2; i++) await kube.patch(path, "apply", definition, "other", { fieldManager: "berth", force: "true" });
       }
-      expect(await refusal(kube.create(functions, named("f", {})))).toContain('422 Invalid: Function.berth.dev "f" is invalid: spec.code: Required value');
+      expect(await refusal(kube.create(functions, named("f", {})))).toContain("give code or an image, and not both");
+      expect(await refusal(kube.create(functions, named("f", { code: { digest }, image: `r.example.com/i@${digest}` })))).toContain("and not both");
       expect(await refusal(kube.create(functions, named("f", { code: { digest, files: {} } })))).toContain("give digest or files, and not both");
       expect(await refusal(kube.create(functions, named("f", { code: { digest }, minScale: 3, maxScale: 2 })))).toContain("minScale is above maxScale");
       const made = await kube.create<KubeObject>(functions, named("f", { code: { digest }, unknown: 1 }));
