@@ -2,10 +2,11 @@
 export const ALONE = ["test/integration/requests/framing.test.ts"];
 /** Many rounds under load, every mutant, and waits in real time. */
 export const TOGETHER = [
-  "test/runtime/{custom,kept-worker}.test.ts",
+  "test/runtime/{custom,kept-worker,python}.test.ts",
   "test/simulation/mutants/mutants.test.ts",
+  "test/unit/pool-manager/pool/sizing/closed-loop.test.ts",
   "test/unit/pool-manager/stores/files/store-crash.test.ts",
-  "test/integration/*/{damaged-state,deploy-loads,dev,failures,fate,lifecycle,paced-rollout,python,custom,rollout,scale,settings}.test.ts",
+  "test/integration/*/{auto-size,custom,damaged-state,deploy-loads,dev,failures,fate,lifecycle,limits,paced-rollout,python,rollout,scale,settings,websocket}.test.ts",
 ];
 /** Tests that take longer than a newcomer waits: `npm test` leaves them out. */
 export const LONG_FILES = [...ALONE, ...TOGETHER];
