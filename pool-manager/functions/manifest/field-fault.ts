@@ -114,10 +114,10 @@ function unknownName(path: readonly string[], given: string, schema: object, nou
 /** Describes the values that a schema accepts. */
 function expected(schema: Schema): string {
   const options = alternatives(schema);
-  const values = options.flatMap((option) => option.enum ?? (option.const === undefined ? [] : [option.const]));
-  if (values.length > 0) return oneOf(values.map(String));
-  if (options.some(({ pattern }) => pattern === PATTERNS.duration)) return `${TEXTS[PATTERNS.duration]}, or a number of seconds`;
-  return oneOf(options.map(single));
+  const values = options.flatMap((option) => option.enum ?? (option.const === undefined ? [] : [option.const])).map(String);
+  const others = options.filter((option) => option.enum === undefined && option.const === undefined);
+  if (others.some(({ pattern }) => pattern === PATTERNS.duration)) return `${TEXTS[PATTERNS.duration]}, or a number of seconds`;
+  return oneOf([...others.map(single), ...values]);
 }
 
 function single({ type, pattern, minimum, maximum }: Schema): string {

@@ -59,8 +59,8 @@ describe("the API", () => {
 
   test.each<[string, string, object, string]>([
     ["PATCH", "/v1/pools/node", { sise: 1 }, "BODY_INVALID sise: unknown field sise; did you mean size?"],
-    ["PATCH", "/v1/pools/node", { size: null }, "BODY_INVALID size: must be an integer from 0 to 5000, and is null"],
-    ["PATCH", "/v1/pools/node", { size: "2" }, 'BODY_INVALID size: must be an integer from 0 to 5000, and is the string "2"'],
+    ["PATCH", "/v1/pools/node", { size: null }, "BODY_INVALID size: must be an integer from 0 to 5000 or auto, and is null"],
+    ["PATCH", "/v1/pools/node", { size: "2" }, 'BODY_INVALID size: must be an integer from 0 to 5000 or auto, and is the string "2"'],
     ["PATCH", "/v1/pools/node", { paused: 1 }, "BODY_INVALID paused: must be true or false (a boolean), and is the number 1"],
     ["PATCH", "/v1/pools/node", { max: 5001 }, "BODY_INVALID max: must be an integer from 1 to 5000, and is the number 5001"],
     ["PATCH", "/v1/pools/node", { budget: { actions: 1 } }, "BODY_INVALID budget: windowMs is missing"],
