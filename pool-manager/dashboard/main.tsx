@@ -2,6 +2,7 @@ import "./style/base.css";
 import "./style/parts.css";
 import "./style/map.css";
 import "./style/views.css";
+import "./style/advice.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { connect } from "./data/overview-link.ts";

@@ -37,6 +37,27 @@ export interface Rollout {
   startedAt: string;
 }
 
+/** What of `GET /v1/pools/NAME/advice` the page shows. */
+export interface PoolAdvice {
+  claims: number;
+  recommended: number;
+  sizes: SizeOutcome[];
+  functions: { name: string; claims: number; misses: number; share: number }[];
+  text: string[];
+}
+
+/** What one size would have been; `hit` is a share, null without claims. */
+export interface SizeOutcome {
+  size: number;
+  hit: number | null;
+  instanceSeconds: number;
+}
+
+/** Why a pool that sizes itself has its size. */
+export interface PoolSizing {
+  reason: string;
+}
+
 export interface RevisionDetail {
   id: string;
   active: boolean;

@@ -6,6 +6,7 @@ import { useStore } from "../data/store.ts";
 import type { PoolRow } from "../data/types.ts";
 import { useAction } from "../parts/action.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
+import { Advice } from "./advice.tsx";
 import { PoolMap } from "./pool-map.tsx";
 
 /** A pool: its size, which can be changed, what is in its way, and its instances. */
@@ -13,6 +14,7 @@ export function PoolSection({ pool, selected, select }: { pool: PoolRow; selecte
   const instances = useStore((state) => state.instances);
   const rows = useMemo(() => instancesOf(instances, pool.id), [instances, pool.id]);
   const counts = useMemo(() => countLooks(rows), [rows]);
+  const [isAdvised, setAdvised] = useState(false);
   return (
     <section class="card pool" aria-label={`Pool ${pool.id}`}>
       <header>
@@ -22,8 +24,12 @@ export function PoolSection({ pool, selected, select }: { pool: PoolRow; selecte
           {pool.paused && <b class="tag warn">paused</b>}
           {!pool.used && " · empty, since no function uses it"}
         </span>
+        <button type="button" class="advise" aria-expanded={isAdvised} onClick={() => setAdvised(!isAdvised)}>
+          Advice
+        </button>
         <SizeControl pool={pool} />
       </header>
+      {isAdvised && <Advice pool={pool} />}
       {[...(pool.doubt ? [pool.doubt] : []), ...pool.problems].map((problem) => (
         <p key={problem} class="problem">
           {problem}
@@ -47,7 +53,7 @@ export function PoolSection({ pool, selected, select }: { pool: PoolRow; selecte
   );
 }
 
-/** Other sizing, such as advice, has its place beside it. */
+/** The size in force. Setting it fixes the size of a pool that has chosen its own. */
 function SizeControl({ pool }: { pool: PoolRow }) {
   const [draft, setDraft] = useState<string | null>(null);
   const { isRunning, error, run } = useAction();
@@ -59,7 +65,7 @@ function SizeControl({ pool }: { pool: PoolRow }) {
   return (
     <form class="size" onSubmit={submit}>
       <label>
-        <span>Keep free</span>
+        <span>{pool.auto ? "Sizes itself, now" : "Keep free"}</span>
         <button type="button" disabled={isRunning || pool.size === 0} onClick={() => void set(pool.size - 1)} aria-label={`One less in pool ${pool.id}`}>
           −
         </button>

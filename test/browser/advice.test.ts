@@ -1,0 +1,53 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TestBerth } from "../helpers/berth.ts";
+import { expectClean, launch, openTab, type Watched } from "./chromium.ts";
+
+const CLAIMS = 4;
+
+let berth: TestBerth;
+let browser: Browser;
+let tab: Watched;
+
+beforeAll(async () => {
+  berth = await TestBerth.start({ poolSize: 1, platform: "local" });
+  browser = await launch();
+  tab = await openTab(browser, berth.berth.manageUrl);
+  // New functions one after the other, each on a pool that may not be full again: some are hits, some are misses.
+  for (let i = 0; i < CLAIMS; i++) {
+    await berth.deploy(`new-${i}`, "export default { fetch: () => new Response('here') };");
+    expect((await berth.invoke(`new-${i}`)).status).toBe(200);
+  }
+});
+afterAll(async () => {
+  await browser?.close();
+  await berth?.close();
+});
+
+const pool = () => tab.page.getByRole("region", { name: "Pool node", exact: true });
+const advice = () => tab.page.getByRole("region", { name: "Advice for pool node" });
+const size = async () => (await berth.api.get<{ size: number | "auto" }>("/v1/pools/node")).size;
+
+test("advice says in words and draws what other sizes would have hit, and names the functions that claim", async () => {
+  await pool().getByRole("button", { name: "Advice" }).click();
+  await expect.poll(() => advice().innerText(), { timeout: 20_000 }).toContain(`${CLAIMS} claims`);
+  expect(await advice().locator("canvas").count()).toBe(1);
+  expect(await advice().getByRole("listitem").count()).toBe(CLAIMS);
+  await advice().getByRole("button", { name: "Last day" }).click();
+  await expect.poll(() => advice().getByRole("button", { name: "Last day" }).getAttribute("aria-pressed")).toBe("true");
+});
+
+test("a pool is told to size itself, says why it has its size, and is given a fixed size again", async () => {
+  await advice().getByRole("button", { name: "Let the pool size itself" }).click();
+  await pool().getByText("Sizes itself, now").waitFor();
+  expect(await size()).toBe("auto");
+  await advice()
+    .getByText(/^Chosen: \d+, since /)
+    .waitFor({ timeout: 30_000 });
+  await advice()
+    .getByRole("button", { name: /^Keep \d+ free$/ })
+    .click();
+  await pool().getByText("Keep free", { exact: true }).waitFor();
+  expect(typeof (await size())).toBe("number");
+  expectClean(tab, berth.berth.manageUrl);
+});
