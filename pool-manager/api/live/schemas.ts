@@ -75,7 +75,7 @@ export const InvokeBody = Type.Object(
 const Ms = Type.Number();
 export const InvokeAnswer = Type.Object({
   status: Count,
-  headers: Type.Array(Type.Tuple([Type.String(), Type.String()])),
+  headers: Type.Array(Type.Array(Type.String(), { minItems: 2, maxItems: 2 }), { description: "Names and values, in the order of the answer." }),
   body: Type.String({ description: "As UTF-8 text; base64 if it is none." }),
   isBase64: Type.Boolean(),
   truncated: Type.Boolean({ description: "True if the body is longer than 256 KiB: the rest is left out." }),

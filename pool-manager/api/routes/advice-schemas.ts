@@ -78,7 +78,10 @@ export const FunctionAdviceView = Type.Object({
   text: Text,
 });
 
-const Weights = Type.Array(Type.Tuple([Type.Integer(), Type.Number()]), { description: "Claims by level of missing instances." });
+/** Pairs of one type: TypeBox writes tuples as JSON Schema did before 2020, which OpenAPI 3.1 does not allow. */
+const Weights = Type.Array(Type.Array(Type.Number(), { minItems: 2, maxItems: 2 }), {
+  description: "Pairs: a level of missing instances, and the claims at it.",
+});
 const ClaimWindow = Type.Object({ seconds: Type.Number(), claims: Type.Integer(), dispersion: Type.Number(), depths: Weights });
 const State = {
   size: Type.Integer(),
