@@ -1,3 +1,4 @@
+import type { SequencerByKey } from "../../async/sequencer.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import type { Informer } from "../../kubernetes/informer/informer.ts";
@@ -23,6 +24,8 @@ export interface ClaimsOptions {
   codes: FunctionCodes;
   registry: CodeRegistry;
   templates: ReadonlyMap<string, PodTemplate>;
+  /** Moves of pods between CloneSets, and their removals, by uid. */
+  moves: SequencerByKey;
   /** Recorded with each write. */
   term: number;
   now(): number;
@@ -70,7 +73,7 @@ export class Claims {
   #claim(set: CloneSet, target: Target, { pod }: PodInstance, patch: (pod: Pod) => object): Promise<Dropped> {
     return this.#options.writer.claim(set.metadata.name, () =>
       this.#options.writer.moveOut(ownerOf(pod) ?? "", async () => {
-        const found = await this.#patchPod(target, patch);
+        const found = await this.#options.moves.run(target.uid, () => this.#patchPod(target, patch));
         if (found.labels.includes(LABEL.set)) throw droppedError(found.labels);
         return found;
       }),

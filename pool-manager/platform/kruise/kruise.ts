@@ -1,9 +1,9 @@
 import { CONTROL_PORT, type LoadAnswer } from "../../../runtime-images/protocol/messages.ts";
 import { PeriodicTask } from "../../async/periodic-task.ts";
+import { SequencerByKey } from "../../async/sequencer.ts";
 import { until } from "../../async/wait.ts";
 import type { Collector } from "../../functions/retention.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
-import type { KubeError } from "../../kubernetes/error.ts";
 import { type Change, Informer } from "../../kubernetes/informer/informer.ts";
 import { ControlClient } from "../control-client.ts";
 import {
@@ -23,7 +23,6 @@ import {
 } from "../platform.ts";
 import { Claims } from "./claims.ts";
 import { CloneSets } from "./clonesets/clonesets.ts";
-import { endingOf } from "./clonesets/ending.ts";
 import { functionSetName, type PodSettings, poolSet, poolSetName, templatesOf } from "./clonesets/manifests.ts";
 import { TemplateKeeper } from "./clonesets/template-keeper.ts";
 import { CloneSetHealing } from "./clonesets-healing.ts";
@@ -34,9 +33,10 @@ import { Availability } from "./disruption/availability.ts";
 import type { DisruptionBudgets } from "./disruption/budgets.ts";
 import { FunctionCodes } from "./function-codes.ts";
 import type { Lead } from "./leader-election/lead.ts";
-import { CLONESETS, type CloneSet, ownerOf, type Pod, podPath } from "./objects/objects.ts";
+import { CLONESETS, type CloneSet, type Pod } from "./objects/objects.ts";
 import { platformError } from "./objects/platform-errors.ts";
 import { isBerths, isBerthsSet } from "./objects/pod-owner.ts";
+import { PodRemovals } from "./pod-removals.ts";
 import { Nodes } from "./pods/nodes.ts";
 import type { OpenControl } from "./pods/pod-connection.ts";
 import { PodInstances } from "./pods/pod-instances.ts";
@@ -87,6 +87,7 @@ export class KruisePlatform implements Platform {
   readonly #templates: TemplateKeeper;
   readonly #codes: FunctionCodes;
   readonly #claims: Claims;
+  readonly #removals: PodRemovals;
   readonly #resizes: Resizes;
   readonly #healing: CloneSetHealing;
   /** Healing, one round after the other: where writes hang, those behind them would pile up. */
@@ -114,7 +115,10 @@ export class KruisePlatform implements Platform {
     this.#templates = new TemplateKeeper({ write: (name, patch) => this.#writer.mend(name, patch), onTrouble: options.onTrouble, now });
     const parts = { registry: options.code, sets: this.#sets, writer: this.#writer };
     this.#codes = new FunctionCodes({ ...parts, pods: options.pods });
-    this.#claims = new Claims({ ...parts, kube, pods: this.#pods, members: this.#members, codes: this.#codes, templates, term: options.lead.term, now });
+    const moves = new SequencerByKey();
+    const ofPods = { kube, members: this.#members, moves };
+    this.#claims = new Claims({ ...parts, ...ofPods, pods: this.#pods, codes: this.#codes, templates, term: options.lead.term, now });
+    this.#removals = new PodRemovals({ ...parts, ...ofPods, asked: (uid) => this.#availability.asked(uid) });
     this.#healing = new CloneSetHealing({ ...parts, pods: options.pods, templates: this.#templates, codes: this.#codes });
     this.#resizes = new Resizes({ kube, pods: this.#pods, poolMemory: options.pods.memory, isSupported: options.canResize, onTrouble });
     const onHealing = (message: string | null) => onTrouble("look at CloneSets", message);
@@ -200,22 +204,8 @@ export class KruisePlatform implements Platform {
     await link.drain(deadlineMs);
   }
 
-  async remove(target: Target): Promise<void> {
-    const member = this.#members.matching(target);
-    const { name, uid, resourceVersion } = member.pod.metadata;
-    const owner = ownerOf(member.pod);
-    // A CloneSet counts neither pods that have ended nor those that are not listed, and so cannot be asked to delete them; nor can one that ends.
-    const { endedSince, missingSince } = member.known.seen;
-    this.#availability.asked(uid);
-    const set = endedSince === null && missingSince === null ? [...this.#sets.all()].find((set) => set.metadata.uid === owner && !endingOf(set)) : undefined;
-    try {
-      if (set) await this.#writer.remove(set.metadata.name, name);
-      else await this.#options.kube.delete(podPath(this.#options.kube, name), { preconditions: { uid, resourceVersion } }, "remove");
-    } catch (error) {
-      if (!set && (error as KubeError).status === 404) this.#members.vanished(target.uid);
-      throw platformError(error);
-    }
-    this.#members.asked(member, owner ?? "");
+  remove(target: Target): Promise<void> {
+    return this.#removals.remove(target);
   }
 
   /** Lets go of the cluster: its instances go on serving. */
