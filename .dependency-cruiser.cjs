@@ -436,7 +436,7 @@ const MATRIX = {
   ],
 
   "bench/report": [],
-  "bench/function": ["bench", "bench/report", "cli/manage-client.ts"],
+  "bench/function": ["bench", "bench/report", "cli/manage-client.ts", "pool-manager/client"],
   "bench/router": ["bench", "bench/report", "pool-manager/client"],
   "bench/router/proxies": [],
   "bench/router/servers": [],

@@ -19,7 +19,7 @@ export interface FunctionBench {
   data: string | undefined;
 }
 
-/** Where a function is invoked, and as whom. */
+/** The router and the function that invocations go to, and the identity that they carry. */
 export interface Target {
   /** URL of a router. */
   router: string;

@@ -30,7 +30,7 @@ export interface Comparison {
   /** Scenarios that only one result has. */
   onlyBefore: string[];
   onlyAfter: string[];
-  /** What makes the comparison doubtful, in sentences. */
+  /** Sentences that say why the comparison may mislead. */
   doubts: string[];
 }
 

@@ -1,16 +1,7 @@
+import { columnsOf } from "./columns.ts";
 import { distribution, phases, quantiles } from "./plot.ts";
 import type { Result } from "./result.ts";
 import type { Scenario } from "./scenario.ts";
-
-const COLUMNS: [title: string, value: (scenario: Scenario) => string][] = [
-  ["n", ({ n }) => String(n)],
-  ["errors", ({ errors }) => String(errors)],
-  ["p50 ms", ({ p50Ms }) => number(p50Ms)],
-  ["p90 ms", ({ p90Ms }) => number(p90Ms)],
-  ["p99 ms", ({ p99Ms }) => number(p99Ms)],
-  ["max ms", ({ maxMs }) => number(maxMs)],
-  ["requests/s", ({ requestsPerSecond }) => number(requestsPerSecond, 0)],
-];
 
 const STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d8dde3, #3a424c); --quiet: light-dark(#5b6672, #9aa6b2); --bad: light-dark(#b42318, #ff8a7a); }
@@ -49,10 +40,10 @@ function circumstances({ machine, date, platform = "local", quick }: Result): st
 }
 
 function table(scenarios: readonly Scenario[]): string {
-  const columns = COLUMNS.filter(([, value]) => scenarios.some((scenario) => value(scenario) !== ""));
-  const head = ["scenario", ...columns.map(([title]) => title), ""].map((title) => `<th>${title}</th>`).join("");
+  const columns = columnsOf(scenarios);
+  const head = ["scenario", ...columns.map(({ title }) => title), ""].map((title) => `<th>${title}</th>`).join("");
   const rows = scenarios.map((scenario) => {
-    const cells = columns.map(([title, value]) => `<td${title === "errors" && scenario.errors > 0 ? ' class="bad"' : ""}>${value(scenario)}</td>`).join("");
+    const cells = columns.map(({ title, value }) => `<td${title === "errors" && scenario.errors > 0 ? ' class="bad"' : ""}>${value(scenario)}</td>`).join("");
     return `<tr><td>${escaped(scenario.name)}</td>${cells}<td>${escaped(scenario.note ?? "")}</td></tr>`;
   });
   return `<div class="table"><table><thead><tr>${head}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
@@ -61,10 +52,6 @@ function table(scenarios: readonly Scenario[]): string {
 function figure(svg: string | null, caption: string, heading?: string): string {
   if (svg === null) return "";
   return `${heading ? `<h2>${heading}</h2>\n` : ""}<figure>${svg}<figcaption>${caption}</figcaption></figure>`;
-}
-
-function number(value: number | undefined, digits = 2): string {
-  return value === undefined ? "" : value.toFixed(digits);
 }
 
 function escaped(text: string): string {

@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { decodeFromCompressedBase64 } from "hdr-histogram-js";
 import type { Scenario } from "./scenario.ts";
 
-/** What a run of a benchmark writes to a file, as JSON. */
+/** The result of a benchmark, as its file holds it in JSON. */
 export interface Result {
-  /** What it ran on; `stolen` is the share of processor time that the hypervisor took away. */
+  /** The machine that it ran on; `stolen` is the share of processor time that the hypervisor took away. */
   machine: Record<string, unknown>;
   /** ISO 8601. */
   date: string;

@@ -1,34 +1,18 @@
 import Table from "cli-table3";
+import { columnsOf } from "./columns.ts";
 import type { Comparison } from "./compare.ts";
 import type { Phase, Scenario } from "./scenario.ts";
 
-const COLUMNS: [title: string, value: (scenario: Scenario) => string][] = [
-  ["n", ({ n }) => String(n)],
-  ["p50 ms", ({ p50Ms }) => number(p50Ms)],
-  ["p90 ms", ({ p90Ms }) => number(p90Ms)],
-  ["p99 ms", ({ p99Ms }) => number(p99Ms)],
-  ["max ms", ({ maxMs }) => number(maxMs)],
-  ["errors", ({ errors }) => String(errors)],
-  ["req/s", ({ requestsPerSecond }) => number(requestsPerSecond, 0)],
-  ["CPU µs/req", ({ cpuUsPerRequest }) => number(cpuUsPerRequest, 0)],
-  ["CPU ms/start", ({ machineCpuMsPerStart }) => number(machineCpuMsPerStart, 0)],
-  ["writes", ({ apiWritesPerClaim }) => number(apiWritesPerClaim)],
-];
-
 /** Prints scenarios as a table, without the columns that none of them has a value for. */
 export function printScenarios(scenarios: readonly Scenario[]): void {
-  const columns = COLUMNS.filter(([, value]) => scenarios.some((scenario) => value(scenario) !== ""));
+  const columns = columnsOf(scenarios);
   const table = new Table({
-    head: ["scenario", ...columns.map(([title]) => title), ""],
+    head: ["scenario", ...columns.map(({ title }) => title), ""],
     colAligns: ["left", ...columns.map(() => "right" as const), "left"],
     style: { head: [], border: [] },
   });
-  for (const scenario of scenarios) table.push([scenario.name, ...columns.map(([, value]) => value(scenario)), scenario.note ?? ""]);
+  for (const scenario of scenarios) table.push([scenario.name, ...columns.map(({ value }) => value(scenario)), scenario.note ?? ""]);
   process.stdout.write(`${table.toString()}\n`);
-}
-
-function number(value: number | undefined, digits = 2): string {
-  return value === undefined ? "" : value.toFixed(digits);
 }
 
 /** Prints the phases of each scenario that has them. */

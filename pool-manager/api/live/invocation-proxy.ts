@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from "node:http";
 import { API_KEY_HEADER } from "../../client/api-keys.ts";
 import type { RouterPeer } from "../../client/contract.ts";
+import { type TimedPhase, timedPhases } from "../../client/server-timing.ts";
 import { ManagerError } from "../../errors.ts";
 
 const MAX_CONCURRENT = 16;
@@ -28,7 +29,7 @@ export interface InvokeAnswer {
   revision: string | null;
   callId: string | null;
   totalMs: number;
-  phases: Record<"queue" | "claim" | "load" | "run", number> | null;
+  phases: Record<TimedPhase, number> | null;
 }
 
 /** Invokes functions through a router for callers that reach the manage API alone, such as the dashboard's page. It speaks to routers only, and only at paths of functions. */
@@ -108,15 +109,8 @@ function described({
     start,
     revision: one("x-berth-revision"),
     callId: one("x-call-id"),
-    phases: start === null ? null : phasesOf(one("server-timing") ?? ""),
+    phases: start === null ? null : { queue: 0, claim: 0, load: 0, run: 0, ...timedPhases(one("server-timing") ?? "") },
   };
-}
-
-/** The router's own entries come last, after those of the function. */
-function phasesOf(serverTiming: string): NonNullable<InvokeAnswer["phases"]> {
-  const phases = { queue: 0, claim: 0, load: 0, run: 0 };
-  for (const [, name, ms] of serverTiming.matchAll(/\b(queue|claim|load|run);dur=([\d.]+)/g)) phases[name as keyof typeof phases] = Number(ms);
-  return phases;
 }
 
 function textOf(bytes: Buffer, truncated: boolean): Pick<InvokeAnswer, "body" | "isBase64"> {

@@ -1,5 +1,6 @@
 import type { StatisticsPoint } from "../../statistics/slots.ts";
 
+export type { InvokeAnswer as Answer } from "../../api/live/invocation-proxy.ts";
 export type { NumberedEvent } from "../../api/live/recent-events.ts";
 export type { FunctionRow, InstanceRow, PoolRow } from "../../api/live/rows.ts";
 export type { StatisticsView } from "../../statistics/slots.ts";
@@ -78,18 +79,4 @@ export interface LogLine {
   stream: string;
   callId: string | null;
   message: string;
-}
-
-/** What `POST /v1/functions/NAME/invoke` answers. */
-export interface Answer {
-  status: number;
-  headers: [string, string][];
-  body: string;
-  isBase64: boolean;
-  truncated: boolean;
-  start: string | null;
-  revision: string | null;
-  callId: string | null;
-  totalMs: number;
-  phases: Record<"queue" | "claim" | "load" | "run", number> | null;
 }
