@@ -6,6 +6,8 @@ interface WorkerView {
   port: number | null;
   role: Role;
   revision: string | null;
+  /** Its function has answered an invocation, so its end is not held against the revision. */
+  hasAnswered: boolean;
 }
 
 /** The fields of an order that decide whether it is accepted. */
@@ -115,6 +117,12 @@ export class Instance {
     return true;
   }
 
+  /** Records that a worker's function has answered an invocation. */
+  answered(id: number): void {
+    const worker = this.#workers.get(id);
+    if (worker) worker.hasAnswered = true;
+  }
+
   /** Records the end of a worker process (`memory`: above its limit). Fails the instance, unless the worker was retiring or another one takes its place. */
   workerExited(id: number, message: string, reason: "memory" | "crash" = "crash"): void {
     const worker = this.#workers.get(id);
@@ -129,20 +137,20 @@ export class Instance {
     if (worker.role === "retiring" || this.#state === "draining" || this.#state === "failed") return;
     // A newer revision is loading beside the worker that ended, and takes over once it has loaded.
     if (worker.role === "serving" && this.#state === "specializing") return;
-    this.fail({ reason, message, revision: worker.revision });
+    this.fail({ reason, message, revision: blamed(worker) });
   }
 
   /** Records what a worker reports of its end. That of a retiring worker says nothing of the revision that serves. */
-  crashed(id: number, message: string, codeAtFault: boolean): void {
+  crashed(id: number, message: string): void {
     const worker = this.#workers.get(id);
     if (!worker || worker.role === "retiring") return;
     // A newer revision is loading beside it, and takes over once it has loaded.
     if (worker.role === "serving" && this.#state === "specializing") return;
-    this.fail({ reason: "crash", message, revision: codeAtFault ? worker.revision : null });
+    this.fail({ reason: "crash", message, revision: blamed(worker) });
   }
 
-  /** Drains a serving worker that must end after an uncaught error or an abandoned invocation, and with it the instance. `codeAtFault`: the error is recorded against the revision. Returns the workers that must drain. */
-  ail(id: number, message: string, codeAtFault: boolean): number[] {
+  /** Drains a serving worker that must end after an uncaught error or an abandoned invocation, and with it the instance. Returns the workers that must drain. */
+  ail(id: number, message: string): number[] {
     const worker = this.#workers.get(id);
     if (worker?.role !== "serving") return [];
     // A newer revision is loading beside it, and takes over once it has loaded.
@@ -150,7 +158,7 @@ export class Instance {
       worker.role = "retiring";
       return [id];
     }
-    this.#error = { reason: "crash", message, revision: codeAtFault ? worker.revision : null };
+    this.#error = { reason: "crash", message, revision: blamed(worker) };
     return this.drain();
   }
 
@@ -217,7 +225,7 @@ export class Instance {
 
   #add(role: Role, revision: string | null): number {
     const id = this.#nextWorker++;
-    this.#workers.set(id, { port: null, role, revision });
+    this.#workers.set(id, { port: null, role, revision, hasAnswered: false });
     return id;
   }
 
@@ -237,3 +245,6 @@ export class Instance {
     return worker;
   }
 }
+
+/** The revision that the end of a worker is held against; null: it has answered, so that the request or the machine is the likelier reason. */
+const blamed = ({ revision, hasAnswered }: WorkerView): string | null => (hasAnswered ? null : revision);

@@ -39,15 +39,16 @@ export type FromWorker =
   /** What the load waits for, in words: the error of a load that takes too long ends with it. */
   | { type: "loading"; message: string }
   | { type: "loadFailed"; message: string }
-  /** The worker ends now. `codeAtFault`: no invocation has succeeded in it. */
-  | { type: "crashed"; message: string; codeAtFault: boolean }
+  /** The function has answered an invocation without an error, for the first time in this worker. Its later end is not held against the code as such. */
+  | { type: "answered" }
+  /** The worker ends now. */
+  | { type: "crashed"; message: string }
   /** The worker accepts no further invocation, and ends when the running ones have ended, or after `deadlineMs`. */
-  | { type: "ailing"; message: string; codeAtFault: boolean; deadlineMs: number };
+  | { type: "ailing"; message: string; deadlineMs: number };
 
 type IsValid = (value: unknown) => boolean;
 
 const isText: IsValid = (value) => typeof value === "string";
-const isFlag: IsValid = (value) => typeof value === "boolean";
 /** Whether a number is between 0 and what a port or a timer can be. */
 const isWithin =
   (max: number): IsValid =>
@@ -59,8 +60,9 @@ const FIELDS: Record<FromWorker["type"], Record<string, IsValid>> = {
   loaded: {},
   loading: { message: isText },
   loadFailed: { message: isText },
-  crashed: { message: isText, codeAtFault: isFlag },
-  ailing: { message: isText, codeAtFault: isFlag, deadlineMs: isWithin(2 ** 31 - 1) },
+  answered: {},
+  crashed: { message: isText },
+  ailing: { message: isText, deadlineMs: isWithin(2 ** 31 - 1) },
 };
 
 /** A message that came over a worker's channel; null: no worker has sent it. A function's code can write to the channel too. */

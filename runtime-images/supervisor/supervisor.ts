@@ -171,13 +171,16 @@ class Supervisor implements Controlled {
     } else if (message.type === "loading") {
       this.#waitsFor = message.message;
       return;
+    } else if (message.type === "answered") {
+      this.#instance.answered(id);
+      return;
     } else if (message.type === "loadFailed") {
       this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
-      for (const old of this.#instance.ail(id, clipError(message.message), message.codeAtFault)) this.#retire(old, message.deadlineMs);
+      for (const old of this.#instance.ail(id, clipError(message.message))) this.#retire(old, message.deadlineMs);
     } else {
-      this.#instance.crashed(id, clipError(message.message), message.codeAtFault);
+      this.#instance.crashed(id, clipError(message.message));
     }
     this.#control.publish();
   }

@@ -18,7 +18,7 @@ const LANGUAGE: Language = {
     slow: `import time\n${answer('(time.sleep(0.3), b"slow")[1]')}`,
     throws: 'raise RuntimeError("boom at load")',
     hangs: "import time\ntime.sleep(1000)",
-    exits: `import sys\n${answer("sys.exit(3)")}`,
+    exits: `import sys\n${answer('b"ok" if environ["PATH_INFO"] == "/ok" else sys.exit(3)')}`,
     spins: `import time\nasync def app(scope, receive, send):\n    if scope["type"] == "http":\n        since = time.monotonic()\n        while time.monotonic() - since < 10: pass\n`,
     headers: `${answer('repr([environ["asgi.scope"]["headers"], {key: value for key, value in environ.items() if key.startswith("HTTP_")}]).lower().replace("_", "-").encode()')}`,
     event: 'def handler(event, context):\n    if "fail" in event: raise TypeError(event["fail"])\n    return {"statusCode": 418, "event": event}',

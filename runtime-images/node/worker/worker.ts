@@ -33,8 +33,8 @@ export class Worker {
   #draining = false;
   /** An uncaught error has left the process in an unknown state: it ends when no invocation runs, even if connections are open. */
   #ailing = false;
-  /** An invocation has succeeded, so later errors are not blamed on the code as such. */
-  #served = false;
+  /** The supervisor knows that an invocation has succeeded. */
+  #answered = false;
   #leaving: NodeJS.Timeout | undefined;
   #left = false;
   #terminated = false;
@@ -103,7 +103,7 @@ export class Worker {
     const call = currentCall.getStore();
     call?.crashed(summaryOf(error));
     if (call && (error as NodeJS.ErrnoException | null | undefined)?.code === "ERR_HTTP_HEADERS_SENT") return;
-    this.#ail(summaryOf(error), !this.#served);
+    this.#ail(summaryOf(error));
   }
 
   /** Ends the process, after the function's own listeners for SIGTERM, if it has any. */
@@ -128,18 +128,18 @@ export class Worker {
   }
 
   /** Accepts no further invocation, and ends the process when the running ones have ended, at the latest after their timeout. */
-  #ail(message: string, codeAtFault: boolean): void {
+  #ail(message: string): void {
     if (this.#ailing) return;
     this.#ailing = true;
-    if (this.#admission.running === 0) return void this.#report({ type: "crashed", message, codeAtFault }, () => this.leave(1));
-    this.#report({ type: "ailing", message, codeAtFault, deadlineMs: this.#timeoutMs });
+    if (this.#admission.running === 0) return void this.#report({ type: "crashed", message }, () => this.leave(1));
+    this.#report({ type: "ailing", message, deadlineMs: this.#timeoutMs });
     timers.setTimeout(() => this.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
 
   /** Ends the process, because the program that answers its invocations has ended; each running one is answered first. */
   #lost(message: string): void {
-    if (!this.#terminated && !this.#draining) this.#report({ type: "crashed", message, codeAtFault: !this.#served });
+    if (!this.#terminated && !this.#draining) this.#report({ type: "crashed", message });
     this.#ailing = true;
     this.drain();
   }
@@ -195,10 +195,20 @@ export class Worker {
   #run(req: IncomingMessage, res: InvocationResponse): void {
     const { invoke } = this.#function as Loaded;
     const done = (well: boolean) => {
-      this.#served ||= well;
+      if (well) this.#reportAnswered();
       this.#finish();
     };
-    runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done, outlived: (message) => this.#ail(message, false) });
+    const outlived = (message: string) => {
+      this.#reportAnswered();
+      this.#ail(message);
+    };
+    runInvocation(invoke, req, res, { timeoutMs: this.#timeoutMs, done, outlived });
+  }
+
+  /** Reports the first answer (also that of an abandoned invocation) at once, before any later one can end the process. */
+  #reportAnswered(): void {
+    if (!this.#answered) this.#report({ type: "answered" });
+    this.#answered = true;
   }
 
   /** Hands the connection to the function until it ends; it counts as one invocation. */

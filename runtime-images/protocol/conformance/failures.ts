@@ -35,7 +35,19 @@ export const failures: Check[] = [
       );
       assert.equal(error, "FUNCTION_CRASHED");
       await until(subject, (now) => now.state === "failed", 2000);
-      assert.equal((await echo(subject)).error?.reason, "crash");
+      const { error: recorded } = await echo(subject);
+      assert.deepEqual([recorded?.reason, recorded?.revision], ["crash", "r1"]);
+    },
+  },
+  {
+    name: "a worker that ends by itself right after it has answered is not held against its revision",
+    run: async (subject) => {
+      const { port } = (await load(subject, "exits")).echo;
+      assert.equal((await invoke(subject, port, { path: "/ok" })).body, "ok");
+      await invoke(subject, port).catch(() => {});
+      await until(subject, (now) => now.state === "failed", 2000);
+      const { error } = await echo(subject);
+      assert.deepEqual([error?.reason, error?.revision], ["crash", null]);
     },
   },
 ];

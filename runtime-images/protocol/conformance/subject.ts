@@ -18,7 +18,7 @@ export interface RuntimeSubject {
 
 /**
  * `hello` answers "hello"; `slow` answers "slow" after 300 ms; `throws` throws "boom at load" while it loads;
- * `hangs` never finishes loading; `exits` ends its process when it is invoked; `env` answers the variable GREETING;
+ * `hangs` never finishes loading; `exits` answers "ok" at the path `/ok`, and ends its process at any other; `env` answers the variable GREETING;
  * `spins` keeps its processor busy for ten seconds; `headers` answers all that it can see of its request's headers;
  * `event` takes events: its result is `{statusCode: 418, event}`, or it throws a TypeError with the message `event.fail`.
  */
@@ -77,6 +77,7 @@ export async function until(subject: RuntimeSubject, check: (echo: Echo) => bool
 
 interface Asked {
   method?: string;
+  path?: string;
   headers?: Record<string, string>;
   body?: string;
 }
@@ -88,9 +89,13 @@ interface Answer {
   error: string | undefined;
 }
 
-export function invoke({ host }: RuntimeSubject, port: number | null, { method = "GET", headers = HEADERS, body = "" }: Asked = {}): Promise<Answer> {
+export function invoke(
+  { host }: RuntimeSubject,
+  port: number | null,
+  { method = "GET", path = "/", headers = HEADERS, body = "" }: Asked = {},
+): Promise<Answer> {
   const length = method === "GET" ? {} : { "content-length": String(Buffer.byteLength(body)) };
-  return exchange({ host, port: port ?? 0, path: "/", method, headers: { ...headers, ...length, connection: "close" } }, Buffer.from(body));
+  return exchange({ host, port: port ?? 0, path, method, headers: { ...headers, ...length, connection: "close" } }, Buffer.from(body));
 }
 
 export function control({ control: socketPath }: RuntimeSubject, method: string, path: string, body?: Uint8Array): Promise<Answer> {

@@ -42,7 +42,7 @@ class Worker:
         self._connections = Connections(self._leave_when_unused)
         self._gate = Gate(self)
         self._ailing = False
-        self._served = False
+        self._answered = False
         self._leaving = None
         self._left = False
         self._terminated = False
@@ -98,16 +98,25 @@ class Worker:
         self._gate.release()
 
     def finish(self, well):
-        self._served = self._served or well
+        if well:
+            self._report_answered()
         self.admission.finish()
         self._leave_when_unused()
+
+    def _report_answered(self):
+        """Reports the first answer at once, before any later invocation can end the process."""
+        if not self._answered:
+            self._answered = True
+            self._channel.send(type="answered")
 
     def ail(self, message):
         """Accepts no further invocation, and ends the process when the running ones have ended, at the latest after their timeout."""
         if self._ailing:
             return
         self._ailing = True
-        self._channel.send(type="ailing", message=message, codeAtFault=False, deadlineMs=round(self.timeout_s * 1000))
+        # Only an invocation whose response has ended makes it ail: the code as such is not at fault.
+        self._report_answered()
+        self._channel.send(type="ailing", message=message, deadlineMs=round(self.timeout_s * 1000))
         self._loop.call_later(self.timeout_s, self._leave, 1)
         self._drain()
 

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -104,28 +103,54 @@ test("--inspect opens Node's inspector at one port for every revision, with the 
   for (const text of ["one", "two"]) {
     writeFileSync(join(dir, "index.ts"), says(text));
     await answers(url, `${text}!`);
-    const [sources, url2] = await scriptOf(port);
+    const { url: script, sources } = await inspected(port, text);
     expect(sources).toEqual([`file://${dir}/text.ts`, `file://${dir}/index.ts`]);
-    expect(url2).toContain("/index.mjs");
+    expect(script).toContain("/index.mjs");
   }
 });
 
-/** The sources of the source map of the function's script, and its URL, as a debugger sees them. */
-async function scriptOf(port: number): Promise<[string[], string]> {
+interface Script {
+  url: string;
+  code: string;
+  /** Those of its source map. */
+  sources: string[];
+}
+
+/**
+ * The function's script, as a debugger sees it that connects anew, as all do, when what it has asked for is not there any
+ * more: the worker of the revision before may answer for the list of targets, and be replaced before the connection comes.
+ */
+async function inspected(port: number, text: string): Promise<Script> {
+  let found: Script | undefined;
+  await until(async () => {
+    found = await scriptOf(port).catch(() => undefined);
+    return found?.code.includes(`"${text}"`) ?? false;
+  }, `the debugger's port shows ${text}`);
+  return found as Script;
+}
+
+async function scriptOf(port: number): Promise<Script> {
   const [target] = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as { webSocketDebuggerUrl: string }[];
   const socket = new WebSocket((target as { webSocketDebuggerUrl: string }).webSocketDebuggerUrl);
-  await once(socket, "open");
-  const found = new Promise<{ url: string; sourceMapURL: string }>((resolve) =>
+  const ask = (id: number, method: string, params = {}) => socket.send(JSON.stringify({ id, method, params }));
+  const found = new Promise<Script>((resolve, reject) => {
+    let script = { url: "", sourceMapURL: "" };
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("the worker closed the connection")));
+    socket.on("open", () => ask(1, "Debugger.enable"));
     socket.on("message", (data) => {
-      const { method, params } = JSON.parse(String(data));
-      if (method === "Debugger.scriptParsed" && params.sourceMapURL.startsWith("data:") && params.url.includes("/index.")) resolve(params);
-    }),
-  );
-  socket.send(JSON.stringify({ id: 1, method: "Debugger.enable" }));
-  const { url, sourceMapURL } = await found;
-  socket.close();
-  const map = Buffer.from(sourceMapURL.slice(sourceMapURL.indexOf(",") + 1), "base64").toString();
-  return [(JSON.parse(map) as { sources: string[] }).sources, url];
+      const { id, method, params, result } = JSON.parse(String(data));
+      if (id === 2) resolve({ url: script.url, code: result.scriptSource, sources: sourcesOf(script.sourceMapURL) });
+      if (method !== "Debugger.scriptParsed" || !params.sourceMapURL.startsWith("data:") || !params.url.includes("/index.")) return;
+      script = params;
+      ask(2, "Debugger.getScriptSource", { scriptId: params.scriptId });
+    });
+  });
+  return found.finally(() => socket.close());
+}
+
+function sourcesOf(sourceMapUrl: string): string[] {
+  return (JSON.parse(Buffer.from(sourceMapUrl.slice(sourceMapUrl.indexOf(",") + 1), "base64").toString()) as { sources: string[] }).sources;
 }
 
 test.skipIf(PYTHON === null)("Python reloads too, and a directory of functions serves all of them", { timeout: 60_000 }, async () => {

@@ -13,14 +13,15 @@ const LIFE: Step[] = [
     instance.accept({ uid, bootId, epoch, term: epoch, functionUid: functionUid ?? "f", revision: `r${epoch}` });
   },
   (instance, worker) => instance.loaded(worker),
+  (instance, worker) => instance.answered(worker),
 ];
 
 /** Steps that end it. */
 const ENDS: Step[] = [
   (instance, worker) => instance.loadFailed(worker, "load", "it throws"),
   (instance, worker) => instance.workerExited(worker, "it exits"),
-  (instance, worker) => instance.crashed(worker, "it crashes", true),
-  (instance, worker) => instance.ail(worker, "it has an uncaught error", true),
+  (instance, worker) => instance.crashed(worker, "it crashes"),
+  (instance, worker) => instance.ail(worker, "it has an uncaught error"),
   (instance) => instance.fail({ reason: "crash", message: "it fails", revision: null }),
   (instance) => instance.drain(),
   (instance) => instance.gone(),

@@ -6,8 +6,9 @@ const WORKERS = [
   { type: "loaded" },
   { type: "loading", message: "it waits" },
   { type: "loadFailed", message: "no handler" },
-  { type: "crashed", message: "", codeAtFault: true },
-  { type: "ailing", message: "a rejection", codeAtFault: false, deadlineMs: 30_000 },
+  { type: "answered" },
+  { type: "crashed", message: "" },
+  { type: "ailing", message: "a rejection", deadlineMs: 30_000 },
 ];
 
 test.each(WORKERS)("a worker's message is taken as it is: $type", (message) => {
@@ -30,9 +31,9 @@ test.each([
   [{ type: "ready", port: 65_536 }],
   [{ type: "ready", port: Number.NaN }],
   [{ type: "loadFailed", message: { length: 1 } }],
-  [{ type: "crashed", message: "" }],
-  [{ type: "ailing", message: "", codeAtFault: true, deadlineMs: 2 ** 31 }],
-  [{ type: "ailing", message: "", codeAtFault: true, deadlineMs: -1 }],
+  [{ type: "crashed" }],
+  [{ type: "ailing", message: "", deadlineMs: 2 ** 31 }],
+  [{ type: "ailing", message: "", deadlineMs: -1 }],
 ])("anything else that code of a function sends is no message: %j", (value) => {
   expect(fromWorker(value)).toBeNull();
 });
