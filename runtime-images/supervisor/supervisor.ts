@@ -164,18 +164,14 @@ class Supervisor implements Controlled {
     const worker = this.#processes.get(id);
     // Its end, which follows, says more than what became of the processes that it has started.
     if ((message.type === "crashed" || message.type === "ailing") && worker?.excess) return worker.kill();
+    if (message.type === "answered") return this.#instance.answered(id);
+    if (message.type === "loadFailed") return this.#loadFailed(id, "load", message.message);
     if (message.type === "ready") {
       this.#instance.workerReady(id, message.port);
     } else if (message.type === "loaded") {
       this.#loaded(id);
     } else if (message.type === "loading") {
       this.#waitsFor = message.message;
-      return;
-    } else if (message.type === "answered") {
-      this.#instance.answered(id);
-      return;
-    } else if (message.type === "loadFailed") {
-      this.#loadFailed(id, "load", message.message);
       return;
     } else if (message.type === "ailing") {
       for (const old of this.#instance.ail(id, clipError(message.message))) this.#retire(old, message.deadlineMs);
