@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
@@ -16,6 +14,7 @@ import { keysOf, type ListenerOptions } from "./options/listener-options.ts";
 import { type PlatformOptions, platformConfig } from "./options/platform-options.ts";
 import { type RouterOptions, routerConfig } from "./options/router-options.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
+import { removeDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
 export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   apiPort: number;
@@ -187,7 +186,7 @@ async function prewarmed(api: ManageClient): Promise<void> {
 
 /** Starts a Berth in a temporary directory, for development, benchmarks and tests. */
 export async function startTemporary(options: Partial<UpOptions> = {}, withRouter = true): Promise<Berth> {
-  const stateDir = await mkdtemp(join(tmpdir(), "berth-"));
+  const stateDir = options.stateDir ?? temporaryDirectory("berth-");
   const defaults = {
     host: "127.0.0.1",
     routerPort: 0,
@@ -205,7 +204,7 @@ export async function startTemporary(options: Partial<UpOptions> = {}, withRoute
     ...berth,
     async close() {
       await berth.close();
-      if (!options.stateDir) await rm(stateDir, { recursive: true, force: true });
+      if (!options.stateDir) removeDirectory(stateDir);
     },
   };
 }

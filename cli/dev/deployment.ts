@@ -4,12 +4,9 @@ import type { LinkedPackages } from "../bundle/python/linked-packages.ts";
 import { uploadCode, type Wanted } from "../commands/deploy/code.ts";
 import type { FunctionView } from "../commands/deploy/function-view.ts";
 import { readManifest } from "../commands/deploy/manifest-file.ts";
-import { released } from "../commands/deploy/release.ts";
 import { readEnvFile, variablesOf } from "../commands/deploy/variables.ts";
 import type { ManageClient } from "../manage-client.ts";
 
-/** How long a revision may take to load, at most; its own loadTimeout ends it earlier. */
-const LOAD_MS = 330_000;
 /** A function that waits at a breakpoint runs for as long as that. */
 const INSPECTED = { timeout: "1h", loadTimeout: "5m" };
 
@@ -32,7 +29,7 @@ export function variableFiles({ base, envFiles }: Pick<Deployment, "base" | "env
   return [...(existsSync(beside) ? [beside] : []), ...envFiles];
 }
 
-/** Deploys the code as it is now, and resolves when invocations get it. A revision that does not load leaves the older one where it is. */
+/** Deploys the code as it is now. The older revision goes on until this one has loaded. */
 export async function deployNow(
   api: ManageClient,
   deployment: Deployment,
@@ -56,5 +53,5 @@ export async function deployNow(
     ...(variables.secrets && { secrets: variables.secrets }),
     ...uploaded,
   };
-  return released(api, name, { manifest, before: null, canary: undefined, wait: LOAD_MS, say });
+  return (await api.call("PUT", `/v1/functions/${encodeURIComponent(name)}`, { ...manifest, onceLoaded: true })) as FunctionView;
 }

@@ -1,9 +1,23 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FunctionView } from "../commands/deploy/function-view.ts";
+import { loaded } from "../commands/deploy/loaded.ts";
 import { CliError } from "../errors.ts";
 import type { ManageClient } from "../manage-client.ts";
 import { type Deployment, deployNow, variableFiles } from "./deployment.ts";
 import type { Inspector } from "./inspect.ts";
 import type { Report } from "./report.ts";
 import { Watcher } from "./watcher.ts";
+
+/** How long a revision may take to load, at most; its own loadTimeout ends it earlier. */
+const LOAD_MS = 330_000;
+/** How long a load holds up the deployment of further changes: one that hangs may be what they correct. */
+const PATIENCE_MS = 1000;
+
+interface Changes {
+  files: string[];
+  /** When the first of them was noticed. */
+  since: number;
+}
 
 interface LogEntry {
   stream: string;
@@ -17,7 +31,9 @@ export class DevFunction {
   readonly #report: Report;
   readonly #inspector: Inspector | null;
   readonly #watcher: Watcher;
-  #changes: { files: string[]; since: number } | null = null;
+  #changes: Changes | null = null;
+  /** Called at each change. */
+  #interrupt: () => void = () => {};
   #running: Promise<void> | null = null;
   #following = false;
   #closed = false;
@@ -46,6 +62,7 @@ export class DevFunction {
   #changed(files: string[], since: number): void {
     const before = this.#changes;
     this.#changes = { files: [...new Set([...(before?.files ?? []), ...files])], since: before?.since ?? since };
+    this.#interrupt();
     this.#running ??= this.#deployAll().finally(() => {
       this.#running = null;
     });
@@ -58,16 +75,39 @@ export class DevFunction {
     }
   }
 
-  async #deploy({ files, since }: { files: string[]; since: number }): Promise<void> {
+  async #deploy(changes: Changes): Promise<void> {
     const onInputs = (inputs: readonly string[]) => this.#watcher.add(inputs);
+    const interrupted = new Promise<void>((resolve) => (this.#interrupt = resolve));
     try {
-      const view = await deployNow(this.#api, this.#deployment, { onInputs, say: (text) => this.#report.note(text) });
-      this.#report.deployed({ revision: view.revision, isNew: view.newRevision === true, files, ms: performance.now() - since });
+      const sent = await deployNow(this.#api, this.#deployment, { onInputs, say: (text) => this.#report.note(text) });
+      const loading = this.#loaded(sent, changes);
+      if (await Promise.race([loading.then(() => false), sleep(PATIENCE_MS, true, { ref: false })])) {
+        this.#report.note(`${sent.latest} is still loading`);
+        await Promise.race([loading, interrupted]);
+      }
     } catch (error) {
-      // What ends with the session has no reader.
-      if (!this.#closed) await this.#report.failed(error);
+      await this.#failed(error);
     }
     if (!this.#following) void this.#follow();
+  }
+
+  /** Resolves when invocations get the revision, or it is known that they will not. */
+  async #loaded({ latest, newRevision }: FunctionView, { files, since }: Changes): Promise<void> {
+    try {
+      const { revision } = await loaded<FunctionView>(this.#api, this.#deployment.name, latest, {
+        waitMs: LOAD_MS,
+        say: (text) => this.#report.note(text),
+      });
+      this.#report.deployed({ revision, isNew: newRevision === true, files, ms: performance.now() - since });
+    } catch (error) {
+      // A later change has taken its place.
+      if ((error as CliError).code !== "REVISION_SUPERSEDED") await this.#failed(error);
+    }
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    // What ends with the session has no reader.
+    if (!this.#closed) await this.#report.failed(error);
   }
 
   /** Prints the function's output. A function that could not be deployed yet has none. */

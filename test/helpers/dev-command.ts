@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { until } from "./berth.ts";
+import { sleep, until } from "./berth.ts";
 import { BERTH } from "./routers.ts";
+
+/** Between two times that a user presses Ctrl-C. */
+const BETWEEN_MS = 50;
 
 /** A running `berth dev`. */
 export class DevCommand {
@@ -30,9 +33,12 @@ export class DevCommand {
     return until(() => this.output.includes(text), `it says ${text}; it said ${this.output}`, 20_000);
   }
 
-  /** Interrupts it, and returns its exit code. */
-  async end(): Promise<number | null> {
-    this.#child.kill("SIGINT");
+  /** Interrupts it so many times, and returns its exit code. */
+  async end(times = 1): Promise<number | null> {
+    for (let at = 0; at < times; at++) {
+      this.#child.kill("SIGINT");
+      if (at < times - 1) await sleep(BETWEEN_MS);
+    }
     await this.#exited;
     return this.#child.exitCode;
   }

@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { globSync } from "tinyglobby";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { ENTRY_NAME } from "../../../runtime-images/protocol/layer.ts";
 import { findPython, type Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
+import { removeDirectory, temporaryDirectory } from "../../temporary-directory.ts";
 import { layerFile } from "../layer-file.ts";
 import { installPackages, type PackageTarget } from "./packages.ts";
 import { packageFiles, pythonFiles } from "./python-files.ts";
@@ -33,7 +33,7 @@ export async function requiredPython(): Promise<Python> {
 /** Packs a project, its packages and the bytecode of both into the tar that POST /v1/code accepts. */
 export async function bundlePython({ base, entry }: PythonSource, { include = [], runs, say = () => {} }: PythonBundleOptions = {}): Promise<Uint8Array> {
   const python = await requiredPython();
-  const dir = mkdtempSync(join(tmpdir(), "berth-python-"));
+  const dir = temporaryDirectory("berth-python-");
   try {
     const [code, installed] = [join(dir, "code"), join(dir, "installed")];
     mkdirSync(code);
@@ -46,7 +46,7 @@ export async function bundlePython({ base, entry }: PythonSource, { include = []
     const files = globSync("**/*", { cwd: code, dot: true }).map((path) => layerFile(code, path));
     return await packLayer([...files, { path: ENTRY_NAME, data: Buffer.from(entry) }]);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    removeDirectory(dir);
   }
 }
 

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { ENTRY_NAME } from "../../../runtime-images/protocol/layer.ts";
 import type { Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
+import { removeDirectory, temporaryDirectory } from "../../temporary-directory.ts";
 import { layerFile } from "../layer-file.ts";
 import { compile, PACKAGES, type PythonBundleOptions, requiredPython } from "./bundle-python.ts";
 import { installPackages } from "./packages.ts";
@@ -20,7 +20,7 @@ const FIND_MS = 10_000;
  * changes, and deployed code refers to their directory, so that a deployment packs the project's own files alone.
  */
 export class LinkedPackages {
-  readonly #root = mkdtempSync(join(tmpdir(), "berth-packages-"));
+  readonly #root = temporaryDirectory("berth-packages-");
   #installed: { declared: string; dir: string } | null = null;
 
   /** Packs a project. With `inspect`, its code first listens for a debugger, by debugpy. */
@@ -37,7 +37,7 @@ export class LinkedPackages {
   }
 
   remove(): void {
-    rmSync(this.#root, { recursive: true, force: true });
+    removeDirectory(this.#root);
   }
 
   async #install(base: string, python: Python, say: (text: string) => void): Promise<string> {

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
+import { removeDirectory, temporaryDirectory } from "../../temporary-directory.ts";
 import { type ProgramError, run } from "./programs.ts";
 import { type Requirements, requirementsOf } from "./requirements.ts";
 
@@ -26,12 +24,12 @@ const PLATFORMS = ["manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manyli
 
 /** Installs the packages that a project declares into `target`: wheels for the machine that runs them. Does nothing if there are none. */
 export async function installPackages(base: string, target: string, python: Python, runs: PackageTarget, say: (text: string) => void): Promise<void> {
-  const scratch = mkdtempSync(join(tmpdir(), "berth-requirements-"));
+  const scratch = temporaryDirectory("berth-requirements-");
   try {
     const requirements = await requirementsOf(base, scratch, python);
     if (requirements) await install(requirements, base, target, python, runs, say);
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    removeDirectory(scratch);
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { until } from "../../helpers/berth.ts";
+import { PATIENCE, sleep, until } from "../../helpers/berth.ts";
 import { directoryOf } from "../../helpers/bundled.ts";
 import { DevCommand } from "../../helpers/dev-command.ts";
 import { freePort } from "../../helpers/free-port.ts";
@@ -76,6 +76,36 @@ test("a broken save is shown with its file and line, the last good one serves, a
   mkdirSync(dir);
   writeFileSync(join(dir, "index.mjs"), "export default { fetch: () => new Response('back') };");
   await answers(url, "back");
+});
+
+test("a save whose load hangs does not hold up the one that corrects it", { timeout: 60_000 }, async () => {
+  const dir = directoryOf({ "index.ts": says("good"), "text.ts": TEXT });
+  const { dev, url } = await serving(dir);
+  for (const text of ["first", "second"]) {
+    writeFileSync(join(dir, "index.ts"), `await new Promise(() => {}); // ${text}\n${says("never")}`);
+    await dev.says("is still loading");
+    expect(await textOf(url)).not.toBe("never!");
+    const from = performance.now();
+    writeFileSync(join(dir, "index.ts"), says(text));
+    await answers(url, `${text}!`);
+    expect(performance.now() - from).toBeLessThan(5000 * PATIENCE);
+    dev.output = "";
+  }
+  // The revisions that never loaded are no failures to report.
+  expect(dev.output).not.toContain("error");
+});
+
+test("a second Ctrl-C ends it at once, and leaves nothing either", { timeout: 60_000 }, async () => {
+  const temporary = directoryOf({});
+  const dir = directoryOf({ "index.mjs": "export default { fetch: () => new Promise(() => {}) };" });
+  const dev = new DevCommand([dir], { TMPDIR: temporary });
+  running = dev;
+  const url = await dev.url(basename(dir).toLowerCase());
+  const pending = fetch(url).catch(() => null);
+  await sleep(200);
+  expect(await dev.end(2)).toBe(1);
+  await pending;
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 test("variables come from .env, from files that are named and from options; output is shown; Ctrl-C leaves nothing", { timeout: 60_000 }, async () => {
