@@ -11,6 +11,8 @@ export interface Template {
   language: string;
   signature: string;
   about: string;
+  /** The command that makes a program of it, in its directory; none if it runs from its sources. */
+  build?: string;
 }
 
 const TYPES_MODULE = "@berth-faas/berth/handlers";
@@ -27,23 +29,15 @@ export function initCommands(program: Command): void {
       if (list) return listTemplates(format);
       const target = dir ?? ".";
       for (const file of writeTemplate(template, target)) process.stdout.write(`${join(target, file)}\n`);
-      if (existsSync(join(target, "package.json"))) say(`cd ${target} && npm install`);
+      const { build = existsSync(join(target, "package.json")) ? "npm install" : null } = templateOf(template);
+      if (build) say(`cd ${target} && ${build}`);
       say(`berth dev ${target}`);
     });
 }
 
 /** Writes a template's files, and returns their names. Throws before anything is written if one of them exists. */
 export function writeTemplate(name: string, dir: string): string[] {
-  if (!templates().some((template) => template.name === name)) {
-    const known = templates().map((template) => template.name);
-    throw new CliError(
-      "TEMPLATE_UNKNOWN",
-      `there is no template ${JSON.stringify(name)}; there are: ${known.join(", ")}`,
-      "name one of them with --template",
-      EXIT.usage,
-    );
-  }
-  const files = filesOf(name);
+  const files = filesOf(templateOf(name).name);
   const target = resolve(dir);
   const existing = [...files.keys()].filter((file) => existsSync(join(target, file)));
   if (existing.length > 0) {
@@ -70,6 +64,18 @@ function filesOf(name: string): Map<string, string> {
 function ambientTypes(): string {
   const types = readFileSync(join(packageRoot(), "types/handlers.d.ts"), "utf8");
   return `// Not needed once the package @berth-faas/berth is installed here: it exports the same.\ndeclare module "${TYPES_MODULE}" {\n${types.replace(/^(?=.)/gm, "  ")}}\n`;
+}
+
+function templateOf(name: string): Template {
+  const found = templates().find((template) => template.name === name);
+  if (found) return found;
+  const known = templates().map((template) => template.name);
+  throw new CliError(
+    "TEMPLATE_UNKNOWN",
+    `there is no template ${JSON.stringify(name)}; there are: ${known.join(", ")}`,
+    "name one of them with --template",
+    EXIT.usage,
+  );
 }
 
 export function templates(): Template[] {

@@ -17,6 +17,8 @@ interface Parked extends Exchange {
 
 /** How long a request waits on a worker that receives no load order. */
 const SPARE_PARK_MS = 15_000;
+/** How long clients may take to receive the responses to what has waited. */
+const ANSWER_MS = 1000;
 
 /** Requests that a worker parks, unread, until its code has loaded or its admission changes otherwise. */
 export class Parking {
@@ -36,13 +38,20 @@ export class Parking {
     });
   }
 
-  /** Empties the parking and calls `resume` with each request, which may park it once more. */
-  release(resume: (exchange: Exchange) => void): void {
-    for (const exchange of [...this.#parked]) {
+  /**
+   * Empties the parking and calls `resume` with each request, which may park it once more. Resolves when all of them have
+   * been answered, or after `ANSWER_MS`.
+   */
+  async release(resume: (exchange: Exchange) => void): Promise<void> {
+    const released = [...this.#parked];
+    const answered = released.map(({ res }) => new Promise((resolve) => res.once("close", resolve)));
+    for (const exchange of released) {
       this.#take(exchange);
       parkedFor(exchange.res, performance.now() - exchange.since);
       resume(exchange);
     }
+    if (answered.length === 0) return;
+    await Promise.race([Promise.all(answered), new Promise((resolve) => timers.setTimeout(resolve, ANSWER_MS).unref())]);
   }
 
   #giveUp(exchange: Parked): void {

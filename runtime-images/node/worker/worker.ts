@@ -14,12 +14,11 @@ import { runUpgrade } from "../invocation/upgrade.ts";
 import { REHEARSAL_CALL, requestItself } from "../rehearsal.ts";
 import { timers } from "../timers.ts";
 import type { Report } from "./channel.ts";
+import { Ending } from "./ending.ts";
 import type { Language, Loaded, LoadRequest } from "./language.ts";
 
 /** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
 const LEAVE_MS = 300;
-/** How long a function's listeners for SIGTERM may take to clean up. */
-const TERM_GRACE_MS = 2000;
 
 /** Serves one function. Checks each request before user code runs and before the body is read. */
 export class Worker {
@@ -36,8 +35,7 @@ export class Worker {
   /** The supervisor knows that an invocation has succeeded. */
   #answered = false;
   #leaving: NodeJS.Timeout | undefined;
-  #left = false;
-  #terminated = false;
+  readonly #ending: Ending;
   #connections = 0;
   #timeoutMs = 0;
   #key: string | null = null;
@@ -51,6 +49,7 @@ export class Worker {
     this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
     // Only the size is limited: node:http silently drops headers beyond a count, including the platform's.
     this.#server.maxHeadersCount = 0;
+    this.#ending = new Ending(this.#server);
     this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);
@@ -85,15 +84,18 @@ export class Worker {
     } catch (error) {
       this.#loadError = stackOf(error);
       this.#admission.failed();
+      // What waits is answered first: once its failure is known, the process may be killed.
+      await this.#unpark();
       this.#report({ type: "loadFailed", message: this.#loadError });
+      return;
     }
-    this.#unpark();
+    void this.#unpark();
   }
 
   drain(): void {
     this.#draining = true;
     this.#admission.drain();
-    this.#unpark();
+    void this.#unpark();
     this.#leaveWhenUnused();
   }
 
@@ -106,40 +108,24 @@ export class Worker {
     this.#ail(summaryOf(error));
   }
 
-  /** Ends the process, after the function's own listeners for SIGTERM, if it has any. */
-  leave(code = 0): void {
-    // Closing the connections below calls this method once more.
-    if (this.#left) return;
-    this.#left = true;
-    if (process.listenerCount("SIGTERM") === 0) process.exit(code);
-    timers.setTimeout(() => process.exit(code), TERM_GRACE_MS).unref();
-    // From here on only the function's own work keeps the process alive.
-    this.#server.close();
-    currentCall.exit(() => this.#server.closeAllConnections());
-    process.channel?.unref();
-    this.terminate();
-  }
-
-  /** Emits SIGTERM to the function, once: its process is about to end. */
+  /** Tells the function that its process is about to end. */
   terminate(): void {
-    if (this.#terminated) return;
-    this.#terminated = true;
-    process.emit("SIGTERM", "SIGTERM");
+    this.#ending.tell();
   }
 
   /** Accepts no further invocation, and ends the process when the running ones have ended, at the latest after their timeout. */
   #ail(message: string): void {
     if (this.#ailing) return;
     this.#ailing = true;
-    if (this.#admission.running === 0) return void this.#report({ type: "crashed", message }, () => this.leave(1));
+    if (this.#admission.running === 0) return void this.#report({ type: "crashed", message }, () => this.#ending.leave(1));
     this.#report({ type: "ailing", message, deadlineMs: this.#timeoutMs });
-    timers.setTimeout(() => this.leave(1), this.#timeoutMs).unref();
+    timers.setTimeout(() => this.#ending.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
 
   /** Ends the process, because the program that answers its invocations has ended; each running one is answered first. */
   #lost(message: string): void {
-    if (!this.#terminated && !this.#draining) this.#report({ type: "crashed", message });
+    if (!this.#ending.isTold && !this.#draining) this.#report({ type: "crashed", message });
     this.#ailing = true;
     this.drain();
   }
@@ -226,8 +212,8 @@ export class Worker {
     this.#leaveWhenUnused();
   }
 
-  #unpark(): void {
-    this.#parking.release((exchange) => {
+  #unpark(): Promise<void> {
+    return this.#parking.release((exchange) => {
       const admit = this.#check(exchange.req, true);
       // For the router this ends loadTimeout and begins timeout.
       if ("run" in admit) exchange.res.writeProcessing();
@@ -244,7 +230,7 @@ export class Worker {
     timers.clearTimeout(this.#leaving);
     if (!this.#isUnused) return;
     // Exiting resets connections that are not accepted yet: the event loop accepts them right before, and any of them cancels the exit.
-    const leave = () => this.#isUnused && this.leave();
+    const leave = () => this.#isUnused && this.#ending.leave(0);
     this.#leaving = timers.setTimeout(() => timers.setImmediate(leave), LEAVE_MS);
   }
 }

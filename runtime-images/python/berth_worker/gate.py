@@ -10,13 +10,16 @@ from .output import flush_output
 
 # How long a request waits on a worker that receives no load order.
 SPARE_PARK_S = 15
+# How long clients may take to receive the responses to what has waited.
+ANSWER_S = 1
 
 
 class Gate:
     def __init__(self, worker):
         self._worker = worker
         self._admission = worker.admission
-        self._waiting = set()
+        # The task of each parked request, by what it waits for.
+        self._waiting = {}
 
     async def __call__(self, scope, receive, send):
         exchange = Exchange(scope, receive, send)
@@ -37,6 +40,13 @@ class Gate:
         for waiter in self._waiting:
             _resolve(waiter, "checked")
 
+    async def answer(self):
+        """Answers the parked requests, none of which will run. Returns when their responses have been written, or after `ANSWER_S`."""
+        tasks = set(self._waiting.values())
+        self.release()
+        if tasks:
+            await asyncio.wait(tasks, timeout=ANSWER_S)
+
     def _check(self, exchange, parked=False):
         given, key = exchange.header(b"x-berth-key"), self._worker.key
         # Only routers have an instance's key; a request without it is refused like one for another function.
@@ -53,11 +63,11 @@ class Gate:
         since = time.perf_counter()
         while True:
             waiter = loop.create_future()
-            self._waiting.add(waiter)
+            self._waiting[waiter] = asyncio.current_task()
             exchange.on_end = lambda: _resolve(waiter, "gone")
             late = loop.call_later(SPARE_PARK_S, lambda: self._admission.assigned or _resolve(waiter, "late"))
             outcome = await waiter
-            self._waiting.discard(waiter)
+            del self._waiting[waiter]
             late.cancel()
             exchange.on_end = None
             if outcome != "checked" or exchange.ended:
@@ -81,6 +91,7 @@ class Gate:
         try:
             await self._worker.function(exchange)
         except SystemExit as error:
+            run.well = False
             exchange.abort()
             self._worker.quit(error)
         except asyncio.CancelledError:

@@ -94,8 +94,12 @@ class Worker:
     def _failed(self, error):
         self.load_error = place_of(error, self.root)
         self.admission.failed()
+        self._loop.create_task(self._tell_failure())
+
+    async def _tell_failure(self):
+        # What waits is answered first: once its failure is known, the process may be killed.
+        await self._gate.answer()
         self._channel.send(type="loadFailed", message=self.load_error)
-        self._gate.release()
 
     def finish(self, well):
         if well:

@@ -5,11 +5,14 @@ import { templates, writeTemplate } from "../../../../cli/commands/init.ts";
 import { SIGNATURES } from "../../../../runtime-images/protocol/messages.ts";
 import { directoryOf } from "../../../helpers/bundled.ts";
 
-/** Commands are programs of any language, which their own tools begin. */
-const LANGUAGES = Object.entries(SIGNATURES).filter(([runtime]) => runtime !== "custom");
+/** A bootstrap for payload format 1.0 differs from that of 2.0 in the event alone. */
+const LANGUAGES = Object.entries(SIGNATURES).map(
+  ([runtime, signatures]) => [runtime, signatures.filter((name) => runtime !== "custom" || name !== "lambda-1.0")] as const,
+);
+const RUNTIMES: Record<string, string> = { JavaScript: "node", TypeScript: "node", Python: "python" };
 
 test("every signature of every language has a template, and every template is listed", () => {
-  const named = templates().map(({ language, signature }) => `${language === "Python" ? "python" : "node"} ${signature}`);
+  const named = templates().map(({ language, signature }) => `${RUNTIMES[language] ?? "custom"} ${signature}`);
   const all = LANGUAGES.flatMap(([language, signatures]) => signatures.map((signature) => `${language} ${signature}`));
   expect([...new Set(named)].sort()).toEqual(all.sort());
   const directories = readdirSync("templates", { withFileTypes: true }).filter((entry) => entry.isDirectory());
