@@ -4,7 +4,7 @@ import type { KubeError } from "../../kubernetes/error.ts";
 import { kubernetesVersion } from "../../kubernetes/version.ts";
 import { judgeKruiseVersion, readKruiseVersion, TESTED_KRUISE } from "./kruise-version.ts";
 import { CLONESETS } from "./objects/objects.ts";
-import { canResize } from "./resources/resize-support.ts";
+import { resizeObstacle } from "./resources/resize-support.ts";
 
 export interface CheckResult {
   name: string;
@@ -106,8 +106,8 @@ async function imagePullJobs(kube: KubeClient): Promise<Outcome> {
 
 /** A cluster that does not resize pods is fine: the check tells what limits functions there. */
 async function resizing(kube: KubeClient): Promise<Outcome> {
-  const detail = (await canResize(kube)) ? "pods are resized in place" : "pods are not resized: functions have at most what the pool's pods have";
-  return { ok: true, detail };
+  const obstacle = await resizeObstacle(kube);
+  return { ok: true, detail: obstacle ? `pods are not resized (${obstacle}): functions have at most what the pool's pods have` : "pods are resized in place" };
 }
 
 async function permissions(kube: KubeClient): Promise<Outcome> {

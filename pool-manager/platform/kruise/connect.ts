@@ -129,7 +129,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
     const { memory, disk, pullSecret, loadPath } = config;
     const runtimes = podRuntimes(images);
     const pods = { runtimes, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
-    const support = await resizeSupport(kube, memory);
+    const support = await withRetries(() => resizeSupport(kube, memory), patience("resources of functions"));
     const protection = new DisruptionBudgets(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {

@@ -99,14 +99,29 @@ test.each([
   ["nodes that may not be listed", { "/api/v1": { resources: [{ name: "pods/resize" }] } }, true, null],
   ["Kubernetes 1.32", { "/api/v1": { resources: [{ name: "pods" }] } }, false, { memoryBytes: 192 * 2 ** 20, of: "the pool's pods" }],
   ["an API server that does not say", {}, false, { memoryBytes: 192 * 2 ** 20 }],
+  ["a user who may not resize", { "/api/v1": { resources: [{ name: "pods/resize" }] }, isDenied: true }, false, { memoryBytes: 192 * 2 ** 20 }],
 ])("%s", async (_what, answers: Record<string, unknown>, isSupported, bounds) => {
   const get = async <T>(path: string) => {
     if (!(path in answers)) throw new KubeError(403, "Forbidden", "no");
     return answers[path] as T;
   };
-  const support = await resizeSupport({ get }, "256Mi");
+  const create = async <T>() => ({ status: { allowed: !answers.isDenied } }) as T;
+  const support = await resizeSupport({ namespace: "berth", get, create }, "256Mi");
   expect(support.isSupported).toBe(isSupported);
   if (bounds) expect(support.bounds).toMatchObject(bounds);
   else expect(support.bounds).toBeNull();
   expect(support.summary).toContain(isSupported ? "resized in place" : "not resized");
+});
+
+test.each([
+  ["does not answer", "/api/v1", new KubeError(0, "Unreachable", "connection refused")],
+  ["is overloaded", "/api/v1", new KubeError(429, "TooManyRequests", "later")],
+  ["does not list its nodes now", "/api/v1/nodes", new KubeError(503, "ServiceUnavailable", "later")],
+])("an API server that %s is not taken for one that cannot resize: the caller asks again", async (_what, failing, error) => {
+  const get = async <T>(path: string) => {
+    if (path === failing) throw error;
+    return { resources: [{ name: "pods/resize" }] } as T;
+  };
+  const create = async <T>() => ({ status: { allowed: true } }) as T;
+  await expect(resizeSupport({ namespace: "berth", get, create }, "256Mi")).rejects.toThrow(error);
 });
