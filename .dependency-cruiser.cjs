@@ -248,10 +248,17 @@ const MATRIX = {
 
   // The dashboard's page runs in browsers: of the pool manager it knows the types of what the API sends.
   "pool-manager/dashboard/data": ["pool-manager/api/live", "pool-manager/client/latency-buckets.ts", "pool-manager/statistics/slots.ts"],
-  "pool-manager/dashboard/parts": ["pool-manager/dashboard/data"],
-  "pool-manager/dashboard/views": ["pool-manager/dashboard/data", "pool-manager/dashboard/parts"],
+  "pool-manager/dashboard/streams": ["pool-manager/dashboard/data"],
+  "pool-manager/dashboard/parts": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams"],
+  "pool-manager/dashboard/views": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams", "pool-manager/dashboard/parts"],
   "pool-manager/dashboard/style": [],
-  "pool-manager/dashboard": ["pool-manager/dashboard/data", "pool-manager/dashboard/style", "pool-manager/dashboard/parts", "pool-manager/dashboard/views"],
+  "pool-manager/dashboard": [
+    "pool-manager/dashboard/data",
+    "pool-manager/dashboard/streams",
+    "pool-manager/dashboard/style",
+    "pool-manager/dashboard/parts",
+    "pool-manager/dashboard/views",
+  ],
 
   "pool-manager/api/live": [
     "pool-manager/api",
@@ -367,6 +374,7 @@ const MATRIX = {
   "cli/bundle": ["cli/errors.ts", "cli/bundle/modules", "pool-manager/images/layer.ts", "runtime-images/protocol/layer.ts"],
   "cli/bundle/python": [
     "cli/errors.ts",
+    "cli/temporary-directory.ts",
     "cli/bundle",
     "pool-manager/images/layer.ts",
     "runtime-images/protocol/layer.ts",

@@ -5,8 +5,8 @@ import "./style/views.css";
 import "./style/advice.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { connect } from "./data/overview-link.ts";
 import { applyTheme } from "./data/theme.ts";
+import { connect } from "./streams/overview-link.ts";
 
 applyTheme();
 connect();

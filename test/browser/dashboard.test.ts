@@ -1,6 +1,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestBerth } from "../helpers/berth.ts";
+import { directoryOf } from "../helpers/bundled.ts";
 import { expectClean, launch, openTab, type Watched } from "./chromium.ts";
 
 const GREET = (word: string) => `console.log("loaded ${word}");
@@ -20,8 +21,8 @@ beforeAll(async () => {
   berth = await TestBerth.start({ poolSize: 2, platform: "local" });
   base = berth.berth.manageUrl;
   browser = await launch();
-  // The size that is refused.
-  tab = await openTab(browser, base, {}, /400 \(Bad Request\).*\/v1\/pools\/node$/);
+  // The size that is refused, and the code that does not load.
+  tab = await openTab(browser, base, {}, /\/v1\/pools\/node$|\/revisions\/r2\/load\?wait=\w+$/);
 });
 afterAll(async () => {
   await browser?.close();
@@ -55,13 +56,22 @@ test("a function that is deployed appears, is invoked, and its answer's phases a
   await page.getByRole("link", { name: "Pools" }).focus();
   await page.keyboard.press("2");
   await page.getByText("No function is deployed").waitFor();
-  await berth.deploy("greet", GREET("hello"));
-  await page.getByRole("link", { name: "greet" }).click();
+  const form = page.getByRole("region", { name: "Deploy" });
+  await form.getByLabel("Name of the function").fill("greet");
+  await form.getByLabel("index.mjs").fill(GREET("hello"));
+  await form.getByRole("button", { name: "Deploy" }).click();
+  await form.getByText("serves r1").waitFor();
+  await form.getByLabel("index.mjs").fill("export default { fetch( }");
+  await form.getByRole("button", { name: "Deploy", exact: true }).click();
+  await form.getByRole("alert").waitFor();
+  expect(await form.getByRole("alert").innerText()).toMatch(/LOAD_FAILED.*r1 stays active.*SyntaxError/s);
+  await page.getByRole("button", { name: "Close the form" }).click();
+  await page.getByRole("row").getByRole("link", { name: "greet" }).click();
   await page.getByRole("button", { name: "Invoke", exact: true }).click();
   const answer = page.locator(".answer");
   await answer.waitFor();
   expect(await answer.locator("pre.body").innerText()).toContain('"greeting": "hello Ada"');
-  expect(await answer.locator(".tag").innerText()).toMatch(/prewarmed|cold/);
+  expect(await answer.locator(".tag").innerText()).toBe("warm");
   expect(await answer.locator(".phasebar .bar i").count()).toBeGreaterThan(1);
   expect(await answer.locator("figcaption").innerText()).toMatch(/queue.*claim.*load.*run.*total/s);
 });
@@ -97,9 +107,25 @@ test("a rollout is watched, paused, resumed and undone", async () => {
   await bar.getByText("rolling", { exact: true }).waitFor();
   await bar.getByRole("button", { name: "Undo" }).click();
   await bar.getByText("undone", { exact: true }).waitFor();
-  await page.getByRole("button", { name: "Make r2 active" }).click();
-  await expect.poll(async () => ((await berth.api.get("/v1/functions/greet")) as { revision: string }).revision).toBe("r2");
-  await page.locator("tr.active", { hasText: "r2" }).waitFor();
+  await page.getByRole("button", { name: "Make r3 active" }).click();
+  await expect.poll(async () => ((await berth.api.get("/v1/functions/greet")) as { revision: string }).revision).toBe("r3");
+  await page.locator("tr.active", { hasText: "r3" }).waitFor();
+});
+
+test("a directory is deployed with the paths below it", async () => {
+  const { page } = tab;
+  const dir = directoryOf({
+    "index.mjs": 'import { text } from "./lib/text.mjs"; export default { fetch: () => new Response(text) };',
+    "lib/text.mjs": 'export const text = "of a directory";',
+  });
+  await page.getByRole("navigation").getByRole("link", { name: "Functions" }).click();
+  await page.getByRole("button", { name: "Deploy a function" }).click();
+  const form = page.getByRole("region", { name: "Deploy" });
+  await form.getByLabel("Name of the function").fill("whole");
+  await form.getByLabel("Directory").setInputFiles(dir);
+  await form.getByRole("button", { name: "Deploy", exact: true }).click();
+  await form.getByText("serves r1").waitFor();
+  expect(await (await berth.invoke("whole")).text()).toBe("of a directory");
 });
 
 test("a failure is told: in the events, beside the function, and on its page", async () => {
@@ -114,7 +140,7 @@ test("a failure is told: in the events, beside the function, and on its page", a
   await page.getByLabel("failures only").check();
   await page.getByLabel("Filter events").fill("nothing like it");
   await page.getByText("No event matches.").waitFor();
-  await page.getByRole("link", { name: "Functions" }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "Functions" }).click();
   await page
     .getByRole("row", { name: /broken/ })
     .getByText(/problem/)

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { keepKey } from "../data/api.ts";
-import { connect } from "../data/overview-link.ts";
+import { connect } from "../streams/overview-link.ts";
 
 /** Asks for the key that the API requires. */
 export function KeyForm({ reason }: { reason: string }) {

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { formatCount, formatMs, formatRate } from "../data/format.ts";
 import { linkTo } from "../data/route.ts";
@@ -5,6 +6,7 @@ import { useStore } from "../data/store.ts";
 import type { FunctionRow } from "../data/types.ts";
 import { Sparkline } from "../parts/sparkline.tsx";
 import { StartsBar } from "../parts/starts.tsx";
+import { DeployPanel } from "./deploy.tsx";
 
 const MOST_ROWS = 200;
 const COLUMNS = {
@@ -17,20 +19,36 @@ const COLUMNS = {
 } as const;
 type Column = keyof typeof COLUMNS;
 
-/** Every function with what its invocations of the last five minutes came to. */
+/** The functions, and the form that deploys one. */
 export function FunctionsView() {
-  const functions = useStore((state) => state.functions);
   const all = useStore((state) => state.status?.functions ?? 0);
+  const [isDeploying, setDeploying] = useState(all === 0);
+  const button = (
+    <button type="button" aria-expanded={isDeploying} onClick={() => setDeploying(!isDeploying)}>
+      {isDeploying ? "Close the form" : "Deploy a function"}
+    </button>
+  );
+  return (
+    <>
+      {isDeploying && <DeployPanel />}
+      {all > 0 ? (
+        <FunctionsTable all={all} button={button} />
+      ) : (
+        <p class="empty">
+          No function is deployed. <code>berth init hello && berth deploy hello --from hello</code> deploys a first one, as does this form.{" "}
+          {!isDeploying && button}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Every function with what its invocations of the last five minutes came to. */
+function FunctionsTable({ all, button }: { all: number; button: ComponentChildren }) {
+  const functions = useStore((state) => state.functions);
   const [filter, setFilter] = useState("");
   const [column, setColumn] = useState<Column>("rate");
   const rows = useMemo(() => sorted([...functions.values()], column, filter), [functions, column, filter]);
-  if (all === 0) {
-    return (
-      <p class="empty">
-        No function is deployed. <code>berth init hello && berth deploy hello --from hello</code> deploys a first one.
-      </p>
-    );
-  }
   return (
     <section class="card">
       <header>
@@ -39,6 +57,7 @@ export function FunctionsView() {
         <span class="quiet">
           {formatCount(rows.length)} of {formatCount(all)} · latencies of five minutes
         </span>
+        {button}
       </header>
       <table class="functions">
         <thead>

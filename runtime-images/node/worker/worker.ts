@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Admission, type Admit } from "../../protocol/admission.ts";
 import { listenHost, ownHost } from "../../protocol/listen-host.ts";
+import { Ending } from "../ending.ts";
 import { admitRequest } from "../invocation/admit.ts";
 import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
 import { keepConnection } from "../invocation/call-events.ts";
@@ -14,7 +15,6 @@ import { runUpgrade } from "../invocation/upgrade.ts";
 import { REHEARSAL_CALL, requestItself } from "../rehearsal.ts";
 import { timers } from "../timers.ts";
 import type { Report } from "./channel.ts";
-import { Ending } from "./ending.ts";
 import type { Language, Loaded, LoadRequest } from "./language.ts";
 
 /** How long a draining worker without connections still listens: a router that does not know of the drain yet may open one, and must get a refusal. */
@@ -49,7 +49,10 @@ export class Worker {
     this.#server = createServer({ ...never, ServerResponse: InvocationResponse }, (req, res) => this.#request(req, res));
     // Only the size is limited: node:http silently drops headers beyond a count, including the platform's.
     this.#server.maxHeadersCount = 0;
-    this.#ending = new Ending(this.#server);
+    this.#ending = new Ending(() => {
+      this.#server.close();
+      currentCall.exit(() => this.#server.closeAllConnections());
+    });
     this.#server.on("upgrade", (req, socket, head) => this.#upgradeRequest(req, socket as Socket, head));
     this.#server.on("connection", (socket) => {
       socket.setNoDelay(true);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { EventParser } from "../../../../pool-manager/dashboard/data/event-stream.ts";
 import { detailOf, isFailure, matches } from "../../../../pool-manager/dashboard/data/events.ts";
 import { formatAge, formatMs, formatPercent, formatRate, formatTime, plural } from "../../../../pool-manager/dashboard/data/format.ts";
 import { linkTo, routeOf } from "../../../../pool-manager/dashboard/data/route.ts";
+import { EventParser } from "../../../../pool-manager/dashboard/streams/event-stream.ts";
 
 test.each([
   [null, "–"],

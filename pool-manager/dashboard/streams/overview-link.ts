@@ -1,7 +1,7 @@
-import type { ApiError } from "./api.ts";
+import type { ApiError } from "../data/api.ts";
+import type { Connection, Message } from "../data/state.ts";
+import { store } from "../data/store.ts";
 import { follow } from "./follow.ts";
-import type { Connection, Message } from "./state.ts";
-import { store } from "./store.ts";
 
 /** The pool manager sends something each second. */
 const SILENT_MS = 5000;

@@ -1,4 +1,4 @@
-import { ApiError, request } from "./api.ts";
+import { ApiError, request } from "../data/api.ts";
 import { EventParser } from "./event-stream.ts";
 
 const FIRST_PAUSE_MS = 250;
