@@ -41,6 +41,17 @@ test("a pool is told to size itself, says why it has its size, and is given a fi
   await advice().getByRole("button", { name: "Let the pool size itself" }).click();
   await pool().getByText("Sizes itself, now").waitFor();
   expect(await size()).toBe("auto");
+  // Nothing beside it fixes the size without saying so.
+  expect(
+    await pool()
+      .getByRole("button", { name: /One (more|less)/ })
+      .count(),
+  ).toBe(0);
+  expect(
+    await pool()
+      .getByRole("button", { name: /^Keep at \d+$/ })
+      .count(),
+  ).toBe(1);
   await advice()
     .getByText(/^Chosen: \d+, since /)
     .waitFor({ timeout: 30_000 });

@@ -53,7 +53,7 @@ export function PoolSection({ pool, selected, select }: { pool: PoolRow; selecte
   );
 }
 
-/** The size in force. Setting it fixes the size of a pool that has chosen its own. */
+/** The size in force. A pool that chooses its own has no buttons that would end that by the way: it says so first. */
 function SizeControl({ pool }: { pool: PoolRow }) {
   const [draft, setDraft] = useState<string | null>(null);
   const { isRunning, error, run } = useAction();
@@ -62,10 +62,23 @@ function SizeControl({ pool }: { pool: PoolRow }) {
     event.preventDefault();
     if (draft !== null && draft !== "") void set(Number(draft));
   };
+  if (pool.auto) {
+    return (
+      <div class="size">
+        <span>
+          Sizes itself, now <b>{pool.size}</b>
+        </span>
+        <button type="button" disabled={isRunning} onClick={() => void set(pool.size)}>
+          Keep at {pool.size}
+        </button>
+        <ErrorNote error={error} />
+      </div>
+    );
+  }
   return (
     <form class="size" onSubmit={submit}>
       <label>
-        <span>{pool.auto ? "Sizes itself, now" : "Keep free"}</span>
+        <span>Keep free</span>
         <button type="button" disabled={isRunning || pool.size === 0} onClick={() => void set(pool.size - 1)} aria-label={`One less in pool ${pool.id}`}>
           −
         </button>
