@@ -1,4 +1,7 @@
-/** A function that uses as much as it is asked for, and tells its process: `/buffers?mb=N`, `/child?mb=N`, `/files?mb=N`. */
+/**
+ * A function that uses as much as it is asked for, and tells its process: `/buffers?mb=N`, `/child?mb=N`, `/files?mb=N`.
+ * With `hold` it answers only 20 s later: usage is measured at intervals, and a busy machine may miss one.
+ */
 export const CROWDED = `
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +17,7 @@ export default { async fetch(request) {
   if (what === "child") await once(spawn(process.execPath, ["-e", HELD, String(mb)]), "exit");
   if (what === "files") {
     for (let i = 0; i < mb; i++) writeFileSync(tmpdir() + "/file-" + i, Buffer.alloc(2 ** 20));
-    if (url.searchParams.has("mb") && mb > 10) await new Promise((resolve) => setTimeout(resolve, 20_000));
   }
+  if (url.searchParams.has("hold")) await new Promise((resolve) => setTimeout(resolve, 20_000));
   return Response.json({ pid: process.pid });
 } };`;

@@ -80,7 +80,7 @@ test("a function above its memory gets OUT_OF_MEMORY, and another pod takes its 
   const before = (await podOf("crowded")).metadata.uid;
   await until(async () => keptOf(await podOf("crowded"))?.resources?.limits?.memory === "192Mi", "the kubelet has given it", 20_000);
   // Above its own limit and below that of its container, which the kernel would end as a whole.
-  expect(await call("crowded", "/buffers?mb=140")).toEqual([502, "OUT_OF_MEMORY"]);
+  expect(await call("crowded", "/buffers?mb=140&hold")).toEqual([502, "OUT_OF_MEMORY"]);
   expect(await call("crowded", "/")).toEqual([200, null]);
   await until(async () => (await podOf("crowded").catch(() => null))?.metadata.uid !== before, "another pod serves it");
 });

@@ -37,7 +37,7 @@ describe.skipIf(ON_CLUSTER).each([
     );
   };
   test.each([
-    ["Node's heap", "/buffers?mb=300"],
+    ["Node's heap", "/buffers?mb=300&hold"],
     ["a process that it has started", "/child?mb=300"],
   ])(
     "that exceeds its memory by %s gets OUT_OF_MEMORY, another instance takes its place, and others go on",
@@ -65,7 +65,7 @@ describe.skipIf(ON_CLUSTER).each([
 
   test("that writes too many files is ended with the reason", async () => {
     await berth.deploy("writer", CROWDED, { ephemeralStorage: "8Mi" });
-    const { status, code, message } = await call("writer", "/files?mb=20");
+    const { status, code, message } = await call("writer", "/files?mb=20&hold");
     expect([status, code]).toEqual([502, "FUNCTION_CRASHED"]);
     expect(message).toMatch(/^the function wrote \d+(\.\d)?Mi of files, and may write 8Mi \(ephemeralStorage\)$/);
   }, 60_000);
