@@ -137,7 +137,6 @@ const MATRIX = {
   "pool-manager/pool/idling": [
     "pool-manager/client/contract.ts",
     "pool-manager/functions",
-    "pool-manager/functions/manifest/manifest.ts",
     "pool-manager/pool/decide/world.ts",
     "pool-manager/pool/history/pool-history.ts",
     "pool-manager/pool/sizing",

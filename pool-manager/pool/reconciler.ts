@@ -101,8 +101,7 @@ export class Reconciler implements PoolManagerLink {
 
   report(report: DemandReport): void {
     const now = this.#options.clock.now();
-    this.#demand.hear(report, now);
-    this.#outcomes.hear(report, now);
+    for (const listener of [this.#demand, this.#outcomes]) listener.hear(report, now);
     this.#options.idling?.hear(report);
     this.poke();
   }

@@ -1,7 +1,7 @@
 import { Compile } from "typebox/compile";
 import { type Resources, SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../../errors.ts";
-import type { RolloutPolicy } from "../function.ts";
+import { type RolloutPolicy, STANDARD_IDLE_MS } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
 import { checkResources, type ResourceBounds, resourcesOf } from "./resources.ts";
@@ -167,9 +167,6 @@ function fault(errors: Parameters<typeof faultOf>[0], schema: object, input: unk
 function invalid(field: string, message: string): ManagerError {
   return new ManagerError("MANIFEST_INVALID", `${field || "manifest"}: ${message}`, field || undefined);
 }
-
-/** How long an instance of a function with `idleTimeout: auto` is idle while too little is recorded. */
-export const STANDARD_IDLE_MS = 600_000;
 
 /** Defaults of a rollout's fields. */
 export const ROLLOUT: RolloutPolicy = { steps: ["10%", "50%"], intervalMs: 30_000, parallel: 1, maxErrors: 5 };
