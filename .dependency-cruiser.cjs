@@ -137,6 +137,7 @@ const MATRIX = {
   "pool-manager/pool/idling": [
     "pool-manager/client/contract.ts",
     "pool-manager/functions",
+    "pool-manager/functions/manifest/idle-timeout.ts",
     "pool-manager/pool/decide/world.ts",
     "pool-manager/pool/history/pool-history.ts",
     "pool-manager/pool/sizing",
@@ -282,6 +283,7 @@ const MATRIX = {
     "pool-manager/functions/manifest",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
+    "pool-manager/pool/idling/idle-record.ts",
     "pool-manager/pool/publish/problems.ts",
     "pool-manager/images/foreign",
   ],

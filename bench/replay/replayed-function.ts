@@ -1,4 +1,5 @@
-import { type FunctionRecord, STANDARD_IDLE_MS } from "../../pool-manager/functions/function.ts";
+import type { FunctionRecord } from "../../pool-manager/functions/function.ts";
+import { STANDARD_IDLE_MS } from "../../pool-manager/functions/manifest/idle-timeout.ts";
 import { POOL } from "./fleet.ts";
 import type { Policy } from "./policy.ts";
 

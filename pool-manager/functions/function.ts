@@ -150,9 +150,6 @@ export interface FunctionStore {
 /** Maximum number of revisions that are kept for rollback. */
 export const MAX_REVISIONS = 10;
 
-/** How long an instance of a function with `idleTimeout: auto` is idle while too little is recorded. */
-export const STANDARD_IDLE_MS = 600_000;
-
 export const NO_TRAFFIC: Traffic = { split: {}, aliases: {} };
 
 /** Revisions that can be invoked: the active one first, then those with a share or an alias. */

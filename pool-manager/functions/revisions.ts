@@ -15,9 +15,9 @@ import {
 } from "./function.ts";
 import { rollbackTarget } from "./history.ts";
 import { formatDuration } from "./manifest/duration.ts";
+import { AUTO } from "./manifest/idle-timeout.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 import { shownResources } from "./manifest/resources.ts";
-import { AUTO } from "./manifest/schema.ts";
 import { begin, isRolling } from "./rollout.ts";
 
 /** The base of a partial change: the rollout's new revision, or else the active one. */

@@ -1,11 +1,12 @@
 import { Compile } from "typebox/compile";
 import { type Resources, SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../../errors.ts";
-import { type RolloutPolicy, STANDARD_IDLE_MS } from "../function.ts";
+import type { RolloutPolicy } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
+import { AUTO, STANDARD_IDLE_MS } from "./idle-timeout.ts";
 import { checkResources, type ResourceBounds, resourcesOf } from "./resources.ts";
-import { AUTO, ManifestSchema, type Patch, PatchSchema } from "./schema.ts";
+import { ManifestSchema, type Patch, PatchSchema } from "./schema.ts";
 import { merged, refusal, refuseLost } from "./variables.ts";
 
 /** A complete, checked manifest; durations in milliseconds. */

@@ -1,8 +1,6 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import { PATTERNS } from "./field-fault.ts";
-
-/** The idle timeout that follows from the recorded idle times. */
-export const AUTO = "auto";
+import { AUTO } from "./idle-timeout.ts";
 
 const Duration = (description: string, fallback: string) =>
   Type.Union([Type.String({ pattern: PATTERNS.duration }), Type.Number({ minimum: 0 })], {

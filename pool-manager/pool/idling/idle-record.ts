@@ -1,4 +1,4 @@
-import { STANDARD_IDLE_MS } from "../../functions/function.ts";
+import { STANDARD_IDLE_MS } from "../../functions/manifest/idle-timeout.ts";
 import { type IdleCounts, IdleHistogram } from "./idle-histogram.ts";
 import { decideIdle, type IdleDecision, type IdleInputs } from "./idle-policy.ts";
 

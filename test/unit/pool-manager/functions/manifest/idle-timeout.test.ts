@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { parseManifest, patchManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
+import { ManifestSchema } from "../../../../../pool-manager/functions/manifest/schema.ts";
 import { manifestOf, newFunction, scalingOf } from "../../../../../pool-manager/functions/revisions.ts";
+import { structural } from "../../../../../pool-manager/stores/kubernetes/definitions/schema-parts.ts";
 import { resourceSpecOf, toApply } from "../../../../../pool-manager/stores/kubernetes/function-resource.ts";
 
 const AUTO = { idleTimeoutMs: 600_000, idleAuto: true };
@@ -38,4 +40,11 @@ test("it is scaling, which makes no new revision, and is declared as it was give
   expect(spec).toEqual({ idleTimeout: "auto", code: { digest: "l" } });
   expect(toApply(spec, { ...spec }, new Set(), true)).toEqual({});
   expect(toApply(spec, { ...spec, idleTimeout: "5m" }, new Set(), true)).toEqual({ idleTimeout: "auto" });
+});
+
+test("the definition of the custom resource accepts it beside durations", () => {
+  const { idleTimeout } = ManifestSchema.properties;
+  const { pattern = "" } = structural(idleTimeout as unknown as Record<string, unknown>) as { pattern?: string };
+  const accepted = ["auto", "5m", "1.5h", "AUTO", "autos", "5d", ""].filter((value) => new RegExp(pattern).test(value));
+  expect(accepted).toEqual(["auto", "5m", "1.5h"]);
 });
