@@ -55,7 +55,7 @@ async function run(args: readonly string[]): Promise<void> {
     const median = tally.startShareOfFunctions(0.5);
     const upper = tally.startShareOfFunctions(0.75);
     scenarios.push({
-      ...scenarioOf(policy.name, tally.invocations, 0, tally.waits),
+      ...scenarioOf(policy.name, tally.invocations, trace.at.length - tally.invocations, tally.waits),
       startShare: tally.starts / Math.max(1, tally.invocations),
       createdShare: tally.created / Math.max(1, tally.invocations),
       memorySeconds: Math.round((spentMs.all / 1000) * INSTANCE_MB),

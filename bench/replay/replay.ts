@@ -22,6 +22,8 @@ export interface ReplayOptions extends Speeds {
 
 /** How often a decision is due without an event. */
 const TICK_MS = 20_000;
+/** How long invocations that wait at the end of the trace may wait. */
+const LAST_WAIT_MS = 600_000;
 /** Virtual time begins here: recorded times are of the wall clock. */
 const BEGIN = Date.UTC(2026, 0, 1);
 /** That of a machine with four cores. */
@@ -107,18 +109,24 @@ export class Replay {
   run(progress: (share: number) => void = () => {}): Replayed {
     const { at, lengthMs } = this.#trace;
     this.#events.add(BEGIN, { kind: "tick" });
-    for (let next = 0; ; ) {
-      const arrival = next < at.length ? BEGIN + (at[next] as number) : Number.POSITIVE_INFINITY;
-      const due = Math.min(arrival, this.#events.nextAt);
-      if (due > BEGIN + lengthMs) break;
-      this.#now = due;
-      if (arrival <= this.#events.nextAt) this.#arrive(next++);
-      else this.#happen(this.#events.take() as Event);
-      if (next % 4096 === 0) progress((due - BEGIN) / lengthMs);
-    }
-    this.#now = BEGIN + lengthMs;
+    let next = 0;
+    const until = (end: number, isDone: () => boolean) => {
+      while (!isDone()) {
+        const arrival = next < at.length ? BEGIN + (at[next] as number) : Number.POSITIVE_INFINITY;
+        const due = Math.min(arrival, this.#events.nextAt);
+        if (due > end) break;
+        this.#now = due;
+        if (arrival <= this.#events.nextAt) this.#arrive(next++);
+        else this.#happen(this.#events.take() as Event);
+        if (next % 4096 === 0) progress((due - BEGIN) / lengthMs);
+      }
+      this.#now = end;
+    };
+    until(BEGIN + lengthMs, () => false);
     this.#fleet.advance(this.#now);
-    return { tally: this.#tally, spentMs: this.#fleet.spentMs };
+    const spentMs = { ...this.#fleet.spentMs };
+    until(this.#now + LAST_WAIT_MS, () => this.#tally.invocations === at.length);
+    return { tally: this.#tally, spentMs };
   }
 
   #arrive(invocation: number): void {

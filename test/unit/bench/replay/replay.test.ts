@@ -51,6 +51,15 @@ test("an instance that is missing is created, and the call waits for it", () => 
   expect(maxMs).toBeLessThan(230);
 });
 
+test("a call at the end of a trace is served too, and its wait counts no further memory", () => {
+  const trace = new TraceBuilder();
+  trace.add("f", 1000, 10);
+  trace.add("g", 3_600_000, 10);
+  const { n, starts, allMs } = outcome(trace.build(), "fixed:1m");
+  expect([n, starts]).toEqual([2, 2]);
+  expect(allMs).toBeLessThan(3 * 3_600_000);
+});
+
 test("calls above an instance's concurrency get further ones, and every call is served", () => {
   const trace = new TraceBuilder();
   for (let i = 0; i < 40; i++) trace.add("f", 5000 + i, 60_000);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
 import type { World } from "../../../../../pool-manager/pool/decide/world.ts";
+import { Rest } from "../../../../helpers/builders/rest.ts";
 import { fn, instance, kinds, NOW, POOL, waiting, warm, world } from "../../../../helpers/builders/world.ts";
 
 const LONG_AGO = NOW - 60_000;
@@ -34,4 +35,32 @@ test("at max, an instance that is kept for an expected invocation gives way to a
   const demand = waiting("b");
   expect(decided({ pools, functions: [expected, fn("b")], instances, demand })).toEqual(["remove w: reaped"]);
   expect(decided({ pools, functions: [fn("a", { minScale: 1 }), fn("b")], instances, demand })).toEqual([]);
+});
+
+test("the reconciler follows the plan of a function whose idle timeout is auto", async () => {
+  const rest = await Rest.reach();
+  await rest.deploy("one", { minScale: 0, idleTimeout: "auto" });
+  const uid = rest.functions.list()[0]?.uid ?? "";
+  let isExpected = false;
+  const reports: string[] = [];
+  rest.idling = {
+    hear: ({ router }) => reports.push(router),
+    planOf: (asked) => (asked === uid ? { idleTimeoutMs: 2000, isExpected } : null),
+    expecting: () => (isExpected ? [uid] : []),
+  };
+  await rest.takeOver();
+  const idleFor = async (seconds: number) => {
+    for (let i = 0; i < seconds; i++) {
+      rest.report("a", Object.fromEntries(rest.warm().map((instance) => [instance, { inFlight: 0, idleMs: 600_000 }])));
+      await rest.pass(1000);
+    }
+  };
+  await idleFor(20);
+  expect([rest.states(), reports.length]).toEqual([{ prewarmed: 4 }, 20]);
+  isExpected = true;
+  await idleFor(5);
+  expect(rest.states()).toEqual({ warm: 1, prewarmed: 4 });
+  isExpected = false;
+  await idleFor(5);
+  expect(rest.states()).toEqual({ prewarmed: 4 });
 });
