@@ -77,7 +77,7 @@ export class PoolHistory {
     return history;
   }
 
-  /** The idle times of a function that a router has reported. */
+  /** The idle times of a function that is used now. */
   idler(uid: string): IdleRecord {
     const record = this.idle.get(uid) ?? new IdleRecord();
     this.idle.delete(uid);

@@ -49,9 +49,13 @@ export class IdlePlanner {
       const uid = key.split("@")[0] ?? "";
       const pool = this.#autoPool(uid);
       if (pool === null) continue;
-      const record = this.#options.historyOf(pool, now).idler(uid);
+      const history = this.#options.historyOf(pool, now);
+      const active = waiting + inFlight > 0;
+      // A function that is only reported, and not used, takes no other's place.
+      const record = history.idle.get(uid) ?? (active ? history.idler(uid) : null);
+      if (!record) continue;
       const { idleSince } = record;
-      record.hear(`${router}/${key}`, { active: waiting + inFlight > 0, ended }, now, DEMAND_EXPIRY_MS);
+      if (record.hear(`${router}/${key}`, { active, ended }, now, DEMAND_EXPIRY_MS)) history.idler(uid);
       if (record.idleSince !== idleSince) this.#settle(uid, record);
     }
   }

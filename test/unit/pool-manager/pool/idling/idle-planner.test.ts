@@ -102,7 +102,7 @@ describe("a function that is invoked each half an hour", () => {
 });
 
 test("invocations that begin and end between two reports are seen by the number that has ended", () => {
-  report({});
+  invoke();
   for (let i = 0; i < 8; i++) {
     now += 20 * MINUTE_MS;
     ended += 3;
@@ -112,15 +112,26 @@ test("invocations that begin and end between two reports are seen by the number 
 });
 
 test("a router's first report is no invocation, and repeated reports of an idle function are none", () => {
+  invoke("router-0");
   ended = 900;
-  for (let i = 0; i < 100; i++) {
-    report({}, `router-${i}`);
+  for (let i = 1; i < 100; i++) {
     now += 1000;
+    report({}, `router-${i}`);
   }
   expect(planner.lastOf("f")?.inputs).toMatchObject({ bins: [], beyond: 0 });
   now += 5 * MINUTE_MS;
   invoke("router-99");
   expect(planner.lastOf("f")?.inputs.bins).toEqual([[6, 1]]);
+});
+
+test("functions that are reported, and not used, keep no record and take no other's place", () => {
+  invoke();
+  for (let i = 0; i < MAX_IDLE + 50; i++) report({ key: `f${i}` });
+  expect([...history.idle.keys()]).toEqual(["f"]);
+  for (let i = 0; i < MAX_IDLE - 1; i++) report({ key: `f${i}`, inFlight: 1 });
+  report({});
+  report({ key: "last", inFlight: 1 });
+  expect([history.idle.size, history.idle.has("f"), history.idle.has("last")]).toEqual([MAX_IDLE, false, true]);
 });
 
 test("a function is idle once no router has an invocation; a router that is silent counts no longer", () => {
