@@ -133,13 +133,23 @@ const MATRIX = {
   ],
   // Sizes and advice from recorded claims: arithmetic alone, without a clock.
   "pool-manager/pool/sizing": [],
-  "pool-manager/pool/history": ["pool-manager/pool/decide/world.ts", "pool-manager/pool/sizing"],
+  // Windows of idle functions from recorded idle times; the time is the caller's.
+  "pool-manager/pool/idling": [
+    "pool-manager/client/contract.ts",
+    "pool-manager/functions",
+    "pool-manager/functions/manifest/idle-timeout.ts",
+    "pool-manager/pool/decide/world.ts",
+    "pool-manager/pool/history/pool-history.ts",
+    "pool-manager/pool/sizing",
+  ],
+  "pool-manager/pool/history": ["pool-manager/pool/decide/world.ts", "pool-manager/pool/idling", "pool-manager/pool/sizing"],
   "pool-manager/pool/observe": [
     "pool-manager/async",
     "pool-manager/client",
     "pool-manager/functions",
     "pool-manager/platform/platform.ts",
     "pool-manager/pool/decide",
+    "pool-manager/pool/idling",
     "runtime-images/protocol",
   ],
   "pool-manager/pool/act": [
@@ -171,6 +181,7 @@ const MATRIX = {
     "pool-manager/pool/observe",
     "pool-manager/pool/act",
     "pool-manager/pool/history",
+    "pool-manager/pool/idling",
     "pool-manager/pool/publish",
     "pool-manager/pool/sizing",
     "runtime-images/protocol",
@@ -279,6 +290,7 @@ const MATRIX = {
     "pool-manager/functions/manifest",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
+    "pool-manager/pool/idling/idle-record.ts",
     "pool-manager/pool/publish/problems.ts",
     "pool-manager/images/foreign",
   ],
@@ -449,6 +461,19 @@ const MATRIX = {
   "bench/router/proxies": [],
   "bench/router/servers": [],
   "bench/crowds": ["bench", "bench/report"],
+  "bench/replay/traces": ["bench", "bench/replay"],
+  "bench/replay": [
+    "bench",
+    "bench/replay/traces",
+    "bench/report",
+    "pool-manager/client/contract.ts",
+    "pool-manager/functions",
+    "pool-manager/functions/manifest",
+    "pool-manager/pool",
+    "pool-manager/pool/decide",
+    "pool-manager/pool/idling",
+    "pool-manager/pool/observe",
+  ],
   "bench/cluster": [
     "bench",
     "bench/report",
@@ -463,6 +488,7 @@ const MATRIX = {
   bench: [
     "bench/cluster",
     "bench/crowds",
+    "bench/replay",
     "bench/report",
     "bench/router",
     "cli/bundle/python/bundle-python.ts",

@@ -14,6 +14,11 @@ import type { RouterSize } from "./router/router.ts";
 import { burst, cold, type Language, type Memory, prewarmed, type Size, warm } from "./scenarios.ts";
 import type { SignaturesSize } from "./signatures.ts";
 
+if (process.argv[2] === "replay") {
+  const { replayCommand } = await import("./replay/command.ts");
+  process.exit(await replayCommand(process.argv.slice(3)));
+}
+
 const FULL: Size = { prewarmed: 120, cold: 30, burstRounds: 3, seconds: 10 };
 const QUICK: Size = { prewarmed: 20, cold: 5, burstRounds: 1, seconds: 3 };
 const CLUSTER_FULL: ClusterSize = { eager: 120, paced: 24, alone: 24, cold: 12, rollouts: 10, burstRounds: 2, warmSeconds: 10, rounds: 4 };
@@ -31,7 +36,7 @@ const CROWDS_FULL: CrowdsSize = { functions: 10_000, cold: 1000, seconds: 20 };
 const CROWDS_QUICK: CrowdsSize = { functions: 500, cold: 100, seconds: 5 };
 
 const USAGE =
-  "usage: npm run bench -- [router|fairness|signatures|crowds|memory] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
+  "usage: npm run bench -- [router|fairness|signatures|crowds|memory|replay] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
 const { values, positionals } = parsed({
   allowPositionals: true,
   options: {

@@ -160,7 +160,9 @@ function runningParts(
   };
   const layer = (digest: string) => images.layer(digest);
   const onDecided = sizer.observe.bind(sizer);
-  const reconciler = new Reconciler({ platform, functions, pools, layer, clock: realClock, pace: defaultPace(config.platform), term, onEvent, onDecided });
+  const pace = defaultPace(config.platform);
+  const idling = sizing.planner;
+  const reconciler = new Reconciler({ platform, functions, pools, layer, clock: realClock, pace, term, idling, onEvent, onDecided });
   const isPaused = () => pools.list().some(({ paused }) => paused);
   const collection = new CodeCollector({ functions, images, platform, stores, isPaused, onEvent, log });
   const preparation = new CodePreparer({ functions, layer, platform, log });

@@ -36,6 +36,22 @@ export function quantiles(scenarios: readonly Scenario[]): Promise<string | null
   });
 }
 
+/** What each policy of a replay takes and gives: memory against the share of invocations that needed a start, as SVG; null: none was replayed. */
+export function tradeoff(scenarios: readonly Scenario[]): Promise<string | null> {
+  const values = scenarios.flatMap(({ name, startShare, memorySeconds }) =>
+    startShare === undefined || memorySeconds === undefined ? [] : [{ name, startShare, memory: memorySeconds / 1024 / 3600 }],
+  );
+  return drawn(values, {
+    height: 280,
+    mark: { type: "point", filled: true, size: 120 },
+    encoding: {
+      x: { field: "memory", type: "quantitative", scale: { zero: false }, title: "memory of all instances, GB·h" },
+      y: { field: "startShare", type: "quantitative", axis: { format: ".1%" }, title: "invocations that needed a start" },
+      color: { field: "name", type: "nominal", title: null, sort: namesOf(scenarios) },
+    },
+  });
+}
+
 /** The share of invocations that took at most so long, for each scenario, as SVG; null: no scenario has its latencies. */
 export function distribution(scenarios: readonly Scenario[]): Promise<string | null> {
   const values = scenarios.flatMap(({ name, latencies }) => (latencies === undefined ? [] : steps(latencies).map((step) => ({ name, ...step }))));

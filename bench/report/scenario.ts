@@ -51,6 +51,11 @@ export interface Scenario {
   phases?: Record<string, Phase>;
   /** All latencies in microseconds: an HdrHistogram in its compressed V2 encoding, as base64. */
   latencies?: string;
+  /** Replays: shares of the invocations that no warm instance served at once, and that waited for a new instance. */
+  startShare?: number;
+  createdShare?: number;
+  /** Memory of all instances over time, in MB·s. */
+  memorySeconds?: number;
   note?: string;
 }
 

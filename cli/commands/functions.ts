@@ -184,7 +184,7 @@ function scaleOptions(command: Command): Command {
   return command
     .option("--min <n>", "instances kept warm (minScale)", whole)
     .option("--max <n>", "maximum number of instances (maxScale)", whole)
-    .option("--idle-timeout <duration>", "how long an idle instance is kept")
+    .option("--idle-timeout <duration>", "how long an idle instance is kept; auto: as the recorded idle times say")
     .option("--queue-depth <n>", "invocations that may wait", whole)
     .option("--queue-timeout <duration>", "how long an invocation may wait");
 }

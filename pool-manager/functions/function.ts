@@ -31,6 +31,8 @@ export interface Scaling {
   minScale: number;
   maxScale: number;
   idleTimeoutMs: number;
+  /** True if idle instances are kept as the recorded idle times say; `idleTimeoutMs` is then the standard time. */
+  idleAuto?: boolean;
   queueDepth: number;
   queueTimeoutMs: number;
 }

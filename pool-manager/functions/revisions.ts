@@ -15,6 +15,7 @@ import {
 } from "./function.ts";
 import { rollbackTarget } from "./history.ts";
 import { formatDuration } from "./manifest/duration.ts";
+import { AUTO } from "./manifest/idle-timeout.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 import { shownResources } from "./manifest/resources.ts";
 import { begin, isRolling } from "./rollout.ts";
@@ -35,7 +36,7 @@ export function manifestOf(record: FunctionRecord, secrets: Record<string, strin
 
 /** A revision's settings as users write them in a manifest, without secrets. */
 export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, { settings, env, loadTimeoutMs }: Revision) {
-  const { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs } = scaling;
+  const { minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs } = scaling;
   return {
     runtime,
     handler: settings.handler,
@@ -50,7 +51,7 @@ export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, 
     ...shownResources(settings.resources),
     minScale,
     maxScale,
-    idleTimeout: formatDuration(idleTimeoutMs),
+    idleTimeout: idleAuto ? AUTO : formatDuration(idleTimeoutMs),
     queueDepth,
     queueTimeout: formatDuration(queueTimeoutMs),
     rollout: rolloutPolicy && policyOf(rolloutPolicy),
@@ -66,8 +67,8 @@ export function codeOf(revision: Revision): CodeRef {
   return { layer: revision.layer, entry: revision.settings.entry };
 }
 
-export function scalingOf({ minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs }: Manifest): Scaling {
-  return { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs };
+export function scalingOf({ minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs }: Manifest): Scaling {
+  return { minScale, maxScale, idleTimeoutMs, ...(idleAuto && { idleAuto }), queueDepth, queueTimeoutMs };
 }
 
 /** The newest `MAX_REVISIONS` revisions, plus those that are served and the rollback's target. */

@@ -19,9 +19,9 @@ export class HistoryKeeper {
     for (const [pool, history] of await this.#store.load()) this.#sizer.restore(pool, history);
   }
 
-  /** Saves the pools with claims. Rejects with the first failure, after all have been tried. */
+  /** Saves the pools with claims, a chosen size or idle times. Rejects with the first failure, after all have been tried. */
   async save(): Promise<void> {
-    const due = [...this.#sizer.recorder.pools].filter(([, { hasClaims, chosen }]) => chosen !== null || hasClaims);
+    const due = [...this.#sizer.recorder.pools].filter(([, { hasClaims, chosen, idle }]) => chosen !== null || hasClaims || idle.size > 0);
     const results = await Promise.allSettled(due.map(([pool, history]) => this.#store.save(pool, history)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;

@@ -3,6 +3,7 @@ import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Decision, Pace, PoolSpec, World } from "./decide/world.ts";
 import type { PoolEventListener } from "./events.ts";
+import type { IdlePlanner } from "./idling/idle-planner.ts";
 
 /** Dependencies of the reconciler. */
 export interface ReconcilerOptions {
@@ -16,6 +17,8 @@ export interface ReconcilerOptions {
   /** Leadership term that load orders carry. */
   term: number;
   onEvent: PoolEventListener;
+  /** Plans of functions whose idle timeout is auto; absent: they are idle for the standard time. */
+  idling?: Pick<IdlePlanner, "hear" | "planOf" | "expecting">;
   /** Called after each decision with what it saw. */
   onDecided?(world: World, decision: Decision): void;
 }

@@ -58,7 +58,7 @@ export class Reconciler implements PoolManagerLink {
     this.#publisher = new TablePublisher(options, this.#executor, this.#failures, this.#demand);
     this.reports = new PoolView(options, this.#executor, this.#failures);
     this.#instanceEvents = new InstanceEvents(options, this.#executor, this.#failures, this.#outcomes, (change) => this.#publisher.tell(change));
-    const { functions, clock, onEvent } = options;
+    const { functions, clock, onEvent, idling } = options;
     this.trials = new LoadTrials({
       clock,
       recordOf: (uid) => functions.byUid(uid),
@@ -68,7 +68,7 @@ export class Reconciler implements PoolManagerLink {
         this.poke();
       },
     });
-    this.#specs = new RevisionTargets({ functions, failures: this.#failures, trials: this.trials });
+    this.#specs = new RevisionTargets({ functions, failures: this.#failures, trials: this.trials, idling });
     this.#rollouts = new RolloutDriver({
       functions,
       clock,
@@ -101,8 +101,8 @@ export class Reconciler implements PoolManagerLink {
 
   report(report: DemandReport): void {
     const now = this.#options.clock.now();
-    this.#demand.hear(report, now);
-    this.#outcomes.hear(report, now);
+    for (const listener of [this.#demand, this.#outcomes]) listener.hear(report, now);
+    this.#options.idling?.hear(report);
     this.poke();
   }
 

@@ -1,15 +1,17 @@
 import { PeriodicTask } from "../async/periodic-task.ts";
+import type { FunctionRecord } from "../functions/function.ts";
 import { Advisor } from "./advisor.ts";
 import type { Pace } from "./decide/world.ts";
 import type { PoolEvent } from "./events.ts";
 import type { HistoryStore } from "./history/stored-history.ts";
 import { HistoryKeeper } from "./history-keeper.ts";
+import { IdlePlanner } from "./idling/idle-planner.ts";
 import { PoolSizer } from "./pool-sizer.ts";
 import type { Pools } from "./pools.ts";
 
 export interface SizingOptions {
   pools: Pools;
-  functions: { byUid(uid: string): { name: string } | undefined };
+  functions: { byUid(uid: string): FunctionRecord | undefined };
   store: HistoryStore;
   pace: Pace;
   instanceMb: number;
@@ -18,10 +20,11 @@ export interface SizingOptions {
   onTrouble(message: string | null): void;
 }
 
-/** What records claims, sizes pools and gives advice. */
+/** What records claims and idle times, sizes pools, plans for idle functions and gives advice. */
 export interface SizingParts {
   sizer: PoolSizer;
   advisor: Advisor;
+  planner: IdlePlanner;
   /** Ends the saving, after a last one. */
   close(): Promise<void>;
 }
@@ -34,10 +37,19 @@ export async function openSizing({ pools, functions, store, pace, instanceMb, on
   // Pools are served without their history too.
   await keeper.load().catch((error: Error) => onTrouble(error.message));
   sizer.sizeAll();
+  const { recorder } = sizer;
+  const planner = new IdlePlanner({
+    historyOf: (pool, now) => recorder.of(pool, now),
+    histories: () => recorder.pools.values(),
+    recordOf: (uid) => functions.byUid(uid),
+    wall,
+  });
+  planner.resume();
   const saving = new PeriodicTask(() => keeper.save(), keeper.everyMs, onTrouble);
   saving.start();
   return {
     sizer,
+    planner,
     advisor: new Advisor({ sizer, nameOf: (uid) => functions.byUid(uid)?.name, wall, instanceMb }),
     async close() {
       saving.close();

@@ -58,6 +58,7 @@ const StoredRecord = Type.Object({
     minScale: Type.Number(),
     maxScale: Type.Number(),
     idleTimeoutMs: Type.Number(),
+    idleAuto: Type.Optional(Type.Boolean()),
     queueDepth: Type.Number(),
     queueTimeoutMs: Type.Number(),
   }),

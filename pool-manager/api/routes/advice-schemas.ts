@@ -114,3 +114,27 @@ export const SizingDecisions = Type.Object({
 export type PoolAdviceBody = Static<typeof PoolAdviceView>;
 /** Advice on a function as the API answers it. */
 export type FunctionAdviceBody = Static<typeof FunctionAdviceView>;
+
+/** A function's decision on idle instances. */
+export const IdlingView = Type.Object({
+  pauseMs: Type.Integer({ description: "How long after its last invocation an instance is loaded again; 0: it is kept from the beginning." }),
+  keepMs: Type.Integer({ description: "How long after its last invocation it has an instance." }),
+  reason: Type.String({ description: "Why, in words." }),
+});
+
+export const IdleDecisions = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      inputs: Type.Object({
+        bins: Type.Array(Type.Array(Type.Integer(), { minItems: 2, maxItems: 2 }), {
+          description: "Pairs: minutes of idle time, and how many idle times were as long.",
+        }),
+        beyond: Type.Integer({ description: "Longer idle times." }),
+        standardMs: Type.Integer({ description: "How long an idle instance is kept while too few idle times are known." }),
+        worthMs: Type.Integer({ description: "How long an instance may be idle for each start that this avoids." }),
+      }),
+      decision: IdlingView,
+    }),
+    { description: "The decision in force with everything that it depended on; empty: idleTimeout is fixed." },
+  ),
+});

@@ -1,11 +1,12 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import type { KeptIdleDecision } from "../../pool/idling/idle-record.ts";
 import type { KeptDecision } from "../../pool/pool-sizer.ts";
 import type { ApiContext } from "../context.ts";
 import * as advice from "./advice-schemas.ts";
 import { ErrorBody, NameParams } from "./schemas.ts";
 
-/** `/v1/pools/NAME/advice`, `/v1/pools/NAME/decisions` and `/v1/functions/NAME/advice`. */
+/** `/v1/pools/NAME/advice` and `/v1/pools/NAME/decisions`, and the same of functions. */
 export function adviceRoutes(instance: FastifyInstance, { pools, functions, sizing }: ApiContext): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const asked = { params: NameParams, querystring: advice.AdviceQuery };
@@ -26,6 +27,11 @@ export function adviceRoutes(instance: FastifyInstance, { pools, functions, sizi
     { schema: { tags: ["pools"], summary: "Why a pool that sizes itself has its size", params: NameParams, ...answers(advice.SizingDecisions) } },
     async ({ params }) => ({ items: sizing.sizer.decisionsOf(pools.get(params.name).name).map(viewDecision) }),
   );
+  app.get(
+    "/v1/functions/:name/decisions",
+    { schema: { tags: ["functions"], summary: "Why an idle function has an instance when it has", params: NameParams, ...answers(advice.IdleDecisions) } },
+    async ({ params }) => ({ items: viewIdle(sizing.planner.lastOf(functions.get(params.name).uid)) }),
+  );
 }
 
 /** Why a pool has its size; null if it is fixed. */
@@ -34,6 +40,10 @@ export function viewSizing(last: KeptDecision | null) {
   const { inputs, decision } = last;
   const { wanted, refills, reason } = decision;
   return { at: new Date(inputs.at).toISOString(), wanted, refills, refillMs: Math.round(inputs.refillMs), reason };
+}
+
+function viewIdle(last: KeptIdleDecision | null) {
+  return last ? [{ inputs: { ...last.inputs, bins: last.inputs.bins.map((pair) => [...pair]) }, decision: last.decision }] : [];
 }
 
 function viewDecision({ inputs, decision }: KeptDecision) {

@@ -2,7 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
-import { SizingView } from "./advice-schemas.ts";
+import { IdlingView, SizingView } from "./advice-schemas.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -124,7 +124,7 @@ export const FunctionView = Type.Object({
   pids: Type.Union([Type.Integer(), Type.Null()]),
   minScale: Type.Integer(),
   maxScale: Type.Integer(),
-  idleTimeout: Type.String(),
+  idleTimeout: Type.String({ description: "A duration, or auto: see idling." }),
   queueDepth: Type.Integer(),
   queueTimeout: Type.String(),
   env: Type.Record(Type.String(), Type.String()),
@@ -134,6 +134,7 @@ export const FunctionView = Type.Object({
   rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null if at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
+  idling: Type.Union([IdlingView, Type.Null()], { description: "When an idle function has an instance, if idleTimeout is auto; otherwise null." }),
   ending: Type.Union([Type.Array(Type.String()), Type.Null()], {
     description:
       "What holds a function whose resource somebody has deleted, such as finalizers: it is served until they are gone; null: it is not being deleted.",

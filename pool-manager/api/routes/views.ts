@@ -6,7 +6,7 @@ import { percentOf } from "../../functions/rollout.ts";
 import type { ApiContext } from "../context.ts";
 
 /** A function as the API shows it. */
-export function viewFunction(record: FunctionRecord, { functions, routerUrl, countInstances, problemsOfFunction }: ApiContext) {
+export function viewFunction(record: FunctionRecord, { functions, routerUrl, countInstances, problemsOfFunction, sizing }: ApiContext) {
   const active = activeRevision(record);
   const url = routerUrl();
   const ending = functions.endingOf(record.name);
@@ -23,6 +23,7 @@ export function viewFunction(record: FunctionRecord, { functions, routerUrl, cou
     aliases: record.traffic.aliases,
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
+    idling: sizing.planner.lastOf(record.uid)?.decision ?? null,
     ending,
     problems: [...endingInWords(ending), ...problemsOfFunction(record)],
     revisions: record.revisions.map((revision) => revision.id),

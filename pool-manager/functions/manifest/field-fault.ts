@@ -116,7 +116,7 @@ function expected(schema: Schema): string {
   const options = alternatives(schema);
   const values = options.flatMap((option) => option.enum ?? (option.const === undefined ? [] : [option.const])).map(String);
   const others = options.filter((option) => option.enum === undefined && option.const === undefined);
-  if (others.some(({ pattern }) => pattern === PATTERNS.duration)) return `${TEXTS[PATTERNS.duration]}, or a number of seconds`;
+  if (others.some(({ pattern }) => pattern === PATTERNS.duration)) return oneOf([`${TEXTS[PATTERNS.duration]}, or a number of seconds`, ...values]);
   return oneOf([...others.map(single), ...values]);
 }
 

@@ -4,6 +4,7 @@ import { ManagerError } from "../../errors.ts";
 import type { RolloutPolicy } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
+import { AUTO, STANDARD_IDLE_MS } from "./idle-timeout.ts";
 import { checkResources, type ResourceBounds, resourcesOf } from "./resources.ts";
 import { ManifestSchema, type Patch, PatchSchema } from "./schema.ts";
 import { merged, refusal, refuseLost } from "./variables.ts";
@@ -27,6 +28,8 @@ export interface Manifest {
   minScale: number;
   maxScale: number;
   idleTimeoutMs: number;
+  /** True if idle instances are kept as the recorded idle times say; `idleTimeoutMs` is then the standard time. */
+  idleAuto?: boolean;
   queueDepth: number;
   queueTimeoutMs: number;
   rollout: RolloutPolicy | null;
@@ -88,7 +91,7 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[], boun
     resources: resourcesOf(given, base.resources),
     minScale: pick(given.minScale, base.minScale, DEFAULTS.minScale),
     maxScale: pick(given.maxScale, base.maxScale, DEFAULTS.maxScale),
-    idleTimeoutMs: duration("idleTimeout", given.idleTimeout, base.idleTimeoutMs, DEFAULTS.idleTimeoutMs),
+    ...idling(given.idleTimeout, base),
     queueDepth: pick(given.queueDepth, base.queueDepth, DEFAULTS.queueDepth),
     queueTimeoutMs: duration("queueTimeout", given.queueTimeout, base.queueTimeoutMs, DEFAULTS.queueTimeoutMs),
     rollout: given.rollout === undefined ? base.rollout : given.rollout && policyOf(given.rollout, base.rollout ?? ROLLOUT),
@@ -97,6 +100,13 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[], boun
   checkResources(manifest.resources, manifest.runtime, bounds);
   for (const field of ["env", "secrets"] as const) checkVariables(field, given[field] ?? {}, manifest.runtime);
   return manifest;
+}
+
+/** The standard time, while nothing is recorded, is that of the schema's "auto". */
+function idling(given: Patch["idleTimeout"], base: Manifest): Pick<Manifest, "idleTimeoutMs" | "idleAuto"> {
+  if (given === undefined) return { idleTimeoutMs: base.idleTimeoutMs, ...(base.idleAuto && { idleAuto: true }) };
+  if (given === AUTO) return { idleTimeoutMs: STANDARD_IDLE_MS, idleAuto: true };
+  return { idleTimeoutMs: duration("idleTimeout", given, base.idleTimeoutMs, DEFAULTS.idleTimeoutMs) };
 }
 
 function policyOf(given: NonNullable<Patch["rollout"]>, base: RolloutPolicy): RolloutPolicy {

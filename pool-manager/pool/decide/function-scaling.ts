@@ -3,8 +3,8 @@ import { pendingInPlace } from "./in-place-update.ts";
 import { isLost, mayServe } from "./liveness.ts";
 import type { Plan } from "./plan.ts";
 import { isUnbound } from "./pool-sizing.ts";
-import { wantedInstances } from "./wanted-instances.ts";
-import type { InstanceView, RemoveReason, RevisionTarget } from "./world.ts";
+import { leastInstances, wantedInstances } from "./wanted-instances.ts";
+import type { InstanceView, RevisionTarget } from "./world.ts";
 
 /** The number of instances that a revision lacks. */
 export interface Shortfall {
@@ -19,7 +19,7 @@ export function shortfallsOf(plan: Plan): Shortfall[] {
   const needs: Shortfall[] = [];
   for (const spec of plan.served.values()) {
     const demand = plan.world.demand.get(spec.key);
-    if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
+    if ((!demand && leastInstances(spec) === 0) || plan.isBlocked(spec)) continue;
     const own = [...plan.of(spec)];
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
     // A waiting invocation needs a reachable instance; otherwise an unheard one is presumed to serve as before.
@@ -119,7 +119,9 @@ function idleFirst(plan: Plan): InstanceView[] {
     .sort((a, b) => a.lastUsedAt - b.lastUsedAt);
 }
 
-function removeAboveMin(plan: Plan, instance: InstanceView, reason: RemoveReason): boolean {
+/** An instance that is kept for an expected invocation gives way to functions that wait. */
+function removeAboveMin(plan: Plan, instance: InstanceView, reason: "idle" | "reaped"): boolean {
   const spec = plan.specOf(instance.functionUid, instance.revision) as RevisionTarget;
-  return plan.of(spec).size > spec.minScale && plan.remove(instance, reason, spec.timeoutMs);
+  const least = reason === "idle" ? leastInstances(spec) : spec.minScale;
+  return plan.of(spec).size > least && plan.remove(instance, reason, spec.timeoutMs);
 }

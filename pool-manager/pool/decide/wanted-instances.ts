@@ -8,7 +8,7 @@ const SLACK_MS = 200;
 /**
  * The number of instances that a revision should have:
  *
- * ceil((waiting + inFlight) / concurrency) within minScale and maxScale, except that a few invocations
+ * ceil((waiting + inFlight) / concurrency) within minScale (1 if an invocation is expected) and maxScale, except that a few invocations
  * beyond a full instance (101 at concurrency 100) wait for free slots rather than start another instance.
  */
 export function wantedInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
@@ -17,5 +17,10 @@ export function wantedInstances(spec: RevisionTarget, demand: DemandView | undef
   const fraction = units - full;
   const waits = full > 0 && fraction <= SLACK && (onTheirWay > 0 || (demand?.oldestWaitMs ?? 0) < SLACK_MS);
   const wanted = fraction > 0 && !waits ? full + 1 : full;
-  return Math.min(Math.max(wanted, spec.minScale), spec.maxScale);
+  return Math.min(Math.max(wanted, leastInstances(spec)), spec.maxScale);
+}
+
+/** The number of instances that a revision has without any demand. */
+export function leastInstances({ minScale, isExpected = false }: RevisionTarget): number {
+  return Math.max(minScale, isExpected ? 1 : 0);
 }

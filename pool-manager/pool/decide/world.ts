@@ -48,6 +48,8 @@ export interface RevisionTarget {
   minScale: number;
   maxScale: number;
   idleTimeoutMs: number;
+  /** An invocation is expected: an instance is kept for it, unless others wait for its place. */
+  isExpected?: boolean;
   timeoutMs: number;
   /** Time until which no instance is specialized for it, because its code failed to load or crashes; 0 if there is no backoff. */
   blockedUntil: number;

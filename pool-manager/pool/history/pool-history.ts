@@ -1,3 +1,4 @@
+import { IdleRecord } from "../idling/idle-record.ts";
 import type { SizeState } from "../sizing/choose-size.ts";
 import { addDepth, levelOf } from "../sizing/depths.ts";
 import { RefillLine, type RefillPace } from "../sizing/refill-line.ts";
@@ -6,6 +7,8 @@ import { FunctionHistory } from "./function-history.ts";
 
 /** Functions with a history of their own; the one whose last claim is oldest gives way. */
 const MAX_FUNCTIONS = 256;
+/** Functions with recorded idle times; the one that was used longest ago gives way. */
+export const MAX_IDLE = 1024;
 /** The share of a new refill in the moving average of their time. */
 const LEARN = 1 / 8;
 
@@ -15,6 +18,8 @@ export class PoolHistory {
   readonly hour = new Buckets(10_000, 360);
   readonly day = new Buckets(60_000, 1440);
   readonly functions = new Map<string, FunctionHistory>();
+  /** Idle times of the functions whose idle timeout is auto, least recently used first. */
+  readonly idle = new Map<string, IdleRecord>();
   readonly #line = new RefillLine();
   /** When recording began. */
   since: number;
@@ -70,6 +75,16 @@ export class PoolHistory {
     this.functions.set(uid, history);
     if (this.functions.size > MAX_FUNCTIONS) for (const oldest of [...this.functions.keys()].slice(0, -MAX_FUNCTIONS)) this.functions.delete(oldest);
     return history;
+  }
+
+  /** The idle times of a function that is used now. */
+  idler(uid: string): IdleRecord {
+    const record = this.idle.get(uid) ?? new IdleRecord();
+    this.idle.delete(uid);
+    this.idle.set(uid, record);
+    const [oldest] = this.idle.keys();
+    if (this.idle.size > MAX_IDLE && oldest !== undefined) this.idle.delete(oldest);
+    return record;
   }
 
   #at(now: number) {

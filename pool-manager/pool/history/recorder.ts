@@ -51,7 +51,10 @@ export class ClaimRecorder {
   }
 
   forget(functionUid: string): void {
-    for (const { functions } of this.pools.values()) functions.delete(functionUid);
+    for (const { functions, idle } of this.pools.values()) {
+      functions.delete(functionUid);
+      idle.delete(functionUid);
+    }
   }
 
   #record(uid: string, { pool, hits, misses, unmet }: Claims, own: number, now: number, pace: RefillPace): void {

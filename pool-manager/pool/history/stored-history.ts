@@ -1,8 +1,10 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { BINS } from "../idling/idle-histogram.ts";
+import { IdleRecord } from "../idling/idle-record.ts";
 import { type Bucket, type Buckets, emptyBucket } from "./buckets.ts";
 import { FunctionHistory } from "./function-history.ts";
-import { PoolHistory } from "./pool-history.ts";
+import { MAX_IDLE, PoolHistory } from "./pool-history.ts";
 
 /** Keeps what pools have recorded of claims. A history that cannot be read is reported, and begins anew. */
 export interface HistoryStore {
@@ -20,6 +22,14 @@ const Weights = Type.Array(Count, { maxItems: 2000 });
 const StoredBucket = Type.Tuple([Count, Count, Count, Count, Count, Count, Weights, Weights]);
 const Ring = Type.Array(StoredBucket, { maxItems: 1440 });
 
+/** `bins`: bin and count. `since`: since when it is idle. */
+const StoredIdle = Type.Object({
+  uid: Type.String({ maxLength: 200 }),
+  since: Type.Union([Time, Type.Null()]),
+  bins: Type.Array(Type.Tuple([Type.Integer({ minimum: 0, maximum: BINS - 1 }), Count]), { maxItems: BINS }),
+  beyond: Count,
+});
+
 const schema = Compile(
   Type.Object({
     version: Type.Literal(1),
@@ -32,10 +42,12 @@ const schema = Compile(
     hour: Ring,
     day: Ring,
     functions: Type.Array(Type.Object({ uid: Type.String({ maxLength: 200 }), hour: Ring, day: Ring }), { maxItems: 256 }),
+    // Older versions of Berth do not record it.
+    idle: Type.Optional(Type.Array(StoredIdle, { maxItems: MAX_IDLE })),
   }),
 );
 
-/** A pool's history as text of at most `maxBytes`: the functions whose last claims are oldest give way first, then the oldest buckets. */
+/** A pool's history as text of at most `maxBytes`: the functions whose last claims are oldest give way first, then the idle times of those that were used longest ago, then the oldest buckets. */
 export function writeHistory(history: PoolHistory, maxBytes: number): string {
   let plain = plainOf(history);
   for (;;) {
@@ -47,10 +59,11 @@ export function writeHistory(history: PoolHistory, maxBytes: number): string {
 
 type Plain = ReturnType<typeof plainOf>;
 
-/** Without the older half of the functions, or of the longer ring. */
+/** Without the older half of the functions, of the idle times, or of the longer ring. */
 function halved(plain: Plain): Plain {
-  const { functions, day, hour } = plain;
+  const { functions, idle, day, hour } = plain;
   if (functions.length > 0) return { ...plain, functions: newerHalf(functions) };
+  if (idle.length > 0) return { ...plain, idle: newerHalf(idle) };
   return day.length >= hour.length ? { ...plain, day: newerHalf(day) } : { ...plain, hour: newerHalf(hour) };
 }
 
@@ -58,9 +71,10 @@ function newerHalf<T>(items: readonly T[]): T[] {
   return items.slice(Math.ceil(items.length / 2));
 }
 
-function plainOf({ since, refillMs, chosen, hour, day, functions }: PoolHistory) {
+function plainOf({ since, refillMs, chosen, hour, day, functions, idle }: PoolHistory) {
   const each = [...functions].map(([uid, of]) => ({ uid, hour: ring(of.hour), day: ring(of.day) }));
-  return { version: 1, since: Math.round(since), refillMs, chosen, hour: ring(hour), day: ring(day), functions: each };
+  const idlers = [...idle].map(([uid, { idleSince, histogram }]) => ({ uid, since: idleSince && Math.round(idleSince), ...histogram.counts() }));
+  return { version: 1, since: Math.round(since), refillMs, chosen, hour: ring(hour), day: ring(day), functions: each, idle: idlers };
 }
 
 function ring(buckets: Buckets) {
@@ -97,6 +111,7 @@ export function readHistory(text: string): PoolHistory {
     fill(own.day, day);
     history.functions.set(uid, own);
   }
+  for (const { uid, since, bins, beyond } of stored.idle ?? []) history.idle.set(uid, new IdleRecord({ bins, beyond }, since));
   return history;
 }
 

@@ -1,6 +1,7 @@
 import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
 import type { FunctionRegistry } from "../../functions/registry.ts";
 import type { DemandView, InstanceView, RevisionTarget } from "../decide/world.ts";
+import type { IdlePlanner } from "../idling/idle-planner.ts";
 import type { LoadFailures } from "./load-failures.ts";
 import { revisionTargetOf } from "./world-builder.ts";
 
@@ -14,6 +15,8 @@ interface RevisionTargetsOptions {
   functions: Pick<FunctionRegistry, "byUid" | "wanting">;
   failures: LoadFailures;
   trials: OpenTrials;
+  /** Plans of functions whose idle timeout is auto; absent: they are idle for the standard time. */
+  idling?: Pick<IdlePlanner, "planOf" | "expecting"> | undefined;
 }
 
 /** The revisions that a round decides about. Functions without instances and demand, which are most, cost a round nothing. */
@@ -26,9 +29,9 @@ export class RevisionTargets {
     this.#options = options;
   }
 
-  /** Served revisions of the functions that have instances, demand, an open trial or a minimum scale; sorted by function name. */
+  /** Served revisions of the functions that have instances, demand, an expected invocation, an open trial or a minimum scale; sorted by function name. */
   of(instances: readonly InstanceView[], demand: ReadonlyMap<string, DemandView>, now: number): RevisionTarget[] {
-    const { functions, trials } = this.#options;
+    const { functions, trials, idling } = this.#options;
     const records = new Set(functions.wanting());
     const add = (uid: string | null) => {
       const record = uid === null ? undefined : functions.byUid(uid);
@@ -37,18 +40,22 @@ export class RevisionTargets {
     for (const { functionUid, boundTo } of instances) for (const uid of [functionUid, boundTo]) add(uid);
     for (const key of demand.keys()) add(key.split("@")[0] ?? null);
     for (const uid of trials.functions(now)) add(uid);
+    for (const uid of idling?.expecting() ?? []) add(uid);
     return [...records].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((record) => this.#specsOf(record, now));
   }
 
   /** Cached by record: records are immutable, and most are the same as in the round before. */
   #specsOf(record: FunctionRecord, now: number): readonly RevisionTarget[] {
-    const { failures, trials } = this.#options;
+    const { failures, trials, idling } = this.#options;
+    const plan = record.scaling.idleAuto ? (idling?.planOf(record.uid) ?? null) : null;
     const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0));
     this.#served.set(record, specs);
     return specs.map((spec) => {
       const blockedUntil = failures.blockedUntil(record.uid, spec.revision, now);
       const tried = trials.isOpen(record.uid, spec.revision, now) ? { minScale: Math.max(spec.minScale, 1), isAwaited: true } : null;
-      return blockedUntil === 0 && !tried ? spec : { ...spec, blockedUntil, ...tried };
+      if (blockedUntil === 0 && !tried && !plan) return spec;
+      const planned = plan && { idleTimeoutMs: plan.idleTimeoutMs, isExpected: plan.isExpected && spec.active };
+      return { ...spec, blockedUntil, ...planned, ...tried };
     });
   }
 }

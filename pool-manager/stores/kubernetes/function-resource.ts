@@ -135,7 +135,7 @@ function comparable(field: string, value: unknown): unknown {
     const { interval = ROLLOUT.intervalMs / 1000, ...rest } = value as { interval?: string | number };
     return { ...ROLLOUT, ...rest, intervalMs: parseDuration(interval) };
   }
-  if (DURATIONS.has(field) && (typeof value === "string" || typeof value === "number")) return parseDuration(value);
+  if (DURATIONS.has(field) && (typeof value === "string" || typeof value === "number")) return parseDuration(value) ?? value;
   return value ?? null;
 }
 

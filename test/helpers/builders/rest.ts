@@ -5,6 +5,7 @@ import { parseManifest } from "../../../pool-manager/functions/manifest/manifest
 import { FunctionRegistry } from "../../../pool-manager/functions/registry.ts";
 import type { Instance, Observation } from "../../../pool-manager/platform/platform.ts";
 import type { PoolEvent } from "../../../pool-manager/pool/events.ts";
+import type { ReconcilerOptions } from "../../../pool-manager/pool/options.ts";
 import { Reconciler } from "../../../pool-manager/pool/reconciler.ts";
 import { FakePlatform } from "../../fakes/fake-platform.ts";
 import { memoryStore } from "../../fakes/memory-store.ts";
@@ -26,6 +27,8 @@ class Rest {
   reconciler: Reconciler;
   readonly functions: FunctionRegistry;
   forge: Forge | null = null;
+  /** Plans of functions whose idle timeout is auto; of the pool manager that takes over next. */
+  idling: ReconcilerOptions["idling"] | null = null;
   pool = { ...POOL };
   /** Milliseconds until what an instance says of itself is heard. */
   eventMs: () => number = () => 1;
@@ -80,6 +83,7 @@ class Rest {
       clock: this.clock,
       pace: { urgent: 8, refill: 8, refillDelayMs: 0, startTimeoutMs: 10_000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 },
       term: ++this.#term,
+      ...(this.idling && { idling: this.idling }),
       onEvent: (event) => this.events.push(event),
     });
   }

@@ -38,7 +38,8 @@ export function structural({ default: fallback, ...schema }: Schema): Schema {
   // Kubernetes has no type for a text or a list.
   if (anyOf?.some(({ type }) => type === "array")) return { description, ...open };
   if (anyOf) {
-    const pattern = anyOf.find((one) => one.pattern)?.pattern;
+    const words = anyOf.flatMap((one) => ("const" in one ? [`^${one.const}$`] : []));
+    const pattern = [anyOf.find((one) => one.pattern)?.pattern, ...words].join("|");
     return { description, "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern };
   }
   if (schema.items) return { ...schema, description, items: structural(schema.items as Schema) };
