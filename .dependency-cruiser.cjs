@@ -133,6 +133,8 @@ const MATRIX = {
   ],
   // Sizes and advice from recorded claims: arithmetic alone, without a clock.
   "pool-manager/pool/sizing": [],
+  // Scaling by windows: averages and choices, without a clock.
+  "pool-manager/pool/scaling": ["pool-manager/functions/function.ts", "pool-manager/pool/decide/world.ts"],
   "pool-manager/pool/history": ["pool-manager/pool/decide/world.ts", "pool-manager/pool/sizing"],
   "pool-manager/pool/observe": [
     "pool-manager/async",
@@ -172,6 +174,7 @@ const MATRIX = {
     "pool-manager/pool/act",
     "pool-manager/pool/history",
     "pool-manager/pool/publish",
+    "pool-manager/pool/scaling",
     "pool-manager/pool/sizing",
     "runtime-images/protocol",
   ],

@@ -7,7 +7,7 @@ import { CODE, object, open, percent, type Schema, structural, text } from "./sc
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 10;
+export const DEFINITION_VERSION = 11;
 /** Characters of a pool's history in its status: a resource is limited to about a million, and is sent to each watcher. */
 export const MAX_HISTORY = 64 * 1024;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
@@ -192,6 +192,10 @@ export function definitions(): object[] {
       "x-kubernetes-validations": [
         { rule: "has(self.code) != has(self.image)", message: "give code or an image, and not both" },
         { rule: "!has(self.minScale) || !has(self.maxScale) || self.minScale <= self.maxScale", message: "minScale is above maxScale" },
+        {
+          rule: "!has(self.scaling) || !has(self.scaling.activationScale) || !has(self.maxScale) || self.scaling.activationScale <= self.maxScale",
+          message: "scaling.activationScale is above maxScale",
+        },
         { rule: "!has(self.runtime) || !has(oldSelf.runtime) || self.runtime == oldSelf.runtime", message: "runtime: delete the function first" },
       ],
     },
