@@ -396,6 +396,7 @@ const MATRIX = {
     "cli/bundle",
     "cli/bundle/custom",
     "cli/bundle/python",
+    "cli/commands/whole.ts",
     "cli/options",
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",

@@ -18,7 +18,8 @@ export function shortfallsOf(plan: Plan): Shortfall[] {
   const needs: Shortfall[] = [];
   for (const spec of plan.served.values()) {
     const demand = plan.world.demand.get(spec.key);
-    if ((!demand && spec.minScale === 0) || plan.isBlocked(spec)) continue;
+    const isWanted = demand !== undefined || spec.minScale > 0 || plan.world.windowScales.has(spec.key);
+    if (!isWanted || plan.isBlocked(spec)) continue;
     const own = [...plan.of(spec)];
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
     // A waiting invocation needs a reachable instance; otherwise an unheard one is presumed to serve as before.
@@ -50,9 +51,18 @@ function mayGrow(plan: Plan, spec: RevisionTarget): number {
   return spec === next && plan.of(next).size === 0 ? Math.max(1, room) : room;
 }
 
-/** Orders loads onto free instances: in each round one per revision, longest wait first. Returns what is still missing. */
+/**
+ * Orders loads onto free instances: first for revisions that invocations wait for, in each round one per revision, longest
+ * wait first. Returns what is still missing.
+ */
 export function specialize(plan: Plan, needs: readonly Shortfall[]): Shortfall[] {
   const free = plan.free().sort((a, b) => Number(a.replace !== null) - Number(b.replace !== null) || a.readyAt - b.readyAt);
+  const urgent = needs.filter(({ waiting }) => waiting > 0);
+  const others = needs.filter(({ waiting }) => waiting === 0);
+  return [...give(plan, urgent, free), ...give(plan, others, free)];
+}
+
+function give(plan: Plan, needs: readonly Shortfall[], free: InstanceView[]): Shortfall[] {
   let open = [...needs];
   while (open.length > 0 && free.length > 0) {
     for (const need of open) {

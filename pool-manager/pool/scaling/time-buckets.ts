@@ -15,12 +15,11 @@ export class TimeBuckets {
   integrate(from: number, to: number, level: number): void {
     this.#advance(to);
     const width = this.#widthMs;
-    let at = Math.max(from, (this.#newest - this.#values.length + 1) * width);
-    while (at < to) {
-      const bucket = Math.floor(at / width);
-      const end = Math.min(to, (bucket + 1) * width);
-      this.#values[bucket % this.#values.length] = this.#of(bucket) + level * (end - at);
-      at = end;
+    const oldest = Math.max(Math.floor(from / width), this.#newest - this.#values.length + 1);
+    // By bucket, not by time: with a width of 100/3 ms, an edge may round to the bucket before it.
+    for (let bucket = oldest; bucket <= this.#newest; bucket++) {
+      const spanMs = Math.min(to, (bucket + 1) * width) - Math.max(from, bucket * width);
+      this.#values[bucket % this.#values.length] = this.#of(bucket) + level * Math.max(0, spanMs);
     }
   }
 

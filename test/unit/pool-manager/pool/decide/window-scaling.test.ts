@@ -78,6 +78,15 @@ describe("a function that scales by windows", () => {
     const orders = (change: Partial<World>) => decided(change).filter((kind) => kind === "specialize").length;
     const windowScales = says({ wanted: 2 });
     expect(orders({ instances: [warm("i", "a", { inFlight: 1 }), instance("free")], demand, windowScales })).toBe(1);
-    expect(orders({ instances: [warm("i", "a"), instance("free")], windowScales })).toBe(0);
+    // A lull does not end a start that the windows want.
+    expect(orders({ instances: [warm("i", "a"), instance("free")], windowScales })).toBe(1);
+    expect(orders({ instances: [warm("i", "a"), warm("j", "a"), instance("free")], demand, windowScales })).toBe(0);
+  });
+
+  test("takes no free instance that an invocation of another function waits for", () => {
+    const demand = new Map([...waiting("b", 2), ["a", { waiting: 0, inFlight: 1, oldestWaitMs: 0 }] as const]);
+    const instances = [warm("i", "a", { inFlight: 1 }), instance("one"), instance("two")];
+    const { actions } = decide(world({ functions: [target(), fn("b")], instances, demand, windowScales: says({ wanted: 3 }) }));
+    expect(actions.flatMap((one) => (one.kind === "specialize" ? [one.functionUid] : []))).toEqual(["b", "b"]);
   });
 });

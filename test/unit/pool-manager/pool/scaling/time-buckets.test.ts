@@ -19,6 +19,13 @@ describe("TimeBuckets", () => {
     expect(buckets.sum(1_000_000, 10)).toBe(3000);
   });
 
+  test("widths that are no whole number, and times at their edges, end and lose nothing", () => {
+    const width = 100 / 3;
+    const buckets = new TimeBuckets(60, width);
+    for (let i = 0; i < 5000; i++) buckets.integrate(i * width, (i + 1) * width, 1);
+    expect(buckets.sum(5000 * width, 60)).toBeCloseTo(2000, 3);
+  });
+
   test("the maximum is kept for the whole ring's time, and for at most a bucket longer", () => {
     const buckets = new TimeBuckets(10, 100);
     buckets.raise(1050, 7);
