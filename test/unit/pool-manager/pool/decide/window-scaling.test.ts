@@ -48,7 +48,7 @@ describe("a function that scales by windows", () => {
 
   test.each<[string, InstanceView[], Partial<WindowScale>, Partial<RevisionTarget>]>([
     ["that run invocations", [idle("i", 20_000, { inFlight: 1 }), idle("j", 20_000, { inFlight: 2 })], {}, {}],
-    ["that a silent router may be using", [idle("i", 20_000, { unsure: true }), idle("j", 20_000, { unsure: true })], {}, {}],
+    ["that a silent router may be using (I17)", [idle("i", 20_000, { unsure: true }), idle("j", 20_000, { unsure: true })], {}, {}],
     ["that were used within the panic window", [idle("i", 5000), idle("j", 5999)], {}, {}],
     ["before a whole window is known", [idle("i", 90_000), idle("j", 90_000)], { idleForMs: Number.POSITIVE_INFINITY }, {}],
     ["of its minScale", [idle("i", 20_000), idle("j", 20_000)], { wanted: 0 }, { minScale: 2 }],
