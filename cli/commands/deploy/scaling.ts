@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { CliError, EXIT } from "../../errors.ts";
 import { whole } from "../whole.ts";
 
 /** How a function scales, as options give it. */
@@ -8,8 +9,8 @@ export interface ScalingOptions {
   idleTimeout?: string;
   queueDepth?: number;
   queueTimeout?: string;
-  /** Null: by the present demand. */
-  scalingWindow?: string | null;
+  /** "off": by the present demand. */
+  scalingWindow?: string;
   scalingTarget?: number;
   scaleDownDelay?: string;
   activationScale?: number;
@@ -23,31 +24,30 @@ export function withScalingOptions(command: Command): Command {
     .option("--idle-timeout <duration>", "how long an idle instance is kept")
     .option("--queue-depth <n>", "invocations that may wait", whole)
     .option("--queue-timeout <duration>", "how long an invocation may wait")
-    .option("--scaling-window <duration>", "scale by the average concurrency over this time, such as 60s; off: by the present demand", windowOrOff)
+    .option("--scaling-window <duration>", "scale by the average concurrency over this time, such as 60s; off: by the present demand")
     .option("--scaling-target <percent>", "percent of its concurrency that an instance has on average (scaling by a window)", whole)
     .option("--scale-down-delay <duration>", "how long fewer instances must be wanted before any is removed (scaling by a window)")
     .option("--activation-scale <n>", "least instances while any is wanted (scaling by a window)", whole)
     .option("--max-scale-up-rate <factor>", "factor by which serving instances may grow in number at a time (scaling by a window)", factor);
 }
 
-/** The fields of a manifest or of a change. */
+/** The fields of a manifest or of a change. Throws `SCALING_CONTRADICTORY`. */
 export function scalingOf(options: ScalingOptions): Record<string, unknown> {
   const { min: minScale, max: maxScale, idleTimeout, queueDepth, queueTimeout } = options;
   return defined({ minScale, maxScale, idleTimeout, queueDepth, queueTimeout, scaling: windowScalingOf(options) });
 }
 
 function windowScalingOf({ scalingWindow, scalingTarget: target, scaleDownDelay, activationScale, maxScaleUpRate }: ScalingOptions): object | null | undefined {
-  if (scalingWindow === null) return null;
-  const given = defined({ window: scalingWindow, target, scaleDownDelay, activationScale, maxScaleUpRate });
-  return Object.keys(given).length > 0 ? given : undefined;
+  const given = defined({ target, scaleDownDelay, activationScale, maxScaleUpRate });
+  const isGiven = Object.keys(given).length > 0;
+  if (scalingWindow === "off" && isGiven)
+    throw new CliError("SCALING_CONTRADICTORY", `--scaling-window off has no ${Object.keys(given).join(", ")}`, "leave one of them out", EXIT.usage);
+  if (scalingWindow === "off") return null;
+  return isGiven || scalingWindow !== undefined ? defined({ window: scalingWindow, ...given }) : undefined;
 }
 
 function defined(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
-function windowOrOff(text: string): string | null {
-  return text === "off" ? null : text;
 }
 
 function factor(text: string): number {

@@ -28,8 +28,12 @@ export class FunctionWindows {
     return this.#entries.size;
   }
 
-  /** Samples the demand of a world; returns what the windows say, by key. Of the world, `windowScales` is not read. */
+  /**
+   * Samples the demand of a world; returns what the windows say, by key. Of the world, `windowScales` is not read. An
+   * incomplete world is not sampled: functions would seem to have no instances, and thus no load before.
+   */
   observe(world: World): ReadonlyMap<string, WindowScale> {
+    if (!world.synced) return this.scales;
     const targets = world.functions.filter(isWindowed);
     const own = targets.length > 0 ? countOwn(world) : new Map<string, Own>();
     const entries = new Map<string, Entry>();

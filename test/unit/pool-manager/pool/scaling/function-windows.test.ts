@@ -96,6 +96,12 @@ describe("FunctionWindows", () => {
     expect(windows.observe(at(0, { functions: [slow], instances, demand: running(1) })).get("a")?.most).toBe(4);
   });
 
+  test("an incomplete world is not sampled: instances that are not listed yet had a load before", () => {
+    const windows = new FunctionWindows();
+    expect(windows.observe(at(0, { synced: false, instances: [], demand: running(1) })).size).toBe(0);
+    expect(windows.observe(at(500, { demand: running(14) })).get("a")).toMatchObject({ wanted: 2, idleForMs: Number.POSITIVE_INFINITY });
+  });
+
   test("what is kept of a function ends with it", () => {
     const windows = new FunctionWindows();
     for (let i = 0; i < 1000; i++) windows.observe(at(i, { functions: [{ ...TARGET, key: `f${i}`, uid: `f${i}` }], demand: running(1, `f${i}`) }));
