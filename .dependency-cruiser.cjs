@@ -143,6 +143,8 @@ const MATRIX = {
     "pool-manager/pool/sizing",
   ],
   "pool-manager/pool/history": ["pool-manager/pool/decide/world.ts", "pool-manager/pool/idling", "pool-manager/pool/sizing"],
+  // Scaling by windows: averages and choices, without a clock.
+  "pool-manager/pool/scaling": ["pool-manager/functions/function.ts", "pool-manager/pool/decide/world.ts"],
   "pool-manager/pool/observe": [
     "pool-manager/async",
     "pool-manager/client",
@@ -183,6 +185,7 @@ const MATRIX = {
     "pool-manager/pool/history",
     "pool-manager/pool/idling",
     "pool-manager/pool/publish",
+    "pool-manager/pool/scaling",
     "pool-manager/pool/sizing",
     "runtime-images/protocol",
   ],
@@ -413,6 +416,7 @@ const MATRIX = {
     "cli/bundle",
     "cli/bundle/custom",
     "cli/bundle/python",
+    "cli/commands/whole.ts",
     "cli/options",
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",

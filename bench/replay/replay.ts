@@ -236,6 +236,7 @@ export class Replay {
       synced: true,
       pools: [this.#pool],
       functions: this.#targets.of(instances, demand, now),
+      windowScales: new Map(),
       unknownFunctions: new Map(),
       instances,
       demand,

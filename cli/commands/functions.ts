@@ -11,10 +11,11 @@ import type { FunctionView } from "./deploy/function-view.ts";
 import { type LimitOptions, limitsOf, withLimitOptions } from "./deploy/limits.ts";
 import { type ManifestFile, readManifest } from "./deploy/manifest-file.ts";
 import { released, type Wait, waitOptions } from "./deploy/release.ts";
+import { type ScalingOptions, scalingOf, withScalingOptions } from "./deploy/scaling.ts";
 import { type VariableOptions, variablesOf, withVariableOptions } from "./deploy/variables.ts";
 import { whole } from "./whole.ts";
 
-interface DeployOptions extends VariableOptions, LimitOptions {
+interface DeployOptions extends VariableOptions, LimitOptions, ScalingOptions {
   from?: string;
   image?: string;
   file?: string;
@@ -29,11 +30,6 @@ interface DeployOptions extends VariableOptions, LimitOptions {
   timeout?: string;
   loadTimeout?: string;
   concurrency?: number;
-  min?: number;
-  max?: number;
-  idleTimeout?: string;
-  queueDepth?: number;
-  queueTimeout?: string;
   canary?: number;
   wait: Wait;
   rollout?: string;
@@ -47,7 +43,7 @@ const IMAGE_LOAD_TIMEOUT = "60s";
 
 /** Adds the commands deploy, list, get, scale, rollback and delete. */
 export function functionCommands(program: Command): void {
-  scaleOptions(
+  withScalingOptions(
     waitOptions(withLimitOptions(withVariableOptions(program.command("deploy <name>"))))
       .description(
         "deploy code: a directory or a file; TypeScript and npm dependencies are bundled, Python and its packages are packed, commands are deployed as they are",
@@ -119,12 +115,17 @@ export function functionCommands(program: Command): void {
       printOne(await api.get<object>(`/v1/functions/${encodeURIComponent(name)}`), format);
     });
 
-  scaleOptions(program.command("scale <name>").description("change the number of instances of a function")).action(
-    async (name: string, options: DeployOptions, command: Command) => {
+  withScalingOptions(program.command("scale <name>").description("change the number of instances of a function")).action(
+    async (name: string, options: ScalingOptions, command: Command) => {
       const { api, format, say } = globals(command);
       const change = scalingOf(options);
       if (Object.keys(change).length === 0)
-        throw new CliError("NOTHING_TO_CHANGE", "no scale was given", "use --min, --max, --idle-timeout, --queue-depth or --queue-timeout", EXIT.usage);
+        throw new CliError(
+          "NOTHING_TO_CHANGE",
+          "no scale was given",
+          "use --min, --max, --idle-timeout, --queue-depth, --queue-timeout or --scaling-window",
+          EXIT.usage,
+        );
       const result = (await api.call("PATCH", `/v1/functions/${encodeURIComponent(name)}`, change)) as FunctionView;
       say(`${name} has ${result.minScale} to ${result.maxScale} instances`);
       if (format !== "table") printOne(result, format);
@@ -167,7 +168,7 @@ async function present(api: ManageClient, name: string): Promise<FunctionView | 
   return next ? { ...view, env: { ...view.env, ...next.env }, secrets: [...view.secrets, ...next.secrets] } : view;
 }
 
-const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "rollout"] as const;
+const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "scaling", "rollout"] as const;
 
 function outcomeOf(result: FunctionView, before: FunctionView | null, canary: number | undefined): string {
   const { name, newRevision, revision, rolling, split } = result;
@@ -178,15 +179,6 @@ function outcomeOf(result: FunctionView, before: FunctionView | null, canary: nu
   if (before && before.revision !== revision) return `${name} went back to ${revision}, which was deployed with this content before`;
   const changed = APART_FROM_REVISIONS.filter((field) => before && !isDeepStrictEqual(before[field], result[field]));
   return changed.length > 0 ? `${name} stays at ${revision}; changed: ${changed.join(", ")}` : `${name} is unchanged: ${revision}`;
-}
-
-function scaleOptions(command: Command): Command {
-  return command
-    .option("--min <n>", "instances kept warm (minScale)", whole)
-    .option("--max <n>", "maximum number of instances (maxScale)", whole)
-    .option("--idle-timeout <duration>", "how long an idle instance is kept; auto: as the recorded idle times say")
-    .option("--queue-depth <n>", "invocations that may wait", whole)
-    .option("--queue-timeout <duration>", "how long an invocation may wait");
 }
 
 /** Throws if a new function has no source, or has two. A new function with an image gets time to download it. */
@@ -217,7 +209,9 @@ function manifestOf(options: DeployOptions, file: Record<string, unknown>, befor
   const { env, secrets, ...settings } = file;
   const present = before && { env: Object.keys(before.env), secrets: before.secrets };
   const variables = variablesOf(options, { env, secrets }, present);
-  const manifest: Record<string, unknown> = { ...settings, ...scalingOf(options) };
+  const { scaling, ...scale } = scalingOf(options);
+  const manifest: Record<string, unknown> = { ...settings, ...scale };
+  if (scaling !== undefined) manifest.scaling = scaling && { ...(manifest.scaling as object | null), ...scaling };
   for (const field of ["runtime", "handler", "image", "command", "health", "signature", "timeout", "loadTimeout", "concurrency"] as const) {
     if (options[field] !== undefined) manifest[field] = options[field];
   }
@@ -225,12 +219,6 @@ function manifestOf(options: DeployOptions, file: Record<string, unknown>, befor
   const rollout = rolloutOf(options);
   if (rollout !== undefined) manifest.rollout = rollout && { ...(manifest.rollout as object | null), ...rollout };
   return { ...manifest, ...variables };
-}
-
-function scalingOf(options: DeployOptions): Record<string, unknown> {
-  const { min: minScale, max: maxScale, idleTimeout, queueDepth, queueTimeout } = options;
-  const given = Object.entries({ minScale, maxScale, idleTimeout, queueDepth, queueTimeout });
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function rolloutOf({ rollout, rolloutInterval, rolloutParallel, rolloutMaxErrors }: DeployOptions): object | null | undefined {

@@ -5,7 +5,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Reconciler } from "../pool/reconciler.ts";
 import type { ApiContext } from "./context.ts";
 
-type Views = Pick<ApiContext, "instances" | "countInstances" | "awaitLoad" | "doubtOf" | "problemsOf" | "problemsOfFunction">;
+type Views = Pick<ApiContext, "instances" | "countInstances" | "windowScaleOf" | "awaitLoad" | "doubtOf" | "problemsOf" | "problemsOfFunction">;
 
 /** What routes show of the reconciler, its platform and the functions. Only `awaitLoad` changes anything: it opens a trial. */
 export function viewsOf(reconciler: Reconciler, platform: Pick<Platform, "observe">, functions: FunctionRegistry): Views {
@@ -23,6 +23,7 @@ export function viewsOf(reconciler: Reconciler, platform: Pick<Platform, "observ
       const states = reconciler.reports.statesOf(uid);
       return { warm: states.filter((state) => state === "warm").length, starting: states.filter((state) => state === "specializing").length };
     },
+    windowScaleOf: (uid) => reconciler.windows.scales.get(uid),
     awaitLoad: (uid, revision, waitMs) => reconciler.trials.wait(uid, revision, waitMs),
     doubtOf: (pool) => reconciler.doubtOf(pool),
     problemsOf: (pool) => reconciler.reports.problemsOf(pool),

@@ -7,7 +7,7 @@ import type { ResourceBounds } from "../functions/manifest/resources.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { CodeImages } from "../images/code-images.ts";
 import type { TakeImage } from "../images/foreign/image-intake.ts";
-import type { DemandView, InstanceView } from "../pool/decide/world.ts";
+import type { DemandView, InstanceView, WindowScale } from "../pool/decide/world.ts";
 import type { PoolEvent } from "../pool/events.ts";
 import type { LoadVerdict } from "../pool/load-trials.ts";
 import type { Pools } from "../pool/pools.ts";
@@ -44,6 +44,8 @@ export interface ApiContext {
   /** What routers report of invocations. */
   statistics: Pick<FunctionStatistics, "of" | "courseOf">;
   countInstances(functionUid: string): { warm: number; starting: number };
+  /** What the windows of a function's active revision say; undefined: it has none, or neither instances nor demand. */
+  windowScaleOf(functionUid: string): WindowScale | undefined;
   /** A function's known problems, in words. */
   problemsOfFunction(record: FunctionRecord): string[];
   /** Resolves with the outcome of a revision's load, after `waitMs` at most; null if too many callers already wait. */

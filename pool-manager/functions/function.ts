@@ -26,6 +26,19 @@ export interface Revision {
   activatedAt: string | null;
 }
 
+/** Scaling by the average concurrency of a window; see docs/scaling.md. */
+export interface WindowScaling {
+  windowMs: number;
+  /** Percentage of its concurrency that an instance has on average. */
+  target: number;
+  /** How long fewer instances must be wanted before any is removed. */
+  scaleDownDelayMs: number;
+  /** The least number of instances while any is wanted. */
+  activationScale: number;
+  /** The factor by which serving instances may grow in number at a time. */
+  maxScaleUpRate: number;
+}
+
 /** Scaling and queue settings; a change makes no new revision. */
 export interface Scaling {
   minScale: number;
@@ -35,6 +48,8 @@ export interface Scaling {
   idleAuto?: boolean;
   queueDepth: number;
   queueTimeoutMs: number;
+  /** Absent or null: by the present demand. */
+  windowScaling?: WindowScaling | null;
 }
 
 /** How invocations are split among a function's revisions. */

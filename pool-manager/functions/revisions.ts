@@ -12,6 +12,7 @@ import {
   type RolloutPolicy,
   type Scaling,
   servedRevisions,
+  type WindowScaling,
 } from "./function.ts";
 import { rollbackTarget } from "./history.ts";
 import { formatDuration } from "./manifest/duration.ts";
@@ -31,12 +32,12 @@ export function manifestOf(record: FunctionRecord, secrets: Record<string, strin
   const { settings, env, loadTimeoutMs } = baseRevision(record);
   const { handler, signature, concurrency, timeoutMs, image = null, command = null, health = null, resources = {} } = settings;
   const called = { runtime: record.runtime, handler, signature, image, command, health };
-  return { ...called, resources, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, ...record.scaling };
+  return { ...called, resources, concurrency, timeoutMs, loadTimeoutMs, env, secrets, rollout: record.rolloutPolicy, windowScaling: null, ...record.scaling };
 }
 
 /** A revision's settings as users write them in a manifest, without secrets. */
 export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, { settings, env, loadTimeoutMs }: Revision) {
-  const { minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs } = scaling;
+  const { minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs, windowScaling } = scaling;
   return {
     runtime,
     handler: settings.handler,
@@ -54,6 +55,7 @@ export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, 
     idleTimeout: idleAuto ? AUTO : formatDuration(idleTimeoutMs),
     queueDepth,
     queueTimeout: formatDuration(queueTimeoutMs),
+    scaling: windowScaling ? scalingSettingsOf(windowScaling) : null,
     rollout: rolloutPolicy && policyOf(rolloutPolicy),
   };
 }
@@ -62,13 +64,18 @@ function policyOf({ steps, intervalMs, parallel, maxErrors }: RolloutPolicy) {
   return { steps, interval: formatDuration(intervalMs), parallel, maxErrors };
 }
 
+function scalingSettingsOf({ windowMs, scaleDownDelayMs, ...rest }: WindowScaling) {
+  return { window: formatDuration(windowMs), scaleDownDelay: formatDuration(scaleDownDelayMs), ...rest };
+}
+
 /** A revision's code. */
 export function codeOf(revision: Revision): CodeRef {
   return { layer: revision.layer, entry: revision.settings.entry };
 }
 
-export function scalingOf({ minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs }: Manifest): Scaling {
-  return { minScale, maxScale, idleTimeoutMs, ...(idleAuto && { idleAuto }), queueDepth, queueTimeoutMs };
+/** A record without windows is what it was before there were any. */
+export function scalingOf({ minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs, windowScaling }: Manifest): Scaling {
+  return { minScale, maxScale, idleTimeoutMs, ...(idleAuto && { idleAuto }), queueDepth, queueTimeoutMs, ...(windowScaling && { windowScaling }) };
 }
 
 /** The newest `MAX_REVISIONS` revisions, plus those that are served and the rollback's target. */

@@ -16,6 +16,7 @@ import { MissedRouters } from "./publish/missed-routers.ts";
 import { PoolView } from "./publish/pool-view.ts";
 import { TablePublisher } from "./publish/table-publisher.ts";
 import { RolloutDriver } from "./rollout-driver.ts";
+import { FunctionWindows } from "./scaling/function-windows.ts";
 import { usedPools } from "./used-pools.ts";
 
 /** The loop looks again after this time even if nothing was reported: everything is level-triggered. */
@@ -38,6 +39,7 @@ export class Reconciler implements PoolManagerLink {
   readonly #instanceEvents: InstanceEvents;
   readonly #publisher: TablePublisher;
   readonly reports: PoolView;
+  readonly windows = new FunctionWindows();
   readonly trials: LoadTrials;
   /** The platform has been listed completely, and its instances have had time to say what they serve. */
   #started = false;
@@ -119,16 +121,12 @@ export class Reconciler implements PoolManagerLink {
   functionChanged(uid: string): void {
     const record = this.#options.functions.byUid(uid);
     if (record) this.#publisher.publish(record);
-    else this.#functionDeleted(uid);
+    else this.#publisher.retain(uid, []);
+    if (!record) this.#executor.incidents.forget(uid);
     const served = new Set(record ? servedRevisions(record).map(({ id }) => id) : []);
     this.#failures.retain(uid, served);
     this.#outcomes.retain(uid, served);
     this.poke();
-  }
-
-  #functionDeleted(uid: string): void {
-    this.#executor.incidents.forget(uid);
-    this.#publisher.retain(uid, []);
   }
 
   /** Asks for a step; several wishes become one. Before the first complete view there is none. */
@@ -152,7 +150,8 @@ export class Reconciler implements PoolManagerLink {
     this.#instanceEvents.obstacles(instances.values(), clock.now());
     const paused = new Set(this.#pools().flatMap(({ name, paused }) => (paused ? [name] : [])));
     this.#executor.observe(instances, (pool) => paused.has(pool), clock.now());
-    const world = this.view();
+    const seen = this.view();
+    const world = { ...seen, windowScales: this.windows.observe(seen) };
     this.#publisher.tellBlocked(world);
     const decision = decide(world);
     this.#options.onDecided?.(world, decision);
@@ -200,10 +199,9 @@ export class Reconciler implements PoolManagerLink {
     const now = clock.now();
     const { synced, instances } = platform.observe();
     const { hearing } = this.#demand;
-    const deaf = hearing.isDeaf(now);
     const known: Knowledge = {
       now,
-      routers: deaf ? "deaf" : hearing.anybody ? "heard" : "never",
+      routers: hearing.isDeaf(now) ? "deaf" : hearing.anybody ? "heard" : "never",
       expectations: this.#executor.expectations,
       uses: this.#demand.byInstance(now),
       suspects: this.#demand.suspects(now),
@@ -224,6 +222,7 @@ export class Reconciler implements PoolManagerLink {
       unknownFunctions: unknownFunctions(instances.values(), functions),
       instances: views,
       demand,
+      windowScales: this.windows.scales,
       isolated: !hearing.isAnybodyHeard(now) && ![...instances.values()].some(({ echo, obstacle }) => echo !== null && obstacle === null),
       expectedCreations: this.#executor.expectations.creations(),
       disruptions: new Map(pools.map((p) => [p.name, this.#executor.removals.disruptions.count(p.name, p.budget.windowMs, now)])),

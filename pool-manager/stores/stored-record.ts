@@ -61,6 +61,15 @@ const StoredRecord = Type.Object({
     idleAuto: Type.Optional(Type.Boolean()),
     queueDepth: Type.Number(),
     queueTimeoutMs: Type.Number(),
+    windowScaling: Nullable(
+      Type.Object({
+        windowMs: Type.Number(),
+        target: Type.Number(),
+        scaleDownDelayMs: Type.Number(),
+        activationScale: Type.Number(),
+        maxScaleUpRate: Type.Number(),
+      }),
+    ),
   }),
   rolloutPolicy: Nullable(StoredPolicy),
   rollout: Nullable(StoredRollout),

@@ -115,7 +115,7 @@ export class Invariants {
     const seenMs = this.#time.now() - this.#managerSince;
     if (seenMs < (SEEN_MS[event.reason] ?? 0)) this.#fail(`16: ${event.instance} is removed (${event.reason}) after ${seenMs} ms of this pool manager`);
     const unheardMs = this.#time.now() - this.#heardAt;
-    if (event.reason === "idle" && unheardMs > DEMAND_EXPIRY_MS && this.#used.has(event.instance))
+    if ((event.reason === "idle" || event.reason === "scaled-down") && unheardMs > DEMAND_EXPIRY_MS && this.#used.has(event.instance))
       this.#fail(`17: ${event.instance} is removed as idle, and its router is not heard for ${unheardMs} ms`);
     const isMasterless = event.reason === "orphaned" || event.reason === "deleted-function";
     if (isMasterless && event.function && this.#registry.byUid(event.function))

@@ -14,6 +14,7 @@ export interface FunctionView {
   idleTimeout: string;
   queueDepth: number;
   queueTimeout: string;
+  scaling: object | null;
   rollout: object | null;
   env: Record<string, string>;
   /** Names of the secrets. */

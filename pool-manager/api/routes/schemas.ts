@@ -102,6 +102,13 @@ export const RolloutView = Type.Object(
   { description: "A rollout: a revision that takes over step by step." },
 );
 
+const WindowsView = Type.Object({
+  stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
+  panic: Type.Number({ description: "The same over the window's last tenth." }),
+  panicking: Type.Boolean({ description: "True while a sudden rise keeps instances from being removed." }),
+  wanted: Type.Integer({ description: "Instances that the windows want, without minScale and maxScale." }),
+});
+
 export const FunctionView = Type.Object({
   name: Type.String(),
   uid: Type.String(),
@@ -131,10 +138,12 @@ export const FunctionView = Type.Object({
   secrets: Type.Array(Type.String(), { description: "Names only." }),
   split: Type.Record(Type.String(), Type.Integer(), { description: "Percentage of the invocations by revision; the active one gets the rest." }),
   aliases: Type.Record(Type.String(), Type.String(), { description: "Revision by alias." }),
+  scaling: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "Scaling by windows; null if by the present demand." }),
   rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null if at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),
   instances: Type.Object({ warm: Type.Integer(), starting: Type.Integer() }),
   idling: Type.Union([IdlingView, Type.Null()], { description: "When an idle function has an instance, if idleTimeout is auto; otherwise null." }),
+  windows: Type.Union([WindowsView, Type.Null()], { description: "What the windows say; null: no scaling by windows, or neither instances nor demand." }),
   ending: Type.Union([Type.Array(Type.String()), Type.Null()], {
     description:
       "What holds a function whose resource somebody has deleted, such as finalizers: it is served until they are gone; null: it is not being deleted.",

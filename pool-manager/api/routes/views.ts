@@ -3,10 +3,11 @@ import { activeRevision, type FunctionRecord } from "../../functions/function.ts
 import { formatDuration } from "../../functions/manifest/duration.ts";
 import { settingsOf } from "../../functions/revisions.ts";
 import { percentOf } from "../../functions/rollout.ts";
+import type { WindowScale } from "../../pool/decide/world.ts";
 import type { ApiContext } from "../context.ts";
 
 /** A function as the API shows it. */
-export function viewFunction(record: FunctionRecord, { functions, routerUrl, countInstances, problemsOfFunction, sizing }: ApiContext) {
+export function viewFunction(record: FunctionRecord, { functions, routerUrl, countInstances, windowScaleOf, problemsOfFunction, sizing }: ApiContext) {
   const active = activeRevision(record);
   const url = routerUrl();
   const ending = functions.endingOf(record.name);
@@ -24,10 +25,17 @@ export function viewFunction(record: FunctionRecord, { functions, routerUrl, cou
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
     idling: sizing.planner.lastOf(record.uid)?.decision ?? null,
+    windows: viewWindows(windowScaleOf(record.uid)),
     ending,
     problems: [...endingInWords(ending), ...problemsOfFunction(record)],
     revisions: record.revisions.map((revision) => revision.id),
   };
+}
+
+function viewWindows(scale: WindowScale | undefined) {
+  if (!scale) return null;
+  const { stable, panic, panicking, wanted } = scale;
+  return { stable: Number(stable.toFixed(2)), panic: Number(panic.toFixed(2)), panicking, wanted };
 }
 
 function endingInWords(ending: readonly string[] | null): string[] {

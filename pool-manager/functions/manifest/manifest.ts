@@ -1,7 +1,7 @@
 import { Compile } from "typebox/compile";
 import { type Resources, SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../../errors.ts";
-import type { RolloutPolicy } from "../function.ts";
+import type { RolloutPolicy, WindowScaling } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
 import { AUTO, STANDARD_IDLE_MS } from "./idle-timeout.ts";
@@ -32,6 +32,8 @@ export interface Manifest {
   idleAuto?: boolean;
   queueDepth: number;
   queueTimeoutMs: number;
+  /** Null: the number of instances follows the present demand. */
+  windowScaling: WindowScaling | null;
   rollout: RolloutPolicy | null;
 }
 
@@ -55,6 +57,8 @@ const LIMITS = {
   idleTimeout: [1, 86_400_000],
   queueTimeout: [1, 600_000],
   "rollout.interval": [0, 86_400_000],
+  "scaling.window": [1000, 3_600_000],
+  "scaling.scaleDownDelay": [0, 3_600_000],
 } as const;
 
 /** Checks a whole manifest; fields that it leaves out get their defaults. Throws `MANIFEST_INVALID` or `RESOURCES_UNAVAILABLE` with the field. */
@@ -94,6 +98,7 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[], boun
     ...idling(given.idleTimeout, base),
     queueDepth: pick(given.queueDepth, base.queueDepth, DEFAULTS.queueDepth),
     queueTimeoutMs: duration("queueTimeout", given.queueTimeout, base.queueTimeoutMs, DEFAULTS.queueTimeoutMs),
+    windowScaling: given.scaling === undefined ? base.windowScaling : given.scaling && windowScalingOf(given.scaling, base.windowScaling ?? WINDOW_SCALING),
     rollout: given.rollout === undefined ? base.rollout : given.rollout && policyOf(given.rollout, base.rollout ?? ROLLOUT),
   };
   crossCheck(manifest, runtimes);
@@ -119,8 +124,19 @@ function policyOf(given: NonNullable<Patch["rollout"]>, base: RolloutPolicy): Ro
   };
 }
 
+function windowScalingOf(given: NonNullable<Patch["scaling"]>, base: WindowScaling): WindowScaling {
+  const { window, target = base.target, scaleDownDelay, activationScale = base.activationScale, maxScaleUpRate = base.maxScaleUpRate } = given;
+  return {
+    windowMs: duration("scaling.window", window, base.windowMs, WINDOW_SCALING.windowMs),
+    target: target ?? WINDOW_SCALING.target,
+    scaleDownDelayMs: duration("scaling.scaleDownDelay", scaleDownDelay, base.scaleDownDelayMs, WINDOW_SCALING.scaleDownDelayMs),
+    activationScale: activationScale ?? WINDOW_SCALING.activationScale,
+    maxScaleUpRate: maxScaleUpRate ?? WINDOW_SCALING.maxScaleUpRate,
+  };
+}
+
 function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
-  const { runtime, signature, minScale, maxScale, env, secrets } = manifest;
+  const { runtime, signature, minScale, maxScale, windowScaling, env, secrets } = manifest;
   if (!runtimes.includes(runtime)) throw missing(runtime, runtimes);
   const signatures: readonly Signature[] = SIGNATURES[runtime as keyof typeof SIGNATURES];
   if (signature !== null && !signatures.includes(signature))
@@ -129,6 +145,8 @@ function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
     if (runtime !== "custom" && manifest[field] !== null) throw invalid(field, `is for the runtime custom, and this is ${runtime}`);
   }
   if (minScale > maxScale) throw invalid("minScale", `${minScale} is above maxScale ${maxScale}`);
+  const { activationScale = 0 } = windowScaling ?? {};
+  if (activationScale > maxScale) throw invalid("scaling.activationScale", `${activationScale} is above maxScale ${maxScale}`);
   for (const name of Object.keys(secrets)) {
     if (Object.hasOwn(env, name)) throw invalid(`secrets.${name}`, `is also a variable under env: take one of them away, by null or --unset ${name}`);
   }
@@ -172,6 +190,9 @@ function invalid(field: string, message: string): ManagerError {
 /** Defaults of a rollout's fields. */
 export const ROLLOUT: RolloutPolicy = { steps: ["10%", "50%"], intervalMs: 30_000, parallel: 1, maxErrors: 5 };
 
+/** Defaults of the fields of scaling by windows. */
+export const WINDOW_SCALING: WindowScaling = { windowMs: 60_000, target: 70, scaleDownDelayMs: 0, activationScale: 1, maxScaleUpRate: 1000 };
+
 /** Defaults of a manifest's fields. */
 export const DEFAULTS: Manifest = {
   runtime: "node",
@@ -191,6 +212,7 @@ export const DEFAULTS: Manifest = {
   idleTimeoutMs: 300_000,
   queueDepth: 1000,
   queueTimeoutMs: 30_000,
+  windowScaling: null,
   rollout: null,
 };
 

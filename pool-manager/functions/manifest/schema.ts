@@ -51,6 +51,22 @@ const RolloutFields = Type.Partial(
   { additionalProperties: false },
 );
 
+const ScalingFields = Type.Partial(
+  Type.Object({
+    window: Duration("The time over which the concurrency is averaged; a tenth of it is the panic window.", "60s"),
+    target: Type.Integer({ description: "Percent of its concurrency that an instance has on average.", minimum: 10, maximum: 100, default: 70 }),
+    scaleDownDelay: Duration("How long fewer instances must be wanted before any is removed.", "0s"),
+    activationScale: Type.Integer({ description: "Least instances while any is wanted.", minimum: 1, maximum: 1000, default: 1 }),
+    maxScaleUpRate: Type.Number({
+      description: "Factor by which the number of instances that serve may grow at a time.",
+      minimum: 1.1,
+      maximum: 1000,
+      default: 1000,
+    }),
+  }),
+  { additionalProperties: false },
+);
+
 /** What a user says of a function; everything has a default. Published at /v1/schemas/function. */
 export const ManifestSchema = Type.Partial(
   Type.Object({
@@ -119,6 +135,10 @@ export const ManifestSchema = Type.Partial(
       default: 1000,
     }),
     queueTimeout: Duration("How long an invocation may wait for an instance, its load included.", "30s"),
+    scaling: Type.Union([ScalingFields, Type.Null()], {
+      description: "Scaling by the average concurrency over a window. Left out or null: the number of instances follows the present demand.",
+      default: null,
+    }),
     rollout: Type.Union([RolloutFields, Type.Null()], {
       description: "How a new revision takes over, on the function's own instances. Left out or null: at once.",
       default: null,
@@ -144,6 +164,7 @@ export const PatchSchema = Type.Partial(
     ...nullable(ManifestSchema.properties),
     env: VariableChanges("Environment variables."),
     secrets: VariableChanges("Secret variables."),
+    scaling: Nullable(Type.Partial(Type.Object(nullable(ScalingFields.properties)), { additionalProperties: false })),
     rollout: Nullable(Type.Partial(Type.Object(nullable(RolloutFields.properties)), { additionalProperties: false })),
   }),
   { additionalProperties: false },
@@ -152,8 +173,9 @@ export const PatchSchema = Type.Partial(
 type Given = Static<typeof ManifestSchema>;
 type OrNull<T> = { [K in keyof T]?: T[K] | null };
 /** A change of a manifest, as `PatchSchema` has checked it. */
-export type Patch = OrNull<Omit<Given, "env" | "secrets" | "rollout">> & {
+export type Patch = OrNull<Omit<Given, "env" | "secrets" | "scaling" | "rollout">> & {
   env?: Record<string, string | null> | null;
   secrets?: Record<string, string | null> | null;
+  scaling?: OrNull<Static<typeof ScalingFields>> | null;
   rollout?: OrNull<Static<typeof RolloutFields>> | null;
 };

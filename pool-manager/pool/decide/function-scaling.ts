@@ -3,8 +3,8 @@ import { pendingInPlace } from "./in-place-update.ts";
 import { isLost, mayServe } from "./liveness.ts";
 import type { Plan } from "./plan.ts";
 import { isUnbound } from "./pool-sizing.ts";
-import { leastInstances, wantedInstances } from "./wanted-instances.ts";
-import type { InstanceView, RevisionTarget } from "./world.ts";
+import { leastInstances } from "./wanted-instances.ts";
+import type { InstanceView, RemoveReason, RevisionTarget } from "./world.ts";
 
 /** The number of instances that a revision lacks. */
 export interface Shortfall {
@@ -19,12 +19,13 @@ export function shortfallsOf(plan: Plan): Shortfall[] {
   const needs: Shortfall[] = [];
   for (const spec of plan.served.values()) {
     const demand = plan.world.demand.get(spec.key);
-    if ((!demand && leastInstances(spec) === 0) || plan.isBlocked(spec)) continue;
+    const isWanted = demand !== undefined || leastInstances(spec) > 0 || plan.world.windowScales.has(spec.key);
+    if (!isWanted || plan.isBlocked(spec)) continue;
     const own = [...plan.of(spec)];
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
     // A waiting invocation needs a reachable instance; otherwise an unheard one is presumed to serve as before.
     const unheard = demand && demand.waiting > 0 ? 0 : unheardOf(plan, spec);
-    const missing = Math.min(wantedInstances(spec, demand, onTheirWay) - own.length - unheard - pendingInPlace(plan, spec), mayGrow(plan, spec));
+    const missing = Math.min(plan.wanted(spec, onTheirWay) - own.length - unheard - pendingInPlace(plan, spec), mayGrow(plan, spec));
     if (missing > 0) needs.push({ spec, missing, waiting: waitersFor(plan, spec), waitMs: demand?.oldestWaitMs ?? 0 });
   }
   return needs.sort((a, b) => b.waitMs - a.waitMs);
@@ -51,9 +52,18 @@ function mayGrow(plan: Plan, spec: RevisionTarget): number {
   return spec === next && plan.of(next).size === 0 ? Math.max(1, room) : room;
 }
 
-/** Orders loads onto free instances: in each round one per revision, longest wait first. Returns what is still missing. */
+/**
+ * Orders loads onto free instances: first for revisions that invocations wait for, in each round one per revision, longest
+ * wait first. Returns what is still missing.
+ */
 export function specialize(plan: Plan, needs: readonly Shortfall[]): Shortfall[] {
   const free = plan.free().sort((a, b) => Number(a.replace !== null) - Number(b.replace !== null) || a.readyAt - b.readyAt);
+  const urgent = needs.filter(({ waiting }) => waiting > 0);
+  const others = needs.filter(({ waiting }) => waiting === 0);
+  return [...give(plan, urgent, free), ...give(plan, others, free)];
+}
+
+function give(plan: Plan, needs: readonly Shortfall[], free: InstanceView[]): Shortfall[] {
   let open = [...needs];
   while (open.length > 0 && free.length > 0) {
     for (const need of open) {
@@ -85,15 +95,37 @@ export function reap(plan: Plan, unmet: readonly Shortfall[]): void {
   }
 }
 
+/** Removes idle instances, longest idle first. */
 export function removeIdle(plan: Plan): void {
   for (const instance of plan.usable().filter((one) => isStranded(plan, one))) plan.remove(instance, "idle", 0);
   for (const instance of idleFirst(plan)) {
-    const spec = plan.specOf(instance.functionUid, instance.revision) as RevisionTarget;
-    const idleFor = plan.world.now - instance.lastUsedAt;
-    const own = plan.of(spec);
-    if (own.size > spec.maxScale && ![...own].some(plan.renewal.isStale)) plan.remove(instance, "above-max-scale", spec.timeoutMs);
-    else if (idleFor > spec.idleTimeoutMs) removeAboveMin(plan, instance, "idle");
+    const reason = surplusBy(plan, instance);
+    if (reason) removeAboveMin(plan, instance, reason);
   }
+}
+
+/**
+ * Why an idle instance is removed; null: it stays.
+ *
+ * | its revision | its instances | the reason |
+ * |---|---|---|
+ * | | above maxScale | `above-max-scale` |
+ * | scales by demand, or is in a rollout, which moves its load faster than windows show | idle for the idle timeout | `idle` |
+ * | scales by windows | used within the panic window, or a whole window is not known yet | |
+ * | scales by windows | more than one, and more than the windows want | `scaled-down` |
+ * | scales by windows, which want none | the last one, idle for the idle timeout | `idle` |
+ */
+function surplusBy(plan: Plan, { functionUid, revision, lastUsedAt }: InstanceView): RemoveReason | null {
+  const spec = plan.specOf(functionUid, revision) as RevisionTarget;
+  const own = plan.of(spec);
+  if (own.size > spec.maxScale && ![...own].some(plan.renewal.isStale)) return "above-max-scale";
+  const idleMs = plan.world.now - lastUsedAt;
+  const idle = idleMs > spec.idleTimeoutMs ? "idle" : null;
+  const scale = plan.rolling.has(spec.uid) ? undefined : plan.world.windowScales.get(spec.key);
+  if (!scale) return idle;
+  if (idleMs < scale.idleForMs) return null;
+  if (own.size > 1) return own.size > plan.wanted(spec) ? "scaled-down" : null;
+  return scale.wanted === 0 ? idle : null;
 }
 
 /** True if it is recorded as a function's but has nothing loaded, because the code failed to load, and has been idle for the idle timeout. */
@@ -120,8 +152,8 @@ function idleFirst(plan: Plan): InstanceView[] {
 }
 
 /** An instance that is kept for an expected invocation gives way to functions that wait. */
-function removeAboveMin(plan: Plan, instance: InstanceView, reason: "idle" | "reaped"): boolean {
+function removeAboveMin(plan: Plan, instance: InstanceView, reason: RemoveReason): boolean {
   const spec = plan.specOf(instance.functionUid, instance.revision) as RevisionTarget;
-  const least = reason === "idle" ? leastInstances(spec) : spec.minScale;
+  const least = reason === "reaped" ? spec.minScale : leastInstances(spec);
   return plan.of(spec).size > least && plan.remove(instance, reason, spec.timeoutMs);
 }

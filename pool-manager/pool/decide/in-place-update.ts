@@ -1,6 +1,5 @@
 import { movedAt } from "../../functions/rollout.ts";
 import type { Plan } from "./plan.ts";
-import { wantedInstances } from "./wanted-instances.ts";
 import type { RevisionTarget } from "./world.ts";
 
 /** Loads the active revision in place into warm instances of retired revisions. */
@@ -80,7 +79,7 @@ function takePlaces(plan: Plan, spec: RevisionTarget, active: RevisionTarget): v
 /** Removes an instance of the active revision beyond `share` and its demand. */
 function giveUp(plan: Plan, active: RevisionTarget, share: number): void {
   const left = [...plan.of(active)];
-  const keep = Math.max(1, share, wantedInstances(active, plan.world.demand.get(active.key), 0), left.filter(({ unsure }) => unsure).length);
+  const keep = Math.max(1, share, plan.wanted(active), left.filter(({ unsure }) => unsure).length);
   const [idlest] = left.filter(({ state, unsure }) => state === "warm" && !unsure).sort((a, b) => a.inFlight - b.inFlight || a.lastUsedAt - b.lastUsedAt);
   if (left.length > keep && idlest) plan.remove(idlest, "replaced", active.timeoutMs);
 }
@@ -95,7 +94,7 @@ export function pendingInPlace(plan: Plan, spec: RevisionTarget): number {
 
 /** Replaces stale instances of functions, one per revision at a time: first loads a fresh one beside it, and removes it once that serves. */
 export function renew(plan: Plan): void {
-  const { renewal, world, alive } = plan;
+  const { renewal, alive } = plan;
   if (!alive.some(renewal.isStale)) return;
   let left = renewal.parallel;
   for (const spec of plan.served.values()) {
@@ -105,7 +104,7 @@ export function renew(plan: Plan): void {
     left -= 1;
     const serving = own.filter((instance) => instance.state === "warm" && !plan.isOrdered(instance)).length;
     // Instances that a silent router may be using count as needed.
-    const keep = Math.max(1, wantedInstances(spec, world.demand.get(spec.key), 0), own.filter(({ unsure }) => unsure).length);
+    const keep = Math.max(1, plan.wanted(spec), own.filter(({ unsure }) => unsure).length);
     if (serving > keep) plan.remove(stale, "replaced", spec.timeoutMs);
     else if (serving === own.length) double(plan, spec);
   }

@@ -2,6 +2,7 @@ import type { StartKind } from "../../client/contract.ts";
 import { holdsPlace } from "../../platform/platform.ts";
 import { isLost, isUnheard } from "./liveness.ts";
 import { type Renewal, renewalOf } from "./renewal-policy.ts";
+import { wantedInstances } from "./wanted-instances.ts";
 import type { Action, Decision, InstanceView, PoolSpec, RemoveReason, RevisionTarget, Unmet, World } from "./world.ts";
 
 /** An instance pending for longer than this needs another node, or the removal of another pod. */
@@ -65,6 +66,12 @@ export class Plan {
     const own = this.#own.get(key) ?? new Set();
     this.#own.set(key, own);
     return own;
+  }
+
+  /** The number of instances that a revision should have; `onTheirWay` of its instances are loading. */
+  wanted(spec: RevisionTarget, onTheirWay = 0): number {
+    const { demand, windowScales } = this.world;
+    return wantedInstances(spec, demand.get(spec.key), onTheirWay, windowScales.get(spec.key));
   }
 
   /** True during the backoff after a failed load; afterwards, only a waiting invocation causes a retry. */

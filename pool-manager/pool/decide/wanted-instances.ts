@@ -1,4 +1,4 @@
-import type { DemandView, RevisionTarget } from "./world.ts";
+import type { DemandView, RevisionTarget, WindowScale } from "./world.ts";
 
 /** A further instance that would use at most this share of its concurrency is not started immediately, … */
 const SLACK = 0.1;
@@ -6,18 +6,36 @@ const SLACK = 0.1;
 const SLACK_MS = 200;
 
 /**
- * The number of instances that a revision should have:
+ * The number of instances that a revision should have, within minScale (1 if an invocation is expected) and maxScale.
+ * `scale`: what its windows say; absent: it scales by the present demand.
  *
- * ceil((waiting + inFlight) / concurrency) within minScale (1 if an invocation is expected) and maxScale, except that a few invocations
- * beyond a full instance (101 at concurrency 100) wait for free slots rather than start another instance.
+ * | windows | waiting invocations | wanted |
+ * |---|---|---|
+ * | no | | by the present demand |
+ * | yes | no | by the windows |
+ * | yes | yes | by the windows or by the present demand, whichever is more, but not above the scale-up rate |
  */
-export function wantedInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
-  const units = demand ? (demand.waiting + demand.inFlight) / spec.concurrency : 0;
+export function wantedInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number, scale?: WindowScale): number {
+  const wanted = scale ? byWindows(spec, demand, onTheirWay, scale) : byDemand(spec, demand, onTheirWay);
+  return Math.min(Math.max(wanted, leastInstances(spec)), spec.maxScale);
+}
+
+function byWindows(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number, { wanted, most }: WindowScale): number {
+  if (!demand || demand.waiting === 0) return wanted;
+  const least = spec.windowScaling?.activationScale ?? 1;
+  return Math.max(wanted, Math.min(Math.max(byDemand(spec, demand, onTheirWay), least), most));
+}
+
+/**
+ * ceil((waiting + inFlight) / concurrency), except that a few invocations beyond a full instance (101 at concurrency 100)
+ * wait for free slots rather than start another instance.
+ */
+function byDemand({ concurrency }: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
+  const units = demand ? (demand.waiting + demand.inFlight) / concurrency : 0;
   const full = Math.floor(units);
   const fraction = units - full;
   const waits = full > 0 && fraction <= SLACK && (onTheirWay > 0 || (demand?.oldestWaitMs ?? 0) < SLACK_MS);
-  const wanted = fraction > 0 && !waits ? full + 1 : full;
-  return Math.min(Math.max(wanted, leastInstances(spec)), spec.maxScale);
+  return fraction > 0 && !waits ? full + 1 : full;
 }
 
 /** The number of instances that a revision has without any demand. */

@@ -1,5 +1,6 @@
 import type { InstanceState } from "../../../runtime-images/protocol/messages.ts";
 import type { StartKind } from "../../client/contract.ts";
+import type { WindowScaling } from "../../functions/function.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import type { Obstacle } from "../../platform/platform.ts";
 
@@ -50,6 +51,8 @@ export interface RevisionTarget {
   idleTimeoutMs: number;
   /** An invocation is expected: an instance is kept for it, unless others wait for its place. */
   isExpected?: boolean;
+  /** Null: it scales by the present demand. */
+  windowScaling: WindowScaling | null;
   timeoutMs: number;
   /** Time until which no instance is specialized for it, because its code failed to load or crashes; 0 if there is no backoff. */
   blockedUntil: number;
@@ -112,6 +115,21 @@ export interface DemandView {
   oldestWaitMs: number;
 }
 
+/** What the windows of a revision say. */
+export interface WindowScale {
+  /** Average concurrency over the window. */
+  stable: number;
+  /** Average concurrency over the window's last tenth. */
+  panic: number;
+  panicking: boolean;
+  /** Instances that the windows want, without `minScale` and `maxScale`. */
+  wanted: number;
+  /** The most instances that it may have next, for waiting invocations too. */
+  most: number;
+  /** How long an instance must have been idle to be removed: the panic window, or for ever until a whole window is known. */
+  idleForMs: number;
+}
+
 export interface World {
   now: number;
   /** False while the platform's or the registry's state is incomplete: then nothing is decided. */
@@ -122,6 +140,8 @@ export interface World {
   unknownFunctions: ReadonlyMap<string, FunctionEnd | "unproven">;
   instances: readonly InstanceView[];
   demand: ReadonlyMap<string, DemandView>;
+  /** By key, of revisions with `windowScaling`; one without an entry scales by the present demand. */
+  windowScales: ReadonlyMap<string, WindowScale>;
   /** No router reports and no instance answers: the pool manager itself is presumed cut off. */
   isolated: boolean;
   /** Instances that were requested and are not yet observed, by pool. */
@@ -163,6 +183,7 @@ export type RemoveReason =
   | "drained"
   | "replaced"
   | "idle"
+  | "scaled-down"
   | "above-max-scale"
   | "reaped"
   | "pool-shrunk";

@@ -81,7 +81,7 @@ export function unknownFunctions(
  * but at least one instance until it is known to load. `maxScale` applies to each revision separately.
  */
 export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): RevisionTarget {
-  const { minScale, maxScale, idleTimeoutMs } = record.scaling;
+  const { minScale, maxScale, idleTimeoutMs, windowScaling = null } = record.scaling;
   const active = id === record.active;
   const { rollout } = record;
   const pace = paceOf(record);
@@ -101,6 +101,7 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
     minScale: active ? minScale - moved : takesOver ? Math.max(moved, rolling?.watching ? 0 : 1) : 0,
     maxScale,
     idleTimeoutMs,
+    windowScaling,
     blockedUntil,
     takesOver,
     isAwaited: takesOver?.percent === 0,

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type FunctionRecord, NO_TRAFFIC, type Revision, type Rollout, type RolloutPolicy, type Scaling, type Traffic } from "../../functions/function.ts";
 import { formerHistory } from "../../functions/history.ts";
 import { formatDuration, parseDuration } from "../../functions/manifest/duration.ts";
-import { DEFAULTS, ROLLOUT } from "../../functions/manifest/manifest.ts";
+import { DEFAULTS, ROLLOUT, WINDOW_SCALING } from "../../functions/manifest/manifest.ts";
 import { settingsOf } from "../../functions/revisions.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import { isWhole } from "../stored-record.ts";
@@ -135,12 +135,19 @@ function comparable(field: string, value: unknown): unknown {
     const { interval = ROLLOUT.intervalMs / 1000, ...rest } = value as { interval?: string | number };
     return { ...ROLLOUT, ...rest, intervalMs: parseDuration(interval) };
   }
+  if (field === "scaling" && value) return comparableScaling(value);
   if (DURATIONS.has(field) && (typeof value === "string" || typeof value === "number")) return parseDuration(value) ?? value;
   return value ?? null;
 }
 
+function comparableScaling(value: unknown): object {
+  const { windowMs, scaleDownDelayMs, ...others } = WINDOW_SCALING;
+  const { window = windowMs / 1000, scaleDownDelay = scaleDownDelayMs / 1000, ...rest } = value as Record<string, string | number>;
+  return { ...others, ...rest, windowMs: parseDuration(window), scaleDownDelayMs: parseDuration(scaleDownDelay) };
+}
+
 function defaultOf(field: string): unknown {
-  const values: Record<string, unknown> = { ...DEFAULTS };
+  const values: Record<string, unknown> = { ...DEFAULTS, scaling: DEFAULTS.windowScaling };
   return DURATIONS.has(field) ? formatDuration(values[`${field}Ms`] as number) : values[field];
 }
 

@@ -77,6 +77,7 @@ const BASE: Manifest = {
   idleTimeoutMs: 1000,
   queueDepth: 1,
   queueTimeoutMs: 1000,
+  windowScaling: null,
   rollout: null,
 };
 

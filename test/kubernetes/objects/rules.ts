@@ -19,6 +19,11 @@ const RULES: Readonly<Record<string, { check: Check; ofTransition: boolean }>> =
     check: (self) => !("minScale" in self && "maxScale" in self) || number(self.minScale) <= number(self.maxScale),
     ofTransition: false,
   },
+  "!has(self.scaling) || !has(self.scaling.activationScale) || !has(self.maxScale) || self.scaling.activationScale <= self.maxScale": {
+    check: ({ scaling, maxScale }) =>
+      !isFields(scaling) || scaling.activationScale === undefined || maxScale === undefined || number(scaling.activationScale) <= number(maxScale),
+    ofTransition: false,
+  },
   "!has(self.runtime) || !has(oldSelf.runtime) || self.runtime == oldSelf.runtime": {
     check: (self, before) => !("runtime" in self && "runtime" in (before ?? {})) || self.runtime === before?.runtime,
     ofTransition: true,

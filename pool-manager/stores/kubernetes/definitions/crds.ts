@@ -192,6 +192,10 @@ export function definitions(): object[] {
       "x-kubernetes-validations": [
         { rule: "has(self.code) != has(self.image)", message: "give code or an image, and not both" },
         { rule: "!has(self.minScale) || !has(self.maxScale) || self.minScale <= self.maxScale", message: "minScale is above maxScale" },
+        {
+          rule: "!has(self.scaling) || !has(self.scaling.activationScale) || !has(self.maxScale) || self.scaling.activationScale <= self.maxScale",
+          message: "scaling.activationScale is above maxScale",
+        },
         { rule: "!has(self.runtime) || !has(oldSelf.runtime) || self.runtime == oldSelf.runtime", message: "runtime: delete the function first" },
       ],
     },

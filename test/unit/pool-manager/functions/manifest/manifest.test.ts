@@ -53,6 +53,12 @@ describe("a wrong field is named, with a right one", () => {
     [{ timeout: "9h" }, 'timeout: must be a duration from 1ms to 1h, and is "9h"'],
     [{ rollout: { interval: "1 s" } }, `rollout.interval: ${duration}, and is the string "1 s"`],
     [{ rollout: { steps: ["0%"] } }, 'rollout.steps.0: must be an integer from 1 to 1000 or a share such as "25%", and is the string "0%"'],
+    [{ scaling: "window" }, 'scaling: must be an object, and is the string "window"'],
+    [{ scaling: { windwo: "60s" } }, "scaling.windwo: unknown field windwo; did you mean window?"],
+    [{ scaling: { window: "500ms" } }, 'scaling.window: must be a duration from 1s to 1h, and is "500ms"'],
+    [{ scaling: { target: 5 } }, "scaling.target: must be an integer from 10 to 100, and is the number 5"],
+    [{ scaling: { maxScaleUpRate: 1 } }, "scaling.maxScaleUpRate: must be a number from 1.1 to 1000, and is the number 1"],
+    [{ scaling: { activationScale: 5 }, maxScale: 4 }, "scaling.activationScale: 5 is above maxScale 4"],
     [{ rollout: 5 }, "rollout: must be an object, and is the number 5"],
     [{ concurrency: "5" }, 'concurrency: must be an integer from 1 to 1000, and is the string "5"'],
     [{ concurrency: 1.5 }, "concurrency: must be an integer from 1 to 1000, and is the number 1.5"],
@@ -200,4 +206,15 @@ test("the nearest name has the same beginning or differs least, and is missing i
     "timeout,timeout,timeout,loadTimeout,queueTimeout,maxScale,env".split(","),
   );
   expect(["memory", "x", "", "--", "replicas", "y".repeat(10_000)].map(meant)).toEqual(Array(6).fill(undefined));
+});
+
+test("scaling by windows has defaults, changes field by field, and ends with null", () => {
+  const defaults = { windowMs: 60_000, target: 70, scaleDownDelayMs: 0, activationScale: 1, maxScaleUpRate: 1000 };
+  expect(whole({}).windowScaling).toBeNull();
+  expect(whole({ scaling: {} }).windowScaling).toEqual(defaults);
+  const windowScaling = { ...defaults, windowMs: 30_000, target: 50 };
+  expect(patched({ scaling: { scaleDownDelay: "10s" } }, { windowScaling }).windowScaling).toEqual({ ...windowScaling, scaleDownDelayMs: 10_000 });
+  expect(patched({ scaling: { target: null } }, { windowScaling }).windowScaling).toEqual({ ...windowScaling, target: 70 });
+  expect(patched({ minScale: 1 }, { windowScaling }).windowScaling).toEqual(windowScaling);
+  expect(patched({ scaling: null }, { windowScaling }).windowScaling).toBeNull();
 });

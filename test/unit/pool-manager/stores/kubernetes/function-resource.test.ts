@@ -56,6 +56,16 @@ describe("a function's record as a resource", () => {
     expect(stored({ nextRevision: 1 })?.nextRevision).toBe(3);
   });
 
+  test("scaling by windows is in the status and in the spec, and the same in other words is not applied again", () => {
+    const windowScaling = { windowMs: 60_000, target: 50, scaleDownDelayMs: 0, activationScale: 1, maxScaleUpRate: 1000 };
+    const whole = record({ scaling: { ...record().scaling, windowScaling } });
+    expect(resourceRecordOf({ metadata, spec: {}, status: statusOf(whole) })).toEqual(whole);
+    const scaling = { window: "1m", scaleDownDelay: "0ms", target: 50, activationScale: 1, maxScaleUpRate: 1000 };
+    expect(resourceSpecOf(whole)).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, scaling });
+    expect(toApply(resourceSpecOf(whole), { concurrency: 7, scaling: { window: 60, target: 50 } }, new Set(), true)).toEqual({});
+    expect(toApply(resourceSpecOf(record()), { concurrency: 7, scaling }, new Set(), true)).toEqual({ scaling: null });
+  });
+
   test("the spec has the latest deployment, without defaults, and the active revision if it is another one", () => {
     expect(resourceSpecOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
     expect(resourceSpecOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });
