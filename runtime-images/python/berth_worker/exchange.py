@@ -99,9 +99,16 @@ class Exchange:
     async def _answer(self, status, headers, body):
         kind = "websocket.http.response" if self.is_websocket else "http.response"
         headers = self._ours() + headers + [(b"content-length", str(len(body)).encode())]
-        await self._send({"type": f"{kind}.start", "status": status, "headers": headers})
-        self.started = True
-        await self._send({"type": f"{kind}.body", "body": body})
+        # Its process may be killed at any moment: a client gets the whole answer or nothing, which may be sent again.
+        sender = self._send.__self__
+        sender.transport = joined = Joined(self._transport)
+        try:
+            await self._send({"type": f"{kind}.start", "status": status, "headers": headers})
+            self.started = True
+            await self._send({"type": f"{kind}.body", "body": body})
+        finally:
+            joined.flush()
+            sender.transport = self._transport
         self._end()
 
     def _write_raw(self, status, headers, body):
@@ -139,6 +146,29 @@ class Exchange:
         if self._tells_log:
             ours.append((b"x-berth-log", base64.b64encode(tail_of(call_of(self)))))
         return ours
+
+
+class Joined:
+    """A transport that writes everything at once, when it is flushed or closed."""
+
+    def __init__(self, transport):
+        self._transport = transport
+        self._parts = []
+
+    def write(self, data):
+        self._parts.append(data)
+
+    def flush(self):
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts = []
+
+    def close(self):
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name):
+        return getattr(self._transport, name)
 
 
 def call_of(exchange):
