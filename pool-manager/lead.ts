@@ -182,12 +182,20 @@ function runningParts(
   return { reconciler, collection, preparation, functionChanged };
 }
 
-/** Keeps the lines that instances print as their functions' logs. */
+/** Keeps the lines that instances print as their functions' logs. A line may come before the record that tells whose it is. */
 function keepLogs(platform: Platform, logs: FunctionLogs, log: Logger): void {
+  const ownerOf = (uid: string) => platform.observe().instances.get(uid)?.echo?.functionUid ?? null;
+  const claimed = (uid: string) => {
+    const owner = ownerOf(uid);
+    if (owner !== null) logs.claimed(owner, uid, realClock.now());
+    return owner;
+  };
+  platform.watch(claimed);
   platform.onLog((uid, line) => {
-    const owner = platform.observe().instances.get(uid)?.echo?.functionUid;
-    if (owner) logs.add(owner, uid, line);
-    else log.debug({ instance: uid, line }, "output of an instance without function");
+    const owner = claimed(uid);
+    if (owner !== null) return logs.add(owner, uid, line);
+    logs.addEarly(uid, line, realClock.now());
+    log.debug({ instance: uid, line }, "output of an instance without function");
   });
 }
 

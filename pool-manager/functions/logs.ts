@@ -19,6 +19,11 @@ const MAX_FOLLOWERS = 32;
 /** Maximum number of lines of one function that are kept per second; further ones are only counted. */
 const MAX_RATE = 2000;
 
+/** How long before its instance is known to have a function a line may come: output and records take different ways. */
+const EARLY_MS = 2000;
+const MAX_EARLY_LINES = 100;
+const MAX_EARLY_INSTANCES = 1000;
+
 interface Buffer {
   entries: LogEntry[];
   bytes: number;
@@ -31,6 +36,8 @@ interface Buffer {
 /** The latest output of each function, in memory: bounded in lines, bytes, rate and followers. */
 export class FunctionLogs {
   readonly #buffers = new Map<string, Buffer>();
+  /** Lines of instances without a known function, and when they came, by instance; the instance that wrote last is last. */
+  readonly #early = new Map<string, { line: string; at: number }[]>();
 
   /** Adds a line as the instance wrote it. */
   add(functionUid: string, instance: string, line: string): void {
@@ -41,6 +48,25 @@ export class FunctionLogs {
     buffer.inSecond += 1;
     if (buffer.inSecond > MAX_RATE) buffer.dropped += 1;
     else keep(buffer, { time: now.toISOString(), instance, ...parse(line) });
+  }
+
+  /** Keeps a line of an instance that is not known to have a function. `now` in milliseconds. */
+  addEarly(instance: string, line: string, now: number): void {
+    const lines = [...(this.#early.get(instance) ?? []).filter(({ at }) => now - at <= EARLY_MS), { line, at: now }];
+    this.#early.delete(instance);
+    this.#early.set(instance, lines.slice(-MAX_EARLY_LINES));
+    for (const [other, theirs] of this.#early) {
+      if (this.#early.size <= MAX_EARLY_INSTANCES && now - (theirs.at(-1)?.at ?? 0) <= EARLY_MS) break;
+      this.#early.delete(other);
+    }
+  }
+
+  /** The instance is known to have this function, to which the lines of the moment before belong. */
+  claimed(functionUid: string, instance: string, now: number): void {
+    const lines = this.#early.get(instance);
+    if (!lines) return;
+    this.#early.delete(instance);
+    for (const { line, at } of lines) if (now - at <= EARLY_MS) this.add(functionUid, instance, line);
   }
 
   /** The latest lines, oldest first. `sinceMs`: only those received at this wall-clock time or later. */

@@ -36,3 +36,37 @@ test.each([
 ])("a line that only looks like one is output as it is: %s", (text) => {
   expect(logged(LOG_MARK + text)).toEqual({ stream: "out", callId: null, message: LOG_MARK + text });
 });
+
+const messages = (logs: FunctionLogs) => logs.tail("uid", 1000).map(({ message }) => message);
+
+test("lines that come before their instance is known to have a function are the function's, in order", () => {
+  const logs = new FunctionLogs();
+  logs.addEarly("i", "first", 0);
+  logs.addEarly("other", "of another", 500);
+  logs.addEarly("i", "second", 1000);
+  logs.claimed("uid", "i", 1500);
+  logs.add("uid", "i", "third");
+  logs.claimed("uid", "i", 1500);
+  expect(messages(logs)).toEqual(["first", "second", "third"]);
+});
+
+test("what an instance wrote long before it got a function is not the function's", () => {
+  const logs = new FunctionLogs();
+  logs.addEarly("i", "a warning of the runtime", 0);
+  logs.addEarly("i", "loading", 5000);
+  logs.claimed("uid", "i", 5010);
+  logs.addEarly("j", "another warning", 6000);
+  logs.claimed("uid", "j", 9000);
+  expect(messages(logs)).toEqual(["loading"]);
+});
+
+test("lines of instances without a function are bounded, each instance's and all instances'", () => {
+  const logs = new FunctionLogs();
+  for (let line = 0; line < 150; line++) logs.addEarly("i", `line ${line}`, 0);
+  logs.claimed("uid", "i", 0);
+  expect(messages(logs)).toEqual(Array.from({ length: 100 }, (_, at) => `line ${at + 50}`));
+  const many = new FunctionLogs();
+  for (let instance = 0; instance < 1500; instance++) many.addEarly(`i${instance}`, "line", 0);
+  for (let instance = 0; instance < 1500; instance++) many.claimed("uid", `i${instance}`, 0);
+  expect(messages(many)).toHaveLength(1000);
+});
