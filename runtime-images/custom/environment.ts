@@ -14,7 +14,7 @@ export function lambdaEnvironment({ functionName, revision, settings }: LoadRequ
     LAMBDA_TASK_ROOT: dir,
     AWS_LAMBDA_FUNCTION_NAME: functionName,
     AWS_LAMBDA_FUNCTION_VERSION: revision,
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryMb(),
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryMb(settings),
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${functionName}`,
     AWS_LAMBDA_LOG_STREAM_NAME: revision,
   };

@@ -1,3 +1,5 @@
+import { totalmem } from "node:os";
+import type { LoadSettings } from "../../protocol/messages.ts";
 import { readBody } from "../invocation/body.ts";
 import type { Call } from "../invocation/call.ts";
 import type { Handle } from "../invocation/invoker.ts";
@@ -61,9 +63,15 @@ async function handlePayload({ handler, stream }: Called, body: Buffer, running:
   }
 }
 
-/** The memory that an invocation may assume, in MiB. */
-export function memoryMb(): string {
-  return String(Math.round((process.constrainedMemory() || 0) / 2 ** 20) || 1024);
+/** Without any limit. */
+const DEFAULT_MB = 1024;
+
+/** The memory that an invocation may assume, in MiB: the function's, or else that of its container. */
+export function memoryMb({ resources }: Pick<LoadSettings, "resources">): string {
+  // Where nothing limits it, the kernel may say a number beyond all memory, which clients of Lambda do not parse.
+  const contained = process.constrainedMemory();
+  const bytes = resources?.memoryBytes ?? (contained <= totalmem() ? contained : 0);
+  return String(Math.round(bytes / 2 ** 20) || DEFAULT_MB);
 }
 
 export function arnOf(functionName: string): string {
@@ -73,7 +81,7 @@ export function arnOf(functionName: string): string {
 /** Creates the contexts that Lambda's runtime for Node passes to a handler. */
 function contexts({ functionName, revision, settings }: LoadedFrom): (callId: string) => unknown {
   // Read once: Node reads kernel files for it, which takes as long as the rest of an invocation.
-  const memoryLimitInMB = memoryMb();
+  const memoryLimitInMB = memoryMb(settings);
   return (callId) => {
     const deadline = performance.now() + settings.timeoutMs;
     return {

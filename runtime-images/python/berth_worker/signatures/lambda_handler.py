@@ -63,7 +63,8 @@ class Context:
         self.function_name = order["functionName"]
         self.function_version = order["revision"]
         self.invoked_function_arn = f"arn:aws:lambda:local:000000000000:function:{self.function_name}"
-        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
+        memory = (order["settings"].get("resources") or {}).get("memoryBytes")
+        self.memory_limit_in_mb = str(round(memory / 2**20)) if memory else os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
         self.aws_request_id = call
         self.log_group_name = f"/aws/lambda/{self.function_name}"
         self.log_stream_name = self.function_version
