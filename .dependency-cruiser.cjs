@@ -261,7 +261,12 @@ const MATRIX = {
   "pool-manager/statistics": ["pool-manager/client"],
 
   // The dashboard's page runs in browsers: of the pool manager it knows the types of what the API sends.
-  "pool-manager/dashboard/data": ["pool-manager/api/live", "pool-manager/client/latency-buckets.ts", "pool-manager/statistics/slots.ts"],
+  "pool-manager/dashboard/data": [
+    "pool-manager/api/live",
+    "pool-manager/api/routes/answers.ts",
+    "pool-manager/client/latency-buckets.ts",
+    "pool-manager/statistics/slots.ts",
+  ],
   "pool-manager/dashboard/streams": ["pool-manager/dashboard/data"],
   "pool-manager/dashboard/parts": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams"],
   "pool-manager/dashboard/views": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams", "pool-manager/dashboard/parts"],
@@ -418,12 +423,13 @@ const MATRIX = {
     "cli/bundle/python",
     "cli/commands/whole.ts",
     "cli/options",
+    "pool-manager/api/routes/answers.ts",
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",
   ],
   "cli/commands/bench": ["bench", "bench/function", "bench/report", "cli", "cli/options"],
-  "cli/dev": ["cli", "cli/bundle", "cli/bundle/custom", "cli/bundle/python", "cli/commands/deploy"],
-  "cli/commands/sizing": ["cli", "cli/options", "pool-manager/api/routes/advice-schemas.ts"],
+  "cli/dev": ["cli", "cli/bundle", "cli/bundle/custom", "cli/bundle/python", "cli/commands/deploy", "pool-manager/api/routes/answers.ts"],
+  "cli/commands/sizing": ["cli", "cli/options", "pool-manager/api/routes/answers.ts"],
   "cli/commands": [
     "cli",
     "cli/bundle",
@@ -431,7 +437,7 @@ const MATRIX = {
     "cli/options",
     "cli/commands/deploy",
     "cli/commands/sizing",
-    "pool-manager/api/routes/schemas.ts",
+    "pool-manager/api/routes/answers.ts",
     "pool-manager/client",
     "pool-manager/images",
     "pool-manager/kubernetes/client.ts",

@@ -110,3 +110,8 @@ export class ManageClient {
     throw connectionError(error, { who: "berth", url: this.url, fix: "start one with npm start, or name it with --url" });
   }
 }
+
+/** The path of a function in the manage API, and below it. */
+export function functionPath(name: string, below = ""): string {
+  return `/v1/functions/${encodeURIComponent(name)}${below}`;
+}

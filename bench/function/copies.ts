@@ -1,4 +1,4 @@
-import type { ManageClient } from "../../cli/manage-client.ts";
+import { functionPath, type ManageClient } from "../../cli/manage-client.ts";
 
 /** How long a pool has to refill before starts are measured. */
 const REFILL_MS = 60_000;
@@ -22,7 +22,7 @@ export class Copies {
 
   /** Deploys them; if one cannot be deployed, none remains. */
   static async deploy(api: ManageClient, name: string, count: number): Promise<Copies> {
-    const path = `/v1/functions/${encodeURIComponent(name)}`;
+    const path = functionPath(name);
     const original = await api.get<Record<string, unknown>>(path);
     const { items } = await api.get<{ items: { active: boolean; code: string }[] }>(`${path}/revisions`);
     const code = items.find((revision) => revision.active)?.code;

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
+import type { DeployAnswer, FunctionAnswer } from "../../pool-manager/api/routes/answers.ts";
 import { SIGNATURES } from "../../runtime-images/protocol/messages.ts";
 import { CliError, EXIT } from "../errors.ts";
-import type { ManageClient } from "../manage-client.ts";
+import { functionPath, type ManageClient } from "../manage-client.ts";
 import { integer, listed } from "../options/arguments.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
 import type { Wanted } from "./deploy/code.ts";
-import type { FunctionView } from "./deploy/function-view.ts";
 import { type LimitOptions, limitsOf, withLimitOptions } from "./deploy/limits.ts";
 import { type ManifestFile, readManifest } from "./deploy/manifest-file.ts";
 import { released, type Wait, waitOptions } from "./deploy/release.ts";
@@ -93,15 +93,15 @@ export function functionCommands(program: Command): void {
     .description("list functions")
     .action(async (_options: object, command: Command) => {
       const { api, format, say } = globals(command);
-      const { items } = await api.get<{ items: FunctionView[] }>("/v1/functions");
+      const { items } = await api.get<{ items: FunctionAnswer[] }>("/v1/functions");
       const columns = [
-        { title: "NAME", value: (fn: FunctionView) => fn.name },
-        { title: "RUNTIME", value: (fn: FunctionView) => fn.runtime },
-        { title: "REVISION", value: (fn: FunctionView) => (fn.ending ? `${fn.revision} (ending)` : fn.revision) },
-        { title: "WARM", value: (fn: FunctionView) => fn.instances.warm },
-        { title: "SCALE", value: (fn: FunctionView) => `${fn.minScale}–${fn.maxScale}` },
-        { title: "CONCURRENCY", value: (fn: FunctionView) => fn.concurrency },
-        { title: "URL", value: (fn: FunctionView) => fn.url },
+        { title: "NAME", value: (fn: FunctionAnswer) => fn.name },
+        { title: "RUNTIME", value: (fn: FunctionAnswer) => fn.runtime },
+        { title: "REVISION", value: (fn: FunctionAnswer) => (fn.ending ? `${fn.revision} (ending)` : fn.revision) },
+        { title: "WARM", value: (fn: FunctionAnswer) => fn.instances.warm },
+        { title: "SCALE", value: (fn: FunctionAnswer) => `${fn.minScale}–${fn.maxScale}` },
+        { title: "CONCURRENCY", value: (fn: FunctionAnswer) => fn.concurrency },
+        { title: "URL", value: (fn: FunctionAnswer) => fn.url ?? "-" },
       ];
       printList(items, columns, format);
       if (format === "table") for (const { name, problems } of items) for (const problem of problems) say(`${name}: ${problem}`);
@@ -112,7 +112,7 @@ export function functionCommands(program: Command): void {
     .description("show a function")
     .action(async (name: string, _options: object, command: Command) => {
       const { api, format } = globals(command);
-      printOne(await api.get<object>(`/v1/functions/${encodeURIComponent(name)}`), format);
+      printOne(await api.get<object>(functionPath(name)), format);
     });
 
   withScalingOptions(program.command("scale <name>").description("change the number of instances of a function")).action(
@@ -126,7 +126,7 @@ export function functionCommands(program: Command): void {
           "use --min, --max, --idle-timeout, --queue-depth, --queue-timeout or --scaling-window",
           EXIT.usage,
         );
-      const result = (await api.call("PATCH", `/v1/functions/${encodeURIComponent(name)}`, change)) as FunctionView;
+      const result = (await api.call("PATCH", functionPath(name), change)) as FunctionAnswer;
       say(`${name} has ${result.minScale} to ${result.maxScale} instances`);
       if (format !== "table") printOne(result, format);
     },
@@ -138,7 +138,7 @@ export function functionCommands(program: Command): void {
     .option("--revision <id>", "the revision; by default the one that was active before")
     .action(async (name: string, { revision }: { revision?: string }, command: Command) => {
       const { api, format, say } = globals(command);
-      const result = (await api.call("POST", `/v1/functions/${encodeURIComponent(name)}/rollback`, revision ? { revision } : {})) as FunctionView;
+      const result = (await api.call("POST", functionPath(name, "/rollback"), revision ? { revision } : {})) as FunctionAnswer;
       say(`${name} is at ${result.revision}`);
       if (format !== "table") printOne(result, format);
     });
@@ -149,28 +149,28 @@ export function functionCommands(program: Command): void {
     .description("delete a function; running invocations have two more seconds")
     .action(async (name: string, _options: object, command: Command) => {
       const { api, say } = globals(command);
-      await api.call("DELETE", `/v1/functions/${encodeURIComponent(name)}`);
+      await api.call("DELETE", functionPath(name));
       say(`deleted ${name}`);
     });
 }
 
 /** The deployed function, together with the variables of a revision that is taking over; null: it is not deployed. */
-async function present(api: ManageClient, name: string): Promise<FunctionView | null> {
-  const path = `/v1/functions/${encodeURIComponent(name)}`;
-  const view = await api.get<FunctionView>(path).catch((error: CliError) => {
+async function present(api: ManageClient, name: string): Promise<FunctionAnswer | null> {
+  const path = functionPath(name);
+  const view = await api.get<FunctionAnswer>(path).catch((error: CliError) => {
     if (error.code === "FUNCTION_NOT_FOUND") return null;
     throw error;
   });
   const { rolling } = view ?? {};
   if (!view || (rolling?.state !== "rolling" && rolling?.state !== "paused")) return view;
-  const { items } = await api.get<{ items: (Pick<FunctionView, "env" | "secrets"> & { id: string })[] }>(`${path}/revisions`);
+  const { items } = await api.get<{ items: (Pick<FunctionAnswer, "env" | "secrets"> & { id: string })[] }>(`${path}/revisions`);
   const next = items.find(({ id }) => id === rolling.to);
   return next ? { ...view, env: { ...view.env, ...next.env }, secrets: [...view.secrets, ...next.secrets] } : view;
 }
 
 const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "scaling", "rollout"] as const;
 
-function outcomeOf(result: FunctionView, before: FunctionView | null, canary: number | undefined): string {
+function outcomeOf(result: DeployAnswer, before: FunctionAnswer | null, canary: number | undefined): string {
   const { name, newRevision, revision, rolling, split } = result;
   if (rolling?.state === "rolling") return `${rolling.to} takes over from ${revision} step by step: berth rollout status ${name}`;
   const [shared] = Object.entries(split);
@@ -199,13 +199,13 @@ function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestF
 }
 
 /** What a deployment says of how its code runs, or else the function as it is. */
-function inForce(manifest: Record<string, unknown>, before: FunctionView | null): Pick<Wanted, "runtime" | "command" | "hasConcurrency"> {
+function inForce(manifest: Record<string, unknown>, before: FunctionAnswer | null): Pick<Wanted, "runtime" | "command" | "hasConcurrency"> {
   const { runtime = before?.runtime, command = before?.command, concurrency = before?.concurrency } = manifest;
   return { runtime: runtime as string | undefined, command: command as Wanted["command"], hasConcurrency: concurrency !== undefined };
 }
 
 /** The change of a deployed function, or the manifest of a new one (`before` is null); `notes` name the variables that are removed. */
-function manifestOf(options: DeployOptions, file: Record<string, unknown>, before: FunctionView | null): Record<string, unknown> & { notes: string[] } {
+function manifestOf(options: DeployOptions, file: Record<string, unknown>, before: FunctionAnswer | null): Record<string, unknown> & { notes: string[] } {
   const { env, secrets, ...settings } = file;
   const present = before && { env: Object.keys(before.env), secrets: before.secrets };
   const variables = variablesOf(options, { env, secrets }, present);

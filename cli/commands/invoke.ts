@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import pc from "picocolors";
 import { CliError, EXIT } from "../errors.ts";
 import { send } from "../invocation.ts";
-import type { ManageClient } from "../manage-client.ts";
+import { functionPath, type ManageClient } from "../manage-client.ts";
 import { integer, listed } from "../options/arguments.ts";
 import { globals } from "../options/globals.ts";
 import { printData, say } from "../output.ts";
@@ -61,7 +61,7 @@ export function invokeCommands(program: Command): void {
       const { api, format } = globals(command);
       const { follow: _, ...filters } = options;
       const query = new URLSearchParams(Object.entries(filters).map(([filter, value]) => [filter, String(value)]));
-      const path = `/v1/functions/${encodeURIComponent(name)}/logs`;
+      const path = functionPath(name, "/logs");
       const print = (entry: LogEntry) => (format === "table" ? printLine(entry) : process.stdout.write(`${JSON.stringify(entry)}\n`));
       if (options.follow) return api.events(`${path}?${query}&follow=true`, (entry) => print(entry as LogEntry));
       const { items } = await api.get<{ items: LogEntry[] }>(`${path}?${query}`);

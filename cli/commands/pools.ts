@@ -1,22 +1,11 @@
 import type { Command } from "commander";
+import type { PoolAnswer } from "../../pool-manager/api/routes/answers.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
 import { advisePoolCommand } from "./sizing/advise.ts";
-import { hitOption, keepsInWords, type SizedPool, sizeInWords, sizeOption } from "./sizing/size-option.ts";
+import { hitOption, keepsInWords, sizeInWords, sizeOption } from "./sizing/size-option.ts";
 import { whole } from "./whole.ts";
-
-interface PoolView extends SizedPool {
-  name: string;
-  runtime: string;
-  paused: boolean;
-  doubt: string | null;
-  /** What keeps the pool from working, one sentence each. */
-  problems: string[];
-  /** The number of instances that cannot serve, by obstacle. */
-  obstructed: Record<string, number>;
-  instances: Record<string, number>;
-}
 
 interface PoolOptions {
   size?: number | "auto";
@@ -28,7 +17,7 @@ interface PoolOptions {
 }
 
 /** A summary such as "2 pending, 1 stuck". */
-function obstructed({ obstructed }: PoolView): string {
+function obstructed({ obstructed }: PoolAnswer): string {
   return Object.entries(obstructed)
     .map(([kind, count]) => `${count} ${kind}`)
     .join(", ");
@@ -44,18 +33,18 @@ export function poolCommands(program: Command): void {
     .description("list pools")
     .action(async (_options: object, command: Command) => {
       const { api, format, say } = globals(command);
-      const { items } = await api.get<{ items: PoolView[] }>("/v1/pools");
-      const count = (state: string) => (view: PoolView) => view.instances[state] ?? 0;
+      const { items } = await api.get<{ items: PoolAnswer[] }>("/v1/pools");
+      const count = (state: string) => (view: PoolAnswer) => view.instances[state] ?? 0;
       const columns = [
-        { title: "NAME", value: (view: PoolView) => view.name },
+        { title: "NAME", value: (view: PoolAnswer) => view.name },
         { title: "SIZE", value: sizeInWords },
-        { title: "MAX", value: (view: PoolView) => view.max },
+        { title: "MAX", value: (view: PoolAnswer) => view.max },
         { title: "PREWARMED", value: count("prewarmed") },
         { title: "STARTING", value: count("starting") },
         { title: "WARM", value: count("warm") },
         { title: "FAILED", value: count("failed") },
-        { title: "OBSTRUCTED", value: (view: PoolView) => obstructed(view) },
-        { title: "PAUSED", value: (view: PoolView) => (view.paused ? "yes" : view.doubt ? "in doubt" : "") },
+        { title: "OBSTRUCTED", value: (view: PoolAnswer) => obstructed(view) },
+        { title: "PAUSED", value: (view: PoolAnswer) => (view.paused ? "yes" : view.doubt ? "in doubt" : "") },
       ];
       printList(items, columns, format);
       if (format !== "table") return;
@@ -68,7 +57,7 @@ export function poolCommands(program: Command): void {
     .description("show a pool")
     .action(async (name: string, _options: object, command: Command) => {
       const { api, format } = globals(command);
-      const view = await api.get<PoolView>(`/v1/pools/${encodeURIComponent(name)}`);
+      const view = await api.get<PoolAnswer>(`/v1/pools/${encodeURIComponent(name)}`);
       printOne(format === "table" ? { ...view, size: sizeInWords(view) } : view, format);
     });
 
@@ -85,7 +74,7 @@ export function poolCommands(program: Command): void {
       const { api, format, say } = globals(command);
       if (Object.keys(options).every((option) => option === "force"))
         throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --target-hit, --min, --max or --partition", EXIT.usage);
-      const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolView;
+      const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolAnswer;
       say(`pool ${name} ${keepsInWords(result)}`);
       if (format !== "table") printOne(result, format);
     });
@@ -101,7 +90,7 @@ export function poolCommands(program: Command): void {
       .description(paused ? "pause a pool, or all: nothing is deleted or changed in place" : "resume a pool, or all")
       .action(async (name: string | undefined, _options: object, command: Command) => {
         const { api, say } = globals(command);
-        const { items } = await api.get<{ items: PoolView[] }>("/v1/pools");
+        const { items } = await api.get<{ items: PoolAnswer[] }>("/v1/pools");
         for (const pool of name === undefined ? items.map((item) => item.name) : [name]) {
           await api.call("PATCH", `/v1/pools/${encodeURIComponent(pool)}`, { paused });
           say(paused ? `pool ${pool} is paused: nothing is deleted and nothing changed in place` : `pool ${pool} is resumed`);

@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import type { Static } from "typebox";
-import type { RolloutView } from "../../pool-manager/api/routes/schemas.ts";
+import type { RolloutAnswer } from "../../pool-manager/api/routes/answers.ts";
 import { CliError } from "../errors.ts";
+import { functionPath } from "../manage-client.ts";
 import { duration } from "../options/arguments.ts";
 import { globals } from "../options/globals.ts";
 import { printOne } from "../output.ts";
-
-type Rollout = Static<typeof RolloutView>;
 
 const CHECK_INTERVAL_MS = 250;
 
@@ -26,12 +24,12 @@ export function rolloutCommands(program: Command): void {
     .option("--wait [duration]", "wait until it has ended, at most this long (by default 10m); fails unless the new revision is then active", duration(0))
     .action(async (name: string, { wait }: { wait?: number | true }, command: Command) => {
       const { api, format } = globals(command);
-      const path = `/v1/functions/${encodeURIComponent(name)}/rollout`;
+      const path = functionPath(name, "/rollout");
       const deadline = performance.now() + (wait === true ? 600_000 : (wait ?? 0));
-      let view = await api.get<Rollout>(path);
+      let view = await api.get<RolloutAnswer>(path);
       while (isOpen(view) && performance.now() < deadline) {
         await sleep(CHECK_INTERVAL_MS);
-        view = await api.get<Rollout>(path);
+        view = await api.get<RolloutAnswer>(path);
       }
       printOne(view, format);
       if (wait === undefined || view.state === "complete") return;
@@ -45,13 +43,13 @@ export function rolloutCommands(program: Command): void {
       .description(description)
       .action(async (name: string, _options: object, command: Command) => {
         const { api, format, say } = globals(command);
-        const view = (await api.call("POST", `/v1/functions/${encodeURIComponent(name)}/rollout/${verb}`)) as Rollout;
+        const view = (await api.call("POST", functionPath(name, `/rollout/${verb}`))) as RolloutAnswer;
         say(`${name}: the rollout of ${view.to} is ${view.state}`);
         if (format !== "table") printOne(view, format);
       });
   }
 }
 
-function isOpen({ state }: Rollout): boolean {
+function isOpen({ state }: RolloutAnswer): boolean {
   return state === "rolling" || state === "paused";
 }

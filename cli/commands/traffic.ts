@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
+import type { FunctionAnswer } from "../../pool-manager/api/routes/answers.ts";
+import { functionPath } from "../manage-client.ts";
 import { globals } from "../options/globals.ts";
 import { printOne } from "../output.ts";
 
@@ -7,12 +9,6 @@ interface TrafficOptions {
   split?: Record<string, number>;
   alias?: Record<string, string>;
   clear?: boolean;
-}
-
-interface FunctionView {
-  revision: string;
-  split: Record<string, number>;
-  aliases: Record<string, string>;
 }
 
 /** Adds the command traffic. */
@@ -26,12 +22,12 @@ export function trafficCommands(program: Command): void {
     .option("--clear", "remove split and aliases")
     .action(async (name: string, options: TrafficOptions, command: Command) => {
       const { api, format } = globals(command);
-      const path = `/v1/functions/${encodeURIComponent(name)}`;
+      const path = functionPath(name);
       const cleared = options.clear ? { split: {}, aliases: {} } : {};
       const given = { active: options.active, split: options.split, aliases: options.alias };
       const change = { ...cleared, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
       const changes = Object.keys(change).length > 0;
-      const result = (await (changes ? api.call("PUT", `${path}/traffic`, change) : api.get(path))) as FunctionView;
+      const result = (await (changes ? api.call("PUT", `${path}/traffic`, change) : api.get(path))) as FunctionAnswer;
       const { revision: active, split, aliases } = result;
       printOne({ active, split, aliases }, format);
     });

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { DeployAnswer } from "../../pool-manager/api/routes/answers.ts";
 import type { LinkedPackages } from "../bundle/python/linked-packages.ts";
 import { uploadCode, type Wanted } from "../commands/deploy/code.ts";
-import type { FunctionView } from "../commands/deploy/function-view.ts";
 import { readManifest } from "../commands/deploy/manifest-file.ts";
+import { sent } from "../commands/deploy/release.ts";
 import { readEnvFile, variablesOf } from "../commands/deploy/variables.ts";
 import type { ManageClient } from "../manage-client.ts";
 
@@ -34,7 +35,7 @@ export async function deployNow(
   api: ManageClient,
   deployment: Deployment,
   { onInputs, say }: { onInputs(files: readonly string[]): void; say(text: string): void },
-): Promise<FunctionView> {
+): Promise<DeployAnswer> {
   const { name, from, env, secret, inspect, linked } = deployment;
   const { settings, ...beside } = readManifest({ from });
   const { env: declared, secrets, rollout: _, ...rest } = settings;
@@ -53,5 +54,5 @@ export async function deployNow(
     ...(variables.secrets && { secrets: variables.secrets }),
     ...uploaded,
   };
-  return (await api.call("PUT", `/v1/functions/${encodeURIComponent(name)}`, { ...manifest, onceLoaded: true })) as FunctionView;
+  return sent(api, "PUT", name, { ...manifest, onceLoaded: true });
 }

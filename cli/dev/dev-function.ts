@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FunctionView } from "../commands/deploy/function-view.ts";
+import type { DeployAnswer } from "../../pool-manager/api/routes/answers.ts";
 import { loaded } from "../commands/deploy/loaded.ts";
 import { CliError } from "../errors.ts";
-import type { ManageClient } from "../manage-client.ts";
+import { functionPath, type ManageClient } from "../manage-client.ts";
 import { type Deployment, deployNow, variableFiles } from "./deployment.ts";
 import type { Inspector } from "./inspect.ts";
 import type { Report } from "./report.ts";
@@ -92,13 +92,13 @@ export class DevFunction {
   }
 
   /** Resolves when invocations get the revision, or it is known that they will not. */
-  async #loaded({ latest, newRevision }: FunctionView, { files, since }: Changes): Promise<void> {
+  async #loaded({ latest, newRevision }: DeployAnswer, { files, since }: Changes): Promise<void> {
     try {
-      const { revision } = await loaded<FunctionView>(this.#api, this.#deployment.name, latest, {
+      const { revision } = await loaded(this.#api, this.#deployment.name, latest, {
         waitMs: LOAD_MS,
         say: (text) => this.#report.note(text),
       });
-      this.#report.deployed({ revision, isNew: newRevision === true, files, ms: performance.now() - since });
+      this.#report.deployed({ revision, isNew: newRevision, files, ms: performance.now() - since });
     } catch (error) {
       // A later change has taken its place.
       if ((error as CliError).code !== "REVISION_SUPERSEDED") await this.#failed(error);
@@ -114,7 +114,7 @@ export class DevFunction {
   async #follow(): Promise<void> {
     this.#following = true;
     try {
-      await this.#api.events(`/v1/functions/${encodeURIComponent(this.#deployment.name)}/logs?tail=100&follow=true`, (entry) => {
+      await this.#api.events(functionPath(this.#deployment.name, "/logs?tail=100&follow=true"), (entry) => {
         const { stream, message } = entry as LogEntry;
         if (!this.#inspector?.reads(message)) this.#report.output(message, stream === "err");
       });

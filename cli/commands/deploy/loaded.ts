@@ -1,5 +1,6 @@
+import type { LoadAnswer } from "../../../pool-manager/api/routes/answers.ts";
 import { CliError } from "../../errors.ts";
-import type { ManageClient } from "../../manage-client.ts";
+import { functionPath, type ManageClient } from "../../manage-client.ts";
 
 /** How long one request waits; after each the command prints what it waits for. */
 const ASK_MS = 10_000;
@@ -9,17 +10,17 @@ const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADE
 /** How long a restart or a handover may take. */
 const LOST_MS = 30_000;
 
-interface Loaded {
-  loaded: boolean;
-  problems: string[];
-}
-
 /**
  * Waits until an instance has loaded the revision, and returns the function as it is then. Rejects with `LOAD_FAILED` if the
  * revision does not load, and with `LOAD_PENDING` if no instance has loaded it within `waitMs`.
  */
-export async function loaded<T>(api: ManageClient, name: string, revision: string, { waitMs, say }: { waitMs: number; say(text: string): void }): Promise<T> {
-  const path = `/v1/functions/${encodeURIComponent(name)}/revisions/${encodeURIComponent(revision)}/load`;
+export async function loaded(
+  api: ManageClient,
+  name: string,
+  revision: string,
+  { waitMs, say }: { waitMs: number; say(text: string): void },
+): Promise<LoadAnswer> {
+  const path = functionPath(name, `/revisions/${encodeURIComponent(revision)}/load`);
   const deadline = performance.now() + waitMs;
   let problems: string[] = [];
   let answeredAt = performance.now();
@@ -27,7 +28,7 @@ export async function loaded<T>(api: ManageClient, name: string, revision: strin
     const askMs = Math.ceil(Math.min(ASK_MS, Math.max(0, deadline - performance.now())));
     const view = await asked(api, `${path}?wait=${askMs}ms`, answeredAt + LOST_MS);
     if (!view) continue;
-    if (view.loaded) return view as T;
+    if (view.loaded) return view;
     answeredAt = performance.now();
     problems = view.problems;
     if (answeredAt < deadline) say(`${name}: waiting for an instance that loads ${revision}${problems.map((problem) => `; ${problem}`).join("")}`);
@@ -41,9 +42,9 @@ export async function loaded<T>(api: ManageClient, name: string, revision: strin
 }
 
 /** Asks once; null: the pool manager has ended, and another one is expected before `until`. */
-async function asked(api: ManageClient, path: string, until: number): Promise<Loaded | null> {
+async function asked(api: ManageClient, path: string, until: number): Promise<LoadAnswer | null> {
   try {
-    return (await api.call("POST", path)) as Loaded;
+    return (await api.call("POST", path)) as LoadAnswer;
   } catch (error) {
     if (!LOST.has((error as CliError).code) || performance.now() >= until) throw error;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

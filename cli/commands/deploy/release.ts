@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { ManageClient } from "../../manage-client.ts";
+import type { DeployAnswer, FunctionAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import { functionPath, type ManageClient } from "../../manage-client.ts";
 import { duration } from "../../options/arguments.ts";
-import type { FunctionView } from "./function-view.ts";
 import { loaded } from "./loaded.ts";
 
 /** How long a deployment waits for its revision to load, in milliseconds; false: it does not wait. */
@@ -15,25 +15,31 @@ export function waitOptions(command: Command): Command {
 
 interface Release {
   manifest: Record<string, unknown>;
-  before: FunctionView | null;
+  /** The function as it is deployed; null: it is not. */
+  before: FunctionAnswer | null;
   /** The percentage of invocations that the revision gets beside the active one. */
   canary: number | undefined;
   wait: Wait;
   say(text: string): void;
 }
 
+/** Sends a deployment: all of a function's manifest (`PUT`), or a change of it (`PATCH`). */
+export async function sent(api: ManageClient, method: "PUT" | "PATCH", name: string, body: Record<string, unknown>): Promise<DeployAnswer> {
+  return (await api.call(method, functionPath(name), body)) as DeployAnswer;
+}
+
 /** Deploys. A new revision gets invocations once it is loaded, or at once if `wait` is false. */
-export async function released(api: ManageClient, name: string, { manifest, before, canary, wait, say }: Release): Promise<FunctionView> {
-  const path = `/v1/functions/${encodeURIComponent(name)}`;
+export async function released(api: ManageClient, name: string, { manifest, before, canary, wait, say }: Release): Promise<DeployAnswer> {
+  const traffic = async (split: Record<string, number>) => (await api.call("PUT", `${functionPath(name)}/traffic`, { split })) as FunctionAnswer;
   const share = wait === false ? canary : canary && 0;
   const body = { ...manifest, onceLoaded: wait !== false, ...(share !== undefined && { canary: share }) };
-  const result = (await api.call(before ? "PATCH" : "PUT", path, body)) as FunctionView;
+  const result = await sent(api, before ? "PATCH" : "PUT", name, body);
   const revision = result.latest;
   if (wait === false || !(manifest.code || result.newRevision || revision !== before?.revision)) return result;
-  const view = await loaded<FunctionView>(api, name, revision, { waitMs: wait, say }).catch(async (error) => {
-    if (canary && revision !== result.revision) await api.call("PUT", `${path}/traffic`, { split: before?.split ?? {} });
+  const view = await loaded(api, name, revision, { waitMs: wait, say }).catch(async (error) => {
+    if (canary && revision !== result.revision) await traffic(before?.split ?? {});
     throw error;
   });
-  const shared = canary && revision !== view.revision ? ((await api.call("PUT", `${path}/traffic`, { split: { [revision]: canary } })) as FunctionView) : view;
-  return { ...shared, newRevision: result.newRevision ?? false };
+  const shared = canary && revision !== view.revision ? await traffic({ [revision]: canary }) : view;
+  return { ...shared, newRevision: result.newRevision };
 }

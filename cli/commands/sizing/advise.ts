@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import type { FunctionAdviceBody, PoolAdviceBody } from "../../../pool-manager/api/routes/advice-schemas.ts";
+import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import { functionPath } from "../../manage-client.ts";
 import { globals } from "../../options/globals.ts";
 import { printData, printList } from "../../output.ts";
 
@@ -16,7 +17,7 @@ export function advisePoolCommand(pool: Command): void {
     .addOption(windowOption())
     .action(async (name: string, { window }: { window: string }, command: Command) => {
       const { api, format } = globals(command);
-      const advice = await api.get<PoolAdviceBody>(`/v1/pools/${encodeURIComponent(name)}/advice?window=${window}`);
+      const advice = await api.get<PoolAdviceAnswer>(`/v1/pools/${encodeURIComponent(name)}/advice?window=${window}`);
       if (format !== "table") return printData(advice, format);
       print(advice.text);
       const marks = (size: number) => [...(size === advice.size ? ["now"] : []), ...(size === advice.recommended ? ["recommended"] : [])].join(", ");
@@ -39,7 +40,7 @@ export function adviseFunctionCommand(program: Command): void {
     .addOption(windowOption())
     .action(async (name: string, { window }: { window: string }, command: Command) => {
       const { api, format } = globals(command);
-      const advice = await api.get<FunctionAdviceBody>(`/v1/functions/${encodeURIComponent(name)}/advice?window=${window}`);
+      const advice = await api.get<FunctionAdviceAnswer>(functionPath(name, `/advice?window=${window}`));
       if (format !== "table") return printData(advice, format);
       print(advice.text);
       const marks = (scale: number) => [...(scale === advice.minScale ? ["now"] : []), ...(scale === advice.recommended ? ["recommended"] : [])].join(", ");
@@ -54,11 +55,11 @@ export function adviseFunctionCommand(program: Command): void {
     });
 }
 
-type Row = PoolAdviceBody["sizes"][number];
-type Scale = FunctionAdviceBody["scales"][number];
+type Row = PoolAdviceAnswer["sizes"][number];
+type Scale = FunctionAdviceAnswer["scales"][number];
 
 /** The first sizes up to the recommended one and a few above it, the present one and the largest; `-o json` prints all. */
-function shownOf({ sizes, size, recommended }: PoolAdviceBody): Row[] {
+function shownOf({ sizes, size, recommended }: PoolAdviceAnswer): Row[] {
   const from = Math.max(0, recommended - SHOWN / 2);
   return sizes.filter((row, i) => (row.size >= from && row.size < from + SHOWN) || row.size === 0 || row.size === size || i === sizes.length - 1);
 }

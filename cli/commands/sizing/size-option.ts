@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import type { PoolAnswer } from "../../../pool-manager/api/routes/answers.ts";
 
 /** Parses the size of a pool: a whole number, or "auto". */
 export function sizeOption(text: string): number | "auto" {
@@ -13,22 +14,13 @@ export function hitOption(text: string): number {
   return Number(text);
 }
 
-export interface SizedPool {
-  size: number | "auto";
-  chosenSize: number;
-  targetHit: number | null;
-  min: number | null;
-  max: number;
-  sizing: { reason: string } | null;
-}
-
 /** A size such as "4" or "auto (now 7)". */
-export function sizeInWords({ size, chosenSize }: Pick<SizedPool, "size" | "chosenSize">): string {
+export function sizeInWords({ size, chosenSize }: Pick<PoolAnswer, "size" | "chosenSize">): string {
   return size === "auto" ? `auto (now ${chosenSize})` : String(size);
 }
 
 /** What a pool keeps free after a change, and why. */
-export function keepsInWords(pool: SizedPool): string {
+export function keepsInWords(pool: PoolAnswer): string {
   if (pool.size !== "auto") return `keeps ${pool.size} free, at most ${pool.max} in all`;
   const hit = `${Number(((pool.targetHit ?? 0) * 100).toFixed(2))} %`;
   const why = pool.sizing ? `: ${pool.sizing.reason}` : "";

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { Type } from "typebox";
 
 const Text = Type.Array(Type.String(), { description: "In words, one sentence each." });
 
@@ -109,11 +109,6 @@ export const SizingDecisions = Type.Object({
     { description: "The last decisions that changed the size, and the last one; the inputs alone give the decision." },
   ),
 });
-
-/** Advice on a pool as the API answers it. */
-export type PoolAdviceBody = Static<typeof PoolAdviceView>;
-/** Advice on a function as the API answers it. */
-export type FunctionAdviceBody = Static<typeof FunctionAdviceView>;
 
 /** A function's decision on idle instances. */
 export const IdlingView = Type.Object({

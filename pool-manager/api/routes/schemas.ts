@@ -57,7 +57,7 @@ export const CodeResult = Type.Object({
 
 export const CodeLimits = Type.Object({ maxBytes: Type.Integer({ description: "Maximum size of the tar that POST /v1/code accepts." }) });
 
-const RevisionView = Type.Object({
+export const RevisionView = Type.Object({
   id: Type.String(),
   active: Type.Boolean(),
   createdAt: Type.String(),
@@ -224,22 +224,20 @@ export const LogsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const LogList = list(
-  Type.Object({
-    time: Type.String(),
-    instance: Type.String(),
-    stream: Type.String(),
-    callId: Type.Union([Type.String(), Type.Null()]),
-    message: Type.String(),
-  }),
-);
+export const LogLine = Type.Object({
+  time: Type.String(),
+  instance: Type.String(),
+  stream: Type.String(),
+  callId: Type.Union([Type.String(), Type.Null()]),
+  message: Type.String(),
+});
 
 /** A schema that is true of the stream and of one event: readers of OpenAPI 3.1 differ in which of them it describes. */
 const STREAM = { "text/event-stream": { schema: Type.Unsafe<unknown>({ description: "Server-sent events; the data of each event is a JSON object." }) } };
 export const EventStream = { description: "An endless stream.", content: STREAM };
 export const LogsAnswer = {
   description: "Lines, oldest first; with follow=true, a stream of them.",
-  content: { "application/json": { schema: LogList }, ...STREAM },
+  content: { "application/json": { schema: list(LogLine) }, ...STREAM },
 };
 
 /** A body that is not JSON and is not parsed. */

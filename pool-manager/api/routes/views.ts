@@ -5,9 +5,11 @@ import { settingsOf } from "../../functions/revisions.ts";
 import { percentOf } from "../../functions/rollout.ts";
 import type { WindowScale } from "../../pool/decide/world.ts";
 import type { ApiContext } from "../context.ts";
+import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "./answers.ts";
 
 /** A function as the API shows it. */
-export function viewFunction(record: FunctionRecord, { functions, routerUrl, countInstances, windowScaleOf, problemsOfFunction, sizing }: ApiContext) {
+export function viewFunction(record: FunctionRecord, context: ApiContext): FunctionAnswer {
+  const { functions, routerUrl, countInstances, windowScaleOf, problemsOfFunction, sizing } = context;
   const active = activeRevision(record);
   const url = routerUrl();
   const ending = functions.endingOf(record.name);
@@ -49,7 +51,7 @@ export function lastRollout(record: FunctionRecord) {
   return view;
 }
 
-function viewRollout(record: FunctionRecord) {
+function viewRollout(record: FunctionRecord): RolloutAnswer | null {
   const { rollout } = record;
   if (!rollout) return null;
   const { from, to, state, watching, reason, startedAt } = rollout;
@@ -58,7 +60,7 @@ function viewRollout(record: FunctionRecord) {
   return { from, to, state, step: steps[Math.min(rollout.step, steps.length - 1)] ?? "100%", steps, watching, percent, reason, startedAt };
 }
 
-export function viewRevisions(record: FunctionRecord) {
+export function viewRevisions(record: FunctionRecord): RevisionAnswer[] {
   return record.revisions.map((revision) => ({
     id: revision.id,
     active: revision.id === record.active,

@@ -2,12 +2,12 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { formatCount } from "../data/format.ts";
-import type { SizeOutcome } from "../data/types.ts";
+import type { SizeAnswer } from "../data/types.ts";
 
 const HEIGHT = 170;
 
 /** What each size of a pool would have hit and kept, over the size. */
-export function WhatIf({ sizes, label }: { sizes: readonly SizeOutcome[]; label: string }) {
+export function WhatIf({ sizes, label }: { sizes: readonly SizeAnswer[]; label: string }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(sizes);
@@ -38,7 +38,7 @@ export function WhatIf({ sizes, label }: { sizes: readonly SizeOutcome[]; label:
   );
 }
 
-function dataOf(sizes: readonly SizeOutcome[]): uPlot.AlignedData {
+function dataOf(sizes: readonly SizeAnswer[]): uPlot.AlignedData {
   return [
     sizes.map(({ size }) => size),
     sizes.map(({ hit }) => (hit === null ? null : 100 * hit)),

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { call } from "../data/api.ts";
 import { formatPercent, plural } from "../data/format.ts";
-import type { PoolAdvice, PoolRow, PoolSizing } from "../data/types.ts";
+import type { PoolAdviceAnswer, PoolAnswer, PoolRow } from "../data/types.ts";
 import { usePoll } from "../data/use-poll.ts";
 import { useAction } from "../parts/action.ts";
 import { drawnSizes } from "../parts/drawn-sizes.ts";
@@ -16,8 +16,8 @@ export function Advice({ pool }: { pool: PoolRow }) {
   const [span, setSpan] = useState<"1h" | "24h">("1h");
   const path = `/v1/pools/${encodeURIComponent(pool.id)}`;
   const mark = `${pool.size} ${pool.max} ${pool.auto ? "auto" : ""}`;
-  const advice = usePoll<PoolAdvice>(`${path}/advice?window=${span}`, EVERY_MS, mark);
-  const sizing = usePoll<{ sizing: PoolSizing | null }>(path, EVERY_MS, mark);
+  const advice = usePoll<PoolAdviceAnswer>(`${path}/advice?window=${span}`, EVERY_MS, mark);
+  const sizing = usePoll<Pick<PoolAnswer, "sizing">>(path, EVERY_MS, mark);
   const { isRunning, error, run } = useAction();
   const set = (size: number | "auto") => run(() => call("PATCH", path, { size }));
   const { data } = advice;

@@ -2,7 +2,7 @@ import { useMemo } from "preact/hooks";
 import { functionPath } from "../data/api.ts";
 import { formatCount, formatMs, formatPercent, formatRate } from "../data/format.ts";
 import { useStore } from "../data/store.ts";
-import type { Course, FunctionDetail } from "../data/types.ts";
+import type { Course, FunctionAnswer } from "../data/types.ts";
 import { usePoll } from "../data/use-poll.ts";
 import { Chart } from "../parts/chart.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
@@ -16,7 +16,7 @@ import { RevisionsPanel } from "./revisions.tsx";
 export function FunctionView({ name }: { name: string }) {
   const row = useStore((state) => state.functions.get(name));
   const mark = `${row?.uid} ${row?.revision} ${row?.latest} ${row?.rolling?.state}`;
-  const { data, error } = usePoll<FunctionDetail>(functionPath(name), 2000, mark);
+  const { data, error } = usePoll<FunctionAnswer>(functionPath(name), 2000, mark);
   if (error?.code === "FUNCTION_NOT_FOUND") {
     return (
       <p class="empty">
@@ -64,7 +64,7 @@ export function FunctionView({ name }: { name: string }) {
   );
 }
 
-function Now({ name, detail }: { name: string; detail: FunctionDetail }) {
+function Now({ name, detail }: { name: string; detail: FunctionAnswer }) {
   const row = useStore((state) => state.functions.get(name));
   const statistics = row?.statistics ?? null;
   const waiting = row?.waiting ?? 0;

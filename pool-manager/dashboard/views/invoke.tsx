@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { call, functionPath } from "../data/api.ts";
-import type { Answer, FunctionDetail } from "../data/types.ts";
+import type { Answer, FunctionAnswer } from "../data/types.ts";
 import { type Action, useAction } from "../parts/action.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { PhaseBar } from "../parts/phase-bars.tsx";
@@ -11,7 +11,7 @@ const WAIT_MS = 120_000;
 const BODILESS = new Set(["GET", "HEAD"]);
 
 /** A form that invokes the function, and its answer with what its time went to. */
-export function InvokePanel({ detail }: { detail: FunctionDetail }) {
+export function InvokePanel({ detail }: { detail: FunctionAnswer }) {
   const [answer, setAnswer] = useState<Answer | null>(null);
   const action = useAction();
   return (
@@ -26,7 +26,7 @@ export function InvokePanel({ detail }: { detail: FunctionDetail }) {
   );
 }
 
-function InvokeForm({ detail, action, answered }: { detail: FunctionDetail; action: Action; answered: (answer: Answer | null) => void }) {
+function InvokeForm({ detail, action, answered }: { detail: FunctionAnswer; action: Action; answered: (answer: Answer | null) => void }) {
   const [method, setMethod] = useState("POST");
   const [path, setPath] = useState("/");
   const [body, setBody] = useState('{"name":"Ada"}');

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../data/api.ts";
 import { functionPath } from "../data/api.ts";
 import { formatTime } from "../data/format.ts";
-import type { LogLine } from "../data/types.ts";
+import type { LogLineAnswer } from "../data/types.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { follow } from "../streams/follow.ts";
 
@@ -10,7 +10,7 @@ const MOST_LINES = 1000;
 /** The stream has a sign of life each 15 seconds. */
 const SILENT_MS = 40_000;
 
-type Numbered = LogLine & { id: number };
+type Numbered = LogLineAnswer & { id: number };
 
 /** The function's output as it comes, the last thousand lines. */
 export function LogsPanel({ name }: { name: string }) {
@@ -52,7 +52,7 @@ export function LogsPanel({ name }: { name: string }) {
   );
 }
 
-function Line({ line, search }: { line: LogLine; search: (text: string) => void }) {
+function Line({ line, search }: { line: LogLineAnswer; search: (text: string) => void }) {
   const { time, stream, callId, message, instance } = line;
   return (
     <div class={stream === "err" ? "line err" : "line"} title={`instance ${instance}`}>
@@ -85,7 +85,7 @@ function useLogs(name: string): { lines: readonly Numbered[]; error: ApiError | 
     const end = follow(`${functionPath(name, "/logs")}?follow=true&tail=300`, SILENT_MS, {
       message: (data, isFirst) => {
         // A new connection begins with the latest lines again.
-        kept = [...(isFirst ? [] : kept), { ...(data as LogLine), id: ++id }].slice(-MOST_LINES);
+        kept = [...(isFirst ? [] : kept), { ...(data as LogLineAnswer), id: ++id }].slice(-MOST_LINES);
         if (frame === 0) frame = requestAnimationFrame(draw);
       },
       lost: (lost) => {

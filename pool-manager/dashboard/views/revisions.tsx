@@ -1,6 +1,6 @@
 import { call, functionPath } from "../data/api.ts";
 import { formatAge } from "../data/format.ts";
-import type { FunctionDetail, RevisionDetail, Rollout } from "../data/types.ts";
+import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "../data/types.ts";
 import { usePoll } from "../data/use-poll.ts";
 import { useAction } from "../parts/action.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
@@ -8,8 +8,8 @@ import { ErrorNote } from "../parts/error-note.tsx";
 const MOST = 20;
 
 /** Revisions with their shares, the current rollout, and what steers both. */
-export function RevisionsPanel({ detail, mark }: { detail: FunctionDetail; mark: string }) {
-  const { data, error: unread } = usePoll<{ items: RevisionDetail[] }>(functionPath(detail.name, "/revisions"), 5000, mark);
+export function RevisionsPanel({ detail, mark }: { detail: FunctionAnswer; mark: string }) {
+  const { data, error: unread } = usePoll<{ items: RevisionAnswer[] }>(functionPath(detail.name, "/revisions"), 5000, mark);
   const { isRunning, error, run } = useAction();
   const post = (below: string) => run(() => call("POST", functionPath(detail.name, below)));
   const activate = (active: string) => run(() => call("PUT", functionPath(detail.name, "/traffic"), { active }));
@@ -58,7 +58,7 @@ export function RevisionsPanel({ detail, mark }: { detail: FunctionDetail; mark:
   );
 }
 
-function Row({ revision, detail, children }: { revision: RevisionDetail; detail: FunctionDetail; children: preact.ComponentChildren }) {
+function Row({ revision, detail, children }: { revision: RevisionAnswer; detail: FunctionAnswer; children: preact.ComponentChildren }) {
   const { id, active, createdAt, code, env, secrets } = revision;
   const others = Object.values(detail.split).reduce((sum, percent) => sum + percent, 0);
   const share = active ? 100 - others : (detail.split[id] ?? 0);
@@ -85,7 +85,7 @@ function Row({ revision, detail, children }: { revision: RevisionDetail; detail:
   );
 }
 
-function RolloutBar({ rollout, isRunning, steer }: { rollout: Rollout; isRunning: boolean; steer: (verb: "pause" | "resume" | "undo") => void }) {
+function RolloutBar({ rollout, isRunning, steer }: { rollout: RolloutAnswer; isRunning: boolean; steer: (verb: "pause" | "resume" | "undo") => void }) {
   const { from, to, state, step, steps, watching, percent, reason } = rollout;
   const isUnderWay = state === "rolling" || state === "paused";
   return (

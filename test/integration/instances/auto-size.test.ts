@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import type { FunctionAdviceBody, PoolAdviceBody } from "../../../pool-manager/api/routes/advice-schemas.ts";
+import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/routes/answers.ts";
 import { chooseSize, type SizingDecision, type SizingInputs } from "../../../pool-manager/pool/sizing/choose-size.ts";
 import type { ClaimWindow } from "../../../pool-manager/pool/sizing/needed-size.ts";
 import { ECHO, TestBerth, until } from "../../helpers/berth.ts";
@@ -30,7 +30,7 @@ interface StoredDecision {
 
 const asWindow = (window: StoredWindow): ClaimWindow => ({ ...window, depths: new Map(window.depths) });
 const poolOf = (on: TestBerth) => on.api.get<Pool>("/v1/pools/node");
-const adviceOf = (on: TestBerth) => on.api.get<PoolAdviceBody>("/v1/pools/node/advice");
+const adviceOf = (on: TestBerth) => on.api.get<PoolAdviceAnswer>("/v1/pools/node/advice");
 
 async function started(stateDir: string): Promise<TestBerth> {
   berth = await TestBerth.start({ stateDir, poolSize: 1 });
@@ -53,7 +53,7 @@ test("a pool of size auto records claims, explains its size, and keeps both over
   expect(before.sizes.at(-1)).toMatchObject({ size: 6, hits: 3, hit: 1 });
   expect(before.functions.map(({ name }) => name).sort()).toEqual(["a", "b", "c"]);
   expect(before.text.join("\n")).toContain("3 claims");
-  const own = await first.api.get<FunctionAdviceBody>("/v1/functions/a/advice?window=24h");
+  const own = await first.api.get<FunctionAdviceAnswer>("/v1/functions/a/advice?window=24h");
   expect(own).toMatchObject({ function: "a", window: "24h", claims: 1, minScale: 0 });
   expect(await poolOf(first)).toMatchObject({ size: "auto", targetHit: 0.9, min: 2, sizing: { reason: expect.any(String) } });
 
