@@ -281,6 +281,7 @@ const MATRIX = {
 
   "pool-manager/api/live": [
     "pool-manager/api",
+    "pool-manager/api/routes/answers.ts",
     "pool-manager/api/routes/schemas.ts",
     "pool-manager/client",
     "pool-manager/errors.ts",

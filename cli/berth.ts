@@ -14,7 +14,7 @@ import { adviseFunctionCommand } from "./commands/sizing/advise.ts";
 import { statusCommands } from "./commands/status.ts";
 import { trafficCommands } from "./commands/traffic.ts";
 import { EXIT, report } from "./errors.ts";
-import { integer } from "./options/arguments.ts";
+import { httpAddress, integer } from "./options/arguments.ts";
 import { withListenerOptions } from "./options/listener-options.ts";
 import { withPlatformOptions } from "./options/platform-options.ts";
 import { withRouterOptions } from "./options/router-options.ts";
@@ -60,6 +60,14 @@ function managerOptions(command: Command): Command {
         .env("BERTH_KEEP_UNUSED")
         .default(24)
         .argParser(integer(1, 8760)),
+    )
+    .addOption(
+      new Option(
+        "--invoke-url <url>",
+        "URL at which clients reach the routers, such as https://functions.example.com; commands and dashboard show it; by default that of its own router",
+      )
+        .env("BERTH_INVOKE_URL")
+        .argParser(httpAddress),
     )
     .addOption(redis())
     .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))

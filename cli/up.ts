@@ -27,6 +27,8 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   /** By default the hours above, and ten minutes after a deletion. */
   retention?: Partial<RetentionLimits>;
   logLevel: string;
+  /** URL at which clients reach the routers; by default that of the pool manager's own router. */
+  invokeUrl?: string;
   /** URL of the Redis that keeps the last table for routers. */
   redis?: string;
   example: boolean;
@@ -138,6 +140,7 @@ async function startManager(options: ManagerOptions, log: pino.Logger, stop: Abo
     maxCodeBytes: options.maxCode,
     retention: { unusedMs: options.keepUnused * HOUR_MS, ...options.retention },
     platform: platformConfig(options, options.stateDir),
+    invokeUrl: options.invokeUrl ?? null,
     redis: options.redis ? { url: options.redis, namespace: options.namespace } : null,
     version: packageVersion(),
     advertise: options.advertise ?? null,

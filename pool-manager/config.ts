@@ -22,6 +22,8 @@ export interface ManagerConfig {
   /** Keys of the manage API; null if everybody on this machine may use it. */
   keys: ApiKeys | null;
   version: string;
+  /** URL at which clients reach the routers, without a query; null: that of its own router, if it has one. */
+  invokeUrl: string | null;
   /** Address at which others reach the manage API; null for the listener's own. */
   advertise: string | null;
   /** Called on a cluster when another pool manager leads: this one must end. */

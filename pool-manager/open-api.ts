@@ -63,7 +63,7 @@ export async function openApi(
       },
       ...viewsOf(reconciler, platform, functions),
       sizing,
-      routerUrl: () => serving.router?.url ?? null,
+      routerUrl: () => (config.invokeUrl ?? serving.router?.url)?.replace(/\/+$/, "") ?? null,
       routerAddress: () => routerAddress(serving.router, links),
       statistics,
       dashboardDir: join(root, "dist/dashboard"),

@@ -83,8 +83,9 @@ export function functionCommands(program: Command): void {
     const result = await released(api, name, { manifest, before, canary: options.canary, wait: options.wait, say });
     for (const note of notes) say(`${name}: ${note}`);
     say(outcomeOf(result, before, options.canary));
-    if (format === "table") process.stdout.write(`${result.url}\n`);
-    else printOne(result, format);
+    if (format !== "table") printOne(result, format);
+    else if (result.url) process.stdout.write(`${result.url}\n`);
+    else say(`${name} is invoked at a router, as /function/${name}; the pool manager's --invoke-url says where clients reach the routers`);
   });
 
   program

@@ -36,7 +36,8 @@ export function networks(text: string, before: readonly string[] = []): string[]
 
 /** Parses a URL of http or https. */
 export function httpAddress(text: string): string {
-  if (!/^https?:/i.test(text) || !URL.canParse(text)) throw new InvalidArgumentError(`"${text}" is not a URL such as http://collector:4318.`);
+  const isAddress = /^https?:\/\//i.test(text) && URL.canParse(text) && !/[?#]/.test(text);
+  if (!isAddress) throw new InvalidArgumentError(`"${text}" is not a URL such as http://HOST:PORT.`);
   return text;
 }
 

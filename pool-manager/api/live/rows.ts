@@ -1,6 +1,7 @@
 import type { FunctionRecord } from "../../functions/function.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
 import type { StatisticsView } from "../../statistics/slots.ts";
+import type { FunctionAnswer } from "../routes/answers.ts";
 
 /** One instance as the overview shows it. Its age is the message's `now` minus `createdMs`. */
 export interface InstanceRow {
@@ -21,23 +22,16 @@ export interface InstanceRow {
   createdMs: number;
 }
 
-export interface FunctionRow {
+/** One function as the overview shows it: of the API's answer what a table holds, and its present load. */
+export interface FunctionRow extends Pick<FunctionAnswer, "uid" | "runtime" | "revision" | "latest" | "minScale" | "maxScale" | "queueDepth" | "problems"> {
   id: string;
-  uid: string;
-  runtime: string;
-  revision: string;
-  latest: string;
   rolling: { to: string; state: string } | null;
-  minScale: number;
-  maxScale: number;
   warm: number;
   starting: number;
   waiting: number;
   inFlight: number;
-  queueDepth: number;
   /** Null: no invocation in the last five minutes. */
   statistics: StatisticsView | null;
-  problems: string[];
 }
 
 export interface PoolRow extends Omit<PoolSpec, "name" | "budget"> {

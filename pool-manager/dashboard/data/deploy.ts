@@ -1,6 +1,7 @@
 import { createTar } from "nanotar";
 import { ApiError, call, functionPath, request } from "./api.ts";
 import { store } from "./store.ts";
+import type { DeployAnswer, LoadAnswer } from "./types.ts";
 
 /** A file of the code; its path is relative to the directory that is deployed. */
 export interface CodeFile {
@@ -20,7 +21,7 @@ export async function deploy(name: string, runtime: string, files: readonly Code
   const code = await upload(files);
   const exists = await isDeployed(name);
   const body = { code, onceLoaded: true, ...(!exists && { runtime }) };
-  const { latest } = await call<{ latest: string }>(exists ? "PATCH" : "PUT", functionPath(name), body, UPLOAD_MS);
+  const { latest } = await call<DeployAnswer>(exists ? "PATCH" : "PUT", functionPath(name), body, UPLOAD_MS);
   await loaded(name, latest);
   return latest;
 }
@@ -52,7 +53,7 @@ async function upload(files: readonly CodeFile[]): Promise<string> {
 async function loaded(name: string, revision: string): Promise<void> {
   const path = functionPath(name, `/revisions/${encodeURIComponent(revision)}/load?wait=${ASK_MS}ms`);
   for (const deadline = performance.now() + LOAD_MS; performance.now() < deadline; ) {
-    const view = await call<{ loaded: boolean }>("POST", path, undefined, ASK_MS * 2);
+    const view = await call<LoadAnswer>("POST", path, undefined, ASK_MS * 2);
     if (view.loaded) return;
   }
   throw new ApiError(

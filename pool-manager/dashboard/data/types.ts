@@ -4,7 +4,16 @@ import type { StatisticsPoint } from "../../statistics/slots.ts";
 export type { InvokeAnswer as Answer } from "../../api/live/invocation-proxy.ts";
 export type { NumberedEvent } from "../../api/live/recent-events.ts";
 export type { FunctionRow, InstanceRow, PoolRow } from "../../api/live/rows.ts";
-export type { FunctionAnswer, LoadAnswer, LogLineAnswer, PoolAdviceAnswer, PoolAnswer, RevisionAnswer, RolloutAnswer } from "../../api/routes/answers.ts";
+export type {
+  DeployAnswer,
+  FunctionAnswer,
+  LoadAnswer,
+  LogLineAnswer,
+  PoolAdviceAnswer,
+  PoolAnswer,
+  RevisionAnswer,
+  RolloutAnswer,
+} from "../../api/routes/answers.ts";
 export type { StatisticsView } from "../../statistics/slots.ts";
 
 /** What one size would have been; `hit` is a share, null without claims. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type FunctionRecord, NO_TRAFFIC, type Revision, type Rollout, type RolloutPolicy, type Scaling, type Traffic } from "../../functions/function.ts";
+import { type FunctionRecord, NO_TRAFFIC, type Traffic } from "../../functions/function.ts";
 import { formerHistory } from "../../functions/history.ts";
 import { formatDuration, parseDuration } from "../../functions/manifest/duration.ts";
 import { DEFAULTS, ROLLOUT, WINDOW_SCALING } from "../../functions/manifest/manifest.ts";
@@ -8,7 +8,7 @@ import type { KubeObject } from "../../kubernetes/objects.ts";
 import { isWhole } from "../stored-record.ts";
 import type { Condition } from "./status/conditions.ts";
 
-/** The declaration by a user, or by the API on a user's behalf: the manifest's fields, code and traffic. */
+/** The declaration by a user, or by the API on a user's behalf: the manifest's fields as they were written, code and traffic. */
 export interface FunctionResourceSpec {
   code?: { digest?: string; files?: Record<string, string> };
   traffic?: { active?: string; split?: Record<string, number>; aliases?: Record<string, string> };
@@ -17,23 +17,12 @@ export interface FunctionResourceSpec {
 }
 
 /** The function's record, as the pool manager derived it from the declaration. */
-export interface FunctionStatus {
+export interface FunctionStatus extends Partial<Omit<FunctionRecord, "name" | "createdAt">> {
   observedGeneration?: number;
   term?: number;
-  uid?: string;
-  runtime?: string;
-  active?: string;
-  latest?: string;
-  nextRevision?: number;
   warm?: number;
   /** The ingested state of the Secret that `secretRef` names. */
   secret?: string;
-  traffic?: Traffic;
-  scaling?: Scaling;
-  rolloutPolicy?: RolloutPolicy | null;
-  rollout?: Rollout | null;
-  history?: string[];
-  revisions?: Revision[];
   conditions?: Condition[];
 }
 
