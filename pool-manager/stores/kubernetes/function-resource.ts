@@ -21,6 +21,8 @@ export interface FunctionStatus extends Partial<Omit<FunctionRecord, "name" | "c
   observedGeneration?: number;
   term?: number;
   warm?: number;
+  /** Label selector of its instances' pods. */
+  selector?: string;
   /** The ingested state of the Secret that `secretRef` names. */
   secret?: string;
   conditions?: Condition[];

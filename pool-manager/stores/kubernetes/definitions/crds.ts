@@ -7,7 +7,7 @@ import { CODE, object, open, percent, type Schema, structural, text } from "./sc
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 11;
+export const DEFINITION_VERSION = 12;
 /** Characters of a pool's history in its status: a resource is limited to about a million, and is sent to each watcher. */
 export const MAX_HISTORY = 64 * 1024;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
@@ -69,6 +69,7 @@ const FUNCTION_STATUS = object(
     latest: text("Revision of the latest manifest."),
     nextRevision: { type: "integer" },
     warm: { type: "integer", description: "Instances that have its code loaded." },
+    selector: text("Label selector of its instances' pods, for the scale subresource."),
     secret: text("Version of the Secret in secretRef that was read last."),
     traffic: { type: "object", ...open },
     scaling: { type: "object", ...open },
@@ -215,6 +216,7 @@ export function definitions(): object[] {
         column("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
         age,
       ],
+      scale: { specReplicasPath: ".spec.minScale", statusReplicasPath: ".status.warm", labelSelectorPath: ".status.selector" },
     }),
     definition({
       kind: "Pool",

@@ -1,4 +1,5 @@
 import type { FunctionRecord } from "../../../functions/function.ts";
+import { LABEL } from "../../../platform/kruise/objects/objects.ts";
 import type { FunctionResource, FunctionStatus } from "../function-resource.ts";
 import type { KnownFunctions } from "../known-functions.ts";
 import { edited, failing, type StoreNotice } from "../notices.ts";
@@ -61,10 +62,13 @@ export class FunctionStatusWriter {
     if (!record || !resource) return;
     const { status = {} } = resource;
     const verdicts = reported(status.conditions, record.active, now, this.#options.client.dropped);
-    if (status.warm === warm && !verdicts) return;
+    const selector = `${LABEL.function}=${record.uid}`;
+    // A definition of an older version has no selector.
+    const isSelected = status.selector === selector || this.#options.client.dropped.includes("selector");
+    if (status.warm === warm && isSelected && !verdicts) return;
     await this.#rewrite(name, resource, (own) => {
       const conditions = (verdicts ?? []).reduce(withCondition, own.conditions ?? []);
-      return { ...own, warm, conditions };
+      return { ...own, warm, selector, conditions };
     });
   }
 
