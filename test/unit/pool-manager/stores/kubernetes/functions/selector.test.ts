@@ -16,7 +16,7 @@ test("a report tells the scale subresource which pods are the function's, also o
 
 test("a selector that somebody edits is put back by the next report, which otherwise writes nothing", async () => {
   await store.report("a", 0, IDLE);
-  await edit({ ...resource("a")?.status, selector: "app=other" });
+  await edit({ ...(resource("a") as FunctionResource).status, selector: "app=other" });
   await vi.advanceTimersByTimeAsync(500);
   await store.report("a", 0, IDLE);
   expect(resource("a")?.status?.selector).toBe(selector());
