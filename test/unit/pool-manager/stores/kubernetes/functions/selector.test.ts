@@ -16,7 +16,7 @@ test("a report tells the scale subresource which pods are the function's, also o
 
 test("a selector that somebody edits is put back by the next report, which otherwise writes nothing", async () => {
   await store.report("a", 0, IDLE);
-  await edit({ ...(resource("a") as FunctionResource).status, selector: "app=other" });
+  await edit({ ...(resource("a")?.status ?? {}), selector: "app=other" });
   await vi.advanceTimersByTimeAsync(500);
   await store.report("a", 0, IDLE);
   expect(resource("a")?.status?.selector).toBe(selector());
@@ -29,7 +29,7 @@ test("a definition without selectors is not written to again and again", async (
   const replace = server.replace.bind(server);
   const spied = vi.spyOn(server, "replace").mockImplementation(async (path, body) => {
     const { selector: _, ...status } = (body as FunctionResource).status ?? {};
-    return replace(path, { ...body, status });
+    return replace(path, { ...(body as FunctionResource), status });
   });
   for (let i = 0; i < 10; i++) await store.report("a", 0, IDLE);
   // The status, and once more the condition that says what was dropped.
