@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/routes/answers.ts";
 import { functionPath } from "../../manage-client.ts";
 import { globals } from "../../options/globals.ts";
-import { printData, printList } from "../../output.ts";
+import { type Format, printData, printList } from "../../output.ts";
 
 /** Sizes that the table shows besides the present and the recommended one. */
 const SHOWN = 12;
@@ -36,7 +36,7 @@ export function advisePoolCommand(pool: Command): void {
 export function adviseFunctionCommand(program: Command): void {
   program
     .command("advise <name>")
-    .description("what the last hour or day would have been with another minScale of a function")
+    .description("what the last hour or day would have been with another minScale or concurrency of a function")
     .addOption(windowOption())
     .action(async (name: string, { window }: { window: string }, command: Command) => {
       const { api, format } = globals(command);
@@ -52,11 +52,26 @@ export function adviseFunctionCommand(program: Command): void {
         { title: "", value: ({ minScale }: Scale) => marks(minScale) },
       ];
       printList(advice.scales.slice(0, SHOWN), columns, format);
+      printConcurrencies(advice, format);
     });
 }
 
 type Row = PoolAdviceAnswer["sizes"][number];
 type Scale = FunctionAdviceAnswer["scales"][number];
+type Concurrency = FunctionAdviceAnswer["concurrencies"][number];
+
+function printConcurrencies({ concurrencies, concurrency: now, recommendedConcurrency }: FunctionAdviceAnswer, format: Format): void {
+  if (concurrencies.length === 0) return;
+  const marks = (one: number) => [...(one === now ? ["now"] : []), ...(one === recommendedConcurrency ? ["enough if it mostly waits"] : [])].join(", ");
+  const columns = [
+    { title: "CONCURRENCY", value: ({ concurrency }: Concurrency) => concurrency },
+    { title: "BUSY AT ONCE", value: ({ peak }: Concurrency) => peak },
+    { title: "INSTANCE-SECONDS", value: ({ busySeconds }: Concurrency) => Math.round(busySeconds) },
+    { title: "", value: ({ concurrency }: Concurrency) => marks(concurrency) },
+  ];
+  print([""]);
+  printList(concurrencies, columns, format);
+}
 
 /** The first sizes up to the recommended one and a few above it, the present one and the largest; `-o json` prints all. */
 function shownOf({ sizes, size, recommended }: PoolAdviceAnswer): Row[] {

@@ -75,6 +75,17 @@ export const FunctionAdviceView = Type.Object({
     }),
     { description: "What the window would have been with each minScale from the present one on." },
   ),
+  recommendedConcurrency: Type.Union([Type.Integer(), Type.Null()], {
+    description: "The least concurrency that needs hardly more than a higher one, for invocations that mostly wait; null if none was seen to run.",
+  }),
+  concurrencies: Type.Array(
+    Type.Object({
+      concurrency: Type.Integer(),
+      peak: Type.Integer({ description: "The most instances that were needed at a time." }),
+      busySeconds: Type.Number({ description: "Seconds of instances with at least one invocation, if each is filled before the next." }),
+    }),
+    { description: "What the invocations of the window would have needed with other concurrencies; empty if none was seen to run." },
+  ),
   text: Text,
 });
 

@@ -19,7 +19,14 @@ export function adviceRoutes(instance: FastifyInstance, { pools, functions, sizi
   );
   app.get(
     "/v1/functions/:name/advice",
-    { schema: { tags: ["functions"], summary: "What a window would have been with another minScale", ...asked, ...answers(advice.FunctionAdviceView) } },
+    {
+      schema: {
+        tags: ["functions"],
+        summary: "What a window would have been with another minScale or concurrency",
+        ...asked,
+        ...answers(advice.FunctionAdviceView),
+      },
+    },
     async ({ params, query }) => sizing.advisor.ofFunction(functions.get(params.name), query.window ?? "1h"),
   );
   app.get(

@@ -14,10 +14,12 @@ export interface Bucket {
   depths: Map<number, number>;
   /** Milliseconds by level of depth, above 0. */
   spent: Map<number, number>;
+  /** Milliseconds by level of concurrent invocations, waiting ones included, above 0; of functions only. */
+  loads: Map<number, number>;
 }
 
 export function emptyBucket(): Bucket {
-  return { claims: 0, hits: 0, misses: 0, refills: 0, refillMs: 0, depths: new Map(), spent: new Map() };
+  return { claims: 0, hits: 0, misses: 0, refills: 0, refillMs: 0, depths: new Map(), spent: new Map(), loads: new Map() };
 }
 
 /** A bounded number of buckets of one width; only those in which something happened take memory. */
@@ -68,7 +70,7 @@ export class Buckets {
 /** The sum of buckets. */
 export function sumOf(buckets: readonly Bucket[]): Bucket {
   const sum = emptyBucket();
-  for (const { claims, hits, misses, refills, refillMs, depths, spent } of buckets) {
+  for (const { claims, hits, misses, refills, refillMs, depths, spent, loads } of buckets) {
     sum.claims += claims;
     sum.hits += hits;
     sum.misses += misses;
@@ -76,6 +78,7 @@ export function sumOf(buckets: readonly Bucket[]): Bucket {
     sum.refillMs += refillMs;
     merge(sum.depths, depths);
     merge(sum.spent, spent);
+    merge(sum.loads, loads);
   }
   return sum;
 }

@@ -1,7 +1,7 @@
 import { addDepth, levelOf } from "../sizing/depths.ts";
 import { Buckets } from "./buckets.ts";
 
-/** The claims of one function by the number of instances that it had, and how long it had how many. */
+/** The claims of one function by the number of instances that it had, how long it had how many, and how many invocations at a time. */
 export class FunctionHistory {
   /** Minutes of an hour, and tens of minutes of a day. */
   readonly hour = new Buckets(60_000, 60);
@@ -25,6 +25,11 @@ export class FunctionHistory {
   /** The function has had `own` instances for the `ms` until now. */
   had(now: number, own: number, ms: number): void {
     for (const bucket of this.#at(now)) addDepth(bucket.spent, levelOf(own), ms);
+  }
+
+  /** It had `concurrent` invocations, waiting ones included, for the `ms` until now. */
+  loaded(now: number, concurrent: number, ms: number): void {
+    for (const bucket of this.#at(now)) addDepth(bucket.loads, levelOf(concurrent), ms);
   }
 
   #at(now: number) {

@@ -2,7 +2,7 @@ import type { Decision, World } from "../decide/world.ts";
 import type { RefillPace } from "../sizing/refill-line.ts";
 import { PoolHistory } from "./pool-history.ts";
 
-/** How often the number of each function's instances is sampled. */
+/** How often the number of each function's instances and invocations is sampled. */
 const SAMPLE_MS = 1000;
 /** A longer pause between samples was no service: the process or the machine stood still. */
 const LONGEST_SAMPLE_MS = 60_000;
@@ -42,7 +42,7 @@ export class ClaimRecorder {
     const own = claims.size > 0 || this.#isSampleDue(now) ? ownInstances(world) : new Map<string, number>();
     for (const [uid, claim] of claims) this.#record(uid, claim, own.get(uid) ?? 0, now, paceOf(claim.pool));
     this.#unmet = new Map([...claims].flatMap(([uid, { unmet }]) => (unmet > 0 ? [[uid, unmet]] : [])));
-    this.#sample(own, now);
+    this.#sample(world, own, now);
   }
 
   /** An instance of the pool became prewarmed after `ms`. */
@@ -77,15 +77,18 @@ export class ClaimRecorder {
     return this.#sampledAt === null || now < this.#sampledAt || now - this.#sampledAt >= SAMPLE_MS;
   }
 
-  #sample(own: ReadonlyMap<string, number>, now: number): void {
+  #sample(world: World, own: ReadonlyMap<string, number>, now: number): void {
     if (!this.#isSampleDue(now)) return;
     const ms = this.#sampledAt === null ? 0 : Math.min(Math.max(0, now - this.#sampledAt), LONGEST_SAMPLE_MS);
     this.#sampledAt = now;
     if (ms === 0) return;
+    const loads = concurrentInvocations(world);
     for (const { functions } of this.pools.values()) {
       for (const [uid, history] of functions) {
         const count = own.get(uid) ?? 0;
+        const concurrent = loads.get(uid) ?? 0;
         if (count > 0) history.had(now, count, ms);
+        if (concurrent > 0) history.loaded(now, concurrent, ms);
       }
     }
   }
@@ -107,6 +110,16 @@ function claimsOf({ actions, unmet }: Decision): Map<string, Claims> {
   }
   for (const { functionUid, pool, missing } of unmet) of(functionUid, pool).unmet += missing;
   return claims;
+}
+
+/** The number of waiting and running invocations of each function. */
+function concurrentInvocations({ functions, demand }: World): Map<string, number> {
+  const loads = new Map<string, number>();
+  for (const { key, uid } of functions) {
+    const { waiting = 0, inFlight = 0 } = demand.get(key) ?? {};
+    loads.set(uid, (loads.get(uid) ?? 0) + waiting + inFlight);
+  }
+  return loads;
 }
 
 /** The number of instances that serve each function or are about to. */

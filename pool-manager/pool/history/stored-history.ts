@@ -21,6 +21,8 @@ const Weights = Type.Array(Count, { maxItems: 2000 });
 /** Index, claims, hits, misses, refills, their milliseconds, claims by depth, time by depth. */
 const StoredBucket = Type.Tuple([Count, Count, Count, Count, Count, Count, Weights, Weights]);
 const Ring = Type.Array(StoredBucket, { maxItems: 1440 });
+/** Index, and time by concurrent invocations; beside the ring, so that an older version of Berth reads the rest. */
+const Loads = Type.Optional(Type.Array(Type.Tuple([Count, Weights]), { maxItems: 1440 }));
 
 /** `bins`: bin and count. `since`: since when it is idle. */
 const StoredIdle = Type.Object({
@@ -41,7 +43,7 @@ const schema = Compile(
     ]),
     hour: Ring,
     day: Ring,
-    functions: Type.Array(Type.Object({ uid: Type.String({ maxLength: 200 }), hour: Ring, day: Ring }), { maxItems: 256 }),
+    functions: Type.Array(Type.Object({ uid: Type.String({ maxLength: 200 }), hour: Ring, day: Ring, hourLoads: Loads, dayLoads: Loads }), { maxItems: 256 }),
     // Older versions of Berth do not record it.
     idle: Type.Optional(Type.Array(StoredIdle, { maxItems: MAX_IDLE })),
   }),
@@ -72,7 +74,13 @@ function newerHalf<T>(items: readonly T[]): T[] {
 }
 
 function plainOf({ since, refillMs, chosen, hour, day, functions, idle }: PoolHistory) {
-  const each = [...functions].map(([uid, of]) => ({ uid, hour: ring(of.hour), day: ring(of.day) }));
+  const each = [...functions].map(([uid, { hour, day }]) => ({
+    uid,
+    hour: ring(hour),
+    day: ring(day),
+    hourLoads: loadsOf(hour),
+    dayLoads: loadsOf(day),
+  }));
   const idlers = [...idle].map(([uid, { idleSince, histogram }]) => ({ uid, since: idleSince && Math.round(idleSince), ...histogram.counts() }));
   return { version: 1, since: Math.round(since), refillMs, chosen, hour: ring(hour), day: ring(day), functions: each, idle: idlers };
 }
@@ -92,6 +100,10 @@ function ring(buckets: Buckets) {
     ]);
 }
 
+function loadsOf(buckets: Buckets) {
+  return buckets.entries().flatMap(([index, { loads }]) => (loads.size > 0 ? [[index, flat(loads)]] : []));
+}
+
 function flat(weights: ReadonlyMap<number, number>): number[] {
   return [...weights].flatMap(([level, weight]) => [level, Math.round(weight)]);
 }
@@ -105,10 +117,10 @@ export function readHistory(text: string): PoolHistory {
   history.chosen = stored.chosen;
   fill(history.hour, stored.hour);
   fill(history.day, stored.day);
-  for (const { uid, hour, day } of stored.functions) {
+  for (const { uid, hour, day, hourLoads = [], dayLoads = [] } of stored.functions) {
     const own = new FunctionHistory();
-    fill(own.hour, hour);
-    fill(own.day, day);
+    fill(own.hour, hour, hourLoads);
+    fill(own.day, day, dayLoads);
     history.functions.set(uid, own);
   }
   for (const { uid, since, bins, beyond } of stored.idle ?? []) history.idle.set(uid, new IdleRecord({ bins, beyond }, since));
@@ -117,9 +129,11 @@ export function readHistory(text: string): PoolHistory {
 
 type Stored = [number, number, number, number, number, number, number[], number[]];
 
-function fill(buckets: Buckets, stored: readonly Stored[]): void {
+function fill(buckets: Buckets, stored: readonly Stored[], loads: readonly [number, number[]][] = []): void {
+  const byIndex = new Map(loads);
   for (const [index, claims, hits, misses, refills, refillMs, depths, spent] of stored.slice(-buckets.count)) {
     const bucket: Bucket = { ...emptyBucket(), claims, hits, misses, refills, refillMs, depths: deep(depths), spent: deep(spent) };
+    bucket.loads = deep(byIndex.get(index) ?? []);
     buckets.restore(index, bucket);
   }
 }

@@ -1,3 +1,4 @@
+import { type ConcurrencyOutcome, concurrencyInWords, concurrencyOutcomes, recommendedConcurrency } from "./concurrency-advice.ts";
 import { type Depths, depthOf, excessAbove, totalOf, weightBelow } from "./depths.ts";
 import { rounded } from "./pool-advice.ts";
 import { counted, percent } from "./words.ts";
@@ -17,6 +18,8 @@ export interface FunctionRecordOfClaims {
     depths: Depths;
     /** Milliseconds by the number of instances that it had. */
     spent: Depths;
+    /** Milliseconds by the number of concurrent invocations. */
+    loads: Depths;
   };
   minScale: number;
   maxScale: number;
@@ -37,6 +40,9 @@ export interface ScaleOutcome {
 export interface FunctionAdvice {
   recommended: number;
   scales: ScaleOutcome[];
+  /** Null if nothing was recorded. */
+  recommendedConcurrency: number | null;
+  concurrencies: ConcurrencyOutcome[];
   text: string[];
 }
 
@@ -50,7 +56,15 @@ export function adviseFunction(record: FunctionRecordOfClaims): FunctionAdvice {
   const scales = Array.from({ length: Math.max(1, highest - minScale + 1) }, (_, i) => scaleOutcomeOf(record, minScale + i));
   let recommended = minScale;
   while (recommended < highest && timeAt(window, recommended + 1) >= BUSY_SHARE * window.seconds) recommended += 1;
-  return { recommended, scales, text: inWords(record, recommended) };
+  const recorded = { loads: window.loads, concurrency: record.concurrency };
+  const concurrencies = concurrencyOutcomes(recorded);
+  return {
+    recommended,
+    scales,
+    recommendedConcurrency: recommendedConcurrency(concurrencies),
+    concurrencies,
+    text: [...inWords(record, recommended), ...concurrencyInWords(concurrencies, recorded)],
+  };
 }
 
 export function scaleOutcomeOf({ window, instanceMb }: Pick<FunctionRecordOfClaims, "window" | "instanceMb">, minScale: number): ScaleOutcome {
@@ -76,7 +90,7 @@ function deepest({ spent, depths }: FunctionRecordOfClaims["window"]): number {
 }
 
 function inWords(record: FunctionRecordOfClaims, recommended: number): string[] {
-  const { window, minScale, concurrency } = record;
+  const { window, minScale } = record;
   if (window.claims === 0) return ["no starts were recorded in this window"];
   const now = scaleOutcomeOf(record, minScale);
   const then = scaleOutcomeOf(record, recommended);
@@ -89,6 +103,5 @@ function inWords(record: FunctionRecordOfClaims, recommended: number): string[] 
       `recommended: minScale ${recommended}: it avoids ${percent(then.avoided ?? 0)} of these starts for ${more} instance-seconds more, since as many instances are there for more than half of the time anyway`,
     );
   }
-  text.push(`concurrency stays ${concurrency}: the record holds starts, and not how long invocations run`);
   return text;
 }

@@ -73,6 +73,18 @@ test("a function's claims carry the number of its instances, and its time with e
   expect(recorder.of("node", wall).functions.size).toBe(0);
 });
 
+test("a function's time is sampled by the invocations that it has at a time, of all of its revisions", () => {
+  observe({ functions: [fn("f")], demand: waiting(1), instances: [instance("a")] });
+  const demand = new Map([
+    ["f", { waiting: 1, inFlight: 3, oldestWaitMs: 10 }],
+    ["f@r1", { waiting: 0, inFlight: 2, oldestWaitMs: 0 }],
+  ]);
+  const functions = [fn("f", { concurrency: 10 }), fn("f@r1", { uid: "f", key: "f@r1", active: false, revision: "r0", concurrency: 10 })];
+  for (let i = 0; i < 10; i++) observe({ functions, demand, instances: [warm("a", "f")] }, 1000);
+  const history = recorder.of("node", wall).functions.get("f");
+  expect([...(history?.hour.at(wall).loads ?? [])]).toEqual([[6, 10_000]]);
+});
+
 test("the number of functions with a history is bounded: the one whose last claim is oldest gives way", () => {
   const history = recorder.of("node", WALL);
   for (let i = 0; i < 400; i++) history.claimant(`f${i}`).claimed(WALL, 0);

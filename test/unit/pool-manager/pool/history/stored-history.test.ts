@@ -18,6 +18,7 @@ function busyDay(): PoolHistory {
     const claimant = history.claimant(`00000000-0000-0000-0000-${String((at / 5000) % 300).padStart(12, "0")}`);
     claimant.claimed(now, 1);
     claimant.had(now, 2, 1000);
+    claimant.loaded(now, 5, 1000);
   }
   history.chosen = { size: 7, belowSince: BEGIN, changedAt: null };
   return history;
@@ -30,6 +31,16 @@ test("what is stored is what is read", () => {
   const read = readHistory(writeHistory(busy, 64 * 1024 * 1024));
   expect(last(read)).toEqual(last(busy));
   expect([read.chosen, read.refillMs, read.since, read.functions.size]).toEqual([busy.chosen, busy.refillMs, busy.since, 256]);
+});
+
+test("how many invocations a function had at a time is stored, and a history of an earlier version has none of it", () => {
+  const text = writeHistory(busy, 64 * 1024 * 1024);
+  const [uid = "", own] = [...busy.functions].at(-1) ?? [];
+  const loadsIn = (history: PoolHistory) => history.functions.get(uid)?.hour.entries().map(([, { loads }]) => [...loads]);
+  expect(loadsIn(readHistory(text))).toEqual(own?.hour.entries().map(([, { loads }]) => [...loads]));
+  const stored = JSON.parse(text) as { functions: object[] };
+  const earlier = { ...stored, functions: stored.functions.map((one) => ({ ...one, hourLoads: undefined, dayLoads: undefined })) };
+  expect(loadsIn(readHistory(JSON.stringify(earlier)))?.flat()).toEqual([]);
 });
 
 test("a busy day has bounded size, in memory and stored", () => {
