@@ -219,6 +219,7 @@ const MATRIX = {
     "pool-manager/functions",
     "pool-manager/kubernetes",
     "pool-manager/pool",
+    "pool-manager/platform/kruise/objects/objects.ts",
     "pool-manager/pool/decide",
     "pool-manager/pool/history",
     "pool-manager/stores/kubernetes",
@@ -269,6 +270,7 @@ const MATRIX = {
   ],
   "pool-manager/dashboard/streams": ["pool-manager/dashboard/data"],
   "pool-manager/dashboard/parts": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams"],
+  "pool-manager/dashboard/views/function": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams", "pool-manager/dashboard/parts"],
   "pool-manager/dashboard/views": ["pool-manager/dashboard/data", "pool-manager/dashboard/streams", "pool-manager/dashboard/parts"],
   "pool-manager/dashboard/style": [],
   "pool-manager/dashboard": [
@@ -277,6 +279,7 @@ const MATRIX = {
     "pool-manager/dashboard/style",
     "pool-manager/dashboard/parts",
     "pool-manager/dashboard/views",
+    "pool-manager/dashboard/views/function",
   ],
 
   "pool-manager/api/live": [

@@ -5,7 +5,7 @@ import { useStore } from "./data/store.ts";
 import { nextTheme, type Theme, theme } from "./data/theme.ts";
 import { KeyForm } from "./parts/key-form.tsx";
 import { EventsView } from "./views/events.tsx";
-import { FunctionView } from "./views/function.tsx";
+import { FunctionView } from "./views/function/function.tsx";
 import { FunctionsView } from "./views/functions.tsx";
 import { PoolsView } from "./views/pools.tsx";
 

@@ -62,3 +62,14 @@ test("a pool is told to size itself, says why it has its size, and is given a fi
   expect(typeof (await size())).toBe("number");
   expectClean(tab, berth.berth.manageUrl);
 });
+
+test("a function's page says how it scales, how long it is idle, and what its record advises", async () => {
+  await berth.api.call("PATCH", "/v1/functions/new-0", { scaling: { window: "60s" }, idleTimeout: "auto" });
+  await tab.page.goto(`${tab.page.url().split("#")[0]}#/functions/new-0`);
+  const scaling = tab.page.getByRole("region", { name: "Scaling" });
+  await scaling.getByText(/^scales by windows/).waitFor();
+  await scaling.getByText(/^idle instances: /).waitFor({ timeout: 20_000 });
+  await scaling.getByText(/^recommended: minScale 0/).waitFor();
+  await scaling.getByText(/^concurrency \d+: /).waitFor();
+  expectClean(tab, berth.berth.manageUrl);
+});

@@ -6,6 +6,7 @@ export type { NumberedEvent } from "../../api/live/recent-events.ts";
 export type { FunctionRow, InstanceRow, PoolRow } from "../../api/live/rows.ts";
 export type {
   DeployAnswer,
+  FunctionAdviceAnswer,
   FunctionAnswer,
   LoadAnswer,
   LogLineAnswer,

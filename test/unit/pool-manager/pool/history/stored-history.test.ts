@@ -36,7 +36,11 @@ test("what is stored is what is read", () => {
 test("how many invocations a function had at a time is stored, and a history of an earlier version has none of it", () => {
   const text = writeHistory(busy, 64 * 1024 * 1024);
   const [uid = "", own] = [...busy.functions].at(-1) ?? [];
-  const loadsIn = (history: PoolHistory) => history.functions.get(uid)?.hour.entries().map(([, { loads }]) => [...loads]);
+  const loadsIn = (history: PoolHistory) =>
+    history.functions
+      .get(uid)
+      ?.hour.entries()
+      .map(([, { loads }]) => [...loads]);
   expect(loadsIn(readHistory(text))).toEqual(own?.hour.entries().map(([, { loads }]) => [...loads]));
   const stored = JSON.parse(text) as { functions: object[] };
   const earlier = { ...stored, functions: stored.functions.map((one) => ({ ...one, hourLoads: undefined, dayLoads: undefined })) };

@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { ApiError } from "../data/api.ts";
-import { functionPath } from "../data/api.ts";
-import { formatTime } from "../data/format.ts";
-import type { LogLineAnswer } from "../data/types.ts";
-import { ErrorNote } from "../parts/error-note.tsx";
-import { follow } from "../streams/follow.ts";
+import type { ApiError } from "../../data/api.ts";
+import { functionPath } from "../../data/api.ts";
+import { formatTime } from "../../data/format.ts";
+import type { LogLineAnswer } from "../../data/types.ts";
+import { ErrorNote } from "../../parts/error-note.tsx";
+import { follow } from "../../streams/follow.ts";
 
 const MOST_LINES = 1000;
 /** The stream has a sign of life each 15 seconds. */

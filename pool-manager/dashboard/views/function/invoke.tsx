@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
-import { call, functionPath } from "../data/api.ts";
-import type { Answer, FunctionAnswer } from "../data/types.ts";
-import { type Action, useAction } from "../parts/action.ts";
-import { ErrorNote } from "../parts/error-note.tsx";
-import { PhaseBar } from "../parts/phase-bars.tsx";
+import { call, functionPath } from "../../data/api.ts";
+import type { Answer, FunctionAnswer } from "../../data/types.ts";
+import { type Action, useAction } from "../../parts/action.ts";
+import { ErrorNote } from "../../parts/error-note.tsx";
+import { PhaseBar } from "../../parts/phase-bars.tsx";
 
 const METHODS = ["POST", "GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 /** Longer than the pool manager waits for its router. */

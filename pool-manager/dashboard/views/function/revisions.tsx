@@ -1,9 +1,9 @@
-import { call, functionPath } from "../data/api.ts";
-import { formatAge } from "../data/format.ts";
-import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "../data/types.ts";
-import { usePoll } from "../data/use-poll.ts";
-import { useAction } from "../parts/action.ts";
-import { ErrorNote } from "../parts/error-note.tsx";
+import { call, functionPath } from "../../data/api.ts";
+import { formatAge } from "../../data/format.ts";
+import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "../../data/types.ts";
+import { usePoll } from "../../data/use-poll.ts";
+import { useAction } from "../../parts/action.ts";
+import { ErrorNote } from "../../parts/error-note.tsx";
 
 const MOST = 20;
 

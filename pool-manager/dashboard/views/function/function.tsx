@@ -1,16 +1,17 @@
 import { useMemo } from "preact/hooks";
-import { functionPath } from "../data/api.ts";
-import { formatCount, formatMs, formatPercent, formatRate } from "../data/format.ts";
-import { useStore } from "../data/store.ts";
-import type { Course, FunctionAnswer } from "../data/types.ts";
-import { usePoll } from "../data/use-poll.ts";
-import { Chart } from "../parts/chart.tsx";
-import { ErrorNote } from "../parts/error-note.tsx";
-import { PhaseTable } from "../parts/phase-bars.tsx";
-import { StartsBar } from "../parts/starts.tsx";
+import { functionPath } from "../../data/api.ts";
+import { formatCount, formatMs, formatPercent, formatRate } from "../../data/format.ts";
+import { useStore } from "../../data/store.ts";
+import type { Course, FunctionAnswer } from "../../data/types.ts";
+import { usePoll } from "../../data/use-poll.ts";
+import { Chart } from "../../parts/chart.tsx";
+import { ErrorNote } from "../../parts/error-note.tsx";
+import { PhaseTable } from "../../parts/phase-bars.tsx";
+import { StartsBar } from "../../parts/starts.tsx";
 import { InvokePanel } from "./invoke.tsx";
 import { LogsPanel } from "./logs.tsx";
 import { RevisionsPanel } from "./revisions.tsx";
+import { ScalingPanel } from "./scaling.tsx";
 
 /** One function: its course, its revisions, its output, and a form that invokes it. */
 export function FunctionView({ name }: { name: string }) {
@@ -56,6 +57,7 @@ export function FunctionView({ name }: { name: string }) {
             </header>
             <PhaseTable phases={row?.statistics?.phases ?? {}} />
           </section>
+          <ScalingPanel detail={data} />
           <InvokePanel detail={data} />
         </div>
       </div>
