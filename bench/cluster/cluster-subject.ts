@@ -1,9 +1,10 @@
 import { Agent } from "node:http";
 import { fire, openLoop } from "../driver.ts";
-import { bigBundle, HELLO, type Progress } from "../scenarios.ts";
+import type { Progress } from "../scenarios.ts";
 import { Subject } from "../subject.ts";
 import { machineBusyMs, quiet } from "./machine.ts";
 import { deleteNamespace, freshNamespace } from "./namespace.ts";
+import { NODE, type Programs } from "./programs.ts";
 import type { Costs, Tally } from "./tally.ts";
 
 /** New functions that are invoked at the same moment. */
@@ -14,31 +15,34 @@ export class ClusterSubject {
   readonly berth: Subject;
   readonly #namespace: string;
   readonly #poolSize: number;
+  readonly #runtime: string;
   #next = 0;
 
-  private constructor(berth: Subject, namespace: string, poolSize: number) {
+  private constructor(berth: Subject, namespace: string, poolSize: number, runtime: string) {
     this.berth = berth;
     this.#namespace = namespace;
     this.#poolSize = poolSize;
+    this.#runtime = runtime;
   }
 
-  static async start(poolSize: number, loadPath: "inline" | "image", functions: number): Promise<ClusterSubject> {
+  static async start(poolSize: number, loadPath: "inline" | "image", functions: number, programs: Programs = NODE): Promise<ClusterSubject> {
     const namespace = freshNamespace();
     const berth = await Subject.start(poolSize, ["--platform", "kruise", "--namespace", namespace, "--load-path", loadPath]);
-    const subject = new ClusterSubject(berth, namespace, poolSize);
-    const codes = [await berth.upload(HELLO), await berth.upload(bigBundle())] as const;
-    for (const [i, code] of codes.entries()) {
-      await berth.deploy(`first-${i}`, code);
+    const subject = new ClusterSubject(berth, namespace, poolSize, programs.runtime);
+    const manifests = await programs.manifests(berth);
+    const deploy = (name: string, manifest: object) => berth.api.call("PUT", `/v1/functions/${name}`, manifest);
+    for (const [i, manifest] of manifests.entries()) {
+      await deploy(`first-${i}`, manifest);
       await (await fetch(`${berth.invokeUrl}/function/first-${i}`)).text();
     }
-    for (let i = 0; i < functions; i++) await berth.deploy(`f${i}`, codes[i % 2] as string, { idleTimeout: "20s" });
+    for (let i = 0; i < functions; i++) await deploy(`f${i}`, { ...manifests[i % manifests.length], idleTimeout: "20s" });
     await subject.settled();
     return subject;
   }
 
   /** The pool is full, and the machine is done with what came before: refills, deletions, downloads ahead. */
   async settled(): Promise<void> {
-    await this.berth.settled(this.#poolSize);
+    await this.berth.settled(this.#poolSize, this.#runtime);
     await quiet();
   }
 

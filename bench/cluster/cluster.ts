@@ -3,6 +3,7 @@ import { type Scenario, scenarioOf } from "../report/scenario.ts";
 import type { Progress } from "../scenarios.ts";
 import type { Subject } from "../subject.ts";
 import { BURST, ClusterSubject } from "./cluster-subject.ts";
+import { IMAGE } from "./programs.ts";
 import { rollouts } from "./rollouts.ts";
 import { Tally } from "./tally.ts";
 
@@ -30,25 +31,30 @@ export async function clusterScenarios(size: ClusterSize, progress: Progress): P
   const paced = new Tally("eager-paced");
   const alone = new Tally("eager-alone");
   const swap = new Tally("claim-swap");
+  const imageSwap = new Tally("image-swap");
   const cold = new Tally("cold");
   const subjects = [
     await ClusterSubject.start(POOL, "inline", size.eager + size.paced + size.alone),
     await ClusterSubject.start(POOL, "image", size.alone),
+    await ClusterSubject.start(POOL, "inline", size.alone, IMAGE),
     await ClusterSubject.start(0, "inline", size.cold),
   ] as const;
-  const [inline, image, none] = subjects;
+  const [inline, image, program, none] = subjects;
   try {
     const slice = (total: number) => Math.ceil(total / size.rounds);
     for (let round = 0; round < size.rounds; round++) {
       await inline.invokeAlone("eager-alone", slice(size.alone), alone, progress, size.alone);
       await image.invokeAlone("claim-swap", slice(size.alone), swap, progress, size.alone);
+      await program.invokeAlone("image-swap", slice(size.alone), imageSwap, progress, size.alone);
       await none.invokeAlone("cold", slice(size.cold), cold, progress, size.cold);
       await inline.invokeNew("eager-paced", slice(size.paced), PACED_RATE, paced, progress, size.paced);
     }
     const warm = await warmOn(inline.berth, size.warmSeconds);
     const releases = await rollouts(image.berth, size.rollouts, progress);
     await inline.invokeNew("eager", size.eager, RATE, eager, progress, size.eager);
-    const scenarios = [cold.scenario(), swap.scenario(), alone.scenario(), paced.scenario(`${PACED_RATE}/s`), eager.scenario(`${RATE}/s`)];
+    const ratio = (imageSwap.times.getValueAtPercentile(50) / swap.times.getValueAtPercentile(50)).toFixed(2);
+    const images = imageSwap.scenario(`an image of the user; ${ratio} × claim-swap at p50`);
+    const scenarios = [cold.scenario(), swap.scenario(), images, alone.scenario(), paced.scenario(`${PACED_RATE}/s`), eager.scenario(`${RATE}/s`)];
     return [...scenarios, ...releases, warm];
   } finally {
     for (const subject of subjects) await subject.stop();

@@ -93,6 +93,8 @@ describe("a command from a directory", () => {
     const answers = await answersDuring("code", "200 two", () => put("code", { code, command: "./server", env: { ANSWER: "two" } }));
     expect(answers).toEqual(["200 one", "200 two"]);
     expect((await cluster.allWarm("code")).map(({ uid }) => uid)).toContain(pod);
+    // Before, nothing in the cluster says that the pod is a function's.
+    await cluster.bound("code");
     for (const { metadata } of await cluster.view.functionPods()) await cluster.view.deletePod(metadata.name);
     await until(async () => (await cluster.view.pod(pod)) === undefined, "its pod is gone");
     expect(await cluster.text("code")).toBe("200 two");
