@@ -17,7 +17,7 @@ const TOGETHER = [
   "test/cluster/api/*.test.ts",
   "test/cluster/faults/{obstacles,quota,unreachable}.test.ts",
   "test/cluster/runtimes/*.test.ts",
-  "test/cluster/pods/{contract,custom,edited-sets,protection,removal,rollouts,trust}.test.ts",
+  "test/cluster/pods/{claims,contract,edited-sets,images,limits,protection,removal,rollouts,trust}.test.ts",
   ...integration(ALWAYS),
 ];
 
