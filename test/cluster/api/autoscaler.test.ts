@@ -23,7 +23,7 @@ let metrics: ExternalMetrics;
 beforeAll(async () => {
   cluster = await ClusterBerth.start({ poolSize: 1 });
   metrics = await ExternalMetrics.start(cluster.view.kube, NODE_IP);
-  await cluster.berth.deploy(NAME, "export default { fetch: () => new Response('scaled') };", { maxScale: 4 });
+  await cluster.berth.deploy(NAME, "export default { fetch: () => new Response('scaled') };", { minScale: 1, maxScale: 4 });
 });
 afterAll(async () => {
   await metrics?.close();
@@ -48,7 +48,7 @@ test("kubectl scale sets minScale, and the scale tells instances and how their p
   expect((await cluster.view.kube.get<FunctionResource>(path())).spec.minScale).toBe(2);
 });
 
-test("more than maxScale is refused by the API server, and the API says who owns the number", { timeout: TEST_MS }, async () => {
+test("more than maxScale is refused by the API server, and the API is told that others own the number", { timeout: TEST_MS }, async () => {
   expect(await scaleTo(5).catch((error: KubeError) => error.message)).toContain("minScale is above maxScale");
   const refused = await cluster.berth.api.call("PATCH", `/v1/functions/${NAME}`, { minScale: 1 }).catch((error: CliError) => error);
   expect(refused).toMatchObject({ code: "FIELD_OWNED" });
