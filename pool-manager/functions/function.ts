@@ -185,6 +185,11 @@ export function activeRevision(record: FunctionRecord): Revision {
   return found;
 }
 
+/** Whether a function is an image, or was one: its new revisions take new instances. */
+export function hasImage({ revisions }: Pick<FunctionRecord, "revisions">): boolean {
+  return revisions.some(({ settings: { image } }) => image !== undefined);
+}
+
 /** Names of a revision's secrets whose values are lost, because their storage was deleted. */
 export function lostSecrets({ secretNames }: Revision, values: Record<string, string> = {}): string[] {
   return secretNames.filter((name) => !Object.hasOwn(values, name));

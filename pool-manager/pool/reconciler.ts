@@ -76,7 +76,7 @@ export class Reconciler implements PoolManagerLink {
       clock,
       onEvent,
       attempts: this.#executor.attempts,
-      check: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes) : null),
+      check: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes, () => this.view()) : null),
     });
   }
 

@@ -1,5 +1,6 @@
 import { movedAt } from "../../functions/rollout.ts";
 import type { Plan } from "./plan.ts";
+import { rolloutSize } from "./rollout-size.ts";
 import type { RevisionTarget } from "./world.ts";
 
 /** Loads the active revision in place into warm instances of retired revisions. */
@@ -59,15 +60,20 @@ export function takeOver(plan: Plan): void {
 }
 
 /**
- * The same for an image: free instances are loaded until the new revision has its share, and the active one gives up as many
- * as it no longer needs. Together they may exceed their number by those that are changing.
+ * The same for an image: free instances are loaded until the new revision has its share of those that the function needs,
+ * and the active one gives up as many as it no longer needs. Together they exceed that number by those that are changing.
  */
 function takePlaces(plan: Plan, spec: RevisionTarget, active: RevisionTarget): void {
   const { percent, parallel } = spec.takesOver as NonNullable<RevisionTarget["takesOver"]>;
   const [own, left] = [plan.of(spec), plan.of(active)];
+  const size = rolloutSize(spec, active, plan.world);
+  const goal = movedAt(percent, size);
   let changing = [...own].filter(({ state }) => state === "specializing").length;
-  if (changing === 0 && own.size > 0) giveUp(plan, active, movedAt(100 - percent, own.size + left.size));
-  const goal = movedAt(percent, own.size + left.size);
+  if (changing === 0 && own.size > 0) {
+    // The last one stays until the rollout is complete, unless its place is needed.
+    const isLastKept = percent < 100 || own.size >= goal || own.size + left.size < spec.maxScale;
+    giveUp(plan, active, Math.max(isLastKept ? 1 : 0, size - goal));
+  }
   for (const instance of plan.free().filter(({ replace }) => replace === null)) {
     if (own.size >= goal || changing >= parallel || own.size + left.size >= spec.maxScale) break;
     plan.order(instance, spec, "prewarmed");
@@ -79,7 +85,7 @@ function takePlaces(plan: Plan, spec: RevisionTarget, active: RevisionTarget): v
 /** Removes an instance of the active revision beyond `share` and its demand. */
 function giveUp(plan: Plan, active: RevisionTarget, share: number): void {
   const left = [...plan.of(active)];
-  const keep = Math.max(1, share, plan.wanted(active), left.filter(({ unsure }) => unsure).length);
+  const keep = Math.max(share, plan.wanted(active), left.filter(({ unsure }) => unsure).length);
   const [idlest] = left.filter(({ state, unsure }) => state === "warm" && !unsure).sort((a, b) => a.inFlight - b.inFlight || a.lastUsedAt - b.lastUsedAt);
   if (left.length > keep && idlest) plan.remove(idlest, "replaced", active.timeoutMs);
 }

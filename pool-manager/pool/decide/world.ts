@@ -56,8 +56,8 @@ export interface RevisionTarget {
   timeoutMs: number;
   /** Time until which no instance is specialized for it, because its code failed to load or crashes; 0 if there is no backoff. */
   blockedUntil: number;
-  /** Its share of the function's instances in a rollout; `parallel` of them change in place at a time. Null outside a rollout. */
-  takesOver: { percent: number; parallel: number } | null;
+  /** Its share of the function's instances in a rollout; `parallel` of them change at a time. `minScale` is the function's own. Null outside a rollout. */
+  takesOver: { percent: number; parallel: number; minScale: number } | null;
   /** A caller or a rollout waits for its first load: its first instance is as urgent as one that an invocation waits for. */
   isAwaited: boolean;
   /**

@@ -1,4 +1,4 @@
-import { type FunctionRecord, type Revision, servedKey } from "../../functions/function.ts";
+import { type FunctionRecord, hasImage, type Revision, servedKey } from "../../functions/function.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import { isRolling, movedAt, paceOf, percentOf } from "../../functions/rollout.ts";
 import { type Instance, isAdopted } from "../../platform/platform.ts";
@@ -89,7 +89,7 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
   // With `onceLoaded`, the revision's present share is not a step of the rollout.
   const percent = rolling && !rolling.onceLoaded ? percentOf(record, rolling) : 0;
   const moved = rolling ? movedAt(percent, minScale) : 0;
-  const takesOver = rolling?.to === id && pace ? { percent, parallel: pace.parallel } : null;
+  const takesOver = rolling?.to === id && pace ? { percent, parallel: pace.parallel, minScale } : null;
   return {
     key: servedKey(record, id),
     uid: record.uid,
@@ -105,6 +105,6 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
     blockedUntil,
     takesOver,
     isAwaited: takesOver?.percent === 0,
-    byImage: record.revisions.some(({ settings: { image } }) => image !== undefined),
+    byImage: hasImage(record),
   };
 }

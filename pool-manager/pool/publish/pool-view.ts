@@ -1,8 +1,10 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import type { Clock } from "../../async/clock.ts";
-import type { FunctionRecord } from "../../functions/function.ts";
+import { type FunctionRecord, hasImage } from "../../functions/function.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Executor } from "../act/executor.ts";
+import { rolloutSizeIn } from "../decide/rollout-size.ts";
+import type { World } from "../decide/world.ts";
 import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import { unknownFunctions } from "../observe/world-builder.ts";
@@ -74,14 +76,16 @@ export class PoolView {
   }
 
   /** The evidence for a rollout's next step; null while the observation is incomplete. */
-  rolloutOf({ uid, active }: FunctionRecord, to: string, outcomes: InvocationOutcomes) {
+  rolloutOf(record: FunctionRecord, to: string, outcomes: InvocationOutcomes, view: () => World) {
+    const { uid, active } = record;
     const { synced, instances } = this.#platform.observe();
     if (!synced) return null;
     const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
     const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
     const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
+    const size = hasImage(record) ? rolloutSizeIn(view(), uid) : null;
     return {
-      total: serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
+      total: size ?? serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
       ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,
       failure: this.#failures.last(uid, to) ?? this.#failures.crashLoop(uid, to, this.#clock.now())?.error.message ?? stuck?.trouble ?? null,
       ...outcomes.of(uid, to),

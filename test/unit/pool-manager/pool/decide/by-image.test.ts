@@ -40,7 +40,7 @@ describe("a function that is an image", () => {
 
 describe("a rollout of an image", () => {
   const active = image({ revision: "r1" });
-  const next = (percent: number, parallel = 1) => image({ key: "a@r2", revision: "r2", active: false, takesOver: { percent, parallel } });
+  const next = (percent: number, parallel = 1) => image({ key: "a@r2", revision: "r2", active: false, takesOver: { percent, parallel, minScale: 0 } });
   const free = [instance("f1"), instance("f2"), instance("f3")];
   const olds = (count: number) => Array.from({ length: count }, (_, i) => of(`old${i}`, "r1"));
   const demand = (old: number, young: number) =>

@@ -7,7 +7,7 @@ import { fn, instance, POOL, warm, world } from "../../../../helpers/builders/wo
 describe("a revision that takes over", () => {
   const of = (percent: number, parallel = 1) => [
     fn("a", { minScale: 1 }),
-    fn("a", { key: "a@r2", active: false, revision: "r2", minScale: 1, takesOver: { percent, parallel } }),
+    fn("a", { key: "a@r2", active: false, revision: "r2", minScale: 1, takesOver: { percent, parallel, minScale: 0 } }),
   ];
   const orders = (actions: Action[]) => actions.flatMap((one) => (one.kind === "specialize" ? [`${one.instance.uid} ${one.revision} ${one.start}`] : []));
   const three = [warm("busy", "a", { inFlight: 1 }), warm("settled", "a", { specializedAt: 5 }), warm("fresh", "a", { specializedAt: 50 })];

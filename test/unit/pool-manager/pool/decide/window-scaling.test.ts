@@ -68,7 +68,7 @@ describe("a function that scales by windows", () => {
   });
 
   test("in a rollout loses instances by the idle timeout alone", () => {
-    const functions = [target(), target({ key: "a@r2", active: false, revision: "r2", takesOver: { percent: 0, parallel: 1 } })];
+    const functions = [target(), target({ key: "a@r2", active: false, revision: "r2", takesOver: { percent: 0, parallel: 1, minScale: 0 } })];
     const next = warm("next", "a", { revision: "r2", boundRevision: "r2" });
     expect(decided({ functions, instances: [...three, next], windowScales: says({ wanted: 1 }) })).toEqual([]);
   });
