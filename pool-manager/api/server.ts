@@ -88,6 +88,8 @@ export async function buildApi(context: ApiContext, log: Logger): Promise<Fastif
 function translate(error: FastifyError): ManagerError {
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ManagerError("BODY_TOO_LARGE", "the body is too large");
   if (error.code === "FST_ERR_BAD_URL") return new ManagerError("REQUEST_INVALID", `the path cannot be decoded: ${clip(error.message)}`);
+  if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
+    return new ManagerError("BODY_INVALID", "the body is not sent as JSON: give it with content-type: application/json (curl -H)", "content-type");
   const status = error.statusCode ?? 500;
   if (status < 500) return new ManagerError("BODY_INVALID", error.message);
   return new ManagerError("INTERNAL", "the request failed inside berth");

@@ -21,6 +21,8 @@ export function openFaasRoutes(scope: FastifyInstance, context: ApiContext, { de
       .type("text/plain; charset=utf-8")
       .send(`${message.slice(0, 2000)} (${code}): ${fix}\n`);
   });
+  // OpenFaaS reads JSON whatever the type says, and its documentation's curl commands name none.
+  scope.addContentTypeParser("*", { parseAs: "string" }, scope.getDefaultJsonParser("error", "error"));
   functionRoutes(scope, context, deploy);
   secretRoutes(scope, context, deploy);
   systemRoutes(scope, context);

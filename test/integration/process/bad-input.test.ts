@@ -54,6 +54,15 @@ describe("bad input", () => {
     }
   });
 
+  test("JSON that curl sends as a form is refused with the header that is missing", async () => {
+    const response = await fetch(`${berth.berth.manageUrl}/v1/pools/node`, {
+      method: "PATCH",
+      body: '{"size": 1}',
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining("content-type: application/json")]);
+  });
+
   test("a body that is too large is told as what it is", async () => {
     const env = { A: "x".repeat(1024 * 1024) };
     expect(await refused("PUT", "/v1/functions/x", { env })).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });

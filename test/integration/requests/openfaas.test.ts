@@ -42,6 +42,10 @@ interface Status {
   createdAt: string;
 }
 
+/** What curl sends without a content type of its own. */
+const curl = (path: string, body: string) =>
+  fetch(berth.berth.invokeUrl + path, { method: "POST", headers: { ...basic(keys.manage.key), "content-type": "application/x-www-form-urlencoded" }, body });
+
 const describeFunction = async (name: string) => (await send("GET", `/system/function/${name}?usage=1`)).json() as Promise<Status>;
 const refusal = async (response: Response | Promise<Response>) => {
   const { status, headers } = await response;
@@ -111,6 +115,8 @@ describe.skipIf(ON_CLUSTER)("faas-cli", () => {
     expect((await (await berth.invoke("copy", { headers: { "x-berth-api-key": keys.invoke.key } })).json()).env).toMatchObject({ B: "2" });
     expect((await send("POST", "/system/scale-function/copy", { serviceName: "copy", replicas: 2 })).status).toBe(202);
     expect((await describeFunction("copy")).labels["com.openfaas.scale.min"]).toBe("2");
+    expect((await curl("/system/scale-function/copy", '{"serviceName": "copy", "replicas": 2}')).status).toBe(202);
+    expect(await refusal(curl("/system/scale-function/copy", "replicas=2"))).toEqual([400, TEXT, "BODY_INVALID"]);
     expect(await refusal(send("POST", "/system/scale-function/copy", { serviceName: "copy", replicas: 4 }))).toEqual([400, TEXT, "MANIFEST_INVALID"]);
     expect((await send("DELETE", "/system/functions", { functionName: "copy" })).status).toBe(202);
     expect(await refusal(send("DELETE", "/system/functions", { functionName: "copy" }))).toEqual([404, TEXT, "FUNCTION_NOT_FOUND"]);
