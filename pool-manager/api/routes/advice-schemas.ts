@@ -108,6 +108,9 @@ export const SizingDecisions = Type.Object({
         elapsedMs: Type.Number(),
         min: Type.Integer(),
         max: Type.Integer(),
+        scheduled: Type.Union([Type.Object({ instances: Type.Integer(), text: Type.String() }), Type.Null()], {
+          description: "The schedule in force, which raises min; null: none was.",
+        }),
         targetHit: Type.Number(),
         state: Type.Object(State),
         refillMs: Type.Number(),

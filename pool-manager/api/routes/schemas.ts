@@ -102,6 +102,17 @@ export const RolloutView = Type.Object(
   { description: "A rollout: a revision that takes over step by step." },
 );
 
+const ScheduledView = Type.Object(
+  {
+    schedule: Type.String({ description: "As it was set." }),
+    instances: Type.Integer(),
+    from: Type.String({ description: "When its window begins; instances are kept from somewhat earlier on." }),
+    until: Type.Union([Type.String(), Type.Null()], { description: "When its window ends; null: no end is near." }),
+    text: Type.String({ description: "In words." }),
+  },
+  { description: "The schedule in force; null: none is." },
+);
+
 const WindowsView = Type.Object({
   stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
   panic: Type.Number({ description: "The same over the window's last tenth." }),
@@ -131,6 +142,8 @@ export const FunctionView = Type.Object({
   pids: Type.Union([Type.Integer(), Type.Null()]),
   minScale: Type.Integer(),
   maxScale: Type.Integer(),
+  warm: Type.Array(Type.String(), { description: "Schedules that raise minScale." }),
+  scheduled: Type.Union([ScheduledView, Type.Null()]),
   idleTimeout: Type.String({ description: "A duration, or auto: see idling." }),
   queueDepth: Type.Integer(),
   queueTimeout: Type.String(),
@@ -169,7 +182,9 @@ export const PoolView = Type.Object({
   name: Type.String(),
   runtime: Type.String(),
   size: Type.Union([Type.Integer(), Type.Literal("auto")], { description: "Instances kept free; auto: the pool chooses, see chosenSize." }),
-  chosenSize: Type.Integer({ description: "Instances kept free now: size, or what the pool has chosen." }),
+  chosenSize: Type.Integer({ description: "Instances kept free now: size, what the pool has chosen, or what a schedule wants." }),
+  warm: Type.Array(Type.String(), { description: "Schedules that raise the size." }),
+  scheduled: Type.Union([ScheduledView, Type.Null()]),
   targetHit: Type.Union([Type.Number(), Type.Null()], { description: "Share of the claims that should find a free instance; null if the size is fixed." }),
   min: Type.Union([Type.Integer(), Type.Null()], { description: "The least size; null if the size is fixed." }),
   sizing: Type.Union([SizingView, Type.Null()]),
