@@ -5,7 +5,7 @@ import { localTime, windowAfter } from "../../../../pool-manager/schedules/windo
 /** The present or next window of a schedule, as ISO times. */
 function windowAt(text: string, now: string): (string | null)[] | null {
   const window = windowAfter(parseSchedule(`${text}=1`) as Schedule, Date.parse(now));
-  return window && [window.from, window.until].map((at) => at && new Date(at).toISOString().replace(":00.000Z", "Z"));
+  return window && [window.from, window.until].map((at) => (at === null ? null : new Date(at).toISOString().replace(":00.000Z", "Z")));
 }
 
 // 2026-11-30 is a Monday.
