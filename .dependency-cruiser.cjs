@@ -443,6 +443,7 @@ const MATRIX = {
     "cli/bundle",
     "cli/bundle/custom",
     "cli/bundle/python",
+    "cli/commands/sizing/warm-option.ts",
     "cli/commands/whole.ts",
     "cli/options",
     "pool-manager/api/routes/answers.ts",

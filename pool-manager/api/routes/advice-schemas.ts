@@ -124,6 +124,26 @@ export const SizingDecisions = Type.Object({
   ),
 });
 
+/** Which schedule holds for a pool or a function. */
+export const ScheduledView = Type.Object(
+  {
+    schedule: Type.String({ description: "As it was set." }),
+    instances: Type.Integer(),
+    from: Type.String({ description: "When its window begins; instances are kept from somewhat earlier on." }),
+    until: Type.Union([Type.String(), Type.Null()], { description: "When its window ends; null: no end is near." }),
+    text: Type.String({ description: "In words." }),
+  },
+  { description: "The schedule in force; null: none is." },
+);
+
+/** What the windows of a function say. */
+export const WindowsView = Type.Object({
+  stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
+  panic: Type.Number({ description: "The same over the window's last tenth." }),
+  panicking: Type.Boolean({ description: "True while a sudden rise keeps instances from being removed." }),
+  wanted: Type.Integer({ description: "Instances that the windows want, without minScale and maxScale." }),
+});
+
 /** A function's decision on idle instances. */
 export const IdlingView = Type.Object({
   pauseMs: Type.Integer({ description: "How long after its last invocation an instance is loaded again; 0: it is kept from the beginning." }),

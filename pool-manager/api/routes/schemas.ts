@@ -2,7 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
-import { IdlingView, SizingView } from "./advice-schemas.ts";
+import { IdlingView, ScheduledView, SizingView, WindowsView } from "./advice-schemas.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -101,24 +101,6 @@ export const RolloutView = Type.Object(
   },
   { description: "A rollout: a revision that takes over step by step." },
 );
-
-const ScheduledView = Type.Object(
-  {
-    schedule: Type.String({ description: "As it was set." }),
-    instances: Type.Integer(),
-    from: Type.String({ description: "When its window begins; instances are kept from somewhat earlier on." }),
-    until: Type.Union([Type.String(), Type.Null()], { description: "When its window ends; null: no end is near." }),
-    text: Type.String({ description: "In words." }),
-  },
-  { description: "The schedule in force; null: none is." },
-);
-
-const WindowsView = Type.Object({
-  stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
-  panic: Type.Number({ description: "The same over the window's last tenth." }),
-  panicking: Type.Boolean({ description: "True while a sudden rise keeps instances from being removed." }),
-  wanted: Type.Integer({ description: "Instances that the windows want, without minScale and maxScale." }),
-});
 
 export const FunctionView = Type.Object({
   name: Type.String(),
