@@ -22,8 +22,8 @@ export interface Planned {
 }
 
 /** The schedule with the most instances of those that are active at `now`, and when that may change next; null: not in sight. */
-export function activeAt(planned: readonly Planned[], now: number): { active: ActiveSchedule | null; nextAt: number | null } {
-  let active: Planned | null = null;
+export function activeAt<P extends Planned>(planned: readonly P[], now: number): { active: P | null; nextAt: number | null } {
+  let active: P | null = null;
   let nextAt = Number.POSITIVE_INFINITY;
   for (const one of planned) {
     if (!one.window) continue;
@@ -32,7 +32,7 @@ export function activeAt(planned: readonly Planned[], now: number): { active: Ac
     nextAt = Math.min(nextAt, ...[begins, one.window.from, ends].filter((at) => at > now));
     if (now >= begins && now < ends && isMore(one, active)) active = one;
   }
-  return { active: active && describe(active, now), nextAt: Number.isFinite(nextAt) ? nextAt : null };
+  return { active, nextAt: Number.isFinite(nextAt) ? nextAt : null };
 }
 
 /** Of two with as many instances, the one that ends last. */
@@ -42,7 +42,8 @@ function isMore({ schedule, window }: Planned, than: Planned | null): boolean {
   return (window?.until ?? Number.POSITIVE_INFINITY) > (than.window?.until ?? Number.POSITIVE_INFINITY);
 }
 
-function describe({ schedule, window }: Planned, now: number): ActiveSchedule {
+/** An active schedule as it is shown at `now`. Its words are expensive: they need the zone's clocks. */
+export function describe({ schedule, window }: Planned, now: number): ActiveSchedule {
   const { from, until } = window as Window;
   const name = `the schedule ${schedule.text.replace(/=\d+$/, "")}`;
   const ends = until === null ? "" : ` until ${localTime(until, schedule.zone, now)}`;

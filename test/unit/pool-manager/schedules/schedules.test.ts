@@ -80,6 +80,28 @@ test("it is told in words", () => {
   });
 });
 
+test("the words change when the window begins, and when its end is less than a day away", () => {
+  schedules.learnFrom(() => ({ refillMs: 1000, refills: 1 }));
+  const told = (time: string) => {
+    at(time);
+    return schedules.activeOf("pool node", "node", ["Mon-Fri 00:00-24:00 UTC=2"])?.text.replace("the schedule Mon-Fri 00:00-24:00 UTC", "");
+  };
+  expect(["2026-12-06T23:59:58Z", "2026-12-07T00:00Z", "2026-12-10T23:00Z", "2026-12-11T00:00:01Z"].map(told)).toEqual([
+    ", which begins at 00:00",
+    " until Sat 00:00",
+    " until Sat 00:00",
+    " until 00:00",
+  ]);
+});
+
+test("ten rounds of a thousand functions take little: windows, words and answers are kept", () => {
+  at("2026-11-30T10:00Z");
+  instances();
+  const spent = process.cpuUsage();
+  for (let i = 0; i < 10_000; i++) instances([WORK, NIGHT], `f${i % 1000}`);
+  expect(process.cpuUsage(spent).user / 1000).toBeLessThan(1000);
+});
+
 test("a text that is no schedule has no effect on the others", () => {
   at("2026-11-30T10:00Z");
   expect(instances(["nonsense", WORK])).toBe(12);
