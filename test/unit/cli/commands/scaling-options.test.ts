@@ -24,12 +24,12 @@ test.each<[string[], object]>([
   expect(fieldsOf(...args)).toEqual(fields);
 });
 
-test.each([
-  [["--warm", "none", "--warm", "Mon 08:00-19:00 UTC=3"]],
-  [["--warm", "Mon 08:00-19:00 UTC=3", "--warm", "none"]],
-])("schedules that are taken away and given at once are refused: %s", (args) => {
-  expect(() => fieldsOf(...args)).toThrow('"none" takes all schedules away, and is given beside others.');
-});
+test.each([[["--warm", "none", "--warm", "Mon 08:00-19:00 UTC=3"]], [["--warm", "Mon 08:00-19:00 UTC=3", "--warm", "none"]]])(
+  "schedules that are taken away and given at once are refused: %s",
+  (args) => {
+    expect(() => fieldsOf(...args)).toThrow('"none" takes all schedules away, and is given beside others.');
+  },
+);
 
 test("a factor that is no number is refused", () => {
   expect(() => fieldsOf("--max-scale-up-rate", "fast")).toThrow('"fast" is not a number.');
