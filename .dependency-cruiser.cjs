@@ -30,7 +30,14 @@ const MATRIX = {
 
   "pool-manager/async": [],
   "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
-  "pool-manager/functions/manifest": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "runtime-images/protocol"],
+  // Which schedule is in force, from texts and a clock.
+  "pool-manager/schedules": ["pool-manager/errors.ts", "pool-manager/functions/manifest/nearest.ts"],
+  "pool-manager/functions/manifest": [
+    "pool-manager/errors.ts",
+    "pool-manager/functions/function.ts",
+    "pool-manager/schedules/field.ts",
+    "runtime-images/protocol",
+  ],
   "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
   "pool-manager/images/foreign": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "pool-manager/images", "runtime-images/protocol"],
   "pool-manager/images": [
@@ -129,8 +136,11 @@ const MATRIX = {
     "pool-manager/client/contract.ts",
     "pool-manager/functions",
     "pool-manager/platform/platform.ts",
+    "pool-manager/schedules/active.ts",
     "runtime-images/protocol/messages.ts",
   ],
+  // Settings of pools: their fields, their checks and their changes.
+  "pool-manager/pool/settings": ["pool-manager/errors.ts", "pool-manager/pool/decide/world.ts", "pool-manager/schedules/field.ts"],
   // Sizes and advice from recorded claims: arithmetic alone, without a clock.
   "pool-manager/pool/sizing": [],
   // Windows of idle functions from recorded idle times; the time is the caller's.
@@ -152,6 +162,7 @@ const MATRIX = {
     "pool-manager/platform/platform.ts",
     "pool-manager/pool/decide",
     "pool-manager/pool/idling",
+    "pool-manager/schedules/schedules.ts",
     "runtime-images/protocol",
   ],
   "pool-manager/pool/act": [
@@ -186,7 +197,9 @@ const MATRIX = {
     "pool-manager/pool/idling",
     "pool-manager/pool/publish",
     "pool-manager/pool/scaling",
+    "pool-manager/pool/settings",
     "pool-manager/pool/sizing",
+    "pool-manager/schedules",
     "runtime-images/protocol",
   ],
 
@@ -197,6 +210,7 @@ const MATRIX = {
     "pool-manager/stores/stored-record.ts",
     "pool-manager/pool/history",
     "pool-manager/pool/pools.ts",
+    "pool-manager/pool/settings",
     "pool-manager/pool/decide/world.ts",
   ],
   "pool-manager/stores/kubernetes/definitions": [
@@ -204,7 +218,7 @@ const MATRIX = {
     "pool-manager/functions/manifest",
     "pool-manager/kubernetes",
     "pool-manager/platform/kruise/leader-election/lease.ts",
-    "pool-manager/pool/pools.ts",
+    "pool-manager/pool/settings/pool-fields.ts",
     "pool-manager/stores/kubernetes/resource-client.ts",
   ],
   "pool-manager/stores/kubernetes/secrets": [
@@ -238,6 +252,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/objects",
     "pool-manager/pool/history",
     "pool-manager/pool/pools.ts",
+    "pool-manager/pool/settings/pool-fields.ts",
     "pool-manager/pool/decide/world.ts",
     "pool-manager/stores/stored-record.ts",
     "pool-manager/stores/kubernetes/definitions",
@@ -304,6 +319,8 @@ const MATRIX = {
     "pool-manager/pool/decide/world.ts",
     "pool-manager/pool/idling/idle-record.ts",
     "pool-manager/pool/publish/problems.ts",
+    "pool-manager/pool/settings/pool-fields.ts",
+    "pool-manager/schedules/active.ts",
     "pool-manager/images/foreign",
   ],
   "pool-manager/api/openfaas": [
@@ -344,6 +361,7 @@ const MATRIX = {
     "pool-manager/platform",
     "pool-manager/pool",
     "pool-manager/pool/decide/world.ts",
+    "pool-manager/schedules",
     "pool-manager/statistics",
     "pool-manager/stores",
     "pool-manager/stores/files/state-dir-lock.ts",
@@ -425,6 +443,7 @@ const MATRIX = {
     "cli/bundle",
     "cli/bundle/custom",
     "cli/bundle/python",
+    "cli/commands/sizing/warm-option.ts",
     "cli/commands/whole.ts",
     "cli/options",
     "pool-manager/api/routes/answers.ts",

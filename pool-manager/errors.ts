@@ -38,6 +38,10 @@ export const MANAGER_ERRORS = {
   IMAGE_TOO_LARGE: [413, "make it smaller: leave build tools out of its last stage"],
   IMAGE_UNREACHABLE: [502, "check that the registry answers where the pool manager runs, and deploy again"],
   POOL_INVALID: [400, "choose 0 ≤ size ≤ max, and max ≥ 1; with size auto, 0 ≤ min ≤ max, and a targetHit from 0.5 to 0.9999"],
+  SCHEDULE_INVALID: [
+    400,
+    'write DAYS HH:MM-HH:MM ZONE=INSTANCES, such as "Mon-Fri 08:00-19:00 Europe/Berlin=12", with at most max (maxScale) instances; docs/sizes.md has the rules',
+  ],
   POOL_TOO_LARGE: [400, "choose fewer instances, or override the check: berth pool set NAME --force, force: true in the API"],
   KEY_MISSING: [401, "send authorization: Bearer KEY, or use --key or BERTH_KEY with the command; berth key creates keys"],
   KEY_REFUSED: [403, "use a key whose role allows it; the key file of the pool manager lists the roles"],

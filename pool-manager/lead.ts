@@ -20,6 +20,7 @@ import type { PoolEvent } from "./pool/events.ts";
 import { Reconciler } from "./pool/reconciler.ts";
 import { openSizing } from "./pool/sizing-parts.ts";
 import { type AttachedRouter, audienceOf } from "./router-access.ts";
+import { Schedules } from "./schedules/schedules.ts";
 import type { StartDeadline } from "./start-deadline.ts";
 import { FunctionStatistics } from "./statistics/function-statistics.ts";
 
@@ -56,8 +57,10 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   stop.throwIfAborted();
   metrics.leads(opened.term);
 
+  const schedules = new Schedules();
   const state = await openState(config, opened, {
     events,
+    schedules,
     log,
     undo,
     onTrouble,
@@ -75,6 +78,7 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   const sizing = await openSizing({
     pools,
     functions,
+    schedules,
     store: stores.history,
     pace: defaultPace(config.platform),
     instanceMb: INSTANCE_MB,
@@ -161,8 +165,8 @@ function runningParts(
   const layer = (digest: string) => images.layer(digest);
   const onDecided = sizer.observe.bind(sizer);
   const pace = defaultPace(config.platform);
-  const idling = sizing.planner;
-  const reconciler = new Reconciler({ platform, functions, pools, layer, clock: realClock, pace, term, idling, onEvent, onDecided });
+  const { planner: idling, schedules } = sizing;
+  const reconciler = new Reconciler({ platform, functions, pools, layer, clock: realClock, pace, term, idling, schedules, onEvent, onDecided });
   const isPaused = () => pools.list().some(({ paused }) => paused);
   const collection = new CodeCollector({ functions, images, platform, stores, isPaused, onEvent, log });
   const preparation = new CodePreparer({ functions, layer, platform, log });

@@ -54,7 +54,7 @@ export class ManagerMetrics {
   readonly #claimRate = this.#poolGauge("berth_pool_claims_per_second", "Rate of claims in the last hour, by which a pool sizes itself");
   readonly #dispersion = this.#poolGauge("berth_pool_claims_dispersion", "Variance over mean of the claims in ten seconds; 1: independent");
   readonly #refill = this.#poolGauge("berth_pool_refill_seconds", "Time of a refill, by which a pool sizes itself");
-  readonly #resized = this.#counter("berth_pool_resizes_total", "Reported changes of the size of a pool that sizes itself", ["pool"]);
+  readonly #resized = this.#counter("berth_pool_resizes_total", "Reported changes of the size of a pool that sizes itself or is sized by schedules", ["pool"]);
   readonly #hitRatio = new Gauge({
     name: "berth_pool_hit_ratio",
     help: "Share of starts that took a prewarmed instance",

@@ -16,6 +16,7 @@ import { withRetries } from "./kubernetes/retry.ts";
 import type { ManagerMetrics } from "./metrics.ts";
 import { type CreatedPlatform, createPlatform } from "./platform/create.ts";
 import { Pools } from "./pool/pools.ts";
+import type { Schedules } from "./schedules/schedules.ts";
 import { fileStores, resourceStores, type Stores } from "./stores/stores.ts";
 
 /** What a pool manager acts on: code images, the platform, and on a cluster the leadership. */
@@ -79,6 +80,7 @@ export interface OpenState {
 
 export interface StateOpening extends Pick<PlatformOpening, "log" | "onTrouble" | "stop"> {
   events: EventLog;
+  schedules: Schedules;
   undo: CleanupStack;
   /** A function was deployed, changed or deleted. */
   functionChanged(uid: string, name: string): void;
@@ -92,7 +94,7 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
   opening.undo.add(() => stores.close());
   const retention = new Retention(config.retention, realClock.now);
   const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, retention);
-  const pools = new Pools(stores.pools, opening.poolsChanged, capacityOf(config));
+  const pools = new Pools(stores.pools, opening.poolsChanged, capacityOf(config), opening.schedules);
   await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes))]);
   return { stores, functions, pools };
 }

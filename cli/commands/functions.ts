@@ -13,6 +13,7 @@ import { type ManifestFile, readManifest } from "./deploy/manifest-file.ts";
 import { released, type Wait, waitOptions } from "./deploy/release.ts";
 import { type ScalingOptions, scalingOf, withScalingOptions } from "./deploy/scaling.ts";
 import { type VariableOptions, variablesOf, withVariableOptions } from "./deploy/variables.ts";
+import { scheduledInWords, shownScheduled } from "./sizing/warm-option.ts";
 import { whole } from "./whole.ts";
 
 interface DeployOptions extends VariableOptions, LimitOptions, ScalingOptions {
@@ -105,7 +106,9 @@ export function functionCommands(program: Command): void {
         { title: "URL", value: (fn: FunctionAnswer) => fn.url ?? "-" },
       ];
       printList(items, columns, format);
-      if (format === "table") for (const { name, problems } of items) for (const problem of problems) say(`${name}: ${problem}`);
+      if (format !== "table") return;
+      for (const { name, scheduled } of items) if (scheduled) say(`${name}: ${scheduledInWords(scheduled)}`);
+      for (const { name, problems } of items) for (const problem of problems) say(`${name}: ${problem}`);
     });
 
   program
@@ -113,7 +116,8 @@ export function functionCommands(program: Command): void {
     .description("show a function")
     .action(async (name: string, _options: object, command: Command) => {
       const { api, format } = globals(command);
-      printOne(await api.get<object>(functionPath(name)), format);
+      const view = await api.get<FunctionAnswer>(functionPath(name));
+      printOne(format === "table" ? { ...view, ...shownScheduled(view) } : view, format);
     });
 
   withScalingOptions(program.command("scale <name>").description("change the number of instances of a function")).action(
@@ -124,11 +128,11 @@ export function functionCommands(program: Command): void {
         throw new CliError(
           "NOTHING_TO_CHANGE",
           "no scale was given",
-          "use --min, --max, --idle-timeout, --queue-depth, --queue-timeout or --scaling-window",
+          "use --min, --max, --warm, --idle-timeout, --queue-depth, --queue-timeout or --scaling-window",
           EXIT.usage,
         );
       const result = (await api.call("PATCH", functionPath(name), change)) as FunctionAnswer;
-      say(`${name} has ${result.minScale} to ${result.maxScale} instances`);
+      say(`${name} has ${result.minScale} to ${result.maxScale} instances${result.scheduled ? `; now ${scheduledInWords(result.scheduled)}` : ""}`);
       if (format !== "table") printOne(result, format);
     },
   );
@@ -169,7 +173,7 @@ async function present(api: ManageClient, name: string): Promise<FunctionAnswer 
   return next ? { ...view, env: { ...view.env, ...next.env }, secrets: [...view.secrets, ...next.secrets] } : view;
 }
 
-const APART_FROM_REVISIONS = ["minScale", "maxScale", "idleTimeout", "queueDepth", "queueTimeout", "scaling", "rollout"] as const;
+const APART_FROM_REVISIONS = ["minScale", "maxScale", "warm", "idleTimeout", "queueDepth", "queueTimeout", "scaling", "rollout"] as const;
 
 function outcomeOf(result: DeployAnswer, before: FunctionAnswer | null, canary: number | undefined): string {
   const { name, newRevision, revision, rolling, split } = result;

@@ -5,6 +5,7 @@ import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
 import { advisePoolCommand } from "./sizing/advise.ts";
 import { hitOption, keepsInWords, sizeInWords, sizeOption } from "./sizing/size-option.ts";
+import { scheduledInWords, shownScheduled, withWarmOption } from "./sizing/warm-option.ts";
 import { whole } from "./whole.ts";
 
 interface PoolOptions {
@@ -12,6 +13,7 @@ interface PoolOptions {
   targetHit?: number;
   min?: number;
   max?: number;
+  warm?: string[];
   partition?: number;
   force?: boolean;
 }
@@ -21,6 +23,12 @@ function obstructed({ obstructed }: PoolAnswer): string {
   return Object.entries(obstructed)
     .map(([kind, count]) => `${count} ${kind}`)
     .join(", ");
+}
+
+/** Why a pool has its size, if it chooses it itself or a schedule raises it. A decision names its schedule. */
+function reasonsOf({ sizing, scheduled }: PoolAnswer): string[] {
+  if (sizing) return [sizing.reason];
+  return scheduled ? [scheduledInWords(scheduled)] : [];
 }
 
 /** Adds the commands pool list, pool get, pool set, pause and resume. */
@@ -48,7 +56,7 @@ export function poolCommands(program: Command): void {
       ];
       printList(items, columns, format);
       if (format !== "table") return;
-      for (const { name, sizing } of items) if (sizing) say(`pool ${name}: ${sizing.reason}`);
+      for (const view of items) for (const reason of reasonsOf(view)) say(`pool ${view.name}: ${reason}`);
       for (const { name, problems } of items) for (const problem of problems) say(`pool ${name}: ${problem}`);
     });
 
@@ -58,11 +66,10 @@ export function poolCommands(program: Command): void {
     .action(async (name: string, _options: object, command: Command) => {
       const { api, format } = globals(command);
       const view = await api.get<PoolAnswer>(`/v1/pools/${encodeURIComponent(name)}`);
-      printOne(format === "table" ? { ...view, size: sizeInWords(view) } : view, format);
+      printOne(format === "table" ? { ...view, size: sizeInWords(view), ...shownScheduled(view) } : view, format);
     });
 
-  pool
-    .command("set <name>")
+  withWarmOption(pool.command("set <name>"), 12)
     .description("size a pool")
     .option("--size <n>", 'instances kept free; "auto": as many as the claims need', sizeOption)
     .option("--target-hit <share>", "with --size auto: share of the claims that find a free instance, such as 0.99", hitOption)
@@ -73,7 +80,7 @@ export function poolCommands(program: Command): void {
     .action(async (name: string, options: PoolOptions, command: Command) => {
       const { api, format, say } = globals(command);
       if (Object.keys(options).every((option) => option === "force"))
-        throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --target-hit, --min, --max or --partition", EXIT.usage);
+        throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --target-hit, --min, --max, --warm or --partition", EXIT.usage);
       const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolAnswer;
       say(`pool ${name} ${keepsInWords(result)}`);
       if (format !== "table") printOne(result, format);

@@ -38,7 +38,7 @@ export async function deployNow(
 ): Promise<DeployAnswer> {
   const { name, from, env, secret, inspect, linked } = deployment;
   const { settings, ...beside } = readManifest({ from });
-  const { env: declared, secrets, rollout: _, ...rest } = settings;
+  const { env: declared, secrets, rollout: _, warm: _warm, ...rest } = settings;
   let envFile = {};
   for (const file of variableFiles(deployment)) envFile = readEnvFile(file, envFile);
   const variables = variablesOf({ env, envFile, secret, unset: [] }, { env: declared, secrets }, null);

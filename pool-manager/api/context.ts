@@ -55,7 +55,7 @@ export interface ApiContext {
   /** A pool's known problems, in words. */
   problemsOf(pool: string): string[];
   /** Recorded claims, and what follows from them. */
-  sizing: Pick<SizingParts, "sizer" | "advisor" | "planner">;
+  sizing: Pick<SizingParts, "sizer" | "advisor" | "planner" | "schedules">;
   onEvent(listener: (event: PoolEvent & { time: string }) => void): () => void;
   /** Registries that /metrics prints: the pool manager's, and in embedded mode the router's too. */
   metrics(): Promise<{ registries: Registry[] }>;

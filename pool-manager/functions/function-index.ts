@@ -36,7 +36,7 @@ export class FunctionIndex {
     return this.#list;
   }
 
-  /** Functions that want instances although nobody invokes them: those kept warm, and those that roll out. */
+  /** Functions that want instances although nobody invokes them: those kept warm, now or by a schedule, and those that roll out. */
   wanting(): FunctionRecord[] {
     return [...this.#wanting.values()];
   }
@@ -68,7 +68,7 @@ export class FunctionIndex {
     for (const { layer } of revisions) this.#byLayer.set(layer, uid);
     this.#byName.set(name, stored);
     this.#byUid.set(uid, stored);
-    if (scaling.minScale > 0 || isRolling(rollout)) this.#wanting.set(uid, stored.record);
+    if (scaling.minScale > 0 || scaling.warm || isRolling(rollout)) this.#wanting.set(uid, stored.record);
     else this.#wanting.delete(uid);
   }
 

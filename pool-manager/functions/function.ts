@@ -48,6 +48,8 @@ export interface Scaling {
   idleAuto?: boolean;
   queueDepth: number;
   queueTimeoutMs: number;
+  /** Schedules that raise `minScale`, as they were set; absent: none. */
+  warm?: readonly string[];
   /** Absent or null: by the present demand. */
   windowScaling?: WindowScaling | null;
 }

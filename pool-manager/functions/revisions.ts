@@ -37,7 +37,7 @@ export function manifestOf(record: FunctionRecord, secrets: Record<string, strin
 
 /** A revision's settings as users write them in a manifest, without secrets. */
 export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, { settings, env, loadTimeoutMs }: Revision) {
-  const { minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs, windowScaling } = scaling;
+  const { minScale, maxScale, warm, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs, windowScaling } = scaling;
   return {
     runtime,
     handler: settings.handler,
@@ -52,6 +52,7 @@ export function settingsOf({ runtime, scaling, rolloutPolicy }: FunctionRecord, 
     ...shownResources(settings.resources),
     minScale,
     maxScale,
+    warm: [...(warm ?? [])],
     idleTimeout: idleAuto ? AUTO : formatDuration(idleTimeoutMs),
     queueDepth,
     queueTimeout: formatDuration(queueTimeoutMs),
@@ -73,9 +74,10 @@ export function codeOf(revision: Revision): CodeRef {
   return { layer: revision.layer, entry: revision.settings.entry };
 }
 
-/** A record without windows is what it was before there were any. */
-export function scalingOf({ minScale, maxScale, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs, windowScaling }: Manifest): Scaling {
-  return { minScale, maxScale, idleTimeoutMs, ...(idleAuto && { idleAuto }), queueDepth, queueTimeoutMs, ...(windowScaling && { windowScaling }) };
+/** A record without windows and schedules is what it was before there were any. */
+export function scalingOf({ minScale, maxScale, warm, idleTimeoutMs, idleAuto, queueDepth, queueTimeoutMs, windowScaling }: Manifest): Scaling {
+  const optional = { ...(warm?.length && { warm }), ...(idleAuto && { idleAuto }), ...(windowScaling && { windowScaling }) };
+  return { minScale, maxScale, idleTimeoutMs, queueDepth, queueTimeoutMs, ...optional };
 }
 
 /** The newest `MAX_REVISIONS` revisions, plus those that are served and the rollback's target. */

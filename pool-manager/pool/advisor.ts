@@ -1,4 +1,6 @@
 import { activeRevision, type FunctionRecord } from "../functions/function.ts";
+import type { ActiveSchedule } from "../schedules/active.ts";
+import type { Schedules } from "../schedules/schedules.ts";
 import type { PoolSpec } from "./decide/world.ts";
 import { Buckets } from "./history/buckets.ts";
 import type { PoolHistory } from "./history/pool-history.ts";
@@ -20,6 +22,7 @@ export type WindowName = keyof typeof WINDOWS;
 
 export interface AdvisorOptions {
   sizer: PoolSizer;
+  schedules: Schedules;
   /** The name of a function; undefined if it is deleted. */
   nameOf(functionUid: string): string | undefined;
   wall(): number;
@@ -47,12 +50,12 @@ export class Advisor {
       return { name: nameOf(uid) ?? "(deleted)", claims, misses };
     });
     const advice = advisePool({ window: recorded, size: pool.size, max: pool.max, targetHit, refillMs, refills, instanceMb, functions });
-    const text = [...advice.text, ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
+    const text = [...advice.text, ...scheduledInWords(pool.scheduled), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
     return { pool: pool.name, ...this.#summary(history, window, recorded), targetHit, size: pool.size, refillMs, refills, ...advice, text };
   }
 
   ofFunction(record: FunctionRecord, window: WindowName) {
-    const { sizer, instanceMb, wall } = this.#options;
+    const { sizer, schedules, instanceMb, wall } = this.#options;
     const now = wall();
     const history = sizer.recorder.of(record.runtime, now);
     const own = history.functions.get(record.uid);
@@ -61,7 +64,8 @@ export class Advisor {
     const { minScale, maxScale } = record.scaling;
     const { concurrency } = activeRevision(record).settings;
     const advice = adviseFunction({ window: recorded, minScale, maxScale, concurrency, instanceMb });
-    const text = [...advice.text, ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
+    const scheduled = schedules.activeOf(record.uid, record.runtime, record.scaling.warm);
+    const text = [...advice.text, ...scheduledInWords(scheduled), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
     return { function: record.name, ...this.#summary(history, window, recorded), minScale, concurrency, ...advice, text };
   }
 
@@ -77,4 +81,8 @@ export class Advisor {
       instanceMb: this.#options.instanceMb,
     };
   }
+}
+
+function scheduledInWords(scheduled: ActiveSchedule | null | undefined): string[] {
+  return scheduled ? [`at least ${scheduled.instances} are kept by ${scheduled.text}, whatever is recommended`] : [];
 }

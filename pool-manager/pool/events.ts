@@ -26,7 +26,7 @@ export type PoolEvent =
   | { type: "action.recovered"; action: PlatformAction; pool: string; function: string | null; failures: number; ms: number }
   | { type: "instance.obstructed"; pool: string; instance: string; function: string | null; obstacle: ObstacleKind; message: string }
   | { type: "budget.exhausted"; pool: string }
-  /** A pool that sizes itself has another size; `message` says why. At most one a minute for each pool. */
+  /** A pool that sizes itself, at most once a minute, or that a schedule sizes, has another size; `message` says why. */
   | { type: "pool.resized"; pool: string; from: number; to: number; message: string }
   | { type: "observation.doubted"; pool: string; message: string }
   /** A router stopped reporting without having said that it leaves: the instances that it used stay. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../async/clock.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Schedules } from "../schedules/schedules.ts";
 import type { Decision, Pace, PoolSpec, World } from "./decide/world.ts";
 import type { PoolEventListener } from "./events.ts";
 import type { IdlePlanner } from "./idling/idle-planner.ts";
@@ -19,6 +20,8 @@ export interface ReconcilerOptions {
   onEvent: PoolEventListener;
   /** Plans of functions whose idle timeout is auto; absent: they are idle for the standard time. */
   idling?: Pick<IdlePlanner, "hear" | "planOf" | "expecting">;
+  /** Schedules of pools and functions; absent: functions have none. */
+  schedules?: Pick<Schedules, "activeOf" | "dueInMs">;
   /** Called after each decision with what it saw. */
   onDecided?(world: World, decision: Decision): void;
 }

@@ -47,6 +47,8 @@ export class PoolSizer {
   /** The sizes in force at the last decision: a pool that begins to size itself continues from its own. */
   readonly #sizes = new Map<string, number>();
   readonly #reported = new Map<string, { at: number; size: number }>();
+  /** The schedule in force at the last look, in words, and the size. */
+  readonly #scheduled = new Map<string, { text: string | null; size: number }>();
 
   constructor(options: PoolSizerOptions) {
     this.#options = options;
@@ -75,6 +77,7 @@ export class PoolSizer {
     for (const pool of this.#options.pools.list()) {
       if (pool.auto) this.#size(pool, pool.auto, now);
       else this.#forget(pool);
+      this.#tellSchedule(pool);
     }
   }
 
@@ -101,7 +104,7 @@ export class PoolSizer {
     const { name } = pool;
     const known = this.#sized.get(name);
     const bounds = known?.last.inputs;
-    const isChanged = bounds && (bounds.min !== auto.min || bounds.max !== pool.max || bounds.targetHit !== auto.targetHit);
+    const isChanged = bounds && (bounds.min !== auto.min || bounds.max !== pool.max || bounds.targetHit !== auto.targetHit || isOther(pool, bounds));
     if (known && !isChanged && now >= known.decidedAt && now - known.decidedAt < DECIDE_EVERY_MS) return;
     const elapsedMs = Math.min(LONGEST_PAUSE_MS, Math.max(0, now - (known?.decidedAt ?? now)));
     const inputs = this.#inputs(pool, auto, { at: now, elapsedMs });
@@ -123,6 +126,7 @@ export class PoolSizer {
       ...times,
       min,
       max: pool.max,
+      scheduled: pool.scheduled ? { instances: pool.scheduled.instances, text: pool.scheduled.text } : null,
       targetHit,
       state: history.chosen ?? this.#firstState(pool, min, history),
       refillMs: this.refillOf(pool.name).refillMs,
@@ -138,12 +142,22 @@ export class PoolSizer {
     return { size, belowSince: null, changedAt: null };
   }
 
-  #forget({ name, size }: PoolSpec): void {
-    this.#sizes.set(name, size);
+  #forget({ name, size, ownSize = size }: PoolSpec): void {
+    this.#sizes.set(name, ownSize);
     this.#sized.delete(name);
     this.#reported.delete(name);
     const history = this.recorder.pools.get(name);
     if (history) history.chosen = null;
+  }
+
+  /** Reports that a schedule begins or ends to size a pool of a fixed size; changes of the others are decisions. */
+  #tellSchedule({ name, auto, size, scheduled }: PoolSpec): void {
+    const before = this.#scheduled.get(name);
+    const text = scheduled?.text ?? null;
+    this.#scheduled.set(name, { text, size });
+    if (auto || !before || before.size === size || before.text === text) return;
+    const message = scheduled ? `${scheduled.instances} by ${scheduled.text}` : `${before.text} is over`;
+    this.#options.onEvent({ type: "pool.resized", pool: name, from: before.size, to: size, message });
   }
 
   #report(pool: string, before: number, size: number, reason: string, now: number): void {
@@ -155,6 +169,11 @@ export class PoolSizer {
     this.#reported.set(pool, { at: now, size });
     this.#options.onEvent({ type: "pool.resized", pool, from: last.size, to: size, message: reason });
   }
+}
+
+/** Whether another schedule is in force than at a decision, or none any more. */
+function isOther({ scheduled }: PoolSpec, before: SizingInputs): boolean {
+  return scheduled?.instances !== before.scheduled?.instances;
 }
 
 function claimsOf(history: PoolHistory, now: number, windowMs: number): SizingInputs["hour"] {

@@ -1,51 +1,8 @@
-import { Type } from "typebox";
 import { ManagerError } from "../errors.ts";
-import type { AutoSize, PoolSpec } from "./decide/world.ts";
-
-/** The largest accepted `max` of a pool. */
-export const MAX_INSTANCES = 5000;
-/** The largest accepted budget: a million actions a day. */
-const MAX_ACTIONS = 1_000_000;
-const MAX_WINDOW_MS = 86_400_000;
-
-/** The size of a pool that sizes itself. */
-export const AUTO = "auto";
-const DEFAULT_TARGET_HIT = 0.99;
-const DEFAULT_MIN = 1;
-
-/** The fields of a pool that the API and its custom resource can set. */
-export const PoolFields = Type.Object(
-  {
-    size: Type.Optional(
-      Type.Union([Type.Integer({ minimum: 0, maximum: MAX_INSTANCES }), Type.Literal(AUTO)], {
-        description: "Instances kept free; auto: as many as the recorded claims need for targetHit, between min and max.",
-      }),
-    ),
-    targetHit: Type.Optional(
-      Type.Number({
-        description: "With size auto: share of the claims that find a free instance.",
-        minimum: 0.5,
-        maximum: 0.9999,
-        default: DEFAULT_TARGET_HIT,
-      }),
-    ),
-    min: Type.Optional(Type.Integer({ description: "With size auto: the least size.", minimum: 0, maximum: MAX_INSTANCES, default: DEFAULT_MIN })),
-    max: Type.Optional(Type.Integer({ description: "All instances of the pool.", minimum: 1, maximum: MAX_INSTANCES })),
-    budget: Type.Optional(
-      Type.Object(
-        { actions: Type.Integer({ minimum: 1, maximum: MAX_ACTIONS }), windowMs: Type.Integer({ minimum: 100, maximum: MAX_WINDOW_MS }) },
-        { description: "Most deletions and in-place changes within a window.", additionalProperties: false },
-      ),
-    ),
-    partition: Type.Optional(
-      Type.Integer({ description: "Percent of the instances that keep a former version of the runtime after an upgrade.", minimum: 0, maximum: 100 }),
-    ),
-    paused: Type.Optional(Type.Boolean({ description: "Nothing is deleted and nothing changed in place." })),
-  },
-  { additionalProperties: false },
-);
-
-export type PoolChange = Partial<Pick<PoolSpec, "max" | "budget" | "partition" | "paused"> & AutoSize & { size: number | typeof AUTO }>;
+import { Schedules } from "../schedules/schedules.ts";
+import type { PoolSpec } from "./decide/world.ts";
+import { changed } from "./settings/pool-change.ts";
+import type { PoolChange } from "./settings/pool-fields.ts";
 
 /** A pool as it is stored. */
 export interface StoredPool {
@@ -77,6 +34,7 @@ export class Pools {
   readonly #specs = new Map<string, PoolSpec>();
   readonly #changed: (pool: PoolSpec) => void;
   readonly #capacity: number | null;
+  readonly #schedules: Schedules;
   /** Pools whose sizes were set with `force`. */
   readonly #forced = new Set<string>();
   readonly #chosen = new Map<string, Chosen>();
@@ -84,10 +42,11 @@ export class Pools {
   readonly capped: string[] = [];
 
   /** `capacity`: the maximum number of instances that this machine can run; null if unknown. */
-  constructor(store: PoolStore, changed: (pool: PoolSpec) => void, capacity: number | null = null) {
+  constructor(store: PoolStore, changed: (pool: PoolSpec) => void, capacity: number | null = null, schedules = new Schedules()) {
     this.#store = store;
     this.#changed = changed;
     this.#capacity = capacity;
+    this.#schedules = schedules;
   }
 
   /**
@@ -125,10 +84,14 @@ export class Pools {
     this.#chosen.set(name, chosen);
   }
 
+  /** With the size in force: as set, as chosen, or as a schedule raises it. */
   #sized(pool: PoolSpec): PoolSpec {
-    const chosen = this.#chosen.get(pool.name);
-    if (!pool.auto || !chosen) return pool;
-    return { ...pool, size: Math.min(Math.max(chosen.size, pool.auto.min), pool.max), refills: chosen.refills };
+    const { name, auto, max } = pool;
+    const chosen = auto ? this.#chosen.get(name) : undefined;
+    const sized = auto && chosen ? { ...pool, size: Math.min(Math.max(chosen.size, auto.min), max), refills: chosen.refills } : pool;
+    const scheduled = this.#schedules.activeOf(`pool ${name}`, name, pool.warm);
+    if (!scheduled) return sized;
+    return { ...sized, scheduled, ownSize: sized.size, size: Math.min(Math.max(sized.size, scheduled.instances), max) };
   }
 
   get(name: string): PoolSpec {
@@ -196,49 +159,4 @@ function attempt(pool: PoolSpec, change: PoolChange): PoolSpec | ManagerError {
     if (error instanceof ManagerError) return error;
     throw error;
   }
-}
-
-function changed(pool: PoolSpec, change: PoolChange): PoolSpec {
-  const { max, budget, partition, paused } = change;
-  const auto = autoOf(pool, change);
-  const size = auto ? auto.min : typeof change.size === "number" ? change.size : pool.size;
-  const next: PoolSpec = {
-    ...pool,
-    auto,
-    size,
-    max: max ?? Math.max(pool.max, typeof change.size === "number" ? change.size : 0),
-    budget: budget ?? pool.budget,
-    partition: partition ?? pool.partition,
-    paused: paused ?? pool.paused,
-  };
-  check(next);
-  return next;
-}
-
-/** How the pool sizes itself after the change; null: its size is fixed. */
-function autoOf(pool: PoolSpec, { size, targetHit, min }: PoolChange): AutoSize | null {
-  const isAuto = size === undefined ? Boolean(pool.auto) : size === AUTO;
-  if (isAuto) return { targetHit: targetHit ?? pool.auto?.targetHit ?? DEFAULT_TARGET_HIT, min: min ?? pool.auto?.min ?? Math.min(DEFAULT_MIN, pool.max) };
-  const [field] = targetHit !== undefined ? ["targetHit"] : min !== undefined ? ["min"] : [];
-  if (field) throw new ManagerError("POOL_INVALID", `${field}: it applies to size auto alone, and the size is ${size ?? pool.size}`, field);
-  return null;
-}
-
-function check({ size, max, budget, auto }: PoolSpec): void {
-  if (auto) checkAuto(auto, max);
-  if (max < 1 || max > MAX_INSTANCES) throw new ManagerError("POOL_INVALID", `max: ${max} is not between 1 and ${MAX_INSTANCES}`, "max");
-  if (size < 0 || size > max) throw new ManagerError("POOL_INVALID", `size: ${size} is not between 0 and max ${max}`, "size");
-  if (budget.actions < 1 || budget.windowMs < 100) {
-    throw new ManagerError("POOL_INVALID", "budget: at least 1 action in a window of at least 100 ms", "budget");
-  }
-}
-
-function checkAuto({ targetHit, min }: AutoSize, max: number): void {
-  if (!(targetHit >= 0.5 && targetHit <= 0.9999)) throw new ManagerError("POOL_INVALID", `targetHit: ${targetHit} is not between 0.5 and 0.9999`, "targetHit");
-  if (min > max) throw new ManagerError("POOL_INVALID", `min: ${min} is above max ${max}`, "min");
-}
-
-/** A pool's settings as they are declared and stored: of one that sizes itself `auto` and its bounds instead of a number. */
-export function declarationOf({ size, auto, max, budget, partition, paused }: PoolSpec): PoolChange {
-  return { ...(auto ? { size: AUTO, ...auto } : { size }), max, budget, partition, paused };
 }

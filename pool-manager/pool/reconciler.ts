@@ -60,7 +60,7 @@ export class Reconciler implements PoolManagerLink {
     this.#publisher = new TablePublisher(options, this.#executor, this.#failures, this.#demand);
     this.reports = new PoolView(options, this.#executor, this.#failures);
     this.#instanceEvents = new InstanceEvents(options, this.#executor, this.#failures, this.#outcomes, (change) => this.#publisher.tell(change));
-    const { functions, clock, onEvent, idling } = options;
+    const { functions, clock, onEvent, idling, schedules } = options;
     this.trials = new LoadTrials({
       clock,
       recordOf: (uid) => functions.byUid(uid),
@@ -70,7 +70,7 @@ export class Reconciler implements PoolManagerLink {
         this.poke();
       },
     });
-    this.#specs = new RevisionTargets({ functions, failures: this.#failures, trials: this.trials, idling });
+    this.#specs = new RevisionTargets({ functions, failures: this.#failures, trials: this.trials, idling, schedules });
     this.#rollouts = new RolloutDriver({
       functions,
       clock,
@@ -160,7 +160,8 @@ export class Reconciler implements PoolManagerLink {
     for (const action of decision.actions) {
       if (action.kind === "remove" && action.instance.functionUid) this.#publisher.publishUid(action.instance.functionUid);
     }
-    this.#cancelTimer = this.#options.clock.after(Math.min(decision.recheckAfterMs ?? RESYNC_MS, RESYNC_MS), () => this.poke());
+    const dueInMs = Math.min(decision.recheckAfterMs ?? RESYNC_MS, this.#options.schedules?.dueInMs() ?? RESYNC_MS, RESYNC_MS);
+    this.#cancelTimer = this.#options.clock.after(dueInMs, () => this.poke());
   }
 
   /** Its removal was never carried out, and is not wanted any more: it is served again. */

@@ -1,5 +1,6 @@
 import { PeriodicTask } from "../async/periodic-task.ts";
 import type { FunctionRecord } from "../functions/function.ts";
+import type { Schedules } from "../schedules/schedules.ts";
 import { Advisor } from "./advisor.ts";
 import type { Pace } from "./decide/world.ts";
 import type { PoolEvent } from "./events.ts";
@@ -12,6 +13,7 @@ import type { Pools } from "./pools.ts";
 export interface SizingOptions {
   pools: Pools;
   functions: { byUid(uid: string): FunctionRecord | undefined };
+  schedules: Schedules;
   store: HistoryStore;
   pace: Pace;
   instanceMb: number;
@@ -25,14 +27,16 @@ export interface SizingParts {
   sizer: PoolSizer;
   advisor: Advisor;
   planner: IdlePlanner;
+  schedules: Schedules;
   /** Ends the saving, after a last one. */
   close(): Promise<void>;
 }
 
 /** Loads the recorded claims, and applies the sizes that were chosen last before anything is decided. */
-export async function openSizing({ pools, functions, store, pace, instanceMb, onEvent, onTrouble }: SizingOptions): Promise<SizingParts> {
+export async function openSizing({ pools, functions, schedules, store, pace, instanceMb, onEvent, onTrouble }: SizingOptions): Promise<SizingParts> {
   const wall = Date.now;
   const sizer = new PoolSizer({ pools, pace, wall, onEvent });
+  schedules.learnFrom((pool) => sizer.refillOf(pool));
   const keeper = new HistoryKeeper(store, sizer);
   // Pools are served without their history too.
   await keeper.load().catch((error: Error) => onTrouble(error.message));
@@ -50,7 +54,8 @@ export async function openSizing({ pools, functions, store, pace, instanceMb, on
   return {
     sizer,
     planner,
-    advisor: new Advisor({ sizer, nameOf: (uid) => functions.byUid(uid)?.name, wall, instanceMb }),
+    schedules,
+    advisor: new Advisor({ sizer, schedules, nameOf: (uid) => functions.byUid(uid)?.name, wall, instanceMb }),
     async close() {
       saving.close();
       await keeper.save().catch((error: Error) => onTrouble(error.message));

@@ -57,6 +57,7 @@ const StoredRecord = Type.Object({
   scaling: Type.Object({
     minScale: Type.Number(),
     maxScale: Type.Number(),
+    warm: Type.Optional(Type.Array(Type.String())),
     idleTimeoutMs: Type.Number(),
     idleAuto: Type.Optional(Type.Boolean()),
     queueDepth: Type.Number(),

@@ -63,6 +63,15 @@ test("a pool is told to size itself, says why it has its size, and is given a fi
   expectClean(tab, berth.berth.manageUrl);
 });
 
+test("a pool whose size a schedule raises says so, and its buttons change its own size", async () => {
+  await berth.api.call("PATCH", "/v1/pools/node", { size: 1, warm: ["daily 00:00-24:00 UTC=2"] });
+  await pool().getByText("2 by the schedule daily 00:00-24:00 UTC").waitFor();
+  await pool().getByRole("button", { name: "One less in pool node" }).click();
+  await expect.poll(size).toBe(0);
+  await berth.api.call("PATCH", "/v1/pools/node", { warm: [] });
+  await expect.poll(() => pool().innerText()).not.toContain("schedule");
+});
+
 test("a function's page says how it scales, how long it is idle, and what its record advises", async () => {
   await berth.api.call("PATCH", "/v1/functions/new-0", { scaling: { window: "60s" }, idleTimeout: "auto" });
   await tab.page.goto(`${tab.page.url().split("#")[0]}#/functions/new-0`);

@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { CliError, EXIT } from "../../errors.ts";
+import { withWarmOption } from "../sizing/warm-option.ts";
 import { whole } from "../whole.ts";
 
 /** How a function scales, as options give it. */
 export interface ScalingOptions {
   min?: number;
   max?: number;
+  warm?: string[];
   idleTimeout?: string;
   queueDepth?: number;
   queueTimeout?: string;
@@ -18,7 +20,7 @@ export interface ScalingOptions {
 }
 
 export function withScalingOptions(command: Command): Command {
-  return command
+  return withWarmOption(command, 3)
     .option("--min <n>", "instances kept warm (minScale)", whole)
     .option("--max <n>", "maximum number of instances (maxScale)", whole)
     .option("--idle-timeout <duration>", "how long an idle instance is kept; auto: as the recorded idle times say")
@@ -33,8 +35,8 @@ export function withScalingOptions(command: Command): Command {
 
 /** The fields of a manifest or of a change. Throws `SCALING_CONTRADICTORY`. */
 export function scalingOf(options: ScalingOptions): Record<string, unknown> {
-  const { min: minScale, max: maxScale, idleTimeout, queueDepth, queueTimeout } = options;
-  return defined({ minScale, maxScale, idleTimeout, queueDepth, queueTimeout, scaling: windowScalingOf(options) });
+  const { min: minScale, max: maxScale, warm, idleTimeout, queueDepth, queueTimeout } = options;
+  return defined({ minScale, maxScale, warm, idleTimeout, queueDepth, queueTimeout, scaling: windowScalingOf(options) });
 }
 
 function windowScalingOf({ scalingWindow, scalingTarget: target, scaleDownDelay, activationScale, maxScaleUpRate }: ScalingOptions): object | null | undefined {

@@ -108,6 +108,9 @@ export const SizingDecisions = Type.Object({
         elapsedMs: Type.Number(),
         min: Type.Integer(),
         max: Type.Integer(),
+        scheduled: Type.Union([Type.Object({ instances: Type.Integer(), text: Type.String() }), Type.Null()], {
+          description: "The schedule in force, which raises min; null: none was.",
+        }),
         targetHit: Type.Number(),
         state: Type.Object(State),
         refillMs: Type.Number(),
@@ -119,6 +122,26 @@ export const SizingDecisions = Type.Object({
     }),
     { description: "The last decisions that changed the size, and the last one; the inputs alone give the decision." },
   ),
+});
+
+/** Which schedule holds for a pool or a function. */
+export const ScheduledView = Type.Object(
+  {
+    schedule: Type.String({ description: "As it was set." }),
+    instances: Type.Integer(),
+    from: Type.String({ description: "When its window begins; instances are kept from somewhat earlier on." }),
+    until: Type.Union([Type.String(), Type.Null()], { description: "When its window ends; null: no end is near." }),
+    text: Type.String({ description: "In words." }),
+  },
+  { description: "The schedule in force; null: none is." },
+);
+
+/** What the windows of a function say. */
+export const WindowsView = Type.Object({
+  stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
+  panic: Type.Number({ description: "The same over the window's last tenth." }),
+  panicking: Type.Boolean({ description: "True while a sudden rise keeps instances from being removed." }),
+  wanted: Type.Integer({ description: "Instances that the windows want, without minScale and maxScale." }),
 });
 
 /** A function's decision on idle instances. */

@@ -4,14 +4,15 @@ import { Registry } from "prom-client";
 import { Type } from "typebox";
 import { ManagerError } from "../../errors.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
-import { AUTO, PoolFields } from "../../pool/pools.ts";
 import { standsStill } from "../../pool/publish/problems.ts";
+import { AUTO, PoolFields } from "../../pool/settings/pool-fields.ts";
 import { isUsed } from "../../pool/used-pools.ts";
 import type { ApiContext } from "../context.ts";
 import { openStream } from "../sse.ts";
 import { viewSizing } from "./advice.ts";
 import * as schemas from "./schemas.ts";
 import { StatusView } from "./status-schema.ts";
+import { viewScheduled } from "./views.ts";
 
 const MAX_EVENT_STREAMS = 32;
 
@@ -103,13 +104,15 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
 
 function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
   const own = instances.filter((instance) => instance.pool === pool.name);
-  const { name, runtime, size: chosenSize, auto, max, budget, partition, paused } = pool;
+  const { name, runtime, size: chosenSize, ownSize = chosenSize, auto, max, budget, partition, paused, warm = [] } = pool;
   const bounds = { targetHit: auto?.targetHit ?? null, min: auto?.min ?? null };
   return {
     name,
     runtime,
-    size: (auto ? AUTO : chosenSize) as number | typeof AUTO,
+    size: (auto ? AUTO : ownSize) as number | typeof AUTO,
     chosenSize,
+    warm: [...warm],
+    scheduled: viewScheduled(pool.scheduled),
     ...bounds,
     max,
     budget,

@@ -2,7 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
-import { IdlingView, SizingView } from "./advice-schemas.ts";
+import { IdlingView, ScheduledView, SizingView, WindowsView } from "./advice-schemas.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -102,13 +102,6 @@ export const RolloutView = Type.Object(
   { description: "A rollout: a revision that takes over step by step." },
 );
 
-const WindowsView = Type.Object({
-  stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
-  panic: Type.Number({ description: "The same over the window's last tenth." }),
-  panicking: Type.Boolean({ description: "True while a sudden rise keeps instances from being removed." }),
-  wanted: Type.Integer({ description: "Instances that the windows want, without minScale and maxScale." }),
-});
-
 export const FunctionView = Type.Object({
   name: Type.String(),
   uid: Type.String(),
@@ -131,6 +124,8 @@ export const FunctionView = Type.Object({
   pids: Type.Union([Type.Integer(), Type.Null()]),
   minScale: Type.Integer(),
   maxScale: Type.Integer(),
+  warm: Type.Array(Type.String(), { description: "Schedules that raise minScale." }),
+  scheduled: Type.Union([ScheduledView, Type.Null()]),
   idleTimeout: Type.String({ description: "A duration, or auto: see idling." }),
   queueDepth: Type.Integer(),
   queueTimeout: Type.String(),
@@ -169,7 +164,9 @@ export const PoolView = Type.Object({
   name: Type.String(),
   runtime: Type.String(),
   size: Type.Union([Type.Integer(), Type.Literal("auto")], { description: "Instances kept free; auto: the pool chooses, see chosenSize." }),
-  chosenSize: Type.Integer({ description: "Instances kept free now: size, or what the pool has chosen." }),
+  chosenSize: Type.Integer({ description: "Instances kept free now: size, what the pool has chosen, or what a schedule wants." }),
+  warm: Type.Array(Type.String(), { description: "Schedules that raise the size." }),
+  scheduled: Type.Union([ScheduledView, Type.Null()]),
   targetHit: Type.Union([Type.Number(), Type.Null()], { description: "Share of the claims that should find a free instance; null if the size is fixed." }),
   min: Type.Union([Type.Integer(), Type.Null()], { description: "The least size; null if the size is fixed." }),
   sizing: Type.Union([SizingView, Type.Null()]),

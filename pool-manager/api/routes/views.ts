@@ -4,6 +4,7 @@ import { formatDuration } from "../../functions/manifest/duration.ts";
 import { settingsOf } from "../../functions/revisions.ts";
 import { percentOf } from "../../functions/rollout.ts";
 import type { WindowScale } from "../../pool/decide/world.ts";
+import type { ActiveSchedule } from "../../schedules/active.ts";
 import type { ApiContext } from "../context.ts";
 import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "./answers.ts";
 
@@ -26,12 +27,20 @@ export function viewFunction(record: FunctionRecord, context: ApiContext): Funct
     aliases: record.traffic.aliases,
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
+    scheduled: viewScheduled(sizing.schedules.activeOf(record.uid, record.runtime, record.scaling.warm)),
     idling: sizing.planner.lastOf(record.uid)?.decision ?? null,
     windows: viewWindows(windowScaleOf(record.uid)),
     ending,
     problems: [...endingInWords(ending), ...problemsOfFunction(record)],
     revisions: record.revisions.map((revision) => revision.id),
   };
+}
+
+/** The schedule in force, with times as people read them; null: none is. */
+export function viewScheduled(active: ActiveSchedule | null | undefined) {
+  if (!active) return null;
+  const { from, until } = active;
+  return { ...active, from: new Date(from).toISOString(), until: until === null ? null : new Date(until).toISOString() };
 }
 
 function viewWindows(scale: WindowScale | undefined) {

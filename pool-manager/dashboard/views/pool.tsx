@@ -23,6 +23,7 @@ export function PoolSection({ pool, selected, select }: { pool: PoolRow; selecte
           {plural(rows.length, "instance")} of at most {pool.max}
           {pool.paused && <b class="tag warn">paused</b>}
           {!pool.used && " · empty, since no function uses it"}
+          {pool.scheduled && ` · ${pool.scheduled.instances} by ${pool.scheduled.text}`}
         </span>
         <button type="button" class="advise" aria-expanded={isAdvised} onClick={() => setAdvised(!isAdvised)}>
           Advice
@@ -57,7 +58,8 @@ export function PoolSection({ pool, selected, select }: { pool: PoolRow; selecte
 function SizeControl({ pool }: { pool: PoolRow }) {
   const [draft, setDraft] = useState<string | null>(null);
   const { isRunning, error, run } = useAction();
-  const set = (size: number) => run(() => call("PATCH", `/v1/pools/${encodeURIComponent(pool.id)}`, { size }).then(() => setDraft(null)));
+  const size = pool.ownSize ?? pool.size;
+  const set = (wanted: number) => run(() => call("PATCH", `/v1/pools/${encodeURIComponent(pool.id)}`, { size: wanted }).then(() => setDraft(null)));
   const submit = (event: Event) => {
     event.preventDefault();
     if (draft !== null && draft !== "") void set(Number(draft));
@@ -79,7 +81,7 @@ function SizeControl({ pool }: { pool: PoolRow }) {
     <form class="size" onSubmit={submit}>
       <label>
         <span>Keep free</span>
-        <button type="button" disabled={isRunning || pool.size === 0} onClick={() => void set(pool.size - 1)} aria-label={`One less in pool ${pool.id}`}>
+        <button type="button" disabled={isRunning || size === 0} onClick={() => void set(size - 1)} aria-label={`One less in pool ${pool.id}`}>
           −
         </button>
         <input
@@ -87,16 +89,16 @@ function SizeControl({ pool }: { pool: PoolRow }) {
           min={0}
           max={10_000}
           step={1}
-          value={draft ?? pool.size}
+          value={draft ?? size}
           onInput={(event) => setDraft(event.currentTarget.value)}
-          onBlur={() => draft === String(pool.size) && setDraft(null)}
+          onBlur={() => draft === String(size) && setDraft(null)}
           aria-label={`Size of pool ${pool.id}`}
         />
-        <button type="button" disabled={isRunning} onClick={() => void set(pool.size + 1)} aria-label={`One more in pool ${pool.id}`}>
+        <button type="button" disabled={isRunning} onClick={() => void set(size + 1)} aria-label={`One more in pool ${pool.id}`}>
           +
         </button>
       </label>
-      {draft !== null && draft !== String(pool.size) && (
+      {draft !== null && draft !== String(size) && (
         <>
           <button type="submit" class="primary" disabled={isRunning || draft === ""}>
             Set

@@ -1,6 +1,7 @@
 import { Compile } from "typebox/compile";
 import { type Resources, SIGNATURES, type Signature } from "../../../runtime-images/protocol/messages.ts";
 import { ManagerError } from "../../errors.ts";
+import { checkWarm } from "../../schedules/field.ts";
 import type { RolloutPolicy, WindowScaling } from "../function.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { faultOf, PATTERNS } from "./field-fault.ts";
@@ -27,6 +28,8 @@ export interface Manifest {
   resources: Resources;
   minScale: number;
   maxScale: number;
+  /** Schedules that raise `minScale`. */
+  warm?: readonly string[];
   idleTimeoutMs: number;
   /** True if idle instances are kept as the recorded idle times say; `idleTimeoutMs` is then the standard time. */
   idleAuto?: boolean;
@@ -95,6 +98,7 @@ function checked(given: Patch, base: Manifest, runtimes: readonly string[], boun
     resources: resourcesOf(given, base.resources),
     minScale: pick(given.minScale, base.minScale, DEFAULTS.minScale),
     maxScale: pick(given.maxScale, base.maxScale, DEFAULTS.maxScale),
+    ...((given.warm === undefined ? base.warm : given.warm)?.length && { warm: given.warm ?? base.warm }),
     ...idling(given.idleTimeout, base),
     queueDepth: pick(given.queueDepth, base.queueDepth, DEFAULTS.queueDepth),
     queueTimeoutMs: duration("queueTimeout", given.queueTimeout, base.queueTimeoutMs, DEFAULTS.queueTimeoutMs),
@@ -145,6 +149,7 @@ function crossCheck(manifest: Manifest, runtimes: readonly string[]): void {
     if (runtime !== "custom" && manifest[field] !== null) throw invalid(field, `is for the runtime custom, and this is ${runtime}`);
   }
   if (minScale > maxScale) throw invalid("minScale", `${minScale} is above maxScale ${maxScale}`);
+  checkWarm(manifest.warm, maxScale, "maxScale");
   const { activationScale = 0 } = windowScaling ?? {};
   if (activationScale > maxScale) throw invalid("scaling.activationScale", `${activationScale} is above maxScale ${maxScale}`);
   for (const name of Object.keys(secrets)) {

@@ -1,4 +1,5 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
+import { WarmField } from "../../schedules/field.ts";
 import { PATTERNS } from "./field-fault.ts";
 import { AUTO } from "./idle-timeout.ts";
 
@@ -123,6 +124,7 @@ export const ManifestSchema = Type.Partial(
     pids: Type.Integer({ description: "Processes and threads of an instance. Left out: not limited.", minimum: 32, maximum: 1_000_000 }),
     minScale: Type.Integer({ description: "Instances kept warm.", minimum: 0, maximum: 1000, default: 0 }),
     maxScale: Type.Integer({ description: "Most instances of the function.", minimum: 1, maximum: 1000, default: 20 }),
+    warm: WarmField,
     idleTimeout: Type.Union([Type.String({ pattern: PATTERNS.duration }), Type.Number({ minimum: 0 }), Type.Literal(AUTO)], {
       description:
         'How long an idle instance is kept. A duration such as "500ms", "30s" or "5m", a number of seconds, or auto: as the recorded idle times of the function say, with an instance before an expected invocation.',

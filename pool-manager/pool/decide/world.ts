@@ -3,6 +3,7 @@ import type { StartKind } from "../../client/contract.ts";
 import type { WindowScaling } from "../../functions/function.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import type { Obstacle } from "../../platform/platform.ts";
+import type { ActiveSchedule } from "../../schedules/active.ts";
 
 /** The maximum number of disruptive actions (deletions and in-place changes) on a pool within a window. */
 export interface Budget {
@@ -25,6 +26,11 @@ export interface PoolSpec {
   size: number;
   /** The bounds within which the pool sizes itself; absent or null: its size is fixed. */
   auto?: AutoSize | null;
+  /** Schedules that raise the size, as they were set. */
+  warm?: readonly string[];
+  /** The schedule in force, which `size` includes, and the size without it; absent: none is. */
+  scheduled?: ActiveSchedule;
+  ownSize?: number;
   /** Concurrent refills that the claims need; absent: the pace's. */
   refills?: number;
   /** Limit on all instances of the pool, free or not. */

@@ -1,5 +1,6 @@
 import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
 import type { FunctionRegistry } from "../../functions/registry.ts";
+import type { Schedules } from "../../schedules/schedules.ts";
 import type { DemandView, InstanceView, RevisionTarget } from "../decide/world.ts";
 import type { IdlePlanner } from "../idling/idle-planner.ts";
 import type { LoadFailures } from "./load-failures.ts";
@@ -17,13 +18,21 @@ interface RevisionTargetsOptions {
   trials: OpenTrials;
   /** Plans of functions whose idle timeout is auto; absent: they are idle for the standard time. */
   idling?: Pick<IdlePlanner, "planOf" | "expecting"> | undefined;
+  /** The schedules in force; absent: functions have their own minimum scale alone. */
+  schedules?: Pick<Schedules, "activeOf"> | undefined;
+}
+
+/** The targets of a record that none of its revisions' failures and trials has changed. */
+interface Served {
+  /** The minimum scale in force, by its own and by schedules. */
+  minScale: number;
+  specs: readonly RevisionTarget[];
 }
 
 /** The revisions that a round decides about. Functions without instances and demand, which are most, cost a round nothing. */
 export class RevisionTargets {
   readonly #options: RevisionTargetsOptions;
-  /** What each record wants when none of its revisions fails. */
-  readonly #served = new WeakMap<FunctionRecord, readonly RevisionTarget[]>();
+  readonly #served = new WeakMap<FunctionRecord, Served>();
 
   constructor(options: RevisionTargetsOptions) {
     this.#options = options;
@@ -45,12 +54,21 @@ export class RevisionTargets {
   }
 
   /** Cached by record: records are immutable, and most are the same as in the round before. */
+  #servedOf(record: FunctionRecord): readonly RevisionTarget[] {
+    const { minScale: own, maxScale, warm } = record.scaling;
+    const scheduled = this.#options.schedules?.activeOf(record.uid, record.runtime, warm)?.instances ?? 0;
+    const minScale = Math.max(own, Math.min(scheduled, maxScale));
+    const known = this.#served.get(record);
+    if (known?.minScale === minScale) return known.specs;
+    const specs = servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0, minScale));
+    this.#served.set(record, { minScale, specs });
+    return specs;
+  }
+
   #specsOf(record: FunctionRecord, now: number): readonly RevisionTarget[] {
     const { failures, trials, idling } = this.#options;
     const plan = record.scaling.idleAuto ? (idling?.planOf(record.uid) ?? null) : null;
-    const specs = this.#served.get(record) ?? servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0));
-    this.#served.set(record, specs);
-    return specs.map((spec) => {
+    return this.#servedOf(record).map((spec) => {
       const blockedUntil = failures.blockedUntil(record.uid, spec.revision, now);
       const tried = trials.isOpen(record.uid, spec.revision, now) ? { minScale: Math.max(spec.minScale, 1), isAwaited: true } : null;
       if (blockedUntil === 0 && !tried && !plan) return spec;

@@ -77,11 +77,12 @@ export function unknownFunctions(
 }
 
 /**
- * The target of a served revision. `minScale` applies to the active one; in a rollout, the new one takes its share of it,
- * but at least one instance until it is known to load. `maxScale` applies to each revision separately.
+ * The target of a served revision. `minScale`, which a schedule may have raised, applies to the active one; in a rollout, the
+ * new one takes its share of it, but at least one instance until it is known to load. `maxScale` applies to each revision
+ * separately.
  */
-export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number): RevisionTarget {
-  const { minScale, maxScale, idleTimeoutMs, windowScaling = null } = record.scaling;
+export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number, minScale = record.scaling.minScale): RevisionTarget {
+  const { maxScale, idleTimeoutMs, windowScaling = null } = record.scaling;
   const active = id === record.active;
   const { rollout } = record;
   const pace = paceOf(record);

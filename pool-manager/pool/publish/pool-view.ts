@@ -9,19 +9,25 @@ import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import { unknownFunctions } from "../observe/world-builder.ts";
 import type { ReconcilerOptions } from "../options.ts";
-import { crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
+import { cappedInWords, crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
 
 /** The state of functions and pools as the API and the custom resources show it. Read-only. */
 export class PoolView {
   readonly #platform: Platform;
   readonly #functions: ReconcilerOptions["functions"];
+  readonly #pools: ReconcilerOptions["pools"];
   readonly #clock: Clock;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
 
-  constructor({ platform, clock, functions }: Pick<ReconcilerOptions, "platform" | "clock" | "functions">, executor: Executor, failures: LoadFailures) {
+  constructor(
+    { platform, clock, functions, pools }: Pick<ReconcilerOptions, "platform" | "clock" | "functions" | "pools">,
+    executor: Executor,
+    failures: LoadFailures,
+  ) {
     this.#platform = platform;
     this.#functions = functions;
+    this.#pools = pools;
     this.#clock = clock;
     this.#executor = executor;
     this.#failures = failures;
@@ -32,7 +38,8 @@ export class PoolView {
     const observation = this.#platform.observe();
     const own = [...observation.instances.values()].filter((instance) => instance.pool === pool);
     const strangers = strangersInWords(own, unknownFunctions(own, this.#functions));
-    return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...strangers];
+    const capped = this.#pools.list().flatMap((spec) => (spec.name === pool ? cappedInWords(spec) : []));
+    return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...capped, ...strangers];
   }
 
   /** A function's known problems, in words. */

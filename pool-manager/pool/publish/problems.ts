@@ -1,7 +1,7 @@
 import type { Instance, Observation, ObstacleKind } from "../../platform/platform.ts";
 import type { Incident } from "../act/incidents.ts";
 import { isUnbound } from "../decide/pool-sizing.ts";
-import type { InstanceView } from "../decide/world.ts";
+import type { InstanceView, PoolSpec } from "../decide/world.ts";
 import type { CrashLoop } from "../observe/crash-loops.ts";
 
 /** Verb phrases that follow "1 instance" and "4 instances". */
@@ -51,6 +51,12 @@ export function strangersInWords(instances: readonly Instance[], unknown: Readon
   const uid = first.echo?.functionUid ?? first.binding?.functionUid;
   const [who, it] = kept.length === 1 ? ["1 instance belongs", "it is"] : [`${kept.length} instances belong`, "they are"];
   return [`${who} to a function that is not declared, such as ${first.uid} to ${uid}: ${it} kept for a day, in case the declaration comes back`];
+}
+
+/** A message about a schedule that wants more than this machine has room for. */
+export function cappedInWords({ scheduled, max }: PoolSpec): string[] {
+  if (!scheduled || scheduled.instances <= max) return [];
+  return [`${scheduled.text} wants ${scheduled.instances} free, and there is room for ${max}: berth pool set NAME --max, or another schedule`];
 }
 
 export function inWords({ action, message }: Incident): string {

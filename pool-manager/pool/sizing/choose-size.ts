@@ -28,6 +28,8 @@ export interface SizingInputs {
   elapsedMs: number;
   min: number;
   max: number;
+  /** The schedule in force, which raises `min`, in words; null: none is. */
+  scheduled: { instances: number; text: string } | null;
   /** Share of the claims that find a free instance. */
   targetHit: number;
   state: SizeState;
@@ -49,7 +51,8 @@ export interface SizingDecision extends SizeState {
 
 /** The next size of a pool that sizes itself. It grows no faster than refills follow, and shrinks slowly. */
 export function chooseSize(inputs: SizingInputs): SizingDecision {
-  const { min, max, state } = inputs;
+  const { max, state } = inputs;
+  const min = Math.min(leastOf(inputs), max);
   const refills = refillsFor(inputs);
   const { needed, reason } = neededNow(inputs);
   const wanted = Math.min(Math.max(needed, min), max);
@@ -59,9 +62,16 @@ export function chooseSize(inputs: SizingInputs): SizingDecision {
   return { ...next, changedAt, wanted, refills, reason: `${reason}${boundInWords(needed, inputs)}${pathInWords(next.size, wanted)}` };
 }
 
-function boundInWords(needed: number, { min, max }: SizingInputs): string {
+/** The least size: by the pool's own bound, or by the schedule in force. */
+function leastOf({ min, scheduled }: SizingInputs): number {
+  return Math.max(min, scheduled?.instances ?? 0);
+}
+
+function boundInWords(needed: number, inputs: SizingInputs): string {
+  const { min, max, scheduled } = inputs;
   if (needed >= max) return `; max allows ${max}`;
-  return needed < min ? `; min keeps ${min}` : "";
+  if (needed >= leastOf(inputs)) return "";
+  return scheduled && scheduled.instances > min ? `; ${scheduled.instances} by ${scheduled.text}` : `; min keeps ${min}`;
 }
 
 function pathInWords(size: number, wanted: number): string {

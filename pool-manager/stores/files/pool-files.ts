@@ -3,7 +3,9 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { type FileOps, realFiles } from "../../async/atomic-file.ts";
 import type { PoolSpec } from "../../pool/decide/world.ts";
-import { declarationOf, type PoolChange, PoolFields, type PoolStore, type StoredPool } from "../../pool/pools.ts";
+import type { PoolStore, StoredPool } from "../../pool/pools.ts";
+import { declarationOf } from "../../pool/settings/pool-change.ts";
+import { type PoolChange, PoolFields } from "../../pool/settings/pool-fields.ts";
 import { FileSet } from "./file-set.ts";
 import { durably } from "./function-files.ts";
 import type { SetAside } from "./set-aside.ts";
@@ -38,9 +40,9 @@ export class PoolFiles implements PoolStore {
 function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
   const stored = readStored(text);
   if (!schema.Check(stored)) throw new Error("it is not a pool");
-  const { name, size, targetHit, min, max, budget, partition, paused, forced = false } = stored;
+  const { name, size, targetHit, min, max, budget, partition, paused, warm, forced = false } = stored;
   if (`${name}.yaml` !== file) throw new Error(`it is the pool ${JSON.stringify(name)}`);
   const least = typeof size === "number" ? size : min;
   if (least !== undefined && max !== undefined && least > max) throw new Error(`its size ${least} is above its max ${max}`);
-  return { name, set: { size, targetHit, min, max, budget, partition, paused } as PoolChange, forced };
+  return { name, set: { size, targetHit, min, max, budget, partition, paused, warm } as PoolChange, forced };
 }

@@ -138,7 +138,7 @@ function comparableScaling(value: unknown): object {
 }
 
 function defaultOf(field: string): unknown {
-  const values: Record<string, unknown> = { ...DEFAULTS, scaling: DEFAULTS.windowScaling };
+  const values: Record<string, unknown> = { ...DEFAULTS, warm: [], scaling: DEFAULTS.windowScaling };
   return DURATIONS.has(field) ? formatDuration(values[`${field}Ms`] as number) : values[field];
 }
 

@@ -6,7 +6,8 @@ import type { Change } from "../../kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import { LABEL } from "../../platform/kruise/objects/objects.ts";
 import type { AutoSize, PoolSpec } from "../../pool/decide/world.ts";
-import { AUTO, type PoolChange, type PoolStore, type StoredPool } from "../../pool/pools.ts";
+import type { PoolStore, StoredPool } from "../../pool/pools.ts";
+import { AUTO, type PoolChange } from "../../pool/settings/pool-fields.ts";
 import { ownedFields } from "./function-resource.ts";
 import { dropped, missing, type StoreNotice } from "./notices.ts";
 import { FIELD_MANAGER, type KubeApi, ResourceClient, storeError } from "./resource-client.ts";
@@ -235,8 +236,8 @@ function specOf({ size, targetHit, min, ...rest }: PoolChange, { auto }: PoolSpe
   return defined({ ...(auto && isSized && { auto }), ...(typeof size === "number" && { size }), ...rest });
 }
 
-function changeOf({ size, auto, max, budget, partition, paused }: PoolResource["spec"]): PoolChange {
-  return defined({ ...(auto ? { ...auto, size: AUTO } : { size }), max, budget, partition, paused }) as PoolChange;
+function changeOf({ size, auto, max, budget, partition, paused, warm }: PoolResource["spec"]): PoolChange {
+  return defined({ ...(auto ? { ...auto, size: AUTO } : { size }), max, budget, partition, paused, warm }) as PoolChange;
 }
 
 function defined<T extends object>(fields: T): T {

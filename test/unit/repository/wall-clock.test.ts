@@ -16,6 +16,7 @@ const TIME_OF_DAY: Record<string, string> = {
   "pool-manager/platform/kruise/leader-election/leader-election.ts": "beside the monotonic clock, which stands still while the machine sleeps",
   "pool-manager/api/routes/functions.ts": "log lines since a time that a person names",
   "pool-manager/pool/sizing-parts.ts": "recorded claims are read after a restart, on another machine too",
+  "pool-manager/schedules/schedules.ts": "schedules name times of day",
   "router/proxy/headers.ts": "a part of ids",
   "runtime-images/custom/runtime-api/runtime-api.ts": "the deadline of an invocation, which bootstraps are told by the time of day",
   "runtime-images/node/signatures/lambda-event.ts": "timeEpoch of API Gateway's events",

@@ -1,14 +1,14 @@
 import { DEFAULTS } from "../../../functions/manifest/manifest.ts";
 import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
-import { MAX_INSTANCES, PoolFields } from "../../../pool/pools.ts";
+import { MAX_INSTANCES, PoolFields } from "../../../pool/settings/pool-fields.ts";
 import { CODE, object, open, percent, type Schema, structural, text } from "./schema-parts.ts";
 
 /** API group and version of Berth's custom resources. */
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 12;
+export const DEFINITION_VERSION = 13;
 /** Characters of a pool's history in its status: a resource is limited to about a million, and is sent to each watcher. */
 export const MAX_HISTORY = 64 * 1024;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";

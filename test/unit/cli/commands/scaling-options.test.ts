@@ -14,6 +14,8 @@ function fieldsOf(...args: string[]): Record<string, unknown> {
 test.each<[string[], object]>([
   [[], {}],
   [["--min", "1", "--idle-timeout", "30s"], { minScale: 1, idleTimeout: "30s" }],
+  [["--warm", "Mon 08:00-19:00 UTC=3", "--warm", "Sun 10:00-12:00 UTC=1"], { warm: ["Mon 08:00-19:00 UTC=3", "Sun 10:00-12:00 UTC=1"] }],
+  [["--warm", "none"], { warm: [] }],
   [["--scaling-window", "2m"], { scaling: { window: "2m" } }],
   [["--scaling-window", "off"], { scaling: null }],
   [["--scaling-target", "50", "--scale-down-delay", "30s"], { scaling: { target: 50, scaleDownDelay: "30s" } }],
@@ -21,6 +23,13 @@ test.each<[string[], object]>([
 ])("%s", (args, fields) => {
   expect(fieldsOf(...args)).toEqual(fields);
 });
+
+test.each([[["--warm", "none", "--warm", "Mon 08:00-19:00 UTC=3"]], [["--warm", "Mon 08:00-19:00 UTC=3", "--warm", "none"]]])(
+  "schedules that are taken away and given at once are refused: %s",
+  (args) => {
+    expect(() => fieldsOf(...args)).toThrow('"none" takes all schedules away, and is given beside others.');
+  },
+);
 
 test("a factor that is no number is refused", () => {
   expect(() => fieldsOf("--max-scale-up-rate", "fast")).toThrow('"fast" is not a number.');

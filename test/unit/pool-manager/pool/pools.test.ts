@@ -1,7 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ManagerError } from "../../../../pool-manager/errors.ts";
 import type { PoolSpec } from "../../../../pool-manager/pool/decide/world.ts";
-import { declarationOf, type PoolChange, type PoolStore, Pools } from "../../../../pool-manager/pool/pools.ts";
+import { type PoolStore, Pools } from "../../../../pool-manager/pool/pools.ts";
+import { cappedInWords } from "../../../../pool-manager/pool/publish/problems.ts";
+import { declarationOf } from "../../../../pool-manager/pool/settings/pool-change.ts";
+import type { PoolChange } from "../../../../pool-manager/pool/settings/pool-fields.ts";
 import { POOL } from "../../../helpers/builders/world.ts";
 
 /** A store that keeps what was declared in memory. */
@@ -69,6 +72,57 @@ describe("contradictions are refused, and nothing changes", () => {
     expect(error).toMatchObject({ code: "POOL_INVALID", field, message: expect.stringContaining(message) });
     expect(pools.get("node")).toEqual(POOL);
     expect(store.saved.size).toBe(0);
+  });
+});
+
+describe("schedules", () => {
+  const WORK = "Mon-Fri 08:00-19:00 Europe/Berlin=5";
+  const NIGHT = "daily 22:00-06:00 UTC=3";
+  const always = (instances: number) => [`daily 00:00-24:00 UTC=${instances}`];
+
+  test("a change replaces the list, leaves it if it does not name it, and takes it away with an empty one", async () => {
+    await pools.set("node", { warm: [WORK] });
+    await pools.set("node", { paused: true });
+    expect([pools.get("node").warm, (await opened()).get("node").warm]).toEqual([[WORK], [WORK]]);
+    await pools.set("node", { warm: [NIGHT] });
+    expect(pools.get("node").warm).toEqual([NIGHT]);
+    await pools.set("node", { warm: [] });
+    expect([pools.get("node").warm, store.saved.get("node")?.warm]).toEqual([undefined, undefined]);
+  });
+
+  test.each([
+    ["more than max", { warm: [NIGHT, "Mon 08:00-09:00 UTC=7"] }, "warm.1", "keeps 7 instances, and max is 6: raise it"],
+    ["a max below a schedule", { max: 4, warm: [WORK] }, "warm.0", "keeps 5 instances, and max is 4"],
+    ["more than max, with size auto", { size: "auto", warm: always(7) }, "warm.0", "keeps 7 instances, and max is 6"],
+    ["no schedule", { warm: ["Mon-Fri 08:00-19:00 Europe/Berln=5"] }, "warm.0", "did you mean Europe/Berlin?"],
+  ] as const)("%s is refused, and nothing changes", async (_title, change, field, message) => {
+    await expect(pools.set("node", change)).rejects.toMatchObject({ code: "SCHEDULE_INVALID", field, message: expect.stringContaining(message) });
+    expect(pools.get("node")).toEqual(POOL);
+    expect(store.saved.size).toBe(0);
+  });
+
+  test("max alone cannot be set below one that is stored", async () => {
+    await pools.set("node", { warm: [WORK] });
+    await expect(pools.set("node", { max: 4 })).rejects.toMatchObject({ code: "SCHEDULE_INVALID", field: "warm.0" });
+  });
+
+  test.each([
+    ["a smaller size is raised", { size: 2 }, { size: 4, ownSize: 2 }],
+    ["a larger one stays", { size: 5 }, { size: 5, ownSize: 5 }],
+    ["so is the least size of one that sizes itself", { size: "auto", min: 1 }, { size: 4, ownSize: 1 }],
+  ] as const)("in force, %s", async (_title, change, expected) => {
+    await pools.set("node", { ...change, warm: always(4) });
+    expect(pools.get("node")).toMatchObject({ ...expected, scheduled: { instances: 4, text: "the schedule daily 00:00-24:00 UTC" } });
+    expect(store.saved.get("node")?.size).toBe(change.size);
+  });
+
+  test("one that this machine has no room for is capped, and the pool can still be changed otherwise", async () => {
+    await pools.set("node", { warm: always(6) });
+    const capped = await opened(4);
+    expect(capped.get("node")).toMatchObject({ size: 4, max: 4, scheduled: { instances: 6 } });
+    expect(await capped.set("node", { paused: true })).toMatchObject({ paused: true });
+    expect(cappedInWords(capped.get("node"))).toEqual([expect.stringContaining("the schedule daily 00:00-24:00 UTC wants 6 free, and there is room for 4")]);
+    expect(cappedInWords(pools.get("node"))).toEqual([]);
   });
 });
 

@@ -18,6 +18,7 @@ function inputs(of: Partial<SizingInputs> = {}, state: Partial<SizeState> = {}):
     elapsedMs: 10_000,
     min: 2,
     max: 30,
+    scheduled: null,
     targetHit: 0.99,
     state: { size: 3, belowSince: null, changedAt: null, ...state },
     refillMs: 1000,
@@ -28,6 +29,8 @@ function inputs(of: Partial<SizingInputs> = {}, state: Partial<SizeState> = {}):
   };
 }
 
+const NINE = { instances: 9, text: "the schedule daily 09:00-17:00 UTC until 17:00" };
+
 describe("the wanted size", () => {
   const rising = claims({ seconds: 300, claims: 3000, dispersion: 4 });
   test.each([
@@ -36,6 +39,10 @@ describe("the wanted size", () => {
     ["a higher target needs the deepest claims", { hour: BUSY, targetHit: 0.999 }, 7, "7 free would have served 100 %"],
     ["never above max", { hour: BUSY, targetHit: 0.999, max: 5 }, 5, "; max allows 5"],
     ["never below min", { hour: BUSY, min: 6 }, 6, "; min keeps 6"],
+    ["a schedule raises min", { scheduled: NINE }, 9, "no claims in the last hour; 9 by the schedule daily 09:00-17:00 UTC until 17:00"],
+    ["a schedule below min changes nothing", { min: 10, scheduled: NINE }, 10, "; min keeps 10"],
+    ["a schedule below what claims need changes nothing", { hour: BUSY, targetHit: 0.999, scheduled: { ...NINE, instances: 4 } }, 7, "7 free would have"],
+    ["a schedule does not go above max", { max: 5, scheduled: NINE }, 5, "; 9 by the schedule"],
     ["a rising rate is not waited for", { hour: BUSY, recent: rising, refillMs: 500 }, 16, "the rate is rising"],
     [
       "few claims: the model is a lower bound",

@@ -49,6 +49,21 @@ test("a pool's resource that somebody deletes is written again as it was, and th
   expect(notices.map(({ topic }) => topic)).toEqual(["missing", "restored"]);
 });
 
+test("schedules are declared in the resource and set through the API; one that is wrong is refused, and those in force stay", async () => {
+  const always = (instances: number) => `daily 00:00-24:00 UTC=${instances}`;
+  await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3, max: 9, warm: [always(5)] } });
+  await report(4);
+  expect([pools.get("node").size, resource()?.spec.size, resource()?.status?.size]).toEqual([5, 3, 5]);
+  await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3, max: 9, warm: [always(10)] } });
+  await report(4);
+  const accepted = resource()?.status?.conditions?.find(({ type }) => type === "Accepted");
+  expect(accepted).toMatchObject({ status: "False", message: expect.stringContaining("keeps 10 instances, and max is 9") });
+  expect(pools.get("node").size).toBe(5);
+  await pools.set("node", { warm: [] }, true);
+  await report(4);
+  expect([pools.get("node").size, resource()?.spec.warm]).toEqual([3, []]);
+});
+
 test("a change that is made while finalizers hold the deleted resource is not lost with it", async () => {
   await server.patch(PATH, "merge", { metadata: { finalizers: ["foregroundDeletion"] } });
   await server.delete(PATH);

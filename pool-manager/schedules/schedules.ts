@@ -1,0 +1,157 @@
+import { type ActiveSchedule, activeAt, describe, type Planned } from "./active.ts";
+import { parseSchedule, type Schedule } from "./schedule.ts";
+import { type Window, windowAfter } from "./window.ts";
+
+/** Different schedules whose windows are kept, beginnings for which instances are kept already, and owners. */
+const MOST_WINDOWS = 20_000;
+const MOST_AHEAD = 10_000;
+const MOST_OWNERS = 20_000;
+/** An answer is found anew after this time at the latest: refill times change. */
+const HOLDS_MS = 10_000;
+/** Refills take this many times what they have taken on average. */
+const LEAD_RESERVE = 1.5;
+/** Nothing is kept longer than this before a window begins. */
+const LONGEST_LEAD_MS = 600_000;
+
+const DAY_MS = 86_400_000;
+
+/** How a pool is refilled: how long one instance takes, and how many are started at a time. */
+interface Refills {
+  refillMs: number;
+  refills: number;
+}
+
+interface Known {
+  schedule: Schedule;
+  /** When the window was looked up: it holds from then until it ends. */
+  since: number;
+  window: Window | null;
+  /** What was told last of it, and at which stage of its window: each round of the reconciler asks. */
+  told: { stage: string; active: ActiveSchedule } | null;
+}
+
+/** What holds from `at` on until `nextAt`, unless a refill takes longer than it did. */
+interface Answer {
+  texts: readonly string[];
+  at: number;
+  active: ActiveSchedule | null;
+  nextAt: number;
+}
+
+type Candidate = Planned & { known: Known };
+
+/** How long before a window its instances are ordered, so that they are ready when it begins. */
+export function leadOf({ refillMs, refills }: Refills, instances: number): number {
+  return Math.min(LONGEST_LEAD_MS, LEAD_RESERVE * refillMs * Math.ceil(instances / Math.max(1, refills)));
+}
+
+/** Which schedules are in force. It depends on the wall clock alone, and is compared with it at each question: a clock that is set is followed at once. */
+export class Schedules {
+  readonly #wall: () => number;
+  /** By text; null: the text is no schedule. */
+  readonly #known = new Map<string, Known | null>();
+  /** Beginnings of windows for which instances are kept already: a refill time that is measured meanwhile does not take them back. */
+  readonly #ahead = new Map<string, number>();
+  #refillOf: (pool: string) => Refills = () => ({ refillMs: 1000, refills: 1 });
+  #nextAt = Number.POSITIVE_INFINITY;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  /** `wall`: milliseconds since 1970. */
+  constructor(wall: () => number = Date.now) {
+    this.#wall = wall;
+  }
+
+  /** The last answers by owner: most rounds of the reconciler change nothing. */
+  readonly #answers = new Map<string, Answer>();
+
+  /** Takes the refill times of pools from here. */
+  learnFrom(refillOf: (pool: string) => Refills): void {
+    this.#refillOf = refillOf;
+  }
+
+  /** The schedule in force of an owner, a pool's or a function's uid; null: none is. */
+  activeOf(owner: string, pool: string, texts: readonly string[] | undefined): ActiveSchedule | null {
+    if (!texts?.length) return null;
+    const now = this.#now();
+    const last = this.#answers.get(owner);
+    const holds = last?.texts === texts && now >= last.at && now < Math.min(last.nextAt, last.at + HOLDS_MS);
+    const { active, nextAt } = holds ? last : this.#answer(owner, pool, texts, now);
+    this.#nextAt = Math.min(this.#nextAt, nextAt);
+    return active;
+  }
+
+  #answer(owner: string, pool: string, texts: readonly string[], now: number): Answer {
+    const refills = this.#refillOf(pool);
+    const planned = texts.flatMap((text): Candidate[] => {
+      const known = this.#lookUp(text, now);
+      if (!known) return [];
+      const { schedule, window } = known;
+      return [{ schedule, window, known, leadMs: this.#lead(`${owner} ${text}`, known, refills, now) }];
+    });
+    const { active, nextAt } = activeAt(planned, now);
+    const answer = { texts, at: now, active: active && tell(active, now), nextAt: nextAt ?? Number.POSITIVE_INFINITY };
+    if (!this.#answers.has(owner)) bound(this.#answers, MOST_OWNERS);
+    this.#answers.set(owner, answer);
+    return answer;
+  }
+
+  /** Milliseconds until the next change of what was asked for; null: none is in sight. */
+  dueInMs(): number | null {
+    const ms = this.#nextAt - this.#wall();
+    return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : null;
+  }
+
+  /** The changes that have come are found anew by the next questions, and all of them by those after a clock was set back. */
+  #now(): number {
+    const now = this.#wall();
+    if (now >= this.#nextAt || now < this.#askedAt) this.#nextAt = Number.POSITIVE_INFINITY;
+    this.#askedAt = now;
+    return now;
+  }
+
+  #lookUp(text: string, now: number): Known | null {
+    const known = this.#known.get(text);
+    if (known === null || (known && now >= known.since && now < endOf(known))) return known;
+    const schedule = known?.schedule ?? parseSchedule(text);
+    // A text was checked when it was set.
+    const found = typeof schedule === "string" ? null : { schedule, since: now, window: windowAfter(schedule, now), told: null };
+    if (!known) bound(this.#known, MOST_WINDOWS);
+    this.#known.set(text, found);
+    return found;
+  }
+
+  #lead(key: string, { schedule, window }: Known, refills: Refills, now: number): number {
+    const lead = leadOf(refills, schedule.instances);
+    if (!window || now >= window.from) {
+      this.#ahead.delete(key);
+      return lead;
+    }
+    if (this.#ahead.get(key) === window.from) return LONGEST_LEAD_MS;
+    if (now < window.from - lead) return lead;
+    bound(this.#ahead, MOST_AHEAD);
+    this.#ahead.set(key, window.from);
+    return lead;
+  }
+}
+
+/** In words; found anew when these change. */
+function tell({ known, ...planned }: Candidate, now: number): ActiveSchedule {
+  const { from, until } = planned.window as Window;
+  const isAhead = now < from;
+  const isFar = (isAhead ? from : (until ?? now)) - now >= DAY_MS;
+  const stage = `${from} ${isAhead} ${isFar}`;
+  if (known.told?.stage !== stage) known.told = { stage, active: describe(planned, now) };
+  return known.told.active;
+}
+
+/** Until when a looked-up window holds. One without an end in sight is looked up again after a day, as one that is not found. */
+function endOf({ since, window }: Known): number {
+  return window?.until ?? since + DAY_MS;
+}
+
+/** Makes room for one more entry: the one that was set first goes. */
+function bound(map: Map<string, unknown>, most: number): void {
+  if (map.size < most) return;
+  const [first] = map.keys();
+  if (first !== undefined) map.delete(first);
+}
