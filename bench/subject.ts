@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManageClient } from "../cli/manage-client.ts";
-import type { InstanceRow } from "../pool-manager/api/routes/schemas.ts";
+import type { InstanceRow } from "../pool-manager/api/schemas/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
 import { processCpuUs } from "./report/machine.ts";
 import type { Footprint } from "./report/scenario.ts";

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Command, Option } from "commander";
-import type { DeployAnswer, FunctionAnswer } from "../../pool-manager/api/routes/answers.ts";
+import type { DeployAnswer, FunctionAnswer } from "../../pool-manager/api/schemas/answers.ts";
 import { SIGNATURES } from "../../runtime-images/protocol/messages.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { functionPath, type ManageClient } from "../manage-client.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { PoolAnswer } from "../../pool-manager/api/routes/answers.ts";
+import type { PoolAnswer } from "../../pool-manager/api/schemas/answers.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";

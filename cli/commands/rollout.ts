@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import type { RolloutAnswer } from "../../pool-manager/api/routes/answers.ts";
+import type { RolloutAnswer } from "../../pool-manager/api/schemas/answers.ts";
 import { CliError } from "../errors.ts";
 import { functionPath } from "../manage-client.ts";
 import { duration } from "../options/arguments.ts";

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { FunctionAnswer } from "../../pool-manager/api/routes/answers.ts";
+import type { FunctionAnswer } from "../../pool-manager/api/schemas/answers.ts";
 import { functionPath } from "../manage-client.ts";
 import { globals } from "../options/globals.ts";
 import { printOne } from "../output.ts";

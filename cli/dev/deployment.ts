@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { DeployAnswer } from "../../pool-manager/api/routes/answers.ts";
+import type { DeployAnswer } from "../../pool-manager/api/schemas/answers.ts";
 import type { LinkedPackages } from "../bundle/python/linked-packages.ts";
 import { uploadCode, type Wanted } from "../commands/deploy/code.ts";
 import { readManifest } from "../commands/deploy/manifest-file.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DeployAnswer } from "../../pool-manager/api/routes/answers.ts";
+import type { DeployAnswer } from "../../pool-manager/api/schemas/answers.ts";
 import { loaded } from "../commands/deploy/loaded.ts";
 import { CliError } from "../errors.ts";
 import { functionPath, type ManageClient } from "../manage-client.ts";

@@ -1,6 +1,6 @@
 import { ManageClient } from "../../cli/manage-client.ts";
 import { type Berth, startTemporary, type UpOptions } from "../../cli/up.ts";
-import type { InstanceRow } from "../../pool-manager/api/routes/schemas.ts";
+import type { InstanceRow } from "../../pool-manager/api/schemas/schemas.ts";
 import { packLayer } from "../../pool-manager/images/layer.ts";
 
 /** The integration suite runs on pods, not processes. */

@@ -1,4 +1,4 @@
-import type { LoadAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import type { LoadAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 import { CliError } from "../../errors.ts";
 import { functionPath, type ManageClient } from "../../manage-client.ts";
 

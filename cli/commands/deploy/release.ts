@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DeployAnswer, FunctionAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import type { DeployAnswer, FunctionAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 import { functionPath, type ManageClient } from "../../manage-client.ts";
 import { duration } from "../../options/arguments.ts";
 import { loaded } from "./loaded.ts";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 import { functionPath } from "../../manage-client.ts";
 import { globals } from "../../options/globals.ts";
 import { type Format, printData, printList } from "../../output.ts";

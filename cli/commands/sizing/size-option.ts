@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { PoolAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import type { PoolAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 import { scheduledInWords } from "./warm-option.ts";
 
 /** Parses the size of a pool: a whole number, or "auto". */

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { PoolAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import type { PoolAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 
 /** Takes all schedules away. */
 const NONE = "none";

@@ -4,7 +4,7 @@ import { presentedKey } from "../../client/api-keys.ts";
 import { ManagerError } from "../../errors.ts";
 import { SLOT_MS } from "../../statistics/slots.ts";
 import type { ApiContext } from "../context.ts";
-import { ErrorBody, NameParams } from "../routes/schemas.ts";
+import { ErrorBody, NameParams } from "../schemas/schemas.ts";
 import { openStream } from "../sse.ts";
 import { InvocationProxy } from "./invocation-proxy.ts";
 import { Overview } from "./overview.ts";

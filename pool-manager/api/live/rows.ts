@@ -1,7 +1,7 @@
 import type { FunctionRecord } from "../../functions/function.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
 import type { StatisticsView } from "../../statistics/slots.ts";
-import type { FunctionAnswer } from "../routes/answers.ts";
+import type { FunctionAnswer } from "../schemas/answers.ts";
 
 /** One instance as the overview shows it. Its age is the message's `now` minus `createdMs`. */
 export interface InstanceRow {

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { EventStream } from "../routes/schemas.ts";
+import { EventStream } from "../schemas/schemas.ts";
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description?: string) =>
   Type.Union([schema, Type.Null()], description ? { description } : {});

@@ -3,8 +3,8 @@ import type { FastifyInstance } from "fastify";
 import type { KeptIdleDecision } from "../../pool/idling/idle-record.ts";
 import type { KeptDecision } from "../../pool/pool-sizer.ts";
 import type { ApiContext } from "../context.ts";
-import * as advice from "./advice-schemas.ts";
-import { ErrorBody, NameParams } from "./schemas.ts";
+import * as advice from "../schemas/advice.ts";
+import { ErrorBody, NameParams } from "../schemas/schemas.ts";
 
 /** `/v1/pools/NAME/advice` and `/v1/pools/NAME/decisions`, and the same of functions. */
 export function adviceRoutes(instance: FastifyInstance, { pools, functions, sizing }: ApiContext): void {

@@ -6,9 +6,9 @@ import { checkName } from "../../functions/manifest/manifest.ts";
 import { ManifestSchema } from "../../functions/manifest/schema.ts";
 import { objectOf } from "../body.ts";
 import type { ApiContext } from "../context.ts";
+import * as schemas from "../schemas/schemas.ts";
 import { openStream } from "../sse.ts";
 import { deploymentOf } from "./deployment.ts";
-import * as schemas from "./schemas.ts";
 import { viewFunction } from "./views.ts";
 
 /** `/v1/code`, in its own scope so that no other route accepts a tar. */

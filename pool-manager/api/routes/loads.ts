@@ -6,7 +6,7 @@ import { parseDuration } from "../../functions/manifest/duration.ts";
 import { checkRevision } from "../../functions/revisions.ts";
 import type { LoadVerdict } from "../../pool/load-trials.ts";
 import type { ApiContext } from "../context.ts";
-import * as schemas from "./schemas.ts";
+import * as schemas from "../schemas/schemas.ts";
 import { viewFunction } from "./views.ts";
 
 const DEFAULT_WAIT = "10s";

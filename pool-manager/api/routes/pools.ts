@@ -8,10 +8,10 @@ import { standsStill } from "../../pool/publish/problems.ts";
 import { AUTO, PoolFields } from "../../pool/settings/pool-fields.ts";
 import { isUsed } from "../../pool/used-pools.ts";
 import type { ApiContext } from "../context.ts";
+import * as schemas from "../schemas/schemas.ts";
+import { StatusView } from "../schemas/status.ts";
 import { openStream } from "../sse.ts";
 import { viewSizing } from "./advice.ts";
-import * as schemas from "./schemas.ts";
-import { StatusView } from "./status-schema.ts";
 import { viewScheduled } from "./views.ts";
 
 const MAX_EVENT_STREAMS = 32;

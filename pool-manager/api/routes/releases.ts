@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { FunctionRecord } from "../../functions/function.ts";
 import { parseTraffic, TrafficBody } from "../../functions/traffic.ts";
 import type { ApiContext } from "../context.ts";
-import * as schemas from "./schemas.ts";
+import * as schemas from "../schemas/schemas.ts";
 import { lastRollout, viewFunction, viewRevisions } from "./views.ts";
 
 /** Routes that choose the served revisions: `/v1/functions/NAME/revisions`, `/rollback`, `/rollout` and `/traffic`. */

@@ -13,7 +13,7 @@ import {
   type TableChange,
 } from "../../client/contract.ts";
 import { ManagerError } from "../../errors.ts";
-import { DemandBody } from "./demand-schema.ts";
+import { DemandBody } from "../schemas/demand.ts";
 
 /** Number of buffered bytes beyond which a slow router is disconnected; it reconnects for a snapshot. */
 const MAX_BEHIND = 16 * 1024 * 1024;

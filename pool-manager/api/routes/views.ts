@@ -6,7 +6,7 @@ import { percentOf } from "../../functions/rollout.ts";
 import type { WindowScale } from "../../pool/decide/world.ts";
 import type { ActiveSchedule } from "../../schedules/active.ts";
 import type { ApiContext } from "../context.ts";
-import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "./answers.ts";
+import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "../schemas/answers.ts";
 
 /** A function as the API shows it. */
 export function viewFunction(record: FunctionRecord, context: ApiContext): FunctionAnswer {

@@ -1,4 +1,4 @@
-import type { PoolAdviceAnswer } from "../../api/routes/answers.ts";
+import type { PoolAdviceAnswer } from "../../api/schemas/answers.ts";
 import type { StatisticsPoint } from "../../statistics/slots.ts";
 
 export type { InvokeAnswer as Answer } from "../../api/live/invocation-proxy.ts";
@@ -14,7 +14,7 @@ export type {
   PoolAnswer,
   RevisionAnswer,
   RolloutAnswer,
-} from "../../api/routes/answers.ts";
+} from "../../api/schemas/answers.ts";
 export type { StatisticsView } from "../../statistics/slots.ts";
 
 /** What one size would have been; `hit` is a share, null without claims. */

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTemporary, type UpOptions } from "../../../cli/up.ts";
-import type { InstanceRow } from "../../../pool-manager/api/routes/schemas.ts";
+import type { InstanceRow } from "../../../pool-manager/api/schemas/schemas.ts";
 import { RegistryClient } from "../../../pool-manager/images/registry.ts";
 import { TestBerth, until } from "../../helpers/berth.ts";
 import { ClusterView } from "./cluster-view.ts";

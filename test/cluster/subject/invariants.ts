@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { get, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
-import type { InstanceRow } from "../../../pool-manager/api/routes/schemas.ts";
+import type { InstanceRow } from "../../../pool-manager/api/schemas/schemas.ts";
 import { type Change, Informer } from "../../../pool-manager/kubernetes/informer/informer.ts";
 import { ANNOTATION, LABEL, type Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import type { PoolEvent } from "../../../pool-manager/pool/events.ts";

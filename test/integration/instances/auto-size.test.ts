@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/routes/answers.ts";
+import type { FunctionAdviceAnswer, PoolAdviceAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 import { chooseSize, type SizingDecision, type SizingInputs } from "../../../pool-manager/pool/sizing/choose-size.ts";
 import type { ClaimWindow } from "../../../pool-manager/pool/sizing/needed-size.ts";
 import { ECHO, TestBerth, until } from "../../helpers/berth.ts";

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DemandBody } from "../../../pool-manager/api/routes/demand-schema.ts";
+import { DemandBody } from "../../../pool-manager/api/schemas/demand.ts";
 import { ROUTER_HEADER } from "../../../pool-manager/client/contract.ts";
 import { ECHO, TestBerth } from "../../helpers/berth.ts";
 import { Dice } from "../../helpers/dice.ts";

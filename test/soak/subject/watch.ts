@@ -1,5 +1,5 @@
 import { privateMb } from "../../../bench/subject.ts";
-import type { InstanceRow } from "../../../pool-manager/api/routes/schemas.ts";
+import type { InstanceRow } from "../../../pool-manager/api/schemas/schemas.ts";
 import type { History } from "../history.ts";
 import type { Installation } from "./installation.ts";
 

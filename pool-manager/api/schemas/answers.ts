@@ -1,5 +1,5 @@
 import type { Static } from "typebox";
-import type { FunctionAdviceView, PoolAdviceView } from "./advice-schemas.ts";
+import type { FunctionAdviceView, PoolAdviceView } from "./advice.ts";
 import type { DeployResult, FunctionView, LoadResult, LogLine, PoolView, RevisionView, RolloutView } from "./schemas.ts";
 
 /**

@@ -2,7 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
-import { IdlingView, ScheduledView, SizingView, WindowsView } from "./advice-schemas.ts";
+import { IdlingView, ScheduledView, SizingView, WindowsView } from "./advice.ts";
 
 export const ErrorBody = Type.Object(
   {
