@@ -6,12 +6,14 @@ const MATRIX = {
   "runtime-images/build": [],
   "runtime-images/protocol": [],
   "runtime-images/protocol/conformance": ["runtime-images/protocol"],
+  // Trace context and lines of output, for whoever passes them on.
+  "runtime-images/protocol/telemetry": ["runtime-images/protocol"],
   "runtime-images/cgroups": [],
   "runtime-images/supervisor/limits": ["runtime-images/cgroups", "runtime-images/protocol"],
-  "runtime-images/supervisor": ["runtime-images/protocol", "runtime-images/supervisor/limits"],
+  "runtime-images/supervisor": ["runtime-images/protocol", "runtime-images/protocol/telemetry", "runtime-images/supervisor/limits"],
   "runtime-images/python": ["runtime-images/build", "runtime-images/protocol"],
   "runtime-images/node": ["runtime-images/build", "runtime-images/protocol"],
-  "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol"],
+  "runtime-images/node/invocation": ["runtime-images/node", "runtime-images/protocol", "runtime-images/protocol/telemetry"],
   "runtime-images/node/signatures": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/protocol"],
   // A command's worker is a program of Node, and shares what serves invocations.
   "runtime-images/custom/process": ["runtime-images/custom/executable.ts", "runtime-images/protocol"],
@@ -38,7 +40,13 @@ const MATRIX = {
     "pool-manager/schedules/field.ts",
     "runtime-images/protocol",
   ],
-  "pool-manager/functions": ["pool-manager/async", "pool-manager/errors.ts", "pool-manager/functions/manifest", "runtime-images/protocol"],
+  "pool-manager/functions": [
+    "pool-manager/async",
+    "pool-manager/errors.ts",
+    "pool-manager/functions/manifest",
+    "runtime-images/protocol",
+    "runtime-images/protocol/telemetry",
+  ],
   "pool-manager/images/foreign": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "pool-manager/images", "runtime-images/protocol"],
   "pool-manager/images": [
     "pool-manager/async",
@@ -375,10 +383,13 @@ const MATRIX = {
     "pool-manager/images/foreign",
   ],
 
+  // What is sent to collectors; it knows neither part.
+  telemetry: ["runtime-images/protocol/telemetry"],
+
   // A router knows nothing of the pool manager but its client.
   "router/downstream": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/upstream": ["pool-manager/client"],
-  "router/traces": [],
+  "router/traces": ["runtime-images/protocol/telemetry"],
   "router/lambda-api": ["pool-manager/client", "router/downstream", "router/errors.ts", "runtime-images/protocol"],
   "router/openfaas-api": ["pool-manager/client", "router/downstream", "router/errors.ts"],
   "router/limiter": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
@@ -408,6 +419,7 @@ const MATRIX = {
     "router/traces",
     "router/upstream",
     "runtime-images/protocol",
+    "runtime-images/protocol/telemetry",
   ],
   router: [
     "pool-manager/client",
@@ -493,6 +505,8 @@ const MATRIX = {
     "router/start.ts",
     "runtime-images/node/find-node.ts",
     "runtime-images/protocol/listen-host.ts",
+    "pool-manager/config.ts",
+    "telemetry",
   ],
 
   "bench/report": [],
@@ -539,7 +553,7 @@ const MATRIX = {
   ],
 };
 
-const PRODUCT = "^(pool-manager|router|runtime-images|cli|bench)/";
+const PRODUCT = "^(pool-manager|router|telemetry|runtime-images|cli|bench)/";
 const escaped = (path) => path.replaceAll(".", "\\.");
 /** Files of a folder, not of those below it; or one file. */
 const pattern = (place) => (place.endsWith(".ts") ? `^${escaped(place)}$` : `^${place}/[^/]+$`);

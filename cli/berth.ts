@@ -71,6 +71,7 @@ function managerOptions(command: Command): Command {
     )
     .addOption(redis())
     .addOption(new Option("--log-level <level>", "log on stderr").env("BERTH_LOG_LEVEL").choices(["silent", "error", "warn", "info", "debug"]).default("warn"))
+    .addOption(new Option("--function-log", "write functions' output to standard output as JSON lines, with call and trace ids").env("BERTH_FUNCTION_LOG"))
     .addOption(new Option("--no-example", "do not deploy hello when nothing is deployed"));
 }
 

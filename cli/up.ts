@@ -14,6 +14,7 @@ import { keysOf, type ListenerOptions } from "./options/listener-options.ts";
 import { type PlatformOptions, platformConfig } from "./options/platform-options.ts";
 import { type RouterOptions, routerConfig } from "./options/router-options.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
+import { Telemetry } from "./telemetry.ts";
 import { removeDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
 export interface ManagerOptions extends PlatformOptions, ListenerOptions {
@@ -29,6 +30,8 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   logLevel: string;
   /** URL at which clients reach the routers; by default that of the pool manager's own router. */
   invokeUrl?: string;
+  /** Whether functions' output is written to standard output too. */
+  functionLog?: boolean;
   /** URL of the Redis that keeps the last table for routers. */
   redis?: string;
   example: boolean;
@@ -58,20 +61,25 @@ export interface Berth {
 /** Starts pool manager and router in one process. With null options there is no router: routers run elsewhere (`berth router`). `stop` ends the wait of a standby. */
 async function startBerth(options: ManagerOptions, routerOptions: RouterOptions | null, stop: AbortSignal): Promise<Berth> {
   const log = pino({ level: options.logLevel, base: undefined }, pino.destination({ dest: 2, sync: true }));
-  const manager = await startManager(options, log, stop);
-  if (!routerOptions) return { invokeUrl: "", manageUrl: manager.url, close: () => manager.close() };
+  const telemetry = new Telemetry(options);
+  const manager = await startManager(options, log, telemetry, stop);
+  const closeManager = async () => {
+    await manager.close();
+    await telemetry.close();
+  };
+  if (!routerOptions) return { invokeUrl: "", manageUrl: manager.url, close: closeManager };
   let router: Router;
   try {
     const say = (line: string) => log.warn(line);
     router = await startRouter(routerConfig({ ...routerOptions, manageUrl: manager.url }, null, 0, options.drainMs ?? DRAIN_MS), () => manager.link, say);
   } catch (error) {
-    await manager.close();
+    await closeManager();
     throw portError(error, "--router-port", routerOptions.routerPort);
   }
   manager.attachRouter(router);
   const close = async () => {
     await router.close();
-    await manager.close();
+    await closeManager();
   };
   return { invokeUrl: router.url, manageUrl: manager.url, close };
 }
@@ -130,7 +138,7 @@ async function countOf(api: ManageClient): Promise<number> {
   return (await api.get<{ functions: number }>("/v1/status")).functions;
 }
 
-async function startManager(options: ManagerOptions, log: pino.Logger, stop: AbortSignal): Promise<PoolManager> {
+async function startManager(options: ManagerOptions, log: pino.Logger, telemetry: Telemetry, stop: AbortSignal): Promise<PoolManager> {
   const config = {
     stateDir: resolve(options.stateDir),
     host: options.host,
@@ -143,6 +151,7 @@ async function startManager(options: ManagerOptions, log: pino.Logger, stop: Abo
     invokeUrl: options.invokeUrl ?? null,
     redis: options.redis ? { url: options.redis, namespace: options.namespace } : null,
     version: packageVersion(),
+    functionLines: telemetry.functionLines,
     advertise: options.advertise ?? null,
     keys: keysOf(options),
     onLost: options.onLost ?? stopAtOnce,

@@ -1,8 +1,18 @@
 import { availableParallelism, totalmem } from "node:os";
+import type { Registry } from "prom-client";
 import type { ApiKeys } from "./client/api-keys.ts";
+import type { LogEntry } from "./functions/logs.ts";
 import type { RetentionLimits } from "./functions/retention.ts";
 import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/decide/world.ts";
+
+/** Who receives functions' output as it comes. */
+export interface FunctionLines {
+  /** What it counts, which /metrics shows. */
+  registry: Registry;
+  /** `fn`: the function's name, or its uid once it is deleted. Must not throw or block. */
+  line(fn: string, entry: LogEntry): void;
+}
 
 export interface ManagerConfig {
   /** Directory of everything that survives a restart. */
@@ -24,6 +34,8 @@ export interface ManagerConfig {
   version: string;
   /** URL at which clients reach the routers, without a query; null: that of its own router, if it has one. */
   invokeUrl: string | null;
+  /** Receives functions' output as it comes; null: nobody does. */
+  functionLines: FunctionLines | null;
   /** Address at which others reach the manage API; null for the listener's own. */
   advertise: string | null;
   /** Called on a cluster when another pool manager leads: this one must end. */

@@ -74,7 +74,7 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   const { stores, functions, pools } = state;
   events.open({ nameOf: (uid) => functions.byUid(uid)?.name, report: (event) => stores.tell(event) });
   realClock.onGap((ms) => events.emit({ type: "manager.stalled", ms: Math.round(ms) }));
-  const logs = new FunctionLogs();
+  const logs = new FunctionLogs((uid, entry) => config.functionLines?.line(functions.byUid(uid)?.name ?? uid, entry));
   const sizing = await openSizing({
     pools,
     functions,

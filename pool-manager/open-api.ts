@@ -59,7 +59,8 @@ export async function openApi(
       metrics: async () => {
         metrics.observe(reconciler.view());
         metrics.sized(pools.list(), sizing.sizer);
-        return { registries: [metrics.registry, ...(serving.router ? [serving.router.registry] : [])] };
+        const others = [serving.router?.registry, config.functionLines?.registry].flatMap((registry) => registry ?? []);
+        return { registries: [metrics.registry, ...others] };
       },
       ...viewsOf(reconciler, platform, functions),
       sizing,

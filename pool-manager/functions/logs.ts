@@ -1,20 +1,14 @@
-import { LOG_MARK, type LogLine } from "../../runtime-images/protocol/messages.ts";
+import { type CapturedLine, readLine } from "../../runtime-images/protocol/telemetry/captured-line.ts";
 import { parseDuration } from "./manifest/duration.ts";
 
-export interface LogEntry {
+export interface LogEntry extends CapturedLine {
   time: string;
   instance: string;
-  stream: "out" | "err";
-  /** Null for output outside any invocation, or output that bypasses console and process.stdout. */
-  callId: string | null;
-  message: string;
 }
 
 const MAX_LINES = 1000;
 const MAX_BYTES = 256 * 1024;
 const MAX_LINE = 8192;
-/** The longest call id that a router passes on. */
-const MAX_CALL_ID = 128;
 const MAX_FOLLOWERS = 32;
 /** Maximum number of lines of one function that are kept per second; further ones are only counted. */
 const MAX_RATE = 2000;
@@ -35,9 +29,15 @@ interface Buffer {
 
 /** The latest output of each function, in memory: bounded in lines, bytes, rate and followers. */
 export class FunctionLogs {
+  readonly #onEntry: (functionUid: string, entry: LogEntry) => void;
   readonly #buffers = new Map<string, Buffer>();
   /** Lines of instances without a known function, and when they came, by instance; the instance that wrote last is last. */
   readonly #early = new Map<string, { line: string; at: number }[]>();
+
+  /** `onEntry` receives every line of every function at once, those beyond the rate included. */
+  constructor(onEntry: (functionUid: string, entry: LogEntry) => void = () => {}) {
+    this.#onEntry = onEntry;
+  }
 
   /** Adds a line as the instance wrote it. */
   add(functionUid: string, instance: string, line: string): void {
@@ -46,8 +46,10 @@ export class FunctionLogs {
     const second = Math.floor(now.getTime() / 1000);
     if (second !== buffer.second) this.#nextSecond(buffer, second, instance, now);
     buffer.inSecond += 1;
+    const entry = { time: now.toISOString(), instance, ...parse(line) };
+    this.#onEntry(functionUid, entry);
     if (buffer.inSecond > MAX_RATE) buffer.dropped += 1;
-    else keep(buffer, { time: now.toISOString(), instance, ...parse(line) });
+    else keep(buffer, entry);
   }
 
   /** Keeps a line of an instance that is not known to have a function. `now` in milliseconds. */
@@ -95,7 +97,7 @@ export class FunctionLogs {
     buffer.dropped = 0;
     if (dropped === 0) return;
     const message = `berth: ${dropped} lines beyond ${MAX_RATE} in a second were dropped`;
-    keep(buffer, { time: now.toISOString(), instance, stream: "err", callId: null, message });
+    keep(buffer, { time: now.toISOString(), instance, stream: "err", callId: null, traceId: null, spanId: null, message });
   }
 
   #buffer(functionUid: string): Buffer {
@@ -120,21 +122,9 @@ function keep(buffer: Buffer, entry: LogEntry): void {
   for (const follower of buffer.followers) follower(entry);
 }
 
-function parse(line: string): Pick<LogEntry, "stream" | "callId" | "message"> {
-  const { c, s, m } = capturedOf(line) ?? { c: null, s: "out", m: line };
-  return { stream: s === "err" ? "err" : "out", callId: c, message: m.slice(0, MAX_LINE) };
-}
-
-/** The line that a worker has captured; null: it is raw output. A function may print anything, the mark and any JSON included. */
-function capturedOf(line: string): LogLine | null {
-  if (!line.startsWith(LOG_MARK)) return null;
-  try {
-    const { c, s, m } = (JSON.parse(line.slice(LOG_MARK.length)) ?? {}) as LogLine;
-    const isCall = c === null || (typeof c === "string" && c.length <= MAX_CALL_ID);
-    return isCall && typeof m === "string" ? { c, s, m } : null;
-  } catch {
-    return null;
-  }
+function parse(line: string): CapturedLine {
+  const captured = readLine(line);
+  return { ...captured, message: captured.message.slice(0, MAX_LINE) };
 }
 
 /**

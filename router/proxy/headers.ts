@@ -8,9 +8,9 @@ import {
   KEY_HEADER,
   REVISION_HEADER,
 } from "../../runtime-images/protocol/headers.ts";
+import { TRACEPARENT } from "../../runtime-images/protocol/telemetry/trace-context.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import type { Beliefs } from "../downstream/trusted-proxies.ts";
-import { TRACEPARENT } from "../traces/trace-context.ts";
 import type { UpstreamRequest } from "../upstream/http1-connection.ts";
 import { isClaim, publicUrlHeaders } from "./public-url.ts";
 

@@ -1,11 +1,11 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
 import { ERROR_HEADER, LOG_HEADER, PARKED_HEADER, REFUSED_HEADER, refusalOf } from "../../runtime-images/protocol/headers.ts";
+import { TRACEPARENT } from "../../runtime-images/protocol/telemetry/trace-context.ts";
 import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { errorCodeOf, isForStrangers, RouterError, type RouterErrorCode } from "../errors.ts";
 import type { Waiter } from "../limiter/queue.ts";
 import type { Reservation } from "../limiter/slot.ts";
 import type { Running, ServedRevision } from "../routing/served-revision.ts";
-import { TRACEPARENT } from "../traces/trace-context.ts";
 import type { InvocationTrace } from "../traces/traces.ts";
 import { PeerLostError } from "../upstream/peer-probe.ts";
 import { ResponseInvalidError } from "../upstream/response-head.ts";

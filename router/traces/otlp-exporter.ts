@@ -2,8 +2,8 @@ import { type Attributes, ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, tr
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { AlwaysOnSampler, BatchSpanProcessor, type ReadableSpan, type SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
+import { newSpanId } from "./ids.ts";
 import { attributesOf, phasesOf } from "./invocation-spans.ts";
-import { newSpanId } from "./trace-context.ts";
 import { beginTrace, type TracedInvocation, type Traces } from "./traces.ts";
 
 /** Spans that wait for the collector; more are dropped and counted. */

@@ -1,4 +1,5 @@
-import { formatTraceparent, newSpanId, newTraceId, parseTraceparent, type TraceContext } from "./trace-context.ts";
+import { formatTraceparent, parseTraceparent, type TraceContext } from "../../runtime-images/protocol/telemetry/trace-context.ts";
+import { newSpanId, newTraceId } from "./ids.ts";
 
 /** The part of a trace that one invocation is. */
 export interface InvocationTrace {

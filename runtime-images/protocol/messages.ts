@@ -127,6 +127,8 @@ export interface LogLine {
   c: string | null;
   s: "out" | "err";
   m: string;
+  /** The `traceparent` of that invocation; absent: it had none. */
+  t?: string;
 }
 export const LOG_MARK = "\u001e";
 

@@ -7,6 +7,8 @@ import { INSTANCE_VARIABLE } from "../protocol/left-behind.ts";
 import { listenHost } from "../protocol/listen-host.ts";
 import { CODE_DIR, CONTROL_PORT, CONTROL_READY, clipError, type Echo, FUNCTION_ROOT, type LoadAnswer, type LoadOrder } from "../protocol/messages.ts";
 import { importPublicKey } from "../protocol/signature.ts";
+import { readLine } from "../protocol/telemetry/captured-line.ts";
+import { jsonLine } from "../protocol/telemetry/json-line.ts";
 import { type FromWorker, WORKER_VARIABLE, type WorkerCommand } from "../protocol/worker.ts";
 import { awaitCode } from "./arrival.ts";
 import { createIdentity } from "./certificate.ts";
@@ -41,7 +43,7 @@ class Supervisor implements Controlled {
   #waitsFor = "";
   #cancelArrival: () => void = () => {};
   /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
-  #onOutput: ((line: string) => void) | undefined;
+  #onOutput: WorkerOptions["onOutput"];
 
   constructor(uid: string, dir: string, host: string, command: WorkerCommand) {
     this.uid = uid;
@@ -60,8 +62,8 @@ class Supervisor implements Controlled {
 
   /** Starts in a pod, with control over TLS. The leader reads the fingerprint from the container's log, where it is written before any user code runs. */
   startTls(leaderKey: string): void {
-    this.#onOutput = (line) => {
-      process.stdout.write(`${line}\n`);
+    this.#onOutput = (line, served) => {
+      process.stdout.write(`${jsonLine(readLine(line), { ...served, instance: this.uid }, new Date().toISOString())}\n`);
       this.#control.log(line);
     };
     const identity = createIdentity();

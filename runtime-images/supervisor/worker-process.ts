@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { INSTANCE_VARIABLE, killLeftBehind, WORKER_ID_VARIABLE } from "../protocol/left-behind.ts";
 import { eachLine } from "../protocol/lines.ts";
 import type { LoadError } from "../protocol/messages.ts";
+import type { LineOrigin } from "../protocol/telemetry/json-line.ts";
 import { type FromWorker, fromWorker, REHEARSAL_VARIABLE, type ToWorker, type WorkerCommand } from "../protocol/worker.ts";
 import { WorkerLimits } from "./limits/worker-limits.ts";
 
@@ -22,8 +23,11 @@ export interface WorkerOptions {
   /** Whether it rehearses before it reports that it is ready: a spare worker does. */
   rehearse: boolean;
   /** Receives each line of its output; undefined: it inherits the supervisor's stdout and stderr. */
-  onOutput: ((line: string) => void) | undefined;
+  onOutput: ((line: string, served: Served) => void) | undefined;
 }
+
+/** What a worker has been told to load; empty: nothing yet. */
+export type Served = Pick<LineOrigin, "function" | "revision">;
 
 /** How a worker has ended. */
 export interface WorkerEnd {
@@ -39,6 +43,7 @@ export class WorkerProcess {
   #exit: (end: WorkerEnd) => void = () => {};
   /** Orders for a worker that still rehearses, whose requests it must not mix up with those of the function. */
   #held: ToWorker[] | null;
+  #served: Served = {};
 
   constructor({ uid, id, dir, host, command, rehearse, onOutput }: WorkerOptions, onMessage: (message: FromWorker) => void) {
     this.#held = rehearse ? [] : null;
@@ -67,7 +72,7 @@ export class WorkerProcess {
     });
     const { pid } = this.#child;
     this.#limits = pid === undefined ? null : new WorkerLimits(this.#mark, pid, home, () => this.#exceeded());
-    for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream && onOutput) eachLine(stream, onOutput);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream && onOutput) eachLine(stream, (line) => onOutput(line, this.#served));
     this.#child.on("message", (value) => {
       const message = fromWorker(value);
       if (message?.type === "ready") this.#release();
@@ -96,7 +101,10 @@ export class WorkerProcess {
   send(message: ToWorker): void {
     if (message.type === "load" && message.settings.resources) this.#limits?.apply(message.settings.resources);
     if (message.type === "load" && this.#held) this.#held.push(message);
-    else if (this.#child.connected) this.#child.send(message);
+    else if (this.#child.connected) {
+      if (message.type === "load") this.#served = { function: message.functionName, revision: message.revision };
+      this.#child.send(message);
+    }
   }
 
   /** Tells why before it kills: the reason is known then when connections break. */

@@ -210,13 +210,7 @@ export const LogsQuery = Type.Object(
     follow: Type.Optional(Type.Boolean({ description: "Stream as server-sent events." })),
     tail: Type.Optional(Type.Integer({ description: "Number of lines to begin with; by default 100, or all with since.", minimum: 0, maximum: 1000 })),
     call: Type.Optional(Type.String({ description: "Only lines of this call id.", maxLength: 200 })),
-    since: Type.Optional(
-      Type.String({
-        pattern: PATTERNS.since,
-        maxLength: 64,
-        description: 'Only lines from this time on: how long ago, such as "10m", or a date and time.',
-      }),
-    ),
+    since: Type.Optional(Type.String({ pattern: PATTERNS.since, maxLength: 64, description: 'Only lines since then: "10m" (ago), or a date and time.' })),
   },
   { additionalProperties: false },
 );
@@ -226,6 +220,8 @@ export const LogLine = Type.Object({
   instance: Type.String(),
   stream: Type.String(),
   callId: Type.Union([Type.String(), Type.Null()]),
+  traceId: Type.Union([Type.String(), Type.Null()]),
+  spanId: Type.Union([Type.String(), Type.Null()]),
   message: Type.String(),
 });
 

@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CALL_ID_HEADER, LOG_TAIL_BYTES } from "../../protocol/headers.ts";
+import { TRACEPARENT } from "../../protocol/telemetry/trace-context.ts";
 
 /** An invocation whose user code runs. */
 export interface Call {
   readonly id: string;
+  /** The value of `traceparent`, as it came; absent: there is none. */
+  readonly traceparent?: string | undefined;
   readonly res: ServerResponse;
   /** Null: the caller does not ask for it. */
   readonly log?: LogTail | null;
@@ -31,6 +34,12 @@ export class LogTail {
 
 /** The invocation that the running code belongs to. */
 export const currentCall = new AsyncLocalStorage<Call>();
+
+/** What the headers of an invocation say of it. */
+export function identityOf(req: IncomingMessage): Pick<Call, "id" | "traceparent"> {
+  // Node joins headers that are repeated, and what it joins is no `traceparent`.
+  return { id: callIdOf(req), traceparent: req.headers[TRACEPARENT] as string | undefined };
+}
 
 export function callIdOf(req: IncomingMessage): string {
   return String(req.headers[CALL_ID_HEADER] ?? "");

@@ -85,7 +85,8 @@ export class Lines {
 
   #lineOf(source: Source, line: string): string {
     source?.log?.add(line);
-    return `${LOG_MARK}${JSON.stringify({ c: source?.id ?? null, s: this.#stream, m: line } satisfies LogLine)}\n`;
+    const t = source?.traceparent;
+    return `${LOG_MARK}${JSON.stringify({ c: source?.id ?? null, s: this.#stream, m: line, t } satisfies LogLine)}\n`;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { EVENT_HEADER, EVENT_WITH_LOG } from "../../protocol/headers.ts";
 import { timers } from "../timers.ts";
-import { type Call, callIdOf, LogTail } from "./call.ts";
+import { type Call, identityOf, LogTail } from "./call.ts";
 import { bindEvents } from "./call-events.ts";
 import { logError } from "./describe.ts";
 import type { Invoker } from "./invoker.ts";
@@ -48,7 +48,7 @@ export function runInvocation(invoke: Invoker, req: IncomingMessage, res: Invoca
     settle();
   };
   const log = req.headers[EVENT_HEADER] === EVENT_WITH_LOG ? new LogTail() : null;
-  const call: Call = { id: callIdOf(req), res, log, background: null, crashed };
+  const call: Call = { ...identityOf(req), res, log, background: null, crashed };
   bindEvents(req, call);
   bindEvents(res, call);
   res.on("close", () => {

@@ -4,7 +4,7 @@ import { Admission, type Admit } from "../../protocol/admission.ts";
 import { listenHost, ownHost } from "../../protocol/listen-host.ts";
 import { Ending } from "../ending.ts";
 import { admitRequest } from "../invocation/admit.ts";
-import { type Call, callIdOf, currentCall } from "../invocation/call.ts";
+import { type Call, currentCall, identityOf } from "../invocation/call.ts";
 import { keepConnection } from "../invocation/call-events.ts";
 import { logError, stackOf, summaryOf } from "../invocation/describe.ts";
 import { flushOutput } from "../invocation/output.ts";
@@ -202,7 +202,7 @@ export class Worker {
 
   /** Hands the connection to the function until it ends; it counts as one invocation. */
   #upgrade(req: IncomingMessage, res: InvocationResponse, socket: Socket, head: Buffer): void {
-    const call: Call = { id: callIdOf(req), res, background: null, crashed: () => socket.destroy() };
+    const call: Call = { ...identityOf(req), res, background: null, crashed: () => socket.destroy() };
     socket.on("close", () => {
       flushOutput(call);
       this.#finish();

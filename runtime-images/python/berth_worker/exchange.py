@@ -7,7 +7,7 @@ import json
 import time
 
 from .errors import summary_of
-from .output import current_call, drop_tail, keep_tail, tail_of
+from .output import current_call, current_trace, drop_tail, keep_tail, tail_of
 
 PREFIX = b"x-berth-"
 REFUSED_STATUS = 503
@@ -175,9 +175,12 @@ def call_of(exchange):
     return exchange.header(b"x-call-id") or ""
 
 
-def enter(call):
-    """Makes the running task belong to an invocation."""
+def enter(exchange):
+    """Makes the running task belong to an invocation; returns its call id."""
+    call = call_of(exchange)
     current_call.set(call)
+    current_trace.set(exchange.header(b"traceparent"))
+    return call
 
 
 _latest = (0, b"")

@@ -5,7 +5,7 @@ import time
 
 from . import admission
 from .errors import log_error
-from .exchange import Exchange, call_of, enter
+from .exchange import Exchange, enter
 from .output import flush_output
 
 # How long a request waits on a worker that receives no load order.
@@ -82,8 +82,7 @@ class Gate:
 
     async def _run(self, exchange):
         """Runs one invocation, and follows it to its end: the application has returned, or has outlived its response for too long."""
-        call = call_of(exchange)
-        enter(call)
+        call = enter(exchange)
         run = Run(self._worker, call)
         exchange.on_end = run.response_ended
         if exchange.ended:

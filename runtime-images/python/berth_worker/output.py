@@ -20,6 +20,8 @@ LOG_TAIL_BYTES = 4096
 
 # The id of the invocation that the running code belongs to; None outside invocations.
 current_call = contextvars.ContextVar("berth_call", default=None)
+# Its `traceparent`; None: there is none.
+current_trace = contextvars.ContextVar("berth_trace", default=None)
 
 
 class Lines(io.BufferedIOBase):
@@ -43,12 +45,12 @@ class Lines(io.BufferedIOBase):
         if call == REHEARSAL_CALL:
             return size
         with self._lock:
-            line = self._open.pop(call, None) or OpenLine()
+            line = self._open.pop(call, None) or OpenLine(current_trace.get())
             *ended, rest = line.decoder.decode(bytes(data)).split("\n")
             out = []
             for text in ended:
                 line.add(text)
-                out.append(self._format(call, line.take()))
+                out.append(self._format(call, line.trace, line.take()))
             line.add(rest)
             if not line.is_empty:
                 self._open[call] = line
@@ -66,18 +68,21 @@ class Lines(io.BufferedIOBase):
             line.add(line.decoder.decode(b"", True))
             text = line.take()
             if text:
-                self._emit(self._format(call, text))
+                self._emit(self._format(call, line.trace, text))
 
     def flush_all(self):
         for call in list(self._open):
             self.flush_call(call)
 
-    def _format(self, call, text):
+    def _format(self, call, trace, text):
         tail = _tails.get(call)
         if tail is not None:
             tail += text.encode("utf-8", "replace") + b"\n"
             del tail[:-LOG_TAIL_BYTES]
-        return LOG_MARK + json.dumps({"c": call, "s": self._stream, "m": text}, ensure_ascii=False) + "\n"
+        line = {"c": call, "s": self._stream, "m": text}
+        if trace is not None:
+            line["t"] = trace
+        return LOG_MARK + json.dumps(line, ensure_ascii=False) + "\n"
 
     def _emit(self, text):
         data = memoryview(text.encode("utf-8", "replace"))
@@ -88,7 +93,8 @@ class Lines(io.BufferedIOBase):
 class OpenLine:
     """A line that has begun; the decoder keeps the first bytes of a character that was split between writes."""
 
-    def __init__(self):
+    def __init__(self, trace):
+        self.trace = trace
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text = ""
         self._length = 0

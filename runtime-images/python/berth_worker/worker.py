@@ -10,7 +10,7 @@ import threading
 from .admission import Admission
 from .channel import Channel
 from .errors import place_of
-from .exchange import call_of, enter
+from .exchange import enter
 from .gate import Gate
 from .isolation import isolate
 from .load import load_function, root_of
@@ -195,7 +195,7 @@ class Worker:
         function = load_function(rehearsal_order(directory))
 
         async def rehearsal(exchange):
-            enter(call_of(exchange))
+            enter(exchange)
             await function(exchange)
 
         self.rehearsal = rehearsal

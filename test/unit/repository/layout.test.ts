@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 const MAX_LINES = 250;
 const MAX_FILES = 12;
 
-const PARTS = ["pool-manager", "router", "runtime-images", "cli", "bench", "test"];
+const PARTS = ["pool-manager", "router", "telemetry", "runtime-images", "cli", "bench", "test"];
 const files = PARTS.flatMap((part) => readdirSync(part, { recursive: true, encoding: "utf8" }).map((name) => join(part, name))).filter(
   (name) => /\.tsx?$/.test(name) && !/(^|\/)(dist|node_modules|ecosystem\/apps)\//.test(name),
 );
@@ -28,7 +28,7 @@ test(`at most ${MAX_FILES} files stand side by side`, () => {
 
 describe("each folder says what it is for", () => {
   /** In a README of its own, or in that of the folder above. */
-  test.each(folders.filter((folder) => /^(pool-manager|router|runtime-images)\b/.test(folder)))("%s", (folder) => {
+  test.each(folders.filter((folder) => /^(pool-manager|router|telemetry|runtime-images)\b/.test(folder)))("%s", (folder) => {
     const above = join(dirname(folder), "README.md");
     const isNamedAbove = existsSync(above) && readFileSync(above, "utf8").includes(`\`${basename(folder)}/\``);
     expect(existsSync(join(folder, "README.md")) || isNamedAbove).toBe(true);

@@ -22,6 +22,17 @@ test.each([
   expect(logged(LOG_MARK + JSON.stringify(line))).toEqual(entry);
 });
 
+test("a captured line has the trace of its invocation, and none if what it names is invalid", () => {
+  const logs = new FunctionLogs();
+  const [trace, span] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
+  for (const t of [`00-${trace}-${span}-00`, "00-4bf9", 5]) logs.add("uid", "instance", LOG_MARK + JSON.stringify({ c: "c", s: "out", m: "x", t }));
+  expect(logs.tail("uid", 3).map(({ callId, traceId, spanId }) => [callId, traceId, spanId])).toEqual([
+    ["c", trace, span],
+    ["c", null, null],
+    ["c", null, null],
+  ]);
+});
+
 test.each([
   ["null"],
   ["[]"],

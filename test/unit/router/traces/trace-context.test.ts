@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { formatTraceparent, newSpanId, newTraceId, parseTraceparent } from "../../../../router/traces/trace-context.ts";
+import { newSpanId, newTraceId } from "../../../../router/traces/ids.ts";
 import { beginTrace } from "../../../../router/traces/traces.ts";
+import { formatTraceparent, parseTraceparent } from "../../../../runtime-images/protocol/telemetry/trace-context.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";

@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-
 /** What `traceparent` says. Source: W3C Trace Context, level 1. */
 export interface TraceContext {
   /** 32 lower-case hexadecimal digits. */
@@ -25,23 +23,4 @@ export function parseTraceparent(value: string | undefined): TraceContext | null
 
 export function formatTraceparent({ traceId, spanId, isSampled }: TraceContext): string {
   return `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}`;
-}
-
-export const newTraceId = (): string => hex(16);
-export const newSpanId = (): string => hex(8);
-
-/** Random bytes are fetched for many ids at once: a call for each takes longer than the rest of an id. */
-const POOL_BYTES = 4096;
-let pool = "";
-let at = 0;
-
-function hex(bytes: number): string {
-  if (at + 2 * bytes > pool.length) {
-    pool = randomBytes(POOL_BYTES).toString("hex");
-    at = 0;
-  }
-  const id = pool.slice(at, at + 2 * bytes);
-  at += 2 * bytes;
-  // The specification forbids an id of zeros.
-  return /^0+$/.test(id) ? hex(bytes) : id;
 }
