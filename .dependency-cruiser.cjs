@@ -389,7 +389,7 @@ const MATRIX = {
   // A router knows nothing of the pool manager but its client.
   "router/downstream": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/upstream": ["pool-manager/client"],
-  "router/traces": ["runtime-images/protocol/telemetry"],
+  "router/traces": ["runtime-images/protocol/telemetry", "telemetry"],
   "router/lambda-api": ["pool-manager/client", "router/downstream", "router/errors.ts", "runtime-images/protocol"],
   "router/openfaas-api": ["pool-manager/client", "router/downstream", "router/errors.ts"],
   "router/limiter": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
@@ -429,6 +429,7 @@ const MATRIX = {
     "router/routing",
     "router/traces",
     "runtime-images/protocol/listen-host.ts",
+    "telemetry",
   ],
 
   "cli/bundle/modules": ["cli/errors.ts", "cli/bundle"],
@@ -456,6 +457,7 @@ const MATRIX = {
     "pool-manager/platform/create.ts",
     "router/config.ts",
     "router/downstream/trusted-proxies.ts",
+    "telemetry",
   ],
   "cli/commands/deploy": [
     "cli",

@@ -18,6 +18,7 @@ import { httpAddress, integer } from "./options/arguments.ts";
 import { withListenerOptions } from "./options/listener-options.ts";
 import { withPlatformOptions } from "./options/platform-options.ts";
 import { withRouterOptions } from "./options/router-options.ts";
+import { withTelemetryOptions } from "./options/telemetry-options.ts";
 import { packageVersion } from "./package-root.ts";
 import type { RouterCommandOptions } from "./router.ts";
 import type { ManagerOptions, UpOptions } from "./up.ts";
@@ -75,21 +76,21 @@ function managerOptions(command: Command): Command {
     .addOption(new Option("--no-example", "do not deploy hello when nothing is deployed"));
 }
 
-withListenerOptions(withRouterOptions(managerOptions(program.command("up"))))
+withListenerOptions(withTelemetryOptions(withRouterOptions(managerOptions(program.command("up")))))
   .description("run pool manager and router on this machine, and instances on it or on a cluster")
   .action(async (options: UpOptions, command: Command) => {
     const { up } = await import("./up.ts");
     await up({ ...options, poolMax: options.poolMax ?? null }, options, keyOf(command));
   });
 
-withListenerOptions(managerOptions(program.command("manager")))
+withListenerOptions(withTelemetryOptions(managerOptions(program.command("manager"))))
   .description("run a pool manager alone; routers are started with berth router")
   .action(async (options: ManagerOptions, command: Command) => {
     const { up } = await import("./up.ts");
     await up({ ...options, poolMax: options.poolMax ?? null }, null, keyOf(command));
   });
 
-withListenerOptions(withRouterOptions(program.command("router")))
+withListenerOptions(withTelemetryOptions(withRouterOptions(program.command("router"))))
   .description("run a router that connects to a pool manager elsewhere (--url)")
   .addOption(
     new Option("--admin-port <port>", "port of /metrics, /healthz and /readyz; 0 for any free one")

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
+import { Registry } from "prom-client";
 import { httpUrl, isHttpUrl } from "../pool-manager/client/address.ts";
 import { type ApiKeys, presentedKey } from "../pool-manager/client/api-keys.ts";
 import { ManagerClient } from "../pool-manager/client/client.ts";
@@ -12,6 +13,7 @@ import { type Router, startRouter } from "../router/start.ts";
 import { listenHost } from "../runtime-images/protocol/listen-host.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
 import { type RouterOptions, routerConfig } from "./options/router-options.ts";
+import { Telemetry } from "./telemetry.ts";
 
 export interface RouterCommandOptions extends RouterOptions {
   adminPort: number;
@@ -25,6 +27,8 @@ export interface RouterCommandOptions extends RouterOptions {
 
 /** How long running invocations may take when the router stops. */
 const DRAIN_MS = 30_000;
+/** pino's level of what a router says of itself. */
+const WARN = 40;
 
 /** Runs a router of the pool manager at `managerUrl` until it is stopped. */
 export async function router(managerUrl: string, key: string | null, options: RouterCommandOptions): Promise<void> {
@@ -42,14 +46,22 @@ export async function router(managerUrl: string, key: string | null, options: Ro
     const client = new ManagerClient(managerUrl, self, key);
     return snapshots ? new SnapshotLink(client, snapshots) : client;
   };
-  const say = (line: string) => process.stderr.write(`router: ${line}\n`);
+  const write = (line: string) => process.stderr.write(`router: ${line}\n`);
+  const telemetry = await Telemetry.open("berth-router", options, write);
+  const say = (line: string) => {
+    write(line);
+    telemetry.ownLines?.write(JSON.stringify({ level: WARN, time: Date.now(), msg: line }));
+  };
   const started = await startRouter(config, connect, say).catch((error) => {
     throw portError(error, "--router-port", options.routerPort);
   });
-  const admin = await startAdmin(started, options, config.keys);
+  const registry = Registry.merge([started.registry, telemetry.registry]);
+  await telemetry.follow(async () => [registry]);
+  const admin = await startAdmin({ registry, unready: started.unready }, options, config.keys);
   closeWithGrace({ delay: options.unready + DRAIN_MS + 5000, logger: false }, async ({ err }) => {
     if (err) process.stderr.write(`the router stops: ${err.stack ?? err.message}\n`);
     await started.close();
+    await telemetry.close();
     admin.close();
     snapshots?.close();
     if (err) process.exitCode = EXIT.error;
@@ -58,7 +70,11 @@ export async function router(managerUrl: string, key: string | null, options: Ro
   process.stdout.write(`router ready: invoke ${started.url} admin ${httpUrl(options.host, port)}\n`);
 }
 
-async function startAdmin({ registry, unready }: Router, { host, adminPort }: RouterCommandOptions, keys: ApiKeys | null): Promise<Server> {
+async function startAdmin(
+  { registry, unready }: Pick<Router, "registry" | "unready">,
+  { host, adminPort }: RouterCommandOptions,
+  keys: ApiKeys | null,
+): Promise<Server> {
   const server = createServer((req, res) => {
     const path = req.url?.split("?")[0];
     if (path === "/metrics" && keys && !keys.rolesOf(presentedKey(req.headers.authorization, undefined))?.has("monitor")) {

@@ -14,10 +14,10 @@ import { keysOf, type ListenerOptions } from "./options/listener-options.ts";
 import { type PlatformOptions, platformConfig } from "./options/platform-options.ts";
 import { type RouterOptions, routerConfig } from "./options/router-options.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
-import { Telemetry } from "./telemetry.ts";
+import { type ProcessTelemetry, Telemetry } from "./telemetry.ts";
 import { removeDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
-export interface ManagerOptions extends PlatformOptions, ListenerOptions {
+export interface ManagerOptions extends PlatformOptions, ListenerOptions, ProcessTelemetry {
   apiPort: number;
   stateDir: string;
   poolSize: number;
@@ -30,8 +30,6 @@ export interface ManagerOptions extends PlatformOptions, ListenerOptions {
   logLevel: string;
   /** URL at which clients reach the routers; by default that of the pool manager's own router. */
   invokeUrl?: string;
-  /** Whether functions' output is written to standard output too. */
-  functionLog?: boolean;
   /** URL of the Redis that keeps the last table for routers. */
   redis?: string;
   example: boolean;
@@ -60,13 +58,14 @@ export interface Berth {
 
 /** Starts pool manager and router in one process. With null options there is no router: routers run elsewhere (`berth router`). `stop` ends the wait of a standby. */
 async function startBerth(options: ManagerOptions, routerOptions: RouterOptions | null, stop: AbortSignal): Promise<Berth> {
-  const log = pino({ level: options.logLevel, base: undefined }, pino.destination({ dest: 2, sync: true }));
-  const telemetry = new Telemetry(options);
+  const telemetry = await Telemetry.open(routerOptions ? "berth" : "berth-manager", options, (line) => log.warn(line));
+  const log = openLog(options.logLevel, telemetry);
   const manager = await startManager(options, log, telemetry, stop);
   const closeManager = async () => {
     await manager.close();
     await telemetry.close();
   };
+  await telemetry.follow(manager.registries);
   if (!routerOptions) return { invokeUrl: "", manageUrl: manager.url, close: closeManager };
   let router: Router;
   try {
@@ -82,6 +81,13 @@ async function startBerth(options: ManagerOptions, routerOptions: RouterOptions 
     await closeManager();
   };
   return { invokeUrl: router.url, manageUrl: manager.url, close };
+}
+
+/** The process's own log: JSON lines on standard error, and at the collector if that receives logs. */
+function openLog(level: string, { ownLines }: Telemetry): pino.Logger {
+  const stderr = pino.destination({ dest: 2, sync: true });
+  // Each stream of several has a level of its own; the logger's decides.
+  return pino({ level, base: undefined }, ownLines ? pino.multistream([stderr, ownLines].map((stream) => ({ level: "trace" as const, stream }))) : stderr);
 }
 
 /** Runs a pool manager, and with `routerOptions` a router, until it is stopped. */

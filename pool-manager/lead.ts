@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import type { ApiListener } from "./api/listener.ts";
 import { RouterLinks } from "./api/routes/router-links.ts";
 import type { Standby } from "./api/standby.ts";
@@ -28,6 +29,8 @@ export interface PoolManager {
   /** Address of the manage API. */
   url: string;
   link: PoolManagerLink;
+  /** The registries of what /metrics shows, up to date. */
+  registries(): Promise<readonly Registry[]>;
   /** Embedded: the router whose address and metrics the API shows. */
   attachRouter(router: AttachedRouter): void;
   /** No further load order; every instance ends. */
@@ -96,7 +99,12 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   const links = new RouterLinks(audience, () => serving.ready, realClock.now);
   const snapshots = config.redis ? new TableSnapshots(config.redis.url, config.redis.namespace) : null;
   let endSnapshots = () => {};
-  const api = await openApi(config, opened, state, { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root });
+  const registries = async () => {
+    metrics.observe(reconciler.view());
+    metrics.sized(pools.list(), sizing.sizer);
+    return [metrics.registry, serving.router?.registry, config.functionLines?.registry].flatMap((registry) => registry ?? []);
+  };
+  const api = await openApi(config, opened, state, { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root, registries });
   undo.add(async () => {
     serving.ready = false;
     front.stop();
@@ -124,6 +132,7 @@ export async function lead(config: ManagerConfig, root: string, log: Logger, pre
   return {
     url: httpUrl(config.host, front.port),
     link: audience,
+    registries,
     attachRouter: (router) => {
       serving.router = router;
     },

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import { viewsOf } from "./api/context-views.ts";
 import type { RouterLinks } from "./api/routes/router-links.ts";
 import { buildApi } from "./api/server.ts";
@@ -31,6 +32,8 @@ export interface ApiParts {
   serving: Serving;
   statistics: FunctionStatistics;
   root: string;
+  /** The registries of what /metrics shows, up to date. */
+  registries(): Promise<Registry[]>;
 }
 
 /** Builds the manage API; nothing reaches it yet. */
@@ -40,7 +43,7 @@ export async function openApi(
   { functions, pools }: OpenState,
   parts: ApiParts,
 ) {
-  const { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root } = parts;
+  const { metrics, events, logs, log, sizing, reconciler, links, serving, statistics, root, registries } = parts;
   const api = await buildApi(
     {
       version: config.version,
@@ -56,12 +59,7 @@ export async function openApi(
       logs,
       maxCodeBytes: config.maxCodeBytes,
       onEvent: (listener) => events.follow(listener),
-      metrics: async () => {
-        metrics.observe(reconciler.view());
-        metrics.sized(pools.list(), sizing.sizer);
-        const others = [serving.router?.registry, config.functionLines?.registry].flatMap((registry) => registry ?? []);
-        return { registries: [metrics.registry, ...others] };
-      },
+      metrics: async () => ({ registries: await registries() }),
       ...viewsOf(reconciler, platform, functions),
       sizing,
       routerUrl: () => (config.invokeUrl ?? serving.router?.url)?.replace(/\/+$/, "") ?? null,

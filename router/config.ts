@@ -20,8 +20,8 @@ export interface RouterConfig {
   maxBodyBytes: number;
   /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */
   accessShare: number;
-  /** Where traces go, and the share of invocations that is sampled; null: traces are off, and `traceparent` is passed on unchanged. */
-  traces: { endpoint: string; share: number; version: string } | null;
+  /** Where traces go (null: by OpenTelemetry's variables), and the share of invocations that is sampled; null: traces are off, and `traceparent` is passed on unchanged. */
+  traces: { endpoint: string | null; share: number; version: string } | null;
   /** Whether clients receive the messages, stacks and paths of functions' failures. */
   exposeErrors: boolean;
   /** How long a stopping router still serves while it reports that it is not ready. */

@@ -5,6 +5,7 @@ import type { Registry } from "prom-client";
 import { httpUrl } from "../pool-manager/client/address.ts";
 import type { PoolManagerLink, RouterPeer } from "../pool-manager/client/contract.ts";
 import { listenHost } from "../runtime-images/protocol/listen-host.ts";
+import { troubleLine } from "../telemetry/trouble.ts";
 import { AccessLog } from "./access-log.ts";
 import type { RouterConfig } from "./config.ts";
 import { firstOfSeries } from "./connection-limit.ts";
@@ -82,14 +83,11 @@ export async function startRouter(
 /** OpenTelemetry is loaded only where traces are on: it takes longer to load than the router. */
 async function openTraces(config: NonNullable<RouterConfig["traces"]>, instance: string, metrics: RouterMetrics, say: (line: string) => void) {
   const { OtlpTraces } = await import("./traces/otlp-exporter.ts");
-  return new OtlpTraces(
-    { ...config, instance },
-    {
-      dropped: (spans, reason) => metrics.spansDropped(spans, reason),
-      trouble: (message) =>
-        say(message === null ? "the collector takes traces again" : `the collector at ${config.endpoint} takes no traces, and they are dropped: ${message}`),
-    },
-  );
+  const { endpoint, share, version } = config;
+  return new OtlpTraces({ endpoint, service: "berth-router", version, instance }, share, {
+    dropped: (spans, reason) => metrics.spansDropped(spans, reason),
+    trouble: (message) => say(troubleLine("traces", endpoint, message)),
+  });
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

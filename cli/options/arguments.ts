@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
 import { parseNetwork } from "../../router/downstream/trusted-proxies.ts";
+import { SIGNALS, type Signal } from "../../telemetry/signals.ts";
 
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -39,6 +40,14 @@ export function httpAddress(text: string): string {
   const isAddress = /^https?:\/\//i.test(text) && URL.canParse(text) && !/[?#]/.test(text);
   if (!isAddress) throw new InvalidArgumentError(`"${text}" is not a URL such as http://HOST:PORT.`);
   return text;
+}
+
+/** Parses signals of OpenTelemetry, separated by commas. */
+export function signals(text: string): Signal[] {
+  const given = text === "none" ? [] : text.split(",").map((signal) => signal.trim());
+  const unknown = given.find((signal) => !SIGNALS.includes(signal as Signal));
+  if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is none of ${SIGNALS.join(", ")}.`);
+  return given as Signal[];
 }
 
 export function share(text: string): number {

@@ -1,14 +1,15 @@
 import { type Command, Option } from "commander";
 import type { RouterConfig } from "../../router/config.ts";
 import { packageVersion } from "../package-root.ts";
-import { httpAddress, integer, networks, share } from "./arguments.ts";
+import { integer, networks, share } from "./arguments.ts";
 import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
+import { signalsOf, type TelemetryOptions } from "./telemetry-options.ts";
 
 /** Share of the traces that is sampled by default. */
 const TRACE_SHARE = 0.01;
 
 /** Options of every router, in the pool manager's process or in one of its own. */
-export interface RouterOptions extends ListenerOptions {
+export interface RouterOptions extends ListenerOptions, TelemetryOptions {
   routerPort: number;
   maxBody: number;
   /** The domain under which functions are also reached, as `NAME.domain`. */
@@ -17,8 +18,6 @@ export interface RouterOptions extends ListenerOptions {
   trustProxy?: string[];
   /** Share of invocations that are logged, 0 to 1. */
   accessLog?: number;
-  /** Where traces are sent; undefined: they are off. */
-  otlpEndpoint?: string;
   /** Share of the traces that is sampled, 0 to 1. */
   traceShare?: number;
   /** URL of the manage API for clients of OpenFaaS; undefined: they are not served. */
@@ -54,11 +53,6 @@ export function withRouterOptions(command: Command): Command {
         .argParser(share),
     )
     .addOption(
-      new Option("--otlp-endpoint <url>", "collector that receives traces by OTLP over HTTP, such as http://collector:4318; without it traces are off")
-        .env("BERTH_OTLP_ENDPOINT")
-        .argParser(httpAddress),
-    )
-    .addOption(
       new Option("--trace-share <share>", "share of the traces, 0 to 1, that is sampled; a caller's own decision holds")
         .env("BERTH_TRACE_SHARE")
         .default(TRACE_SHARE)
@@ -71,6 +65,7 @@ export function withRouterOptions(command: Command): Command {
 /** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
 export function routerConfig(options: RouterOptions, ownKey: string | null, unreadyMs: number, drainMs: number): RouterConfig {
   const { host, advertise, routerPort, maxBody, domain, trustProxy, accessLog, otlpEndpoint, traceShare } = options;
+  const hasTraces = signalsOf(options).has("traces");
   return {
     host,
     port: routerPort,
@@ -81,7 +76,7 @@ export function routerConfig(options: RouterOptions, ownKey: string | null, unre
     trustedProxies: trustProxy ?? [],
     maxBodyBytes: maxBody,
     accessShare: accessLog ?? 0,
-    traces: otlpEndpoint === undefined ? null : { endpoint: otlpEndpoint, share: traceShare ?? TRACE_SHARE, version: packageVersion() },
+    traces: hasTraces ? { endpoint: otlpEndpoint ?? null, share: traceShare ?? TRACE_SHARE, version: packageVersion() } : null,
     manageUrl: options.manageUrl ?? null,
     exposeErrors: options.exposeErrors ?? isLoopback(host),
     unreadyMs,

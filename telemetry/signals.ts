@@ -1,0 +1,3 @@
+/** What OpenTelemetry's protocol carries. */
+export const SIGNALS = ["traces", "metrics", "logs"] as const;
+export type Signal = (typeof SIGNALS)[number];
