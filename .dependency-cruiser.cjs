@@ -337,6 +337,7 @@ const MATRIX = {
     "pool-manager/pool/settings/pool-fields.ts",
     "pool-manager/schedules/active.ts",
     "pool-manager/images/foreign",
+    "telemetry",
   ],
   "pool-manager/api/openfaas": [
     "pool-manager/api",
@@ -363,6 +364,7 @@ const MATRIX = {
     "pool-manager/statistics",
     "runtime-images/protocol/listen-host.ts",
     "pool-manager/images/foreign",
+    "telemetry",
   ],
   // The wiring; nothing but `errors.ts` of it is imported from below.
   "pool-manager": [

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
-import { Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { httpUrl, isHttpUrl } from "../pool-manager/client/address.ts";
 import { type ApiKeys, presentedKey } from "../pool-manager/client/api-keys.ts";
 import { ManagerClient } from "../pool-manager/client/client.ts";
@@ -11,6 +11,7 @@ import { TableSnapshots } from "../pool-manager/client/snapshot.ts";
 import { SnapshotLink } from "../pool-manager/client/snapshot-link.ts";
 import { type Router, startRouter } from "../router/start.ts";
 import { listenHost } from "../runtime-images/protocol/listen-host.ts";
+import { expose } from "../telemetry/exposition.ts";
 import { CliError, EXIT, portError } from "./errors.ts";
 import { type RouterOptions, routerConfig } from "./options/router-options.ts";
 import { Telemetry } from "./telemetry.ts";
@@ -55,9 +56,9 @@ export async function router(managerUrl: string, key: string | null, options: Ro
   const started = await startRouter(config, connect, say).catch((error) => {
     throw portError(error, "--router-port", options.routerPort);
   });
-  const registry = Registry.merge([started.registry, telemetry.registry]);
-  await telemetry.follow(async () => [registry]);
-  const admin = await startAdmin({ registry, unready: started.unready }, options, config.keys);
+  const registries = [started.registry, telemetry.registry];
+  await telemetry.follow(async () => registries);
+  const admin = await startAdmin(started, registries, options, config.keys);
   closeWithGrace({ delay: options.unready + DRAIN_MS + 5000, logger: false }, async ({ err }) => {
     if (err) process.stderr.write(`the router stops: ${err.stack ?? err.message}\n`);
     await started.close();
@@ -71,7 +72,8 @@ export async function router(managerUrl: string, key: string | null, options: Ro
 }
 
 async function startAdmin(
-  { registry, unready }: Pick<Router, "registry" | "unready">,
+  { unready }: Router,
+  registries: readonly Registry[],
   { host, adminPort }: RouterCommandOptions,
   keys: ApiKeys | null,
 ): Promise<Server> {
@@ -80,7 +82,7 @@ async function startAdmin(
     if (path === "/metrics" && keys && !keys.rolesOf(presentedKey(req.headers.authorization, undefined))?.has("monitor")) {
       res.writeHead(401).end("a key with the role monitor is required\n");
     } else if (path === "/metrics") {
-      void registry.metrics().then((text) => res.setHeader("content-type", registry.contentType).end(text));
+      void expose(registries, req.headers.accept).then(({ type, text }) => res.setHeader("content-type", type).end(text));
     } else if (path === "/readyz" && unready() !== null) {
       res.writeHead(503).end(`${unready()}\n`);
     } else {

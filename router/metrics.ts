@@ -24,20 +24,8 @@ export class RouterMetrics {
     labelNames: ["kind"],
     registers: [this.registry],
   });
-  readonly #overhead = new Histogram({
-    name: "berth_overhead_seconds",
-    help: "Time that the platform adds before the function runs",
-    labelNames: ["start"],
-    buckets: SECONDS,
-    registers: [this.registry],
-  });
-  readonly #duration = new Histogram({
-    name: "berth_invocation_seconds",
-    help: "Time from a request's arrival to the end of its response",
-    labelNames: ["start"],
-    buckets: SECONDS,
-    registers: [this.registry],
-  });
+  readonly #overhead = this.#latency("berth_overhead_seconds", "Time that the platform adds before the function runs");
+  readonly #duration = this.#latency("berth_invocation_seconds", "Time from a request's arrival to the end of its response");
   readonly #queue = new Gauge({
     name: "berth_queue_depth",
     help: "Invocations that wait for an instance",
@@ -71,12 +59,26 @@ export class RouterMetrics {
     cold: this.#kind("cold"),
   };
 
-  done(fn: string, status: number, start: StartKind, overheadMs: number, totalMs: number): void {
+  /** `traceId`: of a sampled invocation, which becomes an exemplar; null: it has none that can be found. */
+  done(fn: string, status: number, start: StartKind, overheadMs: number, totalMs: number, traceId: string | null = null): void {
     this.#child(fn, status, start).inc();
     const kind = this.#kinds[start];
     kind.starts.inc();
-    kind.overhead.observe(overheadMs / 1000);
-    kind.duration.observe(totalMs / 1000);
+    if (traceId === null) {
+      kind.overhead.observe(overheadMs / 1000);
+      kind.duration.observe(totalMs / 1000);
+      return;
+    }
+    const example = { labels: { start }, exemplarLabels: { trace_id: traceId } };
+    this.#overhead.observe({ ...example, value: overheadMs / 1000 });
+    this.#duration.observe({ ...example, value: totalMs / 1000 });
+  }
+
+  #latency(name: string, help: string): Histogram {
+    // prom-client takes exemplars only in registries that print OpenMetrics always; this one is printed in either form.
+    const histogram = new Histogram({ name, help, labelNames: ["start"], buckets: SECONDS, enableExemplars: true, registers: [] });
+    this.registry.registerMetric(histogram);
+    return histogram;
   }
 
   #child(fn: string, status: number, start: StartKind): Counter.Internal {

@@ -2,6 +2,7 @@ import replyFrom from "@fastify/reply-from";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
+import { expose } from "../../telemetry/exposition.ts";
 import { isHttpUrl } from "../client/address.ts";
 import type { ApiKeys } from "../client/api-keys.ts";
 import { ManagerError, type ManagerErrorCode } from "../errors.ts";
@@ -36,7 +37,10 @@ export class Standby {
     });
     guard(this.app, keys);
     this.app.get("/healthz", async () => ({ ok: true }));
-    this.app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+    this.app.get("/metrics", async (request, reply) => {
+      const { type, text } = await expose([metrics], request.headers.accept);
+      return reply.type(type).send(text);
+    });
     this.app.get("/readyz", async (_request, reply) => {
       const { status, body } = answer("NOT_READY", "no pool manager leads yet");
       return this.#leader ? { ok: true, leader: this.#leader } : reply.status(status).send(body);

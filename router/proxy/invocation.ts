@@ -146,7 +146,7 @@ export class Invocation implements Waiter, Running, RelaySide {
     const { revision, start, overheadMs, totalMs } = this.#times;
     const trace = this.#trace;
     const access = { callId: this.callId, revision, method: this.#exchange.method, status, start, overheadMs, totalMs, traceId: trace?.context.traceId };
-    this.#entry.finish(this, access, this.#times);
+    this.#entry.finish(this, access, this.#times, trace?.context.isSampled ? trace.context.traceId : null);
     if (trace) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, error: code, ...access, ...this.#times.phases });
   }
 

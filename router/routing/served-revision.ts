@@ -131,13 +131,14 @@ export class ServedRevision {
     this.#running.add(running);
   }
 
-  finish(running: Running, access: Omit<Access, "function">, spent: SpentTime): void {
+  /** `sampledTrace`: the trace's id, if it is recorded. */
+  finish(running: Running, access: Omit<Access, "function">, spent: SpentTime, sampledTrace: string | null): void {
     this.#running.delete(running);
     const { status, revision, start } = access;
     const isServed = revision !== "";
     this.#shared.usage.count(this.fn.uid, isServed, status >= 500 || (!isServed && status >= 400 && status !== 499), start, spent);
     if (isAnswer(access)) this.limiter.ended(access.status >= 500);
-    this.#shared.metrics.done(this.fn.name, access.status, access.start, access.overheadMs, access.totalMs);
+    this.#shared.metrics.done(this.fn.name, access.status, access.start, access.overheadMs, access.totalMs, sampledTrace);
     this.#shared.accessLog?.add({ function: this.fn.name, ...access });
   }
 

@@ -1,7 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import { Registry } from "prom-client";
 import { Type } from "typebox";
+import { expose } from "../../../telemetry/exposition.ts";
 import { ManagerError } from "../../errors.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
 import { standsStill } from "../../pool/publish/problems.ts";
@@ -96,9 +96,10 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
     if (!context.ready()) throw new ManagerError("NOT_READY", "still starting");
     return { ok: true };
   });
-  app.get("/metrics", { schema: { tags: ["status"], summary: "Prometheus metrics" } }, async (_request, reply) => {
+  app.get("/metrics", { schema: { tags: ["status"], summary: "Prometheus metrics; OpenMetrics where Accept prefers it" } }, async (request, reply) => {
     const { registries } = await context.metrics();
-    return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await Registry.merge(registries).metrics());
+    const { type, text } = await expose(registries, request.headers.accept);
+    return reply.type(type).send(text);
   });
 }
 

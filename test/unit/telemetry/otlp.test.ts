@@ -9,8 +9,31 @@ import { listen } from "../../helpers/subjects/routed.ts";
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
 
-/** Bodies of accepted exports by path, as OTLP's JSON. */
-let received: Record<string, any[]>;
+type Attributes = { key: string; value: object }[];
+interface LogRecord {
+  timeUnixNano: string;
+  severityText?: string;
+  body: { stringValue: string };
+  attributes: Attributes;
+  traceId?: string;
+}
+interface Point {
+  attributes: Attributes;
+  sum: number;
+  count: number;
+  explicitBounds: number[];
+  bucketCounts: number[];
+}
+type Kind = "sum" | "gauge" | "histogram";
+type Metric = { name: string } & Record<Kind, { dataPoints: Point[] }>;
+/** The parts of OTLP's JSON that are checked here. */
+interface Export {
+  resourceLogs: { resource: { attributes: Attributes }; scopeLogs: { scope: { name: string }; logRecords: LogRecord[] }[] }[];
+  resourceMetrics: { scopeMetrics: { metrics: Metric[] }[] }[];
+}
+
+/** The accepted exports. */
+let received: Export[];
 /** The collector's answer; null: it never answers. */
 let status: number | null;
 let server: Server;
@@ -23,11 +46,12 @@ const listeners = {
 };
 
 beforeEach(async () => {
-  [received, status, dropped, troubles] = [{}, 200, [], []];
+  [received, status, dropped, troubles] = [[], 200, [], []];
   server = createServer(async (req, res) => {
     let body = "";
     for await (const part of req) body += part;
-    if (status === 200) (received[req.url ?? ""] ??= []).push(JSON.parse(body));
+    const isKnown = req.url === "/v1/logs" || req.url === "/v1/metrics";
+    if (status === 200 && isKnown) received.push(JSON.parse(body));
     if (status !== null) res.writeHead(status, { "content-type": "application/json" }).end("{}");
   });
   collector = { endpoint: `http://127.0.0.1:${await listen(server)}`, service: "berth", version: "1.2.3", instance: "i" };
@@ -40,9 +64,12 @@ afterEach(() => {
 
 const line = (message: string, change: object = {}) =>
   ({ time: "2026-01-31T12:00:00.500Z", instance: "i-1", stream: "out", callId: "c-1", traceId: TRACE, spanId: SPAN, message, ...change }) as const;
-const valuesOf = (attributes: { key: string; value: object }[]) => Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
-const scopes = () => (received["/v1/logs"] ?? []).flatMap(({ resourceLogs }) => resourceLogs.flatMap((one: any) => one.scopeLogs));
-const records = (scope: string) => scopes().flatMap((one: any) => (one.scope.name === scope ? one.logRecords : []));
+const valuesOf = (attributes: Attributes = []) => Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+const scopes = () => received.flatMap(({ resourceLogs }) => resourceLogs.flatMap(({ scopeLogs }) => scopeLogs));
+const records = (name: string) => scopes().flatMap(({ scope, logRecords }) => (scope.name === name ? logRecords : []));
+/** The metrics of the latest export, by name. */
+const metricsOf = (latest: Export | undefined) =>
+  new Map(latest?.resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics)).map((metric) => [metric.name, metric]));
 
 test("lines of functions have the ids of their invocation, and Berth's own have level and fields", async () => {
   process.env.OTEL_RESOURCE_ATTRIBUTES = "deployment.environment.name=test";
@@ -54,15 +81,18 @@ test("lines of functions have the ids of their invocation, and Berth's own have 
   await logs.close();
   const [first, second] = records("berth.functions");
   expect(first).toMatchObject({ traceId: TRACE, spanId: SPAN, body: { stringValue: "paid" }, timeUnixNano: "1769860800500000000" });
-  expect(valuesOf(first.attributes)).toEqual({ "faas.name": "shop", "faas.instance": "i-1", "faas.invocation_id": "c-1", "log.iostream": "stdout" });
-  expect(second.traceId ?? "").toBe("");
-  expect(valuesOf(second.attributes)).toEqual({ "faas.name": "shop", "faas.instance": "i-1", "log.iostream": "stderr" });
+  expect(valuesOf(first?.attributes)).toEqual({ "faas.name": "shop", "faas.instance": "i-1", "faas.invocation_id": "c-1", "log.iostream": "stdout" });
+  expect(second?.traceId ?? "").toBe("");
+  expect(valuesOf(second?.attributes)).toEqual({ "faas.name": "shop", "faas.instance": "i-1", "log.iostream": "stderr" });
   const [event, message] = records("berth");
   expect(event).toMatchObject({ severityNumber: 13, severityText: "WARN", body: { stringValue: "instance.crashed" } });
-  expect(valuesOf(event.attributes)).toEqual({ type: "instance.crashed", pool: "node", reason: '{"code":1}' });
+  expect(valuesOf(event?.attributes)).toEqual({ type: "instance.crashed", pool: "node", reason: '{"code":1}' });
   expect(message).toMatchObject({ severityText: "INFO", body: { stringValue: "works again" } });
-  const [{ resource }] = received["/v1/logs"]?.[0].resourceLogs;
-  expect(valuesOf(resource.attributes)).toMatchObject({ "service.name": "berth", "service.version": "1.2.3", "deployment.environment.name": "test" });
+  expect(valuesOf(received[0]?.resourceLogs[0]?.resource.attributes)).toMatchObject({
+    "service.name": "berth",
+    "service.version": "1.2.3",
+    "deployment.environment.name": "test",
+  });
   expect([dropped, troubles]).toEqual([[], []]);
 });
 
@@ -88,7 +118,7 @@ test("a collector that refuses is told of once, and once more when it accepts ag
   await logs.close();
   expect(dropped).toEqual([1, 2, 3].map(() => [1, "export"]));
   expect(troubles).toEqual([expect.any(String), null]);
-  expect(records("berth.functions").map((record: any) => record.body.stringValue)).toEqual(["kept"]);
+  expect(records("berth.functions").map(({ body }) => body.stringValue)).toEqual(["kept"]);
 });
 
 test("metrics are those of prom-client, by the same names and labels", async () => {
@@ -101,17 +131,16 @@ test("metrics are those of prom-client, by the same names and labels", async () 
   histogram.observe({ start: "cold" }, 0.2);
   const metrics = new OtlpMetrics(collector, 60_000, async () => [registry], listeners);
   await metrics.close();
-  const [{ scopeMetrics }] = received["/v1/metrics"]?.[0].resourceMetrics;
-  const found = new Map<string, any>(scopeMetrics.flatMap((scope: any) => scope.metrics).map((metric: any) => [metric.name, metric]));
-  expect(found.get("berth_a_total").sum).toMatchObject({ isMonotonic: true, aggregationTemporality: 2, dataPoints: [{ asDouble: 3 }] });
-  expect(valuesOf(found.get("berth_a_total").sum.dataPoints[0].attributes)).toEqual({ code: "200" });
-  expect(found.get("berth_b").gauge.dataPoints).toMatchObject([{ asDouble: 1.5 }]);
-  const points = found.get("berth_c_seconds").histogram.dataPoints;
-  expect(points.map((point: any) => [valuesOf(point.attributes), point.explicitBounds, point.bucketCounts, point.count])).toEqual([
+  const found = metricsOf(received[0]);
+  expect(found.get("berth_a_total")?.sum).toMatchObject({ isMonotonic: true, aggregationTemporality: 2, dataPoints: [{ asDouble: 3 }] });
+  expect(valuesOf(found.get("berth_a_total")?.sum.dataPoints[0]?.attributes)).toEqual({ code: "200" });
+  expect(found.get("berth_b")?.gauge.dataPoints).toMatchObject([{ asDouble: 1.5 }]);
+  const points = found.get("berth_c_seconds")?.histogram.dataPoints ?? [];
+  expect(points.map(({ attributes, explicitBounds, bucketCounts, count }) => [valuesOf(attributes), explicitBounds, bucketCounts, count])).toEqual([
     [{ start: "warm" }, [0.1, 1], [2, 1, 1], 4],
     [{ start: "cold" }, [0.1, 1], [0, 1, 0], 1],
   ]);
-  expect(points[0].sum).toBeCloseTo(7.62);
+  expect(points[0]?.sum).toBeCloseTo(7.62);
 });
 
 test("an export of metrics that fails is counted, and the next one has everything", async () => {
@@ -125,6 +154,5 @@ test("an export of metrics that fails is counted, and the next one has everythin
   counter.inc();
   await metrics.close();
   expect(troubles).toEqual([expect.any(String), null]);
-  const [{ scopeMetrics }] = received["/v1/metrics"]?.at(-1).resourceMetrics;
-  expect(scopeMetrics[0].metrics[0].sum.dataPoints).toMatchObject([{ asDouble: 3 }]);
+  expect(metricsOf(received.at(-1)).get("berth_a_total")?.sum.dataPoints).toMatchObject([{ asDouble: 3 }]);
 });
