@@ -11,6 +11,7 @@ import { writeReport, writeResult } from "./report/result.ts";
 import type { Scenario } from "./report/scenario.ts";
 import { printScenarios } from "./report/table.ts";
 import type { RouterSize } from "./router/router.ts";
+import type { TelemetrySize } from "./router/telemetry.ts";
 import { burst, cold, type Language, type Memory, prewarmed, type Size, warm } from "./scenarios.ts";
 import type { SignaturesSize } from "./signatures.ts";
 
@@ -30,13 +31,15 @@ const CLUSTER_NAMES = ["starts", "burst"];
 
 const ROUTER_FULL: RouterSize = { rounds: 5, seconds: 3, shots: 3000 };
 const ROUTER_QUICK: RouterSize = { rounds: 2, seconds: 1, shots: 300 };
+const TELEMETRY_FULL: TelemetrySize = { rounds: 15, requests: 20_000 };
+const TELEMETRY_QUICK: TelemetrySize = { rounds: 5, requests: 5000 };
 const SIGNATURES_FULL: SignaturesSize = { rounds: 3, seconds: 3, warming: 5000 };
 const SIGNATURES_QUICK: SignaturesSize = { rounds: 2, seconds: 1, warming: 500 };
 const CROWDS_FULL: CrowdsSize = { functions: 10_000, cold: 1000, seconds: 20 };
 const CROWDS_QUICK: CrowdsSize = { functions: 500, cold: 100, seconds: 5 };
 
 const USAGE =
-  "usage: npm run bench -- [router|fairness|signatures|crowds|memory|replay] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
+  "usage: npm run bench -- [router|telemetry|fairness|signatures|crowds|memory|replay] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
 const { values, positionals } = parsed({
   allowPositionals: true,
   options: {
@@ -75,6 +78,9 @@ let memory: Memory | undefined;
 if (positionals[0] === "router") {
   const { routerScenarios } = await import("./router/router.ts");
   scenarios.push(...(await routerScenarios(values.quick ? ROUTER_QUICK : ROUTER_FULL, progress)));
+} else if (positionals[0] === "telemetry") {
+  const { telemetryScenarios } = await import("./router/telemetry.ts");
+  scenarios.push(...(await telemetryScenarios(values.quick ? TELEMETRY_QUICK : TELEMETRY_FULL, progress)));
 } else if (positionals[0] === "fairness") {
   const { fairness } = await import("./fairness.ts");
   scenarios.push(...(await fairness({ rounds: values.quick ? 1 : 10 }, progress)));
@@ -95,7 +101,7 @@ if (positionals[0] === "router") {
 } else {
   memory = await localScenarios();
 }
-if (positionals[0] !== "router" && positionals[0] !== "signatures") printScenarios(scenarios);
+if (!["router", "telemetry", "signatures"].includes(positionals[0] ?? "")) printScenarios(scenarios);
 const share = stolen();
 process.stdout.write(`processor time that the hypervisor took away: ${(100 * share).toFixed(1)} %\n`);
 if (memory) process.stdout.write(`private memory in MB: ${JSON.stringify(memory)}\n`);

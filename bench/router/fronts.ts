@@ -69,10 +69,10 @@ export async function bareServer(source: string): Promise<Front> {
   );
 }
 
-/** A router of the pool manager at `manageUrl`, through which the function `hello` is invoked. */
-export async function router(name: string, manageUrl: string): Promise<Front> {
+/** A router of the pool manager at `manageUrl` with these options, through which the function `hello` is invoked. */
+export async function router(name: string, manageUrl: string, options: readonly string[] = []): Promise<Front> {
   const port = await freePort();
-  const args = ["dist/berth.js", "--url", manageUrl, "router", "--router-port", String(port), "--unready", "0"];
+  const args = ["dist/berth.js", "--url", manageUrl, "router", "--router-port", String(port), "--unready", "0", ...options];
   const front = await started(name, port, spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] }));
   return { ...front, url: `${front.url}/function/hello` };
 }

@@ -106,7 +106,8 @@ export async function routerScenarios(size: RouterSize, progress: Progress): Pro
   }
 }
 
-async function helloOn(berth: Subject): Promise<{ upstream: Upstream; hello: TableFunction }> {
+/** Deploys the function and has it warm; returns its address and its entry of the table. */
+export async function helloOn(berth: Subject): Promise<{ upstream: Upstream; hello: TableFunction }> {
   await berth.deploy("hello", await berth.upload(HELLO), { minScale: 1 });
   await (await fetch(`${berth.invokeUrl}/function/hello`)).text();
   await berth.settled(1);
