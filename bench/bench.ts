@@ -31,7 +31,7 @@ const CLUSTER_NAMES = ["starts", "burst"];
 
 const ROUTER_FULL: RouterSize = { rounds: 5, seconds: 3, shots: 3000 };
 const ROUTER_QUICK: RouterSize = { rounds: 2, seconds: 1, shots: 300 };
-const TELEMETRY_FULL: TelemetrySize = { rounds: 15, requests: 20_000 };
+const TELEMETRY_FULL: TelemetrySize = { rounds: 12, requests: 10_000 };
 const TELEMETRY_QUICK: TelemetrySize = { rounds: 5, requests: 5000 };
 const SIGNATURES_FULL: SignaturesSize = { rounds: 3, seconds: 3, warming: 5000 };
 const SIGNATURES_QUICK: SignaturesSize = { rounds: 2, seconds: 1, warming: 500 };
