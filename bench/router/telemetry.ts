@@ -5,7 +5,7 @@ import Table from "cli-table3";
 import type { Scenario } from "../report/scenario.ts";
 import type { Progress } from "../scenarios.ts";
 import { Subject } from "../subject.ts";
-import { type Front, router } from "./fronts.ts";
+import { type Front, router, tableServer } from "./fronts.ts";
 import { helloOn } from "./router.ts";
 
 export interface TelemetrySize {
@@ -32,9 +32,10 @@ export async function telemetryScenarios({ rounds, requests }: TelemetrySize, pr
   await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
   const endpoint = ["--otlp-endpoint", `http://127.0.0.1:${(collector.address() as AddressInfo).port}`];
   const fronts: Front[] = [];
+  // Routers of one pool manager would forward everything to the one that owns the function's slots.
+  const table = await tableServer([(await helloOn(berth)).hello]);
   try {
-    await helloOn(berth);
-    for (const [name, args] of Object.entries(VARIANTS)) fronts.push(await router(name, berth.api.url, args.length > 0 ? [...endpoint, ...args] : []));
+    for (const [name, args] of Object.entries(VARIANTS)) fronts.push(await router(name, table.url, args.length > 0 ? [...endpoint, ...args] : []));
     const costs = new Map<string, number[]>(fronts.map(({ name }) => [name, []]));
     let errors = 0;
     for (let round = -1; round < rounds; round++) {
@@ -51,6 +52,7 @@ export async function telemetryScenarios({ rounds, requests }: TelemetrySize, pr
     return report(costs, requests, errors);
   } finally {
     for (const front of fronts) await front.stop();
+    table.close();
     collector.closeAllConnections();
     collector.close();
     await berth.stop();

@@ -11,6 +11,8 @@ import { routerConfig } from "../../helpers/builders/router-config.ts";
 
 /** Files that need the time of day: it is compared with times from elsewhere, or shown to people. */
 const TIME_OF_DAY: Record<string, string> = {
+  "cli/router.ts": "the time of a line of its log",
+  "telemetry/prometheus-producer.ts": "the time of an export, for collectors",
   "pool-manager/kubernetes/client.ts": "until the API server has told its own",
   "pool-manager/kubernetes/exec-credential.ts": "until a credential expires, which its command says by the time of day",
   "pool-manager/platform/kruise/leader-election/leader-election.ts": "beside the monotonic clock, which stands still while the machine sleeps",
@@ -25,7 +27,7 @@ const TIME_OF_DAY: Record<string, string> = {
 afterEach(() => vi.restoreAllMocks());
 
 test("durations and deadlines are measured with performance.now(): the time of day can be set while something waits", () => {
-  const parts = ["pool-manager", "router", "runtime-images", "cli"];
+  const parts = ["pool-manager", "router", "runtime-images", "telemetry", "cli"];
   const sources = parts.flatMap((part) => readdirSync(part, { recursive: true, encoding: "utf8" }).map((name) => join(part, name)));
   const own = sources.filter((path) => path.endsWith(".ts"));
   expect(own.length).toBeGreaterThan(100);
