@@ -146,8 +146,10 @@ export class Invocation implements Waiter, Running, RelaySide {
     const { revision, start, overheadMs, totalMs } = this.#times;
     const trace = this.#trace;
     const access = { callId: this.callId, revision, method: this.#exchange.method, status, start, overheadMs, totalMs, traceId: trace?.context.traceId };
-    this.#entry.finish(this, access, this.#times, trace?.context.isSampled ? trace.context.traceId : null);
-    if (trace) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, error: code, ...access, ...this.#times.phases });
+    const isSampled = trace?.context.isSampled === true;
+    this.#entry.finish(this, access, this.#times, isSampled ? trace.context.traceId : null);
+    // What a span says is put together for few invocations: it takes longer than the rest of their traces.
+    if (isSampled) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, error: code, ...access, ...this.#times.phases });
   }
 
   closed(): void {

@@ -41,7 +41,6 @@ export class OtlpTraces implements Traces {
 
   ended(invocation: TracedInvocation): void {
     const { context, parentSpanId } = invocation.trace;
-    if (!context.isSampled) return;
     const phases = phasesOf(invocation);
     if (!this.#queue.admit(phases.length + 1)) return;
     const { traceId, spanId } = context;

@@ -35,7 +35,7 @@ export interface TracedInvocation {
 
 export interface Traces {
   begin(traceparent: string | undefined): InvocationTrace;
-  /** Records a sampled invocation; others are ignored. */
+  /** Records a sampled invocation. */
   ended(invocation: TracedInvocation): void;
 }
 
