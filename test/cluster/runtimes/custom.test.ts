@@ -9,6 +9,8 @@ import { findCustomSource } from "../../../cli/bundle/custom/custom-source.ts";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { buildImage, digestOf, type ImageSpec } from "../../../pool-manager/images/oci.ts";
 import { RegistryClient } from "../../../pool-manager/images/registry.ts";
+import { RESOURCES } from "../../../pool-manager/stores/kubernetes/definitions/crds.ts";
+import type { FunctionResource } from "../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { until } from "../../helpers/berth.ts";
 import { ClusterBerth } from "../subject/berth-on-cluster.ts";
 import { clusterConfig } from "../subject/subject.ts";
@@ -138,6 +140,28 @@ describe("an image", () => {
     await until(async () => (await cluster.view.pod(one.uid)) === undefined, "the pod of the retired revision is gone");
     const { items } = await cluster.berth.api.get<{ items: { message: string }[] }>("/v1/functions/image/logs");
     expect(items.map(({ message }) => message).join("\n")).toContain("asked two");
+  });
+
+  test("is declared as a resource, and a rollout by steps ends with as many instances as before, without a failed invocation", {
+    timeout: TEST_MS,
+  }, async () => {
+    const { reference, digest } = await push("v1");
+    const apply = (ANSWER: string) => {
+      const spec = { image: `${reference}@${digest}`, env: { ANSWER }, loadTimeout: "60s", minScale: 2, rollout: { steps: [1], interval: "1s" } };
+      const body = { apiVersion: "berth.dev/v1alpha1", kind: "Function", metadata: { name: "declared" }, spec };
+      const path = `${RESOURCES}/namespaces/${cluster.namespace}/functions/declared`;
+      return cluster.view.kube.patch<FunctionResource>(path, "apply", body, "other", { fieldManager: "kubectl", force: "false" });
+    };
+    const warm = async () => (await cluster.allWarm("declared")).map(({ revision }) => revision);
+    const state = async () => (await cluster.berth.api.get<{ rolling: { state: string } | null }>("/v1/functions/declared")).rolling?.state;
+    await apply("one");
+    await until(async () => (await warm()).length === 2, "two are kept");
+    const answers = await answersDuring("declared", "200 two", async () => {
+      await apply("two");
+      await until(async () => (await state()) === "complete", "the rollout is complete");
+    });
+    expect(answers.sort()).toEqual(["200 one", "200 two"]);
+    await until(async () => (await warm()).join() === "r2,r2", "two of the new revision are kept");
   });
 
   test("whose program ends is replaced, and one that does not start leaves the revision before", { timeout: TEST_MS }, async () => {

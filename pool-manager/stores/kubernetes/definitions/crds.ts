@@ -1,4 +1,3 @@
-import { DEFAULTS } from "../../../functions/manifest/manifest.ts";
 import { ManifestSchema } from "../../../functions/manifest/schema.ts";
 import { MAX_TERM } from "../../../platform/kruise/leader-election/lease.ts";
 import { MAX_INSTANCES, PoolFields } from "../../../pool/settings/pool-fields.ts";
@@ -113,9 +112,8 @@ const POOL_STATUS = object(
 /** The common fields of the API's manifest, `berth.yaml` and the custom resource, as a structural schema. */
 function manifestProperties(): Record<string, Schema> {
   const { secrets: _, ...rest } = ManifestSchema.properties as unknown as Record<string, Schema>;
-  const fields = Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, structural(schema)]));
-  // A scale whose field is absent answers 500, and KEDA then refuses its target.
-  return { ...fields, minScale: { ...fields.minScale, default: DEFAULTS.minScale } };
+  // No field has a default: whoever creates a resource would own it, and the API could not change it any more.
+  return Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, structural(schema)]));
 }
 
 /**
