@@ -40,6 +40,8 @@ describe("an instance that keeps a worker for the next revision", () => {
     const [supervisor = 0] = supervisors();
     await vi.waitFor(() => expect(childrenOf(supervisor).length).toBe(2), 5000);
     process.kill(Math.max(...childrenOf(supervisor)), "SIGKILL");
+    // Once the supervisor has reaped it, it knows.
+    await vi.waitFor(() => expect(childrenOf(supervisor).length).toBe(1), 5000);
     await load(subject, "slow", {}, { revision: "r2" });
     await loaded(subject);
     const { port } = await echo(subject);

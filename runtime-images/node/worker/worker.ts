@@ -116,19 +116,22 @@ export class Worker {
     this.#ending.tell();
   }
 
-  /** Accepts no further invocation, and ends the process when the running ones have ended, at the latest after their timeout. */
+  /**
+   * Accepts no further invocation, and ends the process when the running ones have ended, at the latest after their timeout.
+   * Without any it still refuses, for a moment, those of routers that do not know yet: nothing has run of them.
+   */
   #ail(message: string): void {
     if (this.#ailing) return;
     this.#ailing = true;
-    if (this.#admission.running === 0) return void this.#report({ type: "crashed", message }, () => this.#ending.leave(1));
+    if (this.#function === null) return void this.#report({ type: "crashed", message }, () => this.#ending.leave(1));
     this.#report({ type: "ailing", message, deadlineMs: this.#timeoutMs });
     timers.setTimeout(() => this.#ending.leave(1), this.#timeoutMs).unref();
     this.drain();
   }
 
-  /** Ends the process, because the program that answers its invocations has ended; each running one is answered first. */
+  /** The program that answers invocations has ended; each running one is answered first. */
   #lost(message: string): void {
-    if (!this.#ending.isTold && !this.#draining) this.#report({ type: "crashed", message });
+    if (!this.#ending.isTold && !this.#draining) return this.#ail(message);
     this.#ailing = true;
     this.drain();
   }

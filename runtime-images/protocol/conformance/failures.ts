@@ -36,7 +36,7 @@ export const failures: Check[] = [
         () => "FUNCTION_CRASHED",
       );
       assert.equal(error, "FUNCTION_CRASHED");
-      await until(subject, (now) => now.state === "failed", 2000);
+      await until(subject, (now) => now.error !== null, 2000);
       const { error: recorded } = await echo(subject);
       assert.deepEqual([recorded?.reason, recorded?.revision], ["crash", "r1"]);
     },
@@ -47,9 +47,24 @@ export const failures: Check[] = [
       const { port } = (await load(subject, "exits")).echo;
       assert.equal((await invoke(subject, port, { path: "/ok" })).body, "ok");
       await invoke(subject, port).catch(() => {});
-      await until(subject, (now) => now.state === "failed", 2000);
+      await until(subject, (now) => now.error !== null, 2000);
       const { error } = await echo(subject);
       assert.deepEqual([error?.reason, error?.revision], ["crash", null]);
+    },
+  },
+  {
+    // A platform may kill a failed instance at once, and with it what has just been sent to it.
+    name: "a worker that outlives its code refuses what comes next, and its instance drains",
+    run: async (subject) => {
+      const { port } = (await load(subject, "exits")).echo;
+      await loaded(subject);
+      const outlives = await invoke(subject, port).then(
+        () => true,
+        () => false,
+      );
+      if (!outlives) return;
+      assert.equal((await invoke(subject, port)).refused, "draining");
+      assert.equal((await echo(subject)).state, "draining");
     },
   },
 ];
