@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { WORKER_ID_VARIABLE } from "../../protocol/left-behind.ts";
+import { listeningSockets, socketsOf } from "./listening-sockets.ts";
 import { type OnLine, OutputLines } from "./output-lines.ts";
 import type { RunningCommand } from "./running.ts";
 import { startFault } from "./start-fault.ts";
@@ -61,6 +63,13 @@ export class Command implements RunningCommand {
 
   get hasEnded(): boolean {
     return this.#ended;
+  }
+
+  /** Of it and of all that it has started: what a worker starts has the worker's mark. */
+  addresses(): string[] {
+    const mark = `${WORKER_ID_VARIABLE}=${process.env[WORKER_ID_VARIABLE]}`;
+    const own = socketsOf((pid, environment) => pid !== process.pid && environment.split("\0").includes(mark));
+    return listeningSockets().flatMap(({ address, inode }) => (own.has(inode) ? [address] : []));
   }
 
   /** Whether its last lines say that its port is taken. */

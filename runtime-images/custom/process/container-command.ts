@@ -1,6 +1,7 @@
 import { constants, openSync, rmSync } from "node:fs";
 import { createServer, type Server, Socket } from "node:net";
 import { eachLine } from "../../protocol/lines.ts";
+import { listeningSockets, socketsOf } from "./listening-sockets.ts";
 import { type OnLine, OutputLines } from "./output-lines.ts";
 import type { RunningCommand } from "./running.ts";
 
@@ -62,6 +63,12 @@ export class ContainerCommand implements RunningCommand {
 
   get hasEnded(): boolean {
     return this.#ended;
+  }
+
+  /** Its container shares the network of this one, and its user, but not its processes. */
+  addresses(): string[] {
+    const here = socketsOf(() => true);
+    return listeningSockets().flatMap(({ address, uid, inode }) => (uid === process.getuid?.() && !here.has(inode) ? [address] : []));
   }
 
   terminate(): void {

@@ -7,6 +7,8 @@ const HOSTS = ["127.0.0.1", "::1"];
 /** No event tells that another process listens: it is asked, first often. */
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 50;
+/** How often the addresses are looked up on which a command listens that does not listen where it should. */
+const LOOK_MS = 500;
 /** How long one answer of the health path is awaited. */
 const ANSWER_MS = 5000;
 
@@ -16,13 +18,21 @@ interface Wanted {
   health: string | null;
 }
 
+type Listening = Pick<RunningCommand, "hasEnded" | "exited" | "addresses">;
+type WaitsFor = (what: string) => void;
+
 /** Resolves with the address on which the command listens. Rejects once the command has ended, with how; the supervisor ends what takes too long. */
-export async function listening(
-  command: Pick<RunningCommand, "hasEnded" | "exited">,
-  { port, health }: Wanted,
-  waitsFor: (what: string) => void,
-): Promise<string> {
-  waitsFor(`the command does not listen on port ${port} ($PORT)`);
+export async function listening(command: Listening, wanted: Wanted, waitsFor: WaitsFor): Promise<string> {
+  waitsFor(notListening(wanted.port, []));
+  const look = setInterval(() => lookElsewhere(command, wanted.port, waitsFor), LOOK_MS);
+  try {
+    return await reached(command, wanted, waitsFor);
+  } finally {
+    clearInterval(look);
+  }
+}
+
+async function reached(command: Listening, { port, health }: Wanted, waitsFor: WaitsFor): Promise<string> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     if (command.hasEnded) throw await command.exited;
     for (const host of HOSTS) {
@@ -33,6 +43,22 @@ export async function listening(
     }
     await Promise.race([new Promise((resolve) => setTimeout(resolve, pause)), command.exited]);
   }
+}
+
+/** Many programs listen on a port of their own unless they are told, or on one address alone. */
+function lookElsewhere(command: Listening, port: number, waitsFor: WaitsFor): void {
+  const addresses = command.addresses();
+  const listens = addresses.some((address) => address.endsWith(`:${port}`) && isReached(address));
+  if (addresses.length > 0 && !listens) waitsFor(notListening(port, addresses));
+}
+
+/** Whether a socket of this address accepts connections to one of `HOSTS`. */
+function isReached(address: string): boolean {
+  return ["0.0.0.0", "127.0.0.1", "[::]", "[::1]"].includes(address.slice(0, address.lastIndexOf(":")));
+}
+
+function notListening(port: number, addresses: readonly string[]): string {
+  return `the command does not listen on port ${port} ($PORT)${addresses.length > 0 ? ` but on ${addresses.join(", ")}` : ""}`;
 }
 
 function accepts(host: string, port: number): Promise<boolean> {

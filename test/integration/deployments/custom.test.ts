@@ -155,6 +155,13 @@ describe.skipIf(ON_CLUSTER)("a command that serves HTTP", () => {
     ["is no program here", {}, { command: "no-such-program" }, "FUNCTION_LOAD_FAILED", /there is no program no-such-program here/],
     ["does not listen", {}, { command: "sleep 1000", loadTimeout: "400ms" }, "FUNCTION_LOAD_TIMEOUT", /does not listen on port \d+/],
     [
+      "listens elsewhere",
+      {},
+      { command: [NODE, "-e", "require('http').createServer().listen(0, '127.0.0.1')"], loadTimeout: "3s" },
+      "FUNCTION_LOAD_TIMEOUT",
+      /does not listen on port \d+ \(\$PORT\) but on 127\.0\.0\.1:\d+/,
+    ],
+    [
       "is not healthy",
       { "server.mjs": SERVER },
       { command: [NODE, "server.mjs"], health: "/close", loadTimeout: "2s" },
