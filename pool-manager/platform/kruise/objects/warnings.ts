@@ -7,11 +7,10 @@ const RECENT_MS = 60_000;
 /** The same for Events of the kubelet, which repeats them at intervals of up to two minutes. */
 export const KUBELET_RECENT_MS = 150_000;
 
-/**
- * Reasons of Events that explain why something does not start. Others, such as the kubelet's MissingClusterDNS and Kruise's
- * FailedDelete, prevent no start; the kubelet repeats its own at each attempt.
- */
+/** Reasons of Events that explain why something does not start. Others, such as Kruise's FailedDelete, may. */
 const FAILURE = /^(Failed(?!Delete)|Err|BackOff|Inspect|InvalidImage|NetworkNotReady|Unhealthy|Evicted|Preempt)/;
+/** Reasons of the kubelet's remarks on a node's name resolution. It repeats them at each start, and many nodes have too many name servers. */
+const HARMLESS = /^(MissingClusterDNS|DNSConfigForming|CheckLimitsForResolvConf)$/;
 
 /** Whoever writes an Event dates it; the API server says when it was made. */
 interface RecordedEvent {
@@ -27,7 +26,7 @@ interface RecordedEvent {
 
 /**
  * The latest failure that Events record of a CloneSet or pod, such as an exceeded quota, or else the latest warning; null:
- * there is no recent one, or Events cannot be read. Kruise omits some refusals from its conditions (LimitRanges, measured with 1.8.3).
+ * there is no recent one that may explain it, or Events cannot be read. Kruise omits some refusals from its conditions (LimitRanges, measured with 1.8.3).
  */
 export async function lastWarning(
   kube: Pick<KubeClient, "namespace" | "get" | "serverTime">,
@@ -37,7 +36,8 @@ export async function lastWarning(
   const path = `/api/v1/namespaces/${kube.namespace}/events`;
   const list = await kube.get<{ items: RecordedEvent[] }>(path, { fieldSelector: `involvedObject.uid=${uid},type=Warning`, limit: "500" }).catch(() => null);
   if (!list) return null;
-  const times = list.items.map((event) => ({
+  const telling = list.items.filter(({ reason = "" }) => !HARMLESS.test(reason));
+  const times = telling.map((event) => ({
     message: event.message ?? "",
     isFailure: FAILURE.test(event.reason ?? ""),
     at: lastSeen(event),

@@ -26,13 +26,14 @@ function withWarnings(...warnings: Warning[]) {
   return kubernetes(items);
 }
 
+const complaint = { reason: "VolumeResizeFailed", message: "the volume is busy" };
 const dns = { reason: "MissingClusterDNS", message: "kubelet does not have ClusterDNS IP configured" };
 const sandbox = { reason: "FailedCreatePodSandBox", message: "open /dev/null: is a directory" };
 
 describe("the warning that is reported for a pod that does not start", () => {
   test("is the failure, if the kubelet complains of something else at each try", async () => {
-    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 9000 }, { ...dns, agoMs: 1000 }), pod)).toBe(sandbox.message);
-    expect(await lastWarning(withWarnings({ ...dns, agoMs: 9000 }, { ...sandbox, agoMs: 9000 }), pod)).toBe(sandbox.message);
+    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 9000 }, { ...complaint, agoMs: 1000 }), pod)).toBe(sandbox.message);
+    expect(await lastWarning(withWarnings({ ...complaint, agoMs: 9000 }, { ...sandbox, agoMs: 9000 }), pod)).toBe(sandbox.message);
   });
 
   test("is the latest failure of several", async () => {
@@ -43,7 +44,12 @@ describe("the warning that is reported for a pod that does not start", () => {
   });
 
   test("is a complaint if there is no recent failure", async () => {
-    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 90_000 }, { ...dns, agoMs: 1000 }), pod)).toBe(dns.message);
+    expect(await lastWarning(withWarnings({ ...sandbox, agoMs: 90_000 }, { ...complaint, agoMs: 1000 }), pod)).toBe(complaint.message);
+  });
+
+  test.each([dns, { reason: "DNSConfigForming", message: "Nameserver limits were exceeded" }])("is not $reason, with which pods start", async (remark) => {
+    expect(await lastWarning(withWarnings({ ...remark, agoMs: 1000 }), pod)).toBeNull();
+    expect(await lastWarning(withWarnings({ ...complaint, agoMs: 9000 }, { ...remark, agoMs: 1000 }), pod)).toBe(complaint.message);
   });
 
   test("is not a failed deletion, if a creation failed", async () => {
