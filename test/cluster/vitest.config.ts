@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
  * The integration suite of one machine runs here on pods; what is about processes of one machine does not. Some files run with each change, others
  * before a release: what those prove of pods, files of this tier prove too.
  */
-const ALWAYS = ["bad-input", "invoke", "manage", "traffic", "websocket"];
+const ALWAYS = ["bad-input", "invoke", "manage", "traffic", "websocket", "window-scaling"];
 const ALWAYS_ALONE = ["rollout"];
 const BEFORE_A_RELEASE = ["failures", "scale", "deploy-loads", "paced-rollout"];
 /** Paths of integration files; braces around a single name would be part of the name. */
