@@ -526,6 +526,7 @@ const MATRIX = {
     "bench",
     "bench/replay/traces",
     "bench/report",
+    "pool-manager/client",
     "pool-manager/client/contract.ts",
     "pool-manager/functions",
     "pool-manager/functions/manifest",

@@ -67,6 +67,11 @@ export function sendEvery(intervalMs: number, shots: Shots): Promise<Histogram> 
   return sendApart(shots, () => intervalMs, true);
 }
 
+/** Sends each request so many milliseconds after the beginning, independently of the answers; `atMs` rises with the index. */
+export function sendAt(atMs: (index: number) => number, shots: Shots): Promise<Histogram> {
+  return sendApart(shots, (index) => atMs(index) - (index === 0 ? 0 : atMs(index - 1)), false);
+}
+
 /** Sends one request after the other: each when the one before has been answered. */
 export async function sendInTurn(shots: Shots): Promise<Histogram> {
   const agent = newAgent();
@@ -76,13 +81,13 @@ export async function sendInTurn(shots: Shots): Promise<Histogram> {
   return histogram;
 }
 
-async function sendApart(shots: Shots, gapMs: () => number, exact: boolean): Promise<Histogram> {
+async function sendApart(shots: Shots, gapMs: (index: number) => number, exact: boolean): Promise<Histogram> {
   const agent = newAgent();
   const histogram = latencies();
   const pending: Promise<void>[] = [];
   let intended = performance.now() + 5;
   for (let i = 0; i < shots.count; i++) {
-    intended += gapMs();
+    intended += gapMs(i);
     await until(intended, exact);
     pending.push(record(shots, i, agent, intended, histogram));
   }

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
+import { formatDuration, parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
 import { progressBar } from "../progress.ts";
 import { html } from "../report/html.ts";
 import { machine } from "../report/machine.ts";
@@ -7,18 +7,21 @@ import { tradeoff } from "../report/plot.ts";
 import { writeReport, writeResult } from "../report/result.ts";
 import { type Scenario, scenarioOf } from "../report/scenario.ts";
 import { printScenarios } from "../report/table.ts";
-import { parsePolicies } from "./policy.ts";
+import type { Replayed } from "./outcome.ts";
+import { type Policy, parsePolicies } from "./policy.ts";
+import { MOST_INSTANCES, replayForReal } from "./real-replay.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
 import { ReplayError } from "./replay-error.ts";
-import type { Trace } from "./trace.ts";
+import { cut, type Trace } from "./trace.ts";
 import { generate } from "./traces/generate.ts";
 import { readTrace } from "./traces/read-trace.ts";
 
 const USAGE = `usage: npm run bench -- replay (--trace FILE … | --generate SEED) [--policy fixed:10m,auto] [--functions N] [--days N] [--most N]
-  [--duration 500ms] [--concurrency N] [--size N|auto] [--create 190ms] [--load 17ms] [--out FILE] [--html FILE]`;
+  [--duration 500ms] [--concurrency N] [--size N|auto] [--create 190ms] [--load 17ms]
+  [--real 5m [--from 8h]] [--out FILE] [--html FILE]`;
 /** Assumed memory of an instance in MB, as advice assumes it. */
 const INSTANCE_MB = 96;
-/** Most instances of the pool. */
+/** Most instances of the pool in virtual time. */
 const MAX = 5000;
 
 /** Replays a trace under each policy; prints a table, and writes the result as JSON and a plot. Returns the exit code. */
@@ -37,31 +40,20 @@ export async function replayCommand(args: readonly string[]): Promise<number> {
 async function run(args: readonly string[]): Promise<void> {
   const values = parsed(args);
   const policies = parsePolicies(values.policy);
+  const isReal = values.real !== undefined;
   const options: ReplayOptions = {
     concurrency: integer("concurrency", values.concurrency, 1, 1000),
-    size: values.size === "auto" ? "auto" : integer("size", values.size, 0, MAX),
-    max: MAX,
+    size: values.size === "auto" ? "auto" : integer("size", values.size, 0, isReal ? MOST_INSTANCES : MAX),
+    max: isReal ? MOST_INSTANCES : MAX,
     createMs: duration("create", values.create),
     loadMs: duration("load", values.load),
   };
   const { trace, source } = await traceOf(values);
-  const progress = progressBar();
-  const days = trace.lengthMs / 86_400_000;
-  process.stdout.write(`${source}: ${trace.at.length} invocations of ${trace.functions.length} functions in ${days.toFixed(2)} days\n`);
+  const minutes = trace.lengthMs / 60_000;
+  const length = minutes > 2880 ? `${(minutes / 1440).toFixed(2)} days` : `${minutes.toFixed(1)} minutes`;
+  process.stdout.write(`${source}: ${trace.at.length} invocations of ${trace.functions.length} functions in ${length}\n`);
   const scenarios: Scenario[] = [];
-  for (const policy of policies) {
-    const { tally, spentMs } = new Replay(trace, policy, options).run((share) => progress(policy.name, Math.max(1, Math.floor(100 * share)), 100));
-    progress(policy.name, 100, 100);
-    const median = tally.startShareOfFunctions(0.5);
-    const upper = tally.startShareOfFunctions(0.75);
-    scenarios.push({
-      ...scenarioOf(policy.name, tally.invocations, trace.at.length - tally.invocations, tally.waits),
-      startShare: tally.starts / Math.max(1, tally.invocations),
-      createdShare: tally.created / Math.max(1, tally.invocations),
-      memorySeconds: Math.round((spentMs.all / 1000) * INSTANCE_MB),
-      note: `${tally.starts} starts; of a function ${percent(median)} in the median, ${percent(upper)} at the third quartile`,
-    });
-  }
+  for (const policy of policies) scenarios.push(...(await replayed(trace, policy, options, isReal)));
   printScenarios(scenarios);
   const out = values.out ?? `bench/results/replay-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
   const result = { machine: machine(), date: new Date().toISOString(), platform: "replay", quick: false, source, options, scenarios };
@@ -72,9 +64,49 @@ async function run(args: readonly string[]): Promise<void> {
   if (values.html) writeReport(values.html, await html("Replay", result));
 }
 
+/** In real time, if so wanted, and in virtual time. */
+async function replayed(trace: Trace, policy: Policy, options: ReplayOptions, isReal: boolean): Promise<Scenario[]> {
+  const progress = progressBar();
+  const rows: Scenario[] = [];
+  if (isReal) {
+    const { errors, firstError, instanceMb, ...real } = await replayForReal(trace, policy, options, (share) => progress(policy.name, percentDone(share), 100));
+    progress(policy.name, 100, 100);
+    const said = [instanceMb === null ? "" : `; ${instanceMb} MB private memory of an instance`, errors > 0 ? `; ${errors} failed, first: ${firstError}` : ""];
+    rows.push(rowOf(`${policy.name} real`, trace, real, said.join("")));
+  }
+  const virtual = new Replay(trace, policy, options).run((share) => progress(policy.name, percentDone(share), 100));
+  progress(policy.name, 100, 100);
+  return [...rows, rowOf(isReal ? `${policy.name} virtual` : policy.name, trace, virtual, "")];
+}
+
+function rowOf(name: string, { at }: Trace, { tally, spentMs }: Replayed, more: string): Scenario {
+  const [median, upper] = [tally.startShareOfFunctions(0.5), tally.startShareOfFunctions(0.75)];
+  return {
+    ...scenarioOf(name, tally.invocations, at.length - tally.invocations, tally.waits),
+    startShare: tally.starts / Math.max(1, tally.invocations),
+    createdShare: tally.created / Math.max(1, tally.invocations),
+    memorySeconds: Math.round((spentMs.all / 1000) * INSTANCE_MB),
+    note: `${tally.starts} starts; of a function ${percent(median)} in the median, ${percent(upper)} at the third quartile${more}`,
+  };
+}
+
 type Values = ReturnType<typeof parsed>;
 
 async function traceOf(values: Values): Promise<{ trace: Trace; source: string }> {
+  const { trace, source } = await wholeTrace(values);
+  if (values.real === undefined) return { trace, source };
+  const fromMs = values.from === undefined ? 0 : duration("from", values.from, 60 * 86_400_000);
+  const part = cut(trace, fromMs, duration("real", values.real));
+  if (part.at.length === 0)
+    throw new ReplayError(
+      "TRACE_INVALID",
+      `there is no invocation in ${values.real} from ${values.from ?? "the beginning"} on`,
+      "choose another --from, or a longer --real",
+    );
+  return { trace: part, source: `${source}, ${values.real} from ${values.from ?? "the beginning"} on` };
+}
+
+async function wholeTrace(values: Values): Promise<{ trace: Trace; source: string }> {
   if (values.generate !== undefined && !values.trace) {
     const seed = integer("generate", values.generate, 0, 2 ** 32 - 1);
     const functions = integer("functions", values.functions ?? "200", 1, 100_000);
@@ -106,6 +138,8 @@ function parsed(args: readonly string[]) {
         size: { type: "string", default: "auto" },
         create: { type: "string", default: "190ms" },
         load: { type: "string", default: "17ms" },
+        real: { type: "string" },
+        from: { type: "string" },
         out: { type: "string" },
         html: { type: "string" },
       },
@@ -121,10 +155,14 @@ function integer(name: string, text: string, min: number, max: number): number {
   throw new ReplayError("USAGE", `--${name} must be an integer from ${min} to ${max}, and is ${JSON.stringify(text.slice(0, 40))}`, USAGE);
 }
 
-function duration(name: string, text: string): number {
+function duration(name: string, text: string, mostMs = 3_600_000): number {
   const ms = parseDuration(text);
-  if (ms !== null && ms >= 1 && ms <= 3_600_000) return ms;
-  throw new ReplayError("USAGE", `--${name} must be a duration from 1ms to 1h, and is ${JSON.stringify(text.slice(0, 40))}`, USAGE);
+  if (ms !== null && ms >= 1 && ms <= mostMs) return ms;
+  throw new ReplayError("USAGE", `--${name} must be a duration from 1ms to ${formatDuration(mostMs)}, and is ${JSON.stringify(text.slice(0, 40))}`, USAGE);
+}
+
+function percentDone(share: number): number {
+  return Math.min(99, Math.max(1, Math.floor(100 * share)));
 }
 
 function percent(share: number): string {

@@ -1,7 +1,14 @@
 import type { Histogram } from "hdr-histogram-js";
 import { latencies } from "../driver.ts";
 
-/** What a policy has made of a trace. */
+/** The outcome of a trace under a policy. */
+export interface Replayed {
+  tally: Tally;
+  /** Milliseconds of all instances, and of those that a function has. */
+  spentMs: { all: number; owned: number };
+}
+
+/** Invocations by the starts and the waits that they had. */
 export class Tally {
   invocations = 0;
   /** Invocations that no warm instance served at once, and those of them that waited for a new instance. */

@@ -6,7 +6,7 @@ import { RevisionTargets } from "../../pool-manager/pool/observe/revision-target
 import { PoolSizer } from "../../pool-manager/pool/pool-sizer.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Fleet, POOL, type Simulated, type Speeds } from "./fleet.ts";
-import { Tally } from "./outcome.ts";
+import { type Replayed, Tally } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
 import { recordOf } from "./replayed-function.ts";
 import type { Trace } from "./trace.ts";
@@ -20,20 +20,14 @@ export interface ReplayOptions extends Speeds {
   max: number;
 }
 
-/** How often a decision is due without an event. */
-const TICK_MS = 20_000;
+/** How often a decision is due without an event: of two days each twenty seconds, of minutes as often as a pool manager decides. */
+const tickMs = (lengthMs: number) => Math.max(250, Math.min(20_000, lengthMs / 8640));
 /** How long invocations that wait at the end of the trace may wait. */
 const LAST_WAIT_MS = 600_000;
 /** Virtual time begins here: recorded times are of the wall clock. */
 const BEGIN = Date.UTC(2026, 0, 1);
 /** That of a machine with four cores. */
 const PACE: Pace = { urgent: 4, refill: 1, refillDelayMs: 60, startTimeoutMs: 30_000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 };
-
-interface Replayed {
-  tally: Tally;
-  /** Milliseconds of all instances, and of those that a function has. */
-  spentMs: { all: number; owned: number };
-}
 
 interface State {
   index: number;
@@ -161,7 +155,7 @@ export class Replay {
 
   #happen(event: Event): void {
     if (event.kind === "ended") return this.#end(event.instance, event.state);
-    if (event.kind === "tick") this.#events.add(this.#now + TICK_MS, event);
+    if (event.kind === "tick") this.#events.add(this.#now + tickMs(this.#trace.lengthMs), event);
     if ("instance" in event) {
       if (event.instance.gone) return;
       if (event.kind === "prewarmed") this.#prewarmed(event.instance);

@@ -11,6 +11,16 @@ export interface Trace {
   lengthMs: number;
 }
 
+/** The part of a trace from `fromMs` on, at most `lengthMs` long, with the functions that occur in it. */
+export function cut({ functions, at, of, durationMs, lengthMs: whole }: Trace, fromMs: number, lengthMs: number): Trace {
+  const part = new TraceBuilder();
+  const end = Math.min(whole, fromMs + lengthMs);
+  for (const [i, time] of at.entries()) {
+    if (time >= fromMs && time < end) part.add(functions[of[i] as number] as string, time - fromMs, durationMs[i] as number);
+  }
+  return part.build(Math.max(0, end - fromMs));
+}
+
 /** Collects invocations in any order. */
 export class TraceBuilder {
   readonly #indexes = new Map<string, number>();

@@ -14,7 +14,7 @@ const COLUMNS: Column[] = [
   { title: "max ms", value: ({ maxMs }) => number(maxMs) },
   { title: "starts %", value: ({ startShare }) => number(startShare === undefined ? undefined : 100 * startShare, 3) },
   { title: "created %", value: ({ createdShare }) => number(createdShare === undefined ? undefined : 100 * createdShare, 3) },
-  { title: "GB·h", value: ({ memorySeconds }) => number(memorySeconds === undefined ? undefined : memorySeconds / 1024 / 3600, 1) },
+  { title: "GB·h", value: ({ memorySeconds }) => number(memorySeconds === undefined ? undefined : memorySeconds / 1024 / 3600, 2) },
   { title: "errors", value: ({ errors }) => String(errors) },
   { title: "req/s", value: ({ requestsPerSecond }) => number(requestsPerSecond, 0) },
   { title: "CPU µs/req", value: ({ cpuUsPerRequest }) => number(cpuUsPerRequest, 0) },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parsePolicies } from "../../../../bench/replay/policy.ts";
 import { Replay, type ReplayOptions } from "../../../../bench/replay/replay.ts";
-import { TraceBuilder } from "../../../../bench/replay/trace.ts";
+import { cut, TraceBuilder } from "../../../../bench/replay/trace.ts";
 import { generate } from "../../../../bench/replay/traces/generate.ts";
 
 const MINUTE_MS = 60_000;
@@ -106,4 +106,18 @@ describe("policies", () => {
   test.each(["", "fixed", "fixed:", "fixed:0s", "fixed:x", "always", "auto,"])("%j is refused", (text) => {
     expect(() => parsePolicies(text)).toThrow(expect.objectContaining({ code: "POLICY_INVALID", fix: expect.stringContaining("fixed:10m") }));
   });
+});
+
+test("a part of a trace has its own beginning, and only the functions that occur in it", () => {
+  const builder = new TraceBuilder();
+  for (const [name, at] of [
+    ["a", 100],
+    ["b", 1000],
+    ["c", 1999],
+    ["b", 2000],
+  ] as const)
+    builder.add(name, at, 7);
+  const { functions, at, of, durationMs, lengthMs } = cut(builder.build(5000), 1000, 1000);
+  expect([functions, [...at], [...of], [...durationMs], lengthMs]).toEqual([["b", "c"], [0, 999], [0, 1], [7, 7], 1000]);
+  expect(cut(builder.build(5000), 4000, 2000)).toMatchObject({ functions: [], lengthMs: 1000 });
 });
