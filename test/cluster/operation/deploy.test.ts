@@ -61,10 +61,12 @@ describe("Berth in a cluster, installed by its chart", () => {
     }
   });
 
-  test("keeps the runtime's image on each node", async () => {
+  test("keeps the runtimes' images on each node", async () => {
     const path = `${CLONESETS}/namespaces/${namespace}/daemonsets/berth-prepull`;
-    const set = await view.kube.get<{ status: { numberReady: number; desiredNumberScheduled: number } }>(path);
-    expect(set.status).toMatchObject({ numberReady: 1, desiredNumberScheduled: 1 });
+    type DaemonSet = Pod & { spec: { template: Pick<Pod, "spec"> }; status: { numberReady: number; desiredNumberScheduled: number } };
+    const { spec, status } = await view.kube.get<DaemonSet>(path);
+    expect(status).toMatchObject({ numberReady: 1, desiredNumberScheduled: 1 });
+    expect(spec.template.spec.containers.map(({ name }) => name)).toEqual(["runtime", "python", "idle"]);
   });
 });
 
