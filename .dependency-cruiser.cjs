@@ -303,6 +303,7 @@ const MATRIX = {
   "pool-manager/dashboard/data": [
     "pool-manager/api/live",
     "pool-manager/api/schemas/answers.ts",
+    "pool-manager/async/long-poll.ts",
     "pool-manager/client/latency-buckets.ts",
     "pool-manager/statistics/slots.ts",
   ],
@@ -487,6 +488,7 @@ const MATRIX = {
     "cli/commands/whole.ts",
     "cli/options",
     "pool-manager/api/schemas/answers.ts",
+    "pool-manager/async/long-poll.ts",
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",
   ],
