@@ -20,7 +20,7 @@ export interface Simulated {
   gone: boolean;
 }
 
-/** What becomes of the fleet later. */
+/** Called by the fleet when it has begun something that ends later. */
 export interface FleetEvents {
   prewarmed(instance: Simulated, afterMs: number): void;
   loaded(instance: Simulated, afterMs: number): void;

@@ -1,7 +1,7 @@
 import type { Histogram } from "hdr-histogram-js";
 import { latencies } from "../driver.ts";
 
-/** What a policy has made of a trace. */
+/** The result of a policy on a trace. */
 export class Tally {
   invocations = 0;
   /** Invocations that no warm instance served at once, and those of them that waited for a new instance. */

@@ -12,8 +12,8 @@ import { routerConfig } from "../../../helpers/builders/router-config.ts";
 import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
 /**
- * What goes on while the main thread is held up: an instance that answers after 50 ms or breaks off, a pool manager that
- * beats, a router that follows, and whatever the test wants to be said after a while.
+ * A thread that works while the main thread is held up: an instance that answers after 50 ms or breaks off, a pool manager
+ * that beats, a router that follows, and delayed messages of the test.
  */
 const OTHERS = `
 const { parentPort, workerData } = require("node:worker_threads");

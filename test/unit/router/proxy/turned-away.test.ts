@@ -7,7 +7,7 @@ import { startRouter } from "../../../../router/start.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
 import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
-/** How long nothing listens. */
+/** How long no instance listens. */
 const AWAY_MS = 300;
 /** An instance rests for a second after most refusals, so that many tries need many instances. */
 const INSTANCES = 40;
