@@ -32,9 +32,11 @@ const MATRIX = {
   "runtime-images/node/worker": ["runtime-images/node", "runtime-images/node/invocation", "runtime-images/node/signatures", "runtime-images/protocol"],
 
   "pool-manager/async": [],
+  // Maps and sets of a bounded size, without anything of Berth.
+  "pool-manager/collections": [],
   "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
   // Which schedule is in force, from texts and a clock.
-  "pool-manager/schedules": ["pool-manager/errors.ts", "pool-manager/functions/manifest/nearest.ts"],
+  "pool-manager/schedules": ["pool-manager/collections", "pool-manager/errors.ts", "pool-manager/functions/manifest/nearest.ts"],
   "pool-manager/functions/manifest": [
     "pool-manager/errors.ts",
     "pool-manager/functions/function.ts",
@@ -43,14 +45,22 @@ const MATRIX = {
   ],
   "pool-manager/functions": [
     "pool-manager/async",
+    "pool-manager/collections",
     "pool-manager/errors.ts",
     "pool-manager/functions/manifest",
     "runtime-images/protocol",
     "runtime-images/protocol/telemetry",
   ],
-  "pool-manager/images/foreign": ["pool-manager/errors.ts", "pool-manager/functions/function.ts", "pool-manager/images", "runtime-images/protocol"],
+  "pool-manager/images/foreign": [
+    "pool-manager/collections",
+    "pool-manager/errors.ts",
+    "pool-manager/functions/function.ts",
+    "pool-manager/images",
+    "runtime-images/protocol",
+  ],
   "pool-manager/images": [
     "pool-manager/async",
+    "pool-manager/collections",
     "pool-manager/errors.ts",
     "pool-manager/functions/retention.ts",
     "pool-manager/images/foreign",
@@ -59,7 +69,7 @@ const MATRIX = {
     "runtime-images/python",
   ],
   "pool-manager/kubernetes": ["pool-manager/async", "pool-manager/images/registry.ts"],
-  "pool-manager/kubernetes/informer": ["pool-manager/async", "pool-manager/kubernetes"],
+  "pool-manager/kubernetes/informer": ["pool-manager/async", "pool-manager/collections", "pool-manager/kubernetes"],
 
   "pool-manager/platform": [
     "pool-manager/async",
@@ -85,6 +95,7 @@ const MATRIX = {
   "pool-manager/platform/kruise/objects": ["pool-manager/platform/platform.ts", "pool-manager/kubernetes", "pool-manager/kubernetes/informer"],
   "pool-manager/platform/kruise/leader-election": ["pool-manager/kubernetes", "pool-manager/platform/kruise/objects"],
   "pool-manager/platform/kruise/code": [
+    "pool-manager/collections",
     "pool-manager/functions/retention.ts",
     "pool-manager/images",
     "pool-manager/kubernetes",
@@ -156,18 +167,20 @@ const MATRIX = {
   // Windows of idle functions from recorded idle times; the time is the caller's.
   "pool-manager/pool/idling": [
     "pool-manager/client/contract.ts",
+    "pool-manager/collections",
     "pool-manager/functions",
     "pool-manager/functions/manifest/idle-timeout.ts",
     "pool-manager/pool/decide/world.ts",
     "pool-manager/pool/history/pool-history.ts",
     "pool-manager/pool/sizing",
   ],
-  "pool-manager/pool/history": ["pool-manager/pool/decide/world.ts", "pool-manager/pool/idling", "pool-manager/pool/sizing"],
+  "pool-manager/pool/history": ["pool-manager/collections", "pool-manager/pool/decide/world.ts", "pool-manager/pool/idling", "pool-manager/pool/sizing"],
   // Scaling by windows: averages and choices, without a clock.
   "pool-manager/pool/scaling": ["pool-manager/functions/function.ts", "pool-manager/pool/decide/world.ts"],
   "pool-manager/pool/observe": [
     "pool-manager/async",
     "pool-manager/client",
+    "pool-manager/collections",
     "pool-manager/functions",
     "pool-manager/platform/platform.ts",
     "pool-manager/pool/decide",
@@ -177,6 +190,7 @@ const MATRIX = {
   ],
   "pool-manager/pool/act": [
     "pool-manager/async",
+    "pool-manager/collections",
     "pool-manager/platform/platform.ts",
     "pool-manager/pool/options.ts",
     "pool-manager/pool/decide",
@@ -240,6 +254,7 @@ const MATRIX = {
   ],
   "pool-manager/stores/kubernetes/status": [
     "pool-manager/async",
+    "pool-manager/collections",
     "pool-manager/functions",
     "pool-manager/kubernetes",
     "pool-manager/pool",
@@ -284,12 +299,13 @@ const MATRIX = {
   ],
 
   // What routers report, added up; it knows their contract alone.
-  "pool-manager/statistics": ["pool-manager/client"],
+  "pool-manager/statistics": ["pool-manager/client", "pool-manager/collections"],
 
   // The dashboard's page runs in browsers: of the pool manager it knows the types of what the API sends.
   "pool-manager/dashboard/data": [
     "pool-manager/api/live",
     "pool-manager/api/schemas/answers.ts",
+    "pool-manager/async/long-poll.ts",
     "pool-manager/client/latency-buckets.ts",
     "pool-manager/statistics/slots.ts",
   ],
@@ -329,6 +345,7 @@ const MATRIX = {
     "pool-manager/api",
     "pool-manager/api/schemas",
     "pool-manager/client",
+    "pool-manager/collections",
     "pool-manager/errors.ts",
     "pool-manager/functions",
     "pool-manager/functions/manifest",
@@ -390,7 +407,7 @@ const MATRIX = {
   // What is sent to collectors; it knows neither part.
   telemetry: ["runtime-images/protocol/telemetry"],
 
-  // A router knows nothing of the pool manager but its client.
+  // A router knows nothing of the pool manager but its client, and collections without anything of Berth.
   "router/downstream": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/upstream": ["pool-manager/client"],
   "router/traces": ["runtime-images/protocol/telemetry", "telemetry"],
@@ -399,6 +416,7 @@ const MATRIX = {
   "router/limiter": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
   "router/routing": [
     "pool-manager/client",
+    "pool-manager/collections",
     "router/access-log.ts",
     "router/clock.ts",
     "router/config.ts",
@@ -472,6 +490,7 @@ const MATRIX = {
     "cli/commands/whole.ts",
     "cli/options",
     "pool-manager/api/schemas/answers.ts",
+    "pool-manager/async/long-poll.ts",
     "runtime-images/custom/executable.ts",
     "runtime-images/custom/program.ts",
   ],

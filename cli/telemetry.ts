@@ -22,7 +22,7 @@ interface Closing {
   close(): Promise<void>;
 }
 
-/** What this process tells others of itself and its functions, beside its answers. Traces are the router's. */
+/** Metrics, logs and functions' output, which this process sends to collectors or prints. Traces are the router's. */
 export class Telemetry {
   readonly #losses = new Losses();
   readonly #functionLog: FunctionLog | null;
@@ -48,7 +48,7 @@ export class Telemetry {
     return telemetry;
   }
 
-  /** What has been lost, for /metrics. */
+  /** Counts of lost lines and records, for /metrics. */
   get registry(): Registry {
     return this.#losses.registry;
   }

@@ -27,7 +27,8 @@ export const MANAGER_ERRORS = {
   SECRET_UNSUPPORTED: [501, "give it to a function: berth deploy FUNCTION --secret NAME=VALUE; from then on it is listed, updated and removed here"],
   FUNCTION_EXISTS: [409, "update it: PUT, faas-cli deploy --update"],
   CODE_TOO_LARGE: [413, "make the bundle smaller"],
-  IMAGE_INVALID: [400, "name an image as registry/name:tag or registry/name@sha256:…; a resource names it by digest, which skopeo inspect shows"],
+  IMAGE_INVALID: [400, "name an image as registry/name:tag or registry/name@sha256:…"],
+  IMAGE_NOT_PINNED: [400, "name it by digest in a resource, as registry/name@sha256:…, which skopeo inspect shows"],
   IMAGE_NEEDS_CLUSTER: [
     400,
     "deploy its program from a directory: --from DIRECTORY --command './server'; images are run by a berth on a cluster (berth up --platform kruise)",

@@ -11,7 +11,7 @@ export interface Collector {
   service: string;
   /** Berth's version. */
   version: string;
-  /** What differs between processes of one service. */
+  /** Attributes that differ between processes of one service. */
   instance: string;
 }
 

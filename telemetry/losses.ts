@@ -1,6 +1,6 @@
 import { Counter, Registry } from "prom-client";
 
-/** What this process writes or sends for others to read. Traces are counted by the router. */
+/** Outputs of this process whose losses are counted. The router counts those of traces. */
 export type Stream = "function_log" | "logs" | "metrics";
 
 /** `queue`: its reader or collector was too slow; `export`: the collector did not accept it. */

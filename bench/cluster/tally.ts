@@ -1,14 +1,14 @@
 import { latencies } from "../driver.ts";
 import { type Scenario, scenarioOf } from "../report/scenario.ts";
 
-/** What starts take of the processors and of the Kubernetes API. */
+/** Processor time and requests to the Kubernetes API that starts take. */
 export interface Costs {
   ownUs: number;
   machineMs: number;
   writes: number;
 }
 
-/** What the slices of one scenario add up to. */
+/** The sum of one scenario's slices. */
 export class Tally {
   readonly name: string;
   readonly times = latencies();

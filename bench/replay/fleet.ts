@@ -1,5 +1,6 @@
 import type { StartKind } from "../../pool-manager/client/contract.ts";
 import type { Action, InstanceView, World } from "../../pool-manager/pool/decide/world.ts";
+import { createdInstance } from "../../pool-manager/pool/observe/world-builder.ts";
 
 export const POOL = "node";
 
@@ -19,7 +20,7 @@ export interface Simulated {
   gone: boolean;
 }
 
-/** What becomes of the fleet later. */
+/** Called by the fleet when it has begun something that ends later. */
 export interface FleetEvents {
   prewarmed(instance: Simulated, afterMs: number): void;
   loaded(instance: Simulated, afterMs: number): void;
@@ -73,33 +74,7 @@ export class Fleet {
 
   #create(now: number): void {
     const uid = `i${++this.#created}`;
-    const view: InstanceView = {
-      uid,
-      pool: POOL,
-      resourceVersion: "1",
-      bootId: uid,
-      epoch: 0,
-      state: "starting",
-      functionUid: null,
-      revision: null,
-      boundTo: null,
-      boundRevision: null,
-      binding: false,
-      createdAt: now,
-      seenAt: now,
-      runningSince: now,
-      readyAt: now,
-      specializedAt: 0,
-      lastUsedAt: now,
-      inFlight: 0,
-      unsure: false,
-      suspect: false,
-      obstacle: null,
-      replace: null,
-      removing: false,
-      refused: false,
-      deleting: false,
-    };
+    const view = createdInstance(uid, POOL, now);
     const instance: Simulated = { view, start: "cold", gone: false };
     this.instances.set(uid, instance);
     this.#events.prewarmed(instance, this.#speeds.createMs);

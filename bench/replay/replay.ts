@@ -26,7 +26,7 @@ const tickMs = (lengthMs: number) => Math.max(250, Math.min(20_000, lengthMs / 8
 const LAST_WAIT_MS = 600_000;
 /** Virtual time begins here: recorded times are of the wall clock. */
 const BEGIN = Date.UTC(2026, 0, 1);
-/** That of a machine with four cores. */
+/** The pace of a machine with four cores. */
 const PACE: Pace = { urgent: 4, refill: 1, refillDelayMs: 60, startTimeoutMs: 30_000, lostAfterMs: 5000, bindDelayMs: 0, bindAfterMs: 0 };
 
 interface State {

@@ -36,7 +36,7 @@ export function quantiles(scenarios: readonly Scenario[]): Promise<string | null
   });
 }
 
-/** What each policy of a replay takes and gives: memory against the share of invocations that needed a start, as SVG; null: none was replayed. */
+/** Memory against the share of invocations that needed a start, a point for each policy of a replay, as SVG; null: none was replayed. */
 export function tradeoff(scenarios: readonly Scenario[]): Promise<string | null> {
   const values = scenarios.flatMap(({ name, startShare, memorySeconds }) =>
     startShare === undefined || memorySeconds === undefined ? [] : [{ name, startShare, memory: memorySeconds / 1024 / 3600 }],
@@ -52,7 +52,7 @@ export function tradeoff(scenarios: readonly Scenario[]): Promise<string | null>
   });
 }
 
-/** The share of invocations that took at most so long, for each scenario, as SVG; null: no scenario has its latencies. */
+/** The cumulative distribution of each scenario's latencies, as SVG; null: no scenario has them. */
 export function distribution(scenarios: readonly Scenario[]): Promise<string | null> {
   const values = scenarios.flatMap(({ name, latencies }) => (latencies === undefined ? [] : steps(latencies).map((step) => ({ name, ...step }))));
   return drawn(values, {

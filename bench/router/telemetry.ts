@@ -15,7 +15,7 @@ export interface TelemetrySize {
 }
 
 const CONNECTIONS = 8;
-/** The first is compared with each other; its repetition shows the noise. */
+/** Each is compared with the first one, which comes twice: the difference between the two is the noise. */
 const BASE = "off";
 const VARIANTS: Record<string, readonly string[]> = {
   [BASE]: [],
@@ -25,7 +25,7 @@ const VARIANTS: Record<string, readonly string[]> = {
   "traces, 100 %": ["--otlp", "traces", "--trace-share", "1"],
 };
 
-/** What traces and metrics cost a router: processor time per request of routers with and without, in turns within one run. */
+/** Measures the cost of traces and metrics: processor time per request of routers with and without them, in turns within one run. */
 export async function telemetryScenarios({ rounds, requests }: TelemetrySize, progress: Progress): Promise<Scenario[]> {
   const berth = await Subject.start(1);
   const collector = createServer((req, res) => void req.resume().on("end", () => res.writeHead(200, { "content-type": "application/json" }).end("{}")));

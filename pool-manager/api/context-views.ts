@@ -7,7 +7,7 @@ import type { ApiContext } from "./context.ts";
 
 type Views = Pick<ApiContext, "instances" | "countInstances" | "windowScaleOf" | "awaitLoad" | "doubtOf" | "problemsOf" | "problemsOfFunction">;
 
-/** What routes show of the reconciler, its platform and the functions. Only `awaitLoad` changes anything: it opens a trial. */
+/** The views of the reconciler, its platform and the functions that routes show. Only `awaitLoad` changes anything: it opens a trial. */
 export function viewsOf(reconciler: Reconciler, platform: Pick<Platform, "observe">, functions: FunctionRegistry): Views {
   const placeOf = (uid: string) => {
     const found = platform.observe().instances.get(uid);

@@ -41,10 +41,10 @@ export interface ApiContext {
     /** Demand by key of the table's entry. */
     demand: ReadonlyMap<string, DemandView>;
   };
-  /** What routers report of invocations. */
+  /** Counts of invocations, from the reports of routers. */
   statistics: Pick<FunctionStatistics, "of" | "courseOf">;
   countInstances(functionUid: string): { warm: number; starting: number };
-  /** What the windows of a function's active revision say; undefined: it has none, or neither instances nor demand. */
+  /** The windows of a function's active revision; undefined: it has none, or neither instances nor demand. */
   windowScaleOf(functionUid: string): WindowScale | undefined;
   /** A function's known problems, in words. */
   problemsOfFunction(record: FunctionRecord): string[];

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../collections/bounded.ts";
 /** Kinds of objects that are removed once nothing references them. */
 export type CollectedKind = "function" | "secret" | "image" | "layer" | "blob";
 
@@ -41,7 +42,7 @@ const AT_ONCE: ReadonlySet<CollectedKind> = new Set(["function", "secret"]);
 export class Retention {
   readonly #now: () => number;
   readonly #limits: RetentionLimits;
-  readonly #ends = new Map<string, { at: number; reason: string }>();
+  readonly #ends = new BoundedMap<string, { at: number; reason: string }>(MAX_ENDS);
   readonly #unused = new Map<string, { since: number; askedAt: number }>();
   #minute = Number.NEGATIVE_INFINITY;
   #removals = 0;
@@ -54,10 +55,6 @@ export class Retention {
   /** Records the observed end of objects: uids of functions, digests of images and layers. */
   end(ids: Iterable<string>, reason: string): void {
     for (const id of ids) this.#ends.set(keyOf(id), { at: this.#now(), reason });
-    for (const oldest of this.#ends.keys()) {
-      if (this.#ends.size <= MAX_ENDS) break;
-      this.#ends.delete(oldest);
-    }
   }
 
   /** Begins a sweep; clears the recorded ends of needed objects. */

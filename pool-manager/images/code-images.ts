@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import pLimit from "p-limit";
 import { CODE_DIR, FUNCTION_ROOT } from "../../runtime-images/protocol/messages.ts";
+import { BoundedMap } from "../collections/bounded.ts";
 import { ManagerError } from "../errors.ts";
 import type { Collector } from "../functions/retention.ts";
 import { COMMAND_ENTRY, derivedImage } from "./foreign/derived-image.ts";
@@ -39,7 +40,7 @@ export interface UploadedCode {
 export class CodeImages {
   readonly #layout: OciLayout;
   readonly #entryProgram: string;
-  readonly #uploads = new Map<string, UploadedCode & { at: number; pending: number }>();
+  readonly #uploads = new BoundedMap<string, UploadedCode & { at: number; pending: number }>(MAX_UPLOADS);
   /** Blobs of each image and the size of its manifest, by the manifest's digest, which makes them immutable. */
   readonly #manifests = new Map<string, { blobs: readonly string[]; size: number }>();
   #index = "";
@@ -77,10 +78,6 @@ export class CodeImages {
     const code: UploadedCode = { ref: { layer: digestOf(layer), entry: entryOf(files) }, size: layer.length };
     const pending = (this.#uploads.get(code.ref.layer)?.pending ?? 0) + 1;
     this.#uploads.set(code.ref.layer, { ...code, at: performance.now(), pending });
-    for (const [oldest] of this.#uploads) {
-      if (this.#uploads.size <= MAX_UPLOADS) break;
-      this.#uploads.delete(oldest);
-    }
     await this.#layout.put(layer);
     return code;
   }

@@ -58,7 +58,7 @@ export class Reconciler implements PoolManagerLink {
       (functionUid, revision, error) => this.#undeliverable(functionUid, revision, error),
     );
     this.#publisher = new TablePublisher(options, this.#executor, this.#failures, this.#demand);
-    this.reports = new PoolView(options, this.#executor, this.#failures);
+    this.reports = new PoolView(options, this.#executor, this.#failures, this.#outcomes);
     this.#instanceEvents = new InstanceEvents(options, this.#executor, this.#failures, this.#outcomes, (change) => this.#publisher.tell(change));
     const { functions, clock, onEvent, idling, schedules } = options;
     this.trials = new LoadTrials({
@@ -71,13 +71,8 @@ export class Reconciler implements PoolManagerLink {
       },
     });
     this.#specs = new RevisionTargets({ functions, failures: this.#failures, trials: this.trials, idling, schedules });
-    this.#rollouts = new RolloutDriver({
-      functions,
-      clock,
-      onEvent,
-      attempts: this.#executor.attempts,
-      check: (record, to) => (this.#started ? this.reports.rolloutOf(record, to, this.#outcomes, () => this.view()) : null),
-    });
+    const { attempts } = this.#executor;
+    this.#rollouts = new RolloutDriver({ functions, clock, onEvent, attempts, check: (record, to) => this.reports.rolloutOf(record, to) });
   }
 
   async start(): Promise<void> {
@@ -152,6 +147,7 @@ export class Reconciler implements PoolManagerLink {
     this.#executor.observe(instances, (pool) => paused.has(pool), clock.now());
     const seen = this.view();
     const world = { ...seen, windowScales: this.windows.observe(seen) };
+    this.reports.saw(world);
     this.#publisher.tellBlocked(world);
     const decision = decide(world);
     this.#options.onDecided?.(world, decision);

@@ -1,10 +1,10 @@
+import { BoundedMap } from "../collections/bounded.ts";
 import { type ActiveSchedule, activeAt, describe, type Planned } from "./active.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 import { type Window, windowAfter } from "./window.ts";
 
-/** Different schedules whose windows are kept, beginnings for which instances are kept already, and owners. */
+/** Different schedules whose windows are kept, and owners. */
 const MOST_WINDOWS = 20_000;
-const MOST_AHEAD = 10_000;
 const MOST_OWNERS = 20_000;
 /** An answer is found anew after this time at the latest: refill times change. */
 const HOLDS_MS = 10_000;
@@ -30,12 +30,14 @@ interface Known {
   told: { stage: string; active: ActiveSchedule } | null;
 }
 
-/** What holds from `at` on until `nextAt`, unless a refill takes longer than it did. */
+/** The last answer to an owner: it holds from `at` on until `nextAt`, unless a refill takes longer than it did. */
 interface Answer {
   texts: readonly string[];
   at: number;
   active: ActiveSchedule | null;
   nextAt: number;
+  /** By text, the beginnings of windows for which instances are kept already: a refill time that is measured meanwhile does not take them back. */
+  ahead: ReadonlyMap<string, number>;
 }
 
 type Candidate = Planned & { known: Known };
@@ -48,10 +50,10 @@ export function leadOf({ refillMs, refills }: Refills, instances: number): numbe
 /** Which schedules are in force. It depends on the wall clock alone, and is compared with it at each question: a clock that is set is followed at once. */
 export class Schedules {
   readonly #wall: () => number;
-  /** By text; null: the text is no schedule. */
-  readonly #known = new Map<string, Known | null>();
-  /** Beginnings of windows for which instances are kept already: a refill time that is measured meanwhile does not take them back. */
-  readonly #ahead = new Map<string, number>();
+  /** By text, which many owners may share: a window takes fifty times as long to find as an answer. Null: the text is no schedule. */
+  readonly #known = new BoundedMap<string, Known | null>(MOST_WINDOWS);
+  /** By owner: most rounds of the reconciler change nothing. */
+  readonly #answers = new BoundedMap<string, Answer>(MOST_OWNERS);
   #refillOf: (pool: string) => Refills = () => ({ refillMs: 1000, refills: 1 });
   #nextAt = Number.POSITIVE_INFINITY;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -60,9 +62,6 @@ export class Schedules {
   constructor(wall: () => number = Date.now) {
     this.#wall = wall;
   }
-
-  /** The last answers by owner: most rounds of the reconciler change nothing. */
-  readonly #answers = new Map<string, Answer>();
 
   /** Takes the refill times of pools from here. */
   learnFrom(refillOf: (pool: string) => Refills): void {
@@ -82,15 +81,19 @@ export class Schedules {
 
   #answer(owner: string, pool: string, texts: readonly string[], now: number): Answer {
     const refills = this.#refillOf(pool);
+    const before = this.#answers.get(owner)?.ahead;
+    const ahead = new Map<string, number>();
     const planned = texts.flatMap((text): Candidate[] => {
       const known = this.#lookUp(text, now);
       if (!known) return [];
       const { schedule, window } = known;
-      return [{ schedule, window, known, leadMs: this.#lead(`${owner} ${text}`, known, refills, now) }];
+      const lead = leadOf(refills, schedule.instances);
+      const isKept = window !== null && now < window.from && before?.get(text) === window.from;
+      if (isKept || (window && now < window.from && now >= window.from - lead)) ahead.set(text, window.from);
+      return [{ schedule, window, known, leadMs: isKept ? LONGEST_LEAD_MS : lead }];
     });
     const { active, nextAt } = activeAt(planned, now);
-    const answer = { texts, at: now, active: active && tell(active, now), nextAt: nextAt ?? Number.POSITIVE_INFINITY };
-    if (!this.#answers.has(owner)) bound(this.#answers, MOST_OWNERS);
+    const answer = { texts, at: now, active: active && tell(active, now), nextAt: nextAt ?? Number.POSITIVE_INFINITY, ahead };
     this.#answers.set(owner, answer);
     return answer;
   }
@@ -115,22 +118,8 @@ export class Schedules {
     const schedule = known?.schedule ?? parseSchedule(text);
     // A text was checked when it was set.
     const found = typeof schedule === "string" ? null : { schedule, since: now, window: windowAfter(schedule, now), told: null };
-    if (!known) bound(this.#known, MOST_WINDOWS);
     this.#known.set(text, found);
     return found;
-  }
-
-  #lead(key: string, { schedule, window }: Known, refills: Refills, now: number): number {
-    const lead = leadOf(refills, schedule.instances);
-    if (!window || now >= window.from) {
-      this.#ahead.delete(key);
-      return lead;
-    }
-    if (this.#ahead.get(key) === window.from) return LONGEST_LEAD_MS;
-    if (now < window.from - lead) return lead;
-    bound(this.#ahead, MOST_AHEAD);
-    this.#ahead.set(key, window.from);
-    return lead;
   }
 }
 
@@ -147,11 +136,4 @@ function tell({ known, ...planned }: Candidate, now: number): ActiveSchedule {
 /** Until when a looked-up window holds. One without an end in sight is looked up again after a day, as one that is not found. */
 function endOf({ since, window }: Known): number {
   return window?.until ?? since + DAY_MS;
-}
-
-/** Makes room for one more entry: the one that was set first goes. */
-function bound(map: Map<string, unknown>, most: number): void {
-  if (map.size < most) return;
-  const [first] = map.keys();
-  if (first !== undefined) map.delete(first);
 }

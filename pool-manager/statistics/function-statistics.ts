@@ -1,4 +1,5 @@
 import type { FunctionUsage } from "../client/contract.ts";
+import { BoundedMap } from "../collections/bounded.ts";
 import { addTo, courseOf, emptySlot, SLOT_MS, SLOTS, type Slot, type StatisticsPoint, type StatisticsView, viewOf } from "./slots.ts";
 
 /** Functions that are kept; the one that was heard of longest ago makes room. */
@@ -13,7 +14,7 @@ interface Kept {
 
 /** What routers report of invocations, added up by function for the last five minutes. Kept in memory: a new leader begins anew. */
 export class FunctionStatistics {
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new BoundedMap<string, Kept>(MAX_FUNCTIONS);
 
   /** `now` in milliseconds. */
   hear(usage: readonly FunctionUsage[], now: number): void {
@@ -37,8 +38,6 @@ export class FunctionStatistics {
   #hear(report: FunctionUsage, now: number): void {
     const { uid } = report;
     const kept = this.#kept.get(uid) ?? { slots: [], view: null, viewedIn: 0 };
-    // Set anew, so that the map is in the order in which functions were last heard of.
-    this.#kept.delete(uid);
     this.#kept.set(uid, kept);
     const at = Math.floor(now / SLOT_MS);
     let slot = kept.slots.at(-1);
@@ -49,7 +48,6 @@ export class FunctionStatistics {
     }
     addTo(slot, report);
     kept.view = null;
-    if (this.#kept.size > MAX_FUNCTIONS) this.#kept.delete(this.#kept.keys().next().value as string);
   }
 
   #live(uid: string, now: number): Kept | null {

@@ -1,4 +1,5 @@
 import type { Endpoint, LoadFailure, TableChange, TableFunction } from "../../pool-manager/client/contract.ts";
+import { BoundedMap } from "../../pool-manager/collections/bounded.ts";
 
 /** The number of failures that are kept for invocations whose connections break. */
 const MAX_FAILURES = 500;
@@ -14,7 +15,7 @@ export interface TableEvents {
 /** The instances of each function as the pool manager publishes them; kept while the pool manager is silent. */
 export class Table {
   readonly #byName = new Map<string, TableFunction>();
-  readonly #failures = new Map<string, { failure: LoadFailure; at: number }>();
+  readonly #failures = new BoundedMap<string, { failure: LoadFailure; at: number }>(MAX_FAILURES);
   readonly #waiting = new Map<string, Set<(failure: LoadFailure) => void>>();
   readonly #events: TableEvents;
   readonly #now: () => number;
@@ -115,12 +116,7 @@ export class Table {
   }
 
   #failed(instanceUid: string, failure: LoadFailure): void {
-    this.#failures.delete(instanceUid);
     this.#failures.set(instanceUid, { failure, at: this.#now() });
-    for (const [oldest] of this.#failures) {
-      if (this.#failures.size <= MAX_FAILURES) break;
-      this.#failures.delete(oldest);
-    }
     for (const listener of this.#waiting.get(instanceUid) ?? []) listener(failure);
     this.#waiting.delete(instanceUid);
   }

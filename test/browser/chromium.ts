@@ -16,7 +16,7 @@ export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
 }
 
-/** What the page has reported as an error, and every request that it made. */
+/** Errors that the page has reported, and every request that it made. */
 export interface Watched {
   page: Page;
   errors: string[];

@@ -67,7 +67,7 @@ test("asks for a key, says why one does not do, keeps it in the tab, and returns
   await kill();
   await page.getByText("Connection lost.").waitFor();
   expect(await page.getByRole("status").innerText()).toBe("lost");
-  // What was heard last is still there to be read.
+  // The state that was heard last can still be read.
   expect(await page.locator(".tile").count()).toBeGreaterThan(0);
   const before = await page.locator(".tile").first().getAttribute("title");
   await start();

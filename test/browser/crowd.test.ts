@@ -87,7 +87,7 @@ test("fifty changes a second leave the page most of its time, and each is drawn"
   process.stdout.write(`${words}: main thread ${percent.join(", ")} %, longest gap ${gapWords} ms; the machine is ${factor.toFixed(1)} times slowed\n`);
   expect(Math.min(...shares)).toBeLessThan(0.5);
   expect(Math.min(...gaps) / factor).toBeLessThan(150);
-  // Of what the pool manager has, the page shows all.
+  // The page shows everything that the pool manager has.
   await expect.poll(() => page.locator(".cells .cell.prewarmed").count()).toBe(api.count("prewarmed"));
   await expect.poll(() => page.locator(".cells .cell.specializing").count()).toBe(api.count("specializing"));
   expectClean(tab, api.url);

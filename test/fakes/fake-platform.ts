@@ -14,7 +14,7 @@ import type { Echo, LoadAnswer } from "../../runtime-images/protocol/messages.ts
 import { FakeInstances } from "./fake-instances.ts";
 import type { FakeWorker } from "./fake-network.ts";
 
-/** How often a start looks whether all bound instances have spoken, and how long after another. Milliseconds. */
+/** How many times a start checks whether all bound instances have spoken, and the milliseconds between two checks. */
 const SPEAK_TRIES = 30;
 const SPEAK_EVERY_MS = 10;
 

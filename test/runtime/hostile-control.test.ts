@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from "node:crypto";
 import { request } from "node:https";
-import { connect } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CONTROL_PORT, type Echo, type LoadOrder } from "../../runtime-images/protocol/messages.ts";
 import { SIGNATURE_HEADER, signRequest } from "../../runtime-images/protocol/signature.ts";
-import { sleep, until } from "../helpers/berth.ts";
+import { until } from "../helpers/berth.ts";
 import { Dice } from "../helpers/dice.ts";
 import { endSupervisors, LEADER_KEY, type Supervised, startSupervisor } from "../helpers/subjects/supervised.ts";
 
@@ -117,7 +117,8 @@ test("bytes of any kind, and connections that say nothing, do not keep the leade
     });
     return socket;
   });
-  await sleep(500);
+  const has = (socket: Socket) => new Promise((done) => socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", done).once("close", done));
+  await Promise.all([...idle, ...secure].map(has));
   await lives();
   const open = () => [...idle, ...secure].filter((socket) => !socket.destroyed && socket.readyState === "open").length;
   await until(() => open() <= 40, "few connections of strangers are kept");

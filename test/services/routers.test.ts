@@ -62,7 +62,7 @@ function longestIdleWait(runs: readonly Run[]): number {
   return longest;
 }
 
-/** How late this process ran at the most while it was watched: what the machine itself adds to any wait. Milliseconds. */
+/** How late this process ran at the most while it was watched, in milliseconds: the machine adds that much to any wait. */
 function stallMeter(): () => number {
   let longest = 0;
   let last = performance.now();

@@ -64,7 +64,7 @@ export class SimTransport implements Transport {
 
   destroy(): void {}
 
-  /** How many requests of each function run or may run, by its uid: one that ended before it was written does not. */
+  /** How many requests of each function run or may run, by its uid; a request that ended before it was written does not count. */
   open(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { functionUid, exchange, isWritten } of this.#open) {

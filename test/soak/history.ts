@@ -2,7 +2,7 @@ import { appendFileSync, renameSync, statSync } from "node:fs";
 import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 
 /**
- * What a fault concerns: `manager` (the pool manager, or the one that leads), `router:URL`, `instance:UID`, `instances`
+ * The subject of a fault: `manager` (the pool manager, or the one that leads), `router:URL`, `instance:UID`, `instances`
  * (all that there are), `cluster` (the API server, Kruise, a kubelet: whatever the pool manager works through).
  */
 export type Part = "manager" | "instances" | "cluster" | `router:${string}` | `instance:${string}`;

@@ -6,11 +6,11 @@ const MINUTE_MS = 60_000;
 /** A format of traces in CSV. */
 export interface Format {
   name: string;
-  /** What the first line begins with. */
+  /** The beginning of the first line. */
   header: string;
   /** Adds the invocations of a line; returns what is wrong with it, or null. Adds nothing of a line that is wrong. */
   read(fields: readonly string[], into: Into): string | null;
-  /** Length of what a file holds, in milliseconds; absent: until its last invocation. */
+  /** Length of a file's trace, in milliseconds; absent: until its last invocation. */
   lengthMs?: number;
 }
 

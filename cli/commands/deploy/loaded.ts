@@ -1,9 +1,8 @@
 import type { LoadAnswer } from "../../../pool-manager/api/schemas/answers.ts";
+import { longPoll } from "../../../pool-manager/async/long-poll.ts";
 import { CliError } from "../../errors.ts";
 import { functionPath, type ManageClient } from "../../manage-client.ts";
 
-/** How long one request waits; after each the command prints what it waits for. */
-const ASK_MS = 10_000;
 const RETRY_MS = 300;
 /** Error codes of a request whose pool manager has ended; the next pool manager is asked. */
 const LOST = new Set(["CONNECTION_LOST", "UNREACHABLE", "LEADER_LOST", "NO_LEADER", "NOT_READY"]);
@@ -24,15 +23,15 @@ export async function loaded(
   const deadline = performance.now() + waitMs;
   let problems: string[] = [];
   let answeredAt = performance.now();
-  while (performance.now() < deadline) {
-    const askMs = Math.ceil(Math.min(ASK_MS, Math.max(0, deadline - performance.now())));
+  const answer = await longPoll(waitMs, async (askMs) => {
     const view = await asked(api, `${path}?wait=${askMs}ms`, answeredAt + LOST_MS);
-    if (!view) continue;
-    if (view.loaded) return view;
+    if (!view || view.loaded) return view;
     answeredAt = performance.now();
     problems = view.problems;
     if (answeredAt < deadline) say(`${name}: waiting for an instance that loads ${revision}${problems.map((problem) => `; ${problem}`).join("")}`);
-  }
+    return null;
+  });
+  if (answer) return answer;
   const why = problems.length > 0 ? `: ${problems.join("; ")}` : "";
   throw new CliError(
     "LOAD_PENDING",

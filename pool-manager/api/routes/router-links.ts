@@ -12,6 +12,7 @@ import {
   type RouterPeer,
   type TableChange,
 } from "../../client/contract.ts";
+import { BoundedMap } from "../../collections/bounded.ts";
 import { ManagerError } from "../../errors.ts";
 import { DemandBody } from "../schemas/demand.ts";
 
@@ -52,7 +53,7 @@ export class RouterLinks {
   readonly #followers = new Set<Follower>();
   readonly #timer: NodeJS.Timeout;
   /** Id of the last router at each address. */
-  readonly #residents = new Map<string, string>();
+  readonly #residents = new BoundedMap<string, string>(MAX_ADDRESSES);
   /** Checks of pending `confirmed` calls. */
   readonly #waiting = new Set<() => void>();
   #mark = 0;
@@ -129,12 +130,7 @@ export class RouterLinks {
   #movesIn(peer: RouterPeer): void {
     const address = addressOf(peer);
     const former = this.#residents.get(address);
-    this.#residents.delete(address);
     this.#residents.set(address, peer.id);
-    for (const oldest of this.#residents.keys()) {
-      if (this.#residents.size <= MAX_ADDRESSES) break;
-      this.#residents.delete(oldest);
-    }
     if (former !== undefined && former !== peer.id) this.#ended(former);
   }
 

@@ -1,4 +1,5 @@
 import { createTar } from "nanotar";
+import { longPoll } from "../../async/long-poll.ts";
 import { ApiError, call, functionPath, request } from "./api.ts";
 import { store } from "./store.ts";
 import type { DeployAnswer, LoadAnswer } from "./types.ts";
@@ -12,8 +13,8 @@ export interface CodeFile {
 const UPLOAD_MS = 120_000;
 /** What a name in the archive may have, in bytes. */
 const MAX_PATH_BYTES = 100;
-/** How long one request waits for the load, and all of them. */
-const ASK_MS = 10_000;
+/** How much longer than it waits a request for the load may take. */
+const LATE_MS = 10_000;
 const LOAD_MS = 120_000;
 
 /** Deploys code. An existing function keeps its settings. Resolves with the revision once an instance has loaded it. */
@@ -51,11 +52,12 @@ async function upload(files: readonly CodeFile[]): Promise<string> {
 }
 
 async function loaded(name: string, revision: string): Promise<void> {
-  const path = functionPath(name, `/revisions/${encodeURIComponent(revision)}/load?wait=${ASK_MS}ms`);
-  for (const deadline = performance.now() + LOAD_MS; performance.now() < deadline; ) {
-    const view = await call<LoadAnswer>("POST", path, undefined, ASK_MS * 2);
-    if (view.loaded) return;
-  }
+  const path = functionPath(name, `/revisions/${encodeURIComponent(revision)}/load`);
+  const isLoaded = await longPoll(LOAD_MS, async (askMs) => {
+    const view = await call<LoadAnswer>("POST", `${path}?wait=${askMs}ms`, undefined, askMs + LATE_MS);
+    return view.loaded || null;
+  });
+  if (isLoaded) return;
   throw new ApiError(
     0,
     "LOAD_PENDING",

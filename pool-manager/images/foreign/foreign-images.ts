@@ -1,4 +1,5 @@
 import pLimit from "p-limit";
+import { BoundedMap } from "../../collections/bounded.ts";
 import { ManagerError } from "../../errors.ts";
 import type { RegistryClient, RegistryError } from "../registry.ts";
 import type { ImageDescriptor } from "./descriptor.ts";
@@ -25,7 +26,7 @@ export class ForeignImages {
   readonly #options: ForeignImagesOptions;
   readonly #limit = pLimit(COPIES);
   /** By reference with digest; in flight or done. */
-  readonly #known = new Map<string, Promise<ImageDescriptor>>();
+  readonly #known = new BoundedMap<string, Promise<ImageDescriptor>>(MAX_KNOWN);
 
   constructor(options: ForeignImagesOptions) {
     this.#options = options;
@@ -43,18 +44,9 @@ export class ForeignImages {
       : (await this.#read(text, () => source.client.manifest(source.repository, reference.version))).digest;
     const image = byDigest(reference, digest);
     const known = this.#known.get(image) ?? this.#limit(() => this.#take(image, digest, source));
-    this.#remember(image, known);
+    this.#known.set(image, known);
+    known.catch(() => this.#known.delete(image));
     return known;
-  }
-
-  #remember(image: string, taken: Promise<ImageDescriptor>): void {
-    this.#known.delete(image);
-    this.#known.set(image, taken);
-    taken.catch(() => this.#known.delete(image));
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= MAX_KNOWN) break;
-      this.#known.delete(oldest);
-    }
   }
 
   async #take(image: string, digest: string, source: Source): Promise<ImageDescriptor> {

@@ -1,3 +1,4 @@
+import { BoundedSet } from "../../collections/bounded.ts";
 import type { KubeObject } from "../objects.ts";
 
 /** How many uids of deleted objects are remembered. */
@@ -10,7 +11,7 @@ export type Change<T> = { type: "present"; object: T } | { type: "deleted" | "mi
 export class ObjectCache<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
   /** Uids of recently deleted objects: the answer to an earlier write may arrive after the deletion. */
-  readonly #deleted = new Set<string>();
+  readonly #deleted = new BoundedSet<string>(MAX_DELETED);
   readonly #onChange: (change: Change<T>) => void;
 
   constructor(onChange: (change: Change<T>) => void) {
@@ -56,10 +57,6 @@ export class ObjectCache<T extends KubeObject> {
     // Another object of this name may already be cached.
     if (this.#objects.get(name)?.metadata.uid === uid) this.#objects.delete(name);
     this.#deleted.add(uid);
-    for (const oldest of this.#deleted) {
-      if (this.#deleted.size <= MAX_DELETED) break;
-      this.#deleted.delete(oldest);
-    }
     this.#onChange({ type: "deleted", object });
   }
 

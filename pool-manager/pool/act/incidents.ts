@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../collections/bounded.ts";
 /** An action that can fail. `start`: created instances end before their first echo; `rollout`: the store does not accept a rollout's progress. */
 export type PlatformAction = "scale" | "start" | "bind" | "drain" | "remove" | "rollout";
 
@@ -28,7 +29,7 @@ const OVER_AFTER_MS = 60_000;
 
 /** Failing actions. Each is reported when it begins, when its reason changes, and when it succeeds. */
 export class Incidents {
-  readonly #incidents = new Map<string, Incident & { isReported: boolean; lastAt: number }>();
+  readonly #incidents = new BoundedMap<string, Incident & { isReported: boolean; lastAt: number }>(MAX_INCIDENTS);
 
   /** Counts a failure; returns true if it must be reported. */
   failed(subject: Subject, reason: string, message: string, now: number): boolean {
@@ -37,7 +38,6 @@ export class Incidents {
     const failures = (known?.failures ?? 0) + 1;
     const changed = known?.reason !== reason || !known.isReported;
     const mustReport = changed && (!RACES.has(reason) || failures >= RACES_IN_A_ROW);
-    this.#incidents.delete(key);
     this.#incidents.set(key, {
       ...subject,
       reason,
@@ -47,10 +47,6 @@ export class Incidents {
       isReported: mustReport || (known?.isReported ?? false),
       lastAt: now,
     });
-    for (const oldest of this.#incidents.keys()) {
-      if (this.#incidents.size <= MAX_INCIDENTS) break;
-      this.#incidents.delete(oldest);
-    }
     return mustReport;
   }
 

@@ -121,7 +121,7 @@ export interface DemandView {
   oldestWaitMs: number;
 }
 
-/** What the windows of a revision say. */
+/** The wish of a revision's windows, and the averages that it follows from. */
 export interface WindowScale {
   /** Average concurrency over the window. */
   stable: number;
@@ -216,7 +216,7 @@ export interface Unmet {
 
 export interface Decision {
   actions: Action[];
-  /** What is missing after the actions. */
+  /** Instances that are missing after the actions. */
   unmet: Unmet[];
   /** Pools whose budget delayed actions. */
   throttled: string[];

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../collections/bounded.ts";
 import { IdleRecord } from "../idling/idle-record.ts";
 import type { SizeState } from "../sizing/choose-size.ts";
 import { addDepth, levelOf } from "../sizing/depths.ts";
@@ -17,9 +18,9 @@ export class PoolHistory {
   /** Tens of seconds of an hour, and minutes of a day. */
   readonly hour = new Buckets(10_000, 360);
   readonly day = new Buckets(60_000, 1440);
-  readonly functions = new Map<string, FunctionHistory>();
+  readonly functions = new BoundedMap<string, FunctionHistory>(MAX_FUNCTIONS);
   /** Idle times of the functions whose idle timeout is auto, least recently used first. */
-  readonly idle = new Map<string, IdleRecord>();
+  readonly idle = new BoundedMap<string, IdleRecord>(MAX_IDLE);
   readonly #line = new RefillLine();
   /** When recording began. */
   since: number;
@@ -71,19 +72,14 @@ export class PoolHistory {
   /** The history of a function that has just claimed an instance. */
   claimant(uid: string): FunctionHistory {
     const history = this.functions.get(uid) ?? new FunctionHistory();
-    this.functions.delete(uid);
     this.functions.set(uid, history);
-    if (this.functions.size > MAX_FUNCTIONS) for (const oldest of [...this.functions.keys()].slice(0, -MAX_FUNCTIONS)) this.functions.delete(oldest);
     return history;
   }
 
   /** The idle times of a function that is used now. */
   idler(uid: string): IdleRecord {
     const record = this.idle.get(uid) ?? new IdleRecord();
-    this.idle.delete(uid);
     this.idle.set(uid, record);
-    const [oldest] = this.idle.keys();
-    if (this.idle.size > MAX_IDLE && oldest !== undefined) this.idle.delete(oldest);
     return record;
   }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../collections/bounded.ts";
 import { STANDARD_IDLE_MS } from "../../functions/manifest/idle-timeout.ts";
 import { type IdleCounts, IdleHistogram } from "./idle-histogram.ts";
 import { decideIdle, type IdleDecision, type IdleInputs } from "./idle-policy.ts";
@@ -27,7 +28,7 @@ export class IdleRecord {
   readonly histogram: IdleHistogram;
   /** When its last invocation ended; null: it has some, or nothing is known yet. */
   idleSince: number | null;
-  readonly #said = new Map<string, Said>();
+  readonly #said = new BoundedMap<string, Said>(MAX_SOURCES);
   #last: KeptIdleDecision | null = null;
   #total = 0;
 
@@ -39,19 +40,12 @@ export class IdleRecord {
   /** A report of `source`; those of others hold for `validMs`. Returns whether the function was used since the report before. */
   hear(source: string, { active, ended }: Pick<Said, "active" | "ended">, now: number, validMs: number): boolean {
     const before = this.#said.get(source);
-    this.#remember(source, { active, ended, at: now });
+    this.#said.set(source, { active, ended, at: now });
     const used = active || (before !== undefined && ended !== before.ended && ended > 0);
     if (used && this.idleSince !== null) this.histogram.add(now - this.idleSince);
     if ([...this.#said.values()].some((one) => one.active && now - one.at <= validMs)) this.idleSince = null;
     else if (used || this.idleSince === null) this.idleSince = now;
     return used;
-  }
-
-  #remember(source: string, said: Said): void {
-    this.#said.delete(source);
-    this.#said.set(source, said);
-    const [oldest] = this.#said.keys();
-    if (this.#said.size > MAX_SOURCES && oldest !== undefined) this.#said.delete(oldest);
   }
 
   /** The decision in force. */

@@ -1,4 +1,5 @@
 import type { DemandReport } from "../../client/contract.ts";
+import { BoundedMap } from "../../collections/bounded.ts";
 
 export interface Counts {
   ended: number;
@@ -13,7 +14,7 @@ interface Last extends Counts {
 
 const NONE: Counts = { ended: 0, failed: 0 };
 
-/** Maximum number of (router, revision) pairs that are kept. */
+/** Maximum number of (router, revision) pairs that are kept; the least recently reported one makes room. */
 const MAX_LAST = 100_000;
 
 /**
@@ -22,7 +23,7 @@ const MAX_LAST = 100_000;
  */
 export class InvocationOutcomes {
   readonly #since: number;
-  readonly #last = new Map<string, Last>();
+  readonly #last = new BoundedMap<string, Last>(MAX_LAST, (id, { functionUid }) => this.#unlist(id, functionUid));
   /** Keys of `#last`, by function. */
   readonly #ids = new Map<string, Set<string>>();
   /** By function, then by revision, so that `retain` visits one function only. */
@@ -63,27 +64,21 @@ export class InvocationOutcomes {
     for (const revision of own?.keys() ?? []) if (!served.has(revision)) own?.delete(revision);
     if (own?.size === 0) this.#sums.delete(functionUid);
     for (const id of this.#ids.get(functionUid) ?? []) {
-      if (!served.has(this.#last.get(id)?.revision ?? "")) this.#drop(id);
+      if (served.has(this.#last.get(id)?.revision ?? "")) continue;
+      this.#last.delete(id);
+      this.#unlist(id, functionUid);
     }
   }
 
-  #drop(id: string): void {
-    const functionUid = this.#last.get(id)?.functionUid ?? "";
+  #unlist(id: string, functionUid: string): void {
     const own = this.#ids.get(functionUid);
     own?.delete(id);
     if (own?.size === 0) this.#ids.delete(functionUid);
-    this.#last.delete(id);
   }
 
-  /** Evicts the least recently reported pairs beyond `MAX_LAST`. */
   #remember(id: string, last: Last): void {
-    this.#last.delete(id);
     this.#last.set(id, last);
     const own = this.#ids.get(last.functionUid) ?? new Set<string>();
     this.#ids.set(last.functionUid, own.add(id));
-    for (const oldest of this.#last.keys()) {
-      if (this.#last.size <= MAX_LAST) break;
-      this.#drop(oldest);
-    }
   }
 }

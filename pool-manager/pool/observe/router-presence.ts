@@ -1,4 +1,5 @@
 import { DEMAND_EXPIRY_MS } from "../../client/contract.ts";
+import { BoundedMap } from "../../collections/bounded.ts";
 
 /**
  * How long the instances of a router that stopped reporting without having said that it leaves count as in use: it may
@@ -19,17 +20,12 @@ interface Known {
 
 /** Which routers are live, and which are silent without having said that they leave. */
 export class RouterPresence {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new BoundedMap<string, Known>(MAX_ROUTERS);
 
   heard(router: string, leaving: boolean, now: number): void {
     const known = this.#known.get(router);
-    this.#known.delete(router);
     const since = known && now - known.at <= DEMAND_EXPIRY_MS ? known.since : now;
     this.#known.set(router, { since, at: now, leaving: leaving || (known?.leaving ?? false) });
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= MAX_ROUTERS) break;
-      this.#known.delete(oldest);
-    }
   }
 
   /** The router with this id has ended. Reports of it that are still in flight do not revive it. */

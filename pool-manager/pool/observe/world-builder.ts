@@ -55,6 +55,37 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
   return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
 }
 
+/** An instance that was created at `now` and has not said anything yet, for worlds that are simulated. */
+export function createdInstance(uid: string, pool: string, now: number): InstanceView {
+  return {
+    uid,
+    pool,
+    resourceVersion: "1",
+    bootId: uid,
+    epoch: 0,
+    state: "starting",
+    functionUid: null,
+    revision: null,
+    boundTo: null,
+    boundRevision: null,
+    binding: false,
+    createdAt: now,
+    seenAt: now,
+    runningSince: now,
+    readyAt: now,
+    specializedAt: 0,
+    lastUsedAt: now,
+    inFlight: 0,
+    unsure: false,
+    suspect: false,
+    obstacle: null,
+    replace: null,
+    removing: false,
+    refused: false,
+    deleting: false,
+  };
+}
+
 /** True if no live router can say whether it is in use. An adopted instance may have been in use before this pool manager started. */
 function nobodyKnows(instance: Instance, { routers, now }: Knowledge): boolean {
   return routers === "deaf" || (routers === "never" && isAdopted(instance) && now - instance.seenAt <= UNKNOWN_MS);

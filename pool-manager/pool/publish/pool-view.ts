@@ -19,11 +19,15 @@ export class PoolView {
   readonly #clock: Clock;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
+  readonly #outcomes: InvocationOutcomes;
+  /** The world of the last round. */
+  #world: World | null = null;
 
   constructor(
     { platform, clock, functions, pools }: Pick<ReconcilerOptions, "platform" | "clock" | "functions" | "pools">,
     executor: Executor,
     failures: LoadFailures,
+    outcomes: InvocationOutcomes,
   ) {
     this.#platform = platform;
     this.#functions = functions;
@@ -31,6 +35,12 @@ export class PoolView {
     this.#clock = clock;
     this.#executor = executor;
     this.#failures = failures;
+    this.#outcomes = outcomes;
+  }
+
+  /** The world of a round: evidence of rollouts is taken from it, since a rollout is checked ten times a second. */
+  saw(world: World): void {
+    this.#world = world;
   }
 
   /** A pool's known problems, in words. */
@@ -83,19 +93,19 @@ export class PoolView {
   }
 
   /** The evidence for a rollout's next step; null while the observation is incomplete. */
-  rolloutOf(record: FunctionRecord, to: string, outcomes: InvocationOutcomes, view: () => World) {
+  rolloutOf(record: FunctionRecord, to: string) {
     const { uid, active } = record;
     const { synced, instances } = this.#platform.observe();
-    if (!synced) return null;
+    if (!synced || !this.#world) return null;
     const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
     const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
     const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
-    const size = hasImage(record) ? rolloutSizeIn(view(), uid) : null;
+    const size = hasImage(record) ? rolloutSizeIn(this.#world, uid) : null;
     return {
       total: size ?? serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
       ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,
       failure: this.#failures.last(uid, to) ?? this.#failures.crashLoop(uid, to, this.#clock.now())?.error.message ?? stuck?.trouble ?? null,
-      ...outcomes.of(uid, to),
+      ...this.#outcomes.of(uid, to),
     };
   }
 }

@@ -64,10 +64,11 @@ export class Declarations {
     await this.#imageOf(spec);
   }
 
-  /** Throws `IMAGE_INVALID` for an image by tag: it would change what the resource declares while the resource stays the same. */
+  /** Throws `IMAGE_NOT_PINNED` for an image by tag: it would change what the resource declares while the resource stays the same. */
   async #imageOf({ image }: FunctionResourceSpec): Promise<TakenImage | null> {
     if (typeof image !== "string") return null;
-    if (!isPinned(parseReference(image))) throw new ManagerError("IMAGE_INVALID", `image: ${image} has no digest`, "image");
+    if (!isPinned(parseReference(image)))
+      throw new ManagerError("IMAGE_NOT_PINNED", `image: ${image} has no digest: a tag may change what it means while the resource stays the same`, "image");
     return this.#options.takeImage(image);
   }
 

@@ -8,7 +8,7 @@ import { until as daemonUntil, pidOf, start, stop } from "../machine/processes.t
 import { ClusterBerth } from "../subject/berth-on-cluster.ts";
 
 const HELLO = "export default { fetch: () => new Response('hello') };";
-/** How long the API server is away. Seconds; the release check takes 180. */
+/** How many seconds the API server is away; the release check takes 180. */
 const OUTAGE_S = Number(process.env.BERTH_OUTAGE_SECONDS ?? 30);
 
 let cluster: ClusterBerth;

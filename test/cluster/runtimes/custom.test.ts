@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildGo, programImage } from "../../../bench/cluster/program-image.ts";
 import { bundleCustom } from "../../../cli/bundle/custom/bundle-custom.ts";
 import { findCustomSource } from "../../../cli/bundle/custom/custom-source.ts";
-import { packLayer } from "../../../pool-manager/images/layer.ts";
-import { buildImage, digestOf, type ImageSpec } from "../../../pool-manager/images/oci.ts";
+import type { ImageSpec } from "../../../pool-manager/images/oci.ts";
 import { RegistryClient } from "../../../pool-manager/images/registry.ts";
+import { pushImage } from "../../../pool-manager/images/runtime-image.ts";
 import { RESOURCES } from "../../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import type { FunctionResource } from "../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { until } from "../../helpers/berth.ts";
@@ -35,20 +34,11 @@ func main() {
 `;
 
 let cluster: ClusterBerth;
-let server: string;
+let server: Buffer;
 let images: RegistryClient;
 
 beforeAll(async () => {
-  const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
-  writeFileSync(join(dir, "main.go"), SERVER);
-  writeFileSync(join(dir, "go.mod"), "module server\ngo 1.21\n");
-  server = join(dir, "server");
-  const path = `${process.env.PATH}:/usr/local/go/bin`;
-  const [started] = await Promise.all([
-    ClusterBerth.start({ poolSize: 1 }),
-    promisify(execFile)("go", ["build", "-ldflags", "-s -w", "-o", server, "."], { cwd: dir, env: { ...process.env, PATH: path, CGO_ENABLED: "0" } }),
-  ]);
-  cluster = started;
+  [cluster, server] = await Promise.all([ClusterBerth.start({ poolSize: 1 }), buildGo(SERVER)]);
   images = new RegistryClient({ registry: `${clusterConfig("").registry}/users`, login: async () => null, insecure: false });
 }, BUILD_MS);
 afterAll(() => cluster.finish());
@@ -57,18 +47,14 @@ const put = (name: string, manifest: object) => cluster.berth.api.call("PUT", `/
 
 /** Pushes the server as an image from nothing; returns its reference by tag. */
 async function push(tag: string, change: Partial<ImageSpec> = {}): Promise<{ reference: string; digest: string }> {
-  const data = await packLayer([{ path: "server", data: readFileSync(server) }], "", 0o755);
-  const layer = digestOf(data);
-  const built = buildImage({ layers: [{ digest: layer, size: data.length }], entrypoint: ["/server"], labels: {}, architecture: "amd64", ...change });
-  await images.pushBlob(cluster.namespace, layer, async () => data);
-  await images.pushBlob(cluster.namespace, built.configDigest, async () => built.config);
-  await images.pushManifest(cluster.namespace, tag, built.manifest);
-  return { reference: images.reference(cluster.namespace, tag, "").replace(/@$/, ""), digest: built.digest };
+  const image = await programImage(server, change);
+  const [reference = ""] = (await pushImage(images, cluster.namespace, image, tag)).split("@");
+  return { reference, digest: image.built.digest };
 }
 
 async function upload(): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "berth-test-"));
-  copyFileSync(server, join(dir, "server"));
+  writeFileSync(join(dir, "server"), server, { mode: 0o755 });
   return cluster.berth.api.upload(await bundleCustom(findCustomSource(dir, "./server"), [], "amd64"));
 }
 

@@ -1,4 +1,4 @@
-/** What every app has, whatever its framework: a route each for what clients notice. */
+/** The routes of every app, whatever its framework: one for each thing that clients notice. */
 export const LARGE = "0123456789abcdef".repeat(5 * 2 ** 16);
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 

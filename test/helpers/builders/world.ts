@@ -1,4 +1,5 @@
 import type { Action, InstanceView, Pace, PoolSpec, RevisionTarget, World } from "../../../pool-manager/pool/decide/world.ts";
+import { createdInstance } from "../../../pool-manager/pool/observe/world-builder.ts";
 
 /** A world to decide in, at rest unless a test says otherwise: a pool of two, at most six, without instances. */
 export const POOL: PoolSpec = { name: "node", runtime: "node", size: 2, max: 6, budget: { actions: 3, windowMs: 1000 }, partition: 0, paused: false };
@@ -35,34 +36,7 @@ export function fn(uid: string, change: Partial<RevisionTarget> = {}): RevisionT
 }
 
 export function instance(uid: string, change: Partial<InstanceView> = {}): InstanceView {
-  return {
-    uid,
-    pool: "node",
-    resourceVersion: "1",
-    bootId: `boot-${uid}`,
-    epoch: 0,
-    state: "prewarmed",
-    functionUid: null,
-    revision: null,
-    boundTo: null,
-    boundRevision: null,
-    binding: false,
-    createdAt: 1000,
-    seenAt: 1000,
-    runningSince: 1000,
-    readyAt: 2000,
-    specializedAt: 0,
-    lastUsedAt: NOW,
-    inFlight: 0,
-    unsure: false,
-    suspect: false,
-    obstacle: null,
-    replace: null,
-    removing: false,
-    refused: false,
-    deleting: false,
-    ...change,
-  };
+  return { ...createdInstance(uid, "node", 1000), bootId: `boot-${uid}`, state: "prewarmed", readyAt: 2000, lastUsedAt: NOW, ...change };
 }
 
 export const warm = (uid: string, functionUid: string, change: Partial<InstanceView> = {}) =>

@@ -4,6 +4,7 @@ import type { Endpoint, RouterPeer, Suspect, TableChange, TableFunction } from "
 import type { RouterConfig } from "../../../router/config.ts";
 import { startRouter } from "../../../router/start.ts";
 import { routerConfig } from "../builders/router-config.ts";
+import { endpoint, tableFunction } from "../builders/table.ts";
 
 /** A router over a table that the test writes: no pool manager, and instances that are servers of the test's. */
 export interface Routed {
@@ -37,11 +38,10 @@ export async function startRouted(functions: TableFunction[], options: Partial<R
 }
 
 /** The function `f`, whose instances listen on these ports of this machine. */
-export function functionAt(ports: readonly number[], change: Partial<TableFunction> = {}, endpoint: Partial<Endpoint> = {}): TableFunction {
-  const bounds = { concurrency: 10, timeoutMs: 5000, loadTimeoutMs: 1000, queueDepth: 100, queueTimeoutMs: 2000, expectedStartMs: 1 };
-  const claim = { key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 } as const;
-  const endpoints = ports.map((port, i) => ({ instanceUid: `i${i}`, bootId: "b", epoch: 1, host: "127.0.0.1", port, ...claim, ...endpoint }));
-  return { key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, ...bounds, endpoints, failure: null, blocked: null, ...change };
+export function functionAt(ports: readonly number[], change: Partial<TableFunction> = {}, more: Partial<Endpoint> = {}): TableFunction {
+  const bounds = { concurrency: 10, timeoutMs: 5000, queueDepth: 100, queueTimeoutMs: 2000 };
+  const endpoints = ports.map((port, i) => endpoint({ instanceUid: `i${i}`, port, ...more }));
+  return tableFunction({ ...bounds, endpoints, ...change });
 }
 
 /** Starts to listen on any free port, which it resolves with. */

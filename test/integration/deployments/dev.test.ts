@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { PATIENCE, sleep, until } from "../../helpers/berth.ts";
+import { PATIENCE, until } from "../../helpers/berth.ts";
 import { directoryOf } from "../../helpers/bundled.ts";
 import { DevCommand } from "../../helpers/dev-command.ts";
 import { freePort } from "../../helpers/free-port.ts";
@@ -97,12 +97,12 @@ test("a save whose load hangs does not hold up the one that corrects it", { time
 
 test("a second Ctrl-C ends it at once, and leaves nothing either", { timeout: 60_000 }, async () => {
   const temporary = directoryOf({});
-  const dir = directoryOf({ "index.mjs": "export default { fetch: () => new Promise(() => {}) };" });
+  const dir = directoryOf({ "index.mjs": "export default { fetch() { console.log('invoked'); return new Promise(() => {}); } };" });
   const dev = new DevCommand([dir], { TMPDIR: temporary });
   running = dev;
   const url = await dev.url(basename(dir).toLowerCase());
   const pending = fetch(url).catch(() => null);
-  await sleep(200);
+  await dev.says("invoked");
   expect(await dev.end(2)).toBe(1);
   await pending;
   expect(readdirSync(temporary)).toEqual([]);

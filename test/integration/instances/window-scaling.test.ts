@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { sleep, TestBerth, until } from "../../helpers/berth.ts";
+import { TestBerth, until } from "../../helpers/berth.ts";
 
 let berth: TestBerth;
 afterEach(() => berth.close());
@@ -59,8 +59,8 @@ describe("scaling by windows", () => {
     await until(async () => (await view("changed")).instances.warm === 2, "as many as its activation scale");
     expect(await view("changed")).toMatchObject({ revision: "r1", windows: { panicking: expect.any(Boolean) } });
     await berth.api.call("PATCH", "/v1/functions/changed", { scaling: null });
-    await sleep(600);
-    expect(await view("changed")).toMatchObject({ revision: "r1", scaling: null, windows: null });
+    await until(async () => (await view("changed")).windows === null, "its windows are dropped");
+    expect(await view("changed")).toMatchObject({ revision: "r1", scaling: null });
     const refused = berth.api.call("PATCH", "/v1/functions/changed", { scaling: { activationScale: 30 } });
     await expect(refused).rejects.toMatchObject({
       code: "MANIFEST_INVALID",

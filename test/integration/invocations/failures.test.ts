@@ -195,7 +195,11 @@ describe("queues", () => {
   test("overflow is 429 with Retry-After, and waiting too long 504", async () => {
     await berth.deploy(
       "narrow",
-      "export default { async fetch(r) { if (!r.url.endsWith('/quick')) await new Promise((d) => setTimeout(d, 1200)); return new Response('done'); } };",
+      `export default { fetch(r) {
+        if (r.url.endsWith("/quick")) return new Response("done");
+        const late = async (c) => { c.enqueue(Buffer.from("begun, ")); await new Promise((d) => setTimeout(d, 1200)); c.enqueue(Buffer.from("done")); c.close(); };
+        return new Response(new ReadableStream({ start: late }));
+      } };`,
       {
         concurrency: 1,
         maxScale: 1,
@@ -205,8 +209,7 @@ describe("queues", () => {
     );
     await (await berth.invoke("narrow", {}, "/quick")).text();
     await berth.api.call("PATCH", "/v1/functions/narrow", { queueTimeout: "600ms" });
-    const first = berth.invoke("narrow");
-    await sleep(150);
+    const first = await berth.invoke("narrow");
     const waiting = timed(berth.invoke("narrow"));
     await until(async () => (await metrics()).includes('berth_queue_depth{function="narrow"} 1'), "it waits");
     const overflow = await timed(berth.invoke("narrow"));
@@ -215,7 +218,7 @@ describe("queues", () => {
     const late = await waiting;
     expect([late.status, late.error.code]).toEqual([504, "QUEUE_TIMEOUT"]);
     expect(late.response.headers.get("retry-after")).not.toBeNull();
-    expect(await (await first).text()).toBe("done");
+    expect(await first.text()).toBe("begun, done");
   });
 });
 

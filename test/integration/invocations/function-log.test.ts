@@ -3,7 +3,7 @@ import { constants, mkdtempSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { sleep, TestBerth, until } from "../../helpers/berth.ts";
+import { TestBerth, until } from "../../helpers/berth.ts";
 import { freePort } from "../../helpers/free-port.ts";
 import { PYTHON } from "../../helpers/python.ts";
 
@@ -113,9 +113,7 @@ test("a reader that has stopped holds up neither invocations nor the end", async
   const dropped = async () => /berth_telemetry_dropped_total\{stream="function_log",reason="queue"\} (\d+)/.exec(await metrics())?.[1];
   const metrics = async () => (await fetch(`${berth.berth.manageUrl}/metrics`)).text();
   await until(async () => Number(await dropped()) > 0, "drops are counted");
-  const from = performance.now();
   child.kill("SIGTERM");
-  await Promise.race([new Promise((resolve) => child.once("exit", resolve)), sleep(15_000)]);
+  await until(() => child.exitCode !== null, "it ends");
   expect(child.exitCode).toBe(0);
-  expect(performance.now() - from).toBeLessThan(10_000);
 }, 90_000);

@@ -78,13 +78,14 @@ describe("berth up", () => {
 
   test("Ctrl-C lets a running invocation finish", async () => {
     const { child, invoke, manage } = await up(temporary(), ...SMALL);
-    const source = "export default { async fetch() { await new Promise((r) => setTimeout(r, 1000)); return new Response('done'); } };";
+    const late =
+      "async (c) => { c.enqueue(Buffer.from('begun, ')); await new Promise((r) => setTimeout(r, 1000)); c.enqueue(Buffer.from('done')); c.close(); }";
+    const source = `export default { fetch: () => new Response(new ReadableStream({ start: ${late} })) };`;
     const { TestBerth } = await import("../../helpers/berth.ts");
     await new TestBerth({ invokeUrl: invoke, manageUrl: manage, close: async () => {} }).deploy("slow", source);
-    const running = fetch(`${invoke}/function/slow`).then((response) => response.text());
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const running = await fetch(`${invoke}/function/slow`);
     child.kill("SIGINT");
-    expect(await running).toBe("done");
+    expect(await running.text()).toBe("begun, done");
     expect(await ended(child)).toBe(0);
   });
 

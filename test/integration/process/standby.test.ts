@@ -6,11 +6,12 @@ import { Registry } from "prom-client";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ManageClient } from "../../../cli/manage-client.ts";
 import { Standby } from "../../../pool-manager/api/standby.ts";
-import { sleep } from "../../helpers/berth.ts";
+import { until } from "../../helpers/berth.ts";
 
 let standby: Standby;
 let url: string;
 let servers: Server[];
+let refusals: number;
 
 async function listen(listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, "127.0.0.1");
@@ -20,10 +21,13 @@ async function listen(listener: RequestListener): Promise<string> {
 }
 
 beforeEach(async () => {
-  servers = [];
+  [servers, refusals] = [[], 0];
   standby = new Standby(new Registry(), null, pino({ level: "silent" }));
   await standby.app.ready();
-  url = await listen((req, res) => standby.app.routing(req, res));
+  url = await listen((req, res) => {
+    res.on("finish", () => (refusals += 1));
+    standby.app.routing(req, res);
+  });
 });
 
 afterEach(async () => {
@@ -55,7 +59,7 @@ test("a leader that ends before it answers may have done it: only what changes n
 test("commands wait for the next leader, and ask it once", async () => {
   const asked: string[] = [];
   const answered = new ManageClient(url).call("PUT", "/v1/functions/hello", { code: "sha256:0" });
-  await sleep(500);
+  await until(() => refusals > 0, "it is refused while nobody leads");
   const leader = await listen((req, res) => {
     asked.push(`${req.method} ${req.url}`);
     res.setHeader("content-type", "application/json").end('{"revision":"r1"}');

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ECHO, PATIENCE, sleep, TestBerth, until } from "../../helpers/berth.ts";
+import { ECHO, sleep, TestBerth, until } from "../../helpers/berth.ts";
 import { sendRaw, statuses } from "../../helpers/requests/raw-http.ts";
 
 let berth: TestBerth;
@@ -157,12 +157,12 @@ describe("a client that leaves", () => {
     } };`;
   const seen = async (name: string) => (await (await berth.invoke(name, {}, "/seen")).json()) as { started: number; aborted: string[] };
 
-  /** Sends this, waits for `text` to come back or for a while, and leaves. */
-  async function leave(bytes: string, text: string | null): Promise<void> {
+  /** Sends this, waits until `text` has come back or this holds, and leaves. */
+  async function leave(bytes: string, when: string | (() => Promise<boolean>)): Promise<void> {
     const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1" });
     socket.write(bytes);
-    if (text === null) await sleep(150 * PATIENCE);
-    else for await (const chunk of socket) if (String(chunk).includes(text)) break;
+    if (typeof when === "function") await until(when, "it has arrived");
+    else for await (const chunk of socket) if (String(chunk).includes(when)) break;
     socket.destroy();
   }
 
@@ -172,11 +172,11 @@ describe("a client that leaves", () => {
     await berth.deploy(name, source, { concurrency: 2, maxScale: 1 });
     await seen(name);
     const get = (path: string) => `GET /function/${name}${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
-    await leave(`POST /function/${name}/body HTTP/1.1\r\nHost: x\r\n${more}Content-Length: 99999\r\n\r\nsome`, null);
+    await leave(`POST /function/${name}/body HTTP/1.1\r\nHost: x\r\n${more}Content-Length: 99999\r\n\r\nsome`, async () => (await seen(name)).started === 1);
     await until(async () => (await seen(name)).aborted.includes("body"), "the end is noticed while the body comes");
     await leave(get("/answer"), "first");
     await until(async () => (await seen(name)).aborted.includes("answer"), "the end is noticed while the response goes");
-    await leave(get("/head"), null);
+    await leave(get("/head"), async () => (await seen(name)).started === 3);
     await until(async () => (await seen(name)).aborted.includes("head"), "the end is noticed before the response");
     await berth.invoke(name, {}, "/release");
     expect(await seen(name)).toEqual({ started: 3, aborted: ["body", "answer", "head"] });
@@ -188,7 +188,10 @@ describe("a client that leaves", () => {
     const held = connect({ port: Number(new URL(url).port), host: "127.0.0.1" });
     held.write("GET /function/left-waiting/answer HTTP/1.1\r\nHost: x\r\n\r\n");
     await once(held, "data");
-    await leave("GET /function/left-waiting/head HTTP/1.1\r\nHost: x\r\n\r\n", null);
+    await leave("GET /function/left-waiting/head HTTP/1.1\r\nHost: x\r\n\r\n", async () => {
+      const metrics = await (await fetch(`${berth.berth.manageUrl}/metrics`)).text();
+      return metrics.includes('berth_queue_depth{function="left-waiting"} 1');
+    });
     held.destroy();
     expect((await seen("left-waiting")).started).toBe(1);
   });

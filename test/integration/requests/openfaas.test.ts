@@ -25,7 +25,7 @@ afterAll(() => berth.close());
 
 const basic = (key: string) => ({ authorization: `Basic ${Buffer.from(`admin:${key}`).toString("base64")}` });
 
-/** What the command sends to the one address that it knows, with the credentials of `faas-cli login`. */
+/** Sends a request as `faas-cli` does: to the one address that it knows, with the credentials of `faas-cli login`. */
 function send(method: string, path: string, body?: object, credentials: Record<string, string> = basic(keys.manage.key)): Promise<Response> {
   const headers = { "user-agent": "faas-cli/dev", "accept-encoding": "gzip", ...credentials, ...(body && { "content-type": "application/json" }) };
   return fetch(berth.berth.invokeUrl + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
@@ -42,7 +42,7 @@ interface Status {
   createdAt: string;
 }
 
-/** What curl sends without a content type of its own. */
+/** Posts as curl does, with its default content type. */
 const curl = (path: string, body: string) =>
   fetch(berth.berth.invokeUrl + path, { method: "POST", headers: { ...basic(keys.manage.key), "content-type": "application/x-www-form-urlencoded" }, body });
 

@@ -30,7 +30,7 @@ export type Effect =
 interface Fault {
   where: Where;
   effect: Effect;
-  /** How many requests it is still for. */
+  /** How many further requests it applies to. */
   left: number;
 }
 

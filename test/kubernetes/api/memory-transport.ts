@@ -19,7 +19,7 @@ interface Stream {
   watch: Watch | null;
   /** The connection is open, and nothing comes any more. */
   hushed: boolean;
-  /** Events come in their order: none before the one that was sent before it. Milliseconds. */
+  /** When the last event arrives, in milliseconds: no later event overtakes it. */
   lastAt: number;
   end(error: KubeError | null): void;
 }

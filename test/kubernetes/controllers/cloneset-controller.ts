@@ -19,7 +19,7 @@ export class CloneSetController {
   readonly #failures = new Map<string, number>();
   /** It stands still, as its process does when it is stopped. */
   frozen = false;
-  /** It sees CloneSets this much later than pods: two watches, of which one may lag behind the other. Milliseconds. */
+  /** How many milliseconds later than pods it sees CloneSets: one of two watches may lag behind the other. */
   setsLagMs = 0;
   /** Templates by revision, as ControllerRevisions keep them. */
   readonly #templates = new Map<string, CloneSetObject["spec"]["template"]>();

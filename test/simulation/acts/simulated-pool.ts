@@ -16,7 +16,7 @@ export function simulatedPool(time: VirtualTime, seed: number): PoolSpec {
   return { name: "node", runtime: "node", size, max, budget: { actions: 6, windowMs: 1000 }, partition: 0, paused: false, auto };
 }
 
-/** What a pool manager's reconciler is given to size the pool; a later pool manager begins with the size of the last one and without its record. */
+/** The options by which a pool manager's reconciler sizes the pool. A later pool manager begins with the size of the last one and without its record. */
 export function sizing(pool: PoolSpec, time: VirtualTime, { pace, onEvent }: { pace: ReconcilerOptions["pace"]; onEvent: PoolEventListener }) {
   const choose = (_name: string, chosen: { size: number; refills: number }) => void Object.assign(pool, chosen);
   const sizer = new PoolSizer({ pools: { list: () => [pool], choose }, pace, wall: () => time.now() * WALL_FACTOR, onEvent });

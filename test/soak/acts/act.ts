@@ -20,7 +20,7 @@ const ACT_MS = 150_000;
 export interface LaneOptions {
   acts: readonly Act[];
   random: () => number;
-  /** Shortest and longest pause between two acts. Milliseconds. */
+  /** Shortest and longest pause between two acts, in milliseconds. */
   pauseMs: readonly [number, number];
   counts: ActCounts;
   say: (line: string) => void;

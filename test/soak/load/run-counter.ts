@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { BoundedSet } from "../../../pool-manager/collections/bounded.ts";
 import type { History } from "../history.ts";
 
 interface Run {
@@ -17,7 +18,7 @@ const KNOWN = 10_000;
 export class RunCounter {
   readonly #server: Server;
   readonly #history: History;
-  readonly #known = new Set<string>();
+  readonly #known = new BoundedSet<string>(KNOWN);
   #url = "";
 
   constructor(history: History) {
@@ -54,10 +55,6 @@ export class RunCounter {
   #count({ run, id, function: name, tag, instance }: Run): void {
     if (this.#known.has(run)) return;
     this.#known.add(run);
-    for (const oldest of this.#known) {
-      if (this.#known.size <= KNOWN) break;
-      this.#known.delete(oldest);
-    }
     this.#history.add({ type: "run", id, function: name, tag, instance });
   }
 }

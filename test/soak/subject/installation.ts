@@ -18,7 +18,7 @@ export interface Installation {
   places(): Promise<number>;
   /** Digests of the code images that are kept. */
   images(): Promise<string[]>;
-  /** How long the present leader has led. Milliseconds. */
+  /** How long the present leader has led, in milliseconds. */
   ledMs(): number;
   /** Ends everything; resolves with what could not be ended, in words. */
   close(): Promise<string[]>;

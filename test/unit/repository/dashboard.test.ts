@@ -15,7 +15,7 @@ interface Panel {
 
 const { panels } = JSON.parse(readFileSync("deploy/chart/dashboards/berth.json", "utf8")) as { panels: Panel[] };
 
-/** What Prometheus adds to each series, and quantiles use. */
+/** Labels that Prometheus adds to each series or that quantiles use. */
 const ADDED = ["instance", "job", "le"];
 
 /** The label names of each metric. prom-client keeps them, and its types do not say so. */

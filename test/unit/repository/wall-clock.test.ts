@@ -4,10 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import type { TableFunction } from "../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../router/start.ts";
 import { sleep } from "../../helpers/berth.ts";
 import { routerConfig } from "../../helpers/builders/router-config.ts";
+import { endpoint, tableFunction } from "../../helpers/builders/table.ts";
 
 /** Files that need the time of day: it is compared with times from elsewhere, or shown to people. */
 const TIME_OF_DAY: Record<string, string> = {
@@ -39,10 +39,7 @@ test("a router that stops gives running invocations their time also when the clo
   const instance = createServer((_req, res) => void setTimeout(() => res.end("whole"), 300)).listen(0, "127.0.0.1");
   await once(instance, "listening");
   const { port } = instance.address() as AddressInfo;
-  const address = { host: "127.0.0.1", port, key: null, revision: "r", loaded: true, start: "warm", claimMs: 0 } as const;
-  const bounds = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 60_000, expectedStartMs: 1 };
-  const endpoints = [{ instanceUid: "i", bootId: "b", epoch: 1, ...address }];
-  const fn: TableFunction = { key: "f", uid: "f", name: "f", revision: "r", split: [], aliases: {}, ...bounds, endpoints, failure: null, blocked: null };
+  const fn = tableFunction({ endpoints: [endpoint({ port })] });
   const router = await startRouter(routerConfig({ drainMs: 30_000 }), () => ({
     subscribe: (listener) => {
       listener({ type: "snapshot", functions: [fn] });

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../../collections/bounded.ts";
 import type { RegistryClient, RegistryError } from "../../../images/registry.ts";
 
 /** How many repositories are searched at most. */
@@ -10,7 +11,7 @@ const MAX_UNKNOWN = 1000;
 export class OtherRepositories {
   readonly #registry: RegistryClient;
   readonly #own: string;
-  readonly #unknown = new Map<string, number>();
+  readonly #unknown = new BoundedMap<string, number>(MAX_UNKNOWN);
 
   /** `own`: the repository whose siblings are searched: those with the same name up to the last hyphen. */
   constructor(registry: RegistryClient, own: string) {
@@ -32,16 +33,7 @@ export class OtherRepositories {
       });
       if (found) return found;
     }
-    this.#remember(digest);
-    return null;
-  }
-
-  #remember(digest: string): void {
-    this.#unknown.delete(digest);
     this.#unknown.set(digest, performance.now() + UNKNOWN_MS);
-    for (const oldest of this.#unknown.keys()) {
-      if (this.#unknown.size <= MAX_UNKNOWN) break;
-      this.#unknown.delete(oldest);
-    }
+    return null;
   }
 }

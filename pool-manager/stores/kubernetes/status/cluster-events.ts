@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../../collections/bounded.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { PoolEvent } from "../../../pool/events.ts";
 import { GROUP, VERSION } from "../definitions/crds.ts";
@@ -77,7 +78,7 @@ export interface ClusterEventsOptions {
 export class ClusterEvents {
   readonly #options: ClusterEventsOptions;
   /** When each object last got an Event of each reason, and how many were left out since. */
-  readonly #last = new Map<string, { at: number; left: number }>();
+  readonly #last = new BoundedMap<string, { at: number; left: number }>(MAX_SUBJECTS);
   readonly #unwritten: Unwritten<object>;
   #pending = 0;
 
@@ -94,10 +95,10 @@ export class ClusterEvents {
     const last = this.#last.get(key);
     const now = this.#options.now();
     if ((last && now - last.at < EVERY_MS) || this.#pending >= MAX_PENDING) {
-      this.#remember(key, { at: last?.at ?? now - EVERY_MS, left: (last?.left ?? 0) + 1 });
+      this.#last.set(key, { at: last?.at ?? now - EVERY_MS, left: (last?.left ?? 0) + 1 });
       return;
     }
-    this.#remember(key, { at: now, left: 0 });
+    this.#last.set(key, { at: now, left: 0 });
     this.#pending += 1;
     const message = last?.left ? `${content.message} (and ${last.left} more of its kind before)` : content.message;
     this.#unwritten.drop(key);
@@ -125,15 +126,6 @@ export class ClusterEvents {
     const write = kube.create(`/api/v1/namespaces/${kube.namespace}/events`, body, "event");
     void watch(write);
     return write;
-  }
-
-  #remember(key: string, entry: { at: number; left: number }): void {
-    this.#last.delete(key);
-    this.#last.set(key, entry);
-    for (const oldest of this.#last.keys()) {
-      if (this.#last.size <= MAX_SUBJECTS) break;
-      this.#last.delete(oldest);
-    }
   }
 
   #bodyOf({ kind, name, type, reason, message }: EventContent, uid: string): object {

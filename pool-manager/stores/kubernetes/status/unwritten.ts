@@ -1,4 +1,5 @@
 import { Backoff } from "../../../async/backoff.ts";
+import { BoundedMap } from "../../../collections/bounded.ts";
 import { outlookOf } from "../../../kubernetes/retry.ts";
 
 /** The pause before the first retry; it doubles each time. */
@@ -12,7 +13,7 @@ const MAX_AGE_MS = 3_600_000;
 /** Retries writes that failed for a transient reason: only the latest item of each key. */
 export class Unwritten<T> {
   readonly #write: (item: T) => Promise<unknown>;
-  readonly #items = new Map<string, { item: T; at: number }>();
+  readonly #items = new BoundedMap<string, { item: T; at: number }>(MAX_KEPT);
   #timer: NodeJS.Timeout | null = null;
   readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   #isTrying = false;
@@ -25,12 +26,7 @@ export class Unwritten<T> {
   /** Keeps an item whose write failed with this error, unless the error is final. */
   keep(key: string, item: T, error: unknown): void {
     if (this.#closed || outlookOf(error) === "final") return;
-    this.#items.delete(key);
     this.#items.set(key, { item, at: performance.now() });
-    for (const oldest of this.#items.keys()) {
-      if (this.#items.size <= MAX_KEPT) break;
-      this.#items.delete(oldest);
-    }
     this.#later();
   }
 

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { expect, test } from "vitest";
 import { type LimitOptions, limitsOf, withLimitOptions } from "../../../../cli/commands/deploy/limits.ts";
 
-/** What a command makes of its arguments for a function that exists, or for a new one. */
+/** The manifest that a command makes of its arguments, for a function that exists or for a new one. */
 function given(args: readonly string[], isNew = false): Record<string, unknown> {
   let limits: Record<string, unknown> = {};
   withLimitOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }))

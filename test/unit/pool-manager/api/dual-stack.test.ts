@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
 import { ApiListener } from "../../../../pool-manager/api/listener.ts";
-import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../../router/start.ts";
 import { listenHost, ownHost, peerAddress } from "../../../../runtime-images/protocol/listen-host.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
 const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));
 /** Addresses at which a listener at "::" is reached: those of both families, or of IPv4 alone if there is no other. */
@@ -27,11 +27,9 @@ test("a router that listens at :: is reached by both families, reaches instances
   const instance = createServer((req, res) => res.end(req.headers["x-forwarded-for"])).listen(0, listenHost("::"));
   await once(instance, "listening");
   const { port } = instance.address() as AddressInfo;
-  const bounds = { concurrency: 4, timeoutMs: 5000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 5000, expectedStartMs: 1 };
-  const functions = LOOPBACKS.map((host, i): TableFunction => {
-    const endpoint = { instanceUid: `i${i}`, bootId: "b", epoch: 1, host, port, key: null, revision: "r", loaded: true, start: "warm", claimMs: 0 } as const;
+  const functions = LOOPBACKS.map((host, i) => {
     const name = `f${i}`;
-    return { key: name, uid: name, name, revision: "r", split: [], aliases: {}, ...bounds, endpoints: [endpoint], failure: null, blocked: null };
+    return tableFunction({ key: name, uid: name, name, concurrency: 4, endpoints: [endpoint({ host, port })] });
   });
   const router = await startRouter(routerConfig({ host: "::" }), () => ({
     subscribe: (listener) => {

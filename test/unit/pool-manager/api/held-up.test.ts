@@ -9,10 +9,11 @@ import { type Router, startRouter } from "../../../../router/start.ts";
 import { Http1Connection } from "../../../../router/upstream/http1-connection.ts";
 import { sleep, until } from "../../../helpers/berth.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
 /**
- * What goes on while the main thread is held up: an instance that answers after 50 ms or breaks off, a pool manager that
- * beats, a router that follows, and whatever the test wants to be said after a while.
+ * A thread that works while the main thread is held up: an instance that answers after 50 ms or breaks off, a pool manager
+ * that beats, a router that follows, and delayed messages of the test.
  */
 const OTHERS = `
 const { parentPort, workerData } = require("node:worker_threads");
@@ -101,10 +102,7 @@ afterAll(async () => {
 });
 
 function functionOf(name: string, bounds: Partial<TableFunction> = {}): TableFunction {
-  const address = { host: "127.0.0.1", port, key: null, revision: "r", loaded: true, start: "warm", claimMs: 0 } as const;
-  const endpoints = [{ instanceUid: `i-${name}`, bootId: "b", epoch: 1, ...address }];
-  const usual = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 60_000, expectedStartMs: 1 };
-  return { key: name, uid: name, name, revision: "r", split: [], aliases: {}, ...usual, ...bounds, endpoints, failure: null, blocked: null };
+  return tableFunction({ key: name, uid: name, name, endpoints: [endpoint({ instanceUid: `i-${name}`, port })], ...bounds });
 }
 
 async function invoke(path: string): Promise<[number, string]> {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KubeError } from "../../../../pool-manager/kubernetes/error.ts";
 import { type Change, Informer } from "../../../../pool-manager/kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../../../pool-manager/kubernetes/objects.ts";
+import { metadata } from "../../../helpers/builders/objects.ts";
 import { unreachable, WatchedServer } from "../../../helpers/servers/watched-server.ts";
 
 let server: WatchedServer;
@@ -43,7 +44,7 @@ describe("a watch that breaks off", () => {
     server.put("a");
     server.silently(() => {
       server.objects.delete("c");
-      server.objects.set("a", { metadata: { name: "a", uid: "a", resourceVersion: "90", creationTimestamp: "" } });
+      server.objects.set("a", { metadata: metadata("a", { uid: "a", resourceVersion: "90" }) });
       server.version = 95;
     });
     changes.length = 0;
@@ -183,7 +184,7 @@ describe("outdated knowledge", () => {
 
 test("an object from the answer to a write does not count as missing if a listing lacks it", async () => {
   const get = server.get.bind(server);
-  const made = { metadata: { name: "new", uid: "new", resourceVersion: "104", creationTimestamp: "" } };
+  const made = { metadata: metadata("new", { uid: "new", resourceVersion: "104" }) };
   vi.spyOn(server, "get").mockImplementation(async (path: string, query?: Record<string, string>) => {
     const answer = await get(path, query);
     if (query?.limit !== "1") reflector.learn(made);

@@ -24,7 +24,7 @@ test("an answer of 200 that is no JSON comes from something in between, and the 
 });
 
 describe("a step of a start", () => {
-  /** How it ends where its work fails with each of `errors` in turn, and then does not. */
+  /** The outcome of work that fails with each of `errors` in turn, and then succeeds. */
   async function tried(errors: Error[], boundMs?: number) {
     const troubles: (string | null)[] = [];
     const began = performance.now();

@@ -1,18 +1,14 @@
 import { expect, test } from "vitest";
-import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
+import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { Limiter } from "../../../../router/limiter/limiter.ts";
 import type { Reservation } from "../../../../router/limiter/slot.ts";
 import { FakeWaiter } from "../../../fakes/fake-waiter.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
-const endpoint = (instanceUid: string): Endpoint => {
-  const address = { host: "127.0.0.1", port: 1, key: null };
-  return { instanceUid, bootId: "b", epoch: 1, ...address, revision: "r2", loaded: true, start: "warm", claimMs: 0 };
-};
+const functionOf = (key: string, ...instances: string[]) =>
+  tableFunction({ key, name: key, revision: "r2", timeoutMs: 1000, queueTimeoutMs: 1000, endpoints: instances.map(endpointOf) });
 
-const functionOf = (key: string, ...instances: string[]): TableFunction => {
-  const bounds = { concurrency: 1, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 1000, expectedStartMs: 1 };
-  return { key, uid: "f", name: key, revision: "r2", split: [], aliases: {}, ...bounds, endpoints: instances.map(endpoint), failure: null, blocked: null };
-};
+const endpointOf = (instanceUid: string) => endpoint({ instanceUid, revision: "r2" });
 
 function limiter(key: string, instances: string[], siblings: () => Limiter[] = () => []): Limiter {
   const fn = functionOf(key, ...instances);
@@ -44,7 +40,7 @@ test("invocations in flight count at the limiter that takes the instances over, 
 
 test("code that has answered is known to run before the table says so, until the instance takes other code", () => {
   const made = limiter("f", ["i"]);
-  const listed = (epoch: number): TableFunction => ({ ...made.function, endpoints: [{ ...endpoint("i"), epoch, loaded: false }] });
+  const listed = (epoch: number): TableFunction => ({ ...made.function, endpoints: [{ ...endpointOf("i"), epoch, loaded: false }] });
   const taken = () => {
     const one = new FakeWaiter();
     made.acquire(one);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { Limiter } from "../../../../router/limiter/limiter.ts";
 import { FakeWaiter } from "../../../fakes/fake-waiter.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 import { VirtualTime } from "../../../simulation/time.ts";
 
 const RUN_MS = 100;
@@ -19,14 +19,9 @@ interface Fate {
   refused: { code: string; ms: number } | null;
 }
 
-const functionOf = (queueDepth: number): TableFunction => {
-  const endpoint = (instanceUid: string): Endpoint => {
-    const address = { host: "127.0.0.1", port: 1, key: null };
-    return { instanceUid, bootId: "b", epoch: 1, ...address, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
-  };
-  const bounds = { concurrency: CONCURRENCY, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth, queueTimeoutMs: QUEUE_TIMEOUT_MS, expectedStartMs: 1 };
-  const endpoints = Array.from({ length: INSTANCES }, (_, i) => endpoint(`i${i}`));
-  return { key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, ...bounds, endpoints, failure: null, blocked: null };
+const functionOf = (queueDepth: number) => {
+  const endpoints = Array.from({ length: INSTANCES }, (_, i) => endpoint({ instanceUid: `i${i}` }));
+  return tableFunction({ concurrency: CONCURRENCY, timeoutMs: 1000, queueDepth, queueTimeoutMs: QUEUE_TIMEOUT_MS, endpoints });
 };
 
 /** A function in virtual time whose invocations all run for as long. */

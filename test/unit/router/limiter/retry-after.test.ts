@@ -1,23 +1,13 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { retryAfterSeconds } from "../../../../router/downstream/error-response.ts";
 import { RouterError } from "../../../../router/errors.ts";
 import { Limiter } from "../../../../router/limiter/limiter.ts";
 import type { Reservation } from "../../../../router/limiter/slot.ts";
 import { FakeWaiter } from "../../../fakes/fake-waiter.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
-const bounds = { concurrency: 1, timeoutMs: 60_000, loadTimeoutMs: 1000, queueDepth: 5, queueTimeoutMs: 30_000, expectedStartMs: 200 };
-const function_: TableFunction = {
-  ...{ key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, failure: null, blocked: null, endpoints: [] },
-  ...bounds,
-};
-const serving = (...uids: string[]): TableFunction => ({
-  ...function_,
-  endpoints: uids.map((instanceUid) => {
-    const address = { host: "127.0.0.1", port: 1, key: null };
-    return { instanceUid, bootId: "b", epoch: 1, ...address, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
-  }),
-});
+const function_ = tableFunction({ queueDepth: 5, queueTimeoutMs: 30_000, expectedStartMs: 200 });
+const serving = (...uids: string[]) => ({ ...function_, endpoints: uids.map((instanceUid) => endpoint({ instanceUid })) });
 
 let now: number;
 let limiter: Limiter;

@@ -1,17 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Endpoint } from "../../../../pool-manager/client/contract.ts";
 import { pick } from "../../../../router/limiter/pick.ts";
 import type { Reservation, Slot } from "../../../../router/limiter/slot.ts";
 import { Slots } from "../../../../router/limiter/slots.ts";
+import { endpoint } from "../../../helpers/builders/table.ts";
 
 const CONCURRENCY = 2;
 const UIDS = ["a", "b", "c", "d"];
 
-const endpointOf = (instanceUid: string): Endpoint => {
-  const address = { host: "127.0.0.1", port: 1, key: null };
-  return { instanceUid, bootId: "b", epoch: 1, ...address, revision: "r", loaded: true, start: "warm", claimMs: 0 };
-};
+const endpointOf = (instanceUid: string) => endpoint({ instanceUid });
 
 const slotOf = (instanceUid: string, change: Partial<Slot> = {}): Slot => {
   return { instanceUid, endpoint: endpointOf(instanceUid), inFlight: 0, blockedUntil: 0, usedAt: 0, since: 0, loaded: true, moved: null, ...change };

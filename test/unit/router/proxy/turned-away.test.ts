@@ -5,8 +5,9 @@ import { expect, test } from "vitest";
 import type { PoolManagerLink, TableFunction } from "../../../../pool-manager/client/contract.ts";
 import { startRouter } from "../../../../router/start.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
-/** How long nothing listens. */
+/** How long no instance listens. */
 const AWAY_MS = 300;
 /** An instance rests for a second after most refusals, so that many tries need many instances. */
 const INSTANCES = 40;
@@ -79,11 +80,6 @@ async function invoke(port: number, queueTimeoutMs = 30_000): Promise<[number, s
 }
 
 function functionAt(port: number, queueTimeoutMs: number): TableFunction {
-  const limits = { concurrency: 1, timeoutMs: 30_000, loadTimeoutMs: 1000, queueDepth: 100, queueTimeoutMs, expectedStartMs: 100 };
-  const claim = { start: "warm", claimMs: 0, loaded: true } as const;
-  const endpoints = Array.from({ length: INSTANCES }, (_, i) => ({
-    ...{ instanceUid: `i${i}`, bootId: "b", epoch: 1, host: "127.0.0.1", port, key: null, revision: "r1" },
-    ...claim,
-  }));
-  return { key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, ...limits, endpoints, failure: null, blocked: null };
+  const endpoints = Array.from({ length: INSTANCES }, (_, i) => endpoint({ instanceUid: `i${i}`, port }));
+  return tableFunction({ timeoutMs: 30_000, queueDepth: 100, queueTimeoutMs, expectedStartMs: 100, endpoints });
 }

@@ -4,18 +4,17 @@ import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { hostPort, httpUrl, isHttpUrl } from "../../../../pool-manager/client/address.ts";
 import { ManagerClient } from "../../../../pool-manager/client/client.ts";
-import type { PoolManagerLink, TableChange, TableFunction } from "../../../../pool-manager/client/contract.ts";
+import type { PoolManagerLink, TableChange } from "../../../../pool-manager/client/contract.ts";
 import { parseChange, parseSaved } from "../../../../pool-manager/client/parse.ts";
 import type { TableSnapshots } from "../../../../pool-manager/client/snapshot.ts";
 import { SnapshotLink } from "../../../../pool-manager/client/snapshot-link.ts";
 import { RouterMetrics } from "../../../../router/metrics.ts";
 import { ServedRevisions } from "../../../../router/routing/served-revisions.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
 const SELF = { id: "r", host: "127.0.0.1", port: 1 };
-const endpoint = { instanceUid: "i", bootId: "b", epoch: 1, host: "127.0.0.1", port: 1, key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 };
-const bounds = { concurrency: 1, timeoutMs: 1000, loadTimeoutMs: 1000, queueDepth: 10, queueTimeoutMs: 1000, expectedStartMs: 1 };
-const whole = { key: "f", uid: "f", name: "f", revision: "r1", split: [], aliases: {}, ...bounds, endpoints: [endpoint], failure: null, blocked: null };
+const whole = tableFunction({ endpoints: [endpoint()] });
 /** A function as another version writes it. */
 const { split: _split, aliases: _aliases, failure: _failure, blocked: _blocked, expectedStartMs: _expected, ...former } = whole;
 const snapshot = (functions: unknown[] = [whole]) => JSON.stringify({ type: "snapshot", functions });
@@ -72,7 +71,7 @@ describe.concurrent("a message that a router does not understand leaves its tabl
     ["a page of somebody else", "<!doctype html>\n<p>hello</p>\n<p>more</p>", "is not JSON"],
     ["JSON that is no change", "null\n7\n[]", "is not a change of a table"],
     ["a function without a name", snapshot([{ ...whole, name: undefined }]), "not understood at .functions[0].name"],
-    ["a port that is none", snapshot([{ ...whole, endpoints: [{ ...endpoint, port: "80" }] }]), "not understood at .functions[0].endpoints[0].port"],
+    ["a port that is none", snapshot([{ ...whole, endpoints: [{ ...endpoint(), port: "80" }] }]), "not understood at .functions[0].endpoints[0].port"],
     ["a router at no address", JSON.stringify({ type: "routers", routers: [{ id: "x", host: "http://x", port: 1 }] }), "not understood at .routers[0].host"],
   ])("%s", async ([_what = "", text = "", reason = ""], { expect }) => {
     const { url, streams, drop } = await somebody(snapshot(), text, text, snapshot([{ ...whole, name: "g", key: "g", uid: "g" }]));
@@ -105,7 +104,7 @@ describe.concurrent("a message that a router does not understand leaves its tabl
 
   test("unknown kinds of starts and failures are treated as known ones", ({ expect }) => {
     const failure = { reason: "quota", message: "m", instanceUid: "i", retryAfterMs: 1 };
-    const change = parseChange(JSON.stringify({ type: "upsert", function: { ...whole, endpoints: [{ ...endpoint, start: "thawed" }], failure } }));
+    const change = parseChange(JSON.stringify({ type: "upsert", function: { ...whole, endpoints: [{ ...endpoint(), start: "thawed" }], failure } }));
     expect(change).toMatchObject({ function: { endpoints: [{ start: "warm" }], failure: { reason: "load" } } });
   });
 });
@@ -164,7 +163,7 @@ describe.concurrent("Redis", () => {
   });
 
   test("keeps a table that is read as it was written", ({ expect }) => {
-    expect(parseSaved(JSON.stringify({ functions: [whole], routers: [SELF] }))).toEqual({ functions: [whole as TableFunction], routers: [SELF] });
+    expect(parseSaved(JSON.stringify({ functions: [whole], routers: [SELF] }))).toEqual({ functions: [whole], routers: [SELF] });
   });
 });
 

@@ -11,6 +11,7 @@ import type { RouterConfig } from "../../../../router/config.ts";
 import { SlotOwnership } from "../../../../router/routing/ownership.ts";
 import { type Router, startRouter } from "../../../../router/start.ts";
 import { routerConfig } from "../../../helpers/builders/router-config.ts";
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
 /** A router and what the pool manager tells it, which is nothing of a router that leaves. */
 interface Member {
@@ -71,10 +72,8 @@ async function pair(change: Partial<RouterConfig> = {}): Promise<[owner: Member,
 }
 
 function functionOf(uid: string): TableFunction {
-  const bounds = { concurrency: 10, timeoutMs: 30_000, loadTimeoutMs: 1000, queueDepth: 100, queueTimeoutMs: 5000, expectedStartMs: 100 };
-  const at = { host: "127.0.0.1", port: instancePort, key: null, revision: "r1", loaded: true, start: "warm", claimMs: 0 } as const;
-  const endpoints = [{ instanceUid: "i", bootId: "b", epoch: 1, ...at }];
-  return { key: uid, uid, name: "f", revision: "r1", split: [], aliases: {}, ...bounds, endpoints, failure: null, blocked: null };
+  const bounds = { concurrency: 10, timeoutMs: 30_000, queueDepth: 100, queueTimeoutMs: 5000, expectedStartMs: 100 };
+  return tableFunction({ key: uid, uid, ...bounds, endpoints: [endpoint({ port: instancePort })] });
 }
 
 async function invoke({ router }: Member, headers: Record<string, string> = {}): Promise<[number, string]> {

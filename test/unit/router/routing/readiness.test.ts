@@ -2,28 +2,16 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import type { Endpoint, TableFunction } from "../../../../pool-manager/client/contract.ts";
+import type { Endpoint } from "../../../../pool-manager/client/contract.ts";
 import { RouterReadiness, UNHEARD_MS } from "../../../../router/routing/readiness.ts";
 import { Table } from "../../../../router/routing/table.ts";
-
-const endpoint = (port: number): Endpoint => ({
-  instanceUid: `i${port}`,
-  bootId: "b",
-  epoch: 1,
-  host: "127.0.0.1",
-  port,
-  key: null,
-  revision: "r1",
-  loaded: true,
-  start: "warm",
-  claimMs: 0,
-});
+import { endpoint, tableFunction } from "../../../helpers/builders/table.ts";
 
 /** A table that the test moves in time. */
 function tableOf(endpoints: Endpoint[]) {
   const time = { now: 0 };
   const table = new Table({ upsert: () => {}, removed: () => {}, endpointGone: () => {} }, () => time.now);
-  const snapshot = () => table.apply({ type: "snapshot", functions: [{ key: "f", uid: "f", name: "f", endpoints } as unknown as TableFunction] });
+  const snapshot = () => table.apply({ type: "snapshot", functions: [tableFunction({ endpoints })] });
   const lost = () => table.apply({ type: "lost", reason: "connect ECONNREFUSED" });
   return { time, table, snapshot, lost };
 }
@@ -35,7 +23,7 @@ test.each([
   [false, UNHEARD_MS, true, false],
   [false, UNHEARD_MS, false, true],
 ])("heard: %s, %i ms later, reaches an instance: %s → stranded: %s", async (heard, ms, reached, stranded) => {
-  const { time, table, snapshot, lost } = tableOf([endpoint(1)]);
+  const { time, table, snapshot, lost } = tableOf([endpoint()]);
   const standing = new RouterReadiness({ table, say: () => {}, reach: async () => reached });
   snapshot();
   if (!heard) lost();
@@ -72,8 +60,8 @@ test("one instance that accepts a connection suffices, though many others do not
   const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const dead = Array.from({ length: 40 }, (_, i) => endpoint(i + 1));
-  const { time, table, snapshot, lost } = tableOf([...dead, endpoint(port)]);
+  const dead = Array.from({ length: 40 }, (_, i) => endpoint({ instanceUid: `i${i}`, port: i + 1 }));
+  const { time, table, snapshot, lost } = tableOf([...dead, endpoint({ port })]);
   const said: string[] = [];
   const standing = new RouterReadiness({ table, say: (line) => said.push(line) });
   snapshot();

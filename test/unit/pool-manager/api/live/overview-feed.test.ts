@@ -42,7 +42,7 @@ test("a follower gets everything, then what changes, at most five times a second
   const stop = feed.follow((message) => told.push(message));
   expect(told[0]).toMatchObject({ type: "snapshot", status: { router: false }, pools: [{ id: "node", size: 2 }], events: [{ seq: 1 }] });
   expect(told[0]?.instances).toMatchObject([{ id: "a", node: "n1" }, { id: "b" }]);
-  // Of several changes between two looks the last one is told.
+  // The last one of several changes between two checks is sent.
   world.views = [instance("b", { state: "specializing" })];
   world.views = [instance("b", { state: "warm", functionUid: "gone" })];
   emit({ type: "router.heard", router: "s", time: "" });

@@ -2,12 +2,13 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { programImage } from "../../../../../bench/cluster/program-image.ts";
 import { CodeImages } from "../../../../../pool-manager/images/code-images.ts";
 import { ForeignImages } from "../../../../../pool-manager/images/foreign/foreign-images.ts";
-import { packLayer } from "../../../../../pool-manager/images/layer.ts";
 import { OciLayout } from "../../../../../pool-manager/images/layout.ts";
-import { buildImage, digestOf, type ImageSpec } from "../../../../../pool-manager/images/oci.ts";
+import type { ImageSpec } from "../../../../../pool-manager/images/oci.ts";
 import { RegistryClient } from "../../../../../pool-manager/images/registry.ts";
+import { pushImage } from "../../../../../pool-manager/images/runtime-image.ts";
 import { MemoryRegistry } from "../../../../helpers/servers/memory-registry.ts";
 
 let theirs: MemoryRegistry;
@@ -22,14 +23,10 @@ beforeEach(async () => {
 afterEach(() => Promise.all([theirs.close(), own.close()]));
 
 async function push(change: Partial<ImageSpec> = {}, tag = "v1"): Promise<{ reference: string; digest: string; layer: string }> {
-  const data = await packLayer([{ path: "server", data: Buffer.from("program") }]);
-  const layer = digestOf(data);
-  const built = buildImage({ layers: [{ digest: layer, size: data.length }], entrypoint: ["/server"], labels: {}, architecture: "amd64", ...change });
-  const registry = clientOf(theirs.host, "team");
-  await registry.pushBlob("api", layer, async () => data);
-  await registry.pushBlob("api", built.configDigest, async () => built.config);
-  await registry.pushManifest("api", tag, built.manifest);
-  return { reference: `${theirs.host}/team/api`, digest: built.digest, layer };
+  const image = await programImage(Buffer.from("program"), change);
+  await pushImage(clientOf(theirs.host, "team"), "api", image, tag);
+  const [layer = ""] = image.blobs.keys();
+  return { reference: `${theirs.host}/team/api`, digest: image.built.digest, layer };
 }
 
 test("a tag is resolved to a digest, the layers are copied, and a later tag of the same name gives another image", async () => {

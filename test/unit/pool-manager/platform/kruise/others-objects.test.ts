@@ -4,7 +4,7 @@ import { VirtualTime } from "../../../../kubernetes/virtual-time.ts";
 
 const CONTAINERS = [{ name: "web", image: "web:1" }];
 
-/** How others' objects come to have Berth's label: a copied manifest, or a label for a network policy or a budget that selects by it. */
+/** Berth's label is on objects of others that have a copied manifest, or that a network policy or a budget selects by it. */
 const LABELS = { app: "shop", "berth.dev/pool": "node" };
 
 const podsOf = (world: WarmFunction, prefix: string) => world.pods().filter(({ metadata }) => metadata.name.startsWith(prefix)).length;

@@ -68,7 +68,7 @@ class Rollout {
     const key = rollout?.state === "rolling" ? "u@r2" : "u";
     const demandOf = (inFlight: number) => ({ waiting: 0, inFlight, oldestWaitMs: 0 });
     const served = rollout?.state === "rolling" ? ["r1", "r2"] : [this.record.active];
-    // What was loaded or created in the round before serves now.
+    // Instances that were loaded or created in the round before serve now.
     this.instances = this.instances.map((one) => ({
       ...one,
       state: one.state === "specializing" ? "warm" : one.state === "starting" ? "prewarmed" : one.state,

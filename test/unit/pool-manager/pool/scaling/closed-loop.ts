@@ -7,7 +7,7 @@ import { fn, instance, POOL, world } from "../../../../helpers/builders/world.ts
 const STEP_MS = 250;
 const LOAD_MS = 500;
 
-/** What a run cost, and how its invocations fared. */
+/** The cost of a run, and the outcomes of its invocations. */
 export interface Outcome {
   starts: number;
   removals: number;

@@ -5,22 +5,19 @@ import { claimPatch, functionSet, poolSet, poolSetName } from "../../../../../..
 import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { firstSight, obstacleOf, sighted } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
 import { hasSwapped, podRecordOf, substanceOf } from "../../../../../../pool-manager/platform/kruise/pods/pod-record.ts";
+import { metadata, pod } from "../../../../../helpers/builders/objects.ts";
 
 const worker = { command: ["/usr/bin/python3", "main.py"], env: {} };
 const runtimes = { node: { image: "r:1", worker: null }, python: { image: "p:1", worker } };
 const settings = { runtimes, idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
 
-function pod(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:1@sha256:00"): Pod {
-  return {
-    metadata: { name, uid: `uid-${name}`, resourceVersion: "7", creationTimestamp: "2026-01-01T00:00:00Z", labels: {}, ...change },
-    spec: {
-      containers: [
-        { name: "runtime", image: "r:1" },
-        { name: "code", image },
-      ],
-    },
-    status: { phase: "Running", podIP: "10.0.0.1" },
-  };
+function podOf(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:1@sha256:00"): Pod {
+  const containers = [
+    { name: "runtime", image: "r:1" },
+    { name: "code", image },
+  ];
+  const seen = { resourceVersion: "7", labels: {}, ...change };
+  return pod(name, { metadata: seen, spec: { containers }, status: { phase: "Running", podIP: "10.0.0.1" } });
 }
 
 const OF_FUNCTION = { "berth.dev/pool": "node", "berth.dev/function": "f1" };
@@ -30,7 +27,7 @@ function set(spec: Partial<CloneSet["spec"]>, labels: Record<string, string> = O
   const base = (isPool ? poolSet("node", settings) : functionSet("f1", "node", settings, "c:1")) as CloneSet;
   return {
     ...base,
-    metadata: { ...base.metadata, uid: "set", resourceVersion: "1", creationTimestamp: "", labels },
+    metadata: metadata(base.metadata.name, { ...base.metadata, uid: "set", labels }),
     spec: { ...base.spec, ...spec, updateStrategy: { ...base.spec.updateStrategy, ...spec.updateStrategy } },
     status: { updateRevision: "fn-f1-abc", currentRevision: "fn-f1-old", ...(counted !== undefined && { replicas: counted }) },
   };
@@ -41,40 +38,40 @@ const old = { labels: { "controller-revision-hash": "fn-f1-old" } };
 
 describe("corrections of a CloneSet", () => {
   test.each([
-    ["counts right", set({ replicas: 2 }), [pod("a", old), pod("b", old)], []],
-    ["has one pod of two released", set({ replicas: 2 }), [pod("a", old), pod("b", current)], ["add /spec/updateStrategy/partition 1"]],
-    ["follows its release", set({ replicas: 2, updateStrategy: { partition: 1 } }), [pod("a", old), pod("b", current)], []],
-    ["has lost a pod", set({ replicas: 2 }), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
-    ["is short of replicas", set({ replicas: 0 }), [pod("a", old)], ["test /spec/replicas 0", "replace /spec/replicas 1"]],
-    ["has a pod on its way out", set({ replicas: 1, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }), [pod("a", old), pod("b", old)], []],
-    ["was left creating", set({ replicas: 1, scaleStrategy: { maxUnavailable: 3 } }), [pod("a", old)], ["add /spec/scaleStrategy/maxUnavailable 0"]],
+    ["counts right", set({ replicas: 2 }), [podOf("a", old), podOf("b", old)], []],
+    ["has one pod of two released", set({ replicas: 2 }), [podOf("a", old), podOf("b", current)], ["add /spec/updateStrategy/partition 1"]],
+    ["follows its release", set({ replicas: 2, updateStrategy: { partition: 1 } }), [podOf("a", old), podOf("b", current)], []],
+    ["has lost a pod", set({ replicas: 2 }), [podOf("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
+    ["is short of replicas", set({ replicas: 0 }), [podOf("a", old)], ["test /spec/replicas 0", "replace /spec/replicas 1"]],
+    ["has a pod on its way out", set({ replicas: 1, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }), [podOf("a", old), podOf("b", old)], []],
+    ["was left creating", set({ replicas: 1, scaleStrategy: { maxUnavailable: 3 } }), [podOf("a", old)], ["add /spec/scaleStrategy/maxUnavailable 0"]],
     [
       "was made by an earlier version, and not paused",
       set({ replicas: 1, updateStrategy: { paused: false } }),
-      [pod("a", old)],
+      [podOf("a", old)],
       ["replace /spec/updateStrategy/paused true"],
     ],
     [
       "is a pool's with another partition",
       set({ replicas: 1, updateStrategy: { partition: 1 } }, OF_POOL),
-      [pod("a")],
+      [podOf("a")],
       ["add /spec/updateStrategy/partition 100%"],
     ],
-    ["is a pool's that has to make pods of the template as it is", set({ replicas: 1, updateStrategy: { partition: 0 } }, OF_POOL), [pod("a")], []],
-    ["has been released", set({ replicas: 1 }), [pod("a", current)], ["add /spec/updateStrategy/partition 0"]],
-    ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [pod("a", old)], []],
-    ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [pod("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
+    ["is a pool's that has to make pods of the template as it is", set({ replicas: 1, updateStrategy: { partition: 0 } }, OF_POOL), [podOf("a")], []],
+    ["has been released", set({ replicas: 1 }), [podOf("a", current)], ["add /spec/updateStrategy/partition 0"]],
+    ["has a pod that is not seen: Kruise would delete one of its choice", set({ replicas: 2 }, undefined, 2), [podOf("a", old)], []],
+    ["has lost a pod, and Kruise says so", set({ replicas: 2 }, undefined, 1), [podOf("a", old)], ["test /spec/replicas 2", "replace /spec/replicas 1"]],
     [
       "has lost its labels, or has others",
       set({ replicas: 0, updateStrategy: { partition: 0 } }, { "berth.dev/pool": "other" }),
       [],
       ["add /metadata/labels/berth.dev~1pool node", "add /metadata/labels/berth.dev~1function f1"],
     ],
-    ["is a pool's with claims taken from it", set({ replicas: 3 }, OF_POOL), [pod("a")], []],
+    ["is a pool's with claims taken from it", set({ replicas: 3 }, OF_POOL), [podOf("a")], []],
     [
       "is such a pool's, with a pod that is to go",
       set({ replicas: 3, scaleStrategy: { maxUnavailable: 0, podsToDelete: ["a"] } }, OF_POOL),
-      [pod("a"), pod("b")],
+      [podOf("a"), podOf("b")],
       ["test /spec/replicas 3", "replace /spec/replicas 1"],
     ],
   ])("one that %s", (_what, cloneSet, live, wanted) => {
@@ -86,7 +83,7 @@ describe("a claim", () => {
   const claim = { functionUid: "f1", revision: "r1", image: "reg/code:tag@sha256:11", digest: "sha256:11", term: 3, fingerprint: "AA", template: null };
 
   test("carries the version on which the decision was based, and swaps the image", () => {
-    const patch = claimPatch(pod("a"), set({}), true, claim) as { metadata: Record<string, unknown>; spec?: unknown };
+    const patch = claimPatch(podOf("a"), set({}), true, claim) as { metadata: Record<string, unknown>; spec?: unknown };
     expect(patch.metadata).toMatchObject({
       uid: "uid-a",
       resourceVersion: "7",
@@ -97,14 +94,14 @@ describe("a claim", () => {
 
   test("counts for the revision that is being released, or for the one before; after the release it counts for its own", () => {
     const hash = (isReleased: boolean, partition: number | string) => {
-      const claimed = claimPatch(pod("a"), set({ updateStrategy: { partition } }), isReleased, claim) as { metadata: { labels: Record<string, string> } };
+      const claimed = claimPatch(podOf("a"), set({ updateStrategy: { partition } }), isReleased, claim) as { metadata: { labels: Record<string, string> } };
       return claimed.metadata.labels["controller-revision-hash"];
     };
     expect([hash(true, 1), hash(false, 1), hash(false, "100%"), hash(false, 0)]).toEqual(["fn-f1-abc", "fn-f1-old", "fn-f1-old", "fn-f1-abc"]);
   });
 
   test("does not swap to the image that the pod has already", () => {
-    expect(claimPatch(pod("a", {}, "reg/code:other@sha256:11"), set({}), true, claim)).not.toHaveProperty("spec");
+    expect(claimPatch(podOf("a", {}, "reg/code:other@sha256:11"), set({}), true, claim)).not.toHaveProperty("spec");
   });
 });
 
@@ -115,15 +112,15 @@ describe("the record of a pod", () => {
   const free = { pool: "node", functionUid: null, isCounted: true, replace: null, obstacle: null };
 
   test("changes its substance with owner, labels, images and deletion, and not with its status", () => {
-    const a = pod("a");
+    const a = podOf("a");
     expect(substanceOf({ ...a, status: { phase: "Pending" }, metadata: { ...a.metadata, resourceVersion: "8" } })).toBe(substanceOf(a));
-    expect(substanceOf(pod("a", { labels: { "berth.dev/function": "f" } }))).not.toBe(substanceOf(a));
-    expect(substanceOf(pod("a", {}, "other"))).not.toBe(substanceOf(a));
-    expect(substanceOf(pod("a", { deletionTimestamp: "now" }))).not.toBe(substanceOf(a));
+    expect(substanceOf(podOf("a", { labels: { "berth.dev/function": "f" } }))).not.toBe(substanceOf(a));
+    expect(substanceOf(podOf("a", {}, "other"))).not.toBe(substanceOf(a));
+    expect(substanceOf(podOf("a", { deletionTimestamp: "now" }))).not.toBe(substanceOf(a));
   });
 
   test("has swapped once the code container runs the image that was asked for, and is in trouble past the deadline", () => {
-    const bound = pod("a", { annotations: { "berth.dev/image": "sha256:11" } });
+    const bound = podOf("a", { annotations: { "berth.dev/image": "sha256:11" } });
     const running = (imageID: string) => ({
       ...bound,
       status: { containerStatuses: [{ name: "code", image: "", imageID, restartCount: 0, state: { running: {} } }] },
@@ -134,14 +131,14 @@ describe("the record of a pod", () => {
 
   test("is shown as being removed while its owner has the order, and no longer once a claim has moved it to another", () => {
     const owned = (uid: string) =>
-      pod("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
+      podOf("a", { ownerReferences: [{ apiVersion: "", kind: "CloneSet", name: uid, uid, controller: true, blockOwnerDeletion: true }] });
     const removing = (owner: string) => podRecordOf(owned(owner), { ...known, askedOf: "pool" }, free).removing;
     expect([removing("pool"), removing("fn")]).toEqual([true, false]);
   });
 
   test("says why the code container cannot run, and fails with the pod", () => {
     const waiting = {
-      ...pod("a"),
+      ...podOf("a"),
       status: { containerStatuses: [{ name: "code", image: "", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "gone" } } }] },
     };
     expect(podRecordOf(waiting, known, free).trouble).toBe("ErrImagePull: gone");
@@ -157,7 +154,7 @@ describe("the record of a pod", () => {
       loaded: true,
       error: null,
     };
-    const evicted: Pod = { ...pod("a"), status: { phase: "Failed", reason: "Evicted" } };
+    const evicted: Pod = { ...podOf("a"), status: { phase: "Failed", reason: "Evicted" } };
     const ended = obstacleOf(evicted, sighted(seen, evicted, 5), null, null, 10);
     expect(podRecordOf(evicted, { ...known, echo }, { ...free, obstacle: ended }).echo).toMatchObject({
       state: "failed",

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { setPatch } from "../../../../../../pool-manager/platform/kruise/clonesets/patches.ts";
 import type { CloneSet } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
+import { metadata } from "../../../../../helpers/builders/objects.ts";
 import { ApiError } from "../../../../../kubernetes/api/api-error.ts";
 import { startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
@@ -55,7 +56,7 @@ test("a write that the API server refuses for its content is reported as that, a
   }));
 
 test("a missing map is created only while the CloneSet is unchanged", () => {
-  const set = { metadata: { name: "s", uid: "u", resourceVersion: "7", creationTimestamp: "", labels: {} }, spec: {} } as unknown as CloneSet;
+  const set = { metadata: metadata("s", { uid: "u", resourceVersion: "7", labels: {} }), spec: {} } as unknown as CloneSet;
   const steps = setPatch(set, [{ op: "add", path: "/spec/scaleStrategy/maxUnavailable", value: 0 }], 3);
   expect(steps.map(({ op, path, value }) => `${op} ${path} ${JSON.stringify(value)}`)).toEqual([
     'test /metadata/resourceVersion "7"',

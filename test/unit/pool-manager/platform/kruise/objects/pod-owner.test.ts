@@ -3,15 +3,16 @@ import type { KruisePlatform } from "../../../../../../pool-manager/platform/kru
 import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { isBerths, podOwnerOf } from "../../../../../../pool-manager/platform/kruise/objects/pod-owner.ts";
 import { isCurrent } from "../../../../../../pool-manager/platform/kruise/objects/template.ts";
+import { pod } from "../../../../../helpers/builders/objects.ts";
 import { POOL, startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import type { ApiObject } from "../../../../../kubernetes/objects/object.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-function pod(labels: Record<string, string>, owner?: string, { kind = "CloneSet", container = "runtime", annotations = {} } = {}): Pod {
+function podOf(labels: Record<string, string>, owner?: string, { kind = "CloneSet", container = "runtime", annotations = {} } = {}): Pod {
   const reference = { apiVersion: "", kind, name: owner ?? "", uid: `uid-${owner}`, controller: true, blockOwnerDeletion: true };
-  const metadata = { name: "p", uid: "p", resourceVersion: "1", creationTimestamp: "", labels, annotations, ...(owner && { ownerReferences: [reference] }) };
-  return { metadata, spec: { containers: [{ name: container, image: "i" }] }, status: {} };
+  const ownerReferences = owner ? [reference] : [];
+  return pod("p", { metadata: { labels, annotations, ownerReferences }, spec: { containers: [{ name: container, image: "i" }] } });
 }
 
 function sets(...known: [name: string, labels: Record<string, string>][]) {
@@ -25,20 +26,20 @@ describe("what a pod belongs to", () => {
   const known = sets(["pool-node-00000001", { "berth.dev/pool": "node" }], ["fn-f1", { "berth.dev/pool": "node", "berth.dev/function": "f1" }]);
 
   test.each<[string, Pod, string, string | null, boolean]>([
-    ["is the pool's of its CloneSet", pod({ "berth.dev/pool": "node" }, "pool-node-00000001"), "node", null, true],
-    ["has lost its labels", pod({}, "pool-node-00000001"), "node", null, true],
-    ["has the labels of another pool and function", pod({ "berth.dev/pool": "x", "berth.dev/function": "y" }, "pool-node-00000001"), "node", null, true],
-    ["is a function's, and has lost its labels", pod({}, "fn-f1"), "node", "f1", true],
-    ["is a function's, and has another one's label", pod({ "berth.dev/pool": "node", "berth.dev/function": "y" }, "fn-f1"), "node", "f1", true],
-    ["has lost its owner", pod({ "berth.dev/pool": "node", "berth.dev/function": "f1" }), "node", "f1", true],
-    ["has an owner that is not known yet", pod({ "berth.dev/pool": "node", "berth.dev/function": "f2" }, "fn-f2"), "node", "f2", true],
-    ["is somebody else's", pod({ app: "web" }, "pool-web-00000001"), "", null, false],
-    ["has the label, and is a Deployment's", pod({ "berth.dev/pool": "node" }, "fn-web", { kind: "ReplicaSet" }), "node", null, false],
-    ["has the label, and is of a copy of a CloneSet", pod({ "berth.dev/pool": "node" }, "copy-of-pool"), "node", null, false],
-    ["has the label, and no runtime", pod({ "berth.dev/pool": "node" }, undefined, { container: "web" }), "node", null, false],
+    ["is the pool's of its CloneSet", podOf({ "berth.dev/pool": "node" }, "pool-node-00000001"), "node", null, true],
+    ["has lost its labels", podOf({}, "pool-node-00000001"), "node", null, true],
+    ["has the labels of another pool and function", podOf({ "berth.dev/pool": "x", "berth.dev/function": "y" }, "pool-node-00000001"), "node", null, true],
+    ["is a function's, and has lost its labels", podOf({}, "fn-f1"), "node", "f1", true],
+    ["is a function's, and has another one's label", podOf({ "berth.dev/pool": "node", "berth.dev/function": "y" }, "fn-f1"), "node", "f1", true],
+    ["has lost its owner", podOf({ "berth.dev/pool": "node", "berth.dev/function": "f1" }), "node", "f1", true],
+    ["has an owner that is not known yet", podOf({ "berth.dev/pool": "node", "berth.dev/function": "f2" }, "fn-f2"), "node", "f2", true],
+    ["is somebody else's", podOf({ app: "web" }, "pool-web-00000001"), "", null, false],
+    ["has the label, and is a Deployment's", podOf({ "berth.dev/pool": "node" }, "fn-web", { kind: "ReplicaSet" }), "node", null, false],
+    ["has the label, and is of a copy of a CloneSet", podOf({ "berth.dev/pool": "node" }, "copy-of-pool"), "node", null, false],
+    ["has the label, and no runtime", podOf({ "berth.dev/pool": "node" }, undefined, { container: "web" }), "node", null, false],
     [
       "was bound, and has another controller since",
-      pod({ "berth.dev/pool": "node", "berth.dev/function": "f1" }, "web", { kind: "ReplicaSet", annotations: { "berth.dev/fingerprint": "AA" } }),
+      podOf({ "berth.dev/pool": "node", "berth.dev/function": "f1" }, "web", { kind: "ReplicaSet", annotations: { "berth.dev/fingerprint": "AA" } }),
       "node",
       "f1",
       true,
@@ -49,18 +50,22 @@ describe("what a pod belongs to", () => {
   });
 
   test("Kruise counts a pod for the CloneSet that owns it, if that is known", () => {
-    const counted = (owner?: string) => podOwnerOf(pod({ "berth.dev/pool": "node" }, owner), known).isCounted;
+    const counted = (owner?: string) => podOwnerOf(podOf({ "berth.dev/pool": "node" }, owner), known).isCounted;
     expect([counted("fn-f1"), counted("fn-f2"), counted()]).toEqual([true, false, false]);
   });
 
   test("a function's CloneSet that has lost its label is still the function's, by its name", () => {
-    expect(podOwnerOf(pod({}, "fn-f1"), sets(["fn-f1", { "berth.dev/pool": "node" }])).functionUid).toBe("f1");
+    expect(podOwnerOf(podOf({}, "fn-f1"), sets(["fn-f1", { "berth.dev/pool": "node" }])).functionUid).toBe("f1");
   });
 
   test("a pod is of the template of its pool's CloneSet, whatever its label says; a label that Berth has not written says nothing", () => {
     const template = { hash: "0000000a", runtimeImage: "r:1@sha256:1" };
     const of = (label: string, owner: string, image = "r:0@sha256:0") =>
-      isCurrent({ ...pod({ "berth.dev/template": label }, owner), spec: { containers: [{ name: "runtime", image }] } }, "node", new Map([["node", template]]));
+      isCurrent(
+        { ...podOf({ "berth.dev/template": label }, owner), spec: { containers: [{ name: "runtime", image }] } },
+        "node",
+        new Map([["node", template]]),
+      );
     expect([of("other", "pool-node-0000000a"), of("0000000b", "pool-node-0000000a"), of("0000000a", "pool-node-0000000b")]).toEqual([true, true, false]);
     expect([of("0000000a", "fn-f"), of("0000000b", "fn-f", "x@sha256:1"), of("other", "fn-f", "x@sha256:1")]).toEqual([true, false, true]);
   });
@@ -72,7 +77,7 @@ describe("what a pod belongs to", () => {
     ]);
     const of = (pool: string, hash: string) => {
       const spec = { containers: [{ name: "runtime", image: "x:1" }] };
-      return isCurrent({ ...pod({ "berth.dev/template": hash }, "fn-f"), spec }, pool, templates);
+      return isCurrent({ ...podOf({ "berth.dev/template": hash }, "fn-f"), spec }, pool, templates);
     };
     expect([of("node", "0000000a"), of("node", "0000000b"), of("python", "0000000a"), of("python", "0000000b")]).toEqual([true, false, false, true]);
     expect([of("ruby", "0000000a"), of("ruby", "0000000f"), of("", "0000000b"), of("", "0000000f")]).toEqual([true, true, true, false]);

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { KubeClient } from "../../../../../../pool-manager/kubernetes/client.ts";
 import { lastWarning } from "../../../../../../pool-manager/platform/kruise/objects/warnings.ts";
+import { metadata } from "../../../../../helpers/builders/objects.ts";
 import { startedPlatform } from "../../../../../kubernetes/berth/started-platform.ts";
 import { KruiseCluster } from "../../../../../kubernetes/kruise-cluster.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
 
-const pod = { metadata: { uid: "pod-1", name: "pool-node-a1", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" } };
+const pod = { metadata: metadata("pool-node-a1") };
 
 interface Warning {
   reason: string;

@@ -2,13 +2,11 @@ import { describe, expect, test } from "vitest";
 import type { Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { firstSight, obstacleOf, type Sightings, sighted, silenceOf } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
 import type { ObstacleKind } from "../../../../../../pool-manager/platform/platform.ts";
+import { pod } from "../../../../../helpers/builders/objects.ts";
 
 describe("what keeps a pod from serving", () => {
-  const pod = (status: Pod["status"], metadata: Partial<Pod["metadata"]> = {}, nodeName: string | undefined = "n"): Pod => ({
-    metadata: { name: "p", uid: "p", resourceVersion: "1", creationTimestamp: "", ...metadata },
-    spec: { ...(nodeName && { nodeName }), containers: [] },
-    status,
-  });
+  const podOf = (status: Pod["status"], metadata: Partial<Pod["metadata"]> = {}, nodeName = "n") =>
+    pod("p", { metadata, spec: { ...(nodeName && { nodeName }), containers: [] }, status });
   const runs = { phase: "Running", podIP: "10.0.0.1", containerStatuses: [{ name: "runtime", image: "", restartCount: 0, state: { running: {} } }] };
   const pulls = {
     phase: "Pending",
@@ -34,19 +32,19 @@ describe("what keeps a pod from serving", () => {
   const connected: Sightings = { ...firstSight(0), unconnectedSince: null };
 
   test.each<[string, Pod, Sightings, number, ObstacleKind | null, RegExp]>([
-    ["runs and is connected", pod(runs), connected, 100_000, null, /$/],
-    ["is connected before the API server shows that it runs", pod(pulls), connected, 100_000, null, /$/],
-    ["runs and is not connected", pod(runs), firstSight(0), 100_000, "unreachable", /no connection/],
-    ["waits for a node", pod(unschedulable, {}, ""), firstSight(0), 100_000, "pending", /Unschedulable: 0\/1 nodes/],
-    ["cannot be started", pod(pulls), firstSight(0), 100_000, "blocked", /ErrImagePull: gone/],
-    ["has an init container that fails", pod(failsFirst), firstSight(0), 100_000, "blocked", /^init container proxy-init: CrashLoopBackOff: back-off 40s/],
-    ["waits for what only its Events tell", pod(creating), firstSight(0), 100_000, "blocked", /^no connection$/],
-    ["runs again and again", pod(crashes), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: CrashLoopBackOff: back-off 20s; no connection$/],
-    ["has just stopped", pod(stopped), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: OOMKilled: exit code 137; no connection$/],
-    ["has been evicted", pod({ phase: "Failed", reason: "Evicted" }), connected, 100_000, "ended", /Evicted/],
+    ["runs and is connected", podOf(runs), connected, 100_000, null, /$/],
+    ["is connected before the API server shows that it runs", podOf(pulls), connected, 100_000, null, /$/],
+    ["runs and is not connected", podOf(runs), firstSight(0), 100_000, "unreachable", /no connection/],
+    ["waits for a node", podOf(unschedulable, {}, ""), firstSight(0), 100_000, "pending", /Unschedulable: 0\/1 nodes/],
+    ["cannot be started", podOf(pulls), firstSight(0), 100_000, "blocked", /ErrImagePull: gone/],
+    ["has an init container that fails", podOf(failsFirst), firstSight(0), 100_000, "blocked", /^init container proxy-init: CrashLoopBackOff: back-off 40s/],
+    ["waits for what only its Events tell", podOf(creating), firstSight(0), 100_000, "blocked", /^no connection$/],
+    ["runs again and again", podOf(crashes), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: CrashLoopBackOff: back-off 20s; no connection$/],
+    ["has just stopped", podOf(stopped), firstSight(0), 100_000, "unreachable", /^its runtime has stopped: OOMKilled: exit code 137; no connection$/],
+    ["has been evicted", podOf({ phase: "Failed", reason: "Evicted" }), connected, 100_000, "ended", /Evicted/],
     [
       "was refused by its node",
-      pod({ phase: "Failed", reason: "OutOfpods", message: "too many pods" }),
+      podOf({ phase: "Failed", reason: "OutOfpods", message: "too many pods" }),
       connected,
       100_000,
       "ended",
@@ -54,16 +52,16 @@ describe("what keeps a pod from serving", () => {
     ],
     [
       "was ended since its node is gone",
-      pod(nodeGone),
+      podOf(nodeGone),
       connected,
       100_000,
       "ended",
       /^the pod has ended: Failed: DeletionByPodGC: PodGC: node no longer exists$/,
     ],
-    ["has ended and is held", pod({ phase: "Succeeded" }, deleting), connected, 20_001, "ended", /Succeeded; it waits for the finalizers a\/b/],
-    ["has ended well", pod({ phase: "Succeeded" }), connected, 100_000, "ended", /Succeeded/],
-    ["is being deleted, within its time", pod(runs, deleting), connected, 20_000, null, /$/],
-    ["is being deleted, overdue", pod(runs, deleting), connected, 20_001, "stuck", /finalizers a\/b/],
+    ["has ended and is held", podOf({ phase: "Succeeded" }, deleting), connected, 20_001, "ended", /Succeeded; it waits for the finalizers a\/b/],
+    ["has ended well", podOf({ phase: "Succeeded" }), connected, 100_000, "ended", /Succeeded/],
+    ["is being deleted, within its time", podOf(runs, deleting), connected, 20_000, null, /$/],
+    ["is being deleted, overdue", podOf(runs, deleting), connected, 20_001, "stuck", /finalizers a\/b/],
   ])("one that %s", (_what, candidate, before, now, kind, message) => {
     const found = obstacleOf(candidate, sighted(before, candidate, 0), "no connection", null, now);
     expect(found?.kind ?? null).toBe(kind);
@@ -72,18 +70,18 @@ describe("what keeps a pod from serving", () => {
 
   test("an instance that answers and is no longer listed gets no invocation until it is listed again", () => {
     const missing = { ...connected, missingSince: 7 };
-    expect(obstacleOf(pod(runs), missing, null, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
-    expect(obstacleOf(pod(runs), sighted(missing, pod(runs), 9), null, null, 10)).toBeNull();
+    expect(obstacleOf(podOf(runs), missing, null, null, 10)).toMatchObject({ kind: "unreachable", since: 7 });
+    expect(obstacleOf(podOf(runs), sighted(missing, podOf(runs), 9), null, null, 10)).toBeNull();
   });
 
   test("an instance that has not started on an absent node is unreachable since the later of both", () => {
     const node = { since: 50, message: "away" };
     const at = (scheduledAt: number, candidate: Pod) => obstacleOf(candidate, sighted(firstSight(0), candidate, scheduledAt), "no connection", node, 1000);
-    expect([at(10, pod(pulls)), at(90, pod(pulls))]).toMatchObject([
+    expect([at(10, podOf(pulls)), at(90, podOf(pulls))]).toMatchObject([
       { kind: "unreachable", since: 50, message: "away" },
       { kind: "unreachable", since: 90 },
     ]);
-    expect([at(90, pod(runs))?.message, at(90, pod(unschedulable, {}, ""))?.kind]).toEqual(["no connection", "pending"]);
+    expect([at(90, podOf(runs))?.message, at(90, podOf(unschedulable, {}, ""))?.kind]).toEqual(["no connection", "pending"]);
   });
 
   test("a node is absent if instances ran there and none of them answers", () => {

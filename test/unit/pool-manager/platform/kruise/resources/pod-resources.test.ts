@@ -1,18 +1,16 @@
 import { expect, test } from "vitest";
 import type { Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
 import { poolResources, resizeOf, resizePending } from "../../../../../../pool-manager/platform/kruise/resources/pod-resources.ts";
+import { pod } from "../../../../../helpers/builders/objects.ts";
 
 const MIB = 2 ** 20;
-const podWith = (resources?: Pod["spec"]["containers"][number]["resources"], conditions: Pod["status"]["conditions"] = []): Pod => ({
-  metadata: { name: "p", uid: "u1", resourceVersion: "7", creationTimestamp: "2026-01-01T00:00:00Z" },
-  spec: {
-    containers: [
-      { name: "sidecar", image: "s" },
-      { name: "runtime", image: "r", ...(resources && { resources }) },
-    ],
-  },
-  status: { conditions },
-});
+const podWith = (resources?: Pod["spec"]["containers"][number]["resources"], conditions: Pod["status"]["conditions"] = []) => {
+  const containers = [
+    { name: "sidecar", image: "s" },
+    { name: "runtime", image: "r", ...(resources && { resources }) },
+  ];
+  return pod("p", { metadata: { uid: "u1" }, spec: { containers }, status: { conditions } });
+};
 const POOL = poolResources("256Mi");
 const LARGE = { requests: { cpu: "10m", memory: "576Mi" }, limits: { memory: "576Mi", cpu: "500m" } };
 
@@ -36,9 +34,9 @@ test.each([
 });
 
 test("a pod whose runtime container was taken away is left as it is", () => {
-  const pod = podWith(POOL);
-  pod.spec.containers.pop();
-  expect(resizeOf(pod, { memoryBytes: 512 * MIB }, "256Mi")).toBeNull();
+  const changed = podWith(POOL);
+  changed.spec.containers.pop();
+  expect(resizeOf(changed, { memoryBytes: 512 * MIB }, "256Mi")).toBeNull();
 });
 
 test("what the kubelet has not granted is told in its words", () => {

@@ -4,13 +4,11 @@ import type { Pod } from "../../../../../../pool-manager/platform/kruise/objects
 import { poolResources } from "../../../../../../pool-manager/platform/kruise/resources/pod-resources.ts";
 import { resizeSupport } from "../../../../../../pool-manager/platform/kruise/resources/resize-support.ts";
 import { Resizes } from "../../../../../../pool-manager/platform/kruise/resources/resizes.ts";
+import { pod } from "../../../../../helpers/builders/objects.ts";
 
 const MEMORY = { memoryBytes: 512 * 2 ** 20 };
-const podOf = (uid = "u1", memory = "256Mi", conditions: Pod["status"]["conditions"] = []): Pod => ({
-  metadata: { name: "p", uid, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" },
-  spec: { containers: [{ name: "runtime", image: "r", resources: poolResources(memory) }] },
-  status: { conditions },
-});
+const podOf = (uid = "u1", memory = "256Mi", conditions: Pod["status"]["conditions"] = []) =>
+  pod("p", { metadata: { uid }, spec: { containers: [{ name: "runtime", image: "r", resources: poolResources(memory) }] }, status: { conditions } });
 
 /** An API server that answers each patch with the next of `answers`; `found`: the pod as it reads it then. */
 function tried({ answers = [], found = podOf(), isSupported = true }: { answers?: (KubeError | Pod)[]; found?: Pod; isSupported?: boolean }) {

@@ -116,6 +116,13 @@ describe("a declaration that cannot be ingested yet", () => {
     },
   );
 
+  test("is refused if its image has a tag only, and the fix is a digest", async () => {
+    await declare("i", { runtime: "custom", image: "registry.example/shop:v1" });
+    await soon();
+    expect(accepted("i")).toMatchObject({ reason: "IMAGE_NOT_PINNED", message: expect.stringMatching(/shop:v1 has no digest.*name it by digest/) });
+    expect(accepted("i")?.message).not.toContain("registry/name:tag");
+  });
+
   test("is refused for good if only another declaration helps", async () => {
     await declare("x", { timeout: "99h" });
     await soon();

@@ -1,0 +1,17 @@
+import type { Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
+
+/** Metadata as the API server gives it to a new object. */
+export function metadata(name: string, change: Partial<Pod["metadata"]> = {}): Pod["metadata"] {
+  return { name, uid: `uid-${name}`, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z", ...change };
+}
+
+interface PodChange {
+  metadata?: Partial<Pod["metadata"]>;
+  spec?: Partial<Pod["spec"]>;
+  status?: Pod["status"];
+}
+
+/** A pod with the container `runtime`, of which nothing has been observed. */
+export function pod(name: string, change: PodChange = {}): Pod {
+  return { metadata: metadata(name, change.metadata), spec: { containers: [{ name: "runtime", image: "r:1" }], ...change.spec }, status: change.status ?? {} };
+}
