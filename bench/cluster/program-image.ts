@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { buildImage, type ImageSpec } from "../../pool-manager/images/oci.ts";
-import { type Image, packedLayer } from "../../pool-manager/images/runtime-image.ts";
+import { type Image, packedLayer, type ReadableLayer } from "../../pool-manager/images/runtime-image.ts";
 
 /** Compiles a Go program of one file for pods. Rejects where there is no Go. */
 export async function buildGo(source: string): Promise<Buffer> {
@@ -20,9 +20,9 @@ export async function buildGo(source: string): Promise<Buffer> {
   }
 }
 
-/** An image that has a static program and nothing else, for `pushImage`. */
-export async function programImage(program: Uint8Array, change: Partial<ImageSpec> = {}): Promise<Image> {
-  const { layer, read } = await packedLayer([{ path: "server", data: program }]);
-  const built = buildImage({ layers: [layer], entrypoint: ["/server"], labels: {}, architecture: "amd64", ...change });
-  return { built, blobs: new Map([[layer.digest, read]]) };
+/** An image of a static program and the layers below it, by default none, for `pushImage`. */
+export async function programImage(program: Uint8Array, change: Partial<ImageSpec> = {}, below: readonly ReadableLayer[] = []): Promise<Image> {
+  const layers = [...below, await packedLayer([{ path: "server", data: program }])];
+  const built = buildImage({ layers: layers.map(({ layer }) => layer), entrypoint: ["/server"], labels: {}, architecture: "amd64", ...change });
+  return { built, blobs: new Map(layers.map(({ layer, read }) => [layer.digest, read])) };
 }

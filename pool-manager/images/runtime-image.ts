@@ -50,7 +50,7 @@ export async function writeFiles(dir: string, files: readonly LayerFile[]): Prom
 }
 
 /** A layer of an image and its bytes. */
-interface ReadableLayer {
+export interface ReadableLayer {
   layer: Layer;
   read(): Promise<Uint8Array>;
 }

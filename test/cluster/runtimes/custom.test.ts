@@ -1,13 +1,16 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildGo, programImage } from "../../../bench/cluster/program-image.ts";
 import { bundleCustom } from "../../../cli/bundle/custom/bundle-custom.ts";
 import { findCustomSource } from "../../../cli/bundle/custom/custom-source.ts";
-import type { ImageSpec } from "../../../pool-manager/images/oci.ts";
+import { type LayerFile, packLayer } from "../../../pool-manager/images/layer.ts";
+import { digestOf, type ImageSpec } from "../../../pool-manager/images/oci.ts";
 import { RegistryClient } from "../../../pool-manager/images/registry.ts";
-import { pushImage } from "../../../pool-manager/images/runtime-image.ts";
+import { pushImage, type ReadableLayer } from "../../../pool-manager/images/runtime-image.ts";
 import { RESOURCES } from "../../../pool-manager/stores/kubernetes/definitions/crds.ts";
 import type { FunctionResource } from "../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { until } from "../../helpers/berth.ts";
@@ -25,6 +28,10 @@ func main() {
 	if os.Getenv("FAIL") == "port" { port = "9999" }
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/crash" { os.Exit(7) }
+		if path := r.URL.Query().Get("size"); path != "" {
+			if info, err := os.Stat(path); err == nil { fmt.Fprint(w, info.Size()) } else { fmt.Fprint(w, "none") }
+			return
+		}
 		if wait, err := time.ParseDuration(r.URL.Query().Get("wait")); err == nil { time.Sleep(wait) }
 		fmt.Println("asked", os.Getenv("ANSWER"))
 		fmt.Fprint(w, os.Getenv("ANSWER"))
@@ -46,10 +53,17 @@ afterAll(() => cluster.finish());
 const put = (name: string, manifest: object) => cluster.berth.api.call("PUT", `/v1/functions/${name}`, { runtime: "custom", ...manifest });
 
 /** Pushes the server as an image from nothing; returns its reference by tag. */
-async function push(tag: string, change: Partial<ImageSpec> = {}): Promise<{ reference: string; digest: string }> {
-  const image = await programImage(server, change);
+async function push(tag: string, change: Partial<ImageSpec> = {}, below: ReadableLayer[] = []): Promise<{ reference: string; digest: string }> {
+  const image = await programImage(server, change, below);
   const [reference = ""] = (await pushImage(images, cluster.namespace, image, tag)).split("@");
   return { reference, digest: image.built.digest };
+}
+
+/** A layer as registries mostly have them: compressed. */
+async function compressed(files: LayerFile[]): Promise<ReadableLayer> {
+  const tar = await packLayer(files, "", 0o755);
+  const data = gzipSync(tar);
+  return { layer: { digest: digestOf(data), size: data.length, diffId: digestOf(tar) }, read: async () => data };
 }
 
 async function upload(): Promise<string> {
@@ -126,6 +140,29 @@ describe("an image", () => {
     await until(async () => (await cluster.view.pod(one.uid)) === undefined, "the pod of the retired revision is gone");
     const { items } = await cluster.berth.api.get<{ items: { message: string }[] }>("/v1/functions/image/logs");
     expect(items.map(({ message }) => message).join("\n")).toContain("asked two");
+  });
+
+  test("of several layers has the files of the upper ones, and another revision over the same layers", { timeout: TEST_MS }, async () => {
+    const below = await Promise.all([
+      compressed([
+        { path: "data/large", data: randomBytes(40 * 2 ** 20) },
+        { path: "data/changed", data: Buffer.from("old") },
+        { path: "data/removed", data: Buffer.from("old") },
+      ]),
+      compressed([
+        { path: "data/changed", data: Buffer.from("newer") },
+        // The layer format's word for a removed file.
+        { path: "data/.wh.removed", data: new Uint8Array() },
+      ]),
+    ]);
+    const { reference } = await push("layers", {}, below);
+    await put("layers", { image: reference, env: { ANSWER: "one" }, loadTimeout: "60s" });
+    const sizes = async () => Promise.all(["large", "changed", "removed"].map((name) => cluster.text("layers", `/?size=/data/${name}`)));
+    expect(await sizes()).toEqual([`200 ${40 * 2 ** 20}`, "200 5", "200 none"]);
+    const { reference: other } = await push("more-layers", {}, [...below, await compressed([{ path: "data/changed", data: Buffer.from("newest") }])]);
+    const answers = await answersDuring("layers", "200 two", () => put("layers", { image: other, env: { ANSWER: "two" }, onceLoaded: true }));
+    expect(answers).toEqual(["200 one", "200 two"]);
+    expect(await sizes()).toEqual([`200 ${40 * 2 ** 20}`, "200 6", "200 none"]);
   });
 
   test("is declared as a resource, and a rollout by steps ends with as many instances as before, without a failed invocation", {
