@@ -130,6 +130,7 @@ const MATRIX = {
     "pool-manager/platform/kruise/cluster-keys.ts",
     "pool-manager/platform/kruise/clonesets/undone-removals.ts",
     "pool-manager/platform/kruise/objects",
+    "pool-manager/platform/kruise/resources/pod-resources.ts",
     "runtime-images/protocol",
   ],
   "pool-manager/platform/kruise": [

@@ -38,6 +38,8 @@ export interface Instance {
   replace: "version" | "node" | null;
   /** Why the platform cannot deliver the code of its binding; null: nothing is wrong. */
   trouble: string | null;
+  /** Why it does not have the resources of its function, with which it serves nevertheless; null: nothing is wrong. */
+  underResourced: string | null;
   /** Why the instance cannot serve now, whatever its echo says; null: no reason is known. */
   obstacle: Obstacle | null;
 }

@@ -1,3 +1,4 @@
+import { newInstance } from "../../pool-manager/platform/new-instance.ts";
 import { type Instance, noInstance, type Obstacle, type OpenOrder, PlatformError, type Target } from "../../pool-manager/platform/platform.ts";
 import { Admission } from "../../runtime-images/protocol/admission.ts";
 import { Instance as Life } from "../../runtime-images/protocol/instance.ts";
@@ -138,24 +139,7 @@ export class FakeInstances {
   protected create(pool: string): void {
     const uid = `i${this.#next++}`;
     const life = new Life(uid, `boot-${uid}`);
-    const record: Instance = {
-      uid,
-      pool,
-      host: uid,
-      key: null,
-      resourceVersion: String(++this.#version),
-      echo: null,
-      binding: null,
-      createdAt: this.network.now(),
-      seenAt: this.network.now(),
-      runningSince: this.network.now(),
-      readyAt: null,
-      removing: false,
-      isCounted: true,
-      replace: null,
-      trouble: null,
-      obstacle: null,
-    };
+    const record = newInstance({ uid, pool, host: uid, resourceVersion: String(++this.#version) }, this.network.now());
     const member: Member = { record, life, workers: new Map(), dead: false };
     this.members.set(uid, member);
     this.instances.set(uid, record);

@@ -6,6 +6,7 @@ import type { WorkerCommand } from "../../../runtime-images/protocol/worker.ts";
 import type { Collector } from "../../functions/retention.ts";
 import { CodeDir } from "../code-dir.ts";
 import { ControlClient } from "../control-client.ts";
+import { newInstance } from "../new-instance.ts";
 import {
   type Binding,
   checkVersion,
@@ -157,25 +158,7 @@ export class LocalPlatform implements Platform {
     const uid = randomBytes(6).toString("hex");
     const dir = join(this.#options.dir, uid);
     const socket = join(dir, "control");
-    const now = this.#options.now();
-    const record: Instance = {
-      uid,
-      pool,
-      host: "127.0.0.1",
-      key: null,
-      resourceVersion: "",
-      echo: null,
-      binding: null,
-      createdAt: now,
-      seenAt: now,
-      runningSince: now,
-      readyAt: null,
-      removing: false,
-      isCounted: true,
-      replace: null,
-      trouble: null,
-      obstacle: null,
-    };
+    const record = newInstance({ uid, pool, host: "127.0.0.1", resourceVersion: "" }, this.#options.now());
     this.#update(record);
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });

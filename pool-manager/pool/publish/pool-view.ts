@@ -9,7 +9,7 @@ import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import { unknownFunctions } from "../observe/world-builder.ts";
 import type { ReconcilerOptions } from "../options.ts";
-import { cappedInWords, crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords } from "./problems.ts";
+import { cappedInWords, crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords, underResourcedInWords } from "./problems.ts";
 
 /** The state of functions and pools as the API and the custom resources show it. Read-only. */
 export class PoolView {
@@ -64,6 +64,7 @@ export class PoolView {
       ...(loop ? [`${active} ${crashLoopInWords(loop, now)}`] : []),
       ...this.#executor.incidents.ofFunction(uid).map(inWords),
       ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
+      ...underResourcedInWords(own),
       ...obstaclesInWords(own, now),
       // The pool's problems concern a function only if no instance serves it.
       ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(runtime).map((problem) => `pool ${runtime}: ${problem}`)),

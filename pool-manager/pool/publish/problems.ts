@@ -53,6 +53,15 @@ export function strangersInWords(instances: readonly Instance[], unknown: Readon
   return [`${who} to a function that is not declared, such as ${first.uid} to ${uid}: ${it} kept for a day, in case the declaration comes back`];
 }
 
+/** A message about instances whose nodes have no room for the resources of their function. */
+export function underResourcedInWords(instances: readonly Instance[]): string[] {
+  const lacking = instances.filter(({ underResourced }) => underResourced !== null);
+  const [first] = lacking;
+  if (!first) return [];
+  const who = lacking.length === 1 ? "1 instance does" : `${lacking.length} instances do`;
+  return [`${who} not have the resources of the function, such as ${first.uid}: ${first.underResourced}`];
+}
+
 /** A message about a schedule that wants more than this machine has room for. */
 export function cappedInWords({ scheduled, max }: PoolSpec): string[] {
   if (!scheduled || scheduled.instances <= max) return [];

@@ -88,3 +88,16 @@ test("a function above its memory gets OUT_OF_MEMORY, and another pod takes its 
 test("more than any node has is refused when it is deployed", { timeout: TEST_MS }, async () => {
   await expect(cluster.berth.deploy("huge", CROWDED, { memory: "4Ti" })).rejects.toMatchObject({ code: "RESOURCES_UNAVAILABLE" });
 });
+
+test("a function that its node has no room for serves with what its pod has, and says so", { timeout: TEST_MS }, async () => {
+  const { berth, view } = cluster;
+  const { items } = await view.kube.get<{ items: { status: { allocatable: { memory: string } } }[] }>("/api/v1/nodes");
+  const largest = Math.max(...items.map(({ status }) => Number.parseInt(status.allocatable.memory, 10)));
+  // The node has as much, but not beside the pods that it has already.
+  await berth.deploy("roomy", CROWDED, { memory: `${largest - 100 * 1024}Ki` });
+  expect(await call("roomy", "/")).toEqual([200, null]);
+  const problems = async () => (await berth.api.get<{ problems: string[] }>("/v1/functions/roomy")).problems.join();
+  await until(async () => (await problems()).includes("1 instance does not have the resources of the function"), "its problem is known", 20_000);
+  expect(await problems()).toMatch(/(Deferred|Infeasible): /);
+  expect((await podOf("roomy")).metadata.name).toMatch(/^pool-node-/);
+});

@@ -2,6 +2,7 @@ import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
 import type { Binding, Instance, Obstacle } from "../../platform.ts";
 import { ANNOTATION, CODE_CONTAINER, ownerOf, type Pod } from "../objects/objects.ts";
 import type { PodOwner } from "../objects/pod-owner.ts";
+import { resizePending } from "../resources/pod-resources.ts";
 import type { Known } from "./known.ts";
 
 /** A swap that takes longer is reported as failed. */
@@ -58,6 +59,7 @@ export function podRecordOf(pod: Pod, known: Known, { pool, functionUid, isCount
     isCounted,
     replace,
     trouble: troubleOf(pod) ?? (known.overdue ? `the swapped image has not run within ${SWAP_DEADLINE_MS / 1000} s` : null),
+    underResourced: resizePending(pod),
     obstacle,
   };
 }

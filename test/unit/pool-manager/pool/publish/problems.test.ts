@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Instance } from "../../../../../pool-manager/platform/platform.ts";
 import { Incidents } from "../../../../../pool-manager/pool/act/incidents.ts";
-import { blockedBy, problemsOf, strangersInWords } from "../../../../../pool-manager/pool/publish/problems.ts";
+import { blockedBy, problemsOf, strangersInWords, underResourcedInWords } from "../../../../../pool-manager/pool/publish/problems.ts";
 import { instance, NOW, warm } from "../../../../helpers/builders/world.ts";
 
 const SCALE = { action: "scale", pool: "node", functionUid: null } as const;
@@ -103,4 +103,14 @@ test("instances of undeclared functions are reported for as long as they are kep
     "2 instances belong to a function that is not declared, such as y to lost: they are kept for a day, in case the declaration comes back",
   ]);
   expect(strangersInWords([of("x", "known")], unknown)).toEqual([]);
+});
+
+test.each([
+  [[], []],
+  [[null, null], []],
+  [["Deferred: no room", null], ["1 instance does not have the resources of the function, such as i0: Deferred: no room"]],
+  [["Infeasible: too large", "Deferred: no room"], ["2 instances do not have the resources of the function, such as i0: Infeasible: too large"]],
+])("instances whose nodes have no room for what they need: %j", (reasons, expected) => {
+  const instances = reasons.map((underResourced, i) => ({ uid: `i${i}`, underResourced }) as Instance);
+  expect(underResourcedInWords(instances)).toEqual(expected);
 });
