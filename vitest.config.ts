@@ -8,9 +8,11 @@ const ELSEWHERE = ["test/cluster/**", "test/services/**", "test/browser/**", "te
 export default defineConfig({
   test: {
     ...NODE_TESTS,
+    // A worker runs all of its files in one process: half of the time of most of them is that of their imports.
+    isolate: false,
+    setupFiles: ["test/helpers/runner/left-behind.ts"],
     projects: [
-      // A worker runs these in one process: half of the time of most of them is that of their imports.
-      { extends: true, test: { name: "unit", include: IN_MEMORY, exclude: ELSEWHERE, isolate: false, setupFiles: ["test/helpers/runner/left-behind.ts"] } },
+      { extends: true, test: { name: "unit", include: IN_MEMORY, exclude: ELSEWHERE } },
       { extends: true, test: { name: "processes", include: ["test/**/*.test.ts"], exclude: [...IN_MEMORY, ...ELSEWHERE] } },
     ],
   },

@@ -22,7 +22,7 @@ test("idleTimeout auto is set through the API, shown with its reason, and ends w
     expect((await berth.invoke("quiet")).status).toBe(200);
     return (await view()).idling?.reason.startsWith("an instance for 1 min") === true;
   };
-  await until(invoked, "its idle times between invocations are known");
+  await until(invoked, "its idle times between invocations are known", 20_000);
   const { items } = await berth.api.get<{ items: { inputs: { bins: number[][] } }[] }>("/v1/functions/quiet/decisions");
   expect(items[0]?.inputs.bins).toEqual([[0, expect.any(Number)]]);
 
