@@ -37,9 +37,12 @@ const SIGNATURES_FULL: SignaturesSize = { rounds: 3, seconds: 3, warming: 5000 }
 const SIGNATURES_QUICK: SignaturesSize = { rounds: 2, seconds: 1, warming: 500 };
 const CROWDS_FULL: CrowdsSize = { functions: 10_000, cold: 1000, seconds: 20 };
 const CROWDS_QUICK: CrowdsSize = { functions: 500, cold: 100, seconds: 5 };
+/** Saves of each kind of function. */
+const DEV_FULL = 40;
+const DEV_QUICK = 20;
 
 const USAGE =
-  "usage: npm run bench -- [router|telemetry|fairness|signatures|crowds|memory|replay] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
+  "usage: npm run bench -- [dev|router|telemetry|fairness|signatures|crowds|memory|replay] [--platform local|kruise] [--runtime node|python …] [--quick] [--out FILE] [--html FILE] [--scenario NAME …]\n";
 const { values, positionals } = parsed({
   allowPositionals: true,
   options: {
@@ -90,6 +93,9 @@ if (positionals[0] === "router") {
 } else if (positionals[0] === "crowds") {
   const { crowds } = await import("./crowds/crowds.ts");
   scenarios.push(...(await crowds(values.quick ? CROWDS_QUICK : CROWDS_FULL, progress)));
+} else if (positionals[0] === "dev") {
+  const { devScenarios } = await import("./dev.ts");
+  scenarios.push(...(await devScenarios(values.quick ? DEV_QUICK : DEV_FULL, progress)));
 } else if (positionals[0] === "memory") {
   const { memoryGrowth } = await import("./memory.ts");
   scenarios.push(...(await memoryGrowth(values.quick ? 20_000 : 1_000_000, progress)));

@@ -30,13 +30,21 @@ export function variableFiles({ base, envFiles }: Pick<Deployment, "base" | "env
   return [...(existsSync(beside) ? [beside] : []), ...envFiles];
 }
 
+/** How long the parts of a deployment took, in milliseconds. */
+interface Sent {
+  answer: DeployAnswer;
+  bundleMs: number;
+  deployMs: number;
+}
+
 /** Deploys the code as it is now. The older revision goes on until this one has loaded. */
 export async function deployNow(
   api: ManageClient,
   deployment: Deployment,
   { onInputs, say }: { onInputs(files: readonly string[]): void; say(text: string): void },
-): Promise<DeployAnswer> {
+): Promise<Sent> {
   const { name, from, env, secret, inspect, linked } = deployment;
+  const startedAt = performance.now();
   const { settings, ...beside } = readManifest({ from });
   const { env: declared, secrets, rollout: _, warm: _warm, ...rest } = settings;
   let envFile = {};
@@ -54,5 +62,7 @@ export async function deployNow(
     ...(variables.secrets && { secrets: variables.secrets }),
     ...uploaded,
   };
-  return sent(api, "PUT", name, { ...manifest, onceLoaded: true });
+  const uploadedAt = performance.now();
+  const answer = await sent(api, "PUT", name, { ...manifest, onceLoaded: true });
+  return { answer, bundleMs: uploadedAt - startedAt, deployMs: performance.now() - uploadedAt };
 }

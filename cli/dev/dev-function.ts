@@ -5,7 +5,7 @@ import { CliError } from "../errors.ts";
 import { functionPath, type ManageClient } from "../manage-client.ts";
 import { type Deployment, deployNow, variableFiles } from "./deployment.ts";
 import type { Inspector } from "./inspect.ts";
-import type { Report } from "./report.ts";
+import type { ReloadParts, Report } from "./report.ts";
 import { Watcher } from "./watcher.ts";
 
 /** How long a revision may take to load, at most; its own loadTimeout ends it earlier. */
@@ -79,10 +79,11 @@ export class DevFunction {
     const onInputs = (inputs: readonly string[]) => this.#watcher.add(inputs);
     const interrupted = new Promise<void>((resolve) => (this.#interrupt = resolve));
     try {
-      const sent = await deployNow(this.#api, this.#deployment, { onInputs, say: (text) => this.#report.note(text) });
-      const loading = this.#loaded(sent, changes);
+      const noticeMs = performance.now() - changes.since;
+      const { answer, ...parts } = await deployNow(this.#api, this.#deployment, { onInputs, say: (text) => this.#report.note(text) });
+      const loading = this.#loaded(answer, changes, { noticeMs, ...parts });
       if (await Promise.race([loading.then(() => false), sleep(PATIENCE_MS, true, { ref: false })])) {
-        this.#report.note(`${sent.latest} is still loading`);
+        this.#report.note(`${answer.latest} is still loading`);
         await Promise.race([loading, interrupted]);
       }
     } catch (error) {
@@ -92,13 +93,13 @@ export class DevFunction {
   }
 
   /** Resolves when invocations get the revision, or it is known that they will not. */
-  async #loaded({ latest, newRevision }: DeployAnswer, { files, since }: Changes): Promise<void> {
+  async #loaded({ latest, newRevision }: DeployAnswer, { files, since }: Changes, parts: ReloadParts): Promise<void> {
     try {
       const { revision } = await loaded(this.#api, this.#deployment.name, latest, {
         waitMs: LOAD_MS,
         say: (text) => this.#report.note(text),
       });
-      this.#report.deployed({ revision, isNew: newRevision, files, ms: performance.now() - since });
+      this.#report.deployed({ revision, isNew: newRevision, files, ms: performance.now() - since, parts });
     } catch (error) {
       // A later change has taken its place.
       if ((error as CliError).code !== "REVISION_SUPERSEDED") await this.#failed(error);

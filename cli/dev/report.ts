@@ -5,12 +5,21 @@ import { say } from "../output.ts";
 
 const MAX_NAMED_FILES = 3;
 
+/** How long the parts of a reload took before its load, in milliseconds. */
+export interface ReloadParts {
+  noticeMs: number;
+  /** Bundling and uploading. */
+  bundleMs: number;
+  deployMs: number;
+}
+
 interface Deployed {
   revision: string;
   /** Whether what is deployed differs from before. */
   isNew: boolean;
   files: readonly string[];
   ms: number;
+  parts: ReloadParts;
 }
 
 /** Prints what happens to a function: its output to standard output, everything else to standard error. */
@@ -32,12 +41,12 @@ export class Report {
     this.#say(pc.dim(text));
   }
 
-  deployed({ revision, isNew, files, ms }: Deployed): void {
+  deployed({ revision, isNew, files, ms, parts }: Deployed): void {
     this.#deployments += 1;
     if (this.#deployments > 1 && (isNew || this.#isBroken)) {
       const named = files.slice(0, MAX_NAMED_FILES).join(", ") || "changes";
       const more = files.length > MAX_NAMED_FILES ? ` and ${files.length - MAX_NAMED_FILES} more` : "";
-      this.#say(`${pc.green("reloaded")} ${revision} in ${Math.round(ms)} ms: ${named}${more}`);
+      this.#say(`${pc.green("reloaded")} ${revision} in ${Math.round(ms)} ms ${pc.dim(`(${partsOf(ms, parts)})`)}: ${named}${more}`);
     }
     this.#isBroken = false;
   }
@@ -57,4 +66,10 @@ export class Report {
   #say(text: string): void {
     say(this.#prefix && text.includes("\n") ? text.replace(/^/gm, this.#prefix) : this.#prefix + text);
   }
+}
+
+/** What is left after the other parts is the load. */
+function partsOf(ms: number, { noticeMs, bundleMs, deployMs }: ReloadParts): string {
+  const parts = Object.entries({ notice: noticeMs, bundle: bundleMs, deploy: deployMs, load: ms - noticeMs - bundleMs - deployMs });
+  return parts.map(([part, took]) => `${part} ${Math.round(took)}`).join(", ");
 }

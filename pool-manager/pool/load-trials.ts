@@ -1,4 +1,5 @@
 import type { Clock } from "../async/clock.ts";
+import { coalesced } from "../async/coalesced.ts";
 import { type FunctionRecord, servedRevisions } from "../functions/function.ts";
 import { isRolling, percentOf } from "../functions/rollout.ts";
 import type { PoolView } from "./publish/pool-view.ts";
@@ -39,9 +40,11 @@ export class LoadTrials {
   readonly #open = new Map<string, number>();
   readonly #waiters = new Set<Waiter>();
   #cancel: (() => void) | null = null;
+  readonly #checkSoon: () => void;
 
   constructor(options: LoadTrialsOptions) {
     this.#options = options;
+    this.#checkSoon = coalesced(options.clock, () => this.#check());
   }
 
   isOpen(functionUid: string, revision: string, now: number): boolean {
@@ -67,6 +70,11 @@ export class LoadTrials {
       this.#waiters.add({ functionUid, revision, until: now + waitMs, resolve });
       this.#check();
     });
+  }
+
+  /** An instance or a function has changed, which may be what callers wait for. */
+  changed(): void {
+    if (this.#waiters.size > 0) this.#checkSoon();
   }
 
   /** Resolves all waits with `waiting`. */

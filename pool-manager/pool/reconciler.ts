@@ -1,3 +1,4 @@
+import { coalesced } from "../async/coalesced.ts";
 import type { DemandReport, PoolManagerLink, TableChange } from "../client/contract.ts";
 import { servedRevisions } from "../functions/function.ts";
 import { Executor } from "./act/executor.ts";
@@ -41,15 +42,16 @@ export class Reconciler implements PoolManagerLink {
   readonly reports: PoolView;
   readonly windows = new FunctionWindows();
   readonly trials: LoadTrials;
+  readonly #stepSoon: () => void;
   /** The platform has been listed completely, and its instances have had time to say what they serve. */
   #started = false;
-  #scheduled = false;
   #closed = false;
   #cancelTimer: () => void = () => {};
   #unwatch: () => void = () => {};
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#stepSoon = coalesced(options.clock, () => !this.#closed && this.#step());
     this.#doubts = new Doubts((pool, message) => options.onEvent({ type: "observation.doubted", pool, message }));
     this.#outcomes = new InvocationOutcomes(options.clock.now());
     this.#executor = new Executor(
@@ -121,17 +123,13 @@ export class Reconciler implements PoolManagerLink {
     const served = new Set(record ? servedRevisions(record).map(({ id }) => id) : []);
     this.#failures.retain(uid, served);
     this.#outcomes.retain(uid, served);
+    this.trials.changed();
     this.poke();
   }
 
   /** Asks for a step; several wishes become one. Before the first complete view there is none. */
   poke(): void {
-    if (this.#scheduled || this.#closed || !this.#started) return;
-    this.#scheduled = true;
-    this.#options.clock.soon(() => {
-      this.#scheduled = false;
-      if (!this.#closed) this.#step();
-    });
+    if (!this.#closed && this.#started) this.#stepSoon();
   }
 
   /** One round: observe, decide, act. */
@@ -234,6 +232,8 @@ export class Reconciler implements PoolManagerLink {
     if (instance?.echo) this.#executor.starts.accepted(uid, instance.echo.epoch, this.#options.clock.now());
     const functionUid = instance?.echo?.functionUid ?? this.#executor.starts.of(uid)?.functionUid;
     if (functionUid) this.#publisher.publishUid(functionUid);
+    if (functionUid) this.#rollouts.instanceChanged(functionUid);
+    this.trials.changed();
     if (!instance) this.#executor.forget(uid);
     this.poke();
   }

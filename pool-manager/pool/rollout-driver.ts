@@ -1,4 +1,5 @@
 import type { Clock } from "../async/clock.ts";
+import { coalesced } from "../async/coalesced.ts";
 import type { FunctionRecord, RolloutPolicy } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import { advance, type Evidence, paceOf, type Rolling } from "../functions/rollout.ts";
@@ -36,10 +37,15 @@ export class RolloutDriver {
   readonly #writing = new Set<string>();
   /** Records whose step could not be stored, and until when they are paused; a record that has changed since is not delayed. */
   readonly #paused = new Map<string, { record: FunctionRecord; until: number }>();
+  /** Functions whose instances have changed since the last check. */
+  readonly #changed = new Set<string>();
+  readonly #checkSoon: () => void;
+  #closed = false;
   #cancel: () => void = () => {};
 
   constructor(options: RolloutDriverOptions) {
     this.#options = options;
+    this.#checkSoon = coalesced(options.clock, () => this.#checkChanged());
   }
 
   start(): void {
@@ -50,13 +56,31 @@ export class RolloutDriver {
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancel();
+  }
+
+  /** An instance of the function has changed, which may be what its rollout waits for. */
+  instanceChanged(functionUid: string): void {
+    this.#changed.add(functionUid);
+    this.#checkSoon();
+  }
+
+  #checkChanged(): void {
+    if (this.#closed) return;
+    const changed = new Set(this.#changed);
+    this.#changed.clear();
+    this.#advanceAll(this.#options.functions.rolling().filter(({ uid }) => changed.has(uid)));
   }
 
   #check(): void {
     const rolling = this.#options.functions.rolling();
     const uids = new Set(rolling.map(({ uid }) => uid));
     for (const of of [this.#stepClocks, this.#paused]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
+    this.#advanceAll(rolling);
+  }
+
+  #advanceAll(rolling: readonly FunctionRecord[]): void {
     for (const record of rolling) {
       const pace = paceOf(record);
       if (!pace || this.#writing.has(record.uid) || this.#isPaused(record)) continue;

@@ -18,6 +18,8 @@ export interface Assignment {
   workerId: number;
   /** True: there is no spare worker, so this one must be started. */
   start: boolean;
+  /** The worker whose load the order supersedes, and which must end now; null: none was loading. */
+  superseded: number | null;
 }
 
 /**
@@ -27,11 +29,12 @@ export interface Assignment {
  * |--------------|---------------------------------|--------------|
  * | starting     | refused `state`                 |              |
  * | prewarmed    | any function                    | specializing |
- * | specializing | refused `state`                 |              |
+ * | specializing | same function, else `function`  | specializing |
  * | warm         | same function, else `function`  | specializing |
  * | draining …   | refused `state`                 |              |
  *
  * In every state an order with a wrong uid, bootId or epoch, or with a lower term, is refused first.
+ * An order that comes while code is loading ends that load, which is then no failure.
  */
 export class Instance {
   readonly uid: string;
@@ -106,14 +109,10 @@ export class Instance {
     this.#workers.delete(id);
     this.#changed();
     this.#error = { reason, message, revision: worker.revision };
-    const [previous] = this.#ids("serving");
     if (this.#state !== "specializing") return true;
-    if (previous === undefined) {
-      this.#state = "failed";
-      return true;
-    }
-    this.#revision = this.#get(previous).revision;
-    this.#state = "warm";
+    const [previous] = this.#ids("serving");
+    this.#state = previous === undefined ? "failed" : "warm";
+    if (previous !== undefined) this.#revision = this.#get(previous).revision;
     return true;
   }
 
@@ -210,17 +209,17 @@ export class Instance {
     if (order.term < this.#term) return "term";
     if (order.epoch !== this.#epoch) return "epoch";
     if (this.#state === "prewarmed") return null;
-    if (this.#state !== "warm") return "state";
+    if (this.#state !== "warm" && this.#state !== "specializing") return "state";
     return order.functionUid === this.#functionUid ? null : "function";
   }
 
   #assign(revision: string): Assignment {
+    const [superseded = null] = this.#ids("loading");
+    if (superseded !== null) this.#get(superseded).role = "retiring";
     const [spare] = this.#ids("spare");
-    if (spare === undefined) return { workerId: this.#add("loading", revision), start: true };
-    const worker = this.#get(spare);
-    worker.role = "loading";
-    worker.revision = revision;
-    return { workerId: spare, start: false };
+    const workerId = spare ?? this.#add("loading", revision);
+    Object.assign(this.#get(workerId), { role: "loading", revision });
+    return { workerId, start: spare === undefined, superseded };
   }
 
   #add(role: Role, revision: string | null): number {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Instance } from "../protocol/instance.ts";
 import { unpackLayer } from "../protocol/layer.ts";
@@ -14,22 +14,18 @@ import { awaitCode } from "./arrival.ts";
 import { createIdentity } from "./certificate.ts";
 import { Control, type Controlled } from "./control.ts";
 import { dieWithManager } from "./die-with-manager.ts";
+import { LoadAttempt } from "./load-attempt.ts";
 import { NextWorker } from "./next-worker.ts";
 import { workerCommand } from "./worker-command.ts";
 import { type WorkerEnd, type WorkerOptions, WorkerProcess } from "./worker-process.ts";
-
-/** How long a worker of an older revision may take to finish. */
-const RETIRE_MS = 30_000;
-
-/** How long before its kill the process of a function whose invocations do not end receives SIGTERM. */
-const TERM_MS = 1000;
+import { Workers } from "./workers.ts";
 
 /** The supervisor of an instance. It runs no user code, so it stays responsive whatever the function does. */
 class Supervisor implements Controlled {
   readonly #instance: Instance;
   readonly #dir: string;
   readonly #control: Control;
-  readonly #processes = new Map<number, WorkerProcess>();
+  readonly #workers = new Workers();
   readonly uid: string;
   readonly #host: string;
   readonly #command: WorkerCommand;
@@ -38,10 +34,7 @@ class Supervisor implements Controlled {
   #next: NextWorker | null = null;
   /** How many workers have been started. */
   #started = 0;
-  #loadDeadline: NodeJS.Timeout | null = null;
-  /** What the worker that loads waits for, in its words. */
-  #waitsFor = "";
-  #cancelArrival: () => void = () => {};
+  #loading: LoadAttempt | null = null;
   /** Receives workers' output; undefined: it goes to the supervisor's own standard output. */
   #onOutput: WorkerOptions["onOutput"];
 
@@ -92,14 +85,20 @@ class Supervisor implements Controlled {
   load(order: LoadOrder, code: Buffer): LoadAnswer {
     const { answer, assignment } = this.#instance.accept(order);
     if (!assignment) return answer;
-    const id = assignment.workerId;
-    if (assignment.start && !this.#adoptNext(id)) this.#startWorker(id);
-    this.#waitsFor = "";
-    this.#loadDeadline = setTimeout(() => this.#loadTimedOut(id, order.loadTimeoutMs), order.loadTimeoutMs);
+    const { workerId: id, start, superseded } = assignment;
+    if (superseded !== null) {
+      this.#endAttempt(superseded);
+      this.#workers.supersede(superseded);
+    }
+    if (start && !this.#adoptNext(id)) this.#startWorker(id);
+    const loading = new LoadAttempt(id, order.loadTimeoutMs, (message) => this.#loadTimedOut(id, message));
+    this.#loading = loading;
     const dir = join(this.#dir, "functions", String(answer.echo.epoch));
+    this.#workers.codeIsIn(id, dir);
     const { source, settings } = order;
     if (source.kind === "volume") this.#sendLoad(id, order, join(source.path, settings.entry));
-    else if (source.kind === "image") this.#cancelArrival = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
+    else if (source.kind === "image")
+      loading.cancelArrival = awaitCode(CODE_DIR, order.digest, dir, () => this.#sendLoad(id, order, join(dir, settings.entry)));
     // The answer goes out before unpacking, so that the invocation can be sent meanwhile.
     else setImmediate(() => this.#unpack(id, order, code, dir));
     this.#control.publish();
@@ -109,12 +108,13 @@ class Supervisor implements Controlled {
   drain(deadlineMs: number): void {
     this.#next?.kill();
     this.#next = null;
-    for (const id of this.#instance.drain()) this.#retire(id, deadlineMs);
+    for (const id of this.#instance.drain()) this.#workers.retire(id, deadlineMs);
     this.#control.publish();
     this.#endWhenEmpty();
   }
 
   #unpack(id: number, order: LoadOrder, code: Buffer, dir: string): void {
+    if (this.#loading?.workerId !== id) return;
     try {
       unpackLayer(code, dir);
       this.#sendLoad(id, order, join(dir, FUNCTION_ROOT, order.settings.entry));
@@ -125,7 +125,7 @@ class Supervisor implements Controlled {
 
   #sendLoad(id: number, order: LoadOrder, file: string): void {
     const { functionUid, functionName, revision, settings, env, key } = order;
-    this.#processes.get(id)?.send({ type: "load", functionUid, functionName, revision, file, settings, env, key });
+    this.#workers.send(id, { type: "load", functionUid, functionName, revision, file, settings, env, key });
   }
 
   #startWorker(id: number, rehearse = false): void {
@@ -145,7 +145,7 @@ class Supervisor implements Controlled {
 
   #own(id: number, worker: WorkerProcess): void {
     worker.onExit((end) => this.#onExit(id, end));
-    this.#processes.set(id, worker);
+    this.#workers.add(id, worker);
   }
 
   #optionsOf(rehearse: boolean): WorkerOptions {
@@ -163,9 +163,8 @@ class Supervisor implements Controlled {
   }
 
   #onMessage(id: number, message: FromWorker): void {
-    const worker = this.#processes.get(id);
     // Its end, which follows, says more than what became of the processes that it has started.
-    if ((message.type === "crashed" || message.type === "ailing") && worker?.excess) return worker.kill();
+    if ((message.type === "crashed" || message.type === "ailing") && this.#workers.excessOf(id)) return this.#workers.kill(id);
     if (message.type === "answered") return this.#instance.answered(id);
     if (message.type === "loadFailed") return this.#loadFailed(id, "load", message.message);
     if (message.type === "ready") {
@@ -173,10 +172,10 @@ class Supervisor implements Controlled {
     } else if (message.type === "loaded") {
       this.#loaded(id);
     } else if (message.type === "loading") {
-      this.#waitsFor = message.message;
+      if (this.#loading?.workerId === id) this.#loading.waitsFor = message.message;
       return;
     } else if (message.type === "ailing") {
-      for (const old of this.#instance.ail(id, clipError(message.message))) this.#retire(old, message.deadlineMs);
+      for (const old of this.#instance.ail(id, clipError(message.message))) this.#workers.retire(old, message.deadlineMs);
     } else {
       this.#instance.crashed(id, clipError(message.message));
     }
@@ -184,56 +183,45 @@ class Supervisor implements Controlled {
   }
 
   #loaded(id: number): void {
-    this.#clearDeadline();
-    const retired = this.#instance.loaded(id);
-    for (const old of retired) this.#retire(old, RETIRE_MS);
+    if (this.#loading?.workerId !== id) return this.#workers.loadedLate(id);
+    this.#endAttempt(id);
+    for (const old of this.#instance.loaded(id)) this.#workers.retire(old);
     this.#startNext();
-    const { epoch } = this.echo();
-    if (epoch > 2) rmSync(join(this.#dir, "functions", String(epoch - 2)), { recursive: true, force: true });
   }
 
-  #loadTimedOut(id: number, ms: number): void {
-    this.#loadFailed(id, "timeout", `the code did not load within ${ms} ms (loadTimeout)${this.#waitsFor && `: ${this.#waitsFor}`}`);
-    this.#processes.get(id)?.kill();
+  #loadTimedOut(id: number, message: string): void {
+    this.#loadFailed(id, "timeout", message);
+    this.#workers.kill(id);
   }
 
   #loadFailed(id: number, reason: "load" | "timeout", message: string): void {
-    this.#clearDeadline();
+    if (this.#loading?.workerId !== id) return;
+    this.#endAttempt(id);
     this.#instance.loadFailed(id, reason, clipError(message));
     this.#startNext();
     this.#control.publish();
-    // The worker first answers the requests that it has parked.
-    setTimeout(() => this.#processes.get(id)?.kill(), 200);
-  }
-
-  #retire(id: number, deadlineMs: number): void {
-    const worker = this.#processes.get(id);
-    if (!worker) return;
-    worker.send({ type: "drain" });
-    setTimeout(() => worker.send({ type: "terminate" }), deadlineMs - Math.min(TERM_MS, deadlineMs / 2)).unref();
-    setTimeout(() => worker.kill(), deadlineMs).unref();
+    this.#workers.killSoon(id);
   }
 
   #onExit(id: number, end: WorkerEnd): void {
-    this.#processes.delete(id);
-    const before = this.echo().state;
+    this.#workers.ended(id);
     this.#instance.workerExited(id, end.message, end.reason);
-    if (before === "specializing" && this.echo().state !== "specializing") this.#clearDeadline();
+    this.#endAttempt(id);
     this.#control.publish();
     this.#endWhenEmpty();
   }
 
   #endWhenEmpty(): void {
-    if (this.echo().state !== "draining" || this.#processes.size > 0) return;
+    if (this.echo().state !== "draining" || !this.#workers.isEmpty) return;
     this.#instance.gone();
     this.#control.publish();
     setTimeout(() => process.exit(0), 20);
   }
 
-  #clearDeadline(): void {
-    if (this.#loadDeadline) clearTimeout(this.#loadDeadline);
-    this.#loadDeadline = null;
-    this.#cancelArrival();
+  #endAttempt(id: number): void {
+    if (this.#loading?.workerId !== id) return;
+    this.#loading.end();
+    this.#loading = null;
   }
 }
 

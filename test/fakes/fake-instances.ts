@@ -140,7 +140,7 @@ export class FakeInstances {
     const uid = `i${this.#next++}`;
     const life = new Life(uid, `boot-${uid}`);
     const record = newInstance({ uid, pool, host: uid, resourceVersion: String(++this.#version) }, this.network.now());
-    const member: Member = { record, life, workers: new Map(), dead: false };
+    const member: Member = { record, life, workers: new Map(), superseded: new Set(), dead: false };
     this.members.set(uid, member);
     this.instances.set(uid, record);
     this.#notify(uid);
@@ -152,6 +152,7 @@ export class FakeInstances {
     this.network.deliver("boot", () => {
       if (member.dead || member.life.bootId !== bootId) return;
       const port = 1000 * id + this.#next;
+      if (member.superseded.has(id)) return;
       member.workers.set(id, { id, port, admission: new Admission(), functionUid: "", revision: "" });
       member.life.workerReady(id, port);
       this.changed(member);

@@ -26,6 +26,8 @@ export interface Member {
   record: Instance;
   life: Life;
   workers: Map<number, FakeWorker>;
+  /** The workers whose loads were superseded. */
+  superseded: Set<number>;
   dead: boolean;
 }
 

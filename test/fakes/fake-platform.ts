@@ -12,7 +12,7 @@ import {
 import type { Echo, LoadAnswer } from "../../runtime-images/protocol/messages.ts";
 
 import { FakeInstances } from "./fake-instances.ts";
-import type { FakeWorker } from "./fake-network.ts";
+import type { FakeWorker, Member } from "./fake-network.ts";
 
 /** How many times a start checks whether all bound instances have spoken, and the milliseconds between two checks. */
 const SPEAK_TRIES = 30;
@@ -80,6 +80,7 @@ export class FakePlatform extends FakeInstances implements Platform {
       const { answer, assignment } = member.life.accept(order);
       if (answer.accepted && assignment) {
         this.onAccepted(order, answer.echo);
+        if (assignment.superseded !== null) this.#supersede(member, assignment.superseded);
         if (assignment.start) this.boot(member, assignment.workerId);
         this.network.deliver("load", () => this.loadWorker(member, assignment.workerId, order));
         this.network.after(order.loadTimeoutMs, () => this.loadFailed(member, assignment.workerId, order, "timeout"));
@@ -90,6 +91,15 @@ export class FakePlatform extends FakeInstances implements Platform {
     const member = this.members.get(order.uid);
     if (member && answer.echo.uid === order.uid) this.echoed(member, answer.echo);
     return answer;
+  }
+
+  /** Another load has taken the place of this worker's. */
+  #supersede(member: Member, id: number): void {
+    member.superseded.add(id);
+    const worker = member.workers.get(id);
+    if (!worker) return void member.life.workerExited(id, "superseded");
+    worker.admission.drain();
+    this.network.deliver("exit", () => this.settle(member.record.uid));
   }
 
   bind(target: Target, binding: Binding): Promise<void> {

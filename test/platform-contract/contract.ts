@@ -157,6 +157,16 @@ export function platformContract(name: string, start: () => Promise<Subject>): v
         expect(now(subject, uid).echo?.port).not.toBe(port);
       }));
 
+    test("a newer revision is ordered while another one is still loading", () =>
+      withPool(1, async (subject, prewarmed) => {
+        const { uid } = first(prewarmed());
+        const { echo } = await subject.platform.load(orderFor(subject.code, first(prewarmed())), subject.code);
+        const next = await subject.platform.load(orderFor(subject.code, { ...now(subject, uid), echo }, { revision: "r2" }), subject.code);
+        expect(next).toMatchObject({ accepted: true, echo: { epoch: 2, revision: "r2", state: "specializing" } });
+        await until(() => now(subject, uid).echo?.state === "warm", "it is warm");
+        expect(now(subject, uid).echo).toMatchObject({ revision: "r2", epoch: 2, error: null });
+      }));
+
     test("bind records the function, and refuses a version that has moved on", () =>
       withPool(1, async (subject, prewarmed) => {
         const { uid, resourceVersion } = first(prewarmed());

@@ -21,18 +21,22 @@ const FIND_MS = 10_000;
  */
 export class LinkedPackages {
   readonly #root = temporaryDirectory("berth-packages-");
-  #installed: { declared: string; dir: string } | null = null;
+  /** It is asked for its version once: starting it takes longer than everything else that a bundle needs. */
+  #python: Python | null = null;
+  #installed: { declared: string; dir: string; debugpy: string | null } | null = null;
 
   /** Packs a project. With `inspect`, its code first listens for a debugger, by debugpy. */
   async bundle(
     { base, entry }: PythonSource,
     { include = [], inspect = false, say = () => {} }: PythonBundleOptions & { inspect?: boolean },
   ): Promise<Uint8Array> {
-    const python = await requiredPython();
-    const dir = await this.#install(base, python, say);
+    this.#python ??= await requiredPython();
+    const installed = await this.#install(base, this.#python, say);
+    const { dir } = installed;
     const files = pythonFiles(base, include).map((path) => layerFile(base, path));
     const link = { path: `${PACKAGES}/berth-1-packages.pth`, data: Buffer.from(`import site; site.addsitedir(${JSON.stringify(dir)})\n`) };
-    if (inspect) files.push({ path: `${PACKAGES}/berth-2-inspect.pth`, data: Buffer.from(debugging(base, await debugpyIn(dir, python))) });
+    if (inspect) installed.debugpy ??= await debugpyIn(dir, this.#python);
+    if (installed.debugpy !== null) files.push({ path: `${PACKAGES}/berth-2-inspect.pth`, data: Buffer.from(debugging(base, installed.debugpy)) });
     return await packLayer([...files, link, { path: ENTRY_NAME, data: Buffer.from(entry) }]);
   }
 
@@ -40,15 +44,15 @@ export class LinkedPackages {
     removeDirectory(this.#root);
   }
 
-  async #install(base: string, python: Python, say: (text: string) => void): Promise<string> {
+  async #install(base: string, python: Python, say: (text: string) => void): Promise<{ dir: string; debugpy: string | null }> {
     const declared = declarations(base);
-    if (this.#installed?.declared === declared) return this.#installed.dir;
+    if (this.#installed?.declared === declared) return this.#installed;
     // Code that is loaded already goes on with the packages that it has.
     const dir = mkdtempSync(join(this.#root, "p"));
     await installPackages(base, dir, python, { version: python.version, isHere: true }, say);
     await compile(dir, python);
-    this.#installed = { declared, dir };
-    return dir;
+    this.#installed = { declared, dir, debugpy: null };
+    return this.#installed;
   }
 }
 

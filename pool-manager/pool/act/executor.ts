@@ -1,3 +1,4 @@
+import type { OrderRefusal } from "../../../runtime-images/protocol/messages.ts";
 import { type Instance, isAdopted, type OpenOrder, PlatformError } from "../../platform/platform.ts";
 import type { Action, InstanceView, World } from "../decide/world.ts";
 import { Expectations } from "../observe/expectations.ts";
@@ -12,6 +13,8 @@ type Of<K extends Action["kind"]> = Extract<Action, { kind: K }>;
 
 /** Minimum time before a refused or lost load order to an instance is retried. */
 const REFUSED_PAUSE_MS = 50;
+/** The same, if its state did not allow the order. Runtimes of earlier versions accept none while code loads. */
+const STATE_PAUSE_MS = 1000;
 /** Backoff of a failed request for instances: it doubles between these bounds. */
 const FIRST_SCALE_PAUSE_MS = 250;
 const LONGEST_SCALE_PAUSE_MS = 5000;
@@ -122,19 +125,20 @@ export class Executor {
     const epoch = instance.epoch + 1;
     this.expectations.expectClaim(instance.uid, { functionUid, revision, epoch }, now);
     this.starts.ordered(instance.uid, { kind: start, epoch, at: now, functionUid });
-    const accepted = await this.#send(action, now).catch((error: Error) => this.#lost(action, error));
-    if (accepted) {
+    const refusal = await this.#send(action, now).catch((error: Error) => this.#lost(action, error));
+    if (refusal === null) {
       this.expectations.claimSettled(instance.uid);
       this.#changed();
       return;
     }
-    clock.after(REFUSED_PAUSE_MS, () => {
+    clock.after(refusal === "state" ? STATE_PAUSE_MS : REFUSED_PAUSE_MS, () => {
       this.expectations.claimSettled(instance.uid);
       this.#changed();
     });
   }
 
-  async #send({ instance, functionUid, revision, start }: Of<"specialize">, now: number): Promise<boolean> {
+  /** Resolves with why the order was refused; null: it was accepted. */
+  async #send({ instance, functionUid, revision, start }: Of<"specialize">, now: number): Promise<OrderRefusal | null> {
     const { platform, clock, onEvent } = this.#options;
     const { pool, uid } = instance;
     const order = this.#order(instance, functionUid, revision);
@@ -143,22 +147,22 @@ export class Executor {
     if (answer.accepted) {
       this.#fenced.forget(uid);
       onEvent({ type: "instance.specialized", ...about, revision, start, ms: clock.now() - now });
-      return true;
+      return null;
     }
     onEvent({ type: "order.refused", ...about, refusal: answer.refusal });
     // Treated as unresponsive: it is drained and replaced.
     if (answer.refusal === "term" && this.#fenced.refused(uid)) this.#silent.add(uid);
-    return false;
+    return answer.refusal;
   }
 
   /** The instance may have accepted although the answer was lost; its echo shows that. An unreachable one is replaced. */
-  #lost({ instance, functionUid, revision }: Of<"specialize">, error: Error): false {
+  #lost({ instance, functionUid, revision }: Of<"specialize">, error: Error): "lost" {
     const { pool, uid } = instance;
     const code = (error as Partial<PlatformError>).code;
     this.#options.onEvent({ type: "order.refused", pool, instance: uid, function: functionUid, refusal: code ?? error.message });
     if (code === "UNREACHABLE") this.#silent.add(uid);
     if (code === undefined) this.#undeliverable(functionUid, revision, error);
-    return false;
+    return "lost";
   }
 
   #order(instance: InstanceView, functionUid: string, id: string): OpenOrder {

@@ -30,9 +30,9 @@ export function decide(world: World): Decision {
 function decidePool(plan: Plan): Decision {
   removeBroken(plan);
   removeRetired(plan);
-  reload(plan);
   adopt(plan);
   takeOver(plan);
+  reload(plan);
   const unmet = specialize(plan, shortfallsOf(plan));
   renew(plan);
   bind(plan, unmet.length > 0);

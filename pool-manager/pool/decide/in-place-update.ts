@@ -1,16 +1,21 @@
 import { movedAt } from "../../functions/rollout.ts";
 import type { Plan } from "./plan.ts";
 import { rolloutSize } from "./rollout-size.ts";
-import type { RevisionTarget } from "./world.ts";
+import type { InstanceView, RevisionTarget } from "./world.ts";
 
-/** Loads the active revision in place into warm instances of retired revisions. */
+/** Loads the active revision in place into the other instances of retired revisions, warm or still loading. */
 export function reload(plan: Plan): void {
   for (const instance of plan.usable()) {
     const spec = plan.specOf(instance.functionUid, instance.revision);
-    if (!spec || spec.byImage || instance.state !== "warm" || instance.revision === spec.revision) continue;
-    if (plan.isBlocked(spec) || !plan.spend()) continue;
+    if (!spec || spec.byImage || plan.isOrdered(instance) || !(instance.state === "warm" || isSuperseded(instance, spec))) continue;
+    if (instance.revision === spec.revision || plan.isBlocked(spec) || !plan.spend()) continue;
     plan.order(instance, spec, "warm");
   }
+}
+
+/** True if it loads a revision in whose place `spec` is served. The load may take until `loadTimeout`, and nobody wants its result. */
+function isSuperseded({ state, ordering, revision }: InstanceView, spec: RevisionTarget): boolean {
+  return state === "specializing" && !ordering && revision !== spec.revision;
 }
 
 /**
@@ -35,7 +40,7 @@ export function adopt(plan: Plan): void {
   }
 }
 
-/** In a rollout, loads the new revision in place into its share of the instances: the least busy first, then the least recently specialized. */
+/** In a rollout, loads the new revision in place into its share of the instances: first those whose load is superseded, then the least busy, then the least recently specialized. */
 export function takeOver(plan: Plan): void {
   for (const spec of plan.rolling.values()) {
     const active = plan.functions.get(spec.uid);
@@ -47,7 +52,8 @@ export function takeOver(plan: Plan): void {
     const { percent, parallel } = spec.takesOver;
     const [own, left] = [plan.of(spec), plan.of(active)];
     const goal = movedAt(percent, own.size + left.size);
-    const ready = [...left].filter(({ state }) => state === "warm").sort((a, b) => a.inFlight - b.inFlight || a.specializedAt - b.specializedAt);
+    const idlest = [...left].filter(({ state }) => state === "warm").sort((a, b) => a.inFlight - b.inFlight || a.specializedAt - b.specializedAt);
+    const ready = [...[...left].filter((instance) => isSuperseded(instance, active)), ...idlest];
     let changing = [...own].filter(({ state }) => state === "specializing").length;
     for (const instance of ready) {
       if (own.size >= goal || changing >= parallel || !plan.spend()) break;

@@ -88,6 +88,8 @@ export interface InstanceView {
   boundRevision: string | null;
   /** A bind is in flight. */
   binding: boolean;
+  /** Its last load order is not in its echo yet. */
+  ordering: boolean;
   createdAt: number;
   /** When this pool manager first observed it. Ages that decisions depend on start here. */
   seenAt: number;

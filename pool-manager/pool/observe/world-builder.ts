@@ -1,3 +1,4 @@
+import type { InstanceState } from "../../../runtime-images/protocol/messages.ts";
 import { type FunctionRecord, hasImage, type Revision, servedKey } from "../../functions/function.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import { isRolling, movedAt, paceOf, percentOf } from "../../functions/rollout.ts";
@@ -22,6 +23,9 @@ export interface Knowledge {
   specializedAt(uid: string): number;
 }
 
+/** The states in which an instance accepts a load order. */
+const CLAIMED: ReadonlySet<InstanceState> = new Set(["prewarmed", "specializing", "warm"]);
+
 /** One instance with its echo, its use, and the writes that its echo does not show yet. */
 export function viewInstance(instance: Instance, known: Knowledge): InstanceView {
   const { uid } = instance;
@@ -35,6 +39,7 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     boundTo: instance.binding?.functionUid ?? null,
     boundRevision: instance.binding?.revision ?? null,
     binding: known.isBinding(uid),
+    ordering: false,
     createdAt: instance.createdAt,
     seenAt: instance.seenAt,
     runningSince: instance.runningSince,
@@ -51,8 +56,8 @@ export function viewInstance(instance: Instance, known: Knowledge): InstanceView
     deleting: instance.removing,
   };
   const claim = known.expectations.claim(uid);
-  const unseen = claim && claim.epoch > view.epoch && (view.state === "prewarmed" || view.state === "warm");
-  return unseen ? { ...view, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
+  const unseen = claim && claim.epoch > view.epoch && CLAIMED.has(view.state);
+  return unseen ? { ...view, ordering: true, state: "specializing", functionUid: claim.functionUid, revision: claim.revision } : view;
 }
 
 /** An instance that was created at `now` and has not said anything yet, for worlds that are simulated. */

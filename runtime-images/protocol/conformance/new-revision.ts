@@ -33,4 +33,38 @@ export const newRevision: Check[] = [
       assert.equal((await invoke(subject, port)).body, "hello");
     },
   },
+  {
+    name: "a newer revision supersedes one that is still loading, and the load is no failure",
+    run: async (subject) => {
+      await load(subject, "hello");
+      await loaded(subject);
+      const { port: hanging } = (await load(subject, "hangs", {}, { revision: "r2", loadTimeoutMs: 60_000 })).echo;
+      await until(subject, ({ port }) => port !== null, 5000);
+      // Code that hangs may keep its process from answering.
+      const parked = invoke(subject, hanging ?? (await echo(subject)).port, { headers: { ...HEADERS, "x-berth-revision": "r2" } }).then(
+        ({ refused }) => refused,
+        () => "draining",
+      );
+      const answer = await load(subject, "hello", {}, { revision: "r3", loadTimeoutMs: 60_000 });
+      assert.deepEqual([answer.accepted, answer.echo.state, answer.echo.revision, answer.echo.epoch], [true, "specializing", "r3", 3]);
+      await loaded(subject);
+      const after = await echo(subject);
+      assert.deepEqual([after.revision, after.error], ["r3", null]);
+      assert.equal((await invoke(subject, after.port, { headers: { ...HEADERS, "x-berth-revision": "r3" } })).body, "hello");
+      assert.equal(await parked, "draining");
+    },
+  },
+  {
+    name: "a superseded load does not take the older worker's place when the newer revision does not load either",
+    run: async (subject) => {
+      const { port } = (await load(subject, "hello")).echo;
+      await loaded(subject);
+      await load(subject, "hangs", {}, { revision: "r2", loadTimeoutMs: 60_000 });
+      await load(subject, "throws", {}, { revision: "r3" });
+      await until(subject, (now) => now.state === "warm", 5000);
+      const after = await echo(subject);
+      assert.deepEqual([after.revision, after.error?.revision, after.port], ["r1", "r3", port]);
+      assert.equal((await invoke(subject, port)).body, "hello");
+    },
+  },
 ];

@@ -85,6 +85,10 @@ test("a save whose load hangs does not hold up the one that corrects it", { time
     writeFileSync(join(dir, "index.ts"), `await new Promise(() => {}); // ${text}\n${says("never")}`);
     await dev.says("is still loading");
     expect(await textOf(url)).not.toBe("never!");
+    dev.output = "";
+    writeFileSync(join(dir, "index.ts"), `for (;;); // ${text}\n${says("never")}`);
+    await dev.says("is still loading");
+    expect(await textOf(url)).not.toBe("never!");
     const from = performance.now();
     writeFileSync(join(dir, "index.ts"), says(text));
     await answers(url, `${text}!`);

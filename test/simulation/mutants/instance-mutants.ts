@@ -31,8 +31,8 @@ export const INSTANCE_MUTANTS: Mutant[] = [
   {
     name: "code that does not load leaves the instance as it is",
     file: "runtime-images/protocol/instance.ts",
-    find: 'this.#state = "failed";\n      return true;',
-    replace: "return true;",
+    find: 'previous === undefined ? "failed" : "warm"',
+    replace: 'previous === undefined ? this.#state : "warm"',
     odds: { "code throws": 0.4 },
   },
   {

@@ -49,6 +49,14 @@ describe("a trial of a revision that is invoked", () => {
     expect([await stateAfter(100, waiting), isOpen("r1")]).toEqual(["loaded", false]);
   });
 
+  test("ends at once when it is known that something has changed", async () => {
+    const waiting = trials.wait("u", "r1", 10_000);
+    await stateAfter(10, waiting);
+    loads("r1");
+    trials.changed();
+    expect(await stateAfter(5, waiting)).toBe("loaded");
+  });
+
   test("ends with the reason when it does not load, and the next one tries again", async () => {
     const waiting = trials.wait("u", "r3", 10_000);
     fails("r3");

@@ -77,3 +77,12 @@ test("a rollout that cannot be read is reported, and ends nothing", async () => 
   await vi.advanceTimersByTimeAsync(5000);
   expect(record.rollout?.state).toBe("stopped");
 });
+
+test("a rollout whose instance has changed is checked at once, and others are not", async () => {
+  rollouts.instanceChanged("other");
+  await vi.advanceTimersByTimeAsync(10);
+  expect(record.rollout?.state).toBe("rolling");
+  rollouts.instanceChanged("u");
+  await vi.advanceTimersByTimeAsync(10);
+  expect(record.rollout?.state).toBe("stopped");
+});
