@@ -130,6 +130,8 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
     revision: id,
     concurrency: settings.concurrency,
     timeoutMs: settings.timeoutMs,
+    ...(active && !rolling && minScale > record.scaling.minScale && { scheduled: minScale - record.scaling.minScale }),
+    ...(settings.resources?.memoryBytes !== undefined && { memoryBytes: settings.resources.memoryBytes }),
     minScale: active ? minScale - moved : takesOver ? Math.max(moved, rolling?.watching ? 0 : 1) : 0,
     maxScale,
     idleTimeoutMs,
