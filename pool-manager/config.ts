@@ -5,6 +5,7 @@ import type { LogEntry } from "./functions/logs.ts";
 import type { RetentionLimits } from "./functions/retention.ts";
 import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/decide/world.ts";
+import { INSTANCE_BYTES } from "./pool/memory/idle-memory.ts";
 
 /** Who receives functions' output as it comes. */
 export interface FunctionLines {
@@ -42,9 +43,8 @@ export interface ManagerConfig {
   onLost(message: string): void;
 }
 
-/** Assumed memory of a warm instance. */
-export const INSTANCE_MB = 96;
-const INSTANCE_BYTES = INSTANCE_MB * 1024 * 1024;
+/** Assumed memory of an instance. */
+export const INSTANCE_MB = INSTANCE_BYTES / 2 ** 20;
 
 /** Minimum number of instances that any machine is assumed to hold. */
 const LEAST_MAX = 4;

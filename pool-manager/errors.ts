@@ -38,7 +38,10 @@ export const MANAGER_ERRORS = {
   IMAGE_UNSUPPORTED: [400, "build it for linux/amd64, with an entry point or a command; docs/custom.md says what pods give an image"],
   IMAGE_TOO_LARGE: [413, "make it smaller: leave build tools out of its last stage"],
   IMAGE_UNREACHABLE: [502, "check that the registry answers where the pool manager runs, and deploy again"],
-  POOL_INVALID: [400, "choose 0 ≤ size ≤ max, and max ≥ 1; with size auto, 0 ≤ min ≤ max, and a targetHit from 0.5 to 0.9999"],
+  POOL_INVALID: [
+    400,
+    "choose 0 ≤ size ≤ max, and max ≥ 1; with size auto, 0 ≤ min ≤ max, and a targetHit from 0.5 to 0.9999; an idleMemory has room for min, or for a fixed size, at 96Mi each",
+  ],
   SCHEDULE_INVALID: [
     400,
     'write DAYS HH:MM-HH:MM ZONE=INSTANCES, such as "Mon-Fri 08:00-19:00 Europe/Berlin=12", with at most max (maxScale) instances; docs/sizes.md has the rules',

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObstacleKind } from "./platform/platform.ts";
+import { idleBytes } from "./pool/decide/memory-use.ts";
 import type { PoolSpec, World } from "./pool/decide/world.ts";
 import type { PoolEvent } from "./pool/events.ts";
 import type { PoolSizer } from "./pool/pool-sizer.ts";
@@ -51,6 +52,8 @@ export class ManagerMetrics {
     registers: [this.registry],
   });
   readonly #target = this.#poolGauge("berth_pool_target_size", "Instances that a pool keeps free; of one that sizes itself, the chosen number");
+  readonly #idleMemory = this.#poolGauge("berth_pool_idle_memory_bytes", "Memory of the instances that run no invocation, at what an instance counts as");
+  readonly #idleMemoryLimit = this.#poolGauge("berth_pool_idle_memory_limit_bytes", "idleMemory of a pool; absent where it is not set");
   readonly #claimRate = this.#poolGauge("berth_pool_claims_per_second", "Rate of claims in the last hour, by which a pool sizes itself");
   readonly #dispersion = this.#poolGauge("berth_pool_claims_dispersion", "Variance over mean of the claims in ten seconds; 1: independent");
   readonly #refill = this.#poolGauge("berth_pool_refill_seconds", "Time of a refill, by which a pool sizes itself");
@@ -144,9 +147,13 @@ export class ManagerMetrics {
   }
 
   /** Sets the gauges from the world; called when metrics are read. */
-  observe({ pools, instances }: Pick<World, "pools" | "instances">): void {
+  observe(world: Pick<World, "pools" | "instances" | "functions" | "now">): void {
+    const { pools, instances } = world;
     this.#size.reset();
-    for (const { name } of pools) {
+    for (const { name, memory } of pools) {
+      this.#idleMemory.set({ pool: name }, idleBytes(world, name));
+      if (memory) this.#idleMemoryLimit.set({ pool: name }, memory.limit);
+      else this.#idleMemoryLimit.remove({ pool: name });
       this.#unsure.set({ pool: name }, instances.filter(({ pool, unsure, functionUid }) => pool === name && unsure && functionUid !== null).length);
       for (const state of ["starting", "prewarmed", "specializing", "warm", "draining", "failed"]) {
         const count = instances.filter((instance) => instance.pool === name && instance.state === state).length;

@@ -15,6 +15,7 @@ import { OciLayout } from "./images/layout.ts";
 import { withRetries } from "./kubernetes/retry.ts";
 import type { ManagerMetrics } from "./metrics.ts";
 import { type CreatedPlatform, createPlatform } from "./platform/create.ts";
+import { reservedBytes } from "./pool/memory/reserved.ts";
 import { Pools } from "./pool/pools.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { fileStores, resourceStores, type Stores } from "./stores/stores.ts";
@@ -94,7 +95,11 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
   opening.undo.add(() => stores.close());
   const retention = new Retention(config.retention, realClock.now);
   const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, retention);
-  const pools = new Pools(stores.pools, opening.poolsChanged, capacityOf(config), opening.schedules);
+  const pools = new Pools(stores.pools, opening.poolsChanged, {
+    capacity: capacityOf(config),
+    schedules: opening.schedules,
+    reserved: (runtime) => reservedBytes(functions.wanting(), runtime),
+  });
   await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes))]);
   return { stores, functions, pools };
 }

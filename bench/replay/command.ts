@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { formatDuration, parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
+import { parseBytes } from "../../pool-manager/functions/manifest/quantity.ts";
 import { progressBar } from "../progress.ts";
 import { html } from "../report/html.ts";
 import { machine } from "../report/machine.ts";
@@ -10,14 +11,15 @@ import { printScenarios } from "../report/table.ts";
 import type { Replayed } from "./outcome.ts";
 import { type Policy, parsePolicies } from "./policy.ts";
 import { MOST_INSTANCES, replayForReal } from "./real-replay.ts";
-import { Replay, type ReplayOptions } from "./replay.ts";
+import { Replay } from "./replay.ts";
 import { ReplayError } from "./replay-error.ts";
+import type { ReplayOptions } from "./replay-options.ts";
 import { cut, type Trace } from "./trace.ts";
 import { generate } from "./traces/generate.ts";
 import { readTrace } from "./traces/read-trace.ts";
 
 const USAGE = `usage: npm run bench -- replay (--trace FILE … | --generate SEED) [--policy fixed:10m,auto] [--functions N] [--days N] [--most N]
-  [--duration 500ms] [--concurrency N] [--size N|auto] [--create 190ms] [--load 17ms]
+  [--duration 500ms] [--concurrency N] [--size N|auto] [--idle-memory 4Gi] [--create 190ms] [--load 17ms]
   [--real 5m [--from 8h]] [--out FILE] [--html FILE]`;
 /** Assumed memory of an instance in MB, as advice assumes it. */
 const INSTANCE_MB = 96;
@@ -45,6 +47,7 @@ async function run(args: readonly string[]): Promise<void> {
     concurrency: integer("concurrency", values.concurrency, 1, 1000),
     size: values.size === "auto" ? "auto" : integer("size", values.size, 0, isReal ? MOST_INSTANCES : MAX),
     max: isReal ? MOST_INSTANCES : MAX,
+    ...idleMemoryOf(values["idle-memory"], isReal),
     createMs: duration("create", values.create),
     loadMs: duration("load", values.load),
   };
@@ -136,6 +139,7 @@ function parsed(args: readonly string[]) {
         duration: { type: "string", default: "500ms" },
         concurrency: { type: "string", default: "100" },
         size: { type: "string", default: "auto" },
+        "idle-memory": { type: "string" },
         create: { type: "string", default: "190ms" },
         load: { type: "string", default: "17ms" },
         real: { type: "string" },
@@ -163,6 +167,14 @@ function duration(name: string, text: string, mostMs = 3_600_000): number {
 
 function percentDone(share: number): number {
   return Math.min(99, Math.max(1, Math.floor(100 * share)));
+}
+
+function idleMemoryOf(text: string | undefined, isReal: boolean): Pick<ReplayOptions, "idleMemory"> {
+  if (text === undefined) return {};
+  const bytes = parseBytes(text);
+  if (bytes === null) throw new ReplayError("USAGE", `--idle-memory must be an amount such as 4Gi, and is ${JSON.stringify(text.slice(0, 40))}`, USAGE);
+  if (isReal) throw new ReplayError("USAGE", "--idle-memory applies to virtual time alone, and is given beside --real", USAGE);
+  return { idleMemory: bytes };
 }
 
 function percent(share: number): string {

@@ -4,8 +4,8 @@ import { type Outcome, sendAt } from "../driver.ts";
 import { Subject } from "../subject.ts";
 import { type Replayed, Tally } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
-import type { ReplayOptions } from "./replay.ts";
 import { ReplayError } from "./replay-error.ts";
+import type { ReplayOptions } from "./replay-options.ts";
 import type { Trace } from "./trace.ts";
 
 /** A small scale: the machine runs the instances, Berth and the load. */

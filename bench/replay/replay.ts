@@ -5,20 +5,12 @@ import { LoadFailures } from "../../pool-manager/pool/observe/load-failures.ts";
 import { RevisionTargets } from "../../pool-manager/pool/observe/revision-targets.ts";
 import { PoolSizer } from "../../pool-manager/pool/pool-sizer.ts";
 import { EventQueue } from "./event-queue.ts";
-import { Fleet, POOL, type Simulated, type Speeds } from "./fleet.ts";
+import { Fleet, POOL, type Simulated } from "./fleet.ts";
 import { type Replayed, Tally } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
+import { poolOf, type ReplayOptions } from "./replay-options.ts";
 import { recordOf } from "./replayed-function.ts";
 import type { Trace } from "./trace.ts";
-
-export interface ReplayOptions extends Speeds {
-  /** Simultaneous invocations of an instance. */
-  concurrency: number;
-  /** Instances kept free; auto: as the pool chooses. */
-  size: number | "auto";
-  /** Most instances. */
-  max: number;
-}
 
 /** How often a decision is due without an event: of two days each twenty seconds, of minutes as often as a pool manager decides. */
 const tickMs = (lengthMs: number) => Math.max(250, Math.min(20_000, lengthMs / 8640));
@@ -67,9 +59,8 @@ export class Replay {
   constructor(trace: Trace, policy: Policy, options: ReplayOptions) {
     this.#trace = trace;
     this.#options = options;
-    const { size, max, concurrency } = options;
-    const base = { name: POOL, runtime: POOL, max, budget: { actions: Math.max(10, Math.ceil(max / 10)), windowMs: 1000 }, partition: 0, paused: false };
-    this.#pool = size === "auto" ? { ...base, size: 1, auto: { targetHit: 0.99, min: 1 } } : { ...base, size };
+    const { max, concurrency } = options;
+    this.#pool = poolOf(options);
     this.#tally = new Tally(trace.functions.length);
     this.#states = trace.functions.map((name, index) => ({ index, uid: name, waiting: [], inFlight: 0, ended: 0, instances: new Set() }));
     for (const state of this.#states) this.#byUid.set(state.uid, state);
@@ -203,6 +194,7 @@ export class Replay {
     const world = this.#world();
     const decision = decide(world);
     this.#sizer.observe(world, decision);
+    this.#options.onDecided?.(world, decision);
     for (const action of decision.actions) if (action.kind === "specialize") this.#given(action.functionUid, action.instance.uid);
     for (const instance of this.#fleet.execute(decision.actions, world)) this.#byUid.get(instance.view.functionUid ?? "")?.instances.delete(instance);
     if (decision.recheckAfterMs !== null && this.#recheckAt <= this.#now) {

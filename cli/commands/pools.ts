@@ -4,6 +4,7 @@ import { CliError, EXIT } from "../errors.ts";
 import { globals } from "../options/globals.ts";
 import { printList, printOne } from "../output.ts";
 import { advisePoolCommand } from "./sizing/advise.ts";
+import { changeOf, shownMemory, withIdleMemoryOption } from "./sizing/idle-memory-option.ts";
 import { hitOption, keepsInWords, sizeInWords, sizeOption } from "./sizing/size-option.ts";
 import { scheduledInWords, shownScheduled, withWarmOption } from "./sizing/warm-option.ts";
 import { whole } from "./whole.ts";
@@ -13,6 +14,7 @@ interface PoolOptions {
   targetHit?: number;
   min?: number;
   max?: number;
+  idleMemory?: string;
   warm?: string[];
   partition?: number;
   force?: boolean;
@@ -66,10 +68,10 @@ export function poolCommands(program: Command): void {
     .action(async (name: string, _options: object, command: Command) => {
       const { api, format } = globals(command);
       const view = await api.get<PoolAnswer>(`/v1/pools/${encodeURIComponent(name)}`);
-      printOne(format === "table" ? { ...view, size: sizeInWords(view), ...shownScheduled(view) } : view, format);
+      printOne(format === "table" ? { ...view, size: sizeInWords(view), ...shownMemory(view), ...shownScheduled(view) } : view, format);
     });
 
-  withWarmOption(pool.command("set <name>"), 12)
+  withWarmOption(withIdleMemoryOption(pool.command("set <name>")), 12)
     .description("size a pool")
     .option("--size <n>", 'instances kept free; "auto": as many as the claims need', sizeOption)
     .option("--target-hit <share>", "with --size auto: share of the claims that find a free instance, such as 0.99", hitOption)
@@ -80,8 +82,13 @@ export function poolCommands(program: Command): void {
     .action(async (name: string, options: PoolOptions, command: Command) => {
       const { api, format, say } = globals(command);
       if (Object.keys(options).every((option) => option === "force"))
-        throw new CliError("NOTHING_TO_CHANGE", "nothing was given", "use --size, --target-hit, --min, --max, --warm or --partition", EXIT.usage);
-      const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, options)) as PoolAnswer;
+        throw new CliError(
+          "NOTHING_TO_CHANGE",
+          "nothing was given",
+          "use --size, --target-hit, --min, --max, --idle-memory, --warm or --partition",
+          EXIT.usage,
+        );
+      const result = (await api.call("PATCH", `/v1/pools/${encodeURIComponent(name)}`, changeOf(options))) as PoolAnswer;
       say(`pool ${name} ${keepsInWords(result)}`);
       if (format !== "table") printOne(result, format);
     });

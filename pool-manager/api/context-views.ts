@@ -2,6 +2,7 @@ import { hostPort } from "../client/address.ts";
 import type { FunctionRecord } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Platform } from "../platform/platform.ts";
+import { idleBytes } from "../pool/decide/memory-use.ts";
 import type { Reconciler } from "../pool/reconciler.ts";
 import type { ApiContext } from "./context.ts";
 
@@ -16,8 +17,9 @@ export function viewsOf(reconciler: Reconciler, platform: Pick<Platform, "observ
   const addressOf = (uid: string) => placeOf(uid).address;
   return {
     instances: () => {
-      const { instances, now, demand } = reconciler.view();
-      return { views: [...instances], addressOf, placeOf, now, demand };
+      const world = reconciler.view();
+      const { instances, now, demand } = world;
+      return { views: [...instances], addressOf, placeOf, now, demand, idleBytesOf: (pool) => idleBytes(world, pool) };
     },
     countInstances: (uid) => {
       const states = reconciler.reports.statesOf(uid);

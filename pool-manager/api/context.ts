@@ -38,6 +38,8 @@ export interface ApiContext {
     addressOf(uid: string): string | null;
     placeOf(uid: string): { node: string | null; address: string | null };
     now: number;
+    /** Bytes of a pool's instances that run no invocation. */
+    idleBytesOf(pool: string): number;
     /** Demand by key of the table's entry. */
     demand: ReadonlyMap<string, DemandView>;
   };

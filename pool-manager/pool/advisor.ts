@@ -49,7 +49,17 @@ export class Advisor {
       const { claims, misses } = windowOf(window === "1h" ? own.hour : own.day, now, WINDOWS[window], history.since);
       return { name: nameOf(uid) ?? "(deleted)", claims, misses };
     });
-    const advice = advisePool({ window: recorded, size: pool.size, max: pool.max, targetHit, refillMs, refills, instanceMb, functions });
+    const advice = advisePool({
+      window: recorded,
+      size: pool.size,
+      max: pool.max,
+      memory: pool.memory ?? null,
+      targetHit,
+      refillMs,
+      refills,
+      instanceMb,
+      functions,
+    });
     const text = [...advice.text, ...scheduledInWords(pool.scheduled), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
     return { pool: pool.name, ...this.#summary(history, window, recorded), targetHit, size: pool.size, refillMs, refills, ...advice, text };
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Decision, Pace, PoolSpec, World } from "./decide/world.ts";
 import type { PoolEvent, PoolEventListener } from "./events.ts";
 import type { PoolHistory } from "./history/pool-history.ts";
@@ -104,7 +105,7 @@ export class PoolSizer {
     const { name } = pool;
     const known = this.#sized.get(name);
     const bounds = known?.last.inputs;
-    const isChanged = bounds && (bounds.min !== auto.min || bounds.max !== pool.max || bounds.targetHit !== auto.targetHit || isOther(pool, bounds));
+    const isChanged = bounds && (bounds.min !== auto.min || bounds.max !== pool.max || bounds.targetHit !== auto.targetHit || isBoundOtherwise(pool, bounds));
     if (known && !isChanged && now >= known.decidedAt && now - known.decidedAt < DECIDE_EVERY_MS) return;
     const elapsedMs = Math.min(LONGEST_PAUSE_MS, Math.max(0, now - (known?.decidedAt ?? now)));
     const inputs = this.#inputs(pool, auto, { at: now, elapsedMs });
@@ -127,6 +128,7 @@ export class PoolSizer {
       min,
       max: pool.max,
       scheduled: pool.scheduled ? { instances: pool.scheduled.instances, text: pool.scheduled.text } : null,
+      memory: pool.memory ?? null,
       targetHit,
       state: history.chosen ?? this.#firstState(pool, min, history),
       refillMs: this.refillOf(pool.name).refillMs,
@@ -171,9 +173,9 @@ export class PoolSizer {
   }
 }
 
-/** Whether another schedule is in force than at a decision, or none any more. */
-function isOther({ scheduled }: PoolSpec, before: SizingInputs): boolean {
-  return scheduled?.instances !== before.scheduled?.instances;
+/** Whether another schedule is in force than at a decision, or another limit of memory, or none any more. */
+function isBoundOtherwise({ scheduled, memory }: PoolSpec, before: SizingInputs): boolean {
+  return scheduled?.instances !== before.scheduled?.instances || !isDeepStrictEqual(memory ?? null, before.memory);
 }
 
 function claimsOf(history: PoolHistory, now: number, windowMs: number): SizingInputs["hour"] {

@@ -1,7 +1,8 @@
 import { ManagerError } from "../errors.ts";
 import { Schedules } from "../schedules/schedules.ts";
 import type { PoolSpec } from "./decide/world.ts";
-import { changed } from "./settings/pool-change.ts";
+import { freeAllowed, INSTANCE_BYTES, sizeCap } from "./memory/idle-memory.ts";
+import { changed, checkIdleMemory } from "./settings/pool-change.ts";
 import type { PoolChange } from "./settings/pool-fields.ts";
 
 /** A pool as it is stored. */
@@ -27,6 +28,14 @@ interface Chosen {
   refills: number;
 }
 
+export interface PoolsOptions {
+  /** The maximum number of instances that this machine can run; null: unknown. */
+  capacity?: number | null;
+  schedules?: Schedules;
+  /** Bytes of the instances that the functions of a runtime keep by their `minScale`. */
+  reserved?(runtime: string): number;
+}
+
 /** The pools and their settings. */
 export class Pools {
   readonly #store: PoolStore;
@@ -35,18 +44,19 @@ export class Pools {
   readonly #changed: (pool: PoolSpec) => void;
   readonly #capacity: number | null;
   readonly #schedules: Schedules;
+  readonly #reserved: (runtime: string) => number;
   /** Pools whose sizes were set with `force`. */
   readonly #forced = new Set<string>();
   readonly #chosen = new Map<string, Chosen>();
   /** Messages about stored sizes that exceed this machine's capacity and are therefore capped. */
   readonly capped: string[] = [];
 
-  /** `capacity`: the maximum number of instances that this machine can run; null if unknown. */
-  constructor(store: PoolStore, changed: (pool: PoolSpec) => void, capacity: number | null = null, schedules = new Schedules()) {
+  constructor(store: PoolStore, changed: (pool: PoolSpec) => void, { capacity = null, schedules = new Schedules(), reserved = () => 0 }: PoolsOptions = {}) {
     this.#store = store;
     this.#changed = changed;
     this.#capacity = capacity;
     this.#schedules = schedules;
+    this.#reserved = reserved;
   }
 
   /**
@@ -84,14 +94,17 @@ export class Pools {
     this.#chosen.set(name, chosen);
   }
 
-  /** With the size in force: as set, as chosen, or as a schedule raises it. */
-  #sized(pool: PoolSpec): PoolSpec {
-    const { name, auto, max } = pool;
+  /** With the size in force: as set, as chosen, or as a schedule raises it, within what `idleMemory` allows. */
+  #sized(declared: PoolSpec): PoolSpec {
+    const { name, auto, max, idleMemory: limit } = declared;
+    const memory = limit === undefined ? null : { limit, instance: INSTANCE_BYTES, reserved: this.#reserved(declared.runtime) };
+    const pool = memory ? { ...declared, memory } : declared;
     const chosen = auto ? this.#chosen.get(name) : undefined;
-    const sized = auto && chosen ? { ...pool, size: Math.min(Math.max(chosen.size, auto.min), max), refills: chosen.refills } : pool;
+    const sized = auto && chosen ? { ...pool, size: Math.min(Math.max(chosen.size, auto.min), sizeCap(memory, auto.min, max)), refills: chosen.refills } : pool;
     const scheduled = this.#schedules.activeOf(`pool ${name}`, name, pool.warm);
     if (!scheduled) return sized;
-    return { ...sized, scheduled, ownSize: sized.size, size: Math.min(Math.max(sized.size, scheduled.instances), max) };
+    const raised = Math.min(scheduled.instances, memory ? freeAllowed(memory) : max, max);
+    return { ...sized, scheduled, ownSize: sized.size, size: Math.max(sized.size, raised) };
   }
 
   get(name: string): PoolSpec {
@@ -109,6 +122,7 @@ export class Pools {
     const next = changed(this.#declared(name), change);
     const sizes = change.size !== undefined || change.max !== undefined;
     if (sizes && !force) this.#checkCapacity(next, change);
+    checkIdleMemory(next, change);
     const forced = sizes ? force : this.#forced.has(name);
     await this.#store.save(next, change, forced);
     if (forced) this.#forced.add(name);
@@ -131,7 +145,9 @@ export class Pools {
   /** Applies what is declared in the store; fields left out have their defaults. Throws as `set` does. */
   declare(name: string, declared: PoolChange): PoolSpec {
     this.get(name);
-    return this.#apply(changed(this.#defaults.get(name) as PoolSpec, declared));
+    const next = changed(this.#defaults.get(name) as PoolSpec, declared);
+    checkIdleMemory(next, declared);
+    return this.#apply(next);
   }
 
   #apply(pool: PoolSpec): PoolSpec {

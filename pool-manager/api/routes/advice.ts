@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import type { KeptIdleDecision } from "../../pool/idling/idle-record.ts";
+import { freeAllowed, type IdleMemory } from "../../pool/memory/idle-memory.ts";
 import type { KeptDecision } from "../../pool/pool-sizer.ts";
 import type { ApiContext } from "../context.ts";
 import * as advice from "../schemas/advice.ts";
@@ -47,6 +48,13 @@ export function viewSizing(last: KeptDecision | null) {
   const { inputs, decision } = last;
   const { wanted, refills, reason } = decision;
   return { at: new Date(inputs.at).toISOString(), wanted, refills, refillMs: Math.round(inputs.refillMs), reason };
+}
+
+/** What `idleMemory` allows; null: it is not set. */
+export function viewIdleMemory(memory: IdleMemory | undefined, usedBytes: number) {
+  if (!memory) return null;
+  const { limit, instance, reserved } = memory;
+  return { limitBytes: limit, usedBytes, instanceBytes: instance, minScaleBytes: reserved, freeAllowed: freeAllowed(memory) };
 }
 
 function viewIdle(last: KeptIdleDecision | null) {

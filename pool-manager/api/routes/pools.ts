@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { expose } from "../../../telemetry/exposition.ts";
 import { ManagerError } from "../../errors.ts";
+import { formatBytes } from "../../functions/manifest/quantity.ts";
 import type { InstanceView, PoolSpec } from "../../pool/decide/world.ts";
 import { standsStill } from "../../pool/publish/problems.ts";
 import { AUTO, PoolFields } from "../../pool/settings/pool-fields.ts";
@@ -11,7 +12,7 @@ import type { ApiContext } from "../context.ts";
 import * as schemas from "../schemas/schemas.ts";
 import { StatusView } from "../schemas/status.ts";
 import { openStream } from "../sse.ts";
-import { viewSizing } from "./advice.ts";
+import { viewIdleMemory, viewSizing } from "./advice.ts";
 import { viewScheduled } from "./views.ts";
 
 const MAX_EVENT_STREAMS = 32;
@@ -26,12 +27,13 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const { pools } = context;
   const view = (pool: PoolSpec) => {
-    const { views, now } = context.instances();
+    const { views, now, idleBytesOf } = context.instances();
     const obstructed = views
       .filter((instance) => standsStill(instance, now))
       .flatMap(({ obstacle, pool: name }) => (obstacle && name === pool.name ? obstacle.kind : []));
     return {
       ...viewPool(pool, views),
+      memory: viewIdleMemory(pool.memory, idleBytesOf(pool.name)),
       sizing: viewSizing(context.sizing.sizer.lastOf(pool.name)),
       used: isUsed(pool, context.functions),
       doubt: context.doubtOf(pool.name),
@@ -105,7 +107,7 @@ export function poolRoutes(instance: FastifyInstance, context: ApiContext): void
 
 function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
   const own = instances.filter((instance) => instance.pool === pool.name);
-  const { name, runtime, size: chosenSize, ownSize = chosenSize, auto, max, budget, partition, paused, warm = [] } = pool;
+  const { name, runtime, size: chosenSize, ownSize = chosenSize, auto, max, idleMemory, budget, partition, paused, warm = [] } = pool;
   const bounds = { targetHit: auto?.targetHit ?? null, min: auto?.min ?? null };
   return {
     name,
@@ -116,6 +118,7 @@ function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
     scheduled: viewScheduled(pool.scheduled),
     ...bounds,
     max,
+    idleMemory: idleMemory === undefined ? null : formatBytes(idleMemory),
     budget,
     partition,
     paused,

@@ -6,7 +6,7 @@ const Text = Type.Array(Type.String(), { description: "In words, one sentence ea
 export const SizingView = Type.Object(
   {
     at: Type.String({ description: "When it was decided." }),
-    wanted: Type.Integer({ description: "The size that the recorded claims need, within min and max; chosenSize approaches it." }),
+    wanted: Type.Integer({ description: "The size that the recorded claims need, within min, max and idleMemory; chosenSize approaches it." }),
     refills: Type.Integer({ description: "Refills that run concurrently." }),
     refillMs: Type.Number({ description: "Time from a claim until its replacement is prewarmed." }),
     reason: Type.String({ description: "Why, in words." }),
@@ -44,7 +44,7 @@ export const PoolAdviceView = Type.Object({
   size: Type.Integer({ description: "Instances kept free now." }),
   refillMs: Type.Number(),
   refills: Type.Integer({ description: "Refills that are assumed to run concurrently." }),
-  recommended: Type.Integer({ description: "The least size that reaches targetHit, at most max." }),
+  recommended: Type.Integer({ description: "The least size that reaches targetHit, at most max and what idleMemory allows." }),
   sizes: Type.Array(
     Type.Object({
       size: Type.Integer(),
@@ -111,6 +111,9 @@ export const SizingDecisions = Type.Object({
         scheduled: Type.Union([Type.Object({ instances: Type.Integer(), text: Type.String() }), Type.Null()], {
           description: "The schedule in force, which raises min; null: none was.",
         }),
+        memory: Type.Union([Type.Object({ limit: Type.Number(), instance: Type.Number(), reserved: Type.Number() }), Type.Null()], {
+          description: "idleMemory, what an instance counts as, and what those of minScale take, in bytes; null: no limit was set.",
+        }),
         targetHit: Type.Number(),
         state: Type.Object(State),
         refillMs: Type.Number(),
@@ -123,6 +126,18 @@ export const SizingDecisions = Type.Object({
     { description: "The last decisions that changed the size, and the last one; the inputs alone give the decision." },
   ),
 });
+
+/** What `idleMemory` of a pool allows. */
+export const IdleMemoryView = Type.Object(
+  {
+    limitBytes: Type.Integer({ description: "idleMemory." }),
+    usedBytes: Type.Integer({ description: "Of free instances, and of those that have had no invocation for ten seconds, at what an instance counts as." }),
+    instanceBytes: Type.Integer({ description: "What an instance counts as whose function has no memory limit." }),
+    minScaleBytes: Type.Integer({ description: "Of the instances of minScale, which are kept in any case." }),
+    freeAllowed: Type.Integer({ description: "The number of free instances that fit." }),
+  },
+  { description: "What idleMemory allows; null: it is not set." },
+);
 
 /** Which schedule holds for a pool or a function. */
 export const ScheduledView = Type.Object(

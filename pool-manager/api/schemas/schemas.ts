@@ -2,7 +2,7 @@ import { type Static, type TObject, type TProperties, Type } from "typebox";
 import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { ManifestSchema, PatchSchema } from "../../functions/manifest/schema.ts";
 import { OPTIONAL } from "../document.ts";
-import { IdlingView, ScheduledView, SizingView, WindowsView } from "./advice.ts";
+import { IdleMemoryView, IdlingView, ScheduledView, SizingView, WindowsView } from "./advice.ts";
 
 export const ErrorBody = Type.Object(
   {
@@ -170,6 +170,8 @@ export const PoolView = Type.Object({
   targetHit: Type.Union([Type.Number(), Type.Null()], { description: "Share of the claims that should find a free instance; null if the size is fixed." }),
   min: Type.Union([Type.Integer(), Type.Null()], { description: "The least size; null if the size is fixed." }),
   sizing: Type.Union([SizingView, Type.Null()]),
+  idleMemory: Type.Union([Type.String(), Type.Null()], { description: "Memory that instances without an invocation may take together; null: not limited." }),
+  memory: Type.Union([IdleMemoryView, Type.Null()]),
   max: Type.Integer(),
   budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
   partition: Type.Integer({ description: "Percentage of the instances that keep a previous version of the runtime." }),

@@ -1,9 +1,10 @@
 import { holdsPlace } from "../../platform/platform.ts";
 import { pendingInPlace } from "./in-place-update.ts";
 import { isLost, mayServe } from "./liveness.ts";
+import { memoryFor, overMemory } from "./memory-use.ts";
 import type { Plan } from "./plan.ts";
 import { isUnbound } from "./pool-sizing.ts";
-import { leastInstances } from "./wanted-instances.ts";
+import { leastInstances, setInstances } from "./wanted-instances.ts";
 import type { InstanceView, RemoveReason, RevisionTarget } from "./world.ts";
 
 /** The number of instances that a revision lacks. */
@@ -17,6 +18,7 @@ export interface Shortfall {
 /** Shortfalls of all served revisions, longest wait first. */
 export function shortfallsOf(plan: Plan): Shortfall[] {
   const needs: Shortfall[] = [];
+  const memory = memoryFor(plan);
   for (const spec of plan.served.values()) {
     const demand = plan.world.demand.get(spec.key);
     const isWanted = demand !== undefined || leastInstances(spec) > 0 || plan.world.windowScales.has(spec.key);
@@ -25,7 +27,9 @@ export function shortfallsOf(plan: Plan): Shortfall[] {
     const onTheirWay = own.filter((instance) => instance.state === "specializing").length;
     // A waiting invocation needs a reachable instance; otherwise an unheard one is presumed to serve as before.
     const unheard = demand && demand.waiting > 0 ? 0 : unheardOf(plan, spec);
-    const missing = Math.min(plan.wanted(spec, onTheirWay) - own.length - unheard - pendingInPlace(plan, spec), mayGrow(plan, spec));
+    const have = own.length + unheard + pendingInPlace(plan, spec);
+    const lacking = Math.min(plan.wanted(spec, onTheirWay) - have, mayGrow(plan, spec));
+    const missing = lacking > 0 ? memory(spec, lacking, plan.needed(spec, onTheirWay) - have) : 0;
     if (missing > 0) needs.push({ spec, missing, waiting: waitersFor(plan, spec), waitMs: demand?.oldestWaitMs ?? 0 });
   }
   return needs.sort((a, b) => b.waitMs - a.waitMs);
@@ -102,6 +106,7 @@ export function removeIdle(plan: Plan): void {
     const reason = surplusBy(plan, instance);
     if (reason) removeAboveMin(plan, instance, reason);
   }
+  for (const instance of overMemory(plan, idleFirst(plan))) removeAboveMin(plan, instance, "idle-memory");
 }
 
 /**
@@ -151,9 +156,9 @@ function idleFirst(plan: Plan): InstanceView[] {
     .sort((a, b) => a.lastUsedAt - b.lastUsedAt);
 }
 
-/** An instance that is kept for an expected invocation gives way to functions that wait. */
+/** An instance that is kept for an expected invocation gives way to functions that wait; with a schedule's, to the memory that others may take. */
 function removeAboveMin(plan: Plan, instance: InstanceView, reason: RemoveReason): boolean {
   const spec = plan.specOf(instance.functionUid, instance.revision) as RevisionTarget;
-  const least = reason === "reaped" ? spec.minScale : leastInstances(spec);
+  const least = reason === "idle-memory" ? setInstances(spec) : reason === "reaped" ? spec.minScale : leastInstances(spec);
   return plan.of(spec).size > least && plan.remove(instance, reason, spec.timeoutMs);
 }

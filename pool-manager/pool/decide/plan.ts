@@ -2,7 +2,7 @@ import type { StartKind } from "../../client/contract.ts";
 import { holdsPlace } from "../../platform/platform.ts";
 import { isLost, isUnheard } from "./liveness.ts";
 import { type Renewal, renewalOf } from "./renewal-policy.ts";
-import { wantedInstances } from "./wanted-instances.ts";
+import { neededInstances, wantedInstances } from "./wanted-instances.ts";
 import type { Action, Decision, InstanceView, PoolSpec, RemoveReason, RevisionTarget, Unmet, World } from "./world.ts";
 
 /** An instance pending for longer than this needs another node, or the removal of another pod. */
@@ -72,6 +72,11 @@ export class Plan {
   wanted(spec: RevisionTarget, onTheirWay = 0): number {
     const { demand, windowScales } = this.world;
     return wantedInstances(spec, demand.get(spec.key), onTheirWay, windowScales.get(spec.key));
+  }
+
+  /** The number of instances that a revision should have if nothing were kept for nobody. */
+  needed(spec: RevisionTarget, onTheirWay = 0): number {
+    return neededInstances(spec, this.world.demand.get(spec.key), onTheirWay);
   }
 
   /** True during the backoff after a failed load; afterwards, only a waiting invocation causes a retry. */

@@ -38,6 +38,16 @@ function byDemand({ concurrency }: RevisionTarget, demand: DemandView | undefine
   return fraction > 0 && !waits ? full + 1 : full;
 }
 
+/** The number of instances that invocations need at present, and at least those of `minScale` without schedules: windows and expectations aside. */
+export function neededInstances(spec: RevisionTarget, demand: DemandView | undefined, onTheirWay: number): number {
+  return Math.min(Math.max(byDemand(spec, demand, onTheirWay), setInstances(spec)), spec.maxScale);
+}
+
+/** The `minScale` that a user has set. */
+export function setInstances({ minScale, scheduled = 0 }: RevisionTarget): number {
+  return minScale - scheduled;
+}
+
 /** The number of instances that a revision has without any demand. */
 export function leastInstances({ minScale, isExpected = false }: RevisionTarget): number {
   return Math.max(minScale, isExpected ? 1 : 0);

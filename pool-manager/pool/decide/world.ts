@@ -4,6 +4,7 @@ import type { WindowScaling } from "../../functions/function.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import type { Obstacle } from "../../platform/platform.ts";
 import type { ActiveSchedule } from "../../schedules/active.ts";
+import type { IdleMemory } from "../memory/idle-memory.ts";
 
 /** The maximum number of disruptive actions (deletions and in-place changes) on a pool within a window. */
 export interface Budget {
@@ -35,6 +36,10 @@ export interface PoolSpec {
   refills?: number;
   /** Limit on all instances of the pool, free or not. */
   max: number;
+  /** Bytes that instances without an invocation may take together, as it was set; absent: any. */
+  idleMemory?: number;
+  /** What of it is taken in any case; absent: there is no limit. */
+  memory?: IdleMemory;
   budget: Budget;
   /** Percentage of the instances that keep a previous version of the runtime; the others are replaced. */
   partition: number;
@@ -53,6 +58,10 @@ export interface RevisionTarget {
   revision: string;
   concurrency: number;
   minScale: number;
+  /** Instances of `minScale` that a schedule adds; absent: none. */
+  scheduled?: number;
+  /** Memory limit of an instance in bytes; absent: none. */
+  memoryBytes?: number;
   maxScale: number;
   idleTimeoutMs: number;
   /** An invocation is expected: an instance is kept for it, unless others wait for its place. */
@@ -192,6 +201,7 @@ export type RemoveReason =
   | "replaced"
   | "idle"
   | "scaled-down"
+  | "idle-memory"
   | "above-max-scale"
   | "reaped"
   | "pool-shrunk";

@@ -9,7 +9,7 @@ import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import { unknownFunctions } from "../observe/world-builder.ts";
 import type { ReconcilerOptions } from "../options.ts";
-import { cappedInWords, crashLoopInWords, inWords, obstaclesInWords, problemsOf, strangersInWords, underResourcedInWords } from "./problems.ts";
+import { cappedInWords, crashLoopInWords, inWords, memoryInWords, obstaclesInWords, problemsOf, strangersInWords, underResourcedInWords } from "./problems.ts";
 
 /** The state of functions and pools as the API and the custom resources show it. Read-only. */
 export class PoolView {
@@ -48,7 +48,7 @@ export class PoolView {
     const observation = this.#platform.observe();
     const own = [...observation.instances.values()].filter((instance) => instance.pool === pool);
     const strangers = strangersInWords(own, unknownFunctions(own, this.#functions));
-    const capped = this.#pools.list().flatMap((spec) => (spec.name === pool ? cappedInWords(spec) : []));
+    const capped = this.#pools.list().flatMap((spec) => (spec.name === pool ? [...cappedInWords(spec), ...memoryInWords(spec)] : []));
     return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...capped, ...strangers];
   }
 

@@ -2,6 +2,7 @@ import type { Instance, Observation, ObstacleKind } from "../../platform/platfor
 import type { Incident } from "../act/incidents.ts";
 import { isUnbound } from "../decide/pool-sizing.ts";
 import type { InstanceView, PoolSpec } from "../decide/world.ts";
+import { allowedInWords, exceededInWords, freeAllowed } from "../memory/idle-memory.ts";
 import type { CrashLoop } from "../observe/crash-loops.ts";
 
 /** Verb phrases that follow "1 instance" and "4 instances". */
@@ -66,6 +67,15 @@ export function underResourcedInWords(instances: readonly Instance[]): string[] 
 export function cappedInWords({ scheduled, max }: PoolSpec): string[] {
   if (!scheduled || scheduled.instances <= max) return [];
   return [`${scheduled.text} wants ${scheduled.instances} free, and there is room for ${max}: berth pool set NAME --max, or another schedule`];
+}
+
+/** Messages about sizes that users have set and that exceed `idleMemory`, and about a schedule that it bounds. A decision of size auto names its own bounds. */
+export function memoryInWords({ memory, auto, size, ownSize = size, scheduled }: PoolSpec): string[] {
+  if (!memory) return [];
+  if (auto) return exceededInWords(memory, "min", auto.min);
+  const isBounded = scheduled && scheduled.instances > Math.max(ownSize, freeAllowed(memory));
+  const bounded = isBounded ? [`${scheduled.text} wants ${scheduled.instances} free, ${allowedInWords(memory)}`] : [];
+  return [...exceededInWords(memory, "size", ownSize), ...bounded];
 }
 
 export function inWords({ action, message }: Incident): string {

@@ -1,14 +1,17 @@
 import { ManagerError } from "../../errors.ts";
+import { formatBytes, parseBytes } from "../../functions/manifest/quantity.ts";
 import { checkWarm } from "../../schedules/field.ts";
 import type { AutoSize, PoolSpec } from "../decide/world.ts";
+import { sizeFault } from "../memory/idle-memory.ts";
 import { AUTO, DEFAULT_MIN, DEFAULT_TARGET_HIT, MAX_INSTANCES, type PoolChange } from "./pool-fields.ts";
 
 /** A pool with a change of its settings; fields left out are unchanged. Throws `POOL_INVALID` or `SCHEDULE_INVALID` with the field. */
 export function changed(pool: PoolSpec, change: PoolChange): PoolSpec {
   const { max, budget, partition, paused } = change;
-  const { warm: before, ...rest } = pool;
+  const { warm: before, idleMemory: bytesBefore, ...rest } = pool;
   const given = change.warm ?? before ?? [];
   const auto = autoOf(pool, change);
+  const idleMemory = change.idleMemory === undefined ? bytesBefore : memoryOf(change.idleMemory);
   const size = auto ? auto.min : typeof change.size === "number" ? change.size : pool.size;
   const next: PoolSpec = {
     ...rest,
@@ -19,11 +22,29 @@ export function changed(pool: PoolSpec, change: PoolChange): PoolSpec {
     partition: partition ?? pool.partition,
     paused: paused ?? pool.paused,
     ...(given.length > 0 && { warm: given }),
+    ...(idleMemory !== undefined && { idleMemory }),
   };
   check(next);
   // One that this machine's capacity caps below its schedules can still be changed otherwise.
   if (change.warm !== undefined || change.max !== undefined) checkWarm(next.warm, next.max, "max");
   return next;
+}
+
+function memoryOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const bytes = parseBytes(text);
+  if (bytes === null) throw new ManagerError("POOL_INVALID", `idleMemory: ${JSON.stringify(text.slice(0, 40))} is not an amount such as 4Gi`, "idleMemory");
+  return bytes;
+}
+
+/**
+ * Throws `POOL_INVALID` if a change leaves `idleMemory` without room for what is kept in any case. A stored pool is not checked: it
+ * stays as it is, and its problem is shown.
+ */
+export function checkIdleMemory({ idleMemory, auto, size }: PoolSpec, change: PoolChange): void {
+  if (change.idleMemory === undefined && change.size === undefined && change.min === undefined) return;
+  const fault = idleMemory === undefined ? null : sizeFault(idleMemory, auto ? "min" : "size", auto ? auto.min : size);
+  if (fault) throw new ManagerError("POOL_INVALID", `idleMemory: ${fault}`, "idleMemory");
 }
 
 /** How the pool sizes itself after the change; null: its size is fixed. */
@@ -50,6 +71,7 @@ function checkAuto({ targetHit, min }: AutoSize, max: number): void {
 }
 
 /** A pool's settings as they are declared and stored: of one that sizes itself `auto` and its bounds instead of a number. */
-export function declarationOf({ size, auto, max, budget, partition, paused, warm }: PoolSpec): PoolChange {
-  return { ...(auto ? { size: AUTO, ...auto } : { size }), max, budget, partition, paused, ...(warm && { warm }) };
+export function declarationOf({ size, auto, max, budget, partition, paused, warm, idleMemory }: PoolSpec): PoolChange {
+  const optional = { ...(warm && { warm }), ...(idleMemory !== undefined && { idleMemory: formatBytes(idleMemory) }) };
+  return { ...(auto ? { size: AUTO, ...auto } : { size }), max, budget, partition, paused, ...optional };
 }

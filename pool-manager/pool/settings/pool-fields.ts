@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { PATTERNS } from "../../functions/manifest/field-fault.ts";
 import { WarmField } from "../../schedules/field.ts";
 import type { AutoSize, PoolSpec } from "../decide/world.ts";
 
@@ -31,6 +32,12 @@ export const PoolFields = Type.Object(
     ),
     min: Type.Optional(Type.Integer({ description: "With size auto: the least size.", minimum: 0, maximum: MAX_INSTANCES, default: DEFAULT_MIN })),
     max: Type.Optional(Type.Integer({ description: "All instances of the pool.", minimum: 1, maximum: MAX_INSTANCES })),
+    idleMemory: Type.Optional(
+      Type.Union([Type.String({ pattern: PATTERNS.bytes, maxLength: 32 }), Type.Null()], {
+        description:
+          'Memory that instances without an invocation may take together, such as "4Gi"; null: not limited. It bounds what Berth keeps by itself: free instances beyond min, instances by schedules, idle and expected instances of functions.',
+      }),
+    ),
     budget: Type.Optional(
       Type.Object(
         { actions: Type.Integer({ minimum: 1, maximum: MAX_ACTIONS }), windowMs: Type.Integer({ minimum: 100, maximum: MAX_WINDOW_MS }) },
@@ -47,4 +54,6 @@ export const PoolFields = Type.Object(
 );
 
 /** What is set of a pool. */
-export type PoolChange = Partial<Pick<PoolSpec, "max" | "budget" | "partition" | "paused" | "warm"> & AutoSize & { size: number | typeof AUTO }>;
+export type PoolChange = Partial<
+  Pick<PoolSpec, "max" | "budget" | "partition" | "paused" | "warm"> & AutoSize & { size: number | typeof AUTO; idleMemory: string | null }
+>;

@@ -1,3 +1,4 @@
+import { allowedInWords, freeAllowed, type IdleMemory, sizeCap } from "../memory/idle-memory.ts";
 import { totalOf, weightBelow } from "./depths.ts";
 import { type ClaimWindow, modelledSize, neededSize, rateOf } from "./needed-size.ts";
 import { claimsInWords, percent, secondsInWords } from "./words.ts";
@@ -30,6 +31,8 @@ export interface SizingInputs {
   max: number;
   /** The schedule in force, which raises `min`, in words; null: none is. */
   scheduled: { instances: number; text: string } | null;
+  /** What bounds the size beside `max`; null: nothing does. */
+  memory: IdleMemory | null;
   /** Share of the claims that find a free instance. */
   targetHit: number;
   state: SizeState;
@@ -51,7 +54,8 @@ export interface SizingDecision extends SizeState {
 
 /** The next size of a pool that sizes itself. It grows no faster than refills follow, and shrinks slowly. */
 export function chooseSize(inputs: SizingInputs): SizingDecision {
-  const { max, state } = inputs;
+  const { state } = inputs;
+  const max = sizeCap(inputs.memory, inputs.min, inputs.max);
   const min = Math.min(leastOf(inputs), max);
   const refills = refillsFor(inputs);
   const { needed, reason } = neededNow(inputs);
@@ -68,7 +72,13 @@ function leastOf({ min, scheduled }: SizingInputs): number {
 }
 
 function boundInWords(needed: number, inputs: SizingInputs): string {
-  const { min, max, scheduled } = inputs;
+  const { min, max, scheduled, memory } = inputs;
+  const wanted = Math.max(needed, leastOf(inputs));
+  if (memory && wanted > freeAllowed(memory)) {
+    const kept = min > freeAllowed(memory) ? `, and min keeps ${min}` : "";
+    const wants = scheduled && scheduled.instances === wanted ? scheduled.text : "auto";
+    return `; ${wants} wants ${wanted}, ${allowedInWords(memory)}${kept}`;
+  }
   if (needed >= max) return `; max allows ${max}`;
   if (needed >= leastOf(inputs)) return "";
   return scheduled && scheduled.instances > min ? `; ${scheduled.instances} by ${scheduled.text}` : `; min keeps ${min}`;

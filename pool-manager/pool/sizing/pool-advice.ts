@@ -1,3 +1,4 @@
+import { allowedInWords, freeAllowed, type IdleMemory } from "../memory/idle-memory.ts";
 import { type Depths, excessAbove, totalOf, weightBelow } from "./depths.ts";
 import { type ClaimWindow, neededSize } from "./needed-size.ts";
 import { claimsInWords, percent, secondsInWords } from "./words.ts";
@@ -24,6 +25,8 @@ export interface PoolRecord {
   /** The size in force, and the pool's maximum. */
   size: number;
   max: number;
+  /** What bounds the size beside `max`; null: nothing does. */
+  memory: IdleMemory | null;
   targetHit: number;
   refillMs: number;
   refills: number;
@@ -52,8 +55,9 @@ export interface PoolAdvice {
 
 /** What the recorded window would have hit and cost at each size, and which size is recommended. */
 export function advisePool(record: PoolRecord): PoolAdvice {
-  const { window, max } = record;
-  const recommended = neededSize(window, record);
+  const { window, max, memory } = record;
+  const needed = neededSize(window, record);
+  const recommended = memory ? Math.min(needed, freeAllowed(memory)) : needed;
   const step = Math.ceil((max + 1) / MOST_SIZES);
   const listed = new Set([...Array.from({ length: Math.floor(max / step) + 1 }, (_, i) => i * step), recommended, record.size, max]);
   const functions = [...record.functions]
@@ -65,7 +69,7 @@ export function advisePool(record: PoolRecord): PoolAdvice {
     recommended,
     sizes: [...listed].sort((a, b) => a - b).map((size) => outcomeOf(record, size)),
     functions,
-    text: inWords(record, recommended, functions),
+    text: [...inWords(record, recommended, functions), ...(memory && needed > recommended ? [`${needed} would be needed; ${allowedInWords(memory)}`] : [])],
   };
 }
 
@@ -84,7 +88,7 @@ export function outcomeOf({ window, instanceMb }: Pick<PoolRecord, "window" | "i
 }
 
 function inWords(record: PoolRecord, recommended: number, functions: readonly { name: string; share: number }[]): string[] {
-  const { window, size, targetHit, refillMs, refills } = record;
+  const { window, size, targetHit, refillMs, refills, memory } = record;
   if (window.claims === 0) return ["no claims were recorded in this window: every free instance was kept for nothing"];
   const now = outcomeOf(record, size);
   const then = outcomeOf(record, recommended);
@@ -92,12 +96,14 @@ function inWords(record: PoolRecord, recommended: number, functions: readonly { 
     `${claimsInWords(window)}; ${window.hits} found a free instance, ${window.misses} waited for one; a refill takes ${secondsInWords(refillMs)}, ${refills} at a time`,
     `size ${size} serves ${percent(now.hit ?? 0)} of these claims at once, for ${now.instanceSeconds} instance-seconds`,
   ];
-  const reached = (then.hit ?? 0) + 1e-4 >= targetHit ? "" : `, which is less than ${percent(targetHit)}: max does not allow more`;
-  if (recommended === size) text.push(`recommended: ${size}, as it is, the least for ${percent(targetHit)}${reached}`);
+  const isReached = (then.hit ?? 0) + 1e-4 >= targetHit;
+  const most = memory && recommended === freeAllowed(memory) ? "idleMemory" : "max";
+  const why = isReached ? `the least for ${percent(targetHit)}` : `which is less than ${percent(targetHit)} need: ${most} does not allow more`;
+  if (recommended === size) text.push(`recommended: ${size}, as it is, ${why}`);
   else {
     const more = then.instanceSeconds - now.instanceSeconds;
     const cost = `${Math.abs(more).toFixed(0)} instance-seconds ${more > 0 ? "more" : "less"}`;
-    text.push(`recommended: ${recommended}, the least for ${percent(targetHit)}: it serves ${percent(then.hit ?? 0)}, for ${cost}${reached}`);
+    text.push(`recommended: ${recommended}, ${why}; it serves ${percent(then.hit ?? 0)}, for ${cost}`);
   }
   const drivers = functions.slice(0, 3).map(({ name, share }) => `${name} ${percent(share)}`);
   if (drivers.length > 0) text.push(`most claims come from ${drivers.join(", ")}`);

@@ -40,9 +40,9 @@ export class PoolFiles implements PoolStore {
 function readPool(file: string, text: string): { name: string; set: PoolChange; forced: boolean } {
   const stored = readStored(text);
   if (!schema.Check(stored)) throw new Error("it is not a pool");
-  const { name, size, targetHit, min, max, budget, partition, paused, warm, forced = false } = stored;
+  const { name, size, targetHit, min, max, budget, partition, paused, warm, idleMemory, forced = false } = stored;
   if (`${name}.yaml` !== file) throw new Error(`it is the pool ${JSON.stringify(name)}`);
   const least = typeof size === "number" ? size : min;
   if (least !== undefined && max !== undefined && least > max) throw new Error(`its size ${least} is above its max ${max}`);
-  return { name, set: { size, targetHit, min, max, budget, partition, paused, warm } as PoolChange, forced };
+  return { name, set: { size, targetHit, min, max, budget, partition, paused, warm, idleMemory } as PoolChange, forced };
 }

@@ -236,8 +236,8 @@ function specOf({ size, targetHit, min, ...rest }: PoolChange, { auto }: PoolSpe
   return defined({ ...(auto && isSized && { auto }), ...(typeof size === "number" && { size }), ...rest });
 }
 
-function changeOf({ size, auto, max, budget, partition, paused, warm }: PoolResource["spec"]): PoolChange {
-  return defined({ ...(auto ? { ...auto, size: AUTO } : { size }), max, budget, partition, paused, warm }) as PoolChange;
+function changeOf({ size, auto, max, budget, partition, paused, warm, idleMemory }: PoolResource["spec"]): PoolChange {
+  return defined({ ...(auto ? { ...auto, size: AUTO } : { size }), max, budget, partition, paused, warm, idleMemory }) as PoolChange;
 }
 
 function defined<T extends object>(fields: T): T {

@@ -11,7 +11,7 @@ const stateDir = () => mkdtempSync(join(tmpdir(), "berth-test-"));
 
 /** The pools of a machine that holds so many instances, as a start finds them. */
 async function started(dir: string, capacity: number | null): Promise<Pools> {
-  const pools = new Pools(new PoolFiles(dir), () => {}, capacity);
+  const pools = new Pools(new PoolFiles(dir), () => {}, { capacity });
   await pools.load([POOL]);
   return pools;
 }

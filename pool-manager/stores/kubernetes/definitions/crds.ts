@@ -7,7 +7,7 @@ import { CODE, object, open, percent, type Schema, structural, text } from "./sc
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 13;
+export const DEFINITION_VERSION = 14;
 /** Characters of a pool's history in its status: a resource is limited to about a million, and is sent to each watcher. */
 export const MAX_HISTORY = 64 * 1024;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";

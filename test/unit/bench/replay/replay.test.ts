@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parsePolicies } from "../../../../bench/replay/policy.ts";
-import { Replay, type ReplayOptions } from "../../../../bench/replay/replay.ts";
+import { Replay } from "../../../../bench/replay/replay.ts";
+import type { ReplayOptions } from "../../../../bench/replay/replay-options.ts";
 import { cut, TraceBuilder } from "../../../../bench/replay/trace.ts";
 import { generate } from "../../../../bench/replay/traces/generate.ts";
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { ManagerError } from "../../../../pool-manager/errors.ts";
 import type { PoolSpec } from "../../../../pool-manager/pool/decide/world.ts";
 import { type PoolStore, Pools } from "../../../../pool-manager/pool/pools.ts";
-import { cappedInWords } from "../../../../pool-manager/pool/publish/problems.ts";
+import { cappedInWords, memoryInWords } from "../../../../pool-manager/pool/publish/problems.ts";
 import { declarationOf } from "../../../../pool-manager/pool/settings/pool-change.ts";
 import type { PoolChange } from "../../../../pool-manager/pool/settings/pool-fields.ts";
 import { POOL } from "../../../helpers/builders/world.ts";
@@ -18,7 +18,7 @@ let store: Kept;
 let pools: Pools;
 
 async function opened(capacity: number | null = null): Promise<Pools> {
-  const made = new Pools(store, () => {}, capacity);
+  const made = new Pools(store, () => {}, { capacity });
   await made.load([POOL]);
   return made;
 }
@@ -123,6 +123,75 @@ describe("schedules", () => {
     expect(await capped.set("node", { paused: true })).toMatchObject({ paused: true });
     expect(cappedInWords(capped.get("node"))).toEqual([expect.stringContaining("the schedule daily 00:00-24:00 UTC wants 6 free, and there is room for 4")]);
     expect(cappedInWords(pools.get("node"))).toEqual([]);
+  });
+});
+
+describe("idleMemory", () => {
+  const MIB = 2 ** 20;
+
+  test("bounds the chosen size, and is stored as it was set", async () => {
+    await pools.set("node", { size: "auto", min: 1, idleMemory: "288Mi" });
+    pools.choose("node", { size: 5, refills: 3 });
+    expect(pools.get("node")).toMatchObject({ size: 3, memory: { limit: 288 * MIB, instance: 96 * MIB, reserved: 0 } });
+    await pools.set("node", { paused: true });
+    expect(store.saved.get("node")).toMatchObject({ size: "auto", idleMemory: "288Mi" });
+    const again = await opened();
+    again.choose("node", { size: 5, refills: 3 });
+    expect(again.get("node")).toMatchObject({ size: 3, idleMemory: 288 * MIB });
+  });
+
+  test("null takes it away", async () => {
+    await pools.set("node", { idleMemory: "288Mi" });
+    await pools.set("node", { idleMemory: null });
+    expect(pools.get("node")).toEqual({ ...POOL, auto: null });
+    expect(store.saved.get("node")).not.toHaveProperty("idleMemory");
+  });
+
+  test("minScale of functions takes its part", async () => {
+    const made = new Pools(store, () => {}, { reserved: (runtime) => (runtime === "node" ? 192 * MIB : 0) });
+    await made.load([POOL]);
+    await made.set("node", { size: "auto", min: 1, idleMemory: "384Mi" });
+    made.choose("node", { size: 5, refills: 3 });
+    expect(made.get("node").size).toBe(2);
+    expect(memoryInWords(made.get("node"))).toEqual([]);
+    await made.set("node", { min: 3 });
+    expect(made.get("node").size).toBe(3);
+    expect(memoryInWords(made.get("node"))).toEqual([expect.stringContaining("min 3 takes 288Mi, minScale of functions 192Mi; these are kept")]);
+  });
+
+  test.each([
+    [
+      "a fixed size is raised as far as it fits",
+      { size: 2 },
+      "daily 00:00-24:00 UTC=6",
+      { size: 4, ownSize: 2 },
+      ["the schedule daily 00:00-24:00 UTC wants 6 free, idleMemory of 384Mi allows 4"],
+    ],
+    ["so is one that the pool chooses, whose decisions say so", { size: "auto" }, "daily 00:00-24:00 UTC=6", { size: 4, ownSize: 1 }, []],
+    ["a schedule that fits is met", { size: 2 }, "daily 00:00-24:00 UTC=4", { size: 4, ownSize: 2 }, []],
+  ] as const)("with a schedule, %s", async (_title, change, schedule, expected, problems) => {
+    await pools.set("node", { ...change, warm: [schedule], idleMemory: "384Mi" });
+    expect(pools.get("node")).toMatchObject(expected);
+    expect(memoryInWords(pools.get("node"))).toEqual(problems);
+  });
+
+  test.each([
+    ["no room for min", { size: "auto", min: 4, idleMemory: "383Mi" }, "idleMemory: 383Mi has no room for min 4, which takes 384Mi, 96Mi each"],
+    ["no room for a fixed size", { size: 3, idleMemory: "0.25Gi" }, "idleMemory: 256Mi has no room for size 3, which takes 288Mi"],
+    ["no amount", { idleMemory: "much" }, 'idleMemory: "much" is not an amount such as 4Gi'],
+  ] as const)("%s is refused, and nothing changes", async (_title, change, message) => {
+    await expect(pools.set("node", change)).rejects.toMatchObject({ code: "POOL_INVALID", field: "idleMemory", message: expect.stringContaining(message) });
+    expect(() => pools.declare("node", change)).toThrow(message);
+    expect(pools.get("node")).toEqual(POOL);
+    expect(store.saved.size).toBe(0);
+  });
+
+  test("a stored one without room stays in force, and its pool can be paused", async () => {
+    store.saved.set("node", { size: 4, idleMemory: "96Mi" });
+    const again = await opened();
+    expect(again.get("node")).toMatchObject({ size: 4, idleMemory: 96 * MIB });
+    expect(memoryInWords(again.get("node"))).toEqual([expect.stringContaining("idleMemory of 96Mi is exceeded: size 4 takes 384Mi")]);
+    expect(await again.set("node", { paused: true })).toMatchObject({ paused: true });
   });
 });
 

@@ -50,7 +50,7 @@ async function lead(term: number): Promise<void> {
     load: async () => new Map([...saved].map(([name, change]) => [name, { set: change, held: null }])),
     save: async (pool) => void saved.set(pool.name, declarationOf(pool)),
   };
-  pools = new Pools(store, () => reconciler.poke(), null, schedules);
+  pools = new Pools(store, () => reconciler.poke(), { schedules });
   await pools.load([NODE]);
   const onEvent = (event: PoolEvent) => {
     sizer.heard(event);

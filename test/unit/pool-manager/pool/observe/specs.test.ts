@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { FunctionIndex } from "../../../../../pool-manager/functions/function-index.ts";
 import { parseManifest } from "../../../../../pool-manager/functions/manifest/manifest.ts";
+import { revisionTargetOf } from "../../../../../pool-manager/pool/observe/world-builder.ts";
 import { Rest } from "../../../../helpers/builders/rest.ts";
 
 const CROWD = 300;
@@ -76,4 +77,15 @@ test("code is searched among all functions only once the last one that was known
   const list = vi.spyOn(FunctionIndex.prototype, "list");
   for (let times = 0; times < 3; times++) expect(rest.functions.codeByDigest("one")).toEqual({ layer: "one", entry: "index.mjs" });
   expect(list).toHaveBeenCalledTimes(1);
+});
+
+test("a revision's target says what an instance may take, and which part of the minimum a schedule adds", async () => {
+  const rest = await Rest.reach();
+  await rest.functions.deploy("a", () => parseManifest({ minScale: 1, memory: "200Mi" }, ["node"]), { layer: "one", entry: "index.mjs" });
+  const record = rest.functions.get("a");
+  const [revision] = record.revisions;
+  if (!revision) throw new Error("no revision");
+  const target = (minScale: number) => revisionTargetOf(record, revision, 0, minScale);
+  expect(target(4)).toMatchObject({ minScale: 4, scheduled: 3, memoryBytes: 200 * 2 ** 20 });
+  expect(target(1)).not.toHaveProperty("scheduled");
 });

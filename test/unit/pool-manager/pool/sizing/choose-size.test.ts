@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { INSTANCE_BYTES } from "../../../../../pool-manager/pool/memory/idle-memory.ts";
 import { chooseSize, type SizeState, type SizingInputs } from "../../../../../pool-manager/pool/sizing/choose-size.ts";
 import type { ClaimWindow } from "../../../../../pool-manager/pool/sizing/needed-size.ts";
 
@@ -19,6 +20,7 @@ function inputs(of: Partial<SizingInputs> = {}, state: Partial<SizeState> = {}):
     min: 2,
     max: 30,
     scheduled: null,
+    memory: null,
     targetHit: 0.99,
     state: { size: 3, belowSince: null, changedAt: null, ...state },
     refillMs: 1000,
@@ -29,6 +31,8 @@ function inputs(of: Partial<SizingInputs> = {}, state: Partial<SizeState> = {}):
   };
 }
 
+/** Memory for `count` instances, of which minScale has `reserved`. */
+const memoryFor = (count: number, reserved = 0) => ({ limit: count * INSTANCE_BYTES, instance: INSTANCE_BYTES, reserved: reserved * INSTANCE_BYTES });
 const NINE = { instances: 9, text: "the schedule daily 09:00-17:00 UTC until 17:00" };
 
 describe("the wanted size", () => {
@@ -43,6 +47,27 @@ describe("the wanted size", () => {
     ["a schedule below min changes nothing", { min: 10, scheduled: NINE }, 10, "; min keeps 10"],
     ["a schedule below what claims need changes nothing", { hour: BUSY, targetHit: 0.999, scheduled: { ...NINE, instances: 4 } }, 7, "7 free would have"],
     ["a schedule does not go above max", { max: 5, scheduled: NINE }, 5, "; 9 by the schedule"],
+    ["within what idleMemory allows", { hour: BUSY, targetHit: 0.999, memory: memoryFor(5) }, 5, "; auto wants 7, idleMemory of 480Mi allows 5"],
+    [
+      "minScale takes its part of it",
+      { hour: BUSY, targetHit: 0.999, memory: memoryFor(8, 3) },
+      5,
+      "; auto wants 7, idleMemory of 768Mi, of which minScale has 288Mi, allows 5",
+    ],
+    ["idleMemory above max changes nothing", { hour: BUSY, targetHit: 0.999, max: 5, memory: memoryFor(9) }, 5, "; max allows 5"],
+    ["min is kept above idleMemory", { hour: BUSY, min: 3, memory: memoryFor(2) }, 3, "; auto wants 3, idleMemory of 192Mi allows 2, and min keeps 3"],
+    [
+      "a schedule stays within idleMemory",
+      { scheduled: NINE, memory: memoryFor(4) },
+      4,
+      "; the schedule daily 09:00-17:00 UTC until 17:00 wants 9, idleMemory of 384Mi allows 4",
+    ],
+    [
+      "what fits is not mentioned",
+      { hour: BUSY, targetHit: 0.999, memory: memoryFor(7) },
+      7,
+      "7 free would have served 100 % of the last hour's claims at once (1000 claims, 17 a minute, dispersion 1.0)",
+    ],
     ["a rising rate is not waited for", { hour: BUSY, recent: rising, refillMs: 500 }, 16, "the rate is rising"],
     [
       "few claims: the model is a lower bound",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PoolHistory } from "../../../../../pool-manager/pool/history/pool-history.ts";
 import { readHistory, writeHistory } from "../../../../../pool-manager/pool/history/stored-history.ts";
 import { windowOf } from "../../../../../pool-manager/pool/history/windows.ts";
+import { INSTANCE_BYTES } from "../../../../../pool-manager/pool/memory/idle-memory.ts";
 import { advisePool } from "../../../../../pool-manager/pool/sizing/pool-advice.ts";
 import { burstyTrace, diurnalTrace, randomOf, replay, steadyTrace } from "./traces.ts";
 
@@ -23,7 +24,7 @@ function recorded(arrivals: readonly number[], refillMs: number, refills: number
 function adviceOn(arrivals: readonly number[], window: "hour" | "day", durationMs: number, refillMs: number, refills: number, size = 4) {
   const history = recorded(arrivals, refillMs, refills);
   const found = windowOf(history[window], BEGIN + durationMs, durationMs, history.since);
-  return advisePool({ window: found, size, max: MAX, targetHit: 0.99, refillMs, refills, instanceMb: 96, functions: [] });
+  return advisePool({ window: found, size, max: MAX, memory: null, targetHit: 0.99, refillMs, refills, instanceMb: 96, functions: [] });
 }
 
 const TRACES = [
@@ -76,16 +77,28 @@ test("a window without claims recommends none", () => {
 test("max below what the target needs is said", () => {
   const history = recorded(TRACES[0].arrivals, 2500, 8);
   const window = windowOf(history.hour, BEGIN + HOUR_MS, HOUR_MS, BEGIN);
-  const advice = advisePool({ window, size: 1, max: 2, targetHit: 0.99, refillMs: 2500, refills: 8, instanceMb: 96, functions: [] });
+  const advice = advisePool({ window, size: 1, max: 2, memory: null, targetHit: 0.99, refillMs: 2500, refills: 8, instanceMb: 96, functions: [] });
   expect(advice.recommended).toBe(2);
   expect(advice.text.join("\n")).toContain("max does not allow more");
+});
+
+test("idleMemory below what the target needs is said, with what would be needed", () => {
+  const history = recorded(TRACES[0].arrivals, 2500, 8);
+  const window = windowOf(history.hour, BEGIN + HOUR_MS, HOUR_MS, BEGIN);
+  const record = { window, size: 2, max: 50, targetHit: 0.99, refillMs: 2500, refills: 8, instanceMb: 96, functions: [] };
+  const unbounded = advisePool({ ...record, memory: null });
+  const bounded = advisePool({ ...record, memory: { limit: 2 * INSTANCE_BYTES, instance: INSTANCE_BYTES, reserved: 0 } });
+  expect([bounded.recommended, unbounded.recommended > 2]).toEqual([2, true]);
+  expect(bounded.text).toContain("recommended: 2, as it is, which is less than 99 % need: idleMemory does not allow more");
+  expect(bounded.text).toContain(`${unbounded.recommended} would be needed; idleMemory of 192Mi allows 2`);
+  expect(unbounded.text.join()).not.toContain("idleMemory");
 });
 
 test("the functions with the most claims are named, and a large pool lists a bounded number of sizes", () => {
   const history = recorded(TRACES[0].arrivals, 2500, 8);
   const window = windowOf(history.hour, BEGIN + HOUR_MS, HOUR_MS, BEGIN);
   const functions = Array.from({ length: 30 }, (_, i) => ({ name: `f${i}`, claims: i, misses: 0 }));
-  const advice = advisePool({ window, size: 7, max: 5000, targetHit: 0.99, refillMs: 2500, refills: 8, instanceMb: 96, functions });
+  const advice = advisePool({ window, size: 7, max: 5000, memory: null, targetHit: 0.99, refillMs: 2500, refills: 8, instanceMb: 96, functions });
   expect(advice.functions.map(({ name }) => name)).toEqual(["f29", "f28", "f27", "f26", "f25", "f24", "f23", "f22", "f21", "f20"]);
   expect(advice.sizes.length).toBeLessThan(510);
   expect(advice.sizes.map(({ size }) => size)).toContain(7);

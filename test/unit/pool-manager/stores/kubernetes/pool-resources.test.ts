@@ -49,6 +49,23 @@ test("a pool's resource that somebody deletes is written again as it was, and th
   expect(notices.map(({ topic }) => topic)).toEqual(["missing", "restored"]);
 });
 
+test("idleMemory is declared in the resource and set through the API, which takes it away with null; one without room is refused", async () => {
+  await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3, idleMemory: "1Gi" } });
+  await report(4);
+  expect(pools.get("node")).toMatchObject({ size: 3, idleMemory: 2 ** 30 });
+  await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3, idleMemory: "96Mi" } });
+  await report(4);
+  const accepted = resource()?.status?.conditions?.find(({ type }) => type === "Accepted");
+  expect(accepted).toMatchObject({ status: "False", message: expect.stringContaining("idleMemory: 96Mi has no room for size 3, which takes 288Mi") });
+  expect(pools.get("node").idleMemory).toBe(2 ** 30);
+  await pools.set("node", { idleMemory: "2Gi" });
+  await report(4);
+  expect([pools.get("node").idleMemory, resource()?.spec.idleMemory]).toEqual([2 ** 31, "2Gi"]);
+  await pools.set("node", { idleMemory: null });
+  await report(4);
+  expect([pools.get("node").idleMemory, resource()?.spec.idleMemory ?? null]).toEqual([undefined, null]);
+});
+
 test("schedules are declared in the resource and set through the API; one that is wrong is refused, and those in force stay", async () => {
   const always = (instances: number) => `daily 00:00-24:00 UTC=${instances}`;
   await server.patch(PATH, "apply", { metadata: {}, spec: { size: 3, max: 9, warm: [always(5)] } });
