@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ON_CLUSTER, TestBerth, until } from "../../helpers/berth.ts";
-import { type CustomFunctions, customFunctions } from "../../helpers/custom-functions.ts";
+import { type CustomFunctions, customFunctions } from "../../helpers/subjects/custom-functions.ts";
 
 const NODE = process.execPath;
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { ON_CLUSTER, TestBerth, until } from "../../helpers/berth.ts";
-import { type CommandManifest, type CustomFunctions, customFunctions } from "../../helpers/custom-functions.ts";
+import { type CommandManifest, type CustomFunctions, customFunctions } from "../../helpers/subjects/custom-functions.ts";
 
 const NODE = process.execPath;
 const WS = join(process.cwd(), "node_modules/ws/index.js");

@@ -1,10 +1,10 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { bundleCustom } from "../../cli/bundle/custom/bundle-custom.ts";
-import { findCustomSource } from "../../cli/bundle/custom/custom-source.ts";
-import { ownMachine } from "../../runtime-images/custom/executable.ts";
-import type { TestBerth } from "./berth.ts";
-import { directoryOf } from "./bundled.ts";
+import { bundleCustom } from "../../../cli/bundle/custom/bundle-custom.ts";
+import { findCustomSource } from "../../../cli/bundle/custom/custom-source.ts";
+import { ownMachine } from "../../../runtime-images/custom/executable.ts";
+import type { TestBerth } from "../berth.ts";
+import { directoryOf } from "../bundled.ts";
 
 export interface CommandManifest {
   command?: string | string[];
