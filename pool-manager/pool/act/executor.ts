@@ -1,4 +1,3 @@
-import type { OrderRefusal } from "../../../runtime-images/protocol/messages.ts";
 import { type Instance, isAdopted, type OpenOrder, PlatformError } from "../../platform/platform.ts";
 import type { Action, InstanceView, World } from "../decide/world.ts";
 import { Expectations } from "../observe/expectations.ts";
@@ -138,7 +137,7 @@ export class Executor {
   }
 
   /** Resolves with why the order was refused; null: it was accepted. */
-  async #send({ instance, functionUid, revision, start }: Of<"specialize">, now: number): Promise<OrderRefusal | null> {
+  async #send({ instance, functionUid, revision, start }: Of<"specialize">, now: number): Promise<string | null> {
     const { platform, clock, onEvent } = this.#options;
     const { pool, uid } = instance;
     const order = this.#order(instance, functionUid, revision);

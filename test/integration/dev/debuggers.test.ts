@@ -3,10 +3,10 @@ import { basename, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { until } from "../../helpers/berth.ts";
 import { directoryOf } from "../../helpers/bundled.ts";
-import { DapClient } from "../../helpers/dap-client.ts";
 import { DevCommand } from "../../helpers/dev-command.ts";
 import { freePort } from "../../helpers/free-port.ts";
 import { PYTHON } from "../../helpers/python.ts";
+import { DapClient } from "../../helpers/requests/dap-client.ts";
 
 let running: DevCommand | null = null;
 let client: DapClient | null = null;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { until } from "./berth.ts";
+import { until } from "../berth.ts";
 
 interface Message {
   seq: number;
