@@ -46,11 +46,6 @@ async function simulationOf(mutant: Mutant, index: number): Promise<Simulate> {
 }
 
 describe("mutants: each guard that is taken away is caught", () => {
-  test("there are at least 15, and each names text that is there exactly once", () => {
-    expect(MUTANTS.length).toBeGreaterThanOrEqual(15);
-    for (const { name, file, find } of MUTANTS) expect([name, readFileSync(file, "utf8").split(find).length - 1]).toEqual([name, 1]);
-  });
-
   for (const [index, mutant] of MUTANTS.entries()) {
     test(mutant.name, async () => {
       const simulate = await simulationOf(mutant, index);

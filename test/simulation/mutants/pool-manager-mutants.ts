@@ -63,8 +63,8 @@ export const POOL_MANAGER_MUTANTS: Mutant[] = [
   {
     name: "a pool manager acts before its first complete view",
     file: "pool-manager/pool/reconciler.ts",
-    find: "if (this.#scheduled || this.#closed || !this.#started) return;",
-    replace: "if (this.#scheduled || this.#closed) return;",
+    find: "if (!this.#closed && this.#started) this.#stepSoon();",
+    replace: "if (!this.#closed) this.#stepSoon();",
     odds: { "manager restarted": 1, "instance unheard": 0.5 },
   },
   {
