@@ -88,7 +88,7 @@ async function afterwards(): Promise<string[]> {
   if (berth.child.exitCode !== null || berth.child.signalCode !== null) return ["berth has ended"];
   const { items } = await api.get<{ items: { name: string }[] }>("/v1/functions");
   for (const { name } of items) await api.call("DELETE", `/v1/functions/${name}`);
-  await api.call("PUT", "/v1/pools/node", { size: 1, max: 3, paused: false });
+  await api.call("PUT", "/v1/pools/node", { size: 1, max: 3, paused: false, idleMemory: null });
   await api.call("PUT", "/v1/functions/hello", { code });
   await hello("hello");
   berth.child.kill("SIGTERM");
