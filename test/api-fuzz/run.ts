@@ -48,6 +48,8 @@ if (failures.length > 0) process.stdout.write(`\n${failures.join("\n")}\n${berth
 const { line, failed } = closingLine({ ...verdict, failures: verdict.failures + failures.length });
 process.stdout.write(`\n${line}\n`);
 process.exitCode = failed ? 1 : 0;
+// After a fault it may still run, and this process would wait for it.
+berth.child.kill("SIGKILL");
 
 function start(): Promise<BerthProcess> {
   const args = ["up", "--no-example", "--router-port", "0", "--api-port", "0", "--state-dir", join(directory, "state"), "--pool-size", "1"];
