@@ -13,11 +13,11 @@ interface WorkerView {
 /** The fields of an order that decide whether it is accepted. */
 type Addressed = Pick<LoadOrder, "uid" | "bootId" | "epoch" | "term" | "functionUid" | "revision">;
 
-/** What the supervisor must do after an accepted order. */
-export interface Assignment {
-  workerId: number;
-  /** True: there is no spare worker, so this one must be started. */
-  start: boolean;
+/** The answer to an order, and what the supervisor must do. */
+interface Accepted {
+  answer: LoadAnswer;
+  /** The worker that loads the code, which must be started unless it is a spare one; null: the order is refused, or a worker serves its revision. */
+  assignment: { workerId: number; start: boolean } | null;
   /** The worker whose load the order supersedes, and which must end now; null: none was loading. */
   superseded: number | null;
 }
@@ -34,7 +34,7 @@ export interface Assignment {
  * | draining …   | refused `state`                 |              |
  *
  * In every state an order with a wrong uid, bootId or epoch, or with a lower term, is refused first.
- * An order that comes while code is loading ends that load, which is then no failure.
+ * An order that comes while code is loading ends that load, which is no failure. If a worker still serves its revision, it is `warm` again.
  */
 export class Instance {
   readonly uid: string;
@@ -73,18 +73,21 @@ export class Instance {
   }
 
   /** The compare-and-set of a load order. An accepted order raises the epoch by one. */
-  accept(order: Addressed): { answer: LoadAnswer; assignment: Assignment | null } {
+  accept(order: Addressed): Accepted {
     const refusal = this.#refuse(order);
-    if (refusal) return { answer: { accepted: false, refusal, echo: this.echo() }, assignment: null };
+    if (refusal) return { answer: { accepted: false, refusal, echo: this.echo() }, assignment: null, superseded: null };
+    const returns = this.#state === "specializing" && this.#ids("serving").some((id) => this.#get(id).revision === order.revision);
     this.#changed();
     this.#epoch += 1;
     this.#term = order.term;
     this.#functionUid = order.functionUid;
     this.#revision = order.revision;
-    this.#state = "specializing";
+    this.#state = returns ? "warm" : "specializing";
     this.#error = null;
-    const assignment = this.#assign(order.revision);
-    return { answer: { accepted: true, echo: this.echo() }, assignment };
+    const [superseded = null] = this.#ids("loading");
+    if (superseded !== null) this.#get(superseded).role = "retiring";
+    const assignment = returns ? null : this.#assign(order.revision);
+    return { answer: { accepted: true, echo: this.echo() }, assignment, superseded };
   }
 
   /** Records that a worker's code has loaded. Returns the workers that must retire now. */
@@ -213,13 +216,11 @@ export class Instance {
     return order.functionUid === this.#functionUid ? null : "function";
   }
 
-  #assign(revision: string): Assignment {
-    const [superseded = null] = this.#ids("loading");
-    if (superseded !== null) this.#get(superseded).role = "retiring";
+  #assign(revision: string): Accepted["assignment"] {
     const [spare] = this.#ids("spare");
     const workerId = spare ?? this.#add("loading", revision);
     Object.assign(this.#get(workerId), { role: "loading", revision });
-    return { workerId, start: spare === undefined, superseded };
+    return { workerId, start: spare === undefined };
   }
 
   #add(role: Role, revision: string | null): number {

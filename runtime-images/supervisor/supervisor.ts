@@ -83,13 +83,14 @@ class Supervisor implements Controlled {
   }
 
   load(order: LoadOrder, code: Buffer): LoadAnswer {
-    const { answer, assignment } = this.#instance.accept(order);
-    if (!assignment) return answer;
-    const { workerId: id, start, superseded } = assignment;
+    const { answer, assignment, superseded } = this.#instance.accept(order);
     if (superseded !== null) {
       this.#endAttempt(superseded);
       this.#workers.supersede(superseded);
+      this.#control.publish();
     }
+    if (!assignment) return answer;
+    const { workerId: id, start } = assignment;
     if (start && !this.#adoptNext(id)) this.#startWorker(id);
     const loading = new LoadAttempt(id, order.loadTimeoutMs, (message) => this.#loadTimedOut(id, message));
     this.#loading = loading;

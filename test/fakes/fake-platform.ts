@@ -77,10 +77,11 @@ export class FakePlatform extends FakeInstances implements Platform {
   async load(order: OpenOrder, _code: Uint8Array): Promise<LoadAnswer> {
     const answer = await this.network.call("load", () => {
       const member = this.reachable(this.route(order));
-      const { answer, assignment } = member.life.accept(order);
-      if (answer.accepted && assignment) {
-        this.onAccepted(order, answer.echo);
-        if (assignment.superseded !== null) this.#supersede(member, assignment.superseded);
+      const { answer, assignment, superseded } = member.life.accept(order);
+      if (answer.accepted) this.onAccepted(order, answer.echo);
+      if (superseded !== null) this.#supersede(member, superseded);
+      if (superseded !== null && !assignment) this.changed(member);
+      if (assignment) {
         if (assignment.start) this.boot(member, assignment.workerId);
         this.network.deliver("load", () => this.loadWorker(member, assignment.workerId, order));
         this.network.after(order.loadTimeoutMs, () => this.loadFailed(member, assignment.workerId, order, "timeout"));

@@ -67,4 +67,18 @@ export const newRevision: Check[] = [
       assert.equal((await invoke(subject, port)).body, "hello");
     },
   },
+  {
+    name: "an order for the revision that serves beside a load ends the load, and returns to it at once",
+    run: async (subject) => {
+      const { port } = (await load(subject, "hello")).echo;
+      await loaded(subject);
+      await load(subject, "hangs", {}, { revision: "r2", loadTimeoutMs: 60_000 });
+      const { accepted, echo: now } = await load(subject, "hello");
+      assert.deepEqual([accepted, now.state, now.revision, now.epoch, now.port, now.error], [true, "warm", "r1", 3, port, null]);
+      assert.equal((await invoke(subject, port)).body, "hello");
+      // The worker of the ended load is killed by then.
+      await sleep(400);
+      assert.deepEqual([(await echo(subject)).state, (await invoke(subject, port)).body], ["warm", "hello"]);
+    },
+  },
 ];

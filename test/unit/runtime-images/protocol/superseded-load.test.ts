@@ -22,8 +22,8 @@ describe("an order that comes while code is loading", () => {
 
   test("names the worker that must end, and gets another one", () => {
     const { instance, worker } = loading();
-    const { answer, assignment } = order(instance, "r2");
-    expect(assignment).toEqual({ workerId: worker + 1, start: true, superseded: worker });
+    const { answer, assignment, superseded } = order(instance, "r2");
+    expect([assignment, superseded]).toEqual([{ workerId: worker + 1, start: true }, worker]);
     expect(answer).toMatchObject({ accepted: true, echo: { state: "specializing", revision: "r2", epoch: 2, port: null } });
   });
 
@@ -41,6 +41,18 @@ describe("an order that comes while code is loading", () => {
     instance.workerReady(next, 2);
     instance.loaded(next);
     expect(instance.echo()).toMatchObject({ state: "warm", revision: "r2", port: 2, error: null });
+  });
+
+  test("returns to the worker that serves its revision, which loads nothing again", () => {
+    const { instance, worker } = loading();
+    instance.loaded(worker);
+    const next = order(instance, "r2").assignment?.workerId as number;
+    const { answer, assignment, superseded } = order(instance, "r1");
+    expect([assignment, superseded]).toEqual([null, next]);
+    expect(answer).toMatchObject({ accepted: true, echo: { state: "warm", revision: "r1", port: 1, epoch: 3, loaded: true, error: null } });
+    expect(instance.loaded(next)).toEqual([]);
+    instance.workerExited(next, "killed");
+    expect(instance.echo()).toMatchObject({ state: "warm", revision: "r1", port: 1, error: null });
   });
 
   test("leaves the older worker to serve if its own code does not load", () => {
