@@ -89,7 +89,8 @@ describe.each(["inline", "image"] as const satisfies UpOptions["loadPath"][])("l
     cluster = await ClusterBerth.start({ poolSize: 2, loadPath });
     const { berth } = cluster;
     const rollout = { steps: ["50%"], interval: "30s" };
-    await berth.deploy("lost", says("one"), { minScale: 2, maxScale: 2, loadTimeout: "4s", rollout });
+    // A busy kubelet takes some seconds until it says that the image cannot be pulled.
+    await berth.deploy("lost", says("one"), { minScale: 2, maxScale: 2, loadTimeout: "15s", rollout });
     await until(async () => (await podsBy()).r1 === 2, "both pods are the function's", 5000);
     const known = await cluster.imageTags();
     const removed = cluster.removeImage(known);
