@@ -16,6 +16,10 @@ const COPY_MS = 1_800_000;
 /** The most bytes of a manifest or an image's config that are read (the limit of common registries). */
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
+/** Refusals of a manifest while another client pushes the same blobs: a registry may list a blob before it can read it. */
+const UNSETTLED = /MANIFEST_BLOB_UNKNOWN|DIGEST_INVALID/;
+const SETTLE_MS = [200, 500, 1500];
+
 export type BlobSource = Uint8Array | ReadableStream<Uint8Array>;
 
 export class RegistryError extends Error {
@@ -176,9 +180,15 @@ export class RegistryClient {
     throw new RegistryError(404, `the registry ${this.host} has no ${repository}@${digest}`);
   }
 
+  /** Pushes a manifest whose blobs have been pushed; a registry that does not see them yet is asked again. */
   async pushManifest(repository: string, tag: string, manifest: Uint8Array): Promise<void> {
-    const res = await this.#send(repository, "PUT", `/manifests/${tag}`, manifest, { "content-type": MANIFEST_TYPE });
-    if (res.status !== 201) throw await failure(res, `push of ${repository}:${tag}`);
+    for (const pauseMs of [...SETTLE_MS, null]) {
+      const res = await this.#send(repository, "PUT", `/manifests/${tag}`, manifest, { "content-type": MANIFEST_TYPE });
+      if (res.status === 201) return;
+      const error = await failure(res, `push of ${repository}:${tag}`);
+      if (pauseMs === null || !UNSETTLED.test(error.message)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
   }
 
   /** Deletes a manifest with its tags; the registry collects its layers. False if it does not exist or cannot be deleted. */
