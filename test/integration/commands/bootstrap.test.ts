@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ON_CLUSTER, TestBerth, until } from "../../helpers/berth.ts";
-import { type CustomFunctions, customFunctions } from "../../helpers/subjects/custom-functions.ts";
+import { customFunctions } from "../../helpers/subjects/custom-functions.ts";
 
 const NODE = process.execPath;
 
 let berth: TestBerth;
-let deploy: CustomFunctions["deploy"];
-let answer: CustomFunctions["answer"];
-let logs: CustomFunctions["logs"];
+const { deploy, answer, logs } = customFunctions(() => berth);
 beforeAll(async () => {
   berth = await TestBerth.start({ poolSize: 2 });
-  ({ deploy, answer, logs } = customFunctions(berth));
 });
 afterAll(() => berth.close());
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { ON_CLUSTER, TestBerth, until } from "../../helpers/berth.ts";
-import { type CommandManifest, type CustomFunctions, customFunctions } from "../../helpers/subjects/custom-functions.ts";
+import { type CommandManifest, customFunctions } from "../../helpers/subjects/custom-functions.ts";
 
 const NODE = process.execPath;
 const WS = join(process.cwd(), "node_modules/ws/index.js");
@@ -40,12 +40,9 @@ server.listen(process.env.PORT, process.env.ONLY ?? "0.0.0.0");
 `;
 
 let berth: TestBerth;
-let deploy: CustomFunctions["deploy"];
-let answer: CustomFunctions["answer"];
-let logs: CustomFunctions["logs"];
+const { deploy, answer, logs } = customFunctions(() => berth);
 beforeAll(async () => {
   berth = await TestBerth.start({ poolSize: 2 });
-  ({ deploy, answer, logs } = customFunctions(berth));
 });
 afterAll(() => berth.close());
 
