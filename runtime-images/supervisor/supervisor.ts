@@ -87,9 +87,11 @@ class Supervisor implements Controlled {
     if (superseded !== null) {
       this.#endAttempt(superseded);
       this.#workers.supersede(superseded);
-      this.#control.publish();
     }
-    if (!assignment) return answer;
+    if (!assignment) {
+      if (answer.accepted) this.#control.publish();
+      return answer;
+    }
     const { workerId: id, start } = assignment;
     if (start && !this.#adoptNext(id)) this.#startWorker(id);
     const loading = new LoadAttempt(id, order.loadTimeoutMs, (message) => this.#loadTimedOut(id, message));
