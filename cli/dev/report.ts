@@ -68,7 +68,7 @@ export class Report {
   }
 }
 
-/** What is left after the other parts is the load. */
+/** The parts of a reload; the load takes the rest of its time. */
 function partsOf(ms: number, { noticeMs, bundleMs, deployMs }: ReloadParts): string {
   const parts = Object.entries({ notice: noticeMs, bundle: bundleMs, deploy: deployMs, load: ms - noticeMs - bundleMs - deployMs });
   return parts.map(([part, took]) => `${part} ${Math.round(took)}`).join(", ");

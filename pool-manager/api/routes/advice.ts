@@ -50,7 +50,7 @@ export function viewSizing(last: KeptDecision | null) {
   return { at: new Date(inputs.at).toISOString(), wanted, refills, refillMs: Math.round(inputs.refillMs), reason };
 }
 
-/** What `idleMemory` allows; null: it is not set. */
+/** The view of `idleMemory` and of what it allows; null: it is not set. */
 export function viewIdleMemory(memory: IdleMemory | undefined, usedBytes: number) {
   if (!memory) return null;
   const { limit, instance, reserved } = memory;

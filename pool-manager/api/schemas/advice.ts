@@ -127,7 +127,7 @@ export const SizingDecisions = Type.Object({
   ),
 });
 
-/** What `idleMemory` of a pool allows. */
+/** The limit `idleMemory` of a pool, how much of it is taken, and the free instances that fit. */
 export const IdleMemoryView = Type.Object(
   {
     limitBytes: Type.Integer({ description: "idleMemory." }),

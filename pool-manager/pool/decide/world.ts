@@ -38,7 +38,7 @@ export interface PoolSpec {
   max: number;
   /** Bytes that instances without an invocation may take together, as it was set; absent: any. */
   idleMemory?: number;
-  /** What of it is taken in any case; absent: there is no limit. */
+  /** The limit with the part of it that is taken in any case; absent: there is no limit. */
   memory?: IdleMemory;
   budget: Budget;
   /** Percentage of the instances that keep a previous version of the runtime; the others are replaced. */

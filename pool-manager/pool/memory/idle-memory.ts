@@ -3,12 +3,12 @@ import { formatBytes } from "../../functions/manifest/quantity.ts";
 /** Assumed memory of an instance without a limit of its own, in bytes. */
 export const INSTANCE_BYTES = 96 * 2 ** 20;
 
-/** What the instances of a pool that run no invocation may take together, in bytes. */
+/** The limit on the memory of a pool's instances that run no invocation, all of them together. Sizes are in bytes. */
 export interface IdleMemory {
   limit: number;
-  /** Of a free instance, and of one whose function has no limit of its own. */
+  /** Memory of a free instance, and of one whose function has no limit of its own. */
   instance: number;
-  /** Of the instances of `minScale`, which are kept in any case. */
+  /** Memory of the instances of `minScale`, which are kept in any case. */
   reserved: number;
 }
 

@@ -15,7 +15,7 @@ export function spareOf({ least, needed, have }: Held): number {
 }
 
 /**
- * What is left of `limit` bytes beside `free` instances of the pool and the instances that are there for nobody; negative: they
+ * The rest of `limit` bytes beside `free` instances of the pool and the instances that are there for nobody; negative: they
  * take more.
  */
 export function roomBeside({ limit, instance, reserved }: { limit: number; instance: number; reserved: number }, free: number, held: Iterable<Held>): number {
