@@ -1,4 +1,6 @@
+import { expect, test } from "vitest";
 import { kubernetesConformance } from "../../kubernetes/conformance.ts";
+import { SERVICE_CIDR } from "../machine/layout.ts";
 import { ClusterView } from "../subject/cluster-view.ts";
 import { deleteNamespace, freshNamespace } from "../subject/subject.ts";
 
@@ -13,4 +15,10 @@ kubernetesConformance("of this cluster", async () => {
       await deleteNamespace(kube.namespace);
     },
   };
+});
+
+test("a Service's address that is nobody's refuses connections: they do not leave this machine", async () => {
+  const address = SERVICE_CIDR.replace(/0\/.+$/, "250");
+  const refused = await fetch(`http://${address}`, { signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error.cause);
+  expect(refused).toMatchObject({ code: "ECONNREFUSED" });
 });

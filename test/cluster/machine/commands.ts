@@ -10,6 +10,7 @@ import { VERSIONS } from "./install/programs.ts";
 import { at, DIR, KUBECONFIG, NODE, NODE_IP, PORT, REGISTRY } from "./layout.ts";
 import { type Daemon, pidOf, READY_MS, settled, start, stop, until } from "./processes.ts";
 import { stopSecondNode } from "./second-node.ts";
+import { refuseUnclaimedServices, routeUnclaimedServices } from "./service-addresses.ts";
 import { unmountState } from "./state.ts";
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -19,6 +20,7 @@ export async function up(): Promise<void> {
   await buildPrograms(say);
   writeConfigs();
   addNode(NODE);
+  refuseUnclaimedServices();
   for (const daemon of daemons) await bring(daemon);
   say(
     `cluster ready: Kubernetes ${VERSIONS.kubernetes}, OpenKruise ${VERSIONS.kruise}, kubeconfig ${KUBECONFIG}, registry ${REGISTRY}, redis 127.0.0.1:${PORT.redis}`,
@@ -78,6 +80,7 @@ export async function down(): Promise<void> {
   }
   killContainers(NODE);
   removeNode(NODE);
+  routeUnclaimedServices();
   unmountState((mount) => say(`  ${mount} could not be unmounted`));
   rmSync(DIR, { recursive: true, force: true });
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
+import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import { createIdentity } from "../../../runtime-images/supervisor/certificate.ts";
 import { until } from "../berth.ts";
 
@@ -32,13 +33,20 @@ export class ExternalMetrics {
     });
     server.listen(0, host);
     await once(server, "listening");
-    await metrics.#register(host, (server.address() as AddressInfo).port);
+    try {
+      await metrics.#register(host, (server.address() as AddressInfo).port);
+    } catch (error) {
+      await metrics.close();
+      throw error;
+    }
     return metrics;
   }
 
   /** The registration goes first: a registered API that does not answer keeps namespaces from being deleted. */
   async close(): Promise<void> {
-    await this.#kube.delete(`${REGISTRATION}/${NAME}`);
+    await this.#kube.delete(`${REGISTRATION}/${NAME}`).catch((error: KubeError) => {
+      if (error.status !== 404) throw error;
+    });
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
