@@ -49,10 +49,10 @@ export function conformanceTools(current: () => Subject) {
     },
   });
 
-  async function watched(query: Record<string, string>, body: () => Promise<void>, enough: (events: Event[]) => boolean): Promise<Event[]> {
+  async function watched(query: Record<string, string>, body: () => Promise<void>, enough: (events: Event[]) => boolean, path = maps()): Promise<Event[]> {
     const events: Event[] = [];
     const end = kube().stream(
-      maps(),
+      path,
       { watch: "true", ...query },
       (line) => events.push(JSON.parse(line) as Event),
       () => {},
