@@ -20,7 +20,8 @@ const LATE_IMPORTS = new Set<string>(["require-call", "require-resolve", "dynami
 /**
  * Leaves packages out of the bundle: those whose names match `patterns` (`*` matches anything), native ones, which a bundle
  * cannot contain, and missing ones that another package imports late, since it may work without them. The directories of
- * installed ones are recorded in `found`; `say` receives a message about each native or missing one.
+ * installed ones are recorded in `found`; `say` receives a message about each native one, and about each missing one that the
+ * package importing it does not declare optional.
  */
 export function packagesPlugin(patterns: readonly string[], found: Externals, say: (text: string) => void): Plugin {
   const expressions = patterns.map((pattern) => new RegExp(`^${pattern.split("*").map(literally).join(".*")}$`));
@@ -37,7 +38,8 @@ export function packagesPlugin(patterns: readonly string[], found: Externals, sa
   const isMissing = (name: string, { kind, importer, resolveDir }: OnResolveArgs): boolean => {
     const importing = LATE_IMPORTS.has(kind) ? packageOf(importer) : undefined;
     if (importing === undefined || findPackage(name, resolveDir) !== undefined) return false;
-    if (!missing.has(name)) say(`warning: ${importing} imports ${name}, which is not installed: the import will fail when it runs`);
+    const isExpected = isOptional(readPackage(findPackage(importing, resolveDir) ?? resolveDir), name);
+    if (!isExpected && !missing.has(name)) say(`warning: ${importing} imports ${name}, which is not installed: the import will fail when it runs`);
     missing.add(name);
     return true;
   };
@@ -81,6 +83,11 @@ export function isNative({ dependencies = {}, optionalDependencies = {}, scripts
     Object.keys(optionalDependencies).some((name) => PLATFORM_PACKAGE.test(name)) ||
     NATIVE_INSTALL.test(scripts.install ?? "")
   );
+}
+
+/** Whether a package declares that it can do without another one. */
+function isOptional({ optionalDependencies = {}, peerDependenciesMeta = {} }: PackageJson, name: string): boolean {
+  return Object.hasOwn(optionalDependencies, name) || (Object.hasOwn(peerDependenciesMeta, name) && peerDependenciesMeta[name]?.optional === true);
 }
 
 /** The directory of a package as Node finds it from `dir`, with symbolic links resolved. */

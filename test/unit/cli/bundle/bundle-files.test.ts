@@ -190,7 +190,7 @@ test.each([
   expect(await answerOf({ ...files, ...native })).toEqual(["node_modules", "native"]);
 });
 
-test("an optional package of another one is omitted if it is not installed, which is reported once", async () => {
+test("a package that another one may do without is omitted if it is not installed, which is reported once unless the other one declares it optional", async () => {
   const files = {
     "index.mjs": 'import n from "wrapper"; export default { fetch: async () => Response.json(await n()) };',
     "node_modules/wrapper/index.js": `const get = (load) => { try { return load(); } catch (error) { return error.code; } };
@@ -200,6 +200,8 @@ test("an optional package of another one is omitted if it is not installed, whic
   expect(said).toEqual(["absent", "@no/where"].map((name) => `warning: wrapper imports ${name}, which is not installed: the import will fail when it runs`));
   expect(await answerOf(files)).toEqual(["MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]);
   await expect(bundled(directoryOf({ ...files, "index.mjs": 'export default () => require("absent");' }))).rejects.toMatchObject({ code: "BUNDLE_FAILED" });
+  const declared = { optionalDependencies: { absent: "1" }, peerDependencies: { "@no/where": "1" }, peerDependenciesMeta: { "@no/where": { optional: true } } };
+  expect((await bundled(directoryOf({ ...files, "node_modules/wrapper/package.json": JSON.stringify(declared) }))).said).toEqual([]);
   const eager = { "node_modules/wrapper/index.mjs": 'import "absent";', "node_modules/wrapper/package.json": '{"exports":"./index.mjs"}' };
   await expect(bundled(directoryOf({ ...files, ...eager }))).rejects.toMatchObject({ code: "BUNDLE_FAILED" });
 });
