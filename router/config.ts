@@ -18,6 +18,8 @@ export interface RouterConfig {
   manageUrl: string | null;
   /** Largest request body, in bytes. */
   maxBodyBytes: number;
+  /** How long a client's connection may be idle between requests. */
+  keepAliveMs: number;
   /** Share of invocations, 0 to 1, that are written to standard output as JSON lines. */
   accessShare: number;
   /** Where traces go (null: by OpenTelemetry's variables), and the share of invocations that is sampled; null: traces are off, and `traceparent` is passed on unchanged. */

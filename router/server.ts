@@ -32,7 +32,7 @@ export class RouterServer implements Besides {
     this.manage = manage;
     const isLeaving = () => this.#leaving;
     const handBack = (request: WholeRequest, socket: Socket, rest: Buffer) => this.#connect(socket).begin(request, rest);
-    this.http = new NodeServer({ isLeaving, serve: this.#serve, handBack }).http;
+    this.http = new NodeServer({ keepAliveMs: config.keepAliveMs, isLeaving, serve: this.#serve, handBack }).http;
     this.#handOver = this.http.listeners("connection") as ((socket: Socket) => void)[];
     // ClientConnection reads each connection first. It hands one with a request that is not plain over to node:http's own listener.
     this.http.removeAllListeners("connection");
@@ -73,6 +73,7 @@ export class RouterServer implements Besides {
     const connection = new ClientConnection(socket, {
       maxHead: MAX_HEAD_BYTES,
       maxBody: this.#config.maxBodyBytes,
+      keepAliveMs: this.#config.keepAliveMs,
       isLeaving: () => this.#leaving,
       serve: this.#serve,
       handOver: () => {

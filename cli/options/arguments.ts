@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
+import { formatDuration, parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
 import { parseNetwork } from "../../router/downstream/trusted-proxies.ts";
 import { SIGNALS, type Signal } from "../../telemetry/signals.ts";
 
@@ -13,11 +13,13 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
-/** Parses a duration of at least `leastMs`. */
-export function duration(leastMs: number): (text: string) => number {
+/** Parses a duration between two, in milliseconds. */
+export function duration(leastMs: number, mostMs = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const ms = parseDuration(text);
-    if (ms === null || ms < leastMs) throw new InvalidArgumentError(`"${text}" is not a duration such as 5m.`);
+    if (ms === null) throw new InvalidArgumentError(`"${text}" is not a duration such as 5m.`);
+    if (ms < leastMs) throw new InvalidArgumentError(`"${text}" is shorter than ${formatDuration(leastMs)}.`);
+    if (ms > mostMs) throw new InvalidArgumentError(`"${text}" is longer than ${formatDuration(mostMs)}.`);
     return ms;
   };
 }

@@ -1,12 +1,14 @@
 import { type Command, Option } from "commander";
 import type { RouterConfig } from "../../router/config.ts";
 import { packageVersion } from "../package-root.ts";
-import { integer, networks, share } from "./arguments.ts";
+import { duration, integer, networks, share } from "./arguments.ts";
 import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
 import { signalsOf, type TelemetryOptions } from "./telemetry-options.ts";
 
 /** Share of the traces that is sampled by default. */
 const TRACE_SHARE = 0.01;
+/** Longer than the minute for which most proxies keep idle connections. */
+const KEEP_ALIVE_MS = 65_000;
 
 /** Options of every router, in the pool manager's process or in one of its own. */
 export interface RouterOptions extends ListenerOptions, TelemetryOptions {
@@ -16,6 +18,8 @@ export interface RouterOptions extends ListenerOptions, TelemetryOptions {
   domain?: string;
   /** Addresses and networks of trusted proxies in front of it. */
   trustProxy?: string[];
+  /** How long a client's connection may be idle, in milliseconds. */
+  keepAlive?: number;
   /** Share of invocations that are logged, 0 to 1. */
   accessLog?: number;
   /** Share of the traces that is sampled, 0 to 1. */
@@ -47,6 +51,15 @@ export function withRouterOptions(command: Command): Command {
         .argParser(networks),
     )
     .addOption(
+      new Option(
+        "--keep-alive <time>",
+        "how long a client's connection may be idle between requests, such as 620s: longer than the proxy in front keeps its own, which would send a request on a connection that ends",
+      )
+        .env("BERTH_KEEP_ALIVE")
+        .default(KEEP_ALIVE_MS, "65s")
+        .argParser(duration(1000, 86_400_000)),
+    )
+    .addOption(
       new Option("--access-log <share>", "share of the invocations, 0 to 1, that are logged to standard output as JSON lines")
         .env("BERTH_ACCESS_LOG")
         .default(0)
@@ -64,7 +77,7 @@ export function withRouterOptions(command: Command): Command {
 
 /** `ownKey`, `unreadyMs` and `drainMs`: see RouterConfig. */
 export function routerConfig(options: RouterOptions, ownKey: string | null, unreadyMs: number, drainMs: number): RouterConfig {
-  const { host, advertise, routerPort, maxBody, domain, trustProxy, accessLog, otlpEndpoint, traceShare } = options;
+  const { host, advertise, routerPort, maxBody, domain, trustProxy, keepAlive, accessLog, otlpEndpoint, traceShare } = options;
   const hasTraces = signalsOf(options).has("traces");
   return {
     host,
@@ -75,6 +88,7 @@ export function routerConfig(options: RouterOptions, ownKey: string | null, unre
     domain: domain ?? null,
     trustedProxies: trustProxy ?? [],
     maxBodyBytes: maxBody,
+    keepAliveMs: keepAlive ?? KEEP_ALIVE_MS,
     accessShare: accessLog ?? 0,
     traces: hasTraces ? { endpoint: otlpEndpoint ?? null, share: traceShare ?? TRACE_SHARE, version: packageVersion() } : null,
     manageUrl: options.manageUrl ?? null,

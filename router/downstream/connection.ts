@@ -5,8 +5,6 @@ import type { Exchange } from "./exchange.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { hasHead, parseRequest, type WholeRequest } from "./request-head.ts";
 
-/** How long a connection may be idle between requests; each response states it. */
-export const IDLE_MS = 65_000;
 /** How much is buffered of the requests that a client sends ahead; beyond it the connection is not read. */
 const AHEAD_BYTES = 64 * 1024;
 
@@ -19,6 +17,8 @@ export interface ConnectionOptions {
   /** Both limits are in bytes. */
   maxHead: number;
   maxBody: number;
+  /** How long the connection may be idle between requests; each response states it. */
+  keepAliveMs: number;
   /** If true, connections end with their next response. */
   isLeaving(): boolean;
   serve(exchange: Exchange): void;
@@ -51,7 +51,7 @@ export class ClientConnection {
     this.#options = options;
     this.#remoteAddress = peerAddress(socket.remoteAddress);
     socket.setNoDelay(true);
-    socket.setTimeout(IDLE_MS);
+    socket.setTimeout(options.keepAliveMs);
     socket.on("data", this.#take).on("drain", this.#drained).on("timeout", this.#timedOut);
     socket.on("end", this.#ended).on("error", this.#gone).on("close", this.#gone);
   }
@@ -97,8 +97,8 @@ export class ClientConnection {
   }
 
   #serve(request: WholeRequest): void {
-    const { isLeaving, serve } = this.#options;
-    const exchange = new Http1Exchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving(), this);
+    const { isLeaving, serve, keepAliveMs } = this.#options;
+    const exchange = new Http1Exchange(request, this.#socket, this.#remoteAddress, request.close || isLeaving() ? null : keepAliveMs, this);
     this.#current = exchange;
     this.#hasServed = true;
     serve(exchange);

@@ -35,7 +35,7 @@ export class Http1Exchange implements Exchange {
   readonly upgrade: boolean;
   readonly #body: Buffer | null;
   readonly #socket: Socket;
-  readonly #closes: boolean;
+  readonly #keepAliveMs: number | null;
   readonly #owner: Owner;
   #listener: (() => void) | null = null;
   #head: Head | null = null;
@@ -43,8 +43,8 @@ export class Http1Exchange implements Exchange {
   #framing: Framing = "none";
   #resume: (() => void) | null = null;
 
-  /** If `closes`, the connection ends with the response. */
-  constructor(request: WholeRequest, socket: Socket, remoteAddress: string, closes: boolean, owner: Owner) {
+  /** `keepAliveMs`: how long the connection may be idle after the response; null: it ends with the response. */
+  constructor(request: WholeRequest, socket: Socket, remoteAddress: string, keepAliveMs: number | null, owner: Owner) {
     this.method = request.method;
     this.url = request.url;
     this.host = request.host;
@@ -52,7 +52,7 @@ export class Http1Exchange implements Exchange {
     this.remoteAddress = remoteAddress;
     this.#body = request.body;
     this.#socket = socket;
-    this.#closes = closes;
+    this.#keepAliveMs = keepAliveMs;
     this.upgrade = request.upgrade;
     this.#owner = owner;
   }
@@ -112,7 +112,7 @@ export class Http1Exchange implements Exchange {
       this.#socket.write(this.#takeHead(body.length) + body, "latin1");
     } else if (this.#framing === "chunked") this.#socket.write(LAST_CHUNK, "latin1");
     this.#resume = null;
-    this.#owner.ended(this.#closes);
+    this.#owner.ended(this.#keepAliveMs === null);
   }
 
   answer(status: number, headers: readonly string[], body: string): void {
@@ -152,7 +152,7 @@ export class Http1Exchange implements Exchange {
     this.#firstChunk = null;
     let head = `HTTP/1.1 ${status} ${text}\r\n${fields(headers)}`;
     if (fieldOf(headers, "date") === undefined) head += `date: ${now()}\r\n`;
-    head += this.#closes ? "connection: close\r\n" : "connection: keep-alive\r\nkeep-alive: timeout=65\r\n";
+    head += this.#keepAliveMs === null ? "connection: close\r\n" : `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#keepAliveMs / 1000)}\r\n`;
     if (this.method === "HEAD" || status === 204 || status === 304) this.#framing = "none";
     else if (fieldOf(headers, "content-length") !== undefined) this.#framing = "length";
     else if (size !== null) head += `content-length: ${size}\r\n`;

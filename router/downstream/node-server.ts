@@ -1,7 +1,6 @@
 import { createServer, IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { RouterError } from "../errors.ts";
-import { IDLE_MS } from "./connection.ts";
 import { sendError } from "./error-response.ts";
 import type { Exchange } from "./exchange.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
@@ -20,6 +19,8 @@ const KEEPALIVE_MS = 15_000;
 const LINGER_MS = 500;
 
 export interface NodeServerOptions {
+  /** How long a connection may be idle between requests. */
+  keepAliveMs: number;
   /** If true, connections end with their next response. */
   isLeaving(): boolean;
   serve(exchange: Exchange): void;
@@ -47,7 +48,7 @@ export class NodeServer {
     this.#options = options;
     this.http = createServer({
       IncomingMessage: Incoming,
-      keepAliveTimeout: IDLE_MS,
+      keepAliveTimeout: options.keepAliveMs,
       headersTimeout: HEAD_MS,
       requestTimeout: 0,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
@@ -146,7 +147,7 @@ export class NodeServer {
       socket.on("close", () => clearTimeout(timer)).on("error", () => {});
       socket.resume();
     };
-    sendError(new Http1Exchange(request, socket, "", true, { ended, join: () => {} }), error);
+    sendError(new Http1Exchange(request, socket, "", null, { ended, join: () => {} }), error);
   }
 }
 

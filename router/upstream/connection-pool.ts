@@ -18,8 +18,17 @@ export class ConnectionPool {
   }
 
   send(request: UpstreamRequest, handler: ResponseHandler): void {
-    const wire = this.#idle.pop() ?? this.#open();
+    const wire = this.#reused() ?? this.#open();
     wire.send(request, handler);
+  }
+
+  /** An idle connection that its peer does not close in the meantime. */
+  #reused(): Http1Connection | undefined {
+    for (let wire = this.#idle.pop(); wire; wire = this.#idle.pop()) {
+      if (wire.isUsable) return wire;
+      wire.destroy();
+    }
+    return undefined;
   }
 
   /** Nothing is in flight. */

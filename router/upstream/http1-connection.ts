@@ -11,6 +11,8 @@ export const KEEPALIVE_MS = 1000;
 /** The longest head of an instance's response, and of one that another router passes on, in bytes. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
 export const MAX_PEER_HEAD = MAX_RESPONSE_HEAD + 4096;
+/** A connection is not reused this shortly before its peer closes it: the request and the end would cross, and the request may have run. */
+const CLOSING_MS = 1000;
 const HEAD_END = Buffer.from("\r\n\r\n");
 /** The largest body that is written together with its head, in bytes. */
 const JOINED = 16 * 1024;
@@ -59,6 +61,8 @@ export class Http1Connection {
   #chunks: ChunkedBody | null = null;
   #left = 0;
   #partial: Buffer | null = null;
+  /** Until when it can be reused, on the monotonic clock: its peer has announced when it closes idle connections. */
+  #usableUntil = Number.POSITIVE_INFINITY;
   /** How many bytes had been read at the last check; -1: nothing was in flight then. */
   #seen = -1;
 
@@ -86,6 +90,11 @@ export class Http1Connection {
       if (this.#head?.framing.kind === "until-end" && reason === null) this.#complete();
       else this.#fail(reason ?? new Error("the instance closed the connection"));
     });
+  }
+
+  /** False: its peer is about to close it, or has done so. */
+  get isUsable(): boolean {
+    return this.#usableUntil === Number.POSITIVE_INFINITY || performance.now() < this.#usableUntil;
   }
 
   send(request: UpstreamRequest, handler: ResponseHandler): void {
@@ -199,6 +208,8 @@ export class Http1Connection {
     const handler = this.#handler;
     // A connection whose request body was not sent completely cannot carry another request.
     const keepAlive = (this.#head?.keepAlive ?? false) && (this.#writer?.done ?? true);
+    const idleMs = this.#head?.idleMs ?? null;
+    this.#usableUntil = idleMs === null ? Number.POSITIVE_INFINITY : performance.now() + idleMs - CLOSING_MS;
     this.#handler = null;
     this.#request = null;
     this.#writer?.stop();

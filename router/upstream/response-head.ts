@@ -9,6 +9,8 @@ export interface ResponseHead {
   framing: Framing;
   /** The connection can carry another request. */
   keepAlive: boolean;
+  /** How long the peer keeps an idle connection, as it announces; null: it does not say. */
+  idleMs: number | null;
 }
 
 /** An instance's response cannot be passed on; the message says why. */
@@ -26,6 +28,7 @@ interface Seen {
   chunked: boolean;
   close: boolean;
   connection: boolean;
+  idleMs: number | null;
 }
 
 /** Reads a head without its closing empty line. Throws `ResponseInvalidError`, also if its framing is ambiguous (RFC 9112, 6.3). */
@@ -33,7 +36,7 @@ export function parseHead(text: string, isHead: boolean): ResponseHead {
   const lines = text.split("\r\n");
   const { status, statusText } = readStatusLine(lines[0] as string);
   const headers: string[] = [];
-  const seen: Seen = { length: null, chunked: false, close: false, connection: false };
+  const seen: Seen = { length: null, chunked: false, close: false, connection: false, idleMs: null };
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i] as string;
     const colon = line.indexOf(":");
@@ -47,7 +50,7 @@ export function parseHead(text: string, isHead: boolean): ResponseHead {
   if (seen.chunked && seen.length !== null) throw new ResponseInvalidError("a length beside chunks");
   if (status < 200 && isFinal(status, seen)) throw new ResponseInvalidError(`the status ${status} alone: a response has to follow`);
   const framing = framingOf(isHead || status < 200 || status === 204 || status === 304, seen);
-  return { status, statusText, headers, framing, keepAlive: !seen.close && framing.kind !== "until-end" };
+  return { status, statusText, headers, framing, keepAlive: !seen.close && framing.kind !== "until-end", idleMs: seen.idleMs };
 }
 
 function readStatusLine(line: string): { status: number; statusText: string } {
@@ -69,6 +72,9 @@ function check(name: string, value: string, seen: Seen): void {
   } else if (name.length === 10 && name.toLowerCase() === "connection") {
     seen.connection = true;
     seen.close ||= /\bclose\b/i.test(value);
+  } else if (name.length === 10 && name.toLowerCase() === "keep-alive") {
+    const [, seconds] = /\btimeout=(\d{1,6})\b/i.exec(value) ?? [];
+    if (seconds !== undefined) seen.idleMs = Number(seconds) * 1000;
   }
 }
 

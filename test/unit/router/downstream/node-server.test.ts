@@ -7,6 +7,7 @@ import { sendRaw, statuses } from "../../../helpers/requests/raw-http.ts";
 test("a router that leaves ends each connection with its next response, and runs nothing that follows on it", async () => {
   const served: string[] = [];
   const server = new NodeServer({
+    keepAliveMs: 65_000,
     isLeaving: () => true,
     serve: (exchange) => {
       served.push(exchange.url);

@@ -155,6 +155,19 @@ describe("connections to an instance", () => {
     if (/content-length|chunked/.test(pieces.join(""))) expect(sockets).toHaveLength(1);
   });
 
+  test.each([
+    ["", 1],
+    ["keep-alive: timeout=65\r\n", 1],
+    ["Keep-Alive: max=9, timeout=2\r\n", 1],
+    ["keep-alive: timeout=1\r\n", 2],
+    ["keep-alive: timeout=0\r\n", 2],
+    ["keep-alive: soon\r\n", 1],
+  ])("an idle connection is not reused shortly before its peer closes it: %j", async (announced, opened) => {
+    await serve([`HTTP/1.1 200 OK\r\n${announced}content-length: 0\r\n\r\n`]);
+    expect([await send(), await send()]).toEqual(["sent 200 .", "sent 200 ."]);
+    expect(sockets).toHaveLength(opened);
+  });
+
   test("interim responses are reported, and the response follows", async () => {
     await serve(["HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody"]);
     expect(await send()).toBe("sent 103 200 body.");
