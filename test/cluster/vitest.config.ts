@@ -12,12 +12,13 @@ const BEFORE_A_RELEASE = ["failures", "scale", "deploy-loads", "paced-rollout"];
 const integration = (names: string[]) => names.map((name) => `test/integration/*/${name}.test.ts`);
 const alone = [...ALWAYS_ALONE, ...(process.env.BERTH_TEST_RELEASE ? BEFORE_A_RELEASE : [])];
 
-/** Files that use nothing but a namespace of their own. Mostly they wait, for pods and for Kruise, so that two run at a time on two cores. */
+/** Files that use nothing but a namespace of their own. Mostly they wait, for pods and for Kruise, so that three run at a time on two cores. */
 const TOGETHER = [
   "test/cluster/api/*.test.ts",
-  "test/cluster/faults/{obstacles,quota,unreachable}.test.ts",
+  "test/cluster/faults/{ended-pods,obstacles,quota,unreachable}.test.ts",
+  "test/cluster/leadership/{continuity,leadership,lease}.test.ts",
   "test/cluster/runtimes/*.test.ts",
-  "test/cluster/pods/{claims,contract,edited-sets,images,limits,protection,removal,rollouts,trust}.test.ts",
+  "test/cluster/pods/{claims,contract,edited-sets,images,limits,protection,removal,rollouts,swap,trust}.test.ts",
   ...integration(ALWAYS),
 ];
 
@@ -32,7 +33,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: "forks",
     projects: [
-      { extends: true, test: { name: "together", include: TOGETHER, maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: "together", include: TOGETHER, maxWorkers: 3, sequence: { groupOrder: 0 } } },
       {
         extends: true,
         test: {

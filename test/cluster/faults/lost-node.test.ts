@@ -2,11 +2,11 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sleep, until } from "../../helpers/berth.ts";
+import { SteadyLoad } from "../load/steady-load.ts";
 import { BIN } from "../machine/install/programs.ts";
 import { NODE, SECOND_NODE } from "../machine/layout.ts";
 import { loseSecondNode, returnSecondNode, startSecondNode, stopSecondNode } from "../machine/second-node.ts";
 import { ClusterBerth } from "../subject/berth-on-cluster.ts";
-import { SteadyLoad } from "../subject/steady-load.ts";
 import { clusterConfig } from "../subject/subject.ts";
 
 const FREE = 4;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openLoop } from "../../../bench/driver.ts";
 import { ManageClient } from "../../../cli/manage-client.ts";
 import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
@@ -8,34 +8,21 @@ import { RESOURCES } from "../../../pool-manager/stores/kubernetes/definitions/c
 import type { FunctionResource } from "../../../pool-manager/stores/kubernetes/function-resource.ts";
 import { sleep, TestBerth, until } from "../../helpers/berth.ts";
 import { berthProcess } from "../../helpers/routers.ts";
-import { ClusterView } from "../subject/cluster-view.ts";
-import { type Manager, Managers } from "../subject/managers.ts";
-import { deleteNamespace, freshNamespace } from "../subject/subject.ts";
+import { FreshManagers } from "../subject/fresh-managers.ts";
+import type { Manager } from "../subject/managers.ts";
 
 /** Until a standby has taken over and serves. */
 const TAKEOVER_MS = 10_000;
 const HELLO = "export default { fetch: () => new Response('hello') };";
 
-let namespace: string;
-let view: ClusterView;
-let managers: Managers;
-beforeEach(async () => {
-  namespace = freshNamespace();
-  view = await ClusterView.open(namespace);
-  managers = new Managers(namespace);
-});
-afterEach(async () => {
-  managers.killAll();
-  view.close();
-  await deleteNamespace(namespace);
-});
+const fresh = new FreshManagers();
 
 /** The one that leads, the one that waits, and a router that knows the second alone. */
 async function pair(): Promise<{ leader: Manager; standby: Manager; berth: TestBerth }> {
-  const leader = await managers.start(/^berth ready/m);
-  const standby = await managers.start(/another pool manager leads/);
+  const leader = await fresh.managers.start(/^berth ready/m);
+  const standby = await fresh.managers.start(/another pool manager leads/);
   const { child, line } = await berthProcess(["--url", standby.url, "router", "--router-port", "0"], /^router ready: invoke (\S+)/m);
-  managers.children.push(child);
+  fresh.managers.children.push(child);
   const berth = new TestBerth({ invokeUrl: line[1] ?? "", manageUrl: standby.url, close: async () => {} });
   return { leader, standby, berth };
 }
@@ -44,13 +31,11 @@ const text = async (berth: TestBerth, name: string) => {
   const response = await berth.invoke(name, { signal: AbortSignal.timeout(TAKEOVER_MS + 5000) });
   return `${response.status} ${await response.text()}`;
 };
-const uids = async () => (await view.pods()).map(({ metadata }) => metadata.uid).sort();
-const lease = () => view.kube.get<{ spec: { holderIdentity: string; leaseTransitions: number } }>(leasePath());
-const leasePath = () => `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/berth`;
+const uids = async () => (await fresh.view.pods()).map(({ metadata }) => metadata.uid).sort();
 
 /** Every write that carries a term has the present one, or one that was in force before. */
 async function highestTerm(): Promise<number> {
-  const objects = [...(await view.pods()), ...(await view.sets())];
+  const objects = [...(await fresh.view.pods()), ...(await fresh.view.sets())];
   return Math.max(0, ...objects.map(({ metadata }) => Number(metadata.annotations?.[ANNOTATION.term] ?? 0)));
 }
 
@@ -61,7 +46,7 @@ describe("two pool managers", () => {
     await berth.deploy("warm", HELLO);
     await berth.deploy("new", HELLO);
     expect(await text(berth, "warm")).toBe("200 hello");
-    await until(async () => (await view.functionPods()).length === 1, "it is bound");
+    await until(async () => (await fresh.view.functionPods()).length === 1, "it is bound");
     await berth.prewarmed(2);
     const before = await uids();
     const failed: string[] = [];
@@ -84,7 +69,7 @@ describe("two pool managers", () => {
     expect(standby.said()).toContain("berth ready");
     expect(await new ManageClient(standby.url).get("/v1/functions/new")).toMatchObject({ revision: "r1" });
     expect(await uids()).toEqual(expect.arrayContaining(before));
-    expect((await lease()).spec.leaseTransitions).toBe(2);
+    expect(await fresh.term()).toBe(2);
   });
 
   test("a leader that is stopped past its lease and goes on ends without having done anything", async () => {
@@ -96,7 +81,7 @@ describe("two pool managers", () => {
     await until(() => standby.said().includes("berth ready"), "the standby leads", TAKEOVER_MS);
     await berth.deploy("after", HELLO);
     expect(await text(berth, "after")).toBe("200 hello");
-    await until(async () => (await view.functionPods()).length === 2, "both are bound");
+    await until(async () => (await fresh.view.functionPods()).length === 2, "both are bound");
     const before = await uids();
     const ended = once(leader.child, "exit");
     leader.child.kill("SIGCONT");
@@ -107,11 +92,11 @@ describe("two pool managers", () => {
     expect(await uids()).toEqual(expect.arrayContaining(before));
     expect(await text(berth, "before")).toBe("200 hello");
     expect(await highestTerm()).toBe(2);
-    const path = `${RESOURCES}/namespaces/${namespace}/functions/after`;
-    const resource = await view.kube.get<FunctionResource>(path);
+    const path = `${RESOURCES}/namespaces/${fresh.namespace}/functions/after`;
+    const resource = await fresh.view.kube.get<FunctionResource>(path);
     expect(resource.status?.term).toBe(2);
     const stale = { ...resource, status: { ...resource.status, term: 1, active: "r9" } };
-    const refused = await view.kube.replace(`${path}/status`, stale).catch((error: KubeError) => error.message);
+    const refused = await fresh.view.kube.replace(`${path}/status`, stale).catch((error: KubeError) => error.message);
     expect(refused).toContain("an older leader's write");
   });
 
@@ -125,16 +110,16 @@ describe("two pool managers", () => {
     leader.child.kill("SIGKILL");
     await once(leader.child, "exit");
     await sleep(TAKEOVER_MS);
-    expect((await lease()).spec.leaseTransitions).toBe(1);
+    expect(await fresh.term()).toBe(1);
   });
 
   test("clocks that jump change nothing, and a leader that stops hands over at once", async () => {
     const { leader, standby, berth } = await pair();
     for (const renewTime of ["1970-01-01T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z"]) {
-      await view.kube.patch(leasePath(), "merge", { spec: { renewTime } });
+      await fresh.view.kube.patch(fresh.leasePath, "merge", { spec: { renewTime } });
       await sleep(2500);
     }
-    expect([leader.child.exitCode, (await lease()).spec.leaseTransitions]).toEqual([null, 1]);
+    expect([leader.child.exitCode, await fresh.term()]).toEqual([null, 1]);
     const from = performance.now();
     leader.child.kill("SIGTERM");
     await until(() => standby.said().includes("berth ready"), "the standby leads", 3000);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CloneSet } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../../helpers/berth.ts";
+import { SteadyLoad } from "../load/steady-load.ts";
 import { ClusterBerth } from "../subject/berth-on-cluster.ts";
-import { SteadyLoad } from "../subject/steady-load.ts";
 
 const KEPT = 3;
 const FREE = 2;

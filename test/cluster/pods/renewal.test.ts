@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
 import { LABEL, type Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { sleep, until } from "../../helpers/berth.ts";
+import { SteadyLoad } from "../load/steady-load.ts";
 import { ClusterBerth } from "../subject/berth-on-cluster.ts";
-import { SteadyLoad } from "../subject/steady-load.ts";
 
 let cluster: ClusterBerth;
 afterEach(() => cluster.finish());
