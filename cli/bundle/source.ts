@@ -10,6 +10,8 @@ export interface Source {
 }
 
 const NAMES = ["index.ts", "index.tsx", "index.mts", "index.cts", "index.mjs", "index.js", "index.jsx", "index.cjs"];
+/** The longest start command that a message quotes. */
+const MAX_COMMAND = 100;
 const CANDIDATES = [...NAMES, ...NAMES.map((name) => `src/${name}`)];
 
 /** Finds the entry module of a directory; a file is the entry itself. */
@@ -23,18 +25,23 @@ export function findSource(from: string): Source {
   const base = realpathSync(path);
   const found = entryIn(base);
   if (!found) {
-    throw new CliError(
-      "SOURCE_NOT_FOUND",
-      `${path} has no entry module`,
-      `add one of ${NAMES.join(", ")}, there or in src, or name the file with --from`,
-      EXIT.usage,
-    );
+    const program = programIn(base);
+    const asProgram = program ? `; a program that listens on $PORT itself is deployed with --runtime custom --command ${JSON.stringify(program)}` : "";
+    const fix = `add one of ${NAMES.join(", ")}, there or in src, or name the file with --from${asProgram}`;
+    throw new CliError("SOURCE_NOT_FOUND", `${path} has no entry module`, fix, EXIT.usage);
   }
   return { base, entry: realpathSync(found) };
 }
 
 function entryIn(base: string): string | undefined {
   return [...mainOf(base), ...CANDIDATES].map((name) => join(base, name)).find(isFile);
+}
+
+/** The command that starts a directory's own server, as Next.js and others build one; undefined: there seems to be none. */
+function programIn(base: string): string | undefined {
+  const start = Object(readPackage(base).scripts).start as unknown;
+  if (typeof start === "string" && start.length <= MAX_COMMAND) return start;
+  return ["server.js", "server.mjs"].map((name) => (isFile(join(base, name)) ? `node ${name}` : undefined)).find(Boolean);
 }
 
 /** Whether a directory has an entry module of JavaScript. */
