@@ -3,9 +3,11 @@
 import os
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "site-packages")]
+# Processes that multiprocessing spawns import this file as well, before they import what the function asked them to run.
+if __name__ == "__main__":
+    HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [HERE, os.path.join(HERE, "site-packages")]
 
-from berth_worker.worker import run  # noqa: E402
+    from berth_worker.worker import run
 
-sys.exit(run())
+    sys.exit(run())
