@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { globSync } from "tinyglobby";
+import { compileFiles } from "../../runtime-images/python/bytecode.ts";
+import type { Python } from "../../runtime-images/python/find-python.ts";
 import { pythonCommand } from "../../runtime-images/python/worker-command.ts";
 import { keptLayer } from "./kept-layer.ts";
 import type { LayerFile } from "./layer.ts";
@@ -18,7 +20,6 @@ const PROGRAM = `${HOME}/bin/python3`;
 const WORKER = `${PROGRAMS}/python`;
 /** How the supervisor starts a worker in this image. */
 export const PYTHON_COMMAND = pythonCommand(`/${PROGRAM}`, `/${WORKER}/main.py`);
-const COMPILE_MS = 120_000;
 
 const PROBE = `
 import json, os, sys
@@ -64,22 +65,17 @@ const run = promisify(execFile);
  * Builds the image of the Python runtime: that of Node, whose layers it shares, this machine's interpreter with its standard
  * library, and the worker. `python`: the interpreter; `workerDist`: what the build of the worker has left.
  */
-export async function buildPythonImage(
-  cacheDir: string,
-  runtimeDist: string,
-  python: { program: string; version: string },
-  workerDist: string,
-): Promise<Image> {
+export async function buildPythonImage(cacheDir: string, runtimeDist: string, python: Python, workerDist: string): Promise<Image> {
   const interpreter = await probe(python.program);
   const key = digestOf(Buffer.from(JSON.stringify(interpreter))).slice(7, 19);
   const kept = await keptLayer(join(cacheDir, `python-${python.version}-${key}.tar.gz`), MODE, () => interpreterFiles(interpreter, nodeProgram(cacheDir)));
-  const layers = [keptReadable(kept), await packedLayer(await workerFiles(workerDist))];
+  const layers = [keptReadable(kept), await packedLayer(await workerFiles(workerDist, python))];
   return buildRuntimeImage(cacheDir, runtimeDist, { layers, labels: { "dev.berth.runtime": "python", [PYTHON_LABEL]: python.version } });
 }
 
 /** What the tree of the image has beside that of Node; `node`: the program whose libraries it needs as well. */
-export async function pythonFiles(program: string, workerDist: string, node: string): Promise<LayerFile[]> {
-  return [...(await interpreterFiles(await probe(program), node)), ...(await workerFiles(workerDist))];
+export async function pythonFiles(python: Python, workerDist: string, node: string): Promise<LayerFile[]> {
+  return [...(await interpreterFiles(await probe(python.program), node)), ...(await workerFiles(workerDist, python))];
 }
 
 async function probe(program: string): Promise<Interpreter> {
@@ -97,8 +93,7 @@ async function interpreterFiles({ program, library, authorities }: Interpreter, 
       await cp(join(library, path), join(copy, path), { dereference: true });
     }
     // Files of an image have no time by which bytecode could be checked, and nothing can be written beside them.
-    const args = ["-I", "-S", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "."];
-    await run(program, args, { cwd: copy, timeout: COMPILE_MS, env: { PYTHONHASHSEED: "0" } });
+    await compileFiles(copy, { program }, ["-j", "0"]);
     const files: LayerFile[] = [{ path: PROGRAM, data: await readFile(program) }];
     for (const path of globSync("**/*", { cwd: work, dot: true })) files.push({ path, data: await readFile(join(work, path)) });
     const modules = globSync("lib-dynload/*.so", { cwd: copy, absolute: true });
@@ -130,7 +125,18 @@ async function authorityFiles([wanted, ...known]: readonly (string | null)[]): P
   return wanted && source ? [{ path: wanted.slice(1), data: await readFile(source) }] : [];
 }
 
-async function workerFiles(dist: string): Promise<LayerFile[]> {
-  const paths = globSync("**/*", { cwd: dist, dot: true, ignore: ["built"] });
-  return Promise.all(paths.map(async (path) => ({ path: `${WORKER}/${path}`, data: await readFile(join(dist, path)) })));
+/** The worker, compiled for this interpreter: the bytecode in `dist` may be that of others. */
+async function workerFiles(dist: string, python: Python): Promise<LayerFile[]> {
+  const work = await mkdtemp(join(tmpdir(), "berth-python-"));
+  try {
+    for (const path of globSync("**/*", { cwd: dist, dot: true, ignore: ["built", "compiled-*", "**/__pycache__/**"] })) {
+      await mkdir(dirname(join(work, path)), { recursive: true });
+      await cp(join(dist, path), join(work, path));
+    }
+    await compileFiles(work, python);
+    const paths = globSync("**/*", { cwd: work, dot: true });
+    return await Promise.all(paths.map(async (path) => ({ path: `${WORKER}/${path}`, data: await readFile(join(work, path)) })));
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
 }

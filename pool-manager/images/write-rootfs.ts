@@ -11,6 +11,6 @@ await writeRootfs(resolve(dir), join(runtimes, "node/dist"));
 if (language === "python") {
   const python = await findPython();
   if (typeof python === "string") throw new Error(python);
-  await writeFiles(resolve(dir), await pythonFiles(python.program, join(runtimes, "python/dist"), join(resolve(dir), NODE)));
+  await writeFiles(resolve(dir), await pythonFiles(python, join(runtimes, "python/dist"), join(resolve(dir), NODE)));
   console.log(`Python ${python.version}`);
 }

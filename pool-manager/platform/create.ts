@@ -4,6 +4,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { customWorker } from "../../runtime-images/custom/worker-command.ts";
 import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
+import type { WorkerCommand } from "../../runtime-images/protocol/worker.ts";
+import { compileWorker } from "../../runtime-images/python/bytecode.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import type { ResourceBounds } from "../functions/manifest/resources.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
@@ -90,12 +92,12 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     };
   }
   const supervisor = join(runtimeDist, "supervisor.cjs");
-  const [node, python, limits] = await Promise.all([findNode(join(root, FUNCTION_NODE)), pythonWorker(pythonDist), Cgroups.open()]);
+  const [node, python, limits] = await Promise.all([findNode(join(root, FUNCTION_NODE)), localPython(pythonDist), Cgroups.open()]);
   const notes = [];
   if (node.reason !== null) notes.push(`functions run on Node ${node.version} of this machine: ${node.reason}`);
-  if (typeof python === "string") notes.push(`the runtime python is not offered: ${python}`);
+  if (python.note !== null) notes.push(python.note);
   const custom = { supervisor, worker: customWorker(node.program, runtimeDist) };
-  const runtimes = { node: { supervisor, worker: null }, custom, ...(typeof python !== "string" && { python: { supervisor, worker: python.worker } }) };
+  const runtimes = { node: { supervisor, worker: null }, custom, ...(python.worker && { python: { supervisor, worker: python.worker } }) };
   if (limits.cgroups === null || !limits.cgroups.tree.dirs.memory) notes.push(`limits of functions: ${limits.summary}`);
   const platform = new LocalPlatform({
     dir: instanceDir(stateDir),
@@ -110,11 +112,29 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
   return {
     platform,
     runtimes: Object.keys(runtimes),
-    python: typeof python === "string" ? null : python.python.version,
+    python: python.version,
     notes,
     bounds: machineBounds(),
     limits: limits.summary,
     term: 1,
     cluster: null,
   };
+}
+
+interface LocalPython {
+  /** Null: the runtime python is not offered. */
+  worker: WorkerCommand | null;
+  version: string | null;
+  /** Why it is not offered, or slower than it should be. */
+  note: string | null;
+}
+
+/** Python on this machine; its worker is compiled for the machine's interpreter first, if that is not the one of the build. */
+async function localPython(dist: string): Promise<LocalPython> {
+  const found = await pythonWorker(dist);
+  if (typeof found === "string") return { worker: null, version: null, note: `the runtime python is not offered: ${found}` };
+  const { worker, python } = found;
+  const reason = await compileWorker(dist, python);
+  const note = reason && `instances of Python start slower: their worker could not be compiled for Python ${python.version}: ${reason}`;
+  return { worker, version: python.version, note };
 }

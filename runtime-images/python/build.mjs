@@ -24,10 +24,10 @@ export function buildPython() {
 /** Returns why it could not be built; null: it was. */
 function build(key) {
   const python = process.env.BERTH_PYTHON || "python3";
-  const version = spawnSync(python, ["-I", "-c", "import sys; print(*sys.version_info[:2])"], { encoding: "utf8" });
+  const version = spawnSync(python, ["-I", "-c", "import sys; print(*sys.version_info[:2], sys.implementation.cache_tag)"], { encoding: "utf8" });
   if (version.status !== 0) return `${python} does not run`;
-  const [major, minor] = version.stdout.trim().split(" ").map(Number);
-  if (major !== OLDEST[0] || minor < OLDEST[1]) return `${python} is ${major}.${minor}, and 3.11 or newer is needed`;
+  const [major, minor, cacheTag] = version.stdout.trim().split(" ");
+  if (Number(major) !== OLDEST[0] || Number(minor) < OLDEST[1]) return `${python} is ${major}.${minor}, and 3.11 or newer is needed`;
   const next = `${DIST}.${process.pid}.tmp`;
   try {
     mkdirSync(next);
@@ -35,7 +35,9 @@ function build(key) {
     const what = ["--no-deps", "--no-compile", "--only-binary", ":all:", "--require-hashes", "-r", join(HERE, "requirements.txt")];
     run(python, [...pip, ...what, "--root-user-action", "ignore", "--target", join(next, "site-packages")]);
     for (const name of SOURCES) cpSync(join(HERE, name), join(next, name), { recursive: true, filter: (path) => !path.includes("__pycache__") });
-    run(python, ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", next]);
+    run(python, ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "."], next);
+    // A start with another interpreter compiles for that one: bytecode.ts.
+    writeFileSync(join(next, `compiled-${cacheTag}`), "");
     writeFileSync(join(next, "built"), key);
     rmSync(DIST, { recursive: true, force: true });
     renameSync(next, DIST);
@@ -47,8 +49,8 @@ function build(key) {
   }
 }
 
-function run(python, args) {
-  execFileSync(python, args, { stdio: ["ignore", "ignore", "pipe"], timeout: INSTALL_MS, encoding: "utf8" });
+function run(python, args, cwd = HERE) {
+  execFileSync(python, args, { cwd, stdio: ["ignore", "ignore", "pipe"], timeout: INSTALL_MS, encoding: "utf8" });
 }
 
 function keyOf(names) {

@@ -6,7 +6,7 @@ export const TOGETHER = [
   "test/simulation/mutants/mutants.test.ts",
   "test/unit/pool-manager/pool/sizing/closed-loop.test.ts",
   "test/unit/pool-manager/stores/files/store-crash.test.ts",
-  "test/integration/*/{auto-size,bootstrap,custom,damaged-state,debuggers,deploy-loads,dev,failures,fate,idle-memory,lifecycle,limits,paced-rollout,python,real-replay,rollout,scale,settings,superseded-load,websocket,window-scaling}.test.ts",
+  "test/integration/*/{auto-size,bootstrap,custom,damaged-state,debuggers,deploy-loads,dev,failures,fate,idle-memory,lifecycle,limits,paced-rollout,python,python-versions,real-replay,rollout,scale,settings,superseded-load,websocket,window-scaling}.test.ts",
 ];
 /** Tests that take longer than a newcomer waits: `npm test` leaves them out. */
 export const LONG_FILES = [...ALONE, ...TOGETHER];

@@ -1,5 +1,6 @@
 import { afterEach, describe, test } from "vitest";
 import { conformance } from "../../runtime-images/protocol/conformance/conformance.ts";
+import type { WorkerCommand } from "../../runtime-images/protocol/worker.ts";
 import { PYTHON } from "../helpers/python.ts";
 import { endSubjects, type Language, startSubject } from "../helpers/subjects/runtime-subject.ts";
 
@@ -9,9 +10,16 @@ const answer = (body: string) => `def app(environ, start_response):
     return [body]
 `;
 
+/** What a version of CPython warns of is gone in a later one. */
+const STRICT = ["-W", "error::DeprecationWarning", "-W", "error::PendingDeprecationWarning"];
+
+function strict({ command: [program = "", ...args], env }: WorkerCommand): WorkerCommand {
+  return { command: [program, ...STRICT, ...args], env };
+}
+
 const LANGUAGE: Language = {
   entry: "app.py",
-  worker: PYTHON,
+  worker: PYTHON && strict(PYTHON),
   eventSignature: "lambda",
   samples: {
     hello: answer('b"hello"'),

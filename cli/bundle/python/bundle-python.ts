@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
 import { cpSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { globSync } from "tinyglobby";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { ENTRY_NAME } from "../../../runtime-images/protocol/layer.ts";
+import { compileFiles } from "../../../runtime-images/python/bytecode.ts";
 import { findPython, type Python } from "../../../runtime-images/python/find-python.ts";
 import { CliError } from "../../errors.ts";
 import { removeDirectory, temporaryDirectory } from "../../temporary-directory.ts";
@@ -14,7 +14,6 @@ import type { PythonSource } from "./python-source.ts";
 
 /** The directory of installed packages, below the function's root, as the worker expects it. */
 export const PACKAGES = "site-packages";
-const COMPILE_MS = 120_000;
 
 export interface PythonBundleOptions {
   /** Patterns that begin with `!` leave files out. */
@@ -57,13 +56,7 @@ function copy(from: string, paths: readonly string[], to: string): void {
   }
 }
 
-/**
- * Writes bytecode that is valid whatever the time of its source, and the same for the same source: its paths are relative.
- * A file that does not compile is left to the load, which says where its error is.
- */
-export function compile(dir: string, { program }: Python): Promise<void> {
-  const args = ["-I", "-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "."];
-  return new Promise((resolve) => {
-    execFile(program, args, { cwd: dir, timeout: COMPILE_MS, maxBuffer: 16 * 2 ** 20, env: { PYTHONHASHSEED: "0" } }, () => resolve());
-  });
+/** Compiles deployed files. One that does not compile is left to the load, which says where its error is. */
+export function compile(dir: string, python: Python): Promise<void> {
+  return compileFiles(dir, python).catch(() => {});
 }

@@ -38,8 +38,8 @@ def summary_of(error):
         return "the raised value cannot be described"
 
 
-def place_of(error, root):
-    """`file:line: Type: message`, with the innermost place in the function's own files, and the traceback below it."""
+def place_of(error, root, reason=""):
+    """`file:line: Type: message`, with the innermost place in the function's own files, and the traceback below it; `reason` explains the error."""
     where = ""
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}: "
@@ -49,8 +49,9 @@ def place_of(error, root):
         if own:
             where = f"{own[-1].filename}:{own[-1].lineno}: "
     where = where.replace(f"{root}/", "")
-    message = error.msg if isinstance(error, SyntaxError) else summary_of(error)
-    return f"{where}{type(error).__name__}: {message}\n\n{stack_of(error, root)}".rstrip()
+    message = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else summary_of(error)}"
+    explained = f"{reason} ({message})" if reason else message
+    return f"{where}{explained}\n\n{stack_of(error, root)}".rstrip()
 
 
 def log_error(error, root=""):

@@ -12,6 +12,14 @@ from .signatures.framework import decorated, framework_function
 from .signatures.lambda_handler import lambda_function
 from .signatures.wsgi import wsgi_function
 
+try:
+    from annotationlib import Format
+
+    # From Python 3.14 on, annotations are evaluated when they are read: they may name what only a type checker imports.
+    UNEVALUATED = {"annotation_format": Format.FORWARDREF}
+except ImportError:
+    UNEVALUATED = {}
+
 # Where a deployment puts the packages of requirements.txt, below the function's root.
 PACKAGES = "site-packages"
 
@@ -121,6 +129,6 @@ def _is_event_handler(parameters):
 
 def _parameters_of(handler):
     try:
-        return list(inspect.signature(handler).parameters)
+        return list(inspect.signature(handler, **UNEVALUATED).parameters)
     except (TypeError, ValueError):
         return None

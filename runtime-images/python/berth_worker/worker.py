@@ -7,13 +7,14 @@ import signal
 import sys
 import threading
 
+from . import built_for
 from .admission import Admission
 from .channel import Channel
 from .errors import place_of
 from .exchange import enter
 from .gate import Gate
 from .isolation import isolate
-from .load import load_function, root_of
+from .load import PACKAGES, load_function, root_of
 from .output import capture_output, flush_all
 from .rehearsal import forget, import_common, rehearsal_order, request_itself
 from .server import Connections, listen, own_host
@@ -71,6 +72,9 @@ class Worker:
         self.root = root_of(order)
         self._loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(settings["concurrency"], "invocation"))
         os.environ.update(order["env"])
+        slower = built_for.slow_load(self.root, settings["entry"])
+        if slower:
+            print(slower, file=sys.stderr)
         try:
             function = load_function(order)
         except BaseException as error:
@@ -92,7 +96,7 @@ class Worker:
         self._gate.release()
 
     def _failed(self, error):
-        self.load_error = place_of(error, self.root)
+        self.load_error = place_of(error, self.root, built_for.import_fault(error, os.path.join(self.root, PACKAGES)))
         self.admission.failed()
         self._loop.create_task(self._tell_failure())
 

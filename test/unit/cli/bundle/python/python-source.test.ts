@@ -67,7 +67,7 @@ describe("packages for another machine", () => {
   test("are not installed by pip, which evaluates conditions for its own machine", async () => {
     process.env.PATH = "/nonexistent";
     const dir = directoryOf({ "requirements.txt": "flask\n" });
-    const python = { program: "/nonexistent/python3", version: "3.11" };
+    const python = { program: "/nonexistent/python3", version: "3.11", cacheTag: "cpython-311" };
     const install = (version: string, isHere: boolean) => installPackages(dir, "unused", python, { version, isHere }, () => {});
     for (const isHere of [true, false]) {
       await expect(install("3.13", isHere)).rejects.toMatchObject({ code: "PYTHON_MISMATCH", fix: expect.stringContaining("uv") });
@@ -80,7 +80,7 @@ describe("packages for another machine", () => {
     process.env.PATH = `${bin}:/bin:/usr/bin`;
     const dir = directoryOf({ "requirements.txt": "flask\n" });
     const said: string[] = [];
-    const python = { program: "/python3", version: "3.11" };
+    const python = { program: "/python3", version: "3.11", cacheTag: "cpython-311" };
     await installPackages(dir, "target", python, { version: "3.13", isHere: false }, (text) => said.push(text));
     expect(said).toEqual(["installing the packages of requirements.txt with uv for Python 3.13 on Linux x86-64"]);
     await installPackages(dir, "target", python, { version: "3.11", isHere: true }, () => {});

@@ -15,7 +15,7 @@ afterEach(() => {
 /** The installed packages, and the file that declares them; null: none. */
 async function resolved(files: Record<string, string>): Promise<[string, string] | null> {
   const scratch = mkdtempSync(join(tmpdir(), "berth-test-"));
-  const interpreter = typeof python === "string" ? { program: "python3", version: "3.11" } : python;
+  const interpreter = typeof python === "string" ? { program: "python3", version: "3.11", cacheTag: "cpython-311" } : python;
   const found = await requirementsOf(directoryOf(files), scratch, interpreter);
   return found && [readFileSync(found.file, "utf8"), found.declaredIn];
 }
