@@ -94,6 +94,28 @@ describe.skipIf(PYTHON === null)("python apps answer as they do on their usual s
       ],
     ],
     [
+      "typed",
+      (port) => ["-m", "functions_framework", "--target", "double", "--port", String(port)],
+      [],
+      [
+        ...[
+          '{"name":"Ü","count":2}',
+          '{"name":"nothing"}',
+          '{"name":"text"}',
+          '{"name":"boom"}',
+          '{"count":2}',
+          '{"name":"a","count":"x"}',
+          "[1]",
+          '{"name":',
+          "",
+        ].map((body): [string, RequestInit] => ["/", { method: "POST", body, headers: JSON_HEADERS }]),
+        ["/", { method: "POST", body: '{"name":"a"}', headers: { "content-type": "text/plain" } }],
+        ["/a/b?x=1", { method: "POST", body: '{"name":"a"}', headers: JSON_HEADERS }],
+        ["/", {}],
+        ["/", { method: "PUT", body: '{"name":"a"}', headers: JSON_HEADERS }],
+      ],
+    ],
+    [
       "django",
       (port) => [
         "-c",
@@ -112,7 +134,7 @@ describe.skipIf(PYTHON === null)("python apps answer as they do on their usual s
     await deploy(berth, `python/${app}`, app, options);
     for (const [path, init] of requests) {
       const here = await answerOf(`${berth.berth.invokeUrl}/function/${app}${path}`, init);
-      expect([path, here]).toEqual([path, await answerOf(`${url}${path}`, init)]);
+      expect([path, init.body, here]).toEqual([path, init.body, await answerOf(`${url}${path}`, init)]);
     }
   });
 
