@@ -89,6 +89,9 @@ export interface StateOpening extends Pick<PlatformOpening, "log" | "onTrouble" 
   poolsChanged(): void;
 }
 
+/** The number of functions that a warning names. */
+const NAMED = 10;
+
 /** Opens the stores, and loads functions and pools. */
 export async function openState(config: ManagerConfig, opened: OpenPlatform, opening: StateOpening): Promise<OpenState> {
   const stores = await openStores(config, opened, opening, (digest) => functions.codeByDigest(digest));
@@ -101,6 +104,10 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
     reserved: (runtime) => reservedBytes(functions.wanting(), runtime),
   });
   await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes))]);
+  for (const [runtime, reason] of opened.unavailable) {
+    const names = functions.list().filter((record) => record.runtime === runtime);
+    if (names.length > 0) opening.log.warn({ functions: names.slice(0, NAMED).map(({ name }) => name) }, `${names.length} functions cannot run: ${reason}`);
+  }
   return { stores, functions, pools };
 }
 

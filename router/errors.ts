@@ -26,6 +26,7 @@ export const ROUTER_ERRORS = {
   QUEUE_FULL: [429, "retry later, or raise the function's queueDepth or maxScale"],
   QUEUE_TIMEOUT: [504, "no instance became free in time: raise queueTimeout, maxScale or the pool's max"],
   POOL_BLOCKED: [503, "berth pool get POOL shows what blocks the pool; it recovers by itself once that is fixed"],
+  RUNTIME_UNAVAILABLE: [503, "berth doctor shows what the runtime needs on the machine of berth: install it there, and start berth again"],
   FUNCTION_LOAD_FAILED: [502, "correct the code and deploy it again; berth logs NAME shows more"],
   FUNCTION_LOAD_TIMEOUT: [504, "make the code load faster, or raise loadTimeout"],
   FUNCTION_CRASHED: [502, "berth logs NAME shows why the function's process ended"],
@@ -56,6 +57,7 @@ export const FAILURE_CODES = {
   timeout: "FUNCTION_LOAD_TIMEOUT",
   memory: "OUT_OF_MEMORY",
   crash: "FUNCTION_CRASHED",
+  runtime: "RUNTIME_UNAVAILABLE",
 } as const satisfies Record<string, RouterErrorCode>;
 
 /**
@@ -69,6 +71,7 @@ const FOR_STRANGERS: Partial<Record<RouterErrorCode, string>> = {
   FUNCTION_ERROR: "the function's handler threw an error",
   RESPONSE_INVALID: "the function's response cannot be passed on",
   POOL_BLOCKED: "no instance became free, and no other can come at present",
+  RUNTIME_UNAVAILABLE: "the function's runtime is not available at present",
 };
 
 /**

@@ -29,12 +29,12 @@ export interface Endpoint {
 
 /** Why a function's instances cannot be started now. */
 export interface LoadFailure {
-  reason: "load" | "timeout" | "memory" | "crash";
-  /** The function's own error text. */
+  reason: "load" | "timeout" | "memory" | "crash" | "runtime";
+  /** The function's own error text; of `runtime` the reason for which this Berth has none for it. */
   message: string;
-  /** Instance that failed; invocations sent to it are answered with this failure. */
+  /** Instance that failed; invocations sent to it are answered with this failure. Empty: no instance was started. */
   instanceUid: string;
-  /** Time until the next retry. */
+  /** Time until the next retry; `runtime` is not retried. */
   retryAfterMs: number;
 }
 

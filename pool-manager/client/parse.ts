@@ -83,7 +83,7 @@ const zero = or(() => 0);
 
 const FAILURE = object(
   { message: text, instanceUid: text, retryAfterMs: count },
-  { reason: oneOf<LoadFailure["reason"]>(["load", "timeout", "memory", "crash"], "load"), retryAfterMs: zero },
+  { reason: oneOf<LoadFailure["reason"]>(["load", "timeout", "memory", "crash", "runtime"], "load"), retryAfterMs: zero },
 );
 const ENDPOINT = object(
   { instanceUid: text, bootId: text, epoch: count, host, port, key: orNull(text), revision: text, loaded: flag, claimMs: count },

@@ -49,6 +49,8 @@ export interface CreatedPlatform {
   limits: string;
   /** The version of CPython that functions run on, such as 3.11; null: the runtime python is not offered. */
   python: string | null;
+  /** Why a runtime has no instances on this machine, by its name. On a cluster another pool manager may have created some. */
+  unavailable: ReadonlyMap<string, string>;
   /** What this machine lacks and Berth does without; the log tells it once. */
   notes: string[];
   /** The leadership term that load orders carry. */
@@ -84,6 +86,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       platform,
       runtimes: connected.runtimes,
       python: isOffered ? pythonVersion : null,
+      unavailable: new Map(),
       notes,
       bounds: connected.support.bounds,
       limits: connected.support.summary,
@@ -113,6 +116,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     platform,
     runtimes: Object.keys(runtimes),
     python: python.version,
+    unavailable: new Map(python.worker || !python.note ? [] : [["python", python.note]]),
     notes,
     bounds: machineBounds(),
     limits: limits.summary,

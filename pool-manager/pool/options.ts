@@ -20,6 +20,8 @@ export interface ReconcilerOptions {
   onEvent: PoolEventListener;
   /** Plans of functions whose idle timeout is auto; absent: they are idle for the standard time. */
   idling?: Pick<IdlePlanner, "hear" | "planOf" | "expecting">;
+  /** Why a runtime has no instances, by its name; absent: each has. */
+  unavailable?: ReadonlyMap<string, string>;
   /** Schedules of pools and functions; absent: functions have none. */
   schedules?: Pick<Schedules, "activeOf" | "dueInMs">;
   /** Called after each decision with what it saw. */

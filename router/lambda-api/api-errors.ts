@@ -22,6 +22,7 @@ const OF_CALLS: Partial<Record<RouterErrorCode, readonly [status: number, type: 
   QUEUE_FULL: [429, "TooManyRequestsException"],
   QUEUE_TIMEOUT: [429, "TooManyRequestsException"],
   POOL_BLOCKED: [503, "ServiceException"],
+  RUNTIME_UNAVAILABLE: [503, "ServiceException"],
   INSTANCE_UNAVAILABLE: [503, "ServiceException"],
   NOT_READY: [503, "ServiceException"],
 };

@@ -197,13 +197,14 @@ export class Limiter {
     }
   }
 
-  /** No instance can be had: the function's own error is the answer, until another try is due. */
+  /** No instance can be had: the reason is the answer, until another try is due. Without its runtime none is. */
   #fail(failure: LoadFailure): void {
     if (this.#fn.endpoints.length > 0) return;
     const { reason, retryAfterMs } = failure;
     const [code, message] = [FAILURE_CODES[reason], wordsForOthers(this.#fn.name, failure)];
-    this.#failure = { code, message, until: this.#now() + retryAfterMs };
-    this.rejectAll(() => new RouterError(code, message, retryAfterMs));
+    const retryMs = reason === "runtime" ? undefined : retryAfterMs;
+    this.#failure = { code, message, until: this.#now() + (retryMs ?? Number.POSITIVE_INFINITY) };
+    this.rejectAll(() => new RouterError(code, message, retryMs));
   }
 
   #timedOut(): RouterError {
@@ -224,6 +225,6 @@ export class Limiter {
 
   #broken(): RouterError | null {
     const left = this.#failure ? this.#failure.until - this.#now() : 0;
-    return this.#failure && left > 0 ? new RouterError(this.#failure.code, this.#failure.message, left) : null;
+    return this.#failure && left > 0 ? new RouterError(this.#failure.code, this.#failure.message, Number.isFinite(left) ? left : undefined) : null;
   }
 }

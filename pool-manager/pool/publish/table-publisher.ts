@@ -1,4 +1,4 @@
-import type { TableChange } from "../../client/contract.ts";
+import type { LoadFailure, TableChange } from "../../client/contract.ts";
 import { type FunctionRecord, servedRevisions } from "../../functions/function.ts";
 import type { Executor } from "../act/executor.ts";
 import type { World } from "../decide/world.ts";
@@ -9,9 +9,11 @@ import { blockedBy } from "./problems.ts";
 import { tableFunction } from "./table-entry.ts";
 import { TableFeed } from "./table-feed.ts";
 
+type PublisherOptions = Pick<ReconcilerOptions, "platform" | "functions" | "clock" | "unavailable">;
+
 /** Derives the routers' table from the instances' echoes, and publishes its changes. */
 export class TablePublisher {
-  readonly #options: Pick<ReconcilerOptions, "platform" | "functions" | "clock">;
+  readonly #options: PublisherOptions;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
   readonly #demand: Demand;
@@ -20,7 +22,7 @@ export class TablePublisher {
   #blocked: ReadonlyMap<string, string> = new Map();
   #open = false;
 
-  constructor(options: Pick<ReconcilerOptions, "platform" | "functions" | "clock">, executor: Executor, failures: LoadFailures, demand: Demand) {
+  constructor(options: PublisherOptions, executor: Executor, failures: LoadFailures, demand: Demand) {
     this.#options = options;
     this.#executor = executor;
     this.#failures = failures;
@@ -54,7 +56,7 @@ export class TablePublisher {
     );
     const startOf = (uid: string) => this.#executor.starts.of(uid);
     const served = servedRevisions(record).map((revision) => {
-      const failure = this.#failures.current(record.uid, revision.id, clock.now());
+      const failure = this.#withoutRuntime(record) ?? this.#failures.current(record.uid, revision.id, clock.now());
       const blocked = this.#blocked.get(record.runtime) ?? null;
       return tableFunction(record, revision, serving, startOf, { failure, blocked, expectedStartMs: this.#executor.starts.expectedMs });
     });
@@ -64,6 +66,12 @@ export class TablePublisher {
       record.uid,
       served.map(({ key }) => key),
     );
+  }
+
+  /** Invocations of a function whose runtime has no instances would wait in vain. */
+  #withoutRuntime({ runtime }: FunctionRecord): LoadFailure | null {
+    const message = this.#options.unavailable?.get(runtime);
+    return message === undefined ? null : { reason: "runtime", message, instanceUid: "", retryAfterMs: 0 };
   }
 
   /** Removes all other entries of a function, and their demand. */

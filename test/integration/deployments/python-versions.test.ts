@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { packLayer } from "../../../pool-manager/images/layer.ts";
 import { ON_CLUSTER, TestBerth, until } from "../../helpers/berth.ts";
+import { directoryOf } from "../../helpers/bundled.ts";
 import { PYTHON, PYTHON_VERSION } from "../../helpers/python.ts";
 
 /** A pool of processes imports the entry module to find what it runs, unless its processes are forks. */
@@ -19,11 +20,12 @@ let berth: TestBerth;
 beforeAll(async () => {
   berth = await TestBerth.start({ poolSize: 1 });
 });
+afterEach(() => vi.unstubAllEnvs());
 afterAll(() => berth.close());
 
-async function deploy(name: string, files: Record<string, string>): Promise<void> {
-  const code = await berth.api.upload(await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) }))));
-  await berth.api.call("PUT", `/v1/functions/${name}`, { runtime: "python", code });
+async function deploy(name: string, files: Record<string, string>, to = berth): Promise<void> {
+  const code = await to.api.upload(await packLayer(Object.entries(files).map(([path, text]) => ({ path, data: Buffer.from(text) }))));
+  await to.api.call("PUT", `/v1/functions/${name}`, { runtime: "python", code });
 }
 
 describe.skipIf(ON_CLUSTER || PYTHON === null)("what differs from one version of Python to another", () => {
@@ -55,6 +57,24 @@ describe.skipIf(ON_CLUSTER || PYTHON === null)("what differs from one version of
     expect(await (await berth.invoke("compiled")).text()).toBe("ok");
     const logs = async () => JSON.stringify(await berth.api.get("/v1/functions/compiled/logs"));
     await until(async () => (await logs()).includes("this function was compiled for Python 3.9, and it runs on 3."), "it is in the log");
+  });
+
+  test("without an interpreter invocations are answered at once with the reason, and other runtimes serve", async () => {
+    const stateDir = directoryOf({});
+    const first = await TestBerth.start({ poolSize: 1, stateDir });
+    await deploy("kept", { "main.py": "def lambda_handler(event, context): return 'ok'" }, first);
+    await first.close();
+    vi.stubEnv("BERTH_PYTHON", "/no/such/python3");
+    const second = await TestBerth.start({ poolSize: 1, stateDir });
+    try {
+      const response = await second.invoke("kept");
+      expect([response.status, response.headers.get("x-berth-error")]).toEqual([503, "RUNTIME_UNAVAILABLE"]);
+      expect(await response.text()).toContain("the runtime python is not offered: /no/such/python3 does not run");
+      await second.deploy("other", "export default { fetch: () => new Response('ok') };");
+      expect(await (await second.invoke("other")).text()).toBe("ok");
+    } finally {
+      await second.close();
+    }
   });
 
   test.runIf((PYTHON_VERSION?.[1] ?? 0) >= 14)("annotations of a handler may name what is not defined", async () => {

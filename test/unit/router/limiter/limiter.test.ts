@@ -120,6 +120,30 @@ test("an invocation that waits while a function's process keeps crashing does no
   for (const { error } of [one, late]) expect(error).toMatchObject({ code: "FUNCTION_CRASHED", message, retryAfterMs: expect.any(Number) });
 });
 
+test("a load is tried again after its time, a runtime that there is not is the answer until the table has another one", () => {
+  const tried = (reason: "load" | "runtime") => {
+    let now = 0;
+    const made = new Limiter(
+      functionOf("f"),
+      () => now,
+      () => {},
+    );
+    made.update({ ...functionOf("f"), failure: { reason, message: "why", instanceUid: "", retryAfterMs: 500 } });
+    const answers = [0, 499, 500, 86_400_000].map((at) => {
+      now = at;
+      const waiter = new FakeWaiter();
+      made.acquire(waiter);
+      return waiter.error?.code ?? "waits";
+    });
+    made.update(functionOf("f"));
+    const last = new FakeWaiter();
+    made.acquire(last);
+    return [...answers, last.error?.code ?? "waits"];
+  };
+  expect(tried("load")).toEqual(["FUNCTION_LOAD_FAILED", "FUNCTION_LOAD_FAILED", "waits", "waits", "waits"]);
+  expect(tried("runtime")).toEqual([...Array(4).fill("RUNTIME_UNAVAILABLE"), "waits"]);
+});
+
 test("an invocation that has waited in vain learns why no instance can come, if that is known", () => {
   const answer = (blocked: string | null) => {
     let now = 0;
