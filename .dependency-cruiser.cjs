@@ -479,6 +479,7 @@ const MATRIX = {
     "cli/bundle",
     "pool-manager/images/layer.ts",
     "runtime-images/protocol/layer.ts",
+    "runtime-images/python/bytecode.ts",
     "runtime-images/python/find-python.ts",
   ],
   "cli/bundle/custom": [
