@@ -47,7 +47,7 @@ export interface CreatedPlatform {
   limits: string;
   /** The version of CPython that functions run on, such as 3.11; null: the runtime python is not offered. */
   python: string | null;
-  /** What this machine lacks and Berth does without; the log tells it once. */
+  /** Features that this machine lacks and Berth does without; the log tells them once. */
   notes: string[];
   /** The leadership term that load orders carry. */
   term: number;

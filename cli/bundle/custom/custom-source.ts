@@ -10,7 +10,7 @@ export interface CustomSource {
   base: string;
   /** The only file of it that is deployed; null: all are. */
   only: string | null;
-  /** What is started; undefined: `bootstrap`. */
+  /** The command that is started; undefined: `bootstrap`. */
   command: CommandLine | undefined;
 }
 

@@ -74,7 +74,7 @@ async function machineOf(api: ManageClient): Promise<string> {
   return platform === "kruise" ? "amd64" : ownMachine();
 }
 
-/** What the functions of that berth run on. Refuses before packages are installed, which may take minutes. */
+/** The interpreter and machine of that berth's functions. Refuses before packages are installed, which may take minutes. */
 async function targetOf(api: ManageClient): Promise<PackageTarget> {
   const { runtimes, platform, python } = await api.get<{ runtimes: string[]; platform: string; python: string | null }>("/v1/status");
   if (python !== null) return { version: python, isHere: platform !== "kruise" };

@@ -6,7 +6,7 @@ import type { SizeAnswer } from "../data/types.ts";
 
 const HEIGHT = 170;
 
-/** What each size of a pool would have hit and kept, over the size. */
+/** A plot of the hits and the idle instances that each size of a pool would have had. */
 export function WhatIf({ sizes, label }: { sizes: readonly SizeAnswer[]; label: string }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);

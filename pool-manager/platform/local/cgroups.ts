@@ -13,10 +13,10 @@ let opened = 0;
 /** How often, and how many times, a cgroup is removed that still has a process. */
 const REMOVE_EVERY_MS = 50;
 const REMOVE_TRIES = 40;
-/** What a cgroup is tried with. */
+/** The settings of a trial cgroup. */
 const TRIAL = { memoryBytes: 2 ** 30, cpuMillis: 1000, pids: 1000 };
 
-/** What keeps the limits of functions on this machine. */
+/** The way in which the limits of functions are kept on this machine. */
 export interface LimitSupport {
   cgroups: Cgroups | null;
   /** In words: what the kernel keeps, and what Berth measures. */
@@ -57,7 +57,7 @@ export class Cgroups {
     if (left.length > 0 && tries > 0) setTimeout(() => this.removeOf(uid, tries - 1), REMOVE_EVERY_MS).unref();
   }
 
-  /** Removes everything; all instances have ended. What still has a process after the bound is left to the next Berth. */
+  /** Removes everything; all instances have ended. A cgroup that still has a process after the bound is left to the next Berth. */
   async close(): Promise<void> {
     for (let tries = REMOVE_TRIES; tries > 0; tries--) {
       if (this.#directories().filter((dir) => !isRemoved(dir)).length === 0) return;

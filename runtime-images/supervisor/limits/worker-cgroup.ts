@@ -62,7 +62,7 @@ export class WorkerCgroup {
     }
   }
 
-  /** Removes the cgroup, once its last process has ended. What is left after the bound is removed with the instance. */
+  /** Removes the cgroup, once its last process has ended. A cgroup that is left after the bound is removed with the instance. */
   remove(tries = REMOVE_TRIES): void {
     const left = this.#directories().filter((dir) => !isRemoved(dir));
     if (left.length > 0 && tries > 0) setTimeout(() => this.remove(tries - 1), REMOVE_EVERY_MS).unref();
