@@ -65,14 +65,15 @@ async function uploadCommand(api: ManageClient, { from, command, include, hasCon
 
 /** The architecture of instances: a cluster's are amd64, and an embedded berth runs on this machine. */
 async function machineOf(api: ManageClient): Promise<string> {
-  const { platform } = await api.get<{ platform: string }>("/v1/status");
+  const { platform } = await api.lasting<{ platform: string }>("/v1/status");
   return platform === "kruise" ? "amd64" : ownMachine();
 }
 
 /** The interpreter and machine of that berth's functions. Refuses before packages are installed, which may take minutes. */
 async function targetOf(api: ManageClient): Promise<PackageTarget> {
-  const { runtimes, platform, python } = await api.get<{ runtimes: string[]; platform: string; python: string | null }>("/v1/status");
+  const { runtimes, platform, python } = await api.lasting<{ runtimes: string[]; platform: string; python: string | null }>("/v1/status");
   if (python !== null) return { version: python, isHere: platform !== "kruise" };
+  api.forget();
   const fix =
     platform === "kruise"
       ? "start berth on a machine with Python 3.11 or newer, or give it an image (--python-image, or images.python of the chart); its log says what is missing"
