@@ -34,7 +34,7 @@ const MATRIX = {
   "pool-manager/async": [],
   // Maps and sets of a bounded size, without anything of Berth.
   "pool-manager/collections": [],
-  "pool-manager/client": ["pool-manager/async", "runtime-images/protocol"],
+  "pool-manager/client": ["pool-manager/async", "pool-manager/collections", "runtime-images/protocol"],
   // Which schedule is in force, from texts and a clock.
   "pool-manager/schedules": ["pool-manager/collections", "pool-manager/errors.ts", "pool-manager/functions/manifest/nearest.ts"],
   "pool-manager/functions/manifest": [
@@ -425,7 +425,7 @@ const MATRIX = {
   telemetry: ["runtime-images/protocol/telemetry"],
 
   // A router knows nothing of the pool manager but its client, and collections without anything of Berth.
-  "router/downstream": ["pool-manager/client", "router/errors.ts", "runtime-images/protocol"],
+  "router/downstream": ["pool-manager/client", "pool-manager/collections", "router/errors.ts", "runtime-images/protocol"],
   "router/upstream": ["pool-manager/client"],
   "router/traces": ["runtime-images/protocol/telemetry", "telemetry"],
   "router/lambda-api": ["pool-manager/client", "router/downstream", "router/errors.ts", "runtime-images/protocol"],

@@ -6,11 +6,10 @@ import { basename, join, resolve } from "node:path";
 import { latencies } from "./driver.ts";
 import { type Scenario, scenarioOf } from "./report/scenario.ts";
 import type { Progress } from "./scenarios.ts";
+import { sleep, until } from "./wait.ts";
 
-/** How often an answer is asked for after a save. */
-const ASK_MS = 5;
-/** How long a save and a start may take. */
-const PATIENCE_MS = 60_000;
+/** How long a save and a start may take, and how often an answer is asked for. */
+const PATIENCE = { boundMs: 60_000, everyMs: 5 };
 /** The pause after an answer: what the reload has left to do ends before the next save. */
 const REST_MS = 700;
 
@@ -69,7 +68,7 @@ async function saved(kind: Kind, saves: number, progress: Progress): Promise<Sce
     for (let at = 1; at <= saves; at++) {
       const from = performance.now();
       save(`v${at}`);
-      await until(async () => (await (await fetch(url)).text()) === `v${at}`, `${basename(dir)}: v${at} answers`);
+      await until(async () => (await (await fetch(url)).text()) === `v${at}`, `${basename(dir)}: v${at} answers`, PATIENCE);
       times.recordValue(Math.round((performance.now() - from) * 1000));
       await sleep(REST_MS);
       progress(kind.name, at, saves);
@@ -83,7 +82,7 @@ async function saved(kind: Kind, saves: number, progress: Progress): Promise<Sce
 
 async function urlOf(name: string, output: () => string): Promise<string> {
   const pattern = new RegExp(`http://127\\.0\\.0\\.1:\\d+/function/${name}$`, "m");
-  await until(async () => pattern.test(output()) && output().includes("watching for changes"), `${name} is served`);
+  await until(() => pattern.test(output()) && output().includes("watching for changes"), `${name} is served`, PATIENCE);
   return pattern.exec(output())?.[0] as string;
 }
 
@@ -95,16 +94,6 @@ function phasesIn(output: string): string {
   const median = (group: number) => all.map((match) => Number(match[group])).sort((a, b) => a - b)[all.length >> 1];
   return `p50 by phase: ${[2, 4, 6, 8].map((group) => `${first[group]} ${median(group + 1)}`).join(", ")} ms`;
 }
-
-async function until(check: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!(await check())) {
-    if (performance.now() > deadline) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
-    await sleep(ASK_MS);
-  }
-}
-
-const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;

@@ -7,6 +7,10 @@ import type { InstanceRow } from "../pool-manager/api/schemas/schemas.ts";
 import { packLayer } from "../pool-manager/images/layer.ts";
 import { processCpuUs } from "./report/machine.ts";
 import type { Footprint } from "./report/scenario.ts";
+import { until } from "./wait.ts";
+
+/** How long a pool may take to be full, and how often it is checked. */
+const SETTLED = { boundMs: 120_000, everyMs: 100 };
 
 interface SubjectOptions {
   poolSize: number;
@@ -90,13 +94,12 @@ export class Subject {
 
   /** Waits until the runtime's pool is full and nothing else starts. */
   async settled(size: number, runtime = "node"): Promise<void> {
-    for (let i = 0; i < 1200; i++) {
+    const isSettled = async () => {
       const instances = await this.instances();
       const prewarmed = instances.filter(({ pool, state }) => pool === runtime && state === "prewarmed").length;
-      if (prewarmed >= size && !instances.some(({ state }) => state === "starting")) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error(`the pool did not reach ${size}`);
+      return prewarmed >= size && !instances.some(({ state }) => state === "starting");
+    };
+    await until(isSettled, `the pool of ${runtime} reaches ${size}`, SETTLED);
   }
 
   /** The value of a counter, summed over its labels unless one is named. */

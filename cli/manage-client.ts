@@ -17,6 +17,8 @@ interface ApiErrorBody {
 export class ManageClient {
   readonly url: string;
   readonly #key: string | null;
+  /** Answers that hold while a berth runs, by path. */
+  readonly #lasting = new Map<string, unknown>();
 
   /** `key` must have the role `manage` if the listener requires keys. */
   constructor(url: string, key: string | null = null) {
@@ -39,6 +41,17 @@ export class ManageClient {
     return (await this.call("GET", path)) as T;
   }
 
+  /** As `get`, for an answer that does not change while a berth runs: asked for once, and again after a refusal or a lost connection. */
+  async lasting<T>(path: string): Promise<T> {
+    if (!this.#lasting.has(path)) this.#lasting.set(path, await this.get(path));
+    return this.#lasting.get(path) as T;
+  }
+
+  /** Has `lasting` ask again. */
+  forget(): void {
+    this.#lasting.clear();
+  }
+
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const binary = body instanceof Uint8Array;
     const type = binary ? "application/x-tar" : "application/json";
@@ -53,7 +66,7 @@ export class ManageClient {
   /** Uploads a tar of code; returns the digest that a deployment names. */
   async upload(tar: Uint8Array): Promise<string> {
     // The limit is read first, since a server that refuses a body by its length closes the connection during the upload.
-    const { maxBytes } = await this.get<{ maxBytes: number }>("/v1/code");
+    const { maxBytes } = await this.lasting<{ maxBytes: number }>("/v1/code");
     if (tar.length > maxBytes) {
       const message = `the code has ${tar.length} bytes, and at most ${maxBytes} are accepted`;
       throw new CliError("CODE_TOO_LARGE", message, "deploy fewer files and packages, or raise --max-code of berth", EXIT.refused);
@@ -79,6 +92,7 @@ export class ManageClient {
     // Following a redirect would send the key elsewhere.
     const response = await fetch(this.url + path, { ...init, headers, method, redirect: "manual" }).catch((error: Error) => this.#failed(error));
     if (response.ok) return response;
+    this.forget();
     if (response.status < 400) {
       const to = response.headers.get("location") ?? "nowhere";
       throw new CliError("REDIRECTED", `${this.url} redirects to ${to}`, "name the manage API itself with --url", EXIT.refused);
@@ -103,10 +117,12 @@ export class ManageClient {
     } catch (error) {
       end = (error as Error).message;
     }
+    this.forget();
     throw new CliError("CONNECTION_LOST", `the stream from ${this.url} has ended: ${end}`, "retry once berth answers", EXIT.unreachable);
   }
 
   #failed(error: Error): never {
+    this.forget();
     throw connectionError(error, { who: "berth", url: this.url, fix: "start one with npm start, or name it with --url" });
   }
 }

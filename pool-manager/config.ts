@@ -7,9 +7,9 @@ import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/decide/world.ts";
 import { INSTANCE_BYTES } from "./pool/memory/idle-memory.ts";
 
-/** Who receives functions' output as it comes. */
+/** A receiver of functions' output, as it comes. */
 export interface FunctionLines {
-  /** What it counts, which /metrics shows. */
+  /** Its own metrics, which /metrics shows. */
   registry: Registry;
   /** `fn`: the function's name, or its uid once it is deleted. Must not throw or block. */
   line(fn: string, entry: LogEntry): void;

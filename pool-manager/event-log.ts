@@ -33,7 +33,7 @@ export interface EventLogOptions {
   log: Logger;
 }
 
-/** What the event log needs of the stores, once they are open. */
+/** The part of the stores that the event log needs, once they are open. */
 export interface EventStores {
   /** The name of a function; undefined if it is deleted. */
   nameOf(functionUid: string): string | undefined;

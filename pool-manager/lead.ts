@@ -37,7 +37,7 @@ export interface PoolManager {
   close(): Promise<void>;
 }
 
-/** What a start has opened before it leads. */
+/** The parts that a start has opened before it leads. */
 export interface Prepared {
   metrics: ManagerMetrics;
   /** Null: nobody else could lead. */
@@ -150,7 +150,7 @@ function troubleReport(metrics: ManagerMetrics, events: EventLog, log: Logger): 
   };
 }
 
-/** What runs while this pool manager leads. Nothing of it has started yet. */
+/** The parts that run while this pool manager leads. None of them has started yet. */
 interface RunningParts {
   reconciler: Reconciler;
   collection: CodeCollector;

@@ -14,13 +14,13 @@ import type { SizingParts } from "./pool/sizing-parts.ts";
 import { type AttachedRouter, routerAddress } from "./router-access.ts";
 import type { FunctionStatistics } from "./statistics/function-statistics.ts";
 
-/** What the API shows of this process while it runs. */
+/** The state of this process that the API shows while it runs. */
 export interface Serving {
   ready: boolean;
   router: AttachedRouter | null;
 }
 
-/** What the manage API shows and changes. */
+/** The parts that the manage API shows and changes. */
 export interface ApiParts {
   events: EventLog;
   logs: FunctionLogs;

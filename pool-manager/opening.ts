@@ -20,7 +20,7 @@ import { Pools } from "./pool/pools.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { fileStores, resourceStores, type Stores } from "./stores/stores.ts";
 
-/** What a pool manager acts on: code images, the platform, and on a cluster the leadership. */
+/** The parts that a pool manager acts on: code images, the platform, and on a cluster the leadership. */
 export interface OpenPlatform extends CreatedPlatform {
   layout: OciLayout;
   images: CodeImages;
@@ -72,7 +72,7 @@ export async function openPlatform(config: ManagerConfig, root: string, opening:
   return { layout, images, takeImage: imageIntake(images, cluster?.foreign ?? null), ...created };
 }
 
-/** What users have set: the stores, and what was loaded from them. */
+/** The users' settings: the stores, and the functions and pools that were loaded from them. */
 export interface OpenState {
   stores: Stores;
   functions: FunctionRegistry;

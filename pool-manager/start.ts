@@ -49,7 +49,7 @@ async function startOnce(config: ManagerConfig, root: string, log: Logger, stop:
   }
 }
 
-/** Who leads alone needs none of what it is made of. */
+/** A pool manager that leads alone imports none of the standby's parts. */
 async function openStandby(metrics: ManagerMetrics, config: ManagerConfig, log: Logger): Promise<Standby> {
   const { Standby } = await import("./api/standby.ts");
   const standby = new Standby(metrics.registry, config.keys, log);

@@ -75,7 +75,7 @@ const FOR_STRANGERS: Partial<Record<RouterErrorCode, string>> = {
 };
 
 /**
- * What whoever waits is told of a failure that is not of his own invocation: the words of a crash are those of another
+ * The message about a failure for callers whose own invocation did not fail: the words of a crash are those of another
  * caller's invocation. Those of a load are of the code alone.
  */
 export function wordsForOthers(name: string, { reason, message }: Pick<LoadFailure, "reason" | "message">): string {

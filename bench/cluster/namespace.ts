@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { KubeClient } from "../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../pool-manager/kubernetes/error.ts";
 import { unprotect } from "../../pool-manager/platform/kruise/disruption/unprotect.ts";
+import { until } from "../wait.ts";
 
-/** How long a deletion may take. */
-const GONE_MS = 120_000;
-const CHECK_INTERVAL_MS = 500;
+/** How long a deletion may take, and how often it is checked. */
+const GONE = { boundMs: 120_000, everyMs: 500 };
 
 export function freshNamespace(): string {
   return `berth-bench-${randomBytes(4).toString("hex")}`;
@@ -17,15 +17,12 @@ export async function deleteNamespace(namespace: string): Promise<void> {
   try {
     await unprotect(kube);
     await kube.delete(`/api/v1/namespaces/${namespace}`);
-    for (const deadline = Date.now() + GONE_MS; Date.now() < deadline; ) {
-      const gone = await kube.get(`/api/v1/namespaces/${namespace}`).then(
+    const isGone = () =>
+      kube.get(`/api/v1/namespaces/${namespace}`).then(
         () => false,
         (error: KubeError) => error.status === 404,
       );
-      if (gone) return;
-      await new Promise((resolve) => setTimeout(resolve, CHECK_INTERVAL_MS));
-    }
-    throw new Error(`namespace ${namespace} is still terminating after ${GONE_MS / 1000} s`);
+    await until(isGone, `the namespace ${namespace} has ended`, GONE);
   } finally {
     kube.close();
   }

@@ -10,10 +10,11 @@ import { connectKruise } from "../../pool-manager/platform/kruise/connect.ts";
 import type { KruisePlatform } from "../../pool-manager/platform/kruise/kruise.ts";
 import { CLONESETS, type CloneSet } from "../../pool-manager/platform/kruise/objects/objects.ts";
 import type { Instance } from "../../pool-manager/platform/platform.ts";
+import { until } from "../wait.ts";
 import { deleteNamespace } from "./namespace.ts";
 
 const FUNCTION = "recreated";
-const WAIT_MS = 60_000;
+const WAIT = { boundMs: 60_000, everyMs: 5 };
 
 interface Released {
   /** The API path of the function's CloneSet. */
@@ -95,10 +96,14 @@ export class RecreateSubject {
     const from = performance.now();
     this.#platform.prepareCode([{ functionUid: FUNCTION, pool: "node", revision, image, digest: ref.layer, entry: ref.entry, layer }]);
     const path = `${CLONESETS}/namespaces/${this.#kube.namespace}/clonesets/${functionSetName(FUNCTION)}`;
-    await until(async () => {
-      const set = await this.#kube.get<CloneSet>(path).catch(() => null);
-      return set?.spec.template.spec.containers.some((container) => container.image.endsWith(image)) ?? false;
-    });
+    await until(
+      async () => {
+        const set = await this.#kube.get<CloneSet>(path).catch(() => null);
+        return set?.spec.template.spec.containers.some((container) => container.image.endsWith(image)) ?? false;
+      },
+      "the function's CloneSet has the image",
+      WAIT,
+    );
     const updateStrategy = { type: "ReCreate", partition: 0, maxUnavailable: "100%", paused: false };
     await this.#kube.patch(path, "merge", { spec: { replicas: 1, scaleStrategy: { maxUnavailable: 1 }, updateStrategy } });
     this.#released = { path, revision, ref };
@@ -108,7 +113,7 @@ export class RecreateSubject {
 
   async empty(): Promise<void> {
     await this.#kube.patch(this.#released?.path ?? "", "merge", { spec: { replicas: 0 } });
-    await until(async () => this.#platform.observe().instances.size === 0);
+    await until(() => this.#platform.observe().instances.size === 0, "all instances have ended", WAIT);
   }
 
   /** Creates a pod for the released revision; returns the milliseconds until its first correct answer. */
@@ -124,14 +129,18 @@ export class RecreateSubject {
   async #answered(answer: string): Promise<void> {
     const { revision, ref } = this.#released as Released;
     let instance: Instance | undefined;
-    await until(async () => {
-      instance = [...this.#platform.observe().instances.values()].find(({ uid, echo }) => uid !== this.#known && echo?.state === "prewarmed");
-      return instance !== undefined;
-    });
+    await until(
+      () => {
+        instance = [...this.#platform.observe().instances.values()].find(({ uid, echo }) => uid !== this.#known && echo?.state === "prewarmed");
+        return instance !== undefined;
+      },
+      "a new instance is prewarmed",
+      WAIT,
+    );
     await this.#load(instance as Instance, revision, ref);
     const { host, key, echo } = this.#platform.observe().instances.get(instance?.uid ?? "") as Instance;
     const headers = { "x-berth-function": FUNCTION, "x-berth-revision": revision, "x-berth-key": key ?? "" };
-    await until(async () => (await (await fetch(`http://${host}:${echo?.port}/`, { headers })).text()) === answer);
+    await until(async () => (await (await fetch(`http://${host}:${echo?.port}/`, { headers })).text()) === answer, "the instance answers", WAIT);
     this.#known = instance?.uid ?? "";
   }
 
@@ -163,12 +172,4 @@ export class RecreateSubject {
     );
     if (!answer.accepted) throw new Error(`the order was refused: ${answer.refusal}`);
   }
-}
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + WAIT_MS; performance.now() < deadline; ) {
-    if (await check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error(`not within ${WAIT_MS} ms`);
 }

@@ -44,9 +44,9 @@ function programIn(base: string): string | undefined {
   return ["server.js", "server.mjs"].map((name) => (isFile(join(base, name)) ? `node ${name}` : undefined)).find(Boolean);
 }
 
-/** Whether a directory has an entry module of JavaScript. */
-export function hasEntry(dir: string): boolean {
-  return entryIn(dir) !== undefined;
+/** Whether this is a directory with an entry module of JavaScript. */
+export function hasEntry(path: string): boolean {
+  return isDirectory(path) && entryIn(path) !== undefined;
 }
 
 export interface PackageJson {
@@ -78,4 +78,8 @@ function mainOf(dir: string): string[] {
 
 export function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -196,14 +196,14 @@ function checkSource(name: string, exists: boolean, { from, image }: DeployOptio
   if (!from) manifest.loadTimeout ??= IMAGE_LOAD_TIMEOUT;
 }
 
-/** What the command line and the manifest say of the code itself. */
+/** The options about the code itself, from the command line and the manifest. */
 function filesBeside(options: DeployOptions, file: ManifestFile): Pick<ManifestFile, "include" | "external" | "entry"> {
   if (!options.from && (options.include.length + options.external.length > 0 || options.entry !== undefined))
     throw new CliError("SOURCE_MISSING", "--include, --external and --entry require code", "name the code with --from", EXIT.usage);
   return { include: [...file.include, ...options.include], external: [...file.external, ...options.external], entry: options.entry ?? file.entry };
 }
 
-/** What a deployment says of how its code runs, or else the function as it is. */
+/** The way in which a deployment's code runs: by the deployment, or else by the function as it is. */
 function inForce(manifest: Record<string, unknown>, before: FunctionAnswer | null): Pick<Wanted, "runtime" | "command" | "hasConcurrency"> {
   const { runtime = before?.runtime, command = before?.command, concurrency = before?.concurrency } = manifest;
   return { runtime: runtime as string | undefined, command: command as Wanted["command"], hasConcurrency: concurrency !== undefined };

@@ -86,7 +86,7 @@ function machineChecks(): Check[] {
   ];
 }
 
-/** Which Node runs the functions of an embedded Berth. */
+/** The Node that runs the functions of an embedded Berth, in words. */
 async function functionNodeCheck(): Promise<Check> {
   const check = { check: "node of functions", fix: "set BERTH_NODE to the path of Node 20.19 or newer, or unset it" };
   try {

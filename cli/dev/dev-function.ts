@@ -107,7 +107,7 @@ export class DevFunction {
   }
 
   async #failed(error: unknown): Promise<void> {
-    // What ends with the session has no reader.
+    // An error that the end of the session causes has no reader.
     if (!this.#closed) await this.#report.failed(error);
   }
 

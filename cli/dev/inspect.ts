@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { portError } from "../errors.ts";
 
 const HOST = "127.0.0.1";
-/** What Node, and code of Berth for Python, print when a debugger may connect. */
+/** The line that Node, and code of Berth for Python, print when a debugger may connect. */
 const LISTENING = /^Debugger listening on \w+:\/\/127\.0\.0\.1:(\d+)/;
 const HELP = /^For help, see: https:\/\/nodejs\.org\//;
 

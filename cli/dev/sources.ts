@@ -1,9 +1,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { looksLikeCustom } from "../bundle/custom/custom-source.ts";
-import { looksLikePython } from "../bundle/python/python-source.ts";
-import { hasEntry } from "../bundle/source.ts";
 import { readManifest } from "../commands/deploy/manifest-file.ts";
+import { runtimeOfFiles } from "../commands/deploy/runtime-of-files.ts";
 import { CliError, EXIT } from "../errors.ts";
 
 export interface DevSource {
@@ -46,7 +44,7 @@ function sourcesOf(path: string): DevSource[] {
 }
 
 function isFunction(dir: string): boolean {
-  if (hasEntry(dir) || looksLikePython(dir) || looksLikeCustom(dir)) return true;
+  if (runtimeOfFiles(dir) !== null) return true;
   const { entry, settings } = readManifest({ from: dir });
   return entry !== undefined || settings.command !== undefined;
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { formatDuration, parseDuration } from "../../pool-manager/functions/manifest/duration.ts";
 import { parseNetwork } from "../../router/downstream/trusted-proxies.ts";
 import { SIGNALS, type Signal } from "../../telemetry/signals.ts";
@@ -22,6 +22,11 @@ export function duration(leastMs: number, mostMs = Number.POSITIVE_INFINITY): (t
     if (ms > mostMs) throw new InvalidArgumentError(`"${text}" is longer than ${formatDuration(mostMs)}.`);
     return ms;
   };
+}
+
+/** An option that takes a duration of at least `leastMs`; the help shows the default `byDefaultMs` as a user writes it. */
+export function durationOption(flags: string, description: string, leastMs: number, byDefaultMs: number): Option {
+  return new Option(flags, description).argParser(duration(leastMs)).default(byDefaultMs, formatDuration(byDefaultMs));
 }
 
 /** Collects the values of a repeatable option. */

@@ -11,7 +11,7 @@ export interface Globals {
   verbose?: boolean;
 }
 
-/** What every command uses: the API client, the output format, and `say`, which `--quiet` silences. */
+/** The global options of every command: the API client, the output format, and `say`, which `--quiet` silences. */
 export function globals(command: Command): { api: ManageClient; format: Format; say: (text: string) => void; verbose: boolean } {
   const { url, key, output, quiet, verbose } = command.optsWithGlobals<Globals>();
   return { api: new ManageClient(url, key ?? null), format: output, say: quiet ? () => {} : say, verbose: verbose === true };

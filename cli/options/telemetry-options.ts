@@ -3,11 +3,11 @@ import { SIGNALS, type Signal } from "../../telemetry/signals.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { httpAddress, signals } from "./arguments.ts";
 
-/** What a process sends to a collector. */
+/** The telemetry that a process sends to a collector. */
 export interface TelemetryOptions {
   /** Where it goes; undefined: by OpenTelemetry's variables. */
   otlpEndpoint?: string;
-  /** What goes there; undefined: what OpenTelemetry's variables name, and traces if there is an endpoint. */
+  /** The signals that go there; undefined: those of OpenTelemetry's variables, and traces if there is an endpoint. */
   otlp?: Signal[];
 }
 

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { BoundedMap } from "../collections/bounded.ts";
 
 /**
  * | role    | may                                                    |
@@ -35,7 +36,7 @@ export class ApiKeys {
   #roles: ReadonlyMap<string, ReadonlySet<Role>> = new Map();
   #mark = "";
   #checkedAt = Number.NEGATIVE_INFINITY;
-  readonly #remembered = new Map<string, ReadonlySet<Role> | null>();
+  readonly #remembered = new BoundedMap<string, ReadonlySet<Role> | null>(MAX_REMEMBERED);
 
   /** Throws `KeyFileError` if the file cannot be read or a line is invalid. */
   constructor(path: string) {
@@ -49,7 +50,6 @@ export class ApiKeys {
     this.#recheck();
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     const roles = this.#roles.get(hashOf(key)) ?? null;
     this.#remembered.set(key, roles);
     return roles;

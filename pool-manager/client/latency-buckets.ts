@@ -1,4 +1,4 @@
-/** What an invocation's time goes to, in the order of `FunctionUsage.phases`; `total` ends with the response. */
+/** The phases of an invocation's time, in the order of `FunctionUsage.phases`; `total` ends with the response. */
 export const PHASES = ["queue", "claim", "load", "run", "total"] as const;
 export type Phase = (typeof PHASES)[number];
 

@@ -43,7 +43,7 @@ export class SnapshotLink implements PoolManagerLink {
   }
 }
 
-/** What one listener has received, from the pool manager and from Redis. */
+/** The tables that one listener has received, from the pool manager and from Redis. */
 class Follower {
   readonly #link: ReachableLink;
   readonly #snapshots: TableSnapshots;

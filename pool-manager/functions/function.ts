@@ -116,7 +116,7 @@ export interface FunctionRecord {
 /** Secret values of a function, by revision and name. */
 export type Secrets = Record<string, Record<string, string>>;
 
-/** What can be recovered of a revision whose function's record is lost. */
+/** The recoverable part of a revision whose function's record is lost. */
 export interface Former {
   uid: string;
   revision: string;
@@ -131,7 +131,7 @@ export interface Former {
 /** A function declared in the store itself, as a custom resource for example, not by the API. */
 export interface Declaration {
   name: string;
-  /** What can be recovered of functions of this name if the store has no record of it. */
+  /** The revisions that can be recovered of functions of this name if the store has no record of it. */
   former(): Promise<readonly Former[]>;
   /** Throws `MANIFEST_INVALID` with the field. `kept` returns the secrets in force, for a declaration that names none; it throws `SECRETS_LOST`. */
   manifest(kept: () => Record<string, string>): Promise<Manifest>;
@@ -160,7 +160,7 @@ export interface FunctionStore {
   /** Stores a rollout's progress; the declared state is unchanged. */
   progress(record: FunctionRecord, secrets: Secrets): Promise<void>;
   remove(record: FunctionRecord): Promise<void>;
-  /** What holds a function that somebody has deleted past the API, until when it is served; null: nobody has. */
+  /** The holders of a function that somebody has deleted past the API: until they let go, it is served. Null: nobody has deleted it. */
   endingOf?(name: string): string[] | null;
 }
 

@@ -64,7 +64,7 @@ export class FunctionRegistry {
     return this.#index.byName(name)?.record;
   }
 
-  /** What holds a function that is being deleted; null: it is not. */
+  /** The holders of a function that is being deleted, such as finalizers; null: it is not being deleted. */
   endingOf(name: string): string[] | null {
     return this.#store.endingOf?.(name) ?? null;
   }
@@ -83,7 +83,7 @@ export class FunctionRegistry {
     return environmentOf(this.#index.byUid(uid)?.secrets, revision);
   }
 
-  /** What keeps a served revision from being started, whatever its instances do; empty: nothing. */
+  /** The problems that keep a served revision from being started, whatever its instances do; empty: none. */
   problemsOf(uid: string): string[] {
     const stored = this.#index.byUid(uid);
     return stored ? startProblems(stored) : [];

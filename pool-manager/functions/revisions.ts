@@ -88,7 +88,7 @@ export function retained(record: FunctionRecord): Revision[] {
   return revisions.filter((revision, index) => index >= excess || kept.has(revision.id));
 }
 
-/** Which revisions get the invocations, and the rollout between them. */
+/** The revisions that get invocations, and the rollout between them. */
 export type Placed = Pick<FunctionRecord, "active" | "traffic" | "rollout">;
 
 /** How a deployment takes effect. */

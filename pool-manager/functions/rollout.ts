@@ -5,7 +5,7 @@ const MIN_SAMPLE = 20;
 /** A rollout is stopped if a step's instances are not ready within this time. */
 export const STALLED_MS = 600_000;
 
-/** What is observed of a rollout. */
+/** The observation that a rollout is decided by. */
 export interface Evidence {
   /** Instances of the old and of the new revision. */
   total: number;

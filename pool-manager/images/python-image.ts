@@ -46,7 +46,7 @@ interface Interpreter {
   authorities: (string | null)[];
 }
 
-/** What no function imports: tests, the window toolkit, pip's own copy, static libraries; and packages of this machine. */
+/** Files that no function imports: tests, the window toolkit, pip's own copy, static libraries; and packages of this machine. */
 const LEFT_OUT = [
   "{site,dist}-packages/**",
   "{test,idlelib,tkinter,turtledemo,ensurepip,pydoc_data}/**",
@@ -73,7 +73,7 @@ export async function buildPythonImage(cacheDir: string, runtimeDist: string, py
   return buildRuntimeImage(cacheDir, runtimeDist, { layers, labels: { "dev.berth.runtime": "python", [PYTHON_LABEL]: python.version } });
 }
 
-/** What the tree of the image has beside that of Node; `node`: the program whose libraries it needs as well. */
+/** The files of the image that Node's image has not; `node`: the program whose libraries it needs as well. */
 export async function pythonFiles(python: Python, workerDist: string, node: string): Promise<LayerFile[]> {
   return [...(await interpreterFiles(await probe(python.program), node)), ...(await workerFiles(workerDist, python))];
 }

@@ -12,7 +12,7 @@ const MAX_QUOTED = 300;
 const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 /** The user name that a helper tells beside an identity token. */
 const TOKEN_USER = "<token>";
-/** What helpers say if they have nothing for a registry (github.com/docker/docker-credential-helpers). */
+/** The message of helpers that have nothing for a registry (github.com/docker/docker-credential-helpers). */
 const NOT_FOUND = "credentials not found";
 
 interface AuthEntry {
@@ -42,7 +42,7 @@ export async function registryLogin(host: string, env: NodeJS.ProcessEnv = proce
   return dockerLogin(host, env);
 }
 
-/** What `docker login` has left for a registry, in its configuration file or with a credential helper; null: nothing. */
+/** The login that `docker login` has left for a registry, in its configuration file or with a credential helper; null: none. */
 export async function dockerLogin(host: string, env: NodeJS.ProcessEnv = process.env): Promise<RegistryLogin | null> {
   const file = join(env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
   if (!existsSync(file)) return null;

@@ -55,7 +55,7 @@ export interface ReadableLayer {
   read(): Promise<Uint8Array>;
 }
 
-/** What the image of another language adds to that of Node. */
+/** The additions of another language's image to that of Node. */
 interface Addition {
   layers: readonly ReadableLayer[];
   labels: Record<string, string>;

@@ -48,7 +48,7 @@ export class KubeClient {
   readonly namespace: string;
   #listeners: Partial<ClientListeners> = {};
   #leadership: Leadership | null = null;
-  /** What has to be added to the monotonic clock, as the last answer told it; null: none has. Milliseconds. */
+  /** The server's time minus the monotonic clock, by the last answer; null: no answer yet. */
   #serverOffsetMs: number | null = null;
 
   private constructor(transport: Transport, server: URL, namespace: string) {

@@ -99,7 +99,7 @@ export class ExecCredential {
     });
   }
 
-  /** What the command may want to know: client-go always says whether there is a terminal. */
+  /** The value of `KUBERNETES_EXEC_INFO`: client-go always says whether there is a terminal. */
   #info(): string {
     const { apiVersion = "client.authentication.k8s.io/v1", provideClusterInfo } = this.#exec;
     const { server, caData, caFile, tlsServerName, skipTLSVerify, proxyUrl } = this.#cluster;

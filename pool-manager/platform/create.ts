@@ -51,7 +51,7 @@ export interface CreatedPlatform {
   python: string | null;
   /** Why a runtime has no instances on this machine, by its name. On a cluster another pool manager may have created some. */
   unavailable: ReadonlyMap<string, string>;
-  /** What this machine lacks and Berth does without; the log tells it once. */
+  /** Features that this machine lacks and Berth does without; the log tells them once. */
   notes: string[];
   /** The leadership term that load orders carry. */
   term: number;

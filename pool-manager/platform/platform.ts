@@ -151,7 +151,7 @@ export interface PreparedCode {
   layer: Uint8Array;
 }
 
-/** What existing revisions still need: uids of functions, digests of images and layers. */
+/** The code that existing revisions still need: uids of functions, digests of images and layers. */
 export interface NeededCode {
   functions: ReadonlySet<string>;
   images: ReadonlySet<string>;

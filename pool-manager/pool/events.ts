@@ -3,7 +3,7 @@ import type { LoadPath, ObstacleKind } from "../platform/platform.ts";
 import type { PlatformAction } from "./act/incidents.ts";
 import type { RemoveReason } from "./decide/world.ts";
 
-/** What happened in the pools; streamed at /v1/events, counted in metrics, checked by the simulation. */
+/** Events of the pools: streamed at /v1/events, counted in metrics, checked by the simulation. */
 export type PoolEvent =
   | { type: "instance.creating"; pool: string; count: number }
   | { type: "instance.prewarmed"; pool: string; instance: string; ms: number }

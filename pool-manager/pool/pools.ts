@@ -22,7 +22,7 @@ export interface PoolStore {
   save(pool: PoolSpec, change: PoolChange, forced: boolean): Promise<void>;
 }
 
-/** What a pool that sizes itself has chosen. */
+/** The choice of a pool that sizes itself. */
 interface Chosen {
   size: number;
   refills: number;

@@ -14,7 +14,7 @@ const LONGEST_PAUSE_MS = 15_000;
 
 export interface RolloutDriverOptions {
   functions: Pick<FunctionRegistry, "rolling" | "progress">;
-  /** What is observed of the rollout's new revision; null while the observation is incomplete. */
+  /** Observes the rollout's new revision; null while the observation is incomplete. */
   check(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
   clock: Clock;
   onEvent: PoolEventListener;

@@ -22,7 +22,7 @@ export interface SizingOptions {
   onTrouble(message: string | null): void;
 }
 
-/** What records claims and idle times, sizes pools, plans for idle functions and gives advice. */
+/** The parts that record claims and idle times, size pools, plan for idle functions and give advice. */
 export interface SizingParts {
   sizer: PoolSizer;
   advisor: Advisor;

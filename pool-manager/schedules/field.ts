@@ -3,7 +3,7 @@ import { ManagerError } from "../errors.ts";
 import { EXAMPLE, faultIn } from "./schedule.ts";
 
 /**
- * The field `warm` of a pool and of a function. Its texts have no pattern: what is wrong with one is said by `checkWarm`, which
+ * The field `warm` of a pool and of a function. Its texts have no pattern: the fault of an invalid one is named by `checkWarm`, which
  * shows how to write it.
  */
 export const WarmField = Type.Array(Type.String({ maxLength: 200 }), {

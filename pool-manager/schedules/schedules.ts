@@ -26,7 +26,7 @@ interface Known {
   /** When the window was looked up: it holds from then until it ends. */
   since: number;
   window: Window | null;
-  /** What was told last of it, and at which stage of its window: each round of the reconciler asks. */
+  /** The last report of this schedule, and the stage of its window then: each round of the reconciler asks, and a stage is reported once. */
   told: { stage: string; active: ActiveSchedule } | null;
 }
 
@@ -47,7 +47,7 @@ export function leadOf({ refillMs, refills }: Refills, instances: number): numbe
   return Math.min(LONGEST_LEAD_MS, LEAD_RESERVE * refillMs * Math.ceil(instances / Math.max(1, refills)));
 }
 
-/** Which schedules are in force. It depends on the wall clock alone, and is compared with it at each question: a clock that is set is followed at once. */
+/** The schedules that are in force. They depend on the wall clock alone, and each question compares them with it: a clock that is set is followed at once. */
 export class Schedules {
   readonly #wall: () => number;
   /** By text, which many owners may share: a window takes fifty times as long to find as an answer. Null: the text is no schedule. */

@@ -12,7 +12,7 @@ interface Kept {
   viewedIn: number;
 }
 
-/** What routers report of invocations, added up by function for the last five minutes. Kept in memory: a new leader begins anew. */
+/** The routers' reports of invocations, added up by function for the last five minutes. Kept in memory: a new leader begins anew. */
 export class FunctionStatistics {
   readonly #kept = new BoundedMap<string, Kept>(MAX_FUNCTIONS);
 

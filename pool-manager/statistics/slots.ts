@@ -24,7 +24,7 @@ export interface Percentiles {
   p99: number;
 }
 
-/** What the last five minutes come to. */
+/** The sums of the last five minutes. */
 export interface StatisticsView {
   /** Invocations per second, in the last ten to fifteen seconds. */
   rate: number;

@@ -29,7 +29,7 @@ import { WriteFailureReport } from "./kubernetes/write-failures.ts";
 export interface Stores {
   functions: FunctionStore;
   pools: PoolStore;
-  /** What pools have recorded of claims. */
+  /** The claims that pools have recorded. */
   history: HistoryStore;
   /** Starts to ingest declarations that do not come through the API, and to report statuses. */
   follow(functions: FunctionRegistry, pools: Pools, reconciler: Reconciler): Promise<void>;

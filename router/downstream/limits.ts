@@ -2,6 +2,6 @@
 export const MAX_HEAD_BYTES = 16 * 1024;
 export const MAX_HEADERS = 1000;
 
-/** What a router may add to the head of an invocation that it passes on. */
+/** The most that a router adds to the head of an invocation that it passes on. */
 export const HOP_BYTES = 4 * 1024;
 export const HOP_HEADERS = 20;

@@ -33,7 +33,7 @@ interface Latest {
   res: ServerResponse;
 }
 
-/** node:http for the requests that are not plain. What it refuses is answered in the format of the router's other errors. */
+/** node:http for the requests that are not plain. Its refusals have the format of the router's other errors. */
 export class NodeServer {
   readonly http: Server;
   readonly #options: NodeServerOptions;

@@ -23,7 +23,7 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const SPACE = 32;
 const TAB = 9;
 
-/** What has been read of a head about framing and connection. */
+/** The headers about framing and connection that have been read of a head. */
 interface Seen {
   host: string | null;
   length: number | null;

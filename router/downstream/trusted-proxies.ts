@@ -1,10 +1,10 @@
 import { BlockList, isIP } from "node:net";
 import type { Exchange } from "./exchange.ts";
 
-/** What is believed of what a sender says of its client's request. Asked only where it says something. */
+/** Decides how much of a sender's claims about its client's request is believed. Asked only if it makes any. */
 export interface Beliefs {
   trusts(exchange: Exchange): boolean;
-  /** The part of its `x-forwarded-for` that is. */
+  /** The part of its `x-forwarded-for` that is believed. */
   believed(exchange: Exchange, list: string): string;
 }
 
@@ -37,8 +37,8 @@ export class TrustedProxies {
   }
 
   /**
-   * What is believed of an `x-forwarded-for` that a trusted proxy has sent: from its end, the addresses of trusted proxies
-   * and the one that the last of these has seen. What stands before that is the client's word.
+   * The credible part of an `x-forwarded-for` that a trusted proxy has sent: from its end, the addresses of trusted proxies
+   * and the one that the last of these has seen. Anything before that is the client's word.
    */
   believed(list: string): string {
     const entries = list.split(",").map((entry) => entry.trim());

@@ -34,7 +34,7 @@ const OF_FUNCTIONS: Partial<Record<RouterErrorCode, string>> = {
 };
 
 /**
- * An error of the router as Lambda's API tells it. What happened after the function may have run is an error of the function,
+ * An error of the router as Lambda's API tells it. A failure after the function may have run is an error of the function,
  * with status 200: clients of Lambda send a request with status 500 or more again by themselves.
  */
 export function apiErrorOf(code: RouterErrorCode, message: string): ApiError {

@@ -8,7 +8,7 @@ import { apiErrorOf, functionError } from "./api-errors.ts";
 
 /** A client of Lambda's API presents its key as the session token of its credentials. */
 const TOKEN_HEADER = "x-amz-security-token";
-/** What a client says of its connection and of itself, which is not for the function. Its `content-type` is not that of the payload. */
+/** Headers about the client and its connection, which the function does not get. The client's `content-type` is not that of the payload. */
 const OF_CLIENT = new Set(["authorization", TOKEN_HEADER, "x-amz-date", "x-amz-content-sha256", "content-type", "accept-encoding"]);
 /** The largest description of an error that is read; runtimes write less. */
 const MAX_FAULT_BYTES = 256 * 1024;

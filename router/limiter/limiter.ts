@@ -166,7 +166,7 @@ export class Limiter {
     };
   }
 
-  /** What is in flight at another limiter counts here from now on: this one has taken its instances over. */
+  /** Counts the invocations in flight at another limiter here from now on: this one has taken its instances over. */
   adopt(other: Limiter): void {
     this.#slots.adopt(other.#slots);
     this.#tell();

@@ -1,7 +1,7 @@
 import type { Endpoint } from "../../pool-manager/client/contract.ts";
 
 /**
- * What a router knows of one instance. Slots are counted by instance, not by endpoint: while a new
+ * A router's view of one instance. Slots are counted by instance, not by endpoint: while a new
  * revision takes over, invocations on the old worker still count.
  */
 export interface Slot {

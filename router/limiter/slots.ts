@@ -74,7 +74,7 @@ export class Slots {
     return new Reservation(slot, slot.endpoint, this.#release);
   }
 
-  /** What is in flight at the others counts here from now on. */
+  /** Counts the others' invocations in flight here from now on. */
   adopt(others: Slots): void {
     for (const [uid, slot] of [...others.#byUid]) {
       if (slot.inFlight === 0) continue;

@@ -4,7 +4,7 @@ import type { Exchange, RequestBody } from "../downstream/exchange.ts";
 import { RouterError } from "../errors.ts";
 import { passedHeaders, refusalOf } from "./managed-path.ts";
 
-/** What the pool manager accepts. */
+/** The largest body that the pool manager accepts. */
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Requests at a time, streams of logs included. */
 const MAX_REQUESTS = 64;

@@ -12,7 +12,7 @@ const PASSED_ON = new Set(["host", "authorization", "content-type", "accept", "u
 
 export type OpenFaasCall = "manage" | "async";
 
-/** What a path of OpenFaaS's API asks for; null: it is another path. Invocations, `/function/NAME`, are paths of Berth too. */
+/** The kind of call that a path of OpenFaaS's API makes; null: it is another path. Invocations, `/function/NAME`, are paths of Berth too. */
 export function openFaasCallOf(url: string): OpenFaasCall | null {
   if (MANAGED.test(url)) return "manage";
   return ASYNC.test(url) ? "async" : null;

@@ -15,7 +15,7 @@ import { Forward } from "./forward.ts";
 import { Invocation } from "./invocation.ts";
 import { calledBy, type InvocationTarget, invocationTargetOf } from "./target.ts";
 
-/** What a router answers besides invocations. */
+/** The answers of a router besides invocations. */
 export interface Besides {
   /** Why it must not receive invocations; null: it may. */
   unready: string | null;

@@ -30,7 +30,7 @@ export class InvocationTimes {
     return this.#start;
   }
 
-  /** What Berth has added: the wait for a slot, and for code to load. */
+  /** The time that Berth has added: the wait for a slot, and for code to load. */
   get overheadMs(): number {
     return this.#overheadMs;
   }
@@ -66,7 +66,7 @@ export class InvocationTimes {
   granted({ endpoint, slot }: Reservation): void {
     this.#revision = endpoint.revision;
     this.#grantedAt = this.#now();
-    // Whoever waited since before the endpoint was there has experienced its start.
+    // An invocation that has waited since before the endpoint was there has experienced its start.
     const started = this.#arrivedAt < slot.since;
     this.#start = started ? endpoint.start : "warm";
     this.#claimMs = started ? endpoint.claimMs : 0;

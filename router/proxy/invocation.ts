@@ -148,7 +148,7 @@ export class Invocation implements Waiter, Running, RelaySide {
     const access = { callId: this.callId, revision, method: this.#exchange.method, status, start, overheadMs, totalMs, traceId: trace?.context.traceId };
     const isSampled = trace?.context.isSampled === true;
     this.#entry.finish(this, access, this.#times, isSampled ? trace.context.traceId : null);
-    // What a span says is put together for few invocations: it takes longer than the rest of their traces.
+    // Few invocations are sampled: putting together a span takes longer than the rest of a trace.
     if (isSampled) this.#entry.traces?.ended({ trace, function: this.#entry.fn.name, error: code, ...access, ...this.#times.phases });
   }
 

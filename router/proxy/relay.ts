@@ -8,7 +8,7 @@ import type { Destination } from "../upstream/upstreams.ts";
 /** How a connection failed: before a byte of the request was written, before the response began, or in its midst. */
 export type ConnectionFailure = "unsent" | "unanswered" | "cut";
 
-/** What depends on where a request is relayed to: an instance, or another router. */
+/** The parts of a relay that depend on its target: an instance, or another router. */
 export interface RelaySide {
   readonly callId: string;
   /** The instance reports that its code has loaded (102). */

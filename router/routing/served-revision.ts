@@ -21,7 +21,7 @@ export interface Running extends InFlight {
   reroute(entry: ServedRevision): void;
 }
 
-/** What the revisions at a router share. */
+/** The parts that a router's revisions share. */
 export interface Shared extends Beliefs {
   readonly clock: Clock;
   readonly transport: Transport;
@@ -114,7 +114,7 @@ export class ServedRevision {
     this.#schedule();
   }
 
-  /** An instance cannot be reached: it is left alone for a while, and the pool manager hears of it. Who waits is looked at again when that is over. */
+  /** An instance that cannot be reached is left alone for a while and reported to the pool manager. After that while, the queue is served again. */
   unreachable({ instanceUid, bootId }: Endpoint): void {
     this.limiter.rest(instanceUid, "unreachable");
     this.#schedule();

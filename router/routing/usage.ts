@@ -1,7 +1,7 @@
 import type { FunctionUsage, StartKind } from "../../pool-manager/client/contract.ts";
 import { BUCKETS, bucketOf, PHASES } from "../../pool-manager/client/latency-buckets.ts";
 
-/** What an invocation's time went to, in milliseconds. */
+/** The time of an invocation, by phase. */
 export interface SpentTime {
   readonly queueMs: number;
   readonly claimMs: number;

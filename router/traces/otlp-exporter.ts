@@ -62,7 +62,7 @@ export class OtlpTraces implements Traces {
 
   /** Sends what waits, and gives up after the exporter's timeout. */
   async close(): Promise<void> {
-    // What the collector does not take is counted and told where it is exported.
+    // Spans that the collector refuses are counted and reported by the export.
     await this.#provider.shutdown().catch(() => {});
   }
 

@@ -11,7 +11,7 @@ export interface InvocationTrace {
   traceparent: string;
 }
 
-/** What a finished invocation says of itself. Times are milliseconds on the router's clock. */
+/** A finished invocation, for its spans. Times are milliseconds on the router's clock. */
 export interface TracedInvocation {
   trace: InvocationTrace;
   function: string;

@@ -22,7 +22,7 @@ const INTERIM = new Set([100, 101, 102, 103]);
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** What has been read of a head about framing and connection. */
+/** The headers about framing and connection that have been read of a head. */
 interface Seen {
   length: string | null;
   chunked: boolean;

@@ -10,7 +10,7 @@ export interface CgroupTree {
   dirs: Partial<Record<Controller, string>>;
 }
 
-/** What a cgroup's files are set to, in this order; `optional`: not every kernel has the file. */
+/** A setting of a cgroup's file, made in the order of their list; `optional`: not every kernel has the file. */
 export interface CgroupSetting {
   controller: Controller;
   file: string;

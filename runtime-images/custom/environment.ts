@@ -1,7 +1,7 @@
 import { memoryMb } from "../node/signatures/lambda.ts";
 import type { LoadRequest } from "../node/worker/language.ts";
 
-/** What a command inherits from its worker: no settings of Node or of Berth, but the marks by which its processes are found. */
+/** The variables that a command inherits from its worker: no settings of Node or of Berth, but the marks by which its processes are found. */
 export function ownEnvironment(): NodeJS.ProcessEnv {
   const { BERTH_HOST: _, ...rest } = process.env;
   return rest;

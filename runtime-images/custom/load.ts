@@ -31,9 +31,9 @@ export async function loadCommand(request: LoadRequest, listener: Listener): Pro
   return { ...loaded, invoke: running.following(loaded.invoke) };
 }
 
-/** What is started, and where. */
+/** The program that is started, and where. */
 interface Program {
-  /** What is started if the settings name no command. */
+  /** The command if the settings name none. */
   args: readonly string[];
   dir: string;
   /** The port that it gets; null: any. */

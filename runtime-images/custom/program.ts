@@ -1,7 +1,7 @@
-/** What a user writes as `command`: words, or a text as in a terminal. */
+/** A user's `command`: words, or a text as in a terminal. */
 export type CommandLine = string | readonly string[];
 
-/** Where a file of this name is the command of a function that names none. */
+/** The name of the file that is the command of a function that names none. */
 export const BOOTSTRAP = "bootstrap";
 
 const SHELL = "/bin/sh";

@@ -4,7 +4,7 @@ import { invokerOf } from "../node/invocation/invoker.ts";
 import type { Loaded } from "../node/worker/language.ts";
 import { relay } from "./http/relay.ts";
 
-/** What a spare worker relays once: a server of its own stands for a command. */
+/** Relays one request in a spare worker: a server of its own stands for a command. */
 export function rehearseRelay(): Promise<Loaded> {
   return new Promise((resolve) => {
     const server = createServer((req, res) => {

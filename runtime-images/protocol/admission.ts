@@ -1,6 +1,6 @@
 import type { Refusal } from "./headers.ts";
 
-/** What a worker does with a request, decided before user code runs and before the body is read. */
+/** The decision of a worker about a request, made before user code runs and before the body is read. */
 export type Admit = { run: true } | { park: true } | { refuse: Refusal } | { failed: true };
 
 type Phase = "spare" | "loading" | "serving" | "draining" | "failed";

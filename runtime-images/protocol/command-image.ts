@@ -4,11 +4,11 @@
  */
 export const IMAGE_FILE = ".berth-image.json";
 
-/** What a worker needs of the image. */
+/** The parts of an image that a worker needs. */
 export interface CommandImage {
   /** `registry/name@sha256:…`. */
   image: string;
-  /** What is started unless the function names a command: entry point and arguments. */
+  /** The command unless the function names one: entry point and arguments. */
   args: readonly string[];
   /** The port that the program gets as `$PORT`. */
   port: number;

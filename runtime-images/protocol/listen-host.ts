@@ -1,4 +1,4 @@
-/** What stands for all addresses of a machine or pod: on networks of IPv4, of IPv6, and of both. */
+/** The address that stands for all of a machine or pod: on networks of IPv4, of IPv6, and of both. */
 export const ALL_ADDRESSES = "::";
 
 /** The host that `listen` gets. Node takes connections of both families if it is left out, and of IPv4 alone where the kernel has no IPv6; named, `::` would fail there. */

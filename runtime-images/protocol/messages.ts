@@ -13,7 +13,7 @@ export interface LoadError {
   revision: string | null;
 }
 
-/** What an instance reports about itself: the only source of truth about which function it serves. */
+/** An instance's report about itself: the only source of truth about which function it serves. */
 export interface Echo {
   uid: string;
   /** New whenever the runtime's supervisor restarts. */
@@ -48,11 +48,11 @@ export interface LoadSettings {
   command?: string | string[];
   /** Of the runtime `custom`: a path that answers with a status from 200 to 299 once the command can serve; absent: it is asked nothing. */
   health?: string;
-  /** What a worker may use; absent: as much as there is. */
+  /** The resources that a worker may use; absent: as much as there is. */
   resources?: Resources;
 }
 
-/** What the worker of a function and the processes that it starts may use together; what is absent is not limited. */
+/** The limits of a function's worker and the processes that it starts, taken together; an absent one is not limited. */
 export interface Resources {
   memoryBytes?: number;
   /** Thousandths of a core. */

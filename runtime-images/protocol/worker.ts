@@ -36,7 +36,7 @@ export type ToWorker =
 export type FromWorker =
   | { type: "ready"; port: number }
   | { type: "loaded" }
-  /** What the load waits for, in words: the error of a load that takes too long ends with it. */
+  /** The reason why the load waits, in words: the error of a load that takes too long ends with it. */
   | { type: "loading"; message: string }
   | { type: "loadFailed"; message: string }
   /** The function has answered an invocation without an error, for the first time in this worker. Its later end is not held against the code as such. */

@@ -1,7 +1,7 @@
 /** The load of a worker's code, from its order until the code has loaded, has failed, or is superseded. */
 export class LoadAttempt {
   readonly workerId: number;
-  /** What the load waits for, in the worker's words. */
+  /** The reason why the load waits, in the worker's words. */
   waitsFor = "";
   cancelArrival: () => void = () => {};
   readonly #deadline: NodeJS.Timeout;

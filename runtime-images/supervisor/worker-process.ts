@@ -26,7 +26,7 @@ export interface WorkerOptions {
   onOutput: ((line: string, served: Served) => void) | undefined;
 }
 
-/** What a worker has been told to load; empty: nothing yet. */
+/** The function and revision that a worker has been told to load; empty: none yet. */
 export type Served = Pick<LineOrigin, "function" | "revision">;
 
 /** How a worker has ended. */
@@ -84,7 +84,7 @@ export class WorkerProcess {
       const killed = signal === "SIGKILL" ? (this.#limits?.killed() ?? null) : null;
       this.#ended(this.excess ?? killed ?? { reason: "crash", message: describeExit(code, signal) });
       this.#limits?.end();
-      // What it has started ends with it, also where the instance goes on with another worker.
+      // Processes that it has started end with it, even if the instance continues with another worker.
       killLeftBehind(new Set([this.#mark]), WORKER_ID_VARIABLE);
     });
   }

@@ -83,7 +83,7 @@ export class Workers {
     this.#superseded.delete(id);
     const dir = this.#codeDirs.get(id);
     this.#codeDirs.delete(id);
-    // What cannot be removed goes with the instance's directory.
+    // A directory that cannot be removed goes with the instance's.
     if (dir) rm(dir, { recursive: true, force: true }, () => {});
   }
 }

@@ -1,4 +1,4 @@
-"""What a schema cannot say of a request."""
+"""Constraints on requests that a schema cannot express."""
 
 import io
 import os

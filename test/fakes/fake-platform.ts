@@ -80,13 +80,12 @@ export class FakePlatform extends FakeInstances implements Platform {
       const { answer, assignment, superseded } = member.life.accept(order);
       if (answer.accepted) this.onAccepted(order, answer.echo);
       if (superseded !== null) this.#supersede(member, superseded);
-      if (superseded !== null && !assignment) this.changed(member);
       if (assignment) {
         if (assignment.start) this.boot(member, assignment.workerId);
         this.network.deliver("load", () => this.loadWorker(member, assignment.workerId, order));
         this.network.after(order.loadTimeoutMs, () => this.loadFailed(member, assignment.workerId, order, "timeout"));
-        this.changed(member);
       }
+      if (superseded !== null || assignment) this.changed(member);
       return answer;
     });
     const member = this.members.get(order.uid);

@@ -195,7 +195,7 @@ export class Invariants {
     this.#seen.delete(uid);
   }
 
-  /** I4. What runs on an instance with a slot of it is within its concurrency. */
+  /** I4. The invocations that run on an instance with a slot of it are within its concurrency. */
   #instances(router: SimRouter): void {
     const running = new Map<string, number>();
     for (const { uid, sent } of router.transport.running) {

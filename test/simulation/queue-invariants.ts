@@ -30,7 +30,7 @@ export class QueueInvariants {
     this.#ends(router);
   }
 
-  /** I7. What the limiters of a function count as in flight is what its router has sent and not heard the end of. */
+  /** I7. The limiters of a function count as in flight exactly the invocations that its router has sent and not heard the end of. */
   #slots(router: SimRouter): void {
     const taken = new Map<string, number>();
     const depths = new Map<string, number>();
@@ -53,7 +53,7 @@ export class QueueInvariants {
     this.#queues(router, depths);
   }
 
-  /** I14. What was refused by an instance returns to the queue whatever its depth: it had been admitted. */
+  /** I14. An invocation that an instance refused returns to the queue whatever its depth: it had been admitted. */
   #queues(router: SimRouter, depths: ReadonlyMap<string, number>): void {
     const waiting = new Map<string, number>();
     for (const exchange of router.invocations) if (router.waits(exchange)) waiting.set(exchange.name, (waiting.get(exchange.name) ?? 0) + 1);

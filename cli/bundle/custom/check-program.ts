@@ -6,7 +6,7 @@ import { CliError, EXIT } from "../../errors.ts";
 import { isFile } from "../source.ts";
 import type { CustomSource } from "./custom-source.ts";
 
-/** Checks what can be known of a command before it is deployed to machines of this architecture. What its machine lacks, such as an interpreter, the load tells. */
+/** Checks a command as far as that is possible before it is deployed to machines of this architecture. Only the load tells whether its machine lacks something, such as an interpreter. */
 export function checkProgram({ base, command }: CustomSource, machine: string): void {
   const program = command === undefined ? BOOTSTRAP : ownProgram(command);
   if (program === null) return;

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { BOOTSTRAP, type CommandLine } from "../../../runtime-images/custom/program.ts";
 import { CliError, EXIT } from "../../errors.ts";
-import { hasEntry, isFile } from "../source.ts";
+import { isFile } from "../source.ts";
 
 /** The code of a command on the machine that deploys it. */
 export interface CustomSource {
@@ -10,15 +10,15 @@ export interface CustomSource {
   base: string;
   /** The only file of it that is deployed; null: all are. */
   only: string | null;
-  /** What is started; undefined: `bootstrap`. */
+  /** The command that is started; undefined: `bootstrap`. */
   command: CommandLine | undefined;
 }
 
-/** Whether code is a command by its files, for a deployment that names no runtime: `bootstrap` is there, and no entry module of JavaScript. */
+/** Whether code is a command by its files: `bootstrap` is there. */
 export function looksLikeCustom(from: string): boolean {
   const path = resolve(from);
   if (!existsSync(path)) return false;
-  return statSync(path).isDirectory() ? isFile(join(path, BOOTSTRAP)) && !hasEntry(path) : basename(path) === BOOTSTRAP;
+  return statSync(path).isDirectory() ? isFile(join(path, BOOTSTRAP)) : basename(path) === BOOTSTRAP;
 }
 
 /** A directory, or a program alone, which is its own command. */

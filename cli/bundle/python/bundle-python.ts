@@ -18,7 +18,7 @@ export const PACKAGES = "site-packages";
 export interface PythonBundleOptions {
   /** Patterns that begin with `!` leave files out. */
   include?: readonly string[];
-  /** What the function runs on; by default this machine's interpreter. */
+  /** The target that the function runs on; by default this machine's interpreter. */
   runs?: PackageTarget;
   say?: (text: string) => void;
 }

@@ -11,7 +11,7 @@ const QUOTED_LINES = 6;
 
 const NO_WHEEL = /no matching distribution|could not find a version|no usable wheels|has no wheels|building source distributions? .*disabled|only-binary/i;
 
-/** What the packages are installed for. */
+/** The interpreter and machine that the packages are installed for. */
 export interface PackageTarget {
   /** The version of CPython, such as 3.11. */
   version: string;

@@ -4,7 +4,7 @@ const MAX_OUTPUT_BYTES = 16 * 2 ** 20;
 
 /** A program that could not be started, failed, or took too long. */
 export interface ProgramError extends NodeJS.ErrnoException {
-  /** What it has complained, without space around it. */
+  /** Its complaint, without space around it. */
   stderr: string;
   /** It took too long. */
   killed?: boolean;

@@ -2,10 +2,10 @@ import { dirname } from "node:path";
 import { globSync } from "tinyglobby";
 import { projectFiles } from "../project-files.ts";
 
-/** What tools of Python leave in a project. */
+/** Files that tools of Python leave in a project. */
 const OF_TOOLS = ["**/__pycache__/**", "**/*.pyc", "**/.venv/**", "**/node_modules/**", "**/.{mypy,pytest,ruff}_cache/**", "**/.{tox,nox}/**"];
 
-/** What is left out of installed packages: scripts, which name this machine's interpreter, and tests, which may be as large as the rest. */
+/** Files of installed packages that are left out: scripts, which name this machine's interpreter, and tests, which may be as large as the rest. */
 const LEFT_OUT_OF_PACKAGES = ["bin/**", "*/**/tests/**", "**/__pycache__/**"];
 
 /** The files of a Python project that are deployed, relative to `base`. `patterns` that begin with `!` leave out more. */

@@ -1,7 +1,7 @@
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, join, posix, relative, resolve, sep } from "node:path";
 import { CliError, EXIT } from "../../errors.ts";
-import { hasEntry, isFile } from "../source.ts";
+import { isDirectory, isFile } from "../source.ts";
 
 /** A Python function's code on the machine that deploys it. */
 export interface PythonSource {
@@ -15,11 +15,11 @@ export interface PythonSource {
 
 const NAMES = ["main.py", "app.py", "function.py", "lambda_function.py", "index.py", "asgi.py", "wsgi.py"];
 
-/** Whether code is Python by its files, for a deployment that names no runtime. A directory with a module of JavaScript is not. */
+/** Whether code is Python by its files. */
 export function looksLikePython(from: string): boolean {
   const path = resolve(from);
   if (path.endsWith(".py")) return isFile(path);
-  return isDirectory(path) && !hasEntry(path) && [...NAMES, "requirements.txt", "pyproject.toml"].some((name) => isFile(join(path, name)));
+  return isDirectory(path) && [...NAMES, "requirements.txt", "pyproject.toml"].some((name) => isFile(join(path, name)));
 }
 
 /** Finds the entry of a directory, or of a file alone. `given`: `FILE` or `FILE:ATTRIBUTE`, relative to the directory. */
@@ -52,8 +52,4 @@ function entryBelow(base: string, file: string): string {
   const entry = relative(base, path).split(sep).join(posix.sep);
   if (isFile(path) && path.endsWith(".py") && !entry.startsWith("..")) return entry;
   throw new CliError("SOURCE_NOT_FOUND", `--entry: ${file} is not a Python file below ${base}`, "name it as FILE.py or FILE.py:ATTRIBUTE", EXIT.usage);
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -4,7 +4,7 @@ import type { FunctionBench } from "../../../bench/function/function.ts";
 import type { Result } from "../../../bench/report/result.ts";
 import { CliError, EXIT } from "../../errors.ts";
 import type { ManageClient } from "../../manage-client.ts";
-import { duration, integer } from "../../options/arguments.ts";
+import { durationOption, integer } from "../../options/arguments.ts";
 import { globals } from "../../options/globals.ts";
 import { type Format, printData, say } from "../../output.ts";
 
@@ -31,7 +31,7 @@ export function benchCommands(program: Command): void {
         .default(ARRIVALS, "all three")
         .argParser(arrivalsOf),
     )
-    .option("--interval <duration>", "time between staggered starts", duration(1), 200)
+    .addOption(durationOption("--interval <duration>", "time between staggered starts", 1, 200))
     .option("--rate <n>", "warm invocations per second, open loop", integer(1, 100_000), 50)
     .option("--seconds <n>", "how long warm invocations are sent", integer(1, 3600), 5)
     .option("-d, --data <data>", "request body")

@@ -1,13 +1,14 @@
 import { ownMachine } from "../../../runtime-images/custom/executable.ts";
 import type { CommandLine } from "../../../runtime-images/custom/program.ts";
 import { bundleCustom } from "../../bundle/custom/bundle-custom.ts";
-import { findCustomSource, looksLikeCustom } from "../../bundle/custom/custom-source.ts";
+import { findCustomSource } from "../../bundle/custom/custom-source.ts";
 import { bundlePython } from "../../bundle/python/bundle-python.ts";
 import type { LinkedPackages } from "../../bundle/python/linked-packages.ts";
 import type { PackageTarget } from "../../bundle/python/packages.ts";
-import { findPythonSource, looksLikePython } from "../../bundle/python/python-source.ts";
+import { findPythonSource } from "../../bundle/python/python-source.ts";
 import { CliError, EXIT } from "../../errors.ts";
 import type { ManageClient } from "../../manage-client.ts";
+import { runtimeOfFiles } from "./runtime-of-files.ts";
 
 export interface Wanted {
   from: string;
@@ -38,7 +39,7 @@ interface Uploaded {
 
 /** Bundles and uploads code for its runtime: the one that is named, or that of its files. */
 export async function uploadCode(api: ManageClient, wanted: Wanted): Promise<Uploaded> {
-  const runtime = wanted.runtime ?? runtimeOf(wanted);
+  const runtime = wanted.runtime ?? (wanted.command ? "custom" : runtimeOfFiles(wanted.from));
   const { from, entry, linked, ...beside } = wanted;
   if (runtime === "python") {
     const runs = await targetOf(api);
@@ -54,12 +55,6 @@ export async function uploadCode(api: ManageClient, wanted: Wanted): Promise<Upl
 
 const FIX_OF_ENTRY = "name the file with --from, its export with --handler; or what is started with --command";
 
-function runtimeOf({ from, command }: Wanted): string {
-  if (command) return "custom";
-  if (looksLikePython(from)) return "python";
-  return looksLikeCustom(from) ? "custom" : "node";
-}
-
 async function uploadCommand(api: ManageClient, { from, command, include, hasConcurrency }: Wanted): Promise<Uploaded> {
   const source = findCustomSource(from, command ?? undefined);
   const code = await api.upload(await bundleCustom(source, include, await machineOf(api)));
@@ -70,14 +65,15 @@ async function uploadCommand(api: ManageClient, { from, command, include, hasCon
 
 /** The architecture of instances: a cluster's are amd64, and an embedded berth runs on this machine. */
 async function machineOf(api: ManageClient): Promise<string> {
-  const { platform } = await api.get<{ platform: string }>("/v1/status");
+  const { platform } = await api.lasting<{ platform: string }>("/v1/status");
   return platform === "kruise" ? "amd64" : ownMachine();
 }
 
-/** What the functions of that berth run on. Refuses before packages are installed, which may take minutes. */
+/** The interpreter and machine of that berth's functions. Refuses before packages are installed, which may take minutes. */
 async function targetOf(api: ManageClient): Promise<PackageTarget> {
-  const { runtimes, platform, python } = await api.get<{ runtimes: string[]; platform: string; python: string | null }>("/v1/status");
+  const { runtimes, platform, python } = await api.lasting<{ runtimes: string[]; platform: string; python: string | null }>("/v1/status");
   if (python !== null) return { version: python, isHere: platform !== "kruise" };
+  api.forget();
   const fix =
     platform === "kruise"
       ? "start berth on a machine with Python 3.11 or newer, or give it an image (--python-image, or images.python of the chart); its log says what is missing"

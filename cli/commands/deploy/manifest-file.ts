@@ -10,7 +10,7 @@ const BESIDE = ["berth.yaml", "berth.yml"];
 export interface ManifestFile {
   /** Settings in the form of the API. */
   settings: Record<string, unknown>;
-  /** What is deployed beside the bundle. These fields are the command's own, not the API's. */
+  /** Patterns of files that are deployed beside the bundle. This field and those below are the command's own, not the API's. */
   include: string[];
   external: string[];
   /** The entry of a Python function. */

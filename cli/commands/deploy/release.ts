@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { DeployAnswer, FunctionAnswer } from "../../../pool-manager/api/schemas/answers.ts";
 import { functionPath, type ManageClient } from "../../manage-client.ts";
-import { duration } from "../../options/arguments.ts";
+import { durationOption } from "../../options/arguments.ts";
 import { loaded } from "./loaded.ts";
 
 /** How long a deployment waits for its revision to load, in milliseconds; false: it does not wait. */
@@ -9,7 +9,7 @@ export type Wait = number | false;
 
 export function waitOptions(command: Command): Command {
   return command
-    .option("--wait <duration>", "how long to wait until an instance has loaded the revision, which then takes over", duration(1), 120_000)
+    .addOption(durationOption("--wait <duration>", "how long to wait until an instance has loaded the revision, which then takes over", 1, 120_000))
     .option("--no-wait", "let it take over at once, whether it loads or not");
 }
 

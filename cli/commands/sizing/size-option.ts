@@ -20,7 +20,7 @@ export function sizeInWords({ size, chosenSize }: Pick<PoolAnswer, "size" | "cho
   return size === chosenSize ? String(size) : `${size} (now ${chosenSize})`;
 }
 
-/** What a pool keeps free after a change, and why. */
+/** The instances that a pool keeps free after a change, and why, in words. */
 export function keepsInWords(pool: PoolAnswer): string {
   if (pool.size !== "auto") {
     const now = pool.scheduled ? `; now ${scheduledInWords(pool.scheduled)}` : schedulesInWords(pool.warm);

@@ -1,4 +1,4 @@
-/** What has changed in a list of rows. */
+/** The changes of a list of rows. */
 export interface Changes<Row> {
   set: Row[];
   gone: string[];

@@ -33,7 +33,7 @@ export interface OverviewSnapshot extends Lists {
   events: NumberedEvent[];
 }
 
-/** What has changed since the message before; lists without a change are absent. */
+/** The changes since the message before; lists without a change are absent. */
 export interface OverviewChanges extends Lists {
   type: "changes";
   pools?: Changes<PoolRow>;

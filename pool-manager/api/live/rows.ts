@@ -41,7 +41,7 @@ export interface PoolRow extends Omit<PoolSpec, "name" | "budget"> {
   problems: string[];
 }
 
-/** What the platform knows of an instance beside its state. */
+/** The place of an instance as the platform knows it. */
 export interface Place {
   node: string | null;
   address: string | null;

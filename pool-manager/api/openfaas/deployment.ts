@@ -6,7 +6,7 @@ import type { DeploymentBody } from "./requests.ts";
 export const SCALE_LABELS = { "com.openfaas.scale.min": "minScale", "com.openfaas.scale.max": "maxScale" } as const;
 /** The variable that names the process, for images that start with OpenFaaS's watchdog. */
 export const PROCESS_VARIABLE = "fprocess";
-/** What `imageOf` makes of code, in a digest of its layer. */
+/** The names that `imageOf` returns for code; the group is the digest of its layer. */
 const CODE_IMAGE = /^berth\/code@(sha256:[0-9a-f]{64})$/;
 
 type Deployment = Static<typeof DeploymentBody>;
@@ -21,7 +21,7 @@ export interface Present {
 }
 
 /**
- * What clients see as the image of a function that was deployed as code; a deployment that names it has the same code. It is
+ * The name that clients see as the image of a function that was deployed as code; a deployment that names it has the same code. It is
  * the same for each function with this code, so that `faas-cli diff` finds none between a stack file and what it deployed.
  */
 export function imageOf(layer: string): string {

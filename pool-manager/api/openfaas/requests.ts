@@ -8,7 +8,7 @@ const Text = Type.String({ maxLength: 4096 });
 const Texts = Type.Record(Type.String(), Type.String({ maxLength: 32_768 }));
 const Resources = Type.Object({ memory: Type.Optional(Text), cpu: Type.Optional(Text) });
 
-/** What OpenFaaS calls a FunctionDeployment. Fields that are not listed are ignored, as OpenFaaS does. */
+/** OpenFaaS's FunctionDeployment. Fields that are not listed are ignored, as OpenFaaS does. */
 export const DeploymentBody = Type.Object({
   service: Text,
   image: Text,

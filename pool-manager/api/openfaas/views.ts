@@ -6,7 +6,7 @@ import { viewFunction } from "../routes/views.ts";
 import { imageOf, PROCESS_VARIABLE, SCALE_LABELS } from "./deployment.ts";
 import { NAMESPACE } from "./requests.ts";
 
-/** What functions are shown with besides their records. */
+/** The facts besides their records that functions are shown with. */
 export interface Surroundings {
   /** Invocations by function, since this process began. */
   invocations: ReadonlyMap<string, number>;

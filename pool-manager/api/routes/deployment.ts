@@ -7,7 +7,7 @@ import { checkCommand } from "../../images/foreign/image-config.ts";
 import { flagOf } from "../body.ts";
 import type { ApiContext } from "../context.ts";
 
-/** What a request deploys, for the registry. */
+/** The deployment that a request asks for, in the registry's terms. */
 export interface Deployment {
   make(current?: InForce): Manifest;
   /** Undefined: the code in force is kept. */

@@ -139,7 +139,7 @@ export const IdleMemoryView = Type.Object(
   { description: "What idleMemory allows; null: it is not set." },
 );
 
-/** Which schedule holds for a pool or a function. */
+/** The schedule that holds for a pool or a function. */
 export const ScheduledView = Type.Object(
   {
     schedule: Type.String({ description: "As it was set." }),
@@ -151,7 +151,7 @@ export const ScheduledView = Type.Object(
   { description: "The schedule in force; null: none is." },
 );
 
-/** What the windows of a function say. */
+/** The averages of a function's windows. */
 export const WindowsView = Type.Object({
   stable: Type.Number({ description: "Average concurrency of the active revision over the window." }),
   panic: Type.Number({ description: "The same over the window's last tenth." }),

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 
-/** What `/v1/status` says of this Berth. */
+/** The answer of `/v1/status` about this Berth. */
 export const StatusView = Type.Object({
   version: Type.String(),
   platform: Type.String(),

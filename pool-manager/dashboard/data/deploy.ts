@@ -11,7 +11,7 @@ export interface CodeFile {
 }
 
 const UPLOAD_MS = 120_000;
-/** What a name in the archive may have, in bytes. */
+/** The longest name in the archive. */
 const MAX_PATH_BYTES = 100;
 /** How much longer than it waits a request for the load may take. */
 const LATE_MS = 10_000;

@@ -26,7 +26,7 @@ export function functionOf(event: NumberedEvent): string | null {
   return "function" in event ? event.function : null;
 }
 
-/** What an event says beside its columns: its message, then its other fields. */
+/** The part of an event that has no column: its message, then its other fields. */
 export function detailOf(event: NumberedEvent): string {
   const message = "message" in event && event.message ? [event.message] : [];
   const others = Object.entries(event).filter(([name, value]) => !SHOWN.has(name) && value !== null && value !== false);

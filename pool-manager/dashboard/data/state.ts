@@ -7,7 +7,7 @@ export type Message = OverviewSnapshot | OverviewChanges;
 /** `key`: the API requires a key, or another one than was presented. */
 export type Connection = { is: "connecting" } | { is: "live" } | { is: "lost"; reason: string } | { is: "key"; reason: string };
 
-/** What the page shows. Every change makes a new one, and leaves unchanged rows as they are. */
+/** The state that the page shows. Every change makes a new one, and leaves unchanged rows as they are. */
 export interface State {
   connection: Connection;
   /** Null before the first snapshot. */

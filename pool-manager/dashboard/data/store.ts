@@ -23,7 +23,7 @@ export const store = {
   },
 };
 
-/** What `select` reads from the state; the component is drawn again when it is another value. */
+/** The value that `select` reads from the state; the component is drawn again when it is another one. */
 export function useStore<T>(select: (state: State) => T): T {
   const [, redraw] = useState(0);
   const value = select(state);

@@ -17,7 +17,7 @@ export type {
 } from "../../api/schemas/answers.ts";
 export type { StatisticsView } from "../../statistics/slots.ts";
 
-/** What one size would have been; `hit` is a share, null without claims. */
+/** The outcome of one size; `hit` is a share, null without claims. */
 export type SizeAnswer = Pick<PoolAdviceAnswer["sizes"][number], "size" | "hit" | "instanceSeconds">;
 
 export interface Course {

@@ -6,7 +6,7 @@ export interface Polled<T> {
   error: ApiError | null;
 }
 
-/** What a path answers, asked for again `everyMs` after each answer, and at once when `mark` changes. The last data stays when a later call fails. */
+/** The answer of a path, asked for again `everyMs` after each answer, and at once when `mark` changes. The last data stays when a later call fails. */
 export function usePoll<T>(path: string, everyMs: number, mark: unknown = null): Polled<T> {
   const [polled, setPolled] = useState<Polled<T>>({ data: null, error: null });
   useEffect(() => {

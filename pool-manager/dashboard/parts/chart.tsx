@@ -1,6 +1,6 @@
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { useMemo } from "preact/hooks";
+import type uPlot from "uplot";
+import { type Colours, type PlotOptions, usePlot } from "./use-plot.ts";
 
 export interface Line {
   label: string;
@@ -13,28 +13,8 @@ export interface Line {
 
 /** Lines over the last minutes; `ago` are the seconds of the points, oldest first. */
 export function Chart({ title, ago, lines, isLog = false }: { title: string; ago: number[]; lines: Line[]; isLog?: boolean }) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const latest = useRef({ ago, lines });
-  latest.current = { ago, lines };
-  useEffect(() => {
-    const node = place.current;
-    if (!node) return;
-    const draw = () => {
-      plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(node, latest.current.lines, isLog), dataOf(latest.current), node);
-    };
-    draw();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: node.clientWidth, height: 150 }));
-    resized.observe(node);
-    addEventListener("berth-theme", draw);
-    return () => {
-      removeEventListener("berth-theme", draw);
-      resized.disconnect();
-      plot.current?.destroy();
-    };
-  }, [isLog]);
-  useEffect(() => plot.current?.setData(dataOf({ ago, lines })), [ago, lines]);
+  const data = useMemo(() => dataOf(ago, lines), [ago, lines]);
+  const place = usePlot({ height: 150, mark: isLog, data, options: (colours) => optionsOf(colours, lines, isLog) });
   return (
     <figure class="chart">
       <figcaption>{title}</figcaption>
@@ -43,19 +23,13 @@ export function Chart({ title, ago, lines, isLog = false }: { title: string; ago
   );
 }
 
-function dataOf({ ago, lines }: { ago: number[]; lines: Line[] }): uPlot.AlignedData {
+function dataOf(ago: number[], lines: Line[]): uPlot.AlignedData {
   return [ago.map((seconds) => -seconds), ...lines.map(({ values }) => values)] as uPlot.AlignedData;
 }
 
-function optionsOf(node: HTMLElement, lines: Line[], isLog: boolean): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name: string) => style.getPropertyValue(name).trim();
-  const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+function optionsOf({ color, axis }: Colours, lines: Line[], isLog: boolean): PlotOptions {
   const format = lines[0]?.format ?? String;
   return {
-    width: node.clientWidth,
-    height: 150,
-    cursor: { y: false, drag: { x: false, y: false } },
     legend: { live: true },
     scales: { x: { time: false }, y: isLog ? { distr: 3, log: 10 } : { range: (_plot, _min, max) => [0, Math.max(max * 1.1, 1)] } },
     axes: [

@@ -1,35 +1,13 @@
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { useMemo } from "preact/hooks";
+import type uPlot from "uplot";
 import { formatCount } from "../data/format.ts";
 import type { SizeAnswer } from "../data/types.ts";
+import { type Colours, type PlotOptions, usePlot } from "./use-plot.ts";
 
-const HEIGHT = 170;
-
-/** What each size of a pool would have hit and kept, over the size. */
+/** A plot of the hits and the idle instances that each size of a pool would have had. */
 export function WhatIf({ sizes, label }: { sizes: readonly SizeAnswer[]; label: string }) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const latest = useRef(sizes);
-  latest.current = sizes;
-  useEffect(() => {
-    const node = place.current;
-    if (!node) return;
-    const draw = () => {
-      plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(node), dataOf(latest.current), node);
-    };
-    draw();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: node.clientWidth, height: HEIGHT }));
-    resized.observe(node);
-    addEventListener("berth-theme", draw);
-    return () => {
-      removeEventListener("berth-theme", draw);
-      resized.disconnect();
-      plot.current?.destroy();
-    };
-  }, []);
-  useEffect(() => plot.current?.setData(dataOf(sizes)), [sizes]);
+  const data = useMemo(() => dataOf(sizes), [sizes]);
+  const place = usePlot({ height: 170, data, options: optionsOf });
   return (
     <figure class="chart" aria-label={label}>
       <figcaption>{label}</figcaption>
@@ -46,16 +24,10 @@ function dataOf(sizes: readonly SizeAnswer[]): uPlot.AlignedData {
   ] as uPlot.AlignedData;
 }
 
-function optionsOf(node: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name: string) => style.getPropertyValue(name).trim();
-  const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+function optionsOf({ color, axis }: Colours): PlotOptions {
   const line = { width: 1.5, points: { show: false } };
   const words = (unit: string, digits: number) => (_plot: uPlot, value: number | null) => (value === null ? "–" : `${value.toFixed(digits)} ${unit}`);
   return {
-    width: node.clientWidth,
-    height: HEIGHT,
-    cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: false }, y: { range: [0, 100] }, cost: { range: (_plot, _min, max) => [0, Math.max(max * 1.05, 0.01)] } },
     axes: [
       { ...axis, size: 26, space: 50, values: (_plot, splits) => splits.map((size) => (Number.isInteger(size) ? formatCount(size) : "")) },

@@ -11,7 +11,7 @@ import { WhatIf } from "../parts/what-if.tsx";
 const EVERY_MS = 10_000;
 const MOST_FUNCTIONS = 5;
 
-/** What other sizes of a pool would have hit and cost, what is recommended, and why it has the size that it chose. */
+/** Hits and cost of other sizes of a pool, the recommended size, and why the pool has the size that it chose. */
 export function Advice({ pool }: { pool: PoolRow }) {
   const [span, setSpan] = useState<"1h" | "24h">("1h");
   const path = `/v1/pools/${encodeURIComponent(pool.id)}`;

@@ -7,7 +7,7 @@ import type { NumberedEvent } from "../data/types.ts";
 
 const MOST_ROWS = 200;
 
-/** What happened in the pools, newest first. */
+/** The pools' events, newest first. */
 export function EventsView() {
   const events = useStore((state) => state.events);
   const [filter, setFilter] = useState("");

@@ -15,7 +15,7 @@ export interface ResourceBounds {
 
 const MIB = 2 ** 20;
 
-/** What a worker of each runtime takes before it has loaded anything, with some room. */
+/** The memory in bytes that a worker of each runtime takes before it has loaded anything, with some room. */
 const LEAST_MEMORY: Record<string, number> = { node: 64 * MIB, python: 48 * MIB, custom: 64 * MIB };
 
 const LIMITS = {

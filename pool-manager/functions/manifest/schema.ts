@@ -68,7 +68,7 @@ const ScalingFields = Type.Partial(
   { additionalProperties: false },
 );
 
-/** What a user says of a function; everything has a default. Published at /v1/schemas/function. */
+/** A user's declaration of a function; everything has a default. Published at /v1/schemas/function. */
 export const ManifestSchema = Type.Partial(
   Type.Object({
     runtime: Type.String({ description: "Runtime that the code needs.", default: "node" }),

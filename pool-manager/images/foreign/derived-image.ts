@@ -5,7 +5,7 @@ import type { ImageDescriptor } from "./descriptor.ts";
 /** Path of the program that starts the command of an image, in the images that are derived from it. */
 export const COMMAND_ENTRY = "/.berth/command";
 
-/** What a program finds if its image says nothing else: the only directory that it may write. */
+/** The variables of a program whose image sets no others: they name the only directory that it may write. */
 const DEFAULT_ENV = { HOME: "/tmp", TMPDIR: "/tmp" };
 
 /**

@@ -6,7 +6,7 @@ import type { ImageDescriptor } from "./descriptor.ts";
 const MAX_IMAGE_BYTES = 4 * 1024 ** 3;
 const MAX_LAYERS = 120;
 const ARCHITECTURE = "amd64";
-/** What a program gets as `$PORT` if its image exposes no port of its own choice. */
+/** The value of `$PORT` for a program whose image exposes no port of its own choice. */
 const PORT = 8080;
 /** Ports below this need a privilege that pods do not give. */
 const FIRST_UNPRIVILEGED = 1024;
@@ -45,7 +45,7 @@ export function forPods(image: string, { manifests = [] }: ForeignManifest): str
   throw unsupported(`${image} is built for ${there.join(", ") || "no platform"}, and pods are linux/${ARCHITECTURE}: build it for that too`);
 }
 
-/** What Berth records of an image that its pods can run. Throws `IMAGE_UNSUPPORTED` or `IMAGE_TOO_LARGE`. */
+/** Berth's record of an image that its pods can run. Throws `IMAGE_UNSUPPORTED` or `IMAGE_TOO_LARGE`. */
 export function describeImage(image: string, manifest: ForeignManifest, { os, architecture, rootfs, config }: ForeignConfig): ImageDescriptor {
   if (os !== "linux" || architecture !== ARCHITECTURE)
     throw unsupported(`${image} is built for ${os ?? "?"}/${architecture ?? "?"}, and pods are linux/${ARCHITECTURE}: build it for that`);

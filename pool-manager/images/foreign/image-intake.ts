@@ -8,7 +8,7 @@ export interface TakenImage {
   /** By digest. */
   image: string;
   code: CodeRef;
-  /** What it starts by itself; empty: the function has to name a command. */
+  /** The arguments that the image starts by itself; empty: the function has to name a command. */
   args: readonly string[];
 }
 

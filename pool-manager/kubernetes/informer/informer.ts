@@ -18,7 +18,7 @@ const LONGEST_PAUSE_MS = 5000;
 /** Everything is listed anew after this even where nothing seems wrong: what was missed for whatever reason is mended. */
 const RELIST_MS = 300_000;
 
-/** What an informer needs of the Kubernetes API. */
+/** The part of the Kubernetes client that an informer needs. */
 type Source = Pick<KubeClient, "get" | "stream"> & Partial<Pick<KubeClient, "onListing">>;
 
 export interface InformerOptions<T> {
@@ -26,20 +26,20 @@ export interface InformerOptions<T> {
   /** A label selector; by default all objects of the path. */
   selector?: string;
   onChange(change: Change<T>): void;
-  /** Which of the selected objects are kept; one that no longer is counts as deleted. By default all are. */
+  /** True for the selected objects that are kept; one that no longer is counts as deleted. By default all are kept. */
   accepts?(object: T): boolean;
   /** Called when the server's versions went backwards (it was restored from a backup), before the changes are told. */
   onHistoryReset?(): void;
   watchSeconds?: number;
 }
 
-/** What has to follow the end of a watch. */
+/** The request that has to follow the end of a watch. */
 type Next = "watch" | "list";
 
 /**
  * A cache of the objects of one kind: listed in pages, then watched. A watch that breaks off goes on where it was,
  * after a look whether the server's history still reaches that far; whatever the server refuses or reports as an error
- * is followed by a new listing, and so are five minutes. What it knew stays until a listing or an event says otherwise.
+ * is followed by a new listing, and so are five minutes. Its objects stay until a listing or an event says otherwise.
  */
 export class Informer<T extends KubeObject> {
   readonly #kube: Source;
@@ -215,7 +215,7 @@ export class Informer<T extends KubeObject> {
   #line(line: string): void {
     if (this.#next === "list") return;
     const event = eventOf<T>(line);
-    // What was lost with it a listing shows.
+    // A listing shows the changes that were lost with it.
     if (!event || isBefore(event.object.metadata.resourceVersion, this.#version)) return this.#useless();
     const { type, object } = event;
     this.#isSteady();

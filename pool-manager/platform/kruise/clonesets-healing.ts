@@ -25,7 +25,7 @@ export interface CloneSetHealingOptions {
   codes: FunctionCodes;
 }
 
-/** What a round does with a write that fails: `WriteFailures` has reported it, and the next round repeats it. */
+/** A round ignores a write that fails: `WriteFailures` has reported it, and the next round repeats it. */
 const untilNextRound = () => {};
 
 /** Brings CloneSets back to what they have to be, one round after the other, and collects those that nobody needs. */
@@ -45,7 +45,7 @@ export class CloneSetHealing {
 
   /**
    * Corrects CloneSets that are off (by dead pods, failed claims, or somebody's edit), and removes those of deleted
-   * functions and former runtimes. What cannot be written now is tried again with the next look; `WriteFailures` tells of it.
+   * functions and former runtimes. The next round retries a write that fails; `WriteFailures` reports it.
    */
   async heal(): Promise<void> {
     for (const set of this.#options.sets.all()) {
@@ -62,7 +62,7 @@ export class CloneSetHealing {
     }
   }
 
-  /** What a runtime that is not offered here has at the cluster is another pool manager's to keep. */
+  /** CloneSets of a runtime that is not offered here are left to another pool manager. */
   #isOffered(pool: string): boolean {
     return Object.hasOwn(this.#options.pods.runtimes, pool);
   }

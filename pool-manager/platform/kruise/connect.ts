@@ -44,7 +44,7 @@ export interface KruiseConfig {
   cacheDir: string;
 }
 
-/** What the adapter needs from its process and its checkout. */
+/** The parts of its process and checkout that the adapter needs. */
 export interface KruiseSources extends ImagePrograms {
   /** Directory of compiled code. */
   codeDir: string;
@@ -65,7 +65,7 @@ export interface KruiseSources extends ImagePrograms {
 export interface Connected {
   platform: KruisePlatform;
   lead: Lead;
-  /** What limits functions here. */
+  /** The way in which functions are limited here. */
   support: ResizeSupport;
   kube: KubeClient;
   code: CodeRegistry;

@@ -8,7 +8,7 @@ import { type CloneSet, CODE_CONTAINER } from "./objects/objects.ts";
 
 const TEMPLATE_AFTER_MS = 400;
 
-/** What can be invoked of a function, the revision first that is being released, and the images that carry it. */
+/** The code of a function's served revisions with the images that carry it; the revision that is being released comes first. */
 export type Codes = readonly [PreparedCode, ...PreparedCode[]];
 
 export interface FunctionCodesOptions {

@@ -182,7 +182,7 @@ export class KruisePlatform implements Platform {
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${order.uid} has no address yet`);
     const { keys, inline } = this.#options;
     const key = keys.instanceKey(order.uid, order.bootId);
-    // What an image is started with comes with the order: the image itself brings its program.
+    // A function with an image is loaded inline: the order carries the way to start it, and the image brings the program.
     const isInline = this.loadPath === "inline" || order.settings.image !== undefined;
     const archive = isInline ? await inline.archive(order.digest, order.settings.entry, code) : null;
     const source = archive ? ({ kind: "inline", archive: archive.digest } as const) : ({ kind: "image" } as const);

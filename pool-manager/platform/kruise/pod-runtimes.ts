@@ -13,7 +13,7 @@ export interface InstanceImages {
   idle: string;
 }
 
-/** What a pod of each runtime consists of. A runtime without an image is not offered. Commands run beside Node's worker. */
+/** The parts of each runtime's pods. A runtime without an image is not offered. Commands run beside Node's worker. */
 export function podRuntimes({ node, python }: InstanceImages): Record<string, PodRuntime> {
   return {
     node: { image: node, worker: null },

@@ -1,22 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type CgroupTree, type Controller, cgroupSettings } from "../../../runtime-images/cgroups/cgroup.ts";
+import { cgroupsIn, removeCgroup, removeCgroups } from "../../../runtime-images/cgroups/remove.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup-places.ts";
 
 /** The directory of a Berth names its process, and counts those of one process. */
 const OWN = /^berth-(\d+)-\d+$/;
 let opened = 0;
 
-/** How often, and how many times, a cgroup is removed that still has a process. */
-const REMOVE_EVERY_MS = 50;
-const REMOVE_TRIES = 40;
-/** What a cgroup is tried with. */
+/** The settings of a trial cgroup. */
 const TRIAL = { memoryBytes: 2 ** 30, cpuMillis: 1000, pids: 1000 };
 
-/** What keeps the limits of functions on this machine. */
+/** The way in which the limits of functions are kept on this machine. */
 export interface LimitSupport {
   cgroups: Cgroups | null;
   /** In words: what the kernel keeps, and what Berth measures. */
@@ -52,17 +49,14 @@ export class Cgroups {
   }
 
   /** Removes the cgroups of an instance that has ended, once its last process has: a killed one ends within moments. */
-  removeOf(uid: string, tries = REMOVE_TRIES): void {
-    const left = this.#directories().filter((dir) => namesIn(dir).some((name) => name.startsWith(`${uid}.`) && !isRemoved(join(dir, name))));
-    if (left.length > 0 && tries > 0) setTimeout(() => this.removeOf(uid, tries - 1), REMOVE_EVERY_MS).unref();
+  removeOf(uid: string): void {
+    const own = (dir: string) => cgroupsIn(dir).filter((name) => name.startsWith(`${uid}.`));
+    void removeCgroups(() => this.#directories().flatMap((dir) => own(dir).map((name) => join(dir, name))));
   }
 
-  /** Removes everything; all instances have ended. What still has a process after the bound is left to the next Berth. */
-  async close(): Promise<void> {
-    for (let tries = REMOVE_TRIES; tries > 0; tries--) {
-      if (this.#directories().filter((dir) => !isRemoved(dir)).length === 0) return;
-      await sleep(REMOVE_EVERY_MS);
-    }
+  /** Removes everything; all instances have ended. A cgroup that still has a process after the bound is left to the next Berth. */
+  close(): Promise<void> {
+    return removeCgroups(() => this.#directories(), { ref: true });
   }
 
   #directories(): string[] {
@@ -81,7 +75,7 @@ async function made(place: CgroupPlace): Promise<{ dir: string; controllers: Con
     await tried(place.version, dir, controllers);
     return { dir, controllers };
   } catch (error) {
-    isRemoved(dir);
+    removeCgroup(dir);
     throw error;
   }
 }
@@ -113,15 +107,15 @@ async function tried(version: CgroupTree["version"], dir: string, controllers: r
     child.stdin.end();
     child.kill("SIGKILL");
     await ended.catch(() => {});
-    isRemoved(trial);
+    removeCgroup(trial);
   }
 }
 
 /** Removes the directories of Berths that have ended. */
 function removeLeft(place: string): void {
-  for (const name of namesIn(place)) {
+  for (const name of cgroupsIn(place)) {
     const [, pid] = OWN.exec(name) ?? [];
-    if (pid !== undefined && !isRunning(Number(pid))) isRemoved(join(place, name));
+    if (pid !== undefined && !isRunning(Number(pid))) removeCgroup(join(place, name));
   }
 }
 
@@ -131,28 +125,6 @@ function isRunning(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
-
-/** Removes a cgroup with those in it; false: one of them has a process. */
-function isRemoved(dir: string): boolean {
-  for (const name of namesIn(dir)) isRemoved(join(dir, name));
-  try {
-    rmdirSync(dir);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT";
-  }
-}
-
-/** The cgroups in a cgroup. */
-function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name);
-  } catch {
-    return [];
   }
 }
 

@@ -1,7 +1,7 @@
 import type { InstanceView, Pace, PoolSpec } from "./world.ts";
 
 /**
- * Which instances may be replaced now. Those on a draining node: all, several at a time. Those of a previous runtime
+ * The instances that may be replaced now. Those on a draining node: all, several at a time. Those of a previous runtime
  * version: free ones first, then one per function at a time, until only the pool's `partition` of them is left.
  */
 export interface Renewal {

@@ -1,6 +1,6 @@
 import { addDepth, type Depths } from "../sizing/depths.ts";
 
-/** What happened in one bucket of time. */
+/** The claims of one bucket of time. */
 export interface Bucket {
   /** Claims by when they came, whether or not an instance was free. */
   claims: number;

@@ -7,7 +7,7 @@ const SAMPLE_MS = 1000;
 /** A longer pause between samples was no service: the process or the machine stood still. */
 const LONGEST_SAMPLE_MS = 60_000;
 
-/** What one decision says of a function's claims. */
+/** A function's claims in one decision. */
 interface Claims {
   pool: string;
   hits: number;

@@ -8,7 +8,7 @@ import { IdleRecord, type KeptIdleDecision } from "./idle-record.ts";
 /** How long an instance is idle before a pause begins. */
 const UNLOAD_AFTER_MS = 10_000;
 
-/** What an idle function's instances do now. */
+/** The present plan for an idle function's instances. */
 export type IdlePlan = Required<Pick<RevisionTarget, "idleTimeoutMs" | "isExpected">>;
 
 export interface IdlePlannerOptions {
@@ -60,7 +60,7 @@ export class IdlePlanner {
     }
   }
 
-  /** What holds for a function now; null: its idle timeout is fixed. */
+  /** A function's present plan; null: its idle timeout is fixed. */
   planOf(functionUid: string): IdlePlan | null {
     const record = this.#recordOf(functionUid);
     return record && planAt(record.decided().decision, record.idleSince, this.#options.wall());
@@ -100,7 +100,7 @@ export class IdlePlanner {
   }
 }
 
-/** What a decision means at `now` for a function whose last invocation ended at `idleSince`; `idleSince` null: it has invocations. */
+/** The plan that a decision makes at `now` for a function whose last invocation ended at `idleSince`; `idleSince` null: it has invocations. */
 export function planAt({ pauseMs, keepMs }: IdleDecision, idleSince: number | null, now: number): IdlePlan {
   if (pauseMs === 0) return { idleTimeoutMs: keepMs, isExpected: false };
   const idleMs = idleSince === null ? 0 : now - idleSince;

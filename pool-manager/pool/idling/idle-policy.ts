@@ -7,7 +7,7 @@ const FEWEST = 5;
 const SHORTEST_PAUSE_BINS = 2;
 /** A window is widened by this share of its bounds on each side. */
 const MARGIN = 0.1;
-/** What a load before an expected invocation costs, in milliseconds of an idle instance. */
+/** The cost of a load before an expected invocation, in milliseconds of an idle instance. */
 const RELOAD_MS = 30_000;
 
 /** Everything that a decision depends on: the same inputs give the same decision. */

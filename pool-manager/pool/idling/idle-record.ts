@@ -10,7 +10,7 @@ const RENEW = 1 / 20;
 /** Reporters that are remembered of a function: routers, for each served revision. */
 const MAX_SOURCES = 64;
 
-/** What one router last said of a revision: whether it has invocations there, and how many have ended. */
+/** One router's last report of a revision: whether it has invocations there, and how many have ended. */
 interface Said {
   active: boolean;
   ended: number;

@@ -32,9 +32,9 @@ export function allowedInWords(memory: IdleMemory): string {
 /** Why `idleMemory` has no room for the free instances that a user wants in any case; null: it has. `name`: `min` or `size`. */
 export function sizeFault(limit: number, name: string, least: number): string | null {
   const taken = least * INSTANCE_BYTES;
-  return taken <= limit
-    ? null
-    : `${formatBytes(limit)} has no room for ${name} ${least}, which takes ${formatBytes(taken)}, ${formatBytes(INSTANCE_BYTES)} each`;
+  if (taken <= limit) return null;
+  const each = least === 1 ? "" : `, ${formatBytes(INSTANCE_BYTES)} each`;
+  return `${formatBytes(limit)} has no room for ${name} ${least}, which takes ${formatBytes(taken)}${each}`;
 }
 
 /** A message about sizes that users have set and that take more than `idleMemory`; empty: they fit. */

@@ -1,9 +1,12 @@
 import type { LoadError } from "../../../runtime-images/protocol/messages.ts";
 import type { LoadFailure } from "../../client/contract.ts";
+import { BoundedSet } from "../../collections/bounded.ts";
 import { type Crashed, type CrashLoop, CrashLoops } from "./crash-loops.ts";
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
+/** Failures that are remembered, so that each counts once. */
+const MOST_COUNTED = 10_000;
 
 interface Failed {
   error: LoadError;
@@ -18,13 +21,12 @@ interface Failed {
  */
 export class LoadFailures {
   readonly #failed = new Map<string, Failed>();
-  readonly #counted = new Set<string>();
+  readonly #counted = new BoundedSet<string>(MOST_COUNTED);
   readonly #crashes = new CrashLoops();
 
   /** Counts each failure once: `instanceKey` names the instance and its epoch. Returns false if it was already counted. */
   record(functionUid: string, revision: string, instanceKey: string, instanceUid: string, error: LoadError, now: number): boolean {
     if (this.#counted.has(instanceKey)) return false;
-    if (this.#counted.size > 10_000) this.#counted.clear();
     this.#counted.add(instanceKey);
     const key = `${functionUid}/${revision}`;
     const count = (this.#failed.get(key)?.count ?? 0) + 1;

@@ -18,7 +18,7 @@ interface Known {
   leaving: boolean;
 }
 
-/** Which routers are live, and which are silent without having said that they leave. */
+/** The routers that are live, and those that are silent without having said that they leave. */
 export class RouterPresence {
   readonly #known = new BoundedMap<string, Known>(MAX_ROUTERS);
 

@@ -8,7 +8,7 @@ import type { Use } from "./demand.ts";
 import type { Expectations } from "./expectations.ts";
 import { UNKNOWN_MS } from "./router-presence.ts";
 
-/** What the pool manager knows of instances beyond the platform's observation. */
+/** The pool manager's knowledge of instances beyond the platform's observation. */
 export interface Knowledge {
   now: number;
   expectations: Expectations;

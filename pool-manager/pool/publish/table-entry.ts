@@ -9,7 +9,7 @@ export interface Start {
   epoch: number;
 }
 
-/** What the table says of instances that do not exist yet. */
+/** The table's fields about instances that do not exist yet. */
 export type Outlook = Pick<TableFunction, "failure" | "blocked" | "expectedStartMs">;
 
 /** A served revision as routers see it; its endpoints are derived from the instances' echoes only. */

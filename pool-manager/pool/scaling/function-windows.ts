@@ -21,7 +21,7 @@ type Windowed = RevisionTarget & { windowScaling: NonNullable<RevisionTarget["wi
 /** The windows of all revisions with `windowScaling` that have instances, demand or a minimum scale: about 1 kB for each. */
 export class FunctionWindows {
   #entries = new Map<string, Entry>();
-  /** What was said last, by key. */
+  /** The last scales that were returned, by key. */
   scales: ReadonlyMap<string, WindowScale> = new Map();
 
   get size(): number {

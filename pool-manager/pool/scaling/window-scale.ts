@@ -11,7 +11,7 @@ export interface Panic {
   peak: number;
 }
 
-/** What the number of instances depends on, apart from the policy. */
+/** The load that the number of instances depends on, apart from the policy. */
 export interface WindowLoad {
   now: number;
   /** Average concurrency of the window and of the panic window. */

@@ -53,7 +53,7 @@ export const PoolFields = Type.Object(
   { additionalProperties: false },
 );
 
-/** What is set of a pool. */
+/** The settings of a pool that a request changes. */
 export type PoolChange = Partial<
   Pick<PoolSpec, "max" | "budget" | "partition" | "paused" | "warm"> & AutoSize & { size: number | typeof AUTO; idleMemory: string | null }
 >;

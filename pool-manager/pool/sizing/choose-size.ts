@@ -31,7 +31,7 @@ export interface SizingInputs {
   max: number;
   /** The schedule in force, which raises `min`, in words; null: none is. */
   scheduled: { instances: number; text: string } | null;
-  /** What bounds the size beside `max`; null: nothing does. */
+  /** The memory for idle instances, which bounds the size beside `max`; null: only `max` does. */
   memory: IdleMemory | null;
   /** Share of the claims that find a free instance. */
   targetHit: number;

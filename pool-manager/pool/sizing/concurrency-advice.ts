@@ -21,7 +21,7 @@ export interface RecordedLoads {
   concurrency: number;
 }
 
-/** What each concurrency would have needed, up to the first that needs one instance; empty if nothing was recorded. */
+/** The instances that each concurrency would have needed, up to the first that needs one; empty if nothing was recorded. */
 export function concurrencyOutcomes({ loads, concurrency }: RecordedLoads): ConcurrencyOutcome[] {
   if (totalOf(loads) === 0) return [];
   const outcomes = [...new Set([...COMPARED, concurrency])].sort((a, b) => a - b).map((each) => outcomeOf(loads, each));

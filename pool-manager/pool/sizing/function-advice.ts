@@ -7,7 +7,7 @@ import { counted, percent } from "./words.ts";
 const BUSY_SHARE = 0.5;
 const MOST_SCALES = 100;
 
-/** What a function has recorded of a window, and what it is set to. */
+/** A function's record of a window, and its settings. */
 export interface FunctionRecordOfClaims {
   window: {
     seconds: number;
@@ -27,7 +27,7 @@ export interface FunctionRecordOfClaims {
   instanceMb: number;
 }
 
-/** What the window would have been with another `minScale`. */
+/** The window as it would have been with another `minScale`. */
 export interface ScaleOutcome {
   minScale: number;
   /** Starts that would have been needed still, and the share that would not. */
@@ -47,7 +47,7 @@ export interface FunctionAdvice {
 }
 
 /**
- * What another `minScale` would have avoided and cost. A `minScale` below the present one is not listed: while its instances
+ * The starts that another `minScale` would have avoided, and its cost. A `minScale` below the present one is not listed: while its instances
  * are kept, nothing records how long they would have stayed without it.
  */
 export function adviseFunction(record: FunctionRecordOfClaims): FunctionAdvice {

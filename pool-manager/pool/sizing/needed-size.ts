@@ -14,7 +14,7 @@ export interface ClaimWindow {
   depths: Depths;
 }
 
-/** What a pool has to reach, and how fast it is refilled. */
+/** The share of hits that a pool has to reach, and how fast it is refilled. */
 export interface SizeTarget {
   /** Share of the claims that find a free instance. */
   targetHit: number;

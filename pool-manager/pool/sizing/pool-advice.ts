@@ -14,7 +14,7 @@ export interface ClaimsOfFunction {
   misses: number;
 }
 
-/** What a pool has recorded of a window, and what it is set to. */
+/** A pool's record of a window, and its settings. */
 export interface PoolRecord {
   window: ClaimWindow & {
     /** Milliseconds by the number of missing instances. */
@@ -25,7 +25,7 @@ export interface PoolRecord {
   /** The size in force, and the pool's maximum. */
   size: number;
   max: number;
-  /** What bounds the size beside `max`; null: nothing does. */
+  /** The memory for idle instances, which bounds the size beside `max`; null: only `max` does. */
   memory: IdleMemory | null;
   targetHit: number;
   refillMs: number;
@@ -35,7 +35,7 @@ export interface PoolRecord {
   functions: readonly ClaimsOfFunction[];
 }
 
-/** What the window would have been with a size. */
+/** The window as it would have been with a size. */
 export interface SizeOutcome {
   size: number;
   /** Claims that find a free instance, and their share; null if there were no claims. */
@@ -53,7 +53,7 @@ export interface PoolAdvice {
   text: string[];
 }
 
-/** What the recorded window would have hit and cost at each size, and which size is recommended. */
+/** Hits and cost of the recorded window at each size, and the size that is recommended. */
 export function advisePool(record: PoolRecord): PoolAdvice {
   const { window, max, memory } = record;
   const needed = neededSize(window, record);

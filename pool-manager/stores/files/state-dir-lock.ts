@@ -37,7 +37,7 @@ export class StateDirLock {
       throw new StateDirError(`the state directory ${dir} is in use by another berth (process ${pid}); stop it, or choose another with --state-dir`);
     });
     server.unref();
-    // Whatever has its name is replaced: a write to a named pipe would wait for a reader.
+    // Anything else of this name is replaced: a write to a named pipe would wait for a reader.
     await rm(join(dir, "berth.pid"), { recursive: true, force: true });
     await writeFile(join(dir, "berth.pid"), String(process.pid));
     return new StateDirLock(server);

@@ -34,7 +34,7 @@ export function edited(name: string, fields: readonly string[]): string {
   return `the status of ${name} differs from what Berth has written (${fields.join(", ")}): it is rewritten; change the spec instead`;
 }
 
-/** What fails of the functions' upkeep, and why; null: it works again. */
+/** A notice that a part of the functions' upkeep fails, and why; `message` null: it works again. */
 export function failing(what: string, message: string | null): StoreNotice {
   return { topic: "failing", kind: "Function", count: message ? 1 : 0, message: `${what}: ${message ?? "no longer so"}` };
 }

@@ -223,14 +223,14 @@ function storedIn(resource: PoolResource): StoredPool {
   return { set: faultOf(resource) ? null : changeOf(resource.spec), held: defined({ size, max }) };
 }
 
-/** What the resource contradicts itself in; null: nothing. */
+/** The contradiction in a resource; null: it has none. */
 function faultOf({ metadata, spec: { runtime, size, auto } }: PoolResource): ManagerError | null {
   if (runtime !== undefined && runtime !== metadata.name)
     return new ManagerError("POOL_INVALID", `runtime: the pool of ${runtime} is named ${runtime}`, "runtime");
   return auto && size !== undefined ? new ManagerError("POOL_INVALID", "auto: it and size exclude each other", "auto") : null;
 }
 
-/** What a change sets in the resource's spec. */
+/** The fields of the resource's spec that a change sets. */
 function specOf({ size, targetHit, min, ...rest }: PoolChange, { auto }: PoolSpec): PoolResource["spec"] {
   const isSized = size !== undefined || targetHit !== undefined || min !== undefined;
   return defined({ ...(auto && isSized && { auto }), ...(typeof size === "number" && { size }), ...rest });

@@ -10,7 +10,7 @@ const REST_MS = 100;
 /** How long it may go on after SIGTERM; its worker waits two seconds. */
 const KILL_MS = 1500;
 const OOM_HINT = " (out of memory?)";
-/** What a program says that needs more than pods give, and how that is mended. */
+/** The messages of programs that need more than pods give, each with a fix. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/read-?only file system|EROFS/i, "its root is read-only: write below /tmp, or into a VOLUME of the image"],
   [

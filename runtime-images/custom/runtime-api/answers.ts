@@ -44,7 +44,7 @@ export async function answerFailure(invocation: Invocation, post: IncomingMessag
   invocation.settle();
 }
 
-/** What a bootstrap tells of an error. `frames`: its stack, a frame in each line. */
+/** An error as a bootstrap reports it. `frames`: its stack, a frame in each line. */
 export interface BootstrapError {
   message: string;
   /** Empty if the bootstrap names none. */

@@ -41,7 +41,7 @@ export class RuntimeApi {
       this.#serve(req, res).catch((error) => refuse(res, 400, "InvalidRequest", summaryOf(error)));
     });
     this.#server.unref();
-    // Whoever loads the function awaits it; a bootstrap may report its error before that.
+    // The load of the function awaits it; a bootstrap may report its error before that.
     this.ready.catch(() => {});
   }
 

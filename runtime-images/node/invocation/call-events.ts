@@ -36,7 +36,7 @@ export function bindSocket(socket: EventEmitter, call: Call): void {
 
 /**
  * A function does not end a connection to a router once it has answered: another client's invocation may be on its way
- * over it. Express does so where code throws after its answer. What node:http ends itself, it ends; a response with
+ * over it. Express does so where code throws after its answer. An end by node:http itself is let through; a response with
  * `connection: close` makes the router end the connection.
  */
 export function keepConnection(socket: Socket): void {

@@ -35,7 +35,7 @@ export class LogTail {
 /** The invocation that the running code belongs to. */
 export const currentCall = new AsyncLocalStorage<Call>();
 
-/** What the headers of an invocation say of it. */
+/** The identity of an invocation, by its headers. */
 export function identityOf(req: IncomingMessage): Pick<Call, "id" | "traceparent"> {
   // Node joins headers that are repeated, and what it joins is no `traceparent`.
   return { id: callIdOf(req), traceparent: req.headers[TRACEPARENT] as string | undefined };

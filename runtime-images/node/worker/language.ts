@@ -10,7 +10,7 @@ export interface Loaded {
   upgrade: Upgrade | null;
 }
 
-/** What code tells its worker while it loads and afterwards. */
+/** The reports of code to its worker, while it loads and afterwards. */
 export interface Listener {
   /** Says what the load waits for; the error of a load that takes too long ends with it. */
   waitsFor(message: string): void;

@@ -87,7 +87,7 @@ export class Worker {
     } catch (error) {
       this.#loadError = stackOf(error);
       this.#admission.failed();
-      // What waits is answered first: once its failure is known, the process may be killed.
+      // Waiting requests are answered first: once the failure is known, the process may be killed.
       await this.#unpark();
       this.#report({ type: "loadFailed", message: this.#loadError });
       return;

@@ -7,5 +7,5 @@ import { newRevision } from "./new-revision.ts";
 import { orders } from "./orders.ts";
 import type { Check } from "./subject.ts";
 
-/** What every runtime must do; a runtime's own test starts an instance for each check. */
+/** The checks that every runtime must pass; a runtime's own test starts an instance for each of them. */
 export const conformance: Check[] = [...orders, ...invocations, ...eventsAsPayload, ...failures, ...newRevision, ...draining, ...eventStream];

@@ -9,7 +9,7 @@ async function call(subject: RuntimeSubject, payload: string) {
   return invoke(subject, port, { method: "POST", headers: { ...HEADERS, [EVENT_HEADER]: "1", "content-type": "application/json" }, body: payload });
 }
 
-/** What a handler that takes events is called with if the router says that the body is the event. */
+/** Checks of the arguments of a handler that takes events, if the router says that the body is the event. */
 export const eventsAsPayload: Check[] = [
   {
     name: "gives a handler the body as its event, and answers with its result as JSON, whatever fields that has",

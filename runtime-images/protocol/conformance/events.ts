@@ -3,7 +3,7 @@ import { BEAT_HEADER } from "../messages.ts";
 import { events } from "./event-lines.ts";
 import { type Check, invoke, load } from "./subject.ts";
 
-/** What the event stream tells to whom. */
+/** Checks of the event stream: its contents and its readers. */
 export const eventStream: Check[] = [
   {
     name: "its event stream beats for whoever asks for it, while user code runs too, and for nobody else",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Echo } from "../messages.ts";
 import { type Check, echo, HEADERS, invoke, load, loaded, sleep } from "./subject.ts";
 
-/** Which invocations a worker runs, and which it refuses before user code. */
+/** Checks of the invocations that a worker runs, and of those that it refuses before user code. */
 export const invocations: Check[] = [
   {
     name: "parks an invocation that arrives with the order, and runs it once the code has loaded",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { LoadAnswer } from "../messages.ts";
 import { type Check, echo, invoke, load, loaded, readyEcho } from "./subject.ts";
 
-/** Which load orders an instance takes, and what comes with them. */
+/** Checks of the load orders that an instance accepts, and of their effects. */
 export const orders: Check[] = [
   {
     name: "is prewarmed with epoch 0 and no function",

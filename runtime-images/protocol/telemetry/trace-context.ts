@@ -1,4 +1,4 @@
-/** What `traceparent` says. Source: W3C Trace Context, level 1. */
+/** The fields of `traceparent`. Source: W3C Trace Context, level 1. */
 export interface TraceContext {
   /** 32 lower-case hexadecimal digits. */
   traceId: string;

@@ -1,4 +1,4 @@
-"""What a thrown value says to logs, to clients and to a deployment."""
+"""The messages about a thrown value: for logs, for clients and for a deployment."""
 
 import os
 import sys

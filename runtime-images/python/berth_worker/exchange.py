@@ -19,7 +19,7 @@ class Exchange:
         self.scope = scope
         self.receive = receive
         self._send = send
-        # What uvicorn's `send` is a method of: the response of HTTP/1.1, or the connection of a WebSocket.
+        # The object whose method uvicorn's `send` is: the response of HTTP/1.1, or the connection of a WebSocket.
         self._transport = send.__self__.transport
         self.started = False
         self.ended = False

@@ -1,4 +1,4 @@
-"""What happens to a request before and after user code: admission, parking, run, errors. It is the ASGI application that uvicorn serves."""
+"""The way of a request before and after user code: admission, parking, run, errors. It is the ASGI application that uvicorn serves."""
 
 import asyncio
 import time

@@ -9,7 +9,7 @@ class Lifespan:
         self._inbox = asyncio.Queue()
         self._answer = None
         self._task = None
-        # What the application keeps for its requests; each gets a shallow copy.
+        # The state that the application keeps for its requests; each gets a shallow copy.
         self.state = {}
 
     async def startup(self):

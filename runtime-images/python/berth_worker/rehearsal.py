@@ -1,11 +1,11 @@
-"""What a spare worker does before it is ready: it loads a function the way it will load the user's, and invokes it once."""
+"""The rehearsal of a spare worker: before it is ready, it loads a function the way it will load the user's, and invokes it once."""
 
 import asyncio
 import gc
 import os
 import sys
 
-# What most functions import.
+# Modules that most functions import.
 COMMON = (
     "base64 collections contextlib copy dataclasses datetime decimal email.message enum functools hashlib hmac html http.client "
     "http.cookies importlib.metadata inspect io itertools json logging mimetypes pathlib random re secrets string tempfile textwrap "

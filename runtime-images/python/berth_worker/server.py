@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 NEVER_S = 10 * 365 * 86_400
 MAX_HEAD_BYTES = 65_536
 BACKLOG = 1024
-# What stands for all addresses of a pod, of both families.
+# The address that stands for all of a pod, of both families.
 ALL_ADDRESSES = "::"
 
 

@@ -37,7 +37,7 @@ class Worker:
         self.root = ""
         self.timeout_s = 30.0
         self.rehearsal = None
-        # What the worker ends with; None: it goes on.
+        # The exit code of the worker; None: it continues.
         self.exit_code = None
         self._order = None
         self._connections = Connections(self._leave_when_unused)
@@ -101,7 +101,7 @@ class Worker:
         self._loop.create_task(self._tell_failure())
 
     async def _tell_failure(self):
-        # What waits is answered first: once its failure is known, the process may be killed.
+        # Waiting requests are answered first: once the failure is known, the process may be killed.
         await self._gate.answer()
         self._channel.send(type="loadFailed", message=self.load_error)
 

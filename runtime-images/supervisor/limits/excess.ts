@@ -10,7 +10,7 @@ const KIB = 1024;
 const UNITS = ["bytes", "Ki", "Mi", "Gi", "Ti"];
 
 /**
- * The first limit that a worker exceeds; null: none. What is not in `used` was not measured.
+ * The first limit that a worker exceeds; null: none. A quantity that is not in `used` was not measured.
  *
  * | used                 | limit          | reason |
  * |----------------------|----------------|--------|

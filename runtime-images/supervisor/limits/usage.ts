@@ -15,7 +15,7 @@ const MAX_PROCESSES = 10_000;
 const MAX_FILES = 50_000;
 
 /**
- * What a process and those that it has started use together. A process whose parent has ended belongs to nobody any more,
+ * The usage of a process and of those that it has started. A process whose parent has ended belongs to nobody any more,
  * and is not found. Zero on a system without /proc.
  */
 export function usageOf(pid: number): Usage {

@@ -1,11 +1,8 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CgroupTree, type Controller, cgroupSettings, isOutOfMemory } from "../../cgroups/cgroup.ts";
+import { removeCgroups } from "../../cgroups/remove.ts";
 import type { Resources } from "../../protocol/messages.ts";
-
-/** A cgroup that still has a process cannot be removed; the processes of a killed worker end within moments. */
-const REMOVE_EVERY_MS = 50;
-const REMOVE_TRIES = 40;
 
 /** The cgroup of one worker and the processes that it starts: one directory, or one for each controller. */
 export class WorkerCgroup {
@@ -62,22 +59,12 @@ export class WorkerCgroup {
     }
   }
 
-  /** Removes the cgroup, once its last process has ended. What is left after the bound is removed with the instance. */
-  remove(tries = REMOVE_TRIES): void {
-    const left = this.#directories().filter((dir) => !isRemoved(dir));
-    if (left.length > 0 && tries > 0) setTimeout(() => this.remove(tries - 1), REMOVE_EVERY_MS).unref();
+  /** Removes the cgroup, once its last process has ended. A cgroup that is left after the bound is removed with the instance. */
+  remove(): void {
+    void removeCgroups(() => this.#directories());
   }
 
   #directories(): string[] {
     return [...new Set(Object.values(this.#dirs))];
-  }
-}
-
-function isRemoved(dir: string): boolean {
-  try {
-    rmdirSync(dir);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
 }

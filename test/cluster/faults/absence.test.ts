@@ -164,7 +164,7 @@ test("a definition that is deleted ends no function; each resource is written ag
   // The API can still change the fields that the API has set.
   await cluster.berth.deploy("a", says("changed"), { secrets: { WHO: "secret" } });
   await answers("a", "changed secret");
-  // A deletion that is meant still is one. What is deleted while the server begins its watches anew is written again and told: then it is deleted again.
+  // A deletion that is meant still is one. An object that is deleted while the server begins its watches anew is written again and told: then it is deleted again.
   const isGone = async () => {
     await kube.delete(path("functions", "b")).catch(({ status }: KubeError) => expect([404, 429]).toContain(status));
     return (await cluster.text("b")).startsWith("404");

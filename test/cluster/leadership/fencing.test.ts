@@ -3,6 +3,7 @@ import { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import { ANNOTATION, CLONESETS } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { until } from "../../helpers/berth.ts";
+import { newCloneSet } from "../../helpers/builders/objects.ts";
 import { apiserver } from "../machine/daemons.ts";
 import { settled, start, stop } from "../machine/processes.ts";
 import { applyManifest, manifestsOf, pathOf, renderChart } from "../subject/manifest.ts";
@@ -25,8 +26,8 @@ beforeAll(async () => {
   await admin.create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: "berth-manager" } });
   await admin.create(POD.replace(/\/fenced$/, ""), { metadata: { name: "fenced" }, spec: template });
   const labels = { app: "fenced" };
-  const spec = { replicas: 0, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: template } };
-  await admin.create(SET.replace(/\/fenced$/, ""), { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name: "fenced" }, spec });
+  const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: template } };
+  await admin.create(SET.replace(/\/fenced$/, ""), newCloneSet("fenced", { spec }));
   const only = ["fencing", "rbac"].flatMap((name) => ["--show-only", `templates/${name}.yaml`]);
   for (const object of manifestsOf(await renderChart(namespace, ...only))) {
     if (object.kind.startsWith("Cluster")) continue;

@@ -62,7 +62,7 @@ describe("a start", () => {
   test("that fails after it has taken the Lease lets go of it and ends", async () => {
     const first = await fresh.managers.start(READY, 0);
     expect(await ended(first.child, "SIGTERM")).toBe(0);
-    // Whatever term the start takes, the pool carries a later one by the time that it is read.
+    // Each time that the start reads the pool, the pool carries a later term than the one that the start took.
     let over = false;
     const raising = (async () => {
       while (!over) await poolOfTerm(((await fresh.term()) ?? 0) + 10).catch(() => {});

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
+import { removeCgroup } from "../../../runtime-images/cgroups/remove.ts";
 import { VERSIONS } from "./install/programs.ts";
 import { minorOf } from "./install/versions.ts";
 import { at, type ClusterNode, containerdDir, containerdSocket, daemonSocketDir, KUBECONFIG, NODE_IP, PORT, REGISTRY, REGISTRY_OF_PODS } from "./layout.ts";
@@ -48,6 +49,7 @@ export function removeNode(node: ClusterNode): void {
   ipCommand("address", "del", `${ip}/32`, "dev", "lo");
   ipCommand("link", "del", bridge);
   rmSync(daemonSocketDir(node), { recursive: true, force: true });
+  // One that still holds a process stays: it is about to end.
   for (const path of cgroupsOf(node)) removeCgroup(path);
 }
 
@@ -82,17 +84,6 @@ function cgroupsOf({ cgroup }: ClusterNode): string[] {
   const unified = existsSync(join(CGROUPS, "cgroup.controllers"));
   const hierarchies = unified ? ["."] : readdirSync(CGROUPS).filter((name) => lstatSync(join(CGROUPS, name)).isDirectory());
   return hierarchies.map((name) => join(CGROUPS, name, cgroup));
-}
-
-/** The innermost first; one that still holds a process stays. */
-function removeCgroup(path: string): void {
-  if (!existsSync(path)) return;
-  for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) removeCgroup(join(path, entry.name));
-  try {
-    rmdirSync(path);
-  } catch {
-    // Its process is about to end.
-  }
 }
 
 function write(path: string, text: string): void {

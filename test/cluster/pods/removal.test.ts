@@ -8,6 +8,7 @@ import { DELETE_PROTECTION } from "../../../pool-manager/platform/kruise/disrupt
 import { CLONESETS, LABEL } from "../../../pool-manager/platform/kruise/objects/objects.ts";
 import { poolSetNameOf } from "../../../pool-manager/platform/kruise/objects/template.ts";
 import { until } from "../../helpers/berth.ts";
+import { newCloneSet } from "../../helpers/builders/objects.ts";
 import { clusterConfig, freshNamespace } from "../subject/subject.ts";
 
 /** A namespace with a CloneSet of an instance, as a pool manager has left it. */
@@ -20,7 +21,7 @@ async function leftBehind(): Promise<{ kube: KubeClient; path: string }> {
   const labels = { [LABEL.pool]: "node", [LABEL.set]: name };
   const pod = { nodeSelector: { nowhere: "true" }, containers: [{ name: "c", image: "none" }] };
   const spec = { replicas: 1, selector: { matchLabels: { [LABEL.set]: name } }, template: { metadata: { labels }, spec: pod } };
-  const set = { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name, labels: { ...labels, ...DELETE_PROTECTION } }, spec };
+  const set = newCloneSet(name, { metadata: { labels: { ...labels, ...DELETE_PROTECTION } }, spec });
   await kube.create(`${CLONESETS}/namespaces/${namespace}/clonesets`, set);
   await until(async () => (await kube.get<{ items: unknown[] }>(`${path}/pods`)).items.length === 1, "it has its pod");
   return { kube, path };

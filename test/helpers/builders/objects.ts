@@ -15,3 +15,20 @@ interface PodChange {
 export function pod(name: string, change: PodChange = {}): Pod {
   return { metadata: metadata(name, change.metadata), spec: { containers: [{ name: "runtime", image: "r:1" }], ...change.spec }, status: change.status ?? {} };
 }
+
+interface CloneSetChange {
+  metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
+  spec?: Record<string, unknown>;
+}
+
+/** A CloneSet as a client creates it: without pods, unless `spec` says otherwise. */
+export function newCloneSet(name: string, change: CloneSetChange = {}) {
+  const labels = { a: name };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "runtime", image: "i:1" }] } };
+  return {
+    apiVersion: "apps.kruise.io/v1alpha1",
+    kind: "CloneSet",
+    metadata: { name, ...change.metadata },
+    spec: { replicas: 0, selector: { matchLabels: labels }, template, ...change.spec },
+  };
+}

@@ -63,7 +63,8 @@ describe.skipIf(ON_CLUSTER)("a bootstrap that speaks the Lambda Runtime API", ()
   });
 
   test("runs one invocation per poll, while others wait", async () => {
-    const all = await Promise.all(Array.from({ length: 5 }, () => answer("boot")));
+    await deploy("narrow", files, { concurrency: 1 });
+    const all = await Promise.all(Array.from({ length: 5 }, () => answer("narrow")));
     expect(all.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     await deploy("wide", files, { concurrency: 5, maxScale: 1 });
     expect((await Promise.all(Array.from({ length: 5 }, () => answer("wide")))).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
@@ -75,9 +76,10 @@ describe.skipIf(ON_CLUSTER)("a bootstrap that speaks the Lambda Runtime API", ()
   });
 
   test("that exits, or fails to initialize, is an error that says so", async () => {
-    const { status, error, text } = await answer("boot", "/exit");
+    await deploy("boot-exit", files, { concurrency: 1 });
+    const { status, error, text } = await answer("boot-exit", "/exit");
     expect([status, error, text]).toEqual([502, "FUNCTION_CRASHED", expect.stringContaining("exited with code 7")]);
-    expect((await answer("boot")).status).toBe(200);
+    expect((await answer("boot-exit")).status).toBe(200);
     await deploy("boot-init", files, { env: { INIT: "1" } });
     expect(await answer("boot-init")).toMatchObject({ error: "FUNCTION_LOAD_FAILED", text: expect.stringContaining("no database") });
     await deploy("boot-silent", { bootstrap: "#!/bin/sh\nsleep 1000\n" }, { loadTimeout: "400ms" });

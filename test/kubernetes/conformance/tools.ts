@@ -2,6 +2,7 @@ import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import type { KubeObject } from "../../../pool-manager/kubernetes/objects.ts";
 import { until } from "../../helpers/berth.ts";
+import { newCloneSet } from "../../helpers/builders/objects.ts";
 
 export interface Subject {
   kube: KubeClient;
@@ -37,17 +38,7 @@ export function conformanceTools(current: () => Subject) {
       () => "accepted",
       ({ status, reason, message }: KubeError) => `${status} ${reason}: ${message}`,
     );
-  const cloneSet = (of: string, more: object = {}) => ({
-    apiVersion: "apps.kruise.io/v1alpha1",
-    kind: "CloneSet",
-    metadata: { name: of },
-    spec: {
-      replicas: 0,
-      selector: { matchLabels: { a: of } },
-      template: { metadata: { labels: { a: of } }, spec: { containers: [{ name: "c", image: "i:1" }] } },
-      ...more,
-    },
-  });
+  const cloneSet = (of: string, more: Record<string, unknown> = {}) => newCloneSet(of, { spec: more });
 
   async function watched(query: Record<string, string>, body: () => Promise<void>, enough: (events: Event[]) => boolean, path = maps()): Promise<Event[]> {
     const events: Event[] = [];

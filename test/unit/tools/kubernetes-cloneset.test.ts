@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { KubeError } from "../../../pool-manager/kubernetes/error.ts";
 import type { CloneSet, Pod } from "../../../pool-manager/platform/kruise/objects/objects.ts";
+import { newCloneSet } from "../../helpers/builders/objects.ts";
 import { forbidden } from "../../kubernetes/api/api-error.ts";
 import { stopKruise } from "../../kubernetes/controllers/kruise-webhooks.ts";
 import { KruiseCluster } from "../../kubernetes/kruise-cluster.ts";
@@ -26,9 +27,8 @@ class World {
 
   constructor(time: VirtualTime) {
     this.time = time;
-    const template = { metadata: { labels: { a: "s" } }, spec: { containers: [{ name: "runtime", image: "i:1" }] } };
-    const spec = { replicas: 0, selector: { matchLabels: { a: "s" } }, scaleStrategy: { maxUnavailable: 0 }, updateStrategy: { partition: "100%" }, template };
-    this.cluster.make(SETS, { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name: "s" }, spec });
+    const spec = { scaleStrategy: { maxUnavailable: 0 }, updateStrategy: { partition: "100%" } };
+    this.cluster.make(SETS, newCloneSet("s", { spec }));
   }
 
   async change(spec: object): Promise<void> {

@@ -24,7 +24,7 @@ export interface CloneSetsOptions {
 }
 
 /**
- * What Berth asks of CloneSets. With fewer replicas than pods Kruise deletes pods of its choice,
+ * The requests that Berth makes of CloneSets. With fewer replicas than pods Kruise deletes pods of its choice,
  * with more it holds deletions back. So `replicas` is changed only from the value that we know, claims add to it what
  * they need, and it is set to the number of live pods only where no claim of another pool manager can be under way.
  */

@@ -11,7 +11,7 @@ import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
 import { poolResources } from "../resources/pod-resources.ts";
 import { UPDATE_STRATEGY } from "./update-strategy.ts";
 
-/** What the pods of one runtime are created from. */
+/** The parts that the pods of one runtime are created from. */
 export interface PodRuntime {
   image: string;
   /** How the supervisor starts workers; null: those of Node beside it. */
@@ -36,7 +36,7 @@ export interface PodSettings {
 
 const VOLUME = "berth";
 const MOUNT = "/berth";
-/** What programs of images may write. */
+/** The volume that programs of images may write. */
 const FILES = "files";
 /** The nodes that the programs in the images are built for. */
 const NODES = { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };

@@ -26,7 +26,7 @@ export interface TemplateKeeperOptions {
 
 /**
  * Restores what others change in the template of a CloneSet. Kruise creates new pods from a pool's template: the pool would
- * fill with pods that Berth cannot use. A function's template describes its pods to every reader. What others add stays.
+ * fill with pods that Berth cannot use. A function's template describes its pods to every reader. Others' additions stay.
  */
 export class TemplateKeeper {
   readonly #options: TemplateKeeperOptions;

@@ -5,7 +5,7 @@ export function droppedError(names: readonly string[]): PlatformError {
   return new PlatformError("REFUSED", `something at the cluster, such as a webhook, takes ${names.join(", ")} away from pods, or changes them`);
 }
 
-/** What the Kubernetes API has said, in the words of the platform port. */
+/** An error of the Kubernetes API, in the words of the platform port. */
 export function platformError(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;
   if (!(error instanceof KubeError)) return new PlatformError("UNREACHABLE", (error as Error).message);

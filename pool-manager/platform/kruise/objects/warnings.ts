@@ -12,7 +12,7 @@ const FAILURE = /^(Failed(?!Delete)|Err|BackOff|Inspect|InvalidImage|NetworkNotR
 /** Reasons of the kubelet's remarks on a node's name resolution. It repeats them at each start, and many nodes have too many name servers. */
 const HARMLESS = /^(MissingClusterDNS|DNSConfigForming|CheckLimitsForResolvConf)$/;
 
-/** Whoever writes an Event dates it; the API server says when it was made. */
+/** An Event's dates are its author's; only `creationTimestamp` is the API server's. */
 interface RecordedEvent {
   type?: string;
   reason?: string;

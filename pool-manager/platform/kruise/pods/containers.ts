@@ -19,7 +19,7 @@ export function waitingOf(pod: Pod, warning: string | null): string {
   return initTroubleOf(pod) ?? specific ?? warning ?? initialized(pod) ?? reason ?? "its node has not started it yet";
 }
 
-/** What the runtime container waits for, or how it ended; null: it runs. */
+/** The reason why the runtime container waits, or how it ended; null: it runs. */
 export function runtimeTroubleOf(pod: Pod): string | null {
   const reason = reasonOf(runtimeOf(pod));
   return reason && `its runtime has stopped: ${reason}`;

@@ -1,7 +1,7 @@
 import type { Echo } from "../../../../runtime-images/protocol/messages.ts";
 import type { Sightings } from "./obstacle.ts";
 
-/** What we know of an instance beside its pod. */
+/** The knowledge of an instance that its pod does not carry. */
 export interface Known {
   echo: Echo | null;
   readyAt: number | null;

@@ -84,7 +84,7 @@ export function obstacleOf(pod: Pod, seen: Sightings, trouble: string | null, no
   return { kind: "unreachable", since: Math.max(seen.unconnectedSince, seen.runningSince), message };
 }
 
-/** What an overdue deletion waits for; null: it is not overdue. */
+/** The reason why an overdue deletion waits; null: it is not overdue. */
 function overdueOf({ metadata }: Pod, { deletingSince }: Sightings, now: number): string | null {
   const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
   if (deletingSince === null || now - deletingSince <= graceMs + STUCK_AFTER_MS) return null;

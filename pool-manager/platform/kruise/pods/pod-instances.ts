@@ -17,7 +17,7 @@ import { PodWarnings } from "./pod-warnings.ts";
 export interface PodInstancesOptions {
   kube: KubeClient;
   keys: ClusterKeys;
-  /** What instances of the present version are made of, by pool. */
+  /** The templates of instances of the present version, by pool. */
   templates: ReadonlyMap<string, PodTemplate>;
   openControl: OpenControl;
   now(): number;
@@ -108,7 +108,7 @@ export class PodInstances {
     this.#forget(uid);
   }
 
-  /** What an instance says of itself; older than what is known, it is left out. */
+  /** Records an instance's echo, unless a newer one is known. */
   echoed(uid: string, echo: Echo): void {
     const member = this.#members.get(uid);
     if (!member || echo.uid !== uid || !isNews(member.known, echo)) return;
@@ -132,7 +132,7 @@ export class PodInstances {
     this.#refresh(member);
   }
 
-  /** What time alone changes: swaps that take too long, deletions that are overdue, and those that will not happen. */
+  /** Applies the changes that come with time alone: swaps that take too long, deletions that are overdue, and those that will not happen. */
   check(): void {
     for (const member of this.#members.values()) {
       this.#checkSwap(member);

@@ -19,7 +19,7 @@ const STUCK = new Set([
   "CrashLoopBackOff",
 ]);
 
-/** What a claim or a deletion is decided by: a status that the kubelet writes changes the pod's version, but none of this. */
+/** The part of a pod that decides a claim or a deletion: a status that the kubelet writes changes the pod's version, but none of this. */
 export function substanceOf({ metadata, spec }: Pod): string {
   const { ownerReferences, labels, annotations, deletionTimestamp } = metadata;
   const ours = (values: Record<string, string> = {}) => Object.entries(values).filter(([name]) => name.startsWith("berth.dev/"));
@@ -32,7 +32,7 @@ export function substanceOf({ metadata, spec }: Pod): string {
   ]);
 }
 
-/** What is derived for an instance from other objects than its pod. */
+/** The part of an instance's record that follows from other objects than its pod. */
 export interface PodRecord extends PodOwner {
   replace: Instance["replace"];
   obstacle: Obstacle | null;

@@ -9,7 +9,7 @@ export interface ContainerResources {
   limits?: Record<string, string>;
 }
 
-/** What the supervisor itself needs, and what a worker may exceed its limit by before the supervisor ends it. */
+/** The supervisor's own need, and the excess over its limit that a worker may reach before the supervisor ends it. */
 export const SUPERVISOR_BYTES = 64 * 2 ** 20;
 
 /** The resources of the runtime container of a pod without a function. `memory`: the pool's limit. */

@@ -20,7 +20,7 @@ interface NodeSize {
 
 type Kube = Pick<KubeClient, "namespace" | "get" | "create">;
 
-/** Asks the API server. What may not be read is not bounded; rejects if it does not answer. `poolMemory`: of pods without a function. */
+/** Asks the API server. A limit that may not be read is no bound; rejects if the API server does not answer. `poolMemory`: of pods without a function. */
 export async function resizeSupport(kube: Kube, poolMemory: string): Promise<ResizeSupport> {
   const obstacle = await resizeObstacle(kube);
   const isSupported = obstacle === null;
@@ -58,7 +58,7 @@ function permitted<T>(answer: Promise<T>): Promise<T | null> {
   });
 }
 
-/** What the largest node gives to pods; null: nodes may not be listed. */
+/** The resources that the largest node gives to pods; null: nodes may not be listed. */
 async function largestNode(kube: Kube): Promise<ResourceBounds | null> {
   const list = await permitted(kube.get<{ items?: NodeSize[] }>("/api/v1/nodes"));
   const sizes = (list?.items ?? []).map(({ status }) => status?.allocatable ?? {});

@@ -37,7 +37,7 @@ export class Resizes {
     }
   }
 
-  /** What the kubelet says of a pod's resources. */
+  /** Reports why the kubelet holds back a resize of this pod. */
   observe(pod: Pod): void {
     const why = resizePending(pod);
     this.#tell(pod.metadata.uid, why && `${pod.metadata.name}: ${why}`);

@@ -66,7 +66,7 @@ function rolledOut({ active, rollout, traffic }: FunctionRecord): Verdict {
   return { ...condition, reason, message: `${rollout.to} has ${percentOf({ traffic }, rollout)} percent of the invocations` };
 }
 
-/** Which revision is in force, as the message of the condition Accepted. */
+/** The revision in force, as the message of the condition Accepted. */
 export function inForce({ active, latest, rollout }: FunctionRecord): string {
   if (active === latest) return `${active} is active`;
   if (rollout?.to === latest) return `${active} is active; status.rollout shows how ${latest} takes over`;

@@ -54,7 +54,7 @@ async def _body_of(exchange):
 
 
 class Context:
-    """What Lambda's runtime for Python passes to a handler: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
+    """The context that Lambda's runtime for Python passes to a handler: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
 
     identity = None
     client_context = None

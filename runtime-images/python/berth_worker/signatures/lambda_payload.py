@@ -1,4 +1,4 @@
-"""What a handler answers to an event that a client of Lambda's API has sent: the result itself, or what it has raised."""
+"""A handler's answer to an event that a client of Lambda's API has sent: the result itself, or the exception that it has raised."""
 
 import json
 
@@ -15,7 +15,7 @@ def payload_of(result):
 
 
 def thrown(error, root, call):
-    """What a handler has raised, in the form in which Lambda's runtime for Python tells it."""
+    """An exception that a handler has raised, in the form of Lambda's runtime for Python."""
     return {
         "errorMessage": summary_of(error)[:MAX_TEXT],
         "errorType": type(error).__name__,

@@ -26,7 +26,7 @@ export function present(): Versions | null {
 
 /**
  * Takes `--kubernetes V` and `--kruise V`, a minor or a whole version each, and remembers them for as long as the cluster
- * is there. What is not given is as in the present cluster, or by default. Throws where there is no such version, or
+ * is there. A version that is not given is that of the present cluster, or the default. Throws where there is no such version, or
  * where the present cluster has another.
  */
 export function choose(args: string[]): Versions {

@@ -1,7 +1,8 @@
+import { Hash } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ApiKeys, KeyFileError, newKey, passwordOf, presentedKey } from "../../../../pool-manager/client/api-keys.ts";
 
 const file = (text: string) => {
@@ -19,6 +20,21 @@ test("a key has the roles of its line, an unknown key none, and the file contain
   expect([...(keys.rolesOf(bob.key) ?? [])]).toEqual(["invoke"]);
   for (const wrong of [undefined, "", ada.key.slice(0, -1), bob.line, newKey("eve", ["manage"]).key]) expect(keys.rolesOf(wrong)).toBeNull();
   expect(text).not.toContain(ada.key.slice(6));
+});
+
+test("a full cache forgets its oldest key alone, so that unknown keys do not cost every other caller a hash", () => {
+  const ada = newKey("ada", ["invoke"]);
+  const keys = new ApiKeys(file(ada.line));
+  for (let at = 0; at < 999; at++) keys.rolesOf(`unknown ${at}`);
+  keys.rolesOf(ada.key);
+  keys.rolesOf("one too many");
+  const hash = vi.spyOn(Hash.prototype, "update");
+  expect([...(keys.rolesOf(ada.key) ?? [])]).toEqual(["invoke"]);
+  for (let at = 1; at < 999; at++) keys.rolesOf(`unknown ${at}`);
+  expect(hash).not.toHaveBeenCalled();
+  keys.rolesOf("unknown 0");
+  expect(hash).toHaveBeenCalledOnce();
+  hash.mockRestore();
 });
 
 test.each([

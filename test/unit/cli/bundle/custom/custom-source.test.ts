@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { unpackTar } from "modern-tar";
 import { expect, test } from "vitest";
 import { bundleCustom } from "../../../../../cli/bundle/custom/bundle-custom.ts";
-import { findCustomSource, looksLikeCustom } from "../../../../../cli/bundle/custom/custom-source.ts";
+import { findCustomSource } from "../../../../../cli/bundle/custom/custom-source.ts";
 import { wordsOf } from "../../../../../runtime-images/custom/program.ts";
 import { directoryOf } from "../../../../helpers/bundled.ts";
 
@@ -20,13 +20,6 @@ function project(files: Record<string, string | Uint8Array>): string {
   for (const name of Object.keys(files)) chmodSync(join(dir, name), name.endsWith(".txt") ? 0o644 : 0o755);
   return dir;
 }
-
-test("a directory with bootstrap is a command, unless it has a module of JavaScript", () => {
-  expect(looksLikeCustom(directoryOf({ bootstrap: "" }))).toBe(true);
-  expect(looksLikeCustom(join(directoryOf({ bootstrap: "" }), "bootstrap"))).toBe(true);
-  for (const names of [["bootstrap", "index.js"], ["server"]])
-    expect(looksLikeCustom(directoryOf(Object.fromEntries(names.map((name) => [name, ""]))))).toBe(false);
-});
 
 test.each<[string, Record<string, string | Uint8Array>, string | string[] | undefined, string | null]>([
   ["without bootstrap", { a: "" }, undefined, "COMMAND_MISSING"],

@@ -3,26 +3,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { installPackages } from "../../../../../cli/bundle/python/packages.ts";
 import { pythonFiles } from "../../../../../cli/bundle/python/python-files.ts";
-import { findPythonSource, looksLikePython } from "../../../../../cli/bundle/python/python-source.ts";
+import { findPythonSource } from "../../../../../cli/bundle/python/python-source.ts";
 import { directoryOf } from "../../../../helpers/bundled.ts";
-
-describe("the language of a deployment that names no runtime", () => {
-  test.each([
-    [{ "main.py": "" }, true],
-    [{ "requirements.txt": "", "server.py": "" }, true],
-    [{ "index.ts": "", "main.py": "" }, false],
-    [{ "pyproject.toml": "", "server.py": "" }, true],
-    [{ "server.py": "" }, false],
-    [{ "index.js": "" }, false],
-  ])("%j is Python: %s", (files, expected) => {
-    expect(looksLikePython(directoryOf(files))).toBe(expected);
-  });
-
-  test("a file is Python by its name", () => {
-    const dir = directoryOf({ "x.py": "", "x.js": "" });
-    expect([looksLikePython(join(dir, "x.py")), looksLikePython(join(dir, "x.js"))]).toEqual([true, false]);
-  });
-});
 
 describe("the entry", () => {
   test("of a directory is the first of the usual names, of a file the file", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { newCloneSet } from "../../../../helpers/builders/objects.ts";
 import { WarmFunction } from "../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../kubernetes/virtual-time.ts";
 
@@ -31,10 +32,9 @@ test("a CloneSet of others that has Berth's label is neither changed nor deleted
     const path = `/apis/apps.kruise.io/v1alpha1/namespaces/${cluster.namespace}/clonesets`;
     const template = { metadata: { labels: LABELS }, spec: { containers: CONTAINERS } };
     const spec = { replicas: 2, selector: { matchLabels: { app: "shop" } }, template };
-    const of = { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet" };
-    cluster.make(path, { ...of, metadata: { name: "shop", labels: LABELS }, spec });
+    cluster.make(path, newCloneSet("shop", { metadata: { labels: LABELS }, spec }));
     const pool = world.set("pool-");
-    cluster.make(path, { ...of, metadata: { name: "copy", labels: pool?.metadata.labels }, spec: { ...pool?.spec, replicas: 0 } });
+    cluster.make(path, newCloneSet("copy", { metadata: { labels: pool?.metadata.labels ?? {} }, spec: { ...pool?.spec, replicas: 0 } }));
     const specs = () => cluster.store.list(resource).flatMap(({ metadata, spec }) => (["shop", "copy"].includes(metadata.name) ? [spec] : []));
     const before = specs();
     await time.sleep(60_000);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { unprotect } from "../../../../../../pool-manager/platform/kruise/disruption/unprotect.ts";
+import { newCloneSet } from "../../../../../helpers/builders/objects.ts";
 import { ApiError } from "../../../../../kubernetes/api/api-error.ts";
 import { WarmFunction } from "../../../../../kubernetes/berth/warm-function.ts";
 import { VirtualTime } from "../../../../../kubernetes/virtual-time.ts";
@@ -21,12 +22,9 @@ test("a CloneSet that has lost its labels loses its protection too, and a foreig
   abandoned(1, async (world) => {
     const { cluster } = world;
     world.edit("pool-", { metadata: { labels: { "berth.dev/pool": null } } });
-    cluster.make(`/apis/apps.kruise.io/v1alpha1/namespaces/${cluster.namespace}/clonesets`, {
-      apiVersion: "apps.kruise.io/v1alpha1",
-      kind: "CloneSet",
-      metadata: { name: "shop", labels: { "berth.dev/pool": "node", [PROTECTION]: "Always" } },
-      spec: { replicas: 1, selector: { matchLabels: { app: "shop" } }, template: { metadata: { labels: { app: "shop" } }, spec: { containers: [] } } },
-    });
+    const labels = { "berth.dev/pool": "node", [PROTECTION]: "Always" };
+    const foreign = newCloneSet("shop", { metadata: { labels }, spec: { replicas: 1 } });
+    cluster.make(`/apis/apps.kruise.io/v1alpha1/namespaces/${cluster.namespace}/clonesets`, foreign);
     expect(await unprotect(cluster.connect("admin"))).toHaveLength(2);
     const shop = cluster.store.list("apps.kruise.io/clonesets").find(({ metadata }) => metadata.name === "shop");
     expect([isProtected(world, "pool-"), isProtected(world, "fn-"), shop?.metadata.labels?.[PROTECTION]]).toEqual([false, false, "Always"]);

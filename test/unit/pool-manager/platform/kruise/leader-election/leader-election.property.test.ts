@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { LeaderElection } from "../../../../../../pool-manager/platform/kruise/leader-election/leader-election.ts";
 import { highestTerm } from "../../../../../../pool-manager/platform/kruise/leader-election/terms.ts";
+import { newCloneSet } from "../../../../../helpers/builders/objects.ts";
 import { internalError, tooManyRequests } from "../../../../../kubernetes/api/api-error.ts";
 import type { Effect } from "../../../../../kubernetes/api/faults.ts";
 import { MemoryCluster } from "../../../../../kubernetes/cluster.ts";
@@ -103,7 +104,7 @@ class Election {
   #write(term: number): void {
     const metadata = { labels: { "berth.dev/pool": "node" }, annotations: { "berth.dev/term": String(term) } };
     if (this.cluster.store.get("apps.kruise.io/clonesets", "berth", "pool")) return void this.cluster.at("PATCH", `${SETS}/pool`, { metadata });
-    this.cluster.make(SETS, { apiVersion: "apps.kruise.io/v1alpha1", kind: "CloneSet", metadata: { name: "pool", ...metadata }, spec: {} });
+    this.cluster.make(SETS, newCloneSet("pool", { metadata }));
   }
 
   /** Names of those that are certain to lead. */
