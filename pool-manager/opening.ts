@@ -94,11 +94,14 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
   const stores = await openStores(config, opened, opening, (digest) => functions.codeByDigest(digest));
   opening.undo.add(() => stores.close());
   const retention = new Retention(config.retention, realClock.now);
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, retention);
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, {
+    retention,
+    classes: opened.classes,
+  });
   const pools = new Pools(stores.pools, opening.poolsChanged, {
     capacity: capacityOf(config),
     schedules: opening.schedules,
-    reserved: (runtime) => reservedBytes(functions.wanting(), runtime),
+    reserved: (pool) => reservedBytes(functions, pool),
   });
   await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes))]);
   return { stores, functions, pools };

@@ -1,10 +1,20 @@
 import { Sequencer } from "../async/sequencer.ts";
 import { ManagerError } from "../errors.ts";
 import { rolledBack, steered, type TrafficChange, withRevision, withTraffic } from "./changes.ts";
-import type { CodeRef, Declaration, Former, FunctionRecord, FunctionStore, Revision, Secrets } from "./function.ts";
+import {
+  activeRevision,
+  type CodeRef,
+  type Declaration,
+  type Former,
+  type FunctionRecord,
+  type FunctionStore,
+  type Revision,
+  type Secrets,
+} from "./function.ts";
 import { FunctionIndex } from "./function-index.ts";
 import { activated } from "./history.ts";
 import type { InForce, Manifest } from "./manifest/manifest.ts";
+import { NO_CLASSES, type SizeClasses } from "./manifest/size-classes.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import { type BuildImage, baseRevision, codeOf, declared, deployed, hashOf, identityOf, nextRevision, type Placed, type Placing } from "./revisions.ts";
 import { isRolling } from "./rollout.ts";
@@ -26,12 +36,20 @@ export class FunctionRegistry {
   readonly #store: FunctionStore;
   readonly #buildImage: BuildImage;
   readonly #changed: (uid: string, name: string) => void;
-  readonly #index = new FunctionIndex();
+  readonly #classes: SizeClasses;
+  readonly #index: FunctionIndex;
   /** Told of what comes to its end here, by deletion or because newer revisions take its place. */
   readonly retention: Retention;
   readonly #changes = new Sequencer();
 
-  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void, retention = new Retention()) {
+  constructor(
+    store: FunctionStore,
+    buildImage: BuildImage,
+    changed: (uid: string, name: string) => void,
+    { retention = new Retention(), classes = NO_CLASSES }: { retention?: Retention; classes?: SizeClasses } = {},
+  ) {
+    this.#classes = classes;
+    this.#index = new FunctionIndex(classes);
     this.#store = store;
     this.#buildImage = buildImage;
     this.#changed = changed;
@@ -47,8 +65,14 @@ export class FunctionRegistry {
     return this.#index.list();
   }
 
-  uses(runtime: string): boolean {
-    return this.#index.uses(runtime);
+  /** Whether any function has a served revision whose instances are this pool's. */
+  uses(pool: string): boolean {
+    return this.#index.uses(pool);
+  }
+
+  /** The pool that instances of a revision come from; without one, of the active revision. */
+  poolOf(record: FunctionRecord, { settings } = activeRevision(record)): string {
+    return this.#classes.poolOf(record.runtime, settings.resources);
   }
 
   byUid(uid: string): FunctionRecord | undefined {

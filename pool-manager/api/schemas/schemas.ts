@@ -107,6 +107,7 @@ export const FunctionView = Type.Object({
   uid: Type.String(),
   runtime: Type.String(),
   revision: Type.String({ description: "Active revision." }),
+  pool: Type.String({ description: "Pool that instances of the active revision come from." }),
   latest: Type.String({ description: "Last deployed revision; another one may be active." }),
   createdAt: Type.String(),
   url: Type.Union([Type.String(), Type.Null()], { description: "URL to invoke it." }),

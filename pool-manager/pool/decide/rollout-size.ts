@@ -18,10 +18,15 @@ export function rolloutSize(next: RevisionTarget, active: RevisionTarget, { dema
 
 const NONE: DemandView = { waiting: 0, inFlight: 0, oldestWaitMs: 0 };
 
+/** Whether a rollout gives its revision new instances: an instance can take it in place only if no image and no other pool is involved. */
+export function takesNewInstances(next: RevisionTarget, active: RevisionTarget): boolean {
+  return next.byImage || next.pool !== active.pool;
+}
+
 /** The same of a function as it is observed; null: no rollout of it takes new instances. */
 export function rolloutSizeIn(world: Seen & Pick<World, "functions">, functionUid: string): number | null {
   const own = world.functions.filter(({ uid }) => uid === functionUid);
-  const next = own.find(({ takesOver, byImage }) => takesOver !== null && byImage);
+  const next = own.find(({ takesOver }) => takesOver !== null);
   const active = own.find((target) => target.active);
-  return next && active ? rolloutSize(next, active, world) : null;
+  return next && active && takesNewInstances(next, active) ? rolloutSize(next, active, world) : null;
 }

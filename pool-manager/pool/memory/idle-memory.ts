@@ -29,12 +29,10 @@ export function allowedInWords(memory: IdleMemory): string {
   return `idleMemory of ${formatBytes(limit)}${kept} allows ${freeAllowed(memory)}`;
 }
 
-/** Why `idleMemory` has no room for the free instances that a user wants in any case; null: it has. `name`: `min` or `size`. */
-export function sizeFault(limit: number, name: string, least: number): string | null {
-  const taken = least * INSTANCE_BYTES;
-  return taken <= limit
-    ? null
-    : `${formatBytes(limit)} has no room for ${name} ${least}, which takes ${formatBytes(taken)}, ${formatBytes(INSTANCE_BYTES)} each`;
+/** Why `idleMemory` has no room for the free instances that a user wants in any case; null: it has. `name`: `min` or `size`. `each`: bytes of a free instance. */
+export function sizeFault(limit: number, name: string, least: number, each: number): string | null {
+  const taken = least * each;
+  return taken <= limit ? null : `${formatBytes(limit)} has no room for ${name} ${least}, which takes ${formatBytes(taken)}, ${formatBytes(each)} each`;
 }
 
 /** A message about sizes that users have set and that take more than `idleMemory`; empty: they fit. */
