@@ -103,7 +103,7 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
     schedules: opening.schedules,
     reserved: (pool) => reservedBytes(functions, pool),
   });
-  await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes))]);
+  await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes, opened.classes))]);
   return { stores, functions, pools };
 }
 

@@ -6,6 +6,7 @@ import { customWorker } from "../../runtime-images/custom/worker-command.ts";
 import { FUNCTION_NODE, findNode } from "../../runtime-images/node/find-node.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import type { ResourceBounds } from "../functions/manifest/resources.ts";
+import { NO_CLASSES, type SizeClasses } from "../functions/manifest/size-classes.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import type { Connected, KruiseConfig } from "./kruise/connect.ts";
@@ -41,6 +42,8 @@ export interface PlatformSources {
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
+  /** What says which pool a revision's instances come from. */
+  classes: SizeClasses;
   /** The most that a function can have; null: it is not known. */
   bounds: ResourceBounds | null;
   /** In words: what limits functions here. */
@@ -83,6 +86,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       runtimes: connected.runtimes,
       python: isOffered ? pythonVersion : null,
       notes,
+      classes: connected.classes,
       bounds: connected.support.bounds,
       limits: connected.support.summary,
       term: connected.lead.term,
@@ -112,6 +116,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     runtimes: Object.keys(runtimes),
     python: typeof python === "string" ? null : python.python.version,
     notes,
+    classes: NO_CLASSES,
     bounds: machineBounds(),
     limits: limits.summary,
     term: 1,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { Backoff } from "../../async/backoff.ts";
 import { ManagerError } from "../../errors.ts";
+import { runtimeOfClass } from "../../functions/manifest/size-classes.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import type { Change } from "../../kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
@@ -225,8 +226,8 @@ function storedIn(resource: PoolResource): StoredPool {
 
 /** What the resource contradicts itself in; null: nothing. */
 function faultOf({ metadata, spec: { runtime, size, auto } }: PoolResource): ManagerError | null {
-  if (runtime !== undefined && runtime !== metadata.name)
-    return new ManagerError("POOL_INVALID", `runtime: the pool of ${runtime} is named ${runtime}`, "runtime");
+  if (runtime !== undefined && runtime !== metadata.name && runtimeOfClass(metadata.name, [runtime]) === null)
+    return new ManagerError("POOL_INVALID", `runtime: the pools of ${runtime} are named ${runtime}, and ${runtime}-2gi for a size class`, "runtime");
   return auto && size !== undefined ? new ManagerError("POOL_INVALID", "auto: it and size exclude each other", "auto") : null;
 }
 

@@ -25,7 +25,7 @@ function tried({ answers = [], found = podOf(), isSupported = true }: { answers?
       },
     },
     pods: { learn: () => (seen.learned += 1), found: () => (seen.found += 1) },
-    poolMemory: "256Mi",
+    resourcesOf: (pool) => (pool === "node" ? poolResources("256Mi") : undefined),
     isSupported,
     onTrouble: (_step, message) => seen.troubles.push(message),
   });
@@ -37,35 +37,35 @@ const changed = () => new KubeError(422, "Invalid", "the server rejected our req
 
 test("a pod is resized by one write, and one that needs no change by none", async () => {
   const { resizes, seen } = tried({});
-  await resizes.resize(podOf(), MEMORY);
-  await resizes.resize(podOf(), {});
-  await resizes.resize(podOf());
+  await resizes.resize(podOf(), "node", MEMORY);
+  await resizes.resize(podOf(), "node", {});
+  await resizes.resize(podOf(), "node");
   expect(seen).toEqual({ patches: [PATH], troubles: [], learned: 1, found: 0 });
 });
 
 test("a cluster that does not resize pods is not asked to", async () => {
   const { resizes, seen } = tried({ isSupported: false });
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect(seen.patches).toEqual([]);
 });
 
 test("a pod that has changed is read, and tried again as it is now", async () => {
   const { resizes, seen } = tried({ answers: [changed(), podOf()] });
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect(seen).toEqual({ patches: [PATH, PATH], troubles: [], learned: 1, found: 1 });
 });
 
 test("another pod of the same name is left alone", async () => {
   const { resizes, seen } = tried({ answers: [changed()], found: podOf("u2") });
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect(seen).toEqual({ patches: [PATH], troubles: [], learned: 0, found: 0 });
 });
 
 test("a refusal is told once, with the pod, and its end too", async () => {
   const denied = () => new KubeError(403, "Forbidden", "exceeded quota: memory");
   const { resizes, seen } = tried({ answers: [denied(), denied()] });
-  await resizes.resize(podOf(), MEMORY);
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect(seen.troubles).toEqual(["p: exceeded quota: memory"]);
   resizes.forget("u1");
   expect(seen.troubles).toEqual(["p: exceeded quota: memory", null]);
@@ -73,7 +73,7 @@ test("a refusal is told once, with the pod, and its end too", async () => {
 
 test("it gives up on a pod that changes with each look", async () => {
   const { resizes, seen } = tried({ answers: Array.from({ length: 9 }, changed) });
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect([seen.patches.length, seen.troubles.length]).toEqual([4, 1]);
 });
 
