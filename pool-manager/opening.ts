@@ -94,10 +94,7 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
   const stores = await openStores(config, opened, opening, (digest) => functions.codeByDigest(digest));
   opening.undo.add(() => stores.close());
   const retention = new Retention(config.retention, realClock.now);
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, {
-    retention,
-    classes: opened.classes,
-  });
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, retention, opened.classes);
   const pools = new Pools(stores.pools, opening.poolsChanged, {
     capacity: capacityOf(config),
     schedules: opening.schedules,

@@ -1,4 +1,4 @@
-import { type CodeRef, type FunctionRecord, servedRevisions } from "./function.ts";
+import { activeRevision, type CodeRef, type FunctionRecord, servedRevisions } from "./function.ts";
 import type { SizeClasses } from "./manifest/size-classes.ts";
 import { codeOf } from "./revisions.ts";
 import { isRolling } from "./rollout.ts";
@@ -52,6 +52,11 @@ export class FunctionIndex {
     return (this.#users.get(pool)?.size ?? 0) > 0;
   }
 
+  /** The pool that instances of a revision come from; without one, of the active revision. */
+  poolOf(record: FunctionRecord, { settings } = activeRevision(record)): string {
+    return this.#classes.poolOf(record.runtime, settings.resources);
+  }
+
   /** Code that some revision has. */
   codeByDigest(layer: string): CodeRef | undefined {
     const holder = this.#byLayer.get(layer);
@@ -95,7 +100,7 @@ export class FunctionIndex {
 
   /** The pools of what can be invoked: a revision that only a rollback would serve keeps none filled. */
   #poolsOf(record: FunctionRecord): string[] {
-    return servedRevisions(record).map(({ settings }) => this.#classes.poolOf(record.runtime, settings.resources));
+    return servedRevisions(record).map((revision) => this.poolOf(record, revision));
   }
 }
 

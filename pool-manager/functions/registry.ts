@@ -1,20 +1,11 @@
 import { Sequencer } from "../async/sequencer.ts";
 import { ManagerError } from "../errors.ts";
 import { rolledBack, steered, type TrafficChange, withRevision, withTraffic } from "./changes.ts";
-import {
-  activeRevision,
-  type CodeRef,
-  type Declaration,
-  type Former,
-  type FunctionRecord,
-  type FunctionStore,
-  type Revision,
-  type Secrets,
-} from "./function.ts";
+import type { CodeRef, Declaration, Former, FunctionRecord, FunctionStore, Revision, Secrets } from "./function.ts";
 import { FunctionIndex } from "./function-index.ts";
 import { activated } from "./history.ts";
 import type { InForce, Manifest } from "./manifest/manifest.ts";
-import { NO_CLASSES, type SizeClasses } from "./manifest/size-classes.ts";
+import { NO_CLASSES } from "./manifest/size-classes.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import { type BuildImage, baseRevision, codeOf, declared, deployed, hashOf, identityOf, nextRevision, type Placed, type Placing } from "./revisions.ts";
 import { isRolling } from "./rollout.ts";
@@ -36,19 +27,12 @@ export class FunctionRegistry {
   readonly #store: FunctionStore;
   readonly #buildImage: BuildImage;
   readonly #changed: (uid: string, name: string) => void;
-  readonly #classes: SizeClasses;
   readonly #index: FunctionIndex;
   /** Told of what comes to its end here, by deletion or because newer revisions take its place. */
   readonly retention: Retention;
   readonly #changes = new Sequencer();
 
-  constructor(
-    store: FunctionStore,
-    buildImage: BuildImage,
-    changed: (uid: string, name: string) => void,
-    { retention = new Retention(), classes = NO_CLASSES }: { retention?: Retention; classes?: SizeClasses } = {},
-  ) {
-    this.#classes = classes;
+  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void, retention = new Retention(), classes = NO_CLASSES) {
     this.#index = new FunctionIndex(classes);
     this.#store = store;
     this.#buildImage = buildImage;
@@ -61,19 +45,13 @@ export class FunctionRegistry {
   }
 
   /** Sorted by name. */
-  list(): readonly FunctionRecord[] {
-    return this.#index.list();
-  }
+  readonly list = (): readonly FunctionRecord[] => this.#index.list();
 
   /** Whether any function has a served revision whose instances are this pool's. */
-  uses(pool: string): boolean {
-    return this.#index.uses(pool);
-  }
+  readonly uses = (pool: string): boolean => this.#index.uses(pool);
 
   /** The pool that instances of a revision come from; without one, of the active revision. */
-  poolOf(record: FunctionRecord, { settings } = activeRevision(record)): string {
-    return this.#classes.poolOf(record.runtime, settings.resources);
-  }
+  readonly poolOf = (record: FunctionRecord, revision?: Revision): string => this.#index.poolOf(record, revision);
 
   byUid(uid: string): FunctionRecord | undefined {
     return this.#index.byUid(uid)?.record;
@@ -195,9 +173,7 @@ export class FunctionRegistry {
   }
 
   /** Functions that want instances though nobody asks for them: some kept warm, or others for another revision. */
-  wanting(): FunctionRecord[] {
-    return this.#index.wanting();
-  }
+  readonly wanting = (): FunctionRecord[] => this.#index.wanting();
 
   /** Functions whose revision changes by steps. */
   rolling(): FunctionRecord[] {

@@ -1,6 +1,6 @@
 import { movedAt } from "../../functions/rollout.ts";
 import type { Plan } from "./plan.ts";
-import { rolloutSize, takesNewInstances } from "./rollout-size.ts";
+import { rolloutSize, takesNewInstances } from "./wanted-instances.ts";
 import type { InstanceView, RevisionTarget } from "./world.ts";
 
 /** Loads the active revision in place into the other instances of retired revisions, warm or still loading. */

@@ -4,7 +4,7 @@ import { activeRevision, type FunctionRecord } from "../../functions/function.ts
 import { excessOf, type ResourceBounds } from "../../functions/manifest/resources.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Executor } from "../act/executor.ts";
-import { rolloutSizeIn } from "../decide/rollout-size.ts";
+import { rolloutSizeIn } from "../decide/wanted-instances.ts";
 import type { World } from "../decide/world.ts";
 import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";

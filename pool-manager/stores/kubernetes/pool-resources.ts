@@ -45,7 +45,6 @@ const MAX_MESSAGE = 1024;
 /** The pause before a lost resource is first rewritten; it doubles each time. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
-
 const newBackoff = () => new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
 
 /** A pool's resource that is missing. */

@@ -71,7 +71,7 @@ export class MemoryManager {
     this.#platform = platform;
     this.#close = close;
     const build = async (_name: string, revision: string, identity: string, layer: string) => code.add(identity, revision, String(code.blobs.get(layer))).image;
-    this.functions = new FunctionRegistry(functions, build, (uid) => this.#changed(uid), { classes });
+    this.functions = new FunctionRegistry(functions, build, (uid) => this.#changed(uid), undefined, classes);
     this.reconciler = new Reconciler({
       platform,
       functions: this.functions,

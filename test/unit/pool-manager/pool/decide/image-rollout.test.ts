@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { FunctionRecord, Revision } from "../../../../../pool-manager/functions/function.ts";
 import { advance, begin, percentOf } from "../../../../../pool-manager/functions/rollout.ts";
 import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
-import { rolloutSizeIn } from "../../../../../pool-manager/pool/decide/rollout-size.ts";
+import { rolloutSizeIn } from "../../../../../pool-manager/pool/decide/wanted-instances.ts";
 import type { Action, InstanceView, World } from "../../../../../pool-manager/pool/decide/world.ts";
 import { revisionTargetOf } from "../../../../../pool-manager/pool/observe/world-builder.ts";
 import { record } from "../../../../helpers/builders/record.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
-import type { InstanceView, RevisionTarget, World } from "../../../../../pool-manager/pool/decide/world.ts";
-import { fn, instance, kinds, NOW, POOL, waiting, warm, world } from "../../../../helpers/builders/world.ts";
+import { decide } from "../../../../pool-manager/pool/decide/decide.ts";
+import type { InstanceView, RevisionTarget, World } from "../../../../pool-manager/pool/decide/world.ts";
+import { fn, instance, kinds, NOW, POOL, waiting, warm, world } from "../../../helpers/builders/world.ts";
 
 /** The base pool and that of a size class; what they create is another matter. */
 const BASE = { ...POOL, size: 0 };
