@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
+import { SizeClasses } from "../../pool-manager/functions/manifest/size-classes.ts";
 import { type SimulationResult, simulate } from "./simulation.ts";
 import { Tally } from "./tally.ts";
 
 /** `npm run sim` runs more of them, and asserts that every fault, transition and refusal occurs: that takes some hundred. */
 const SEEDS = 100;
+const CLASS_SEEDS = 40;
 
 test(`${SEEDS} seeds: every invariant holds after every step`, async () => {
   const total = new Tally();
@@ -19,6 +21,16 @@ test(`${SEEDS} seeds: every invariant holds after every step`, async () => {
   expect(violations).toEqual([]);
   expect(fewest).toBeGreaterThanOrEqual(300);
 }, 170_000);
+
+test(`${CLASS_SEEDS} seeds: every invariant holds while functions move between the pools of two size classes`, async () => {
+  const classes = new SizeClasses(192 * 2 ** 20, [2 ** 30]);
+  const violations: string[] = [];
+  for (let seed = 1; seed <= CLASS_SEEDS; seed++) {
+    const { violation } = await simulate(seed, {}, classes);
+    if (violation) violations.push(`seed ${seed}: ${violation}`);
+  }
+  expect(violations).toEqual([]);
+}, 120_000);
 
 test("a seed replays step for step", async () => {
   const [first, second] = [await simulate(42), await simulate(42)];
