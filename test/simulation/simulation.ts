@@ -1,4 +1,4 @@
-import { NO_CLASSES, type SizeClasses } from "../../pool-manager/functions/manifest/size-classes.ts";
+import { NO_CLASSES, SizeClasses } from "../../pool-manager/functions/manifest/size-classes.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { isRolling } from "../../pool-manager/functions/rollout.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
@@ -38,9 +38,12 @@ const UNHEARD_MS = 1500;
 /** A router counts a crash loop's delay from when it has heard of it. */
 const HEARD_MS = 1000;
 
-/** Runs one seed: the same one gives the same run, step for step. */
-export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}, classes = NO_CLASSES): Promise<SimulationResult> {
-  return new Simulation(seed, odds, classes).run();
+/** Classes by which functions move between two pools. */
+const CLASSES = new SizeClasses(192 * 2 ** 20, [2 ** 30]);
+
+/** Runs one seed: the same one gives the same run, step for step. `hasClasses`: functions move between the pools of two size classes. */
+export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}, hasClasses = false): Promise<SimulationResult> {
+  return new Simulation(seed, odds, hasClasses ? CLASSES : NO_CLASSES).run();
 }
 
 class Simulation {

@@ -98,8 +98,8 @@ export class PoolResources implements PoolStore, HistoryStatuses {
   /** Creates the resources of pools without one, and starts to ingest declarations that do not come through the API. */
   async follow(pools: readonly PoolSpec[], declared: (name: string, change: PoolChange) => PoolSpec): Promise<void> {
     this.#declared = declared;
-    for (const { name, runtime } of pools) {
-      if (this.#client.cache.get(name)) continue;
+    for (const { name, runtime, retired } of pools) {
+      if (retired || this.#client.cache.get(name)) continue;
       // Only the runtime is written: fields with default values stay unowned until they are declared.
       const object = { metadata: { name }, spec: { runtime } } as PoolResource;
       this.#lost.set(name, { object, at: performance.now(), backoff: newBackoff(), wasThere: false });

@@ -1,10 +1,10 @@
-import { servedRevisions } from "../../pool-manager/functions/function.ts";
-import type { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
-import type { PoolSpec } from "../../pool-manager/pool/decide/world.ts";
-import { usedPools } from "../../pool-manager/pool/used-pools.ts";
-import type { Echo } from "../../runtime-images/protocol/messages.ts";
-import type { FakePlatform } from "../fakes/fake-platform.ts";
-import type { VirtualTime } from "./time.ts";
+import { servedRevisions } from "../../../pool-manager/functions/function.ts";
+import type { FunctionRegistry } from "../../../pool-manager/functions/registry.ts";
+import type { PoolSpec } from "../../../pool-manager/pool/decide/world.ts";
+import { usedPools } from "../../../pool-manager/pool/used-pools.ts";
+import type { Echo } from "../../../runtime-images/protocol/messages.ts";
+import type { FakePlatform } from "../../fakes/fake-platform.ts";
+import type { VirtualTime } from "../time.ts";
 
 /** The invariants of each pool: its budget, its maximum, and at rest its size and whose instances it has. */
 export class PoolInvariants {
