@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import type { Logger } from "pino";
-import type { FunctionRecord } from "./functions/function.ts";
+import type { FunctionRecord, Revision } from "./functions/function.ts";
 import type { FunctionRegistry } from "./functions/registry.ts";
 import { byRelease } from "./functions/rollout.ts";
 import type { Platform, PreparedCode } from "./platform/platform.ts";
@@ -9,7 +9,7 @@ import type { Platform, PreparedCode } from "./platform/platform.ts";
 const AT_ONCE = 8;
 
 export interface CodePreparerOptions {
-  functions: Pick<FunctionRegistry, "byUid">;
+  functions: Pick<FunctionRegistry, "byUid" | "poolOf">;
   /** Bytes of a function layer. */
   layer(digest: string): Promise<Uint8Array>;
   platform: Pick<Platform, "prepareCode">;
@@ -50,7 +50,10 @@ export class CodePreparer {
     this.#closed = true;
   }
 
-  async #codeOf({ uid, runtime }: FunctionRecord, { id, image, layer, settings }: FunctionRecord["revisions"][number]): Promise<PreparedCode> {
-    return { functionUid: uid, pool: runtime, revision: id, image, digest: layer, entry: settings.entry, layer: await this.#options.layer(layer) };
+  async #codeOf(record: FunctionRecord, revision: Revision): Promise<PreparedCode> {
+    const { id, image, layer, settings } = revision;
+    const { functions, layer: read } = this.#options;
+    const pool = functions.poolOf(record, revision);
+    return { functionUid: record.uid, pool, revision: id, image, digest: layer, entry: settings.entry, layer: await read(layer) };
   }
 }

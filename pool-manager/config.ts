@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from "node:os";
 import type { Registry } from "prom-client";
 import type { ApiKeys } from "./client/api-keys.ts";
 import type { LogEntry } from "./functions/logs.ts";
+import { NO_CLASSES } from "./functions/manifest/size-classes.ts";
 import type { RetentionLimits } from "./functions/retention.ts";
 import type { PlatformConfig } from "./platform/create.ts";
 import type { Pace, PoolSpec } from "./pool/decide/world.ts";
@@ -65,15 +66,14 @@ export function capacityOf(config: ManagerConfig): number | null {
   return Math.max(Math.floor(memory() / INSTANCE_BYTES), LEAST_MAX, config.poolMax ?? 0);
 }
 
-/** The default pools, one per runtime. */
-export function defaultPools(config: ManagerConfig, runtimes: readonly string[]): PoolSpec[] {
+/** The default pools: one per runtime, and one per runtime and size class, which keeps one instance free, since each reserves its whole memory. */
+export function defaultPools(config: ManagerConfig, runtimes: readonly string[], classes = NO_CLASSES): PoolSpec[] {
   const fits = Math.floor(memory() / 2 / INSTANCE_BYTES);
   const max = config.poolMax ?? (config.platform.kind === "kruise" ? CLUSTER_MAX : Math.min(Math.max(fits, LEAST_MAX), 500));
   const size = Math.min(config.poolSize, max);
-  return runtimes.map((runtime) => ({
-    name: runtime,
-    runtime,
-    size,
+  return classes.poolsOf(runtimes).map((pool) => ({
+    ...pool,
+    size: pool.sizeClass === undefined ? size : Math.min(size, 1),
     max,
     budget: { actions: Math.max(10, Math.ceil(max / 10)), windowMs: 1000 },
     partition: 0,

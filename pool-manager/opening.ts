@@ -97,13 +97,13 @@ export async function openState(config: ManagerConfig, opened: OpenPlatform, ope
   const stores = await openStores(config, opened, opening, (digest) => functions.codeByDigest(digest));
   opening.undo.add(() => stores.close());
   const retention = new Retention(config.retention, realClock.now);
-  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, retention);
+  const functions: FunctionRegistry = new FunctionRegistry(stores.functions, imageBuild(opened), opening.functionChanged, retention, opened.classes);
   const pools = new Pools(stores.pools, opening.poolsChanged, {
     capacity: capacityOf(config),
     schedules: opening.schedules,
-    reserved: (runtime) => reservedBytes(functions.wanting(), runtime),
+    reserved: (pool) => reservedBytes(functions, pool),
   });
-  await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes))]);
+  await Promise.all([functions.load(), pools.load(defaultPools(config, opened.runtimes, opened.classes))]);
   for (const [runtime, reason] of opened.unavailable) {
     const names = functions.list().filter((record) => record.runtime === runtime);
     if (names.length > 0) opening.log.warn({ functions: names.slice(0, NAMED).map(({ name }) => name) }, `${names.length} functions cannot run: ${reason}`);

@@ -62,6 +62,7 @@ export class RecreateSubject {
         pullSecret: null,
         anyKruise: false,
         loadPath: "image",
+        sizeClasses: [],
         disk: "1Gi",
         memory: "256Mi",
         cacheDir: process.env.BERTH_CACHE_DIR ?? join(dir, "cache"),
@@ -95,7 +96,7 @@ export class RecreateSubject {
     const layer = await this.#images.layer(ref.layer);
     const from = performance.now();
     this.#platform.prepareCode([{ functionUid: FUNCTION, pool: "node", revision, image, digest: ref.layer, entry: ref.entry, layer }]);
-    const path = `${CLONESETS}/namespaces/${this.#kube.namespace}/clonesets/${functionSetName(FUNCTION)}`;
+    const path = `${CLONESETS}/namespaces/${this.#kube.namespace}/clonesets/${functionSetName(FUNCTION, "node")}`;
     await until(
       async () => {
         const set = await this.#kube.get<CloneSet>(path).catch(() => null);

@@ -79,7 +79,7 @@ export class Replay {
       wall,
     });
     this.#targets = new RevisionTargets({
-      functions: { byUid: recordOfUid, wanting: () => [] },
+      functions: { byUid: recordOfUid, wanting: () => [], poolOf: () => POOL },
       failures: new LoadFailures(),
       trials: { isOpen: () => false, functions: () => [] },
       idling: this.#planner,

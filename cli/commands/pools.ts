@@ -76,7 +76,7 @@ export function poolCommands(program: Command): void {
     .option("--size <n>", 'instances kept free; "auto": as many as the claims need', sizeOption)
     .option("--target-hit <share>", "with --size auto: share of the claims that find a free instance, such as 0.99", hitOption)
     .option("--min <n>", "with --size auto: the least number kept free", whole)
-    .option("--max <n>", "maximum number of instances of the runtime", whole)
+    .option("--max <n>", "maximum number of instances of the pool", whole)
     .option("--partition <percent>", "percentage of instances that keep an older version of the runtime after an upgrade; 0: all are replaced", whole)
     .option("--force", "accept a size that exceeds the machine's memory")
     .action(async (name: string, options: PoolOptions, command: Command) => {

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { parseSizeClasses } from "../../pool-manager/functions/manifest/size-classes.ts";
 import type { PlatformConfig } from "../../pool-manager/platform/create.ts";
+import { functionBytes } from "../../pool-manager/platform/kruise/resources/pod-resources.ts";
 import { CliError, EXIT } from "../errors.ts";
 
 /** The registry that nodes pull from. */
@@ -22,6 +24,8 @@ export interface PlatformOptions extends RegistryOptions {
   anyKruiseVersion?: boolean;
   loadPath: "inline" | "image";
   instanceMemory: string;
+  /** Such as "512Mi,2Gi"; absent or empty: none. */
+  sizeClasses?: string;
   instanceDisk: string;
   /** Whether an instance on this machine keeps a worker ready for the next revision. */
   keepNext?: boolean;
@@ -50,12 +54,18 @@ export function withPlatformOptions(command: Command): Command {
     )
     .addOption(new Option("--instance-memory <quantity>", "memory limit of an instance on a cluster").env("BERTH_INSTANCE_MEMORY").default("256Mi"))
     .addOption(
+      new Option("--size-classes <quantities>", "further pools of a runtime on a cluster for functions with more memory, such as 512Mi,2Gi").env(
+        "BERTH_SIZE_CLASSES",
+      ),
+    )
+    .addOption(
       new Option("--instance-disk <quantity>", "how much of its node's disk an instance on a cluster may use").env("BERTH_INSTANCE_DISK").default("1Gi"),
     );
 }
 
-/** The platform configuration of these options. Throws `REGISTRY_MISSING`. */
+/** The platform configuration of these options. Throws `REGISTRY_MISSING` or `SIZE_CLASSES_INVALID`. */
 export function platformConfig(options: PlatformOptions, stateDir: string): PlatformConfig {
+  const sizeClasses = sizeClassesOf(options);
   if (options.platform === "local") return { kind: "local", keepNext: options.keepNext ?? false };
   if (!options.registry) {
     throw new CliError("REGISTRY_MISSING", "a cluster's nodes pull code from a registry", "name it with --registry or BERTH_REGISTRY", EXIT.usage);
@@ -72,7 +82,20 @@ export function platformConfig(options: PlatformOptions, stateDir: string): Plat
     anyKruise: options.anyKruiseVersion ?? false,
     loadPath: options.loadPath,
     memory: options.instanceMemory,
+    sizeClasses,
     disk: options.instanceDisk,
     cacheDir: process.env.BERTH_CACHE_DIR ?? resolve(stateDir, "cache"),
   };
+}
+
+function sizeClassesOf({ platform, sizeClasses, instanceMemory }: PlatformOptions): number[] {
+  if (!sizeClasses) return [];
+  const invalid = (message: string, fix: string) => new CliError("SIZE_CLASSES_INVALID", `--size-classes: ${message}`, fix, EXIT.usage);
+  if (platform === "local") {
+    const fix = "leave it out: here, each instance is limited to the memory of its function; or add --platform kruise";
+    throw invalid("instances on this machine have no size classes", fix);
+  }
+  const sizes = parseSizeClasses(sizeClasses, functionBytes(instanceMemory));
+  if (typeof sizes === "string") throw invalid(sizes, "name sizes above --instance-memory less 64Mi, separated by commas, such as 512Mi,2Gi");
+  return sizes;
 }

@@ -1,4 +1,5 @@
-import type { CodeRef, FunctionRecord } from "./function.ts";
+import { activeRevision, type CodeRef, type FunctionRecord, servedRevisions } from "./function.ts";
+import type { SizeClasses } from "./manifest/size-classes.ts";
 import { codeOf } from "./revisions.ts";
 import { isRolling } from "./rollout.ts";
 import type { StoredFunction } from "./stored-function.ts";
@@ -9,7 +10,8 @@ export class FunctionIndex {
   readonly #byUid = new Map<string, StoredFunction>();
   /** By uid. They are asked for in each round of the reconciler, and most functions are not among them. */
   readonly #wanting = new Map<string, FunctionRecord>();
-  /** Uids by runtime. */
+  readonly #classes: SizeClasses;
+  /** Uids by pool. */
   readonly #users = new Map<string, Set<string>>();
   /** In order. */
   readonly #names: string[] = [];
@@ -17,6 +19,10 @@ export class FunctionIndex {
   #list: readonly FunctionRecord[] | null = null;
   /** Uid of the function that had a layer last. */
   readonly #byLayer = new Map<string, string>();
+
+  constructor(classes: SizeClasses) {
+    this.#classes = classes;
+  }
 
   get size(): number {
     return this.#byName.size;
@@ -41,9 +47,14 @@ export class FunctionIndex {
     return [...this.#wanting.values()];
   }
 
-  /** Whether any function has this runtime. */
-  uses(runtime: string): boolean {
-    return (this.#users.get(runtime)?.size ?? 0) > 0;
+  /** Whether any function has a served revision whose instances are this pool's. */
+  uses(pool: string): boolean {
+    return (this.#users.get(pool)?.size ?? 0) > 0;
+  }
+
+  /** The pool that instances of a revision come from; without one, of the active revision. */
+  poolOf(record: FunctionRecord, { settings } = activeRevision(record)): string {
+    return this.#classes.poolOf(record.runtime, settings.resources);
   }
 
   /** Code that some revision has. */
@@ -61,8 +72,9 @@ export class FunctionIndex {
   }
 
   set(stored: StoredFunction): void {
-    const { name, uid, runtime, revisions, scaling, rollout } = stored.record;
-    this.#users.set(runtime, (this.#users.get(runtime) ?? new Set()).add(uid));
+    const { name, uid, revisions, scaling, rollout } = stored.record;
+    this.#leavePools(uid);
+    for (const pool of this.#poolsOf(stored.record)) this.#users.set(pool, (this.#users.get(pool) ?? new Set()).add(uid));
     if (!this.#byName.has(name)) this.#names.splice(placeOf(name, this.#names), 0, name);
     this.#list = null;
     for (const { layer } of revisions) this.#byLayer.set(layer, uid);
@@ -72,13 +84,23 @@ export class FunctionIndex {
     else this.#wanting.delete(uid);
   }
 
-  delete({ name, uid, runtime }: FunctionRecord): void {
-    this.#users.get(runtime)?.delete(uid);
+  delete({ name, uid }: FunctionRecord): void {
+    this.#leavePools(uid);
     this.#byName.delete(name);
     this.#names.splice(placeOf(name, this.#names), 1);
     this.#list = null;
     this.#byUid.delete(uid);
     this.#wanting.delete(uid);
+  }
+
+  #leavePools(uid: string): void {
+    const before = this.#byUid.get(uid)?.record;
+    for (const pool of before ? this.#poolsOf(before) : []) this.#users.get(pool)?.delete(uid);
+  }
+
+  /** The pools of what can be invoked: a revision that only a rollback would serve keeps none filled. */
+  #poolsOf(record: FunctionRecord): string[] {
+    return servedRevisions(record).map((revision) => this.poolOf(record, revision));
   }
 }
 

@@ -5,6 +5,7 @@ import type { CodeRef, Declaration, Former, FunctionRecord, FunctionStore, Revis
 import { FunctionIndex } from "./function-index.ts";
 import { activated } from "./history.ts";
 import type { InForce, Manifest } from "./manifest/manifest.ts";
+import { NO_CLASSES } from "./manifest/size-classes.ts";
 import { type FunctionEnd, Retention } from "./retention.ts";
 import { type BuildImage, baseRevision, codeOf, declared, deployed, hashOf, identityOf, nextRevision, type Placed, type Placing } from "./revisions.ts";
 import { isRolling } from "./rollout.ts";
@@ -26,12 +27,13 @@ export class FunctionRegistry {
   readonly #store: FunctionStore;
   readonly #buildImage: BuildImage;
   readonly #changed: (uid: string, name: string) => void;
-  readonly #index = new FunctionIndex();
+  readonly #index: FunctionIndex;
   /** Told of what comes to its end here, by deletion or because newer revisions take its place. */
   readonly retention: Retention;
   readonly #changes = new Sequencer();
 
-  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void, retention = new Retention()) {
+  constructor(store: FunctionStore, buildImage: BuildImage, changed: (uid: string, name: string) => void, retention = new Retention(), classes = NO_CLASSES) {
+    this.#index = new FunctionIndex(classes);
     this.#store = store;
     this.#buildImage = buildImage;
     this.#changed = changed;
@@ -43,13 +45,13 @@ export class FunctionRegistry {
   }
 
   /** Sorted by name. */
-  list(): readonly FunctionRecord[] {
-    return this.#index.list();
-  }
+  readonly list = (): readonly FunctionRecord[] => this.#index.list();
 
-  uses(runtime: string): boolean {
-    return this.#index.uses(runtime);
-  }
+  /** Whether any function has a served revision whose instances are this pool's. */
+  readonly uses = (pool: string): boolean => this.#index.uses(pool);
+
+  /** The pool that instances of a revision come from; without one, of the active revision. */
+  readonly poolOf = (record: FunctionRecord, revision?: Revision): string => this.#index.poolOf(record, revision);
 
   byUid(uid: string): FunctionRecord | undefined {
     return this.#index.byUid(uid)?.record;
@@ -171,9 +173,7 @@ export class FunctionRegistry {
   }
 
   /** Functions that want instances though nobody asks for them: some kept warm, or others for another revision. */
-  wanting(): FunctionRecord[] {
-    return this.#index.wanting();
-  }
+  readonly wanting = (): FunctionRecord[] => this.#index.wanting();
 
   /** Functions whose revision changes by steps. */
   rolling(): FunctionRecord[] {

@@ -8,6 +8,7 @@ import type { WorkerCommand } from "../../runtime-images/protocol/worker.ts";
 import { compileWorker } from "../../runtime-images/python/bytecode.ts";
 import { pythonWorker } from "../../runtime-images/python/worker-command.ts";
 import type { ResourceBounds } from "../functions/manifest/resources.ts";
+import { NO_CLASSES, type SizeClasses } from "../functions/manifest/size-classes.ts";
 import { ENTRY_PROGRAM } from "../images/code-images.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import type { Connected, KruiseConfig } from "./kruise/connect.ts";
@@ -43,6 +44,8 @@ export interface PlatformSources {
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
+  /** What says which pool a revision's instances come from. */
+  classes: SizeClasses;
   /** The most that a function can have; null: it is not known. */
   bounds: ResourceBounds | null;
   /** In words: what limits functions here. */
@@ -88,6 +91,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
       python: isOffered ? pythonVersion : null,
       unavailable: new Map(),
       notes,
+      classes: connected.classes,
       bounds: connected.support.bounds,
       limits: connected.support.summary,
       term: connected.lead.term,
@@ -118,6 +122,7 @@ export async function createPlatform(config: PlatformConfig, sources: PlatformSo
     python: python.version,
     unavailable: new Map(python.worker || !python.note ? [] : [["python", python.note]]),
     notes,
+    classes: NO_CLASSES,
     bounds: machineBounds(),
     limits: limits.summary,
     term: 1,

@@ -1,4 +1,5 @@
 import { activeRevision, type FunctionRecord } from "../functions/function.ts";
+import type { FunctionRegistry } from "../functions/registry.ts";
 import type { ActiveSchedule } from "../schedules/active.ts";
 import type { Schedules } from "../schedules/schedules.ts";
 import type { PoolSpec } from "./decide/world.ts";
@@ -23,8 +24,7 @@ export type WindowName = keyof typeof WINDOWS;
 export interface AdvisorOptions {
   sizer: PoolSizer;
   schedules: Schedules;
-  /** The name of a function; undefined if it is deleted. */
-  nameOf(functionUid: string): string | undefined;
+  functions: Pick<FunctionRegistry, "byUid" | "poolOf">;
   wall(): number;
   /** Assumed memory of an instance in MB. */
   instanceMb: number;
@@ -39,7 +39,8 @@ export class Advisor {
   }
 
   ofPool(pool: PoolSpec, window: WindowName) {
-    const { sizer, instanceMb, nameOf, wall } = this.#options;
+    const { sizer, functions: registry, wall } = this.#options;
+    const instanceMb = pool.sizeClass === undefined ? this.#options.instanceMb : pool.sizeClass / 2 ** 20;
     const now = wall();
     const history = sizer.recorder.of(pool.name, now);
     const targetHit = pool.auto?.targetHit ?? TARGET_HIT;
@@ -47,7 +48,7 @@ export class Advisor {
     const { refillMs, refills } = sizer.refillOf(pool.name);
     const functions = [...history.functions].map(([uid, own]) => {
       const { claims, misses } = windowOf(window === "1h" ? own.hour : own.day, now, WINDOWS[window], history.since);
-      return { name: nameOf(uid) ?? "(deleted)", claims, misses };
+      return { name: registry.byUid(uid)?.name ?? "(deleted)", claims, misses };
     });
     const advice = advisePool({
       window: recorded,
@@ -61,20 +62,21 @@ export class Advisor {
       functions,
     });
     const text = [...advice.text, ...scheduledInWords(pool.scheduled), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
-    return { pool: pool.name, ...this.#summary(history, window, recorded), targetHit, size: pool.size, refillMs, refills, ...advice, text };
+    return { pool: pool.name, ...this.#summary(history, window, recorded), instanceMb, targetHit, size: pool.size, refillMs, refills, ...advice, text };
   }
 
   ofFunction(record: FunctionRecord, window: WindowName) {
-    const { sizer, schedules, instanceMb, wall } = this.#options;
+    const { sizer, schedules, functions, instanceMb, wall } = this.#options;
     const now = wall();
-    const history = sizer.recorder.of(record.runtime, now);
+    const pool = functions.poolOf(record);
+    const history = sizer.recorder.of(pool, now);
     const own = history.functions.get(record.uid);
     const buckets = own && (window === "1h" ? own.hour : own.day);
     const recorded = windowOf(buckets ?? EMPTY, now, WINDOWS[window], Math.max(history.since, Date.parse(record.createdAt)));
     const { minScale, maxScale } = record.scaling;
     const { concurrency } = activeRevision(record).settings;
     const advice = adviseFunction({ window: recorded, minScale, maxScale, concurrency, instanceMb });
-    const scheduled = schedules.activeOf(record.uid, record.runtime, record.scaling.warm);
+    const scheduled = schedules.activeOf(record.uid, pool, record.scaling.warm);
     const text = [...advice.text, ...scheduledInWords(scheduled), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
     return { function: record.name, ...this.#summary(history, window, recorded), minScale, concurrency, ...advice, text };
   }

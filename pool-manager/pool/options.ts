@@ -1,4 +1,5 @@
 import type { Clock } from "../async/clock.ts";
+import type { ResourceBounds } from "../functions/manifest/resources.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Schedules } from "../schedules/schedules.ts";
@@ -10,7 +11,10 @@ import type { IdlePlanner } from "./idling/idle-planner.ts";
 export interface ReconcilerOptions {
   platform: Platform;
   functions: FunctionRegistry;
-  pools: { list(): PoolSpec[] };
+  /** `observe` is told in each round which pools have instances. */
+  pools: { list(): PoolSpec[]; observe?(populated: ReadonlySet<string>): void };
+  /** The most that a function can have here; absent or null: it is not known. */
+  bounds?: ResourceBounds | null;
   /** Bytes of a function layer. */
   layer(digest: string): Promise<Uint8Array>;
   clock: Clock;

@@ -2,6 +2,7 @@ import { ManagerError } from "../errors.ts";
 import { Schedules } from "../schedules/schedules.ts";
 import type { PoolSpec } from "./decide/world.ts";
 import { freeAllowed, INSTANCE_BYTES, sizeCap } from "./memory/idle-memory.ts";
+import { RetiredPools } from "./retired-pools.ts";
 import { changed, checkIdleMemory } from "./settings/pool-change.ts";
 import type { PoolChange } from "./settings/pool-fields.ts";
 
@@ -32,8 +33,8 @@ export interface PoolsOptions {
   /** The maximum number of instances that this machine can run; null: unknown. */
   capacity?: number | null;
   schedules?: Schedules;
-  /** Bytes of the instances that the functions of a runtime keep by their `minScale`. */
-  reserved?(runtime: string): number;
+  /** Bytes of the instances that functions keep in a pool by their `minScale`. */
+  reserved?(pool: string): number;
 }
 
 /** The pools and their settings. */
@@ -44,10 +45,11 @@ export class Pools {
   readonly #changed: (pool: PoolSpec) => void;
   readonly #capacity: number | null;
   readonly #schedules: Schedules;
-  readonly #reserved: (runtime: string) => number;
+  readonly #reserved: (pool: string) => number;
   /** Pools whose sizes were set with `force`. */
   readonly #forced = new Set<string>();
   readonly #chosen = new Map<string, Chosen>();
+  readonly #retired = new RetiredPools();
   /** Messages about stored sizes that exceed this machine's capacity and are therefore capped. */
   readonly capped: string[] = [];
 
@@ -85,8 +87,14 @@ export class Pools {
     return { ...pool, ...sizes, auto };
   }
 
+  /** Those that are offered, and then those that are retired and have instances yet. */
   list(): PoolSpec[] {
-    return [...this.#specs.values()].map((pool) => this.#sized(pool));
+    return [...[...this.#specs.values()].map((pool) => this.#sized(pool)), ...this.#retired.list()];
+  }
+
+  /** These pools have instances. */
+  observe(populated: ReadonlySet<string>): void {
+    this.#retired.observe(populated, this.#defaults);
   }
 
   /** The size of a pool that sizes itself, and the refills that it needs concurrently. They are not stored here. */
@@ -97,7 +105,7 @@ export class Pools {
   /** With the size in force: as set, as chosen, or as a schedule raises it, within what `idleMemory` allows. */
   #sized(declared: PoolSpec): PoolSpec {
     const { name, auto, max, idleMemory: limit } = declared;
-    const memory = limit === undefined ? null : { limit, instance: INSTANCE_BYTES, reserved: this.#reserved(declared.runtime) };
+    const memory = limit === undefined ? null : { limit, instance: declared.sizeClass ?? INSTANCE_BYTES, reserved: this.#reserved(name) };
     const pool = memory ? { ...declared, memory } : declared;
     const chosen = auto ? this.#chosen.get(name) : undefined;
     const sized = auto && chosen ? { ...pool, size: Math.min(Math.max(chosen.size, auto.min), sizeCap(memory, auto.min, max)), refills: chosen.refills } : pool;
@@ -109,14 +117,14 @@ export class Pools {
 
   get(name: string): PoolSpec {
     const found = this.#specs.get(name);
-    const pool = found && this.#sized(found);
+    const pool = found ? this.#sized(found) : this.#retired.list().find((retired) => retired.name === name);
     if (!pool) throw new ManagerError("POOL_NOT_FOUND", `there is no pool ${JSON.stringify(name.slice(0, 80))}`, "name");
     return pool;
   }
 
   /**
    * Fields left out are unchanged. `force` also accepts sizes beyond this machine's capacity. Throws `POOL_NOT_FOUND`,
-   * `POOL_TOO_LARGE` or `POOL_INVALID` with the field.
+   * `POOL_TOO_LARGE` or `POOL_INVALID` with the field, also for a retired pool.
    */
   async set(name: string, change: PoolChange, force = false): Promise<PoolSpec> {
     const next = changed(this.#declared(name), change);
@@ -132,7 +140,9 @@ export class Pools {
 
   /** As it was set, without the size that it has chosen. */
   #declared(name: string): PoolSpec {
-    return this.#specs.get(name) ?? this.get(name);
+    const pool = this.#specs.get(name) ?? this.get(name);
+    if (pool.retired) throw new ManagerError("POOL_INVALID", `name: the size class of the pool ${name} is not declared any more`, "name");
+    return pool;
   }
 
   #checkCapacity({ max }: PoolSpec, { size }: PoolChange): void {
@@ -144,7 +154,7 @@ export class Pools {
 
   /** Applies what is declared in the store; fields left out have their defaults. Throws as `set` does. */
   declare(name: string, declared: PoolChange): PoolSpec {
-    this.get(name);
+    this.#declared(name);
     const next = changed(this.#defaults.get(name) as PoolSpec, declared);
     checkIdleMemory(next, declared);
     return this.#apply(next);

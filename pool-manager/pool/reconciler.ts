@@ -137,6 +137,7 @@ export class Reconciler implements PoolManagerLink {
     this.#cancelTimer();
     const { platform, clock } = this.#options;
     const { instances } = platform.observe();
+    this.#options.pools.observe?.(new Set([...instances.values()].map(({ pool }) => pool)));
     this.#demand.retain(instances);
     for (const event of this.#missedRouters.check(this.#demand, clock.now())) this.#options.onEvent(event);
     this.#doubt();

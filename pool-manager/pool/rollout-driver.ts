@@ -13,7 +13,7 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
 
 export interface RolloutDriverOptions {
-  functions: Pick<FunctionRegistry, "rolling" | "progress">;
+  functions: Pick<FunctionRegistry, "rolling" | "progress" | "poolOf">;
   /** Observes the rollout's new revision; null while the observation is incomplete. */
   check(record: FunctionRecord, to: string): (Pick<Evidence, "total" | "ready" | "failure"> & Counts) | null;
   clock: Clock;
@@ -97,7 +97,7 @@ export class RolloutDriver {
   /** Never rejects. */
   async #advance(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<void> {
     const { clock, attempts } = this.#options;
-    const subject = { action: "rollout", pool: record.runtime, functionUid: record.uid } as const;
+    const subject = this.#subjectOf(record);
     try {
       if (!(await this.#step(record, rollout, policy))) return;
       this.#paused.delete(record.uid);
@@ -111,7 +111,7 @@ export class RolloutDriver {
   /** Returns false if no step is due. */
   async #step(record: FunctionRecord, rollout: Rolling, policy: RolloutPolicy): Promise<boolean> {
     const { check, functions, clock, onEvent, attempts } = this.#options;
-    const { uid, runtime } = record;
+    const { uid } = record;
     const seen = check(record, rollout.to);
     if (!seen) return false;
     const { since, base } = this.#clockOf(record, rollout, seen);
@@ -119,11 +119,15 @@ export class RolloutDriver {
     const change = advance(record, policy, evidence);
     if (!change) return false;
     await functions.progress(record, change);
-    attempts.succeeded({ action: "rollout", pool: runtime, functionUid: uid });
+    attempts.succeeded(this.#subjectOf(record));
     const { state, reason } = change.rollout as NonNullable<typeof change.rollout>;
     if (state === "stopped") onEvent({ type: "rollout.stopped", function: uid, revision: rollout.to, message: reason ?? "" });
     if (state === "complete") onEvent({ type: "rollout.complete", function: uid, revision: rollout.to });
     return true;
+  }
+
+  #subjectOf(record: FunctionRecord) {
+    return { action: "rollout", pool: this.#options.functions.poolOf(record), functionUid: record.uid } as const;
   }
 
   #clockOf({ uid, traffic }: FunctionRecord, { to, step, watching, state }: Rolling, { ended, failed }: Counts): StepClock {

@@ -1,5 +1,5 @@
 import { PeriodicTask } from "../async/periodic-task.ts";
-import type { FunctionRecord } from "../functions/function.ts";
+import type { FunctionRegistry } from "../functions/registry.ts";
 import type { Schedules } from "../schedules/schedules.ts";
 import { Advisor } from "./advisor.ts";
 import type { Pace } from "./decide/world.ts";
@@ -12,7 +12,7 @@ import type { Pools } from "./pools.ts";
 
 export interface SizingOptions {
   pools: Pools;
-  functions: { byUid(uid: string): FunctionRecord | undefined };
+  functions: Pick<FunctionRegistry, "byUid" | "poolOf">;
   schedules: Schedules;
   store: HistoryStore;
   pace: Pace;
@@ -55,7 +55,7 @@ export async function openSizing({ pools, functions, schedules, store, pace, ins
     sizer,
     planner,
     schedules,
-    advisor: new Advisor({ sizer, schedules, nameOf: (uid) => functions.byUid(uid)?.name, wall, instanceMb }),
+    advisor: new Advisor({ sizer, schedules, functions, wall, instanceMb }),
     async close() {
       saving.close();
       await keeper.save().catch((error: Error) => onTrouble(error.message));

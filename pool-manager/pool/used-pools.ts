@@ -1,14 +1,14 @@
 import type { PoolSpec } from "./decide/world.ts";
 
-/** The runtime whose pool is kept without functions too: the first function finds it filled. */
+/** The pool that is kept without functions too: the first function finds it filled. */
 const ALWAYS = "node";
 
-/** Whether a pool is filled. That of a language which no function uses is not, since its idle instances would take memory for nothing. */
-export function isUsed({ runtime }: PoolSpec, functions: { uses(runtime: string): boolean }): boolean {
-  return runtime === ALWAYS || functions.uses(runtime);
+/** Whether a pool is filled. That of a language or of a size class which no function uses is not, since its idle instances would take memory for nothing. */
+export function isUsed({ name }: PoolSpec, functions: { uses(pool: string): boolean }): boolean {
+  return name === ALWAYS || functions.uses(name);
 }
 
 /** Pools as they are kept. */
-export function usedPools(pools: readonly PoolSpec[], functions: { uses(runtime: string): boolean }): PoolSpec[] {
+export function usedPools(pools: readonly PoolSpec[], functions: { uses(pool: string): boolean }): PoolSpec[] {
   return pools.map((pool) => (isUsed(pool, functions) ? pool : { ...pool, size: 0 }));
 }

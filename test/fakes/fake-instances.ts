@@ -35,6 +35,11 @@ export class FakeInstances {
     return [...this.members.keys()];
   }
 
+  /** The pool of a living instance. */
+  poolOf(uid: string): string | undefined {
+    return this.members.get(uid)?.record.pool;
+  }
+
   /** A draining instance whose invocations have ended is gone, and so is a retiring worker. */
   settle(uid: string): void {
     const member = this.members.get(uid);

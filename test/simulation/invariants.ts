@@ -6,7 +6,8 @@ import type { PoolEvent } from "../../pool-manager/pool/events.ts";
 import type { Echo } from "../../runtime-images/protocol/messages.ts";
 import type { FakeWorker } from "../fakes/fake-network.ts";
 import type { FakePlatform } from "../fakes/fake-platform.ts";
-import { QueueInvariants } from "./queue-invariants.ts";
+import { PoolInvariants } from "./checks/pool-invariants.ts";
+import { QueueInvariants } from "./checks/queue-invariants.ts";
 import type { SimRouter } from "./router.ts";
 import type { Tally } from "./tally.ts";
 import type { VirtualTime } from "./time.ts";
@@ -34,13 +35,12 @@ export class Invariants {
   readonly #time: VirtualTime;
   readonly #platform: FakePlatform;
   readonly #registry: FunctionRegistry;
-  readonly #pool: PoolSpec;
+  readonly #pools: PoolInvariants;
   readonly #tally: Tally;
   readonly #seen = new Map<string, Seen>();
   readonly #claims = new Map<string, string>();
   readonly #concurrency = new Map<string, number>();
   readonly #queues: QueueInvariants;
-  #disruptions: number[] = [];
   /** Instances that the router has used, and since when no report of the router has come. */
   readonly #used = new Set<string>();
   #heardAt = 0;
@@ -49,11 +49,11 @@ export class Invariants {
   #leads = false;
   #violation: Error | null = null;
 
-  constructor(time: VirtualTime, platform: FakePlatform, registry: FunctionRegistry, pool: PoolSpec, tally: Tally) {
+  constructor(time: VirtualTime, platform: FakePlatform, registry: FunctionRegistry, pools: readonly PoolSpec[], tally: Tally) {
     this.#time = time;
     this.#platform = platform;
     this.#registry = registry;
-    this.#pool = pool;
+    this.#pools = new PoolInvariants(time, platform, registry, pools, (message) => this.#fail(message));
     this.#tally = tally;
     this.#queues = new QueueInvariants(time, (message) => this.#fail(message));
   }
@@ -89,16 +89,12 @@ export class Invariants {
     const removing = event.type === "instance.removing";
     if (!removing && !(event.type === "instance.specialized" && event.start === "warm")) return;
     if (removing && !this.#platform.observe().synced) this.#fail("10: a deletion was decided on an unsynced observation");
-    const now = this.#time.now();
-    if (removing) this.#disruptions.push(now);
-    const { actions, windowMs } = this.#pool.budget;
-    this.#disruptions = this.#disruptions.filter((at) => now - at < windowMs);
-    if (this.#disruptions.length > actions) this.#fail(`10: ${this.#disruptions.length} deletions within ${windowMs} ms, the budget is ${actions}`);
+    this.#pools.disrupted(event.pool, removing);
   }
 
   /** A new manager begins with a new window: it cannot know what its predecessor did. */
   newManager(): void {
-    this.#disruptions = [];
+    this.#pools.newManager();
     this.#managerSince = this.#time.now();
     this.#leads = false;
   }
@@ -145,8 +141,7 @@ export class Invariants {
     this.#instances(router);
     this.#workers(router);
     this.#queues.check(router);
-    const alive = this.#platform.uids().length;
-    if (alive > this.#pool.max) this.#fail(`19: ${alive} instances are alive, max is ${this.#pool.max}`);
+    this.#pools.check();
   }
 
   /** I12 and I15: faults have ceased and everything has come to rest. */
@@ -158,9 +153,7 @@ export class Invariants {
       const record = echo?.functionUid ? this.#registry.byUid(echo.functionUid) : undefined;
       if (echo?.state !== "warm" || !record) this.#fail(`12: ${echo?.uid} is left behind: ${JSON.stringify(echo)}`);
     }
-    const prewarmed = states.filter((echo) => echo?.state === "prewarmed").length;
-    const wanted = Math.min(this.#pool.size, this.#pool.max - (states.length - prewarmed));
-    if (prewarmed !== wanted) this.#fail(`15: ${prewarmed} prewarmed instances at rest, ${wanted} are wanted`);
+    this.#pools.atRest();
     for (const record of this.#registry.list()) {
       const own = states.filter((echo) => echo?.functionUid === record.uid).length;
       if (own > record.scaling.maxScale) this.#fail(`15: ${record.name} keeps ${own} instances, maxScale is ${record.scaling.maxScale}`);

@@ -4,6 +4,7 @@ import { Tally } from "./tally.ts";
 
 /** `npm run sim` runs more of them, and asserts that every fault, transition and refusal occurs: that takes some hundred. */
 const SEEDS = 100;
+const CLASS_SEEDS = 40;
 
 test(`${SEEDS} seeds: every invariant holds after every step`, async () => {
   const total = new Tally();
@@ -19,6 +20,15 @@ test(`${SEEDS} seeds: every invariant holds after every step`, async () => {
   expect(violations).toEqual([]);
   expect(fewest).toBeGreaterThanOrEqual(300);
 }, 170_000);
+
+test(`${CLASS_SEEDS} seeds: every invariant holds while functions move between the pools of two size classes`, async () => {
+  const violations: string[] = [];
+  for (let seed = 1; seed <= CLASS_SEEDS; seed++) {
+    const { violation } = await simulate(seed, {}, true);
+    if (violation) violations.push(`seed ${seed}: ${violation} (replay: npm run sim -- --classes --seed ${seed})`);
+  }
+  expect(violations).toEqual([]);
+}, 120_000);
 
 test("a seed replays step for step", async () => {
   const [first, second] = [await simulate(42), await simulate(42)];

@@ -1,3 +1,4 @@
+import { NO_CLASSES, SizeClasses } from "../../pool-manager/functions/manifest/size-classes.ts";
 import { FunctionRegistry } from "../../pool-manager/functions/registry.ts";
 import { isRolling } from "../../pool-manager/functions/rollout.ts";
 import type { OpenOrder } from "../../pool-manager/platform/platform.ts";
@@ -9,7 +10,7 @@ import { memoryStore } from "../fakes/memory-store.ts";
 import { Deployments } from "./acts/deployments.ts";
 import { ListedFunctions } from "./acts/listed-functions.ts";
 import { rogueOrder } from "./acts/rogue-order.ts";
-import { simulatedPool, sizing } from "./acts/simulated-pool.ts";
+import { simulatedPools, sizing } from "./acts/simulated-pool.ts";
 import { Invariants, START_TIMEOUT_MS } from "./invariants.ts";
 import { SimNetwork } from "./network.ts";
 import { SimRouter } from "./router.ts";
@@ -37,9 +38,12 @@ const UNHEARD_MS = 1500;
 /** A router counts a crash loop's delay from when it has heard of it. */
 const HEARD_MS = 1000;
 
-/** Runs one seed: the same one gives the same run, step for step. */
-export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}): Promise<SimulationResult> {
-  return new Simulation(seed, odds).run();
+/** Classes by which functions move between two pools. */
+const CLASSES = new SizeClasses(192 * 2 ** 20, [2 ** 30]);
+
+/** Runs one seed: the same one gives the same run, step for step. `hasClasses`: functions move between the pools of two size classes. */
+export async function simulate(seed: number, odds: Readonly<Record<string, number>> = {}, hasClasses = false): Promise<SimulationResult> {
+  return new Simulation(seed, odds, hasClasses ? CLASSES : NO_CLASSES).run();
 }
 
 class Simulation {
@@ -51,7 +55,7 @@ class Simulation {
   readonly #registry: FunctionRegistry;
   readonly #router: SimRouter;
   readonly #invariants: Invariants;
-  readonly #pool: PoolSpec;
+  readonly #pools: PoolSpec[];
   #reconciler: Reconciler;
   /** Numbers the pool managers. */
   #life = 0;
@@ -63,14 +67,14 @@ class Simulation {
   readonly #listed: ListedFunctions;
   readonly #deployments: Deployments;
 
-  constructor(seed: number, odds: Readonly<Record<string, number>>) {
+  constructor(seed: number, odds: Readonly<Record<string, number>>, classes: SizeClasses) {
     this.#seed = seed;
     this.#time = new VirtualTime(seed);
     this.#network = new SimNetwork(this.#time, this.#tally, odds);
     this.#platform = new FakePlatform(this.#network);
     this.#platform.outcome = (order) => this.#deployments.outcomeOf(order.digest);
     this.#platform.route = (order) => this.#route(order);
-    this.#pool = simulatedPool(this.#time, seed);
+    this.#pools = simulatedPools(this.#time, seed, classes);
     this.#registry = new FunctionRegistry(
       memoryStore(),
       async (_n, _r, _i, layer) => `image-${layer}`,
@@ -78,10 +82,12 @@ class Simulation {
         this.#listed.tell(uid);
         this.#reconciler.functionChanged(uid);
       },
+      undefined,
+      classes,
     );
-    this.#deployments = new Deployments(this.#time, this.#network, this.#registry);
+    this.#deployments = new Deployments(this.#time, this.#network, this.#registry, classes);
     this.#listed = new ListedFunctions(this.#registry);
-    this.#invariants = new Invariants(this.#time, this.#platform, this.#registry, this.#pool, this.#tally);
+    this.#invariants = new Invariants(this.#time, this.#platform, this.#registry, this.#pools, this.#tally);
     this.#platform.onAccepted = (order, echo) => this.#invariants.accepted(order, echo);
     this.#reconciler = this.#newReconciler();
     this.#router = new SimRouter(this.#time, this.#tally, this.#network, this.#platform, this.#reconciler);
@@ -229,7 +235,7 @@ class Simulation {
       layer: async () => new Uint8Array(),
       clock: this.#time,
       term: this.#term,
-      ...sizing(this.#pool, this.#time, { pace, onEvent }),
+      ...sizing(this.#pools, this.#time, { pace, onEvent }),
     });
   }
 

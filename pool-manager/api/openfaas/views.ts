@@ -10,7 +10,7 @@ import { NAMESPACE } from "./requests.ts";
 export interface Surroundings {
   /** Invocations by function, since this process began. */
   invocations: ReadonlyMap<string, number>;
-  /** The runtimes that have a free instance. */
+  /** The pools that have a free instance. */
   free: ReadonlySet<string>;
 }
 
@@ -29,7 +29,7 @@ export function statusOf(record: FunctionRecord, context: ApiContext, { invocati
     labels: labelsOf(view),
     invocationCount: invocations.get(record.name) ?? 0,
     replicas: warm + starting,
-    availableReplicas: availableOf(warm, free.has(record.runtime) && view.problems.length === 0),
+    availableReplicas: availableOf(warm, free.has(context.functions.poolOf(record)) && view.problems.length === 0),
     createdAt: record.createdAt,
   };
 }
@@ -47,8 +47,7 @@ export function availableOf(warm: number, mayClaim: boolean): number {
 
 export async function surroundingsOf(context: ApiContext): Promise<Surroundings> {
   const free = new Set(context.instances().views.flatMap(({ pool, state }) => (state === "prewarmed" ? pool : [])));
-  const runtimes = context.pools.list().flatMap(({ name, runtime }) => (free.has(name) ? runtime : []));
-  return { invocations: await invocationsOf(context), free: new Set(runtimes) };
+  return { invocations: await invocationsOf(context), free };
 }
 
 /** Counts of the routers whose metrics this process has: those of routers of their own are not here. */

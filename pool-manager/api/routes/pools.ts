@@ -118,6 +118,7 @@ function viewPool(pool: PoolSpec, instances: readonly InstanceView[]) {
     scheduled: viewScheduled(pool.scheduled),
     ...bounds,
     max,
+    sizeClass: pool.sizeClass === undefined ? null : formatBytes(pool.sizeClass),
     idleMemory: idleMemory === undefined ? null : formatBytes(idleMemory),
     budget,
     partition,

@@ -12,6 +12,7 @@ import type { FunctionAnswer, RevisionAnswer, RolloutAnswer } from "../schemas/a
 export function viewFunction(record: FunctionRecord, context: ApiContext): FunctionAnswer {
   const { functions, routerUrl, countInstances, windowScaleOf, problemsOfFunction, sizing } = context;
   const active = activeRevision(record);
+  const pool = functions.poolOf(record);
   const url = routerUrl();
   const ending = functions.endingOf(record.name);
   return {
@@ -19,6 +20,7 @@ export function viewFunction(record: FunctionRecord, context: ApiContext): Funct
     uid: record.uid,
     revision: record.active,
     latest: record.latest,
+    pool,
     createdAt: record.createdAt,
     url: url ? `${url}/function/${record.name}` : null,
     ...settingsOf(record, active),
@@ -27,7 +29,7 @@ export function viewFunction(record: FunctionRecord, context: ApiContext): Funct
     aliases: record.traffic.aliases,
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
-    scheduled: viewScheduled(sizing.schedules.activeOf(record.uid, record.runtime, record.scaling.warm)),
+    scheduled: viewScheduled(sizing.schedules.activeOf(record.uid, pool, record.scaling.warm)),
     idling: sizing.planner.lastOf(record.uid)?.decision ?? null,
     windows: viewWindows(windowScaleOf(record.uid)),
     ending,

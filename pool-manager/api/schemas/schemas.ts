@@ -107,6 +107,7 @@ export const FunctionView = Type.Object({
   uid: Type.String(),
   runtime: Type.String(),
   revision: Type.String({ description: "Active revision." }),
+  pool: Type.String({ description: "Pool that instances of the active revision come from." }),
   latest: Type.String({ description: "Last deployed revision; another one may be active." }),
   createdAt: Type.String(),
   url: Type.Union([Type.String(), Type.Null()], { description: "URL to invoke it." }),
@@ -163,6 +164,9 @@ export const Functions = list(FunctionView);
 export const PoolView = Type.Object({
   name: Type.String(),
   runtime: Type.String(),
+  sizeClass: Type.Union([Type.String(), Type.Null()], {
+    description: "The most memory of a function whose instances are this pool's; null: the runtime's base pool, or a class that is not declared any more.",
+  }),
   size: Type.Union([Type.Integer(), Type.Literal("auto")], { description: "Instances kept free; auto: the pool chooses, see chosenSize." }),
   chosenSize: Type.Integer({ description: "Instances kept free now: size, what the pool has chosen, or what a schedule wants." }),
   warm: Type.Array(Type.String(), { description: "Schedules that raise the size." }),
@@ -176,7 +180,7 @@ export const PoolView = Type.Object({
   budget: Type.Object({ actions: Type.Integer(), windowMs: Type.Integer() }),
   partition: Type.Integer({ description: "Percentage of the instances that keep a previous version of the runtime." }),
   paused: Type.Boolean(),
-  used: Type.Boolean({ description: "Whether it is filled: a function uses its runtime, or it is that of node." }),
+  used: Type.Boolean({ description: "Whether it is filled: a function takes instances of it, or it is that of node." }),
   doubt: Type.Union([Type.String(), Type.Null()], {
     description: "Why the observation of the pool is doubted; meanwhile nothing is removed or changed in place. Null if it is trusted.",
   }),

@@ -37,14 +37,20 @@ export function resourcesOf(given: Patch, base: Resources): Resources {
 }
 
 /** Throws `MANIFEST_INVALID` for less than the runtime itself needs, and `RESOURCES_UNAVAILABLE` for more than there is here. */
-export function checkResources({ memoryBytes, cpuMillis }: Resources, runtime: string, bounds: ResourceBounds | null): void {
+export function checkResources(resources: Resources, runtime: string, bounds: ResourceBounds | null): void {
+  const { memoryBytes } = resources;
   const least = LEAST_MEMORY[runtime] ?? 0;
   if (memoryBytes !== undefined && memoryBytes < least)
     throw invalid("memory", `${formatBytes(memoryBytes)} is less than a worker of the runtime ${runtime} itself needs; give it at least ${formatBytes(least)}`);
-  if (!bounds) return;
-  if (memoryBytes !== undefined && memoryBytes > bounds.memoryBytes)
-    throw unavailable("memory", formatBytes(memoryBytes), formatBytes(bounds.memoryBytes), bounds);
-  if (cpuMillis !== undefined && cpuMillis > bounds.cpuMillis) throw unavailable("cpu", formatCpu(cpuMillis), formatCpu(bounds.cpuMillis), bounds);
+  const fault = excessOf(resources, bounds);
+  if (fault) throw new ManagerError("RESOURCES_UNAVAILABLE", fault.message, fault.field);
+}
+
+/** Which limit is more than there is here, and how to get it; null: none is. */
+export function excessOf({ memoryBytes = 0, cpuMillis = 0 }: Resources, bounds: ResourceBounds | null): { field: string; message: string } | null {
+  if (!bounds) return null;
+  if (memoryBytes > bounds.memoryBytes) return excess("memory", formatBytes(memoryBytes), formatBytes(bounds.memoryBytes), bounds);
+  return cpuMillis > bounds.cpuMillis ? excess("cpu", formatCpu(cpuMillis), formatCpu(bounds.cpuMillis), bounds) : null;
 }
 
 /** Limits as users write them. */
@@ -72,6 +78,6 @@ function invalid(field: string, message: string): ManagerError {
   return new ManagerError("MANIFEST_INVALID", `${field}: ${message}`, field);
 }
 
-function unavailable(field: string, wanted: string, most: string, { of, fix }: ResourceBounds): ManagerError {
-  return new ManagerError("RESOURCES_UNAVAILABLE", `${field}: ${wanted} is more than the ${most} of ${of}; ${fix}`, field);
+function excess(field: string, wanted: string, most: string, { of, fix }: ResourceBounds): { field: string; message: string } {
+  return { field, message: `${field}: ${wanted} is more than the ${most} of ${of}; ${fix}` };
 }

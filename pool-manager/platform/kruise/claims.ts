@@ -43,9 +43,10 @@ export class Claims {
     const member = this.#options.members.matching(target);
     const served = this.#options.codes.get(binding.functionUid);
     const code = served?.find(({ revision }) => revision === binding.revision);
-    if (!served || !code) throw new PlatformError("CONFLICT", `revision ${binding.revision} of ${binding.functionUid} is not served any more`);
+    if (!code) throw new PlatformError("CONFLICT", `revision ${binding.revision} of ${binding.functionUid} is not served any more`);
+    const { pool } = member;
     // The CloneSet has the image that is being released, whichever a pod of it runs: Kruise goes by the pods' labels.
-    const [released] = served;
+    const released = this.#options.codes.releasedIn(binding.functionUid, pool) ?? code;
     const isReleased = code === released;
     try {
       await this.#options.registry.publish(code.image);
@@ -55,12 +56,12 @@ export class Claims {
         digest: code.image,
         term: this.#options.term,
         fingerprint: member.link?.fingerprint ?? member.pod.metadata.annotations?.[ANNOTATION.fingerprint] ?? "",
-        template: member.known.isCurrent ? (this.#options.templates.get(member.pool)?.hash ?? null) : null,
+        template: member.known.isCurrent ? (this.#options.templates.get(pool)?.hash ?? null) : null,
       };
       member.known.swapSince = this.#options.now();
-      const owned = ownerOf(member.pod) === this.#options.sets.get(functionSetName(binding.functionUid))?.metadata.uid;
+      const owned = ownerOf(member.pod) === this.#options.sets.get(functionSetName(binding.functionUid, pool))?.metadata.uid;
       const swapped = owned ? await this.#patchPod(target, (pod) => swapPatch(pod, claim)) : null;
-      const set = await (owned ? this.#options.codes.prepareLater(released) : this.#options.codes.prepare(released));
+      const set = await (owned ? this.#options.codes.prepareLater(released, pool) : this.#options.codes.prepare(released, pool));
       if (owned) await this.#patchPod(target, (pod) => revisionPatch(pod, set, isReleased, claim.term), true);
       const recorded = swapped ?? (await this.#claim(set, target, member, (pod) => claimPatch(pod, set, isReleased, claim)));
       if (recorded.annotations.length > 0) throw droppedError(recorded.annotations);

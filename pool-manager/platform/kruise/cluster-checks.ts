@@ -4,7 +4,7 @@ import type { KubeError } from "../../kubernetes/error.ts";
 import { kubernetesVersion } from "../../kubernetes/version.ts";
 import { judgeKruiseVersion, readKruiseVersion, TESTED_KRUISE } from "./kruise-version.ts";
 import { CLONESETS } from "./objects/objects.ts";
-import { resizeObstacle } from "./resources/resize-support.ts";
+import { memoryInWords } from "./resources/resize-support.ts";
 
 export interface CheckResult {
   name: string;
@@ -35,8 +35,15 @@ const RIGHTS = [
   { group: "policy", resource: "poddisruptionbudgets", verbs: ["create", "patch"] },
 ] as const;
 
+/** The settings that the checks depend on; see `KruiseConfig`. */
+export interface CheckedSettings {
+  anyKruise: boolean;
+  memory: string;
+  sizeClasses: readonly number[];
+}
+
 /** Checks everything that Berth requires of a cluster; each failed check says how to fix it. */
-export async function checkCluster(kube: KubeClient, registry: RegistryClient, anyKruise: boolean): Promise<CheckResult[]> {
+export async function checkCluster(kube: KubeClient, registry: RegistryClient, settings: CheckedSettings): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   const check = async (name: string, work: () => Promise<Outcome>) => {
     const { ok, detail, fix = "" } = await work().catch((error: Error) => ({ ok: false, detail: error.message, fix: "see the message" }));
@@ -45,9 +52,9 @@ export async function checkCluster(kube: KubeClient, registry: RegistryClient, a
   };
   if (!(await check("api server", () => apiServer(kube)))) return results;
   await check("kruise", () => kruiseServed(kube));
-  await check("kruise version", () => kruiseVersion(kube, anyKruise));
+  await check("kruise version", () => kruiseVersion(kube, settings.anyKruise));
   await check("kruise image pre-download", () => imagePullJobs(kube));
-  await check("resources of functions", () => resizing(kube));
+  await check("resources of functions", () => resizing(kube, settings));
   await check("permissions", () => permissions(kube));
   await check("registry", async () => {
     await registry.ping();
@@ -105,9 +112,8 @@ async function imagePullJobs(kube: KubeClient): Promise<Outcome> {
 }
 
 /** A cluster that does not resize pods is fine: the check tells what limits functions there. */
-async function resizing(kube: KubeClient): Promise<Outcome> {
-  const obstacle = await resizeObstacle(kube);
-  return { ok: true, detail: obstacle ? `pods are not resized (${obstacle}): functions have at most what the pool's pods have` : "pods are resized in place" };
+async function resizing(kube: KubeClient, { memory, sizeClasses }: CheckedSettings): Promise<Outcome> {
+  return { ok: true, detail: await memoryInWords(kube, memory, sizeClasses) };
 }
 
 async function permissions(kube: KubeClient): Promise<Outcome> {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { SizeClasses } from "../../functions/manifest/size-classes.ts";
 import { ForeignImages } from "../../images/foreign/foreign-images.ts";
 import { RegistryClient } from "../../images/registry.ts";
 import { dockerLogin, registryLogin } from "../../images/registry-login.ts";
@@ -16,7 +17,8 @@ import { DisruptionBudgets } from "./disruption/budgets.ts";
 import { type ImagePrograms, knownImages, pushInstanceImages } from "./instance-images.ts";
 import { KruisePlatform, type PodLoadPath } from "./kruise.ts";
 import type { Lead } from "./leader-election/lead.ts";
-import { type InstanceImages, podRuntimes } from "./pod-runtimes.ts";
+import { type InstanceImages, podPools, podRuntimes } from "./pod-runtimes.ts";
+import { functionBytes } from "./resources/pod-resources.ts";
 import { type ResizeSupport, resizeSupport } from "./resources/resize-support.ts";
 import { WriteFailures } from "./write-failures.ts";
 
@@ -38,6 +40,8 @@ export interface KruiseConfig {
   loadPath: PodLoadPath;
   /** Memory limit of an instance, as a Kubernetes quantity. */
   memory: string;
+  /** Sizes of the classes of functions that have pools of their own, in bytes and ascending; empty: there are none. */
+  sizeClasses: readonly number[];
   /** Limit of an instance's use of its node's disk, as a Kubernetes quantity. */
   disk: string;
   /** Directory that keeps the runtime image's largest layer between starts. */
@@ -71,6 +75,7 @@ export interface Connected {
   code: CodeRegistry;
   foreign: ForeignImages;
   runtimes: string[];
+  classes: SizeClasses;
   /** The version of CPython in its image; if there is none, the reason. */
   pythonVersion: string | { reason: string };
 }
@@ -126,10 +131,11 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
     kube.writeUnder(lead);
     const keys = await presentKeys(kube, known);
     lead.also(keepKeys(kube, keys, (message) => sources.onTrouble("keys", message)));
-    const { memory, disk, pullSecret, loadPath } = config;
+    const { memory, sizeClasses, disk, pullSecret, loadPath } = config;
     const runtimes = podRuntimes(images);
-    const pods = { runtimes, idleImage: images.idle, leaderKey: keys.leaderKey, memory, disk, pullSecret };
-    const support = await withRetries(() => resizeSupport(kube, memory), patience("resources of functions"));
+    const classes = new SizeClasses(functionBytes(memory), sizeClasses);
+    const pods = { pools: podPools(runtimes, memory, classes), idleImage: images.idle, leaderKey: keys.leaderKey, disk, pullSecret };
+    const support = await withRetries(() => resizeSupport(kube, memory, sizeClasses), patience("resources of functions"));
     const protection = new DisruptionBudgets(kube, (kind, message) => sources.onTrouble(`the ${kind}`, message));
     lead.also(() => protection.close());
     return {
@@ -145,6 +151,7 @@ export async function connectOver(kube: KubeClient, config: KruiseConfig, source
       code,
       foreign,
       runtimes: Object.keys(runtimes),
+      classes,
       pythonVersion: images.pythonVersion,
     };
   } catch (error) {
@@ -168,7 +175,7 @@ function ending(lead: Lead): Lead & { also(end: () => void): void } {
 export async function checkKruise(config: KruiseConfig): Promise<CheckResult[]> {
   const kube = await KubeClient.connect(config.kubeconfig, config.namespace);
   try {
-    return await checkCluster(kube, registryOf(config), config.anyKruise);
+    return await checkCluster(kube, registryOf(config), config);
   } finally {
     kube.close();
   }

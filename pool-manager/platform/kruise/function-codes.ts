@@ -39,19 +39,24 @@ export class FunctionCodes {
     for (const uid of this.#codes.keys()) if (!functions.has(uid)) this.#codes.delete(uid);
   }
 
-  /** A new revision's pods are swapped first: the template is for Kruise alone, and its work would compete with theirs. */
-  async prepareLater(code: PreparedCode): Promise<CloneSet> {
-    await sleep(TEMPLATE_AFTER_MS);
-    return this.prepare(this.#codes.get(code.functionUid)?.[0] ?? code);
+  /** The code in a function's CloneSet for this pool: of the revisions whose instances come from it, the one that is being released. */
+  releasedIn(functionUid: string, pool: string): PreparedCode | undefined {
+    return this.#codes.get(functionUid)?.find((code) => code.pool === pool);
   }
 
-  /** The image is in the registry, and the function's CloneSet has it in its template. */
-  async prepare(code: PreparedCode): Promise<CloneSet> {
+  /** A new revision's pods are swapped first: the template is for Kruise alone, and its work would compete with theirs. */
+  async prepareLater(code: PreparedCode, pool = code.pool): Promise<CloneSet> {
+    await sleep(TEMPLATE_AFTER_MS);
+    return this.prepare(this.releasedIn(code.functionUid, pool) ?? code, pool);
+  }
+
+  /** The image is in the registry, and the function's CloneSet for this pool has it in its template. */
+  async prepare(code: PreparedCode, pool = code.pool): Promise<CloneSet> {
     const { pods, registry, writer } = this.#options;
     await registry.publish(code.image);
-    const name = functionSetName(code.functionUid);
+    const name = functionSetName(code.functionUid, pool);
     const image = registry.reference(code.image, tagOf(code.image));
-    await writer.ensure(name, () => functionSet(code.functionUid, code.pool, pods, image));
+    await writer.ensure(name, () => functionSet(code.functionUid, pool, pods, image));
     await writer.setImage(name, CODE_CONTAINER, image);
     return writer.observed(name);
   }

@@ -73,7 +73,7 @@ const RAISE_EVERY_MS: Record<PodLoadPath, number> = { inline: 300, image: 100 };
 /** A first table waits this long at most for instances to say what they serve. */
 const SPEAK_MS = 3000;
 
-/** Pods of OpenKruise CloneSets: one CloneSet for each pool, and one for each function, to which claimed pods are moved. */
+/** Pods of OpenKruise CloneSets: one CloneSet for each pool, and one for each function and pool, to which claimed pods are moved. */
 export class KruisePlatform implements Platform {
   readonly kind = "kruise";
   readonly loadPath: PodLoadPath;
@@ -120,7 +120,8 @@ export class KruisePlatform implements Platform {
     this.#claims = new Claims({ ...parts, ...ofPods, pods: this.#pods, codes: this.#codes, templates, term: options.lead.term, now });
     this.#removals = new PodRemovals({ ...parts, ...ofPods, asked: (uid) => this.#availability.asked(uid) });
     this.#healing = new CloneSetHealing({ ...parts, pods: options.pods, templates: this.#templates, codes: this.#codes });
-    this.#resizes = new Resizes({ kube, pods: this.#pods, poolMemory: options.pods.memory, isSupported: options.canResize, onTrouble });
+    const resourcesOf = (pool: string) => options.pods.pools[pool]?.resources;
+    this.#resizes = new Resizes({ kube, pods: this.#pods, resourcesOf, isSupported: options.canResize, onTrouble });
     const onHealing = (message: string | null) => onTrouble("look at CloneSets", message);
     this.#rounds = new PeriodicTask(() => this.#healing.heal(), HEAL_EVERY_MS, onHealing);
   }
@@ -157,14 +158,17 @@ export class KruisePlatform implements Platform {
   }
 
   prepareCode(codes: readonly [PreparedCode, ...PreparedCode[]]): void {
-    const [released] = codes;
     this.#codes.set(codes);
     if (this.loadPath === "inline") for (const code of codes) this.#options.inline.prepare(code);
-    const isNew = this.#sets.get(functionSetName(released.functionUid)) === undefined;
     const published = Promise.all(codes.map(({ image }) => this.#options.code.publish(image)));
-    const prepared = isNew ? this.#codes.prepare(released) : published.then(() => this.#codes.prepareLater(released));
+    // The first code of each pool is the one that its CloneSet has.
+    const released = codes.filter((code) => codes.find(({ pool }) => pool === code.pool) === code);
+    const prepared = released.map((code) => {
+      const isNew = this.#sets.get(functionSetName(code.functionUid, code.pool)) === undefined;
+      return isNew ? this.#codes.prepare(code) : published.then(() => this.#codes.prepareLater(code));
+    });
     // The claim that needs it tries again, and tells.
-    for (const promise of [published, prepared]) promise.catch(() => {});
+    for (const promise of [published, ...prepared]) promise.catch(() => {});
   }
 
   retainCode(needed: NeededCode, collector: Collector): void {
@@ -178,7 +182,7 @@ export class KruisePlatform implements Platform {
   }
 
   async load(order: OpenOrder, code: Uint8Array): Promise<LoadAnswer> {
-    const { link, pod } = this.#members.get(order.uid);
+    const { link, pod, pool } = this.#members.get(order.uid);
     if (!link) throw new PlatformError("UNREACHABLE", `the instance ${order.uid} has no address yet`);
     const { keys, inline } = this.#options;
     const key = keys.instanceKey(order.uid, order.bootId);
@@ -188,7 +192,7 @@ export class KruisePlatform implements Platform {
     const source = archive ? ({ kind: "inline", archive: archive.digest } as const) : ({ kind: "image" } as const);
     const answer = await link.load({ ...order, key, source }, archive?.data ?? new Uint8Array());
     this.#members.echoed(order.uid, answer.echo);
-    if (answer.accepted) void this.#resizes.resize(pod, order.settings.resources);
+    if (answer.accepted) void this.#resizes.resize(pod, pool, order.settings.resources);
     return answer;
   }
 

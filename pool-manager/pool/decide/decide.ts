@@ -2,6 +2,7 @@ import { DELETE_GRACE_MS } from "../../client/contract.ts";
 import { reap, removeIdle, shortfallsOf, specialize, totalOf } from "./function-scaling.ts";
 import { adopt, reload, removeRetired, renew, takeOver } from "./in-place-update.ts";
 import { isAbandoned } from "./liveness.ts";
+import { removeMoved } from "./moves.ts";
 import { Plan } from "./plan.ts";
 import { sizePool } from "./pool-sizing.ts";
 import type { Decision, InstanceView, RemoveReason, World } from "./world.ts";
@@ -30,6 +31,7 @@ export function decide(world: World): Decision {
 function decidePool(plan: Plan): Decision {
   removeBroken(plan);
   removeRetired(plan);
+  removeMoved(plan);
   adopt(plan);
   takeOver(plan);
   reload(plan);
@@ -57,7 +59,8 @@ function removeBroken(plan: Plan): void {
 /** The drain time: an instance that may still run invocations gets its function's timeout. */
 function graceOf(plan: Plan, instance: InstanceView, reason: RemoveReason): number {
   if (NO_GRACE.has(reason)) return 0;
-  const spec = plan.specOf(instance.functionUid ?? instance.boundTo, instance.revision ?? instance.boundRevision);
+  const owner = instance.functionUid ?? instance.boundTo;
+  const spec = plan.specOf(owner, instance.revision ?? instance.boundRevision) ?? plan.functions.get(owner ?? "");
   return MASTERLESS.has(reason) ? DELETE_GRACE_MS : Math.max(DELETE_GRACE_MS, spec?.timeoutMs ?? 0);
 }
 

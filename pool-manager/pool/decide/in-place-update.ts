@@ -1,6 +1,6 @@
 import { movedAt } from "../../functions/rollout.ts";
 import type { Plan } from "./plan.ts";
-import { rolloutSize } from "./rollout-size.ts";
+import { rolloutSize, takesNewInstances } from "./wanted-instances.ts";
 import type { InstanceView, RevisionTarget } from "./world.ts";
 
 /** Loads the active revision in place into the other instances of retired revisions, warm or still loading. */
@@ -44,8 +44,8 @@ export function adopt(plan: Plan): void {
 export function takeOver(plan: Plan): void {
   for (const spec of plan.rolling.values()) {
     const active = plan.functions.get(spec.uid);
-    if (!spec.takesOver || !active || plan.isBlocked(spec)) continue;
-    if (spec.byImage) {
+    if (!spec.takesOver || !active || plan.isBlocked(spec) || !(plan.has(spec) || plan.has(active))) continue;
+    if (takesNewInstances(spec, active)) {
       takePlaces(plan, spec, active);
       continue;
     }
@@ -66,8 +66,9 @@ export function takeOver(plan: Plan): void {
 }
 
 /**
- * The same for an image: free instances are loaded until the new revision has its share of those that the function needs,
- * and the active one gives up as many as it no longer needs. Together they exceed that number by those that are changing.
+ * The same for a revision that takes new instances: free ones are loaded until it has its share of those that the function
+ * needs, and the active one gives up as many as it no longer needs. Together they exceed that number by those that are
+ * changing. If their pools differ, each pool's decision does its part.
  */
 function takePlaces(plan: Plan, spec: RevisionTarget, active: RevisionTarget): void {
   const { percent, parallel } = spec.takesOver as NonNullable<RevisionTarget["takesOver"]>;
@@ -75,11 +76,12 @@ function takePlaces(plan: Plan, spec: RevisionTarget, active: RevisionTarget): v
   const size = rolloutSize(spec, active, plan.world);
   const goal = movedAt(percent, size);
   let changing = [...own].filter(({ state }) => state === "specializing").length;
-  if (changing === 0 && own.size > 0) {
+  if (plan.has(active) && changing === 0 && own.size > 0) {
     // The last one stays until the rollout is complete, unless its place is needed.
     const isLastKept = percent < 100 || own.size >= goal || own.size + left.size < spec.maxScale;
     giveUp(plan, active, Math.max(isLastKept ? 1 : 0, size - goal));
   }
+  if (!plan.has(spec)) return;
   for (const instance of plan.free().filter(({ replace }) => replace === null)) {
     if (own.size >= goal || changing >= parallel || own.size + left.size >= spec.maxScale) break;
     plan.order(instance, spec, "prewarmed");
@@ -99,7 +101,7 @@ function giveUp(plan: Plan, active: RevisionTarget, share: number): void {
 /** The number of instances that a revision will still take over in place. */
 export function pendingInPlace(plan: Plan, spec: RevisionTarget): number {
   const active = plan.functions.get(spec.uid);
-  if (!spec.takesOver || !active || spec.byImage) return 0;
+  if (!spec.takesOver || !active || takesNewInstances(spec, active)) return 0;
   const own = plan.of(spec).size;
   return Math.max(0, movedAt(spec.takesOver.percent, own + plan.of(active).size) - own);
 }

@@ -47,12 +47,13 @@ export function* overMemory(plan: Plan, idle: readonly InstanceView[]): Generato
 }
 
 /** Bytes of a pool's instances that run no invocation: free ones, starting ones, and functions' idle ones. */
-export function idleBytes({ instances, functions, now }: Pick<World, "instances" | "functions" | "now">, pool: string): number {
+export function idleBytes({ instances, functions, pools, now }: Pick<World, "instances" | "functions" | "pools" | "now">, pool: string): number {
+  const free = pools.find(({ name }) => name === pool)?.sizeClass ?? INSTANCE_BYTES;
   const limits = new Map(functions.map((spec) => [`${spec.uid} ${spec.revision}`, costOf(spec)]));
   let bytes = 0;
   for (const instance of instances) {
     if (instance.pool !== pool || instance.removing || instance.state === "failed") continue;
-    if (isUnbound(instance)) bytes += INSTANCE_BYTES;
+    if (isUnbound(instance)) bytes += free;
     else if (isIdle(instance, now)) bytes += limits.get(`${instance.functionUid} ${instance.revision}`) ?? INSTANCE_BYTES;
   }
   return bytes;

@@ -12,12 +12,14 @@ const NODE_WAIT_MS = 3000;
 export class Plan {
   readonly world: World;
   readonly pool: PoolSpec;
-  /** Active revisions by function. */
+  /** Active revisions by function, of the functions that have an instance or a served revision in this pool. */
   readonly functions = new Map<string, RevisionTarget>();
-  /** All served revisions, by function and revision. */
+  /** All served revisions of the pool, by function and revision. */
   readonly served = new Map<string, RevisionTarget>();
-  /** Revisions that a rollout moves instances to, by function. */
+  /** Revisions that a rollout moves instances to, of the same functions. */
   readonly rolling = new Map<string, RevisionTarget>();
+  /** Served revisions of the same functions whose instances come from other pools, by function and revision. */
+  readonly #elsewhere = new Map<string, RevisionTarget>();
   /** All instances of the pool. */
   readonly alive: readonly InstanceView[];
   readonly renewal: Renewal;
@@ -33,8 +35,8 @@ export class Plan {
   constructor(world: World, pool: PoolSpec) {
     this.world = world;
     this.pool = pool;
-    for (const spec of world.functions) if (spec.pool === pool.name) this.#serve(spec);
     this.alive = world.instances.filter((instance) => instance.pool === pool.name);
+    this.#serveAll(world.functions);
     this.renewal = renewalOf(pool, this.alive, world.pace);
     this.#budget = pool.budget.actions - (world.disruptions.get(pool.name) ?? 0);
     for (const instance of this.usable()) {
@@ -43,12 +45,37 @@ export class Plan {
       // An instance of a retired revision will be updated in place to the spec's, unless the pool is paused or the revision is an image.
       if (spec && (spec.revision === instance.revision || !(pool.paused || spec.byImage))) this.of(spec).add(instance);
     }
+    if (this.#elsewhere.size > 0) this.#countElsewhere();
   }
 
-  #serve(spec: RevisionTarget): void {
-    this.served.set(`${spec.uid} ${spec.revision}`, spec);
-    if (spec.active) this.functions.set(spec.uid, spec);
-    if (spec.takesOver) this.rolling.set(spec.uid, spec);
+  #serveAll(targets: readonly RevisionTarget[]): void {
+    const here = new Set(this.alive.map(({ functionUid, boundTo }) => functionUid ?? boundTo));
+    for (const spec of targets) if (this.has(spec)) here.add(spec.uid);
+    for (const spec of targets) {
+      if (!here.has(spec.uid)) continue;
+      (this.has(spec) ? this.served : this.#elsewhere).set(`${spec.uid} ${spec.revision}`, spec);
+      if (spec.active) this.functions.set(spec.uid, spec);
+      if (spec.takesOver) this.rolling.set(spec.uid, spec);
+    }
+  }
+
+  /** Instances of revisions that other pools serve: a rollout may move a function from one pool to another. */
+  #countElsewhere(): void {
+    for (const instance of this.world.instances) {
+      const { functionUid, revision, state, removing } = instance;
+      const spec = this.#elsewhere.get(`${functionUid} ${revision}`);
+      if (spec?.pool === instance.pool && !removing && (state === "warm" || state === "specializing")) this.of(spec).add(instance);
+    }
+  }
+
+  /** Whether instances of the revision come from this pool. */
+  has({ pool }: RevisionTarget): boolean {
+    return pool === this.pool.name;
+  }
+
+  /** The target of a revision whose instances come from another pool. */
+  elsewhere(functionUid: string, revision: string | null): RevisionTarget | undefined {
+    return this.#elsewhere.get(`${functionUid} ${revision}`);
   }
 
   /** `recheckAfterMs`: the delay after which a further decision is due; null if none is known. */
@@ -56,9 +83,13 @@ export class Plan {
     return { actions: this.#actions, unmet, throttled: this.#throttled ? [this.pool.name] : [], recheckAfterMs };
   }
 
-  /** The target of the revision if it is served, otherwise that of the function's active one. */
+  /** The target of the revision if it is served, otherwise that of the function's active one; undefined: instances of neither come from this pool. */
   specOf(functionUid: string | null, revision: string | null): RevisionTarget | undefined {
-    return functionUid === null ? undefined : (this.served.get(`${functionUid} ${revision}`) ?? this.functions.get(functionUid));
+    if (functionUid === null) return undefined;
+    const own = this.served.get(`${functionUid} ${revision}`);
+    if (own || this.#elsewhere.has(`${functionUid} ${revision}`)) return own;
+    const active = this.functions.get(functionUid);
+    return active && this.has(active) ? active : undefined;
   }
 
   /** A revision's instances; the caller may change the set. */

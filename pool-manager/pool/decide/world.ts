@@ -23,6 +23,10 @@ export interface AutoSize {
 export interface PoolSpec {
   name: string;
   runtime: string;
+  /** The most memory of a function whose instances are this pool's, in bytes; absent: the runtime's base pool. */
+  sizeClass?: number;
+  /** True for a pool whose size class is not declared any more: it is emptied, and its functions take instances elsewhere. */
+  retired?: boolean;
   /** Instances kept free; of a pool that sizes itself, those chosen last. */
   size: number;
   /** The bounds within which the pool sizes itself; absent or null: its size is fixed. */

@@ -7,8 +7,9 @@ const SAMPLE_MS = 1000;
 /** A longer pause between samples was no service: the process or the machine stood still. */
 const LONGEST_SAMPLE_MS = 60_000;
 
-/** A function's claims in one decision. */
+/** The claims of one decision of a function in one pool: its revisions may have different ones. */
 interface Claims {
+  uid: string;
   pool: string;
   hits: number;
   misses: number;
@@ -23,7 +24,7 @@ interface Claims {
  */
 export class ClaimRecorder {
   readonly pools = new Map<string, PoolHistory>();
-  /** Instances that each function lacked after the last decision. */
+  /** Instances that each function lacked in each pool after the last decision. */
   #unmet = new Map<string, number>();
   #sampledAt: number | null = null;
 
@@ -40,8 +41,8 @@ export class ClaimRecorder {
     for (const { name } of world.pools) this.of(name, now).advance(now);
     const claims = claimsOf(decision);
     const own = claims.size > 0 || this.#isSampleDue(now) ? ownInstances(world) : new Map<string, number>();
-    for (const [uid, claim] of claims) this.#record(uid, claim, own.get(uid) ?? 0, now, paceOf(claim.pool));
-    this.#unmet = new Map([...claims].flatMap(([uid, { unmet }]) => (unmet > 0 ? [[uid, unmet]] : [])));
+    for (const [key, claim] of claims) this.#record(key, claim, own.get(claim.uid) ?? 0, now, paceOf(claim.pool));
+    this.#unmet = new Map([...claims].flatMap(([key, { unmet }]) => (unmet > 0 ? [[key, unmet]] : [])));
     this.#sample(world, own, now);
   }
 
@@ -57,8 +58,8 @@ export class ClaimRecorder {
     }
   }
 
-  #record(uid: string, { pool, hits, misses, unmet }: Claims, own: number, now: number, pace: RefillPace): void {
-    const waited = this.#unmet.get(uid) ?? 0;
+  #record(key: string, { uid, pool, hits, misses, unmet }: Claims, own: number, now: number, pace: RefillPace): void {
+    const waited = this.#unmet.get(key) ?? 0;
     const came = Math.max(0, hits + misses + unmet - waited);
     const history = this.of(pool, now);
     if (came + hits + misses === 0) return;
@@ -97,8 +98,9 @@ export class ClaimRecorder {
 function claimsOf({ actions, unmet }: Decision): Map<string, Claims> {
   const claims = new Map<string, Claims>();
   const of = (uid: string, pool: string) => {
-    const known = claims.get(uid) ?? { pool, hits: 0, misses: 0, unmet: 0 };
-    claims.set(uid, known);
+    const key = `${uid} ${pool}`;
+    const known = claims.get(key) ?? { uid, pool, hits: 0, misses: 0, unmet: 0 };
+    claims.set(key, known);
     return known;
   };
   for (const action of actions) {

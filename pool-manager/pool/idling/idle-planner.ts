@@ -87,6 +87,7 @@ export class IdlePlanner {
     return pool === null ? null : (this.#options.historyOf(pool, this.#options.wall()).idle.get(uid) ?? new IdleRecord());
   }
 
+  /** The base pool of its runtime, in whose history its idle times stay when another size class serves it. */
   #autoPool(uid: string): string | null {
     const record = this.#options.recordOf(uid);
     return record?.scaling.idleAuto ? record.runtime : null;

@@ -29,11 +29,11 @@ export function allowedInWords(memory: IdleMemory): string {
   return `idleMemory of ${formatBytes(limit)}${kept} allows ${freeAllowed(memory)}`;
 }
 
-/** Why `idleMemory` has no room for the free instances that a user wants in any case; null: it has. `name`: `min` or `size`. */
-export function sizeFault(limit: number, name: string, least: number): string | null {
-  const taken = least * INSTANCE_BYTES;
+/** Why `idleMemory` has no room for the free instances that a user wants in any case; null: it has. `name`: `min` or `size`. `bytes`: of a free instance. */
+export function sizeFault(limit: number, name: string, least: number, bytes: number): string | null {
+  const taken = least * bytes;
   if (taken <= limit) return null;
-  const each = least === 1 ? "" : `, ${formatBytes(INSTANCE_BYTES)} each`;
+  const each = least === 1 ? "" : `, ${formatBytes(bytes)} each`;
   return `${formatBytes(limit)} has no room for ${name} ${least}, which takes ${formatBytes(taken)}${each}`;
 }
 

@@ -13,7 +13,7 @@ interface OpenTrials {
 }
 
 interface RevisionTargetsOptions {
-  functions: Pick<FunctionRegistry, "byUid" | "wanting">;
+  functions: Pick<FunctionRegistry, "byUid" | "wanting" | "poolOf">;
   failures: LoadFailures;
   trials: OpenTrials;
   /** Plans of functions whose idle timeout is auto; absent: they are idle for the standard time. */
@@ -56,11 +56,12 @@ export class RevisionTargets {
   /** Cached by record: records are immutable, and most are the same as in the round before. */
   #servedOf(record: FunctionRecord): readonly RevisionTarget[] {
     const { minScale: own, maxScale, warm } = record.scaling;
-    const scheduled = this.#options.schedules?.activeOf(record.uid, record.runtime, warm)?.instances ?? 0;
+    const { functions, schedules } = this.#options;
+    const scheduled = schedules?.activeOf(record.uid, functions.poolOf(record), warm)?.instances ?? 0;
     const minScale = Math.max(own, Math.min(scheduled, maxScale));
     const known = this.#served.get(record);
     if (known?.minScale === minScale) return known.specs;
-    const specs = servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0, minScale));
+    const specs = servedRevisions(record).map((revision) => revisionTargetOf(record, revision, 0, minScale, functions.poolOf(record, revision)));
     this.#served.set(record, { minScale, specs });
     return specs;
   }

@@ -118,7 +118,13 @@ export function unknownFunctions(
  * new one takes its share of it, but at least one instance until it is known to load. `maxScale` applies to each revision
  * separately.
  */
-export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revision, blockedUntil: number, minScale = record.scaling.minScale): RevisionTarget {
+export function revisionTargetOf(
+  record: FunctionRecord,
+  { id, settings }: Revision,
+  blockedUntil: number,
+  minScale = record.scaling.minScale,
+  pool = record.runtime,
+): RevisionTarget {
   const { maxScale, idleTimeoutMs, windowScaling = null } = record.scaling;
   const active = id === record.active;
   const { rollout } = record;
@@ -132,7 +138,7 @@ export function revisionTargetOf(record: FunctionRecord, { id, settings }: Revis
     key: servedKey(record, id),
     uid: record.uid,
     active,
-    pool: record.runtime,
+    pool,
     revision: id,
     concurrency: settings.concurrency,
     timeoutMs: settings.timeoutMs,

@@ -1,21 +1,33 @@
 import type { Echo } from "../../../runtime-images/protocol/messages.ts";
 import type { Clock } from "../../async/clock.ts";
-import { type FunctionRecord, hasImage } from "../../functions/function.ts";
+import { activeRevision, type FunctionRecord } from "../../functions/function.ts";
+import { excessOf, type ResourceBounds } from "../../functions/manifest/resources.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Executor } from "../act/executor.ts";
-import { rolloutSizeIn } from "../decide/rollout-size.ts";
+import { rolloutSizeIn } from "../decide/wanted-instances.ts";
 import type { World } from "../decide/world.ts";
 import type { InvocationOutcomes } from "../observe/invocation-outcomes.ts";
 import type { LoadFailures } from "../observe/load-failures.ts";
 import { unknownFunctions } from "../observe/world-builder.ts";
 import type { ReconcilerOptions } from "../options.ts";
-import { cappedInWords, crashLoopInWords, inWords, memoryInWords, obstaclesInWords, problemsOf, strangersInWords, underResourcedInWords } from "./problems.ts";
+import {
+  cappedInWords,
+  crashLoopInWords,
+  inWords,
+  memoryInWords,
+  obstaclesInWords,
+  problemsOf,
+  retiredInWords,
+  strangersInWords,
+  underResourcedInWords,
+} from "./problems.ts";
 
 /** The state of functions and pools as the API and the custom resources show it. Read-only. */
 export class PoolView {
   readonly #platform: Platform;
   readonly #functions: ReconcilerOptions["functions"];
   readonly #pools: ReconcilerOptions["pools"];
+  readonly #bounds: ResourceBounds | null;
   readonly #clock: Clock;
   readonly #executor: Executor;
   readonly #failures: LoadFailures;
@@ -24,7 +36,7 @@ export class PoolView {
   #world: World | null = null;
 
   constructor(
-    { platform, clock, functions, pools }: Pick<ReconcilerOptions, "platform" | "clock" | "functions" | "pools">,
+    { platform, clock, functions, pools, bounds = null }: Pick<ReconcilerOptions, "platform" | "clock" | "functions" | "pools" | "bounds">,
     executor: Executor,
     failures: LoadFailures,
     outcomes: InvocationOutcomes,
@@ -32,6 +44,7 @@ export class PoolView {
     this.#platform = platform;
     this.#functions = functions;
     this.#pools = pools;
+    this.#bounds = bounds;
     this.#clock = clock;
     this.#executor = executor;
     this.#failures = failures;
@@ -48,26 +61,30 @@ export class PoolView {
     const observation = this.#platform.observe();
     const own = [...observation.instances.values()].filter((instance) => instance.pool === pool);
     const strangers = strangersInWords(own, unknownFunctions(own, this.#functions));
-    const capped = this.#pools.list().flatMap((spec) => (spec.name === pool ? [...cappedInWords(spec), ...memoryInWords(spec)] : []));
+    const capped = this.#pools.list().flatMap((spec) => (spec.name === pool ? [...retiredInWords(spec), ...cappedInWords(spec), ...memoryInWords(spec)] : []));
     return [...problemsOf(pool, observation, this.#executor.incidents.of(pool), this.#clock.now()), ...capped, ...strangers];
   }
 
   /** A function's known problems, in words. */
-  problemsOfFunction({ uid, active, runtime }: FunctionRecord): string[] {
+  problemsOfFunction(record: FunctionRecord): string[] {
+    const { uid, active } = record;
+    const pool = this.#functions.poolOf(record);
     const now = this.#clock.now();
     const failure = this.#failures.last(uid, active);
     const loop = this.#failures.crashLoop(uid, active, now);
     const own = [...this.#platform.observe().instances.values()].filter(({ echo, binding }) => (echo?.functionUid ?? binding?.functionUid) === uid);
+    const lacking = excessOf(activeRevision(record).settings.resources ?? {}, this.#bounds);
     const troubled = own.find(({ trouble }) => trouble !== null);
     return [
       ...(failure ? [`${active} does not load: ${failure}`] : []),
       ...(loop ? [`${active} ${crashLoopInWords(loop, now)}`] : []),
       ...this.#executor.incidents.ofFunction(uid).map(inWords),
       ...(troubled ? [`instance ${troubled.uid} does not get its image: ${troubled.trouble}`] : []),
+      ...(lacking ? [lacking.message] : []),
       ...underResourcedInWords(own),
       ...obstaclesInWords(own, now),
       // The pool's problems concern a function only if no instance serves it.
-      ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(runtime).map((problem) => `pool ${runtime}: ${problem}`)),
+      ...(own.some(({ echo }) => isServing(echo)) ? [] : this.problemsOf(pool).map((problem) => `pool ${pool}: ${problem}`)),
     ];
   }
 
@@ -101,7 +118,7 @@ export class PoolView {
     const own = [...instances.values()].filter(({ echo, removing }) => echo?.functionUid === uid && !removing);
     const serving = own.filter(({ uid: instance, echo }) => isServing(echo) && !this.#executor.isLeaving(instance));
     const stuck = own.find(({ binding, trouble }) => trouble && binding?.revision === to);
-    const size = hasImage(record) ? rolloutSizeIn(this.#world, uid) : null;
+    const size = rolloutSizeIn(this.#world, uid);
     return {
       total: size ?? serving.filter(({ echo }) => echo?.revision === active || echo?.revision === to).length,
       ready: serving.filter(({ echo }) => echo?.revision === to && echo.loaded).length,

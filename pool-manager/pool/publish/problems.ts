@@ -78,6 +78,11 @@ export function memoryInWords({ memory, auto, size, ownSize = size, scheduled }:
   return [...exceededInWords(memory, "size", ownSize), ...bounded];
 }
 
+/** A message about a pool that is emptied. */
+export function retiredInWords({ name, retired }: Pick<PoolSpec, "name" | "retired">): string[] {
+  return retired ? [`the size class of the pool ${name} is not declared any more: its instances end, and functions take instances of other pools`] : [];
+}
+
 export function inWords({ action, message }: Incident): string {
   return `${action} fails: ${message}`;
 }

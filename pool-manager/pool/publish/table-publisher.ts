@@ -57,7 +57,7 @@ export class TablePublisher {
     const startOf = (uid: string) => this.#executor.starts.of(uid);
     const served = servedRevisions(record).map((revision) => {
       const failure = this.#withoutRuntime(record) ?? this.#failures.current(record.uid, revision.id, clock.now());
-      const blocked = this.#blocked.get(record.runtime) ?? null;
+      const blocked = this.#blocked.get(this.#options.functions.poolOf(record, revision)) ?? null;
       return tableFunction(record, revision, serving, startOf, { failure, blocked, expectedStartMs: this.#executor.starts.expectedMs });
     });
     // The active revision is last, after the revisions that its split names.
@@ -89,9 +89,10 @@ export class TablePublisher {
       return [name, blockedBy(own, refusals?.get(name) ?? null, this.#executor.incidents.of(name), now)] as const;
     });
     this.#blocked = new Map(reasons.flatMap(([name, reason]) => (reason === null ? [] : [[name, reason] as const])));
+    const { functions } = this.#options;
     for (const [name, reason] of reasons) {
       if ((before.get(name) ?? null) === reason) continue;
-      for (const record of this.#options.functions.list()) if (record.runtime === name) this.publish(record);
+      for (const record of functions.list()) if (servedRevisions(record).some((revision) => functions.poolOf(record, revision) === name)) this.publish(record);
     }
   }
 }

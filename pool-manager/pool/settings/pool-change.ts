@@ -2,7 +2,7 @@ import { ManagerError } from "../../errors.ts";
 import { formatBytes, parseBytes } from "../../functions/manifest/quantity.ts";
 import { checkWarm } from "../../schedules/field.ts";
 import type { AutoSize, PoolSpec } from "../decide/world.ts";
-import { sizeFault } from "../memory/idle-memory.ts";
+import { INSTANCE_BYTES, sizeFault } from "../memory/idle-memory.ts";
 import { AUTO, DEFAULT_MIN, DEFAULT_TARGET_HIT, MAX_INSTANCES, type PoolChange } from "./pool-fields.ts";
 
 /** A pool with a change of its settings; fields left out are unchanged. Throws `POOL_INVALID` or `SCHEDULE_INVALID` with the field. */
@@ -41,9 +41,9 @@ function memoryOf(text: string | null): number | undefined {
  * Throws `POOL_INVALID` if a change leaves `idleMemory` without room for what is kept in any case. A stored pool is not checked: it
  * stays as it is, and its problem is shown.
  */
-export function checkIdleMemory({ idleMemory, auto, size }: PoolSpec, change: PoolChange): void {
+export function checkIdleMemory({ idleMemory, auto, size, sizeClass = INSTANCE_BYTES }: PoolSpec, change: PoolChange): void {
   if (change.idleMemory === undefined && change.size === undefined && change.min === undefined) return;
-  const fault = idleMemory === undefined ? null : sizeFault(idleMemory, auto ? "min" : "size", auto ? auto.min : size);
+  const fault = idleMemory === undefined ? null : sizeFault(idleMemory, auto ? "min" : "size", auto ? auto.min : size, sizeClass);
   if (fault) throw new ManagerError("POOL_INVALID", `idleMemory: ${fault}`, "idleMemory");
 }
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { Backoff } from "../../async/backoff.ts";
 import { ManagerError } from "../../errors.ts";
+import { runtimeOfClass } from "../../functions/manifest/size-classes.ts";
 import type { KubeError } from "../../kubernetes/error.ts";
 import type { Change } from "../../kubernetes/informer/informer.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
@@ -44,7 +45,6 @@ const MAX_MESSAGE = 1024;
 /** The pause before a lost resource is first rewritten; it doubles each time. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
-
 const newBackoff = () => new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
 
 /** A pool's resource that is missing. */
@@ -98,8 +98,8 @@ export class PoolResources implements PoolStore, HistoryStatuses {
   /** Creates the resources of pools without one, and starts to ingest declarations that do not come through the API. */
   async follow(pools: readonly PoolSpec[], declared: (name: string, change: PoolChange) => PoolSpec): Promise<void> {
     this.#declared = declared;
-    for (const { name, runtime } of pools) {
-      if (this.#client.cache.get(name)) continue;
+    for (const { name, runtime, retired } of pools) {
+      if (retired || this.#client.cache.get(name)) continue;
       // Only the runtime is written: fields with default values stay unowned until they are declared.
       const object = { metadata: { name }, spec: { runtime } } as PoolResource;
       this.#lost.set(name, { object, at: performance.now(), backoff: newBackoff(), wasThere: false });
@@ -225,8 +225,8 @@ function storedIn(resource: PoolResource): StoredPool {
 
 /** The contradiction in a resource; null: it has none. */
 function faultOf({ metadata, spec: { runtime, size, auto } }: PoolResource): ManagerError | null {
-  if (runtime !== undefined && runtime !== metadata.name)
-    return new ManagerError("POOL_INVALID", `runtime: the pool of ${runtime} is named ${runtime}`, "runtime");
+  if (runtime !== undefined && runtime !== metadata.name && runtimeOfClass(metadata.name, [runtime]) === null)
+    return new ManagerError("POOL_INVALID", `runtime: the pools of ${runtime} are named ${runtime}, and ${runtime}-2gi for a size class`, "runtime");
   return auto && size !== undefined ? new ManagerError("POOL_INVALID", "auto: it and size exclude each other", "auto") : null;
 }
 

@@ -209,7 +209,8 @@ describe("what a pool manager may do", () => {
   test("is what it needs, and no more", async () => {
     const kube = await asServiceAccount(view.kube, "berth-manager");
     expect(await allowedBeyondNeed(kube, namespace)).toEqual([]);
-    const { detail } = (await checkCluster(kube, {} as RegistryClient, true)).find(({ name }) => name === "permissions") ?? {};
+    const { detail } =
+      (await checkCluster(kube, {} as RegistryClient, { anyKruise: true, memory: "256Mi", sizeClasses: [] })).find(({ name }) => name === "permissions") ?? {};
     expect(detail).toBe(`all in namespace ${namespace}`);
     // Routers need nothing of the API server, and have no token.
     const [router] = await component("router");

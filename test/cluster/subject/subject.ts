@@ -32,6 +32,7 @@ export function clusterConfig(namespace: string, change: Partial<KruiseConfig> =
     anyKruise: false,
     loadPath: "inline",
     memory: "256Mi",
+    sizeClasses: [],
     disk: "1Gi",
     cacheDir: CACHE_DIR,
     ...change,

@@ -38,6 +38,13 @@ function source(name: string, manifest?: string): string {
 }
 
 describe("the API", () => {
+  test("names the pool of a function, and the size class of a pool, of which one machine has none", async () => {
+    await berth.deploy("pooled", ECHO, { memory: "128Mi" });
+    expect(await berth.api.get("/v1/functions/pooled")).toMatchObject({ pool: "node", memory: "128Mi", problems: [] });
+    expect(await berth.api.get("/v1/pools/node")).toMatchObject({ runtime: "node", sizeClass: null });
+    expect(await refused("GET", "/v1/pools/node-1gi")).toMatch(/^POOL_NOT_FOUND /);
+  });
+
   test("merges variables and secrets, and takes away by null, down to the function", async () => {
     await berth.deploy("merging", ECHO, { env: { A: "1", B: "2" }, secrets: { S: "x", T: "y" } });
     await patch("merging", { env: { B: null, C: "3" } });

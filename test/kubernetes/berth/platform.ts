@@ -1,3 +1,4 @@
+import { NO_CLASSES, type SizeClasses } from "../../../pool-manager/functions/manifest/size-classes.ts";
 import type { KubeClient } from "../../../pool-manager/kubernetes/client.ts";
 import type { CodeDir } from "../../../pool-manager/platform/code-dir.ts";
 import type { PodRuntime } from "../../../pool-manager/platform/kruise/clonesets/manifests.ts";
@@ -7,6 +8,7 @@ import { InlineArchives } from "../../../pool-manager/platform/kruise/code/inlin
 import { DisruptionBudgets } from "../../../pool-manager/platform/kruise/disruption/budgets.ts";
 import { KruisePlatform, type PodLoadPath } from "../../../pool-manager/platform/kruise/kruise.ts";
 import type { Lead } from "../../../pool-manager/platform/kruise/leader-election/lead.ts";
+import { podPools } from "../../../pool-manager/platform/kruise/pod-runtimes.ts";
 import type { KruiseCluster } from "../kruise-cluster.ts";
 import type { MemoryCode } from "./memory-code.ts";
 import type { MemoryRegistry } from "./memory-registry.ts";
@@ -21,6 +23,8 @@ export interface MemoryPlatformOptions {
   runtimeImage?: string;
   /** Offered besides Node. */
   runtimes?: Record<string, PodRuntime>;
+  classes?: SizeClasses;
+  canResize?: boolean;
   onTrouble?: (step: string, message: string | null) => void;
 }
 
@@ -37,6 +41,8 @@ export async function memoryPlatform({
   loadPath = "inline",
   runtimeImage = "runtime:1",
   runtimes = {},
+  classes = NO_CLASSES,
+  canResize = true,
   onTrouble = () => {},
 }: MemoryPlatformOptions): Promise<KruisePlatform> {
   const { keys } = await loadKeys(kube);
@@ -49,10 +55,9 @@ export async function memoryPlatform({
   };
   const codes = new CodeRegistry({ kube, registry: registry.client, repository: "berth/code-test", blob: code.blob, pullSecret: null, onTrouble: () => {} });
   const pods = {
-    runtimes: { node: { image: runtimeImage, worker: null }, ...runtimes },
+    pools: podPools({ node: { image: runtimeImage, worker: null }, ...runtimes }, "256Mi", classes),
     idleImage: "idle:1",
     leaderKey: keys.leaderKey,
-    memory: "256Mi",
     disk: "1Gi",
     pullSecret: null,
   };
@@ -65,7 +70,7 @@ export async function memoryPlatform({
     code: codes,
     inline,
     loadPath,
-    canResize: true,
+    canResize,
     protection,
     onTrouble,
     now: () => performance.now(),

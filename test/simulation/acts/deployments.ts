@@ -1,4 +1,5 @@
 import { parseManifest } from "../../../pool-manager/functions/manifest/manifest.ts";
+import type { SizeClasses } from "../../../pool-manager/functions/manifest/size-classes.ts";
 import type { FunctionRegistry } from "../../../pool-manager/functions/registry.ts";
 import { isRolling } from "../../../pool-manager/functions/rollout.ts";
 import type { LoadOutcome } from "../../fakes/fake-network.ts";
@@ -14,7 +15,10 @@ export class Deployments {
   /** Digests of code that does not load, and how. */
   readonly #bad = new Map<string, LoadOutcome>();
 
-  constructor(time: VirtualTime, network: SimNetwork, registry: FunctionRegistry) {
+  readonly #classes: SizeClasses;
+
+  constructor(time: VirtualTime, network: SimNetwork, registry: FunctionRegistry, classes: SizeClasses) {
+    this.#classes = classes;
     this.#time = time;
     this.#network = network;
     this.#registry = registry;
@@ -54,6 +58,9 @@ export class Deployments {
     const canary = this.#time.chance(0.5) ? (this.#time.pick([0, 30, 60, 100]) as number) : undefined;
     // The value is not random, so that the seeds that catch mutants still do.
     const onceLoaded = this.#deployed % 3 === 0;
-    await this.#registry.deploy(name, () => parseManifest(settings, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
+    // With size classes, every other revision of all has another pool; without them, memory would change nothing.
+    const [memory] = this.#deployed % 2 === 0 ? this.#classes.sizes : [];
+    const manifest = { ...settings, ...(memory !== undefined && { memory: String(memory) }) };
+    await this.#registry.deploy(name, () => parseManifest(manifest, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
   }
 }

@@ -6,4 +6,6 @@ export interface Mutant {
   replace: string;
   /** Faults that this guard is there for, made more frequent. */
   odds?: Record<string, number>;
+  /** Whether it is there for size classes. */
+  hasClasses?: boolean;
 }

@@ -8,7 +8,7 @@ import { DOCUMENTED } from "./documented.ts";
 import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
 
-type Simulate = (seed: number, odds?: Record<string, number>) => Promise<SimulationResult>;
+type Simulate = (seed: number, odds?: Record<string, number>, hasClasses?: boolean) => Promise<SimulationResult>;
 
 /** A mutant has to be caught within this many seeds. */
 const SEEDS = 250;
@@ -50,7 +50,7 @@ describe("mutants: each guard that is taken away is caught", () => {
     test(mutant.name, async () => {
       const simulate = await simulationOf(mutant, index);
       let caught: string | null = null;
-      for (let seed = 1; seed <= SEEDS && caught === null; seed++) caught = (await simulate(seed, mutant.odds)).violation;
+      for (let seed = 1; seed <= SEEDS && caught === null; seed++) caught = (await simulate(seed, mutant.odds, mutant.hasClasses)).violation;
       const id = DOCUMENTED.find(({ mutant: name }) => name === mutant.name)?.id;
       expect(caught).toContain(`invariant ${id}: `);
     }, 60_000);

@@ -82,6 +82,13 @@ export const POOL_MANAGER_MUTANTS: Mutant[] = [
     odds: { "manager restarted": 1, "function not listed yet": 0.5 },
   },
   {
+    name: "instances whose function takes instances of another pool are kept",
+    file: "pool-manager/pool/decide/decide.ts",
+    find: "  removeMoved(plan);\n",
+    replace: "",
+    hasClasses: true,
+  },
+  {
     name: "what a router that is not heard may use counts as idle",
     file: "pool-manager/pool/observe/world-builder.ts",
     find: "unsure: use.unsure || nobodyKnows(instance, known),",

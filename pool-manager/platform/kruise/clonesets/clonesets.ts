@@ -230,6 +230,11 @@ export class CloneSets {
     });
   }
 
+  /** The same of a set that a claim may still be moving a pod to; it goes once none can be under way. */
+  async deleteSettled(name: string): Promise<void> {
+    if (this.#isSettled(name)) await this.delete(name);
+  }
+
   async #create(name: string, manifest: object): Promise<CloneSet> {
     try {
       const set = await this.#kube.create<CloneSet>(this.#writer.path, manifest, "function");

@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import { ALL_ADDRESSES } from "../../../../runtime-images/protocol/listen-host.ts";
 import { CONTROL_PORT } from "../../../../runtime-images/protocol/messages.ts";
 import { WORKER_VARIABLE, type WorkerCommand } from "../../../../runtime-images/protocol/worker.ts";
+import { classIn } from "../../../functions/manifest/size-classes.ts";
 import { RUN_AS } from "../../../images/runtime-image.ts";
 import type { OwnerReference } from "../../../kubernetes/objects.ts";
 import { PlatformError } from "../../platform.ts";
 import { DELETE_PROTECTION, PROTECTED } from "../disruption/budgets.ts";
 import { ANNOTATION, type CloneSet, CODE_CONTAINER, LABEL, type Pod, RUNTIME_CONTAINER } from "../objects/objects.ts";
 import { type PodTemplate, poolSetNameOf } from "../objects/template.ts";
-import { poolResources } from "../resources/pod-resources.ts";
+import type { PodResources } from "../resources/pod-resources.ts";
 import { UPDATE_STRATEGY } from "./update-strategy.ts";
 
 /** The parts that the pods of one runtime are created from. */
@@ -20,14 +21,19 @@ export interface PodRuntime {
   runsImages?: boolean;
 }
 
+/** What the pods of one pool are created from. */
+export interface PodPool extends PodRuntime {
+  /** Of the runtime container while it has no function. */
+  resources: PodResources;
+}
+
 /** The settings that pods are created from. */
 export interface PodSettings {
-  /** By name, which is also that of the pool. */
-  runtimes: Readonly<Record<string, PodRuntime>>;
+  /** By name of the pool. */
+  pools: Readonly<Record<string, PodPool>>;
   idleImage: string;
   /** The leader's public key, with which instances verify load orders. */
   leaderKey: string;
-  memory: string;
   /** Limit of an instance's use of its node's disk; an instance above it is evicted. */
   disk: string;
   /** Name of the image pull Secret; null: none. */
@@ -50,13 +56,13 @@ const imagePullPolicy = "IfNotPresent";
 
 /** The present templates by pool. */
 export function templatesOf(settings: PodSettings): ReadonlyMap<string, PodTemplate> {
-  return new Map(Object.keys(settings.runtimes).map((pool) => [pool, templateOf(pool, settings)]));
+  return new Map(Object.keys(settings.pools).map((pool) => [pool, templateOf(pool, settings)]));
 }
 
 /** Throws `UNSUPPORTED` for a pool whose runtime has no image here. */
 function templateOf(pool: string, settings: PodSettings): PodTemplate {
   const spec = JSON.stringify(podSpec(pool, settings, settings.idleImage));
-  return { hash: createHash("sha256").update(spec).digest("hex").slice(0, 8), runtimeImage: runtimeOf(pool, settings).image };
+  return { hash: createHash("sha256").update(spec).digest("hex").slice(0, 8), runtimeImage: podPoolOf(pool, settings).image };
 }
 
 /** Throws `UNSUPPORTED`. */
@@ -64,14 +70,16 @@ export function poolSetName(pool: string, settings: PodSettings): string {
   return poolSetNameOf(pool, templateOf(pool, settings).hash);
 }
 
-function runtimeOf(pool: string, { runtimes }: PodSettings): PodRuntime {
-  const runtime = runtimes[pool];
-  if (!runtime) throw new PlatformError("UNSUPPORTED", `there is no image of the runtime ${pool} here`);
-  return runtime;
+function podPoolOf(pool: string, { pools }: PodSettings): PodPool {
+  const found = pools[pool];
+  if (!found) throw new PlatformError("UNSUPPORTED", `neither a runtime with an image here nor a size class has the pool ${pool}`);
+  return found;
 }
 
-export function functionSetName(functionUid: string): string {
-  return `fn-${functionUid.toLowerCase()}`;
+/** A function has a CloneSet for each pool that its instances come from: the pods of one have one template. */
+export function functionSetName(functionUid: string, pool: string): string {
+  const sizeClass = classIn(pool);
+  return `fn-${functionUid.toLowerCase()}${sizeClass === null ? "" : `-${sizeClass}`}`;
 }
 
 export function poolSet(pool: string, settings: PodSettings): object {
@@ -82,7 +90,7 @@ export function poolSet(pool: string, settings: PodSettings): object {
 /** A function's CloneSet, in which Kruise neither creates pods (maxUnavailable 0) nor updates them (`UPDATE_STRATEGY`): Berth does both. */
 export function functionSet(functionUid: string, pool: string, settings: PodSettings, codeImage: string): object {
   const labels = { [LABEL.pool]: pool, [LABEL.function]: functionUid };
-  return cloneSet(functionSetName(functionUid), labels, podSpec(pool, settings, codeImage), {}, { [LABEL.template]: templateOf(pool, settings).hash });
+  return cloneSet(functionSetName(functionUid, pool), labels, podSpec(pool, settings, codeImage), {}, { [LABEL.template]: templateOf(pool, settings).hash });
 }
 
 function cloneSet(
@@ -108,8 +116,8 @@ function cloneSet(
 }
 
 function podSpec(pool: string, settings: PodSettings, codeImage: string): object {
-  const { leaderKey, memory, disk, pullSecret } = settings;
-  const { image, worker, runsImages = false } = runtimeOf(pool, settings);
+  const { leaderKey, disk, pullSecret } = settings;
+  const { image, worker, runsImages = false, resources } = podPoolOf(pool, settings);
   const mounts = [{ name: VOLUME, mountPath: MOUNT }];
   const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } };
   const env = [
@@ -134,7 +142,7 @@ function podSpec(pool: string, settings: PodSettings, codeImage: string): object
         imagePullPolicy,
         env,
         ports: [{ name: "control", containerPort: CONTROL_PORT }],
-        resources: poolResources(memory),
+        resources,
         volumeMounts: mounts,
         securityContext: confined,
       },
@@ -142,7 +150,7 @@ function podSpec(pool: string, settings: PodSettings, codeImage: string): object
         name: CODE_CONTAINER,
         image: codeImage,
         imagePullPolicy,
-        resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: runsImages ? memory : "64Mi" } },
+        resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { memory: runsImages ? resources.limits.memory : "64Mi" } },
         volumeMounts: [...mounts, ...(runsImages ? [{ name: FILES, mountPath: "/tmp" }] : [])],
         securityContext: confined,
       },

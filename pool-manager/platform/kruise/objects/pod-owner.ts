@@ -3,7 +3,8 @@ import type { Metadata, OwnerReference } from "../../../kubernetes/objects.ts";
 import { ANNOTATION, type CloneSet, LABEL, type Pod, RUNTIME_CONTAINER } from "./objects.ts";
 import { poolNamedIn } from "./template.ts";
 
-const FUNCTION_SET = /^fn-(.+)$/;
+/** The names that `functionSetName` writes, with the function's uid. */
+const FUNCTION_SET = /^fn-(.+?)(?:-\d+[mgt]i)?$/;
 
 export type KnownSets = Pick<Informer<CloneSet>, "get">;
 

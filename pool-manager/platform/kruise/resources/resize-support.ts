@@ -2,7 +2,7 @@ import { formatBytes, parseBytes, parseCpu } from "../../../functions/manifest/q
 import type { ResourceBounds } from "../../../functions/manifest/resources.ts";
 import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
-import { SUPERVISOR_BYTES } from "./pod-resources.ts";
+import { functionBytes, SUPERVISOR_BYTES } from "./pod-resources.ts";
 
 const MIB = 2 ** 20;
 
@@ -20,24 +20,39 @@ interface NodeSize {
 
 type Kube = Pick<KubeClient, "namespace" | "get" | "create">;
 
-/** Asks the API server. A limit that may not be read is no bound; rejects if the API server does not answer. `poolMemory`: of pods without a function. */
-export async function resizeSupport(kube: Kube, poolMemory: string): Promise<ResizeSupport> {
+/**
+ * Asks the API server. A limit that may not be read is no bound; rejects if it does not answer. `poolMemory`: the limit of pods
+ * without a function in base pools. `sizeClasses`: in bytes, ascending.
+ */
+export async function resizeSupport(kube: Kube, poolMemory: string, sizeClasses: readonly number[] = []): Promise<ResizeSupport> {
   const obstacle = await resizeObstacle(kube);
-  const isSupported = obstacle === null;
-  if (!isSupported) {
-    const memoryBytes = (parseBytes(poolMemory) ?? 0) - SUPERVISOR_BYTES;
-    const fix = "start Berth with a larger --instance-memory, or use Kubernetes 1.33 or newer and permit patch on pods/resize";
-    return {
-      isSupported,
-      bounds: memoryBytes > 0 ? { memoryBytes, cpuMillis: Number.MAX_SAFE_INTEGER, of: "the pool's pods", fix } : null,
-      summary: `pods are not resized (${obstacle}): memory up to ${formatBytes(Math.max(memoryBytes, 0))}, pids and ephemeralStorage are measured; cpu is not limited`,
-    };
+  const classes = classesInWords(sizeClasses);
+  if (obstacle === null) {
+    const summary = `pods are resized in place for memory and cpu (pods/resize)${classes}; pids and ephemeralStorage are measured`;
+    return { isSupported: true, bounds: await largestNode(kube), summary };
   }
+  const largest = sizeClasses.at(-1);
+  const memoryBytes = largest ?? functionBytes(poolMemory);
+  const of = largest === undefined ? "the pool's pods" : "the largest size class";
+  const fix = "declare a class that holds it with --size-classes, or use Kubernetes 1.33 or newer and permit patch on pods/resize";
   return {
-    isSupported,
-    bounds: await largestNode(kube),
-    summary: "pods are resized in place for memory and cpu (pods/resize); pids and ephemeralStorage are measured",
+    isSupported: false,
+    bounds: memoryBytes > 0 ? { memoryBytes, cpuMillis: Number.MAX_SAFE_INTEGER, of, fix } : null,
+    summary: `pods are not resized (${obstacle})${classes}: memory up to ${formatBytes(memoryBytes)}, pids and ephemeralStorage are measured; cpu is not limited`,
   };
+}
+
+/** What gives functions their memory, for `berth doctor`. */
+export async function memoryInWords(kube: Kube, poolMemory: string, sizeClasses: readonly number[]): Promise<string> {
+  const obstacle = await resizeObstacle(kube);
+  const pools = `instances of each runtime's pool hold functions of up to ${formatBytes(functionBytes(poolMemory))}`;
+  const classes =
+    sizeClasses.length > 0 ? `larger ones have pools of the size classes ${sizeClasses.map(formatBytes).join(", ")}` : "no size classes are declared";
+  return `${obstacle === null ? "pods are resized in place" : `pods are not resized (${obstacle})`}; ${pools}; ${classes}`;
+}
+
+function classesInWords(sizeClasses: readonly number[]): string {
+  return sizeClasses.length > 0 ? `, size classes ${sizeClasses.map(formatBytes).join(", ")}` : "";
 }
 
 /** Why pods are not resized here, in words; null: they are. Rejects if the API server does not answer. */

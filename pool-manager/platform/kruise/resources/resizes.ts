@@ -3,15 +3,15 @@ import type { KubeClient } from "../../../kubernetes/client.ts";
 import type { KubeError } from "../../../kubernetes/error.ts";
 import type { Informer } from "../../../kubernetes/informer/informer.ts";
 import { type Pod, podPath } from "../objects/objects.ts";
-import { resizeOf, resizePending } from "./pod-resources.ts";
+import { type PodResources, resizeOf, resizePending } from "./pod-resources.ts";
 
 const ATTEMPTS = 4;
 
 export interface ResizesOptions {
   kube: Pick<KubeClient, "namespace" | "get" | "patch">;
   pods: Pick<Informer<Pod>, "learn" | "found">;
-  /** Memory limit of pods without a function. */
-  poolMemory: string;
+  /** The resources of a pool's pods without a function; undefined: it is not offered. */
+  resourcesOf(pool: string): PodResources | undefined;
   /** False: the API server has no subresource for it, and the supervisor alone keeps the limits. */
   isSupported: boolean;
   onTrouble(step: string, message: string | null): void;
@@ -28,10 +28,11 @@ export class Resizes {
   }
 
   /** Resizes a pod that has accepted a load order, unless it has these resources. Never rejects: the instance serves meanwhile with those that it has. */
-  async resize(pod: Pod, resources: Resources = {}): Promise<void> {
-    if (!this.#options.isSupported) return;
+  async resize(pod: Pod, pool: string, resources: Resources = {}): Promise<void> {
+    const free = this.#options.resourcesOf(pool);
+    if (!this.#options.isSupported || !free) return;
     try {
-      await this.#patch(pod, resources);
+      await this.#patch(pod, resources, free);
     } catch (error) {
       if ((error as KubeError).status !== 404) this.#tell(pod.metadata.uid, `${pod.metadata.name}: ${(error as Error).message}`);
     }
@@ -48,12 +49,12 @@ export class Resizes {
   }
 
   /** A conflict is followed by a look and another try. */
-  async #patch(known: Pod, resources: Resources): Promise<void> {
-    const { kube, pods, poolMemory } = this.#options;
+  async #patch(known: Pod, resources: Resources, free: PodResources): Promise<void> {
+    const { kube, pods } = this.#options;
     const path = podPath(kube, known.metadata.name);
     let pod = known;
     for (let attempt = 1; ; attempt++) {
-      const patch = resizeOf(pod, resources, poolMemory);
+      const patch = resizeOf(pod, resources, free);
       if (!patch) return;
       try {
         pods.learn(await kube.patch<Pod>(`${path}/resize`, "json", patch, "resize"));

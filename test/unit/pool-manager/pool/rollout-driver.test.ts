@@ -33,7 +33,7 @@ beforeEach(() => {
   const clock = processClock();
   attempts = new Attempts({ clock, onEvent });
   const rolling = () => (record.rollout?.state === "rolling" ? [record] : []);
-  rollouts = new RolloutDriver({ functions: { rolling, progress }, check: () => seen() as never, clock, onEvent, attempts });
+  rollouts = new RolloutDriver({ functions: { rolling, progress, poolOf: () => "node" }, check: () => seen() as never, clock, onEvent, attempts });
   rollouts.start();
 });
 afterEach(() => {

@@ -19,6 +19,7 @@ const CONFIG: KruiseConfig = {
   anyKruise: false,
   loadPath: "inline",
   memory: "256Mi",
+  sizeClasses: [],
   disk: "1Gi",
   cacheDir: "/nonexistent",
 };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { FunctionRecord, Revision } from "../../../../../pool-manager/functions/function.ts";
 import { advance, begin, percentOf } from "../../../../../pool-manager/functions/rollout.ts";
 import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
-import { rolloutSizeIn } from "../../../../../pool-manager/pool/decide/rollout-size.ts";
+import { rolloutSizeIn } from "../../../../../pool-manager/pool/decide/wanted-instances.ts";
 import type { Action, InstanceView, World } from "../../../../../pool-manager/pool/decide/world.ts";
 import { revisionTargetOf } from "../../../../../pool-manager/pool/observe/world-builder.ts";
 import { record } from "../../../../helpers/builders/record.ts";
@@ -11,7 +11,7 @@ import { instance, NOW, POOL, warm, world } from "../../../../helpers/builders/w
 const ROUND_MS = 1000;
 const CONCURRENCY = 10;
 
-const revision = (id: string) => ({ id, settings: { image: "server@sha256:1", concurrency: CONCURRENCY, timeoutMs: 1000 } }) as unknown as Revision;
+const revision = (id: string, image?: string) => ({ id, settings: { image, concurrency: CONCURRENCY, timeoutMs: 1000 } }) as unknown as Revision;
 
 interface Case {
   minScale: number;
@@ -22,6 +22,8 @@ interface Case {
   parallel: number;
   /** Instances of the pool that are kept free. */
   free: number;
+  /** The revision is code whose instances come from another pool; absent: an image. */
+  moves?: boolean;
 }
 
 /** A rollout of an image from its begin, by the real decisions, on a platform that needs a round for each start. */
@@ -37,11 +39,23 @@ class Rollout {
     this.#of = of;
     const scaling = { minScale: of.minScale, maxScale: of.maxScale, idleTimeoutMs: 300_000, queueDepth: 100, queueTimeoutMs: 1000 };
     const rolloutPolicy = { steps: of.steps, intervalMs: 2 * ROUND_MS, parallel: of.parallel, maxErrors: 5 };
-    const before = record({ scaling, rolloutPolicy, revisions: [revision("r1"), revision("r2")] });
+    const before = record({ scaling, rolloutPolicy, revisions: [this.#revision("r1"), this.#revision("r2")] });
     const count = Math.max(1, of.minScale, Math.ceil(of.load / CONCURRENCY));
     for (let i = 0; i < count; i++) this.instances.push(warm(`old${i}`, "u", { revision: "r1", boundRevision: "r1" }));
-    for (let i = 0; i < of.free; i++) this.#create();
+    for (let i = 0; i < of.free; i++) for (const pool of this.#pools()) this.#create(pool);
     this.record = { ...before, ...begin(before, "r2") };
+  }
+
+  #revision(id: string): Revision {
+    return revision(id, this.#of.moves ? undefined : "server@sha256:1");
+  }
+
+  #poolOf(id: string): string {
+    return this.#of.moves && id === "r2" ? "node-1gi" : "node";
+  }
+
+  #pools(): string[] {
+    return this.#of.moves ? ["node", "node-1gi"] : ["node"];
   }
 
   of(id: string): InstanceView[] {
@@ -75,8 +89,8 @@ class Rollout {
     }));
     return world({
       now: this.#now,
-      pools: [{ ...POOL, name: "node", size: this.#of.free, max: 100, budget: { actions: 100, windowMs: 1000 } }],
-      functions: served.map((id) => revisionTargetOf(this.record, revision(id), 0)),
+      pools: this.#pools().map((name) => ({ ...POOL, name, size: this.#of.free, max: 100, budget: { actions: 100, windowMs: 1000 } })),
+      functions: served.map((id) => revisionTargetOf(this.record, this.#revision(id), 0, this.#of.minScale, this.#poolOf(id))),
       instances: this.instances,
       demand: new Map([
         ["u", demandOf(load - young)],
@@ -85,12 +99,12 @@ class Rollout {
     });
   }
 
-  #create(): void {
-    this.instances.push(instance(`new${this.#created++}`, { state: "starting", readyAt: this.#now, lastUsedAt: this.#now }));
+  #create(pool: string): void {
+    this.instances.push(instance(`new${this.#created++}`, { pool, state: "starting", readyAt: this.#now, lastUsedAt: this.#now }));
   }
 
   #act(action: Action): void {
-    if (action.kind === "scale") for (let i = 0; i < action.create; i++) this.#create();
+    if (action.kind === "scale") for (let i = 0; i < action.create; i++) this.#create(action.pool);
     if (action.kind === "remove") this.instances = this.instances.filter(({ uid }) => uid !== action.instance.uid);
     if (action.kind !== "specialize") return;
     const { functionUid, revision: id } = action;
@@ -99,8 +113,12 @@ class Rollout {
   }
 }
 
-describe("a rollout of an image by steps ends with the new revision, in as many instances as the function needs", () => {
-  const base = { minScale: 4, maxScale: 20, load: 8, steps: [1, "50%"], parallel: 1, free: 2 };
+const base = { minScale: 4, maxScale: 20, load: 8, steps: [1, "50%"], parallel: 1, free: 2 };
+
+describe.each([
+  ["of an image", {}],
+  ["to another pool", { moves: true }],
+])("a rollout %s by steps ends with the new revision, in as many instances as the function needs", (_kind, kind) => {
   test.each<[string, Case, number]>([
     ["kept instances with room above them", base, 4],
     ["kept instances that are all that may be", { ...base, maxScale: 4 }, 4],
@@ -111,7 +129,7 @@ describe("a rollout of an image by steps ends with the new revision, in as many 
     ["no free instances", { ...base, free: 0 }, 4],
     ["no steps but the last", { ...base, steps: [] }, 4],
   ])("%s", (_title, of, needed) => {
-    const rollout = new Rollout(of);
+    const rollout = new Rollout({ ...of, ...kind });
     let rounds = 0;
     while (rollout.record.rollout?.state === "rolling" && rounds < 100) {
       rollout.round();

@@ -3,7 +3,7 @@ import { decide } from "../../../../../pool-manager/pool/decide/decide.ts";
 import type { World } from "../../../../../pool-manager/pool/decide/world.ts";
 import { ClaimRecorder } from "../../../../../pool-manager/pool/history/recorder.ts";
 import { windowOf } from "../../../../../pool-manager/pool/history/windows.ts";
-import { fn, instance, NOW, warm, world } from "../../../../helpers/builders/world.ts";
+import { fn, instance, NOW, POOL, warm, world } from "../../../../helpers/builders/world.ts";
 
 const WALL = Date.UTC(2026, 10, 30, 9);
 const HOUR_MS = 3_600_000;
@@ -49,6 +49,14 @@ test("what stays missing is one claim, however often it is decided on; what give
   observe({ functions: [fn("f")] });
   observe({ functions: [fn("f")], demand: waiting(1) });
   expect(hour().claims).toBe(3);
+});
+
+test("claims of revisions with different pools are those of each pool", () => {
+  const functions = [fn("f"), fn("f", { key: "f@r2", revision: "r2", active: false, pool: "node-1gi" })];
+  const demand = new Map([...waiting(2), ["f@r2", { waiting: 1, inFlight: 0, oldestWaitMs: 10 }] as const]);
+  const inClass = () => windowOf(recorder.of("node-1gi", wall).hour, wall, HOUR_MS, WALL);
+  for (let i = 0; i < 3; i++) observe({ pools: [POOL, { ...POOL, name: "node-1gi" }], functions, demand });
+  expect([hour().claims, inClass().claims]).toEqual([2, 1]);
 });
 
 test("a change in place and an incomplete observation are no claims", () => {

@@ -30,9 +30,9 @@ test("the bound is told with what minScale has of it", () => {
 });
 
 test("a limit without room for what is kept in any case", () => {
-  expect(sizeFault(192 * MIB, "min", 2)).toBeNull();
-  expect(sizeFault(192 * MIB, "min", 3)).toBe("192Mi has no room for min 3, which takes 288Mi, 96Mi each");
-  expect(sizeFault(64 * MIB, "size", 1)).toBe("64Mi has no room for size 1, which takes 96Mi");
+  expect(sizeFault(192 * MIB, "min", 2, INSTANCE_BYTES)).toBeNull();
+  expect(sizeFault(192 * MIB, "min", 3, INSTANCE_BYTES)).toBe("192Mi has no room for min 3, which takes 288Mi, 96Mi each");
+  expect(sizeFault(64 * MIB, "size", 1, INSTANCE_BYTES)).toBe("64Mi has no room for size 1, which takes 96Mi");
   expect(exceededInWords(of(960, 768), "min", 2)).toEqual([]);
   expect(exceededInWords(of(960, 769), "min", 2)).toEqual([
     "idleMemory of 960Mi is exceeded: min 2 takes 192Mi, minScale of functions 769Mi; these are kept, and no other instance without an invocation",

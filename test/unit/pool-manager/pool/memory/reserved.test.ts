@@ -8,11 +8,11 @@ const MIB = 2 ** 20;
 
 test("the instances of minScale count with the memory of their function, and only in their pool", async () => {
   const { functions } = await Rest.reach();
-  const others = reservedBytes(functions.wanting(), "node");
+  const others = reservedBytes(functions, "node");
   const deploy = (name: string, manifest: object) => functions.deploy(name, () => parseManifest(manifest, ["node"]), { layer: "one", entry: "index.mjs" });
   await deploy("a", { minScale: 2 });
   await deploy("b", { minScale: 3, memory: "200Mi" });
   await deploy("c", { minScale: 0, memory: "200Mi" });
-  expect(reservedBytes(functions.wanting(), "node") - others).toBe(2 * INSTANCE_BYTES + 600 * MIB);
-  expect(reservedBytes(functions.wanting(), "python")).toBe(0);
+  expect(reservedBytes(functions, "node") - others).toBe(2 * INSTANCE_BYTES + 600 * MIB);
+  expect(reservedBytes(functions, "python")).toBe(0);
 });

@@ -188,3 +188,41 @@ test("a resource that carries a later term ends a start", async () => {
   store = new PoolResources(server, 0, () => {});
   await expect(store.load()).rejects.toMatchObject({ reason: "Fenced" });
 });
+
+describe("pools of size classes", () => {
+  const CLASS_PATH = `${RESOURCES}/namespaces/n/pools/node-1gi`;
+  const inClass = () => server.objects.get(CLASS_PATH) as PoolResource | undefined;
+
+  beforeEach(async () => {
+    store.close();
+    store = new PoolResources(server, 1, (notice) => notices.push(notice));
+    pools = new Pools(store, () => {});
+    await pools.load([NODE, { ...NODE, name: "node-1gi", sizeClass: 2 ** 30 }]);
+    pools.observe(new Set(["node-2gi"]));
+    await store.follow(pools.list(), (name, change) => pools.declare(name, change));
+  });
+
+  test("have resources that name their runtime, and are declared there", async () => {
+    expect(inClass()?.spec).toEqual({ runtime: "node" });
+    await server.patch(CLASS_PATH, "apply", { metadata: {}, spec: { runtime: "node", size: 2 } });
+    await report(4);
+    expect(pools.get("node-1gi")).toMatchObject({ size: 2, sizeClass: 2 ** 30 });
+    await server.patch(CLASS_PATH, "apply", { metadata: {}, spec: { runtime: "python", size: 3 } });
+    await report(4);
+    const accepted = inClass()?.status?.conditions?.find(({ type }) => type === "Accepted");
+    expect([accepted?.status, accepted?.message, pools.get("node-1gi").size]).toEqual([
+      "False",
+      expect.stringContaining("the pools of python are named python"),
+      2,
+    ]);
+  });
+
+  test("that are not declared any more get none, and one that there is cannot be changed", async () => {
+    const path = `${RESOURCES}/namespaces/n/pools/node-2gi`;
+    expect(server.objects.has(path)).toBe(false);
+    await server.patch(path, "apply", { metadata: {}, spec: { runtime: "node", size: 3 } });
+    await report(4);
+    const accepted = (server.objects.get(path) as PoolResource | undefined)?.status?.conditions?.find(({ type }) => type === "Accepted");
+    expect(accepted).toMatchObject({ status: "False", message: expect.stringContaining("not declared any more") });
+  });
+});

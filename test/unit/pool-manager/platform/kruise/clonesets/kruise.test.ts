@@ -1,15 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { NO_CLASSES } from "../../../../../../pool-manager/functions/manifest/size-classes.ts";
 import { failedScaleOf } from "../../../../../../pool-manager/platform/kruise/clonesets/counts.ts";
 import { driftCorrection } from "../../../../../../pool-manager/platform/kruise/clonesets/drift.ts";
 import { claimPatch, functionSet, poolSet, poolSetName } from "../../../../../../pool-manager/platform/kruise/clonesets/manifests.ts";
 import type { CloneSet, Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
+import { podPools } from "../../../../../../pool-manager/platform/kruise/pod-runtimes.ts";
 import { firstSight, obstacleOf, sighted } from "../../../../../../pool-manager/platform/kruise/pods/obstacle.ts";
 import { hasSwapped, podRecordOf, substanceOf } from "../../../../../../pool-manager/platform/kruise/pods/pod-record.ts";
 import { metadata, pod } from "../../../../../helpers/builders/objects.ts";
 
 const worker = { command: ["/usr/bin/python3", "main.py"], env: {} };
 const runtimes = { node: { image: "r:1", worker: null }, python: { image: "p:1", worker } };
-const settings = { runtimes, idleImage: "i:1", leaderKey: "k", memory: "256Mi", disk: "1Gi", pullSecret: null };
+const pools = podPools(runtimes, "256Mi", NO_CLASSES);
+const settings = { pools, idleImage: "i:1", leaderKey: "k", disk: "1Gi", pullSecret: null };
 
 function podOf(name: string, change: Partial<Pod["metadata"]> = {}, image = "idle:1@sha256:00"): Pod {
   const containers = [
@@ -165,7 +168,7 @@ describe("the record of a pod", () => {
 });
 
 test("a pool's CloneSet is another one for another runtime image", () => {
-  const next = { ...settings, runtimes: { ...runtimes, node: { image: "r:2", worker: null } } };
+  const next = { ...settings, pools: podPools({ ...runtimes, node: { image: "r:2", worker: null } }, "256Mi", NO_CLASSES) };
   expect(poolSetName("node", settings)).not.toBe(poolSetName("node", next));
   expect(poolSetName("python", settings)).toBe(poolSetName("python", next));
 });
@@ -185,7 +188,7 @@ test("pods of another runtime have its image, and the command of its worker", ()
 });
 
 test("pods of a runtime without an image are refused by name", () => {
-  expect(() => poolSet("ruby", settings)).toThrow(/no image of the runtime ruby/);
+  expect(() => poolSet("ruby", settings)).toThrow(/has the pool ruby/);
 });
 
 test("instances run only on nodes that can run their programs, and use no more of a node than their limits", () => {

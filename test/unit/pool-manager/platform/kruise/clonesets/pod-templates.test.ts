@@ -1,18 +1,20 @@
 import { expect, test } from "vitest";
+import { SizeClasses } from "../../../../../../pool-manager/functions/manifest/size-classes.ts";
 import { poolSet } from "../../../../../../pool-manager/platform/kruise/clonesets/manifests.ts";
-import { podRuntimes } from "../../../../../../pool-manager/platform/kruise/pod-runtimes.ts";
+import { podPools, podRuntimes } from "../../../../../../pool-manager/platform/kruise/pod-runtimes.ts";
 
 interface Container {
   name: string;
   env?: { name: string; value?: string }[];
-  resources: { limits: { memory: string } };
+  resources: { requests: { memory: string }; limits: { memory: string } };
   volumeMounts: { name: string; mountPath: string }[];
   securityContext: { readOnlyRootFilesystem: boolean };
 }
 
 function containersOf(pool: string): Container[] {
   const runtimes = podRuntimes({ node: "node:1", python: null, idle: "idle:1" });
-  const set = poolSet(pool, { runtimes, idleImage: "idle:1", leaderKey: "key", memory: "256Mi", disk: "1Gi", pullSecret: null });
+  const pools = podPools(runtimes, "256Mi", new SizeClasses(192 * 2 ** 20, [2 ** 31]));
+  const set = poolSet(pool, { pools, idleImage: "idle:1", leaderKey: "key", disk: "1Gi", pullSecret: null });
   return (set as { spec: { template: { spec: { containers: Container[] } } } }).spec.template.spec.containers;
 }
 
@@ -31,4 +33,11 @@ test("the program of an image has the memory of an instance and a directory of i
     [{ name: "berth", mountPath: "/berth" }],
     true,
   ]);
+});
+
+test("pods of a size class request its whole memory, with room for the supervisor, and give it to the program of an image too", () => {
+  const [runtime, code] = containersOf("custom-2gi");
+  expect(runtime?.resources).toEqual({ requests: { cpu: "10m", memory: "2112Mi" }, limits: { memory: "2112Mi" } });
+  expect(code?.resources.limits.memory).toBe("2112Mi");
+  expect(containersOf("node-2gi")[1]?.resources.limits.memory).toBe("64Mi");
 });

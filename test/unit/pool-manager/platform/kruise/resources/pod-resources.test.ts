@@ -23,7 +23,7 @@ test.each([
   ["no limits in the next revision: what the pool has", {}, LARGE, POOL],
   ["processors alone", { cpuMillis: 2000 }, POOL, { requests: POOL.requests, limits: { memory: "256Mi", cpu: "2" } }],
 ])("a function with %s", (_what, resources, present, wanted) => {
-  const patch = resizeOf(podWith(present), resources, "256Mi");
+  const patch = resizeOf(podWith(present), resources, POOL);
   if (wanted === null) return expect(patch).toBeNull();
   expect(patch).toEqual([
     { op: "test", path: "/metadata/uid", value: "u1" },
@@ -36,7 +36,7 @@ test.each([
 test("a pod whose runtime container was taken away is left as it is", () => {
   const changed = podWith(POOL);
   changed.spec.containers.pop();
-  expect(resizeOf(changed, { memoryBytes: 512 * MIB }, "256Mi")).toBeNull();
+  expect(resizeOf(changed, { memoryBytes: 512 * MIB }, POOL)).toBeNull();
 });
 
 test("what the kubelet has not granted is told in its words", () => {

@@ -1,31 +1,38 @@
 import { expect, test } from "vitest";
+import { excessOf } from "../../../../../../pool-manager/functions/manifest/resources.ts";
 import { KubeError } from "../../../../../../pool-manager/kubernetes/error.ts";
 import type { Pod } from "../../../../../../pool-manager/platform/kruise/objects/objects.ts";
-import { poolResources } from "../../../../../../pool-manager/platform/kruise/resources/pod-resources.ts";
-import { resizeSupport } from "../../../../../../pool-manager/platform/kruise/resources/resize-support.ts";
+import { classResources, poolResources } from "../../../../../../pool-manager/platform/kruise/resources/pod-resources.ts";
+import { memoryInWords, resizeSupport } from "../../../../../../pool-manager/platform/kruise/resources/resize-support.ts";
 import { Resizes } from "../../../../../../pool-manager/platform/kruise/resources/resizes.ts";
 import { pod } from "../../../../../helpers/builders/objects.ts";
 
+const GIB = 2 ** 30;
+const POOLS = new Map([
+  ["node", poolResources("256Mi")],
+  ["node-2gi", classResources(2 * GIB)],
+]);
 const MEMORY = { memoryBytes: 512 * 2 ** 20 };
 const podOf = (uid = "u1", memory = "256Mi", conditions: Pod["status"]["conditions"] = []) =>
   pod("p", { metadata: { uid }, spec: { containers: [{ name: "runtime", image: "r", resources: poolResources(memory) }] }, status: { conditions } });
 
 /** An API server that answers each patch with the next of `answers`; `found`: the pod as it reads it then. */
 function tried({ answers = [], found = podOf(), isSupported = true }: { answers?: (KubeError | Pod)[]; found?: Pod; isSupported?: boolean }) {
-  const seen = { patches: [] as string[], troubles: [] as (string | null)[], learned: 0, found: 0 };
+  const seen = { patches: [] as string[], limits: [] as unknown[], troubles: [] as (string | null)[], learned: 0, found: 0 };
   const resizes = new Resizes({
     kube: {
       namespace: "n",
       get: async <T>() => found as T,
-      patch: async <T>(path: string) => {
+      patch: async <T>(path: string, _type: string, body: unknown) => {
         seen.patches.push(path);
+        seen.limits.push((body as { value: { limits?: { memory: string } } }[]).at(-1)?.value.limits?.memory);
         const answer = answers.shift() ?? podOf();
         if (answer instanceof Error) throw answer;
         return answer as T;
       },
     },
     pods: { learn: () => (seen.learned += 1), found: () => (seen.found += 1) },
-    poolMemory: "256Mi",
+    resourcesOf: (pool) => POOLS.get(pool),
     isSupported,
     onTrouble: (_step, message) => seen.troubles.push(message),
   });
@@ -37,35 +44,44 @@ const changed = () => new KubeError(422, "Invalid", "the server rejected our req
 
 test("a pod is resized by one write, and one that needs no change by none", async () => {
   const { resizes, seen } = tried({});
-  await resizes.resize(podOf(), MEMORY);
-  await resizes.resize(podOf(), {});
-  await resizes.resize(podOf());
-  expect(seen).toEqual({ patches: [PATH], troubles: [], learned: 1, found: 0 });
+  await resizes.resize(podOf(), "node", MEMORY);
+  await resizes.resize(podOf(), "node", {});
+  await resizes.resize(podOf(), "node");
+  expect(seen).toMatchObject({ patches: [PATH], troubles: [], learned: 1, found: 0 });
+});
+
+test("a pod of a size class gets exactly the memory of its function, and one of a pool that is not offered any more is left alone", async () => {
+  const { resizes, seen } = tried({});
+  const inClass = pod("p", { spec: { containers: [{ name: "runtime", image: "r", resources: classResources(2 * GIB) }] } });
+  await resizes.resize(inClass, "node-2gi", { memoryBytes: 2 * GIB });
+  await resizes.resize(inClass, "node-2gi", { memoryBytes: GIB });
+  await resizes.resize(inClass, "node-4gi", { memoryBytes: GIB });
+  expect(seen.limits).toEqual(["1088Mi"]);
 });
 
 test("a cluster that does not resize pods is not asked to", async () => {
   const { resizes, seen } = tried({ isSupported: false });
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect(seen.patches).toEqual([]);
 });
 
 test("a pod that has changed is read, and tried again as it is now", async () => {
   const { resizes, seen } = tried({ answers: [changed(), podOf()] });
-  await resizes.resize(podOf(), MEMORY);
-  expect(seen).toEqual({ patches: [PATH, PATH], troubles: [], learned: 1, found: 1 });
+  await resizes.resize(podOf(), "node", MEMORY);
+  expect(seen).toMatchObject({ patches: [PATH, PATH], troubles: [], learned: 1, found: 1 });
 });
 
 test("another pod of the same name is left alone", async () => {
   const { resizes, seen } = tried({ answers: [changed()], found: podOf("u2") });
-  await resizes.resize(podOf(), MEMORY);
-  expect(seen).toEqual({ patches: [PATH], troubles: [], learned: 0, found: 0 });
+  await resizes.resize(podOf(), "node", MEMORY);
+  expect(seen).toMatchObject({ patches: [PATH], troubles: [], learned: 0, found: 0 });
 });
 
 test("a refusal is told once, with the pod, and its end too", async () => {
   const denied = () => new KubeError(403, "Forbidden", "exceeded quota: memory");
   const { resizes, seen } = tried({ answers: [denied(), denied()] });
-  await resizes.resize(podOf(), MEMORY);
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect(seen.troubles).toEqual(["p: exceeded quota: memory"]);
   resizes.forget("u1");
   expect(seen.troubles).toEqual(["p: exceeded quota: memory", null]);
@@ -73,7 +89,7 @@ test("a refusal is told once, with the pod, and its end too", async () => {
 
 test("it gives up on a pod that changes with each look", async () => {
   const { resizes, seen } = tried({ answers: Array.from({ length: 9 }, changed) });
-  await resizes.resize(podOf(), MEMORY);
+  await resizes.resize(podOf(), "node", MEMORY);
   expect([seen.patches.length, seen.troubles.length]).toEqual([4, 1]);
 });
 
@@ -109,6 +125,34 @@ test.each([
   if (bounds) expect(support.bounds).toMatchObject(bounds);
   else expect(support.bounds).toBeNull();
   expect(support.summary).toContain(isSupported ? "resized in place" : "not resized");
+});
+
+test("without resizing, functions have what the largest size class holds, and the refusal of more names the option", async () => {
+  const kube = { namespace: "berth", get: async <T>() => ({ resources: [] }) as T, create: async <T>() => ({}) as T };
+  const { bounds, summary } = await resizeSupport(kube, "256Mi", [GIB, 2 * GIB]);
+  expect(bounds).toMatchObject({ memoryBytes: 2 * GIB, of: "the largest size class" });
+  expect(summary).toContain("size classes 1Gi, 2Gi: memory up to 2Gi");
+  const excess = excessOf({ memoryBytes: 3 * GIB }, bounds);
+  expect(excess?.message).toMatch(/^memory: 3Gi is more than the 2Gi of the largest size class; declare a class that holds it with --size-classes, or /);
+});
+
+test.each<[string, string[], number[], string]>([
+  [
+    "pods are not resized and there are classes",
+    [],
+    [GIB],
+    "pods are not resized (Kubernetes before 1.33); instances of each runtime's pool hold functions of up to 192Mi; larger ones have pools of the size classes 1Gi",
+  ],
+  [
+    "pods are resized and there are none",
+    ["pods/resize"],
+    [],
+    "pods are resized in place; instances of each runtime's pool hold functions of up to 192Mi; no size classes are declared",
+  ],
+])("doctor says that %s", async (_what, resources, sizes, words) => {
+  const get = async <T>() => ({ resources: resources.map((name) => ({ name })) }) as T;
+  const create = async <T>() => ({ status: { allowed: true } }) as T;
+  expect(await memoryInWords({ namespace: "berth", get, create }, "256Mi", sizes)).toBe(words);
 });
 
 test.each([

@@ -1,7 +1,7 @@
-import type { FunctionDemand } from "../../pool-manager/client/contract.ts";
-import type { Limiter } from "../../router/limiter/limiter.ts";
-import type { SimRouter } from "./router.ts";
-import type { VirtualTime } from "./time.ts";
+import type { FunctionDemand } from "../../../pool-manager/client/contract.ts";
+import type { Limiter } from "../../../router/limiter/limiter.ts";
+import type { SimRouter } from "../router.ts";
+import type { VirtualTime } from "../time.ts";
 
 /** No invocation may wait this long while an instance is idle. */
 const IDLE_WAIT_MS = 50;
