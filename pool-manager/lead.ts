@@ -175,7 +175,21 @@ function runningParts(
   const onDecided = sizer.observe.bind(sizer);
   const pace = defaultPace(config.platform);
   const { planner: idling, schedules } = sizing;
-  const reconciler = new Reconciler({ platform, functions, pools, bounds, layer, clock: realClock, pace, term, idling, schedules, unavailable, onEvent, onDecided });
+  const reconciler = new Reconciler({
+    platform,
+    functions,
+    pools,
+    bounds,
+    layer,
+    clock: realClock,
+    pace,
+    term,
+    idling,
+    schedules,
+    unavailable,
+    onEvent,
+    onDecided,
+  });
   const isPaused = () => pools.list().some(({ paused }) => paused);
   const collection = new CodeCollector({ functions, images, platform, stores, isPaused, onEvent, log });
   const preparation = new CodePreparer({ functions, layer, platform, log });

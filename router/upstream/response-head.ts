@@ -69,10 +69,14 @@ function check(name: string, value: string, seen: Seen): void {
   } else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") {
     if (seen.chunked || value.toLowerCase() !== "chunked") throw new ResponseInvalidError(`an unclear coding: ${quoted(value)}`);
     seen.chunked = true;
-  } else if (name.length === 10 && name.toLowerCase() === "connection") {
+  } else if (name.length === 10) checkConnection(name.toLowerCase(), value, seen);
+}
+
+function checkConnection(name: string, value: string, seen: Seen): void {
+  if (name === "connection") {
     seen.connection = true;
     seen.close ||= /\bclose\b/i.test(value);
-  } else if (name.length === 10 && name.toLowerCase() === "keep-alive") {
+  } else if (name === "keep-alive") {
     const [, seconds] = /\btimeout=(\d{1,6})\b/i.exec(value) ?? [];
     if (seconds !== undefined) seen.idleMs = Number(seconds) * 1000;
   }
