@@ -7,7 +7,10 @@ export const MANAGER_ERRORS = {
     "choose a runtime that is listed; python needs python3 (3.11 or newer) with pip on the machine of an embedded berth, and npm run build there; a cluster needs an image of it (--python-image, or python3 where berth is started)",
   ],
   RESOURCES_UNAVAILABLE: [400, "give the function less, or make more available as the message says; berth doctor shows what limits functions here"],
-  TRAFFIC_INVALID: [400, "name revisions of the function, and shares of at most 100 percent in total"],
+  TRAFFIC_INVALID: [
+    400,
+    "name revisions of the function, shares of at most 100 percent in total, and minScales of revisions with a share or an alias, each at most maxScale",
+  ],
   BODY_INVALID: [400, "send a JSON body that matches the schema at /docs"],
   PARAMETER_INVALID: [400, "correct the parameter that is named; /docs lists those of each path"],
   BODY_TOO_LARGE: [413, "send a smaller body: fewer or shorter variables and secrets; files go into the code"],

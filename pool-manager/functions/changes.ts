@@ -2,14 +2,13 @@ import { ManagerError } from "../errors.ts";
 import { type FunctionRecord, MAX_REVISIONS, type Revision, type Secrets, type Traffic } from "./function.ts";
 import { rollbackTarget, wentBack } from "./history.ts";
 import type { Manifest } from "./manifest/manifest.ts";
-import { atOnce, checkServed, type Placed, retained, scalingOf } from "./revisions.ts";
+import { atOnce, checkRevision, checkServed, type Placed, retained, scalingOf } from "./revisions.ts";
 import { end, isRolling } from "./rollout.ts";
 import type { StoredFunction } from "./stored-function.ts";
+import { checkKept, checkNamed, type TrafficChange, withoutEnded } from "./traffic.ts";
 
 /** Why a rollout that a user has undone stopped. */
 const BY_HAND = "undone by hand";
-
-export type TrafficChange = { active?: string | undefined } & Partial<Traffic>;
 
 /** A function with this manifest and revision, which it may have had before; `place` says which revision is invoked then. */
 export function withRevision(
@@ -46,15 +45,31 @@ export function rolledBack(record: FunctionRecord, to?: string): FunctionRecord 
 }
 
 /** A function with changed traffic. Fields that are left out stay, except that another active revision ends the split. Throws `ROLLOUT_RUNNING`. */
-export function withTraffic(record: FunctionRecord, { active, split, aliases }: TrafficChange): FunctionRecord {
-  if (isRolling(record.rollout) && (active !== undefined || split)) {
+export function withTraffic(record: FunctionRecord, { active, split, aliases, minScales }: TrafficChange): FunctionRecord {
+  if (isRolling(record.rollout) && (active !== undefined || split || isKeptAnew(record.traffic, minScales, record.rollout.to))) {
     throw new ManagerError("ROLLOUT_RUNNING", `${record.rollout.to} is taking over from ${record.rollout.from}, and its share with it`);
   }
   const changed: FunctionRecord = active === undefined || active === record.active ? { ...record } : { ...record, ...atOnce(record, active) };
-  changed.traffic = { split: split ?? changed.traffic.split, aliases: aliases ?? changed.traffic.aliases };
+  const before = changed.traffic;
+  changed.traffic = { ...before, split: { ...(split ?? before.split) }, aliases: aliases ?? before.aliases, ...(minScales && { minScales }) };
   checkServed(changed);
   delete changed.traffic.split[changed.active];
+  for (const id of Object.keys(minScales ?? {})) checkRevision(changed, id);
+  if (minScales) checkNamed(changed.traffic);
   return changed;
+}
+
+/** A record without instances kept of revisions that are not served any more. Throws `TRAFFIC_INVALID` if more are kept of one than it may have. */
+export function settled(record: FunctionRecord): FunctionRecord {
+  if (!record.traffic.minScales) return record;
+  const left = { ...record, traffic: withoutEnded(record.traffic) };
+  checkKept(left);
+  return left;
+}
+
+/** Whether a change of `minScales` changes the number of a revision. */
+function isKeptAnew({ minScales: before = {} }: Traffic, changed: Traffic["minScales"], revision: string): boolean {
+  return changed !== undefined && (changed[revision] ?? 0) !== (before[revision] ?? 0);
 }
 
 /** A function whose rollout is paused, resumed or undone. Throws `ROLLOUT_OVER`. */

@@ -72,7 +72,7 @@ export class FunctionIndex {
   }
 
   set(stored: StoredFunction): void {
-    const { name, uid, revisions, scaling, rollout } = stored.record;
+    const { name, uid, revisions, scaling, rollout, traffic } = stored.record;
     this.#leavePools(uid);
     for (const pool of this.#poolsOf(stored.record)) this.#users.set(pool, (this.#users.get(pool) ?? new Set()).add(uid));
     if (!this.#byName.has(name)) this.#names.splice(placeOf(name, this.#names), 0, name);
@@ -80,7 +80,7 @@ export class FunctionIndex {
     for (const { layer } of revisions) this.#byLayer.set(layer, uid);
     this.#byName.set(name, stored);
     this.#byUid.set(uid, stored);
-    if (scaling.minScale > 0 || scaling.warm || isRolling(rollout)) this.#wanting.set(uid, stored.record);
+    if (scaling.minScale > 0 || scaling.warm || traffic.minScales || isRolling(rollout)) this.#wanting.set(uid, stored.record);
     else this.#wanting.delete(uid);
   }
 

@@ -60,6 +60,8 @@ export interface Traffic {
   split: Record<string, number>;
   /** Revision by alias, which is invoked as `NAME@ALIAS`, whatever the split. */
   aliases: Record<string, string>;
+  /** Instances that are kept of revisions beside the active one, by revision; each has a share or an alias. Absent: none. */
+  minScales?: Record<string, number>;
 }
 
 /** How a new revision takes over gradually. */

@@ -1,6 +1,6 @@
 import { Sequencer } from "../async/sequencer.ts";
 import { ManagerError } from "../errors.ts";
-import { rolledBack, steered, type TrafficChange, withRevision, withTraffic } from "./changes.ts";
+import { rolledBack, settled, steered, withRevision, withTraffic } from "./changes.ts";
 import type { CodeRef, Declaration, Former, FunctionRecord, FunctionStore, Revision, Secrets } from "./function.ts";
 import { FunctionIndex } from "./function-index.ts";
 import { activated } from "./history.ts";
@@ -10,6 +10,7 @@ import { type FunctionEnd, Retention } from "./retention.ts";
 import { type BuildImage, baseRevision, codeOf, declared, deployed, hashOf, identityOf, nextRevision, type Placed, type Placing } from "./revisions.ts";
 import { isRolling } from "./rollout.ts";
 import { contentOf, environmentOf, inForce, newStored, type StoredFunction, secretsInForce, startProblems } from "./stored-function.ts";
+import type { TrafficChange } from "./traffic.ts";
 
 const MAX_FUNCTIONS = 10_000;
 
@@ -189,7 +190,7 @@ export class FunctionRegistry {
 
   async #moveOn(moved: FunctionRecord): Promise<FunctionRecord> {
     const { record: before, secrets } = this.#storedOf(moved.name);
-    const record = activated(moved, before.active, new Date().toISOString());
+    const record = activated(settled(moved), before.active, new Date().toISOString());
     await this.#store.progress(record, secrets);
     this.#index.set({ record, secrets });
     this.#changed(record.uid, record.name);
@@ -225,7 +226,7 @@ export class FunctionRegistry {
   }
 
   async #commit(changed: FunctionRecord, secrets: Secrets, declaration?: Declaration): Promise<FunctionRecord> {
-    const record = activated(changed, this.#index.byName(changed.name)?.record.active, new Date().toISOString());
+    const record = activated(settled(changed), this.#index.byName(changed.name)?.record.active, new Date().toISOString());
     const kept = new Set(record.revisions.map((revision) => revision.id));
     const own = Object.fromEntries(Object.entries(secrets).filter(([id]) => kept.has(id)));
     await this.#store.save(record, own, declaration);

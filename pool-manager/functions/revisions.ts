@@ -20,6 +20,7 @@ import { AUTO } from "./manifest/idle-timeout.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 import { shownResources } from "./manifest/resources.ts";
 import { begin, isRolling } from "./rollout.ts";
+import { checkNamed, withSharesInForce } from "./traffic.ts";
 
 /** The base of a partial change: the rollout's new revision, or else the active one. */
 export function baseRevision(record: FunctionRecord): Revision {
@@ -107,11 +108,13 @@ export function deployed(record: FunctionRecord, revision: string, { canary, onc
   return taken(record, revision, { isKnown: isRolling(rollout), onceLoaded });
 }
 
-/** Applies a declaration; does not restart a rollout of the same revision that has ended. */
+/** Applies a declaration; does not restart a rollout of the same revision that has ended. Throws `TRAFFIC_INVALID`. */
 export function declared(record: FunctionRecord, revision: string, { active, traffic }: Pick<Declaration, "active" | "traffic">): Placed {
+  checkNamed(traffic);
   if (active !== null || Object.keys(traffic.split).length > 0) return { active: active ?? revision, traffic, rollout: null };
-  const { split } = record.traffic;
-  return taken({ ...record, traffic: { ...traffic, split } }, revision, { isKnown: record.rollout !== null && record.rollout.state !== "complete" });
+  return taken({ ...record, traffic: withSharesInForce(traffic, record.traffic) }, revision, {
+    isKnown: record.rollout !== null && record.rollout.state !== "complete",
+  });
 }
 
 /** `isKnown`: an earlier rollout of the same revision keeps its progress, unless it no longer has to wait. */

@@ -1,5 +1,6 @@
 import { activeRevision, type FunctionRecord } from "../functions/function.ts";
 import type { FunctionRegistry } from "../functions/registry.ts";
+import { allKeptBeside } from "../functions/traffic.ts";
 import type { ActiveSchedule } from "../schedules/active.ts";
 import type { Schedules } from "../schedules/schedules.ts";
 import type { PoolSpec } from "./decide/world.ts";
@@ -7,6 +8,7 @@ import { Buckets } from "./history/buckets.ts";
 import type { PoolHistory } from "./history/pool-history.ts";
 import { windowOf } from "./history/windows.ts";
 import type { PoolSizer } from "./pool-sizer.ts";
+import { beyond } from "./sizing/depths.ts";
 import { adviseFunction } from "./sizing/function-advice.ts";
 import { advisePool } from "./sizing/pool-advice.ts";
 import { shortRecordInWords } from "./sizing/words.ts";
@@ -70,14 +72,18 @@ export class Advisor {
     const now = wall();
     const pool = functions.poolOf(record);
     const history = sizer.recorder.of(pool, now);
-    const own = history.functions.get(record.uid);
-    const buckets = own && (window === "1h" ? own.hour : own.day);
+    const known = history.functions.get(record.uid);
+    const buckets = known && (window === "1h" ? known.hour : known.day);
     const recorded = windowOf(buckets ?? EMPTY, now, WINDOWS[window], Math.max(history.since, Date.parse(record.createdAt)));
     const { minScale, maxScale } = record.scaling;
     const { concurrency } = activeRevision(record).settings;
-    const advice = adviseFunction({ window: recorded, minScale, maxScale, concurrency, instanceMb });
+    // Instances that are kept of other revisions are none of those that minScale would keep.
+    const kept = allKeptBeside(record);
+    const own = { ...recorded, depths: beyond(recorded.depths, kept), spent: beyond(recorded.spent, kept) };
+    const advice = adviseFunction({ window: own, minScale, maxScale, concurrency, instanceMb });
     const scheduled = schedules.activeOf(record.uid, pool, record.scaling.warm);
-    const text = [...advice.text, ...scheduledInWords(scheduled), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
+    const others = [...scheduledInWords(scheduled), ...keptInWords(kept), ...shortRecordInWords(WINDOWS[window], recorded.seconds)];
+    const text = [...advice.text, ...others];
     return { function: record.name, ...this.#summary(history, window, recorded), minScale, concurrency, ...advice, text };
   }
 
@@ -97,4 +103,8 @@ export class Advisor {
 
 function scheduledInWords(scheduled: ActiveSchedule | null | undefined): string[] {
   return scheduled ? [`at least ${scheduled.instances} are kept by ${scheduled.text}, whatever is recommended`] : [];
+}
+
+function keptInWords(kept: number): string[] {
+  return kept > 0 ? [`${kept} of other revisions are kept by minScales of the traffic, and not counted here`] : [];
 }

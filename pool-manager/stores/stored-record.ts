@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Optional(Type.Union([type, Type.Null()]));
-const Percents = Type.Record(Type.String(), Type.Number());
+const Numbers = Type.Record(Type.String(), Type.Number());
 const Texts = Type.Record(Type.String(), Type.String());
 
 const StoredRevision = Type.Object({
@@ -53,7 +53,7 @@ const StoredRecord = Type.Object({
   active: Type.String(),
   latest: Type.Optional(Type.String()),
   nextRevision: Type.Optional(Type.Integer()),
-  traffic: Type.Optional(Type.Object({ split: Type.Optional(Percents), aliases: Type.Optional(Texts) })),
+  traffic: Type.Optional(Type.Object({ split: Type.Optional(Numbers), aliases: Type.Optional(Texts), minScales: Type.Optional(Numbers) })),
   scaling: Type.Object({
     minScale: Type.Number(),
     maxScale: Type.Number(),

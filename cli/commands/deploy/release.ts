@@ -30,16 +30,17 @@ export async function sent(api: ManageClient, method: "PUT" | "PATCH", name: str
 
 /** Deploys. A new revision gets invocations once it is loaded, or at once if `wait` is false. */
 export async function released(api: ManageClient, name: string, { manifest, before, canary, wait, say }: Release): Promise<DeployAnswer> {
-  const traffic = async (split: Record<string, number>) => (await api.call("PUT", `${functionPath(name)}/traffic`, { split })) as FunctionAnswer;
+  const traffic = async (change: Partial<Pick<FunctionAnswer, "split" | "minScales">>) =>
+    (await api.call("PUT", `${functionPath(name)}/traffic`, change)) as FunctionAnswer;
   const share = wait === false ? canary : canary && 0;
   const body = { ...manifest, onceLoaded: wait !== false, ...(share !== undefined && { canary: share }) };
   const result = await sent(api, before ? "PATCH" : "PUT", name, body);
   const revision = result.latest;
   if (wait === false || !(manifest.code || result.newRevision || revision !== before?.revision)) return result;
   const view = await loaded(api, name, revision, { waitMs: wait, say }).catch(async (error) => {
-    if (canary && revision !== result.revision) await traffic(before?.split ?? {});
+    if (canary && revision !== result.revision) await traffic({ split: before?.split ?? {}, ...(before && { minScales: before.minScales }) });
     throw error;
   });
-  const shared = canary && revision !== view.revision ? await traffic({ [revision]: canary }) : view;
+  const shared = canary && revision !== view.revision ? await traffic({ split: { [revision]: canary } }) : view;
   return { ...shared, newRevision: result.newRevision };
 }

@@ -81,7 +81,7 @@ export function releaseRoutes(instance: FastifyInstance, context: ApiContext): v
       attachValidation: true,
       schema: {
         tags,
-        summary: "Split invocations among revisions, and set aliases of revisions",
+        summary: "Split invocations among revisions, set aliases of revisions, and keep instances of them",
         params: schemas.NameParams,
         body: TrafficBody,
         response: { 200: schemas.FunctionView, default: schemas.ErrorBody },

@@ -27,6 +27,7 @@ export function viewFunction(record: FunctionRecord, context: ApiContext): Funct
     secrets: active.secretNames,
     split: record.traffic.split,
     aliases: record.traffic.aliases,
+    minScales: record.traffic.minScales ?? {},
     rolling: viewRollout(record),
     instances: countInstances(record.uid),
     scheduled: viewScheduled(sizing.schedules.activeOf(record.uid, pool, record.scaling.warm)),

@@ -134,6 +134,7 @@ export const FunctionView = Type.Object({
   secrets: Type.Array(Type.String(), { description: "Names only." }),
   split: Type.Record(Type.String(), Type.Integer(), { description: "Percentage of the invocations by revision; the active one gets the rest." }),
   aliases: Type.Record(Type.String(), Type.String(), { description: "Revision by alias." }),
+  minScales: Type.Record(Type.String(), Type.Integer(), { description: "Instances that are kept of revisions beside the active one, by revision." }),
   scaling: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "Scaling by windows; null if by the present demand." }),
   rollout: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()], { description: "How a new revision takes over; null if at once." }),
   rolling: Type.Union([RolloutView, Type.Null()], { description: "The last rollout." }),

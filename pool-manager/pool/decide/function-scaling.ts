@@ -47,11 +47,11 @@ function unheardOf(plan: Plan, spec: RevisionTarget): number {
   return plan.usable().filter((instance) => instance.state === "starting" && isOurs(instance) && !isLost(instance, plan.world)).length;
 }
 
-/** How many instances a revision may gain. In a rollout, both revisions together stay within `maxScale`, but the new one gets its first instance. */
+/** How many instances a revision may gain. In a rollout, both of its revisions together stay within `maxScale`, but the new one gets its first instance. */
 function mayGrow(plan: Plan, spec: RevisionTarget): number {
   const next = plan.rolling.get(spec.uid);
   const active = plan.functions.get(spec.uid);
-  if (!next || !active) return Number.POSITIVE_INFINITY;
+  if (!next || !active || (spec !== next && spec !== active)) return Number.POSITIVE_INFINITY;
   const room = spec.maxScale - plan.of(next).size - plan.of(active).size;
   return spec === next && plan.of(next).size === 0 ? Math.max(1, room) : room;
 }

@@ -1,17 +1,24 @@
-import { activeRevision, type FunctionRecord } from "../../functions/function.ts";
+import { type FunctionRecord, type Revision, servedRevisions } from "../../functions/function.ts";
 import type { FunctionRegistry } from "../../functions/registry.ts";
+import { keptBeside } from "../../functions/traffic.ts";
 import { INSTANCE_BYTES } from "./idle-memory.ts";
 
-/** Bytes of the instances that functions keep in a pool by their `minScale`. */
+/** Bytes of the instances that functions keep in a pool by their `minScale`, and of other revisions by `minScales` of their traffic. */
 export function reservedBytes(functions: Pick<FunctionRegistry, "wanting" | "poolOf">, pool: string): number {
   let bytes = 0;
   for (const record of functions.wanting()) {
-    const { minScale } = record.scaling;
-    if (minScale > 0 && functions.poolOf(record) === pool) bytes += minScale * memoryOf(record);
+    for (const revision of servedRevisions(record)) {
+      const kept = keptOf(record, revision);
+      if (kept > 0 && functions.poolOf(record, revision) === pool) bytes += kept * memoryOf(revision);
+    }
   }
   return bytes;
 }
 
-function memoryOf(record: FunctionRecord): number {
-  return activeRevision(record).settings.resources?.memoryBytes ?? INSTANCE_BYTES;
+function keptOf(record: FunctionRecord, { id }: Revision): number {
+  return id === record.active ? record.scaling.minScale : keptBeside(record, id);
+}
+
+function memoryOf({ settings }: Revision): number {
+  return settings.resources?.memoryBytes ?? INSTANCE_BYTES;
 }

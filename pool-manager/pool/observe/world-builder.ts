@@ -2,6 +2,7 @@ import type { InstanceState } from "../../../runtime-images/protocol/messages.ts
 import { type FunctionRecord, hasImage, type Revision, servedKey } from "../../functions/function.ts";
 import type { FunctionEnd } from "../../functions/retention.ts";
 import { isRolling, movedAt, paceOf, percentOf } from "../../functions/rollout.ts";
+import { keptBeside } from "../../functions/traffic.ts";
 import { type Instance, isAdopted } from "../../platform/platform.ts";
 import type { InstanceView, RevisionTarget } from "../decide/world.ts";
 import type { Use } from "./demand.ts";
@@ -115,8 +116,8 @@ export function unknownFunctions(
 
 /**
  * The target of a served revision. `minScale`, which a schedule may have raised, applies to the active one; in a rollout, the
- * new one takes its share of it, but at least one instance until it is known to load. `maxScale` applies to each revision
- * separately.
+ * new one takes its share of it, but at least one instance until it is known to load. Other revisions have what `minScales` of
+ * the traffic says. `maxScale` applies to each revision separately.
  */
 export function revisionTargetOf(
   record: FunctionRecord,
@@ -144,7 +145,7 @@ export function revisionTargetOf(
     timeoutMs: settings.timeoutMs,
     ...(active && !rolling && minScale > record.scaling.minScale && { scheduled: minScale - record.scaling.minScale }),
     ...(settings.resources?.memoryBytes !== undefined && { memoryBytes: settings.resources.memoryBytes }),
-    minScale: active ? minScale - moved : takesOver ? Math.max(moved, rolling?.watching ? 0 : 1) : 0,
+    minScale: active ? minScale - moved : takesOver ? Math.max(moved, rolling?.watching ? 0 : 1) : keptBeside(record, id),
     maxScale,
     idleTimeoutMs,
     windowScaling,

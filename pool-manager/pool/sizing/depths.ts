@@ -23,6 +23,14 @@ export function addDepth(depths: Map<number, number>, level: number, weight: num
   depths.set(level, (depths.get(level) ?? 0) + weight);
 }
 
+/** The histogram of what each depth exceeds `count` by. */
+export function beyond(depths: Depths, count: number): Depths {
+  if (count === 0) return depths;
+  const left = new Map<number, number>();
+  for (const [level, weight] of depths) addDepth(left, levelOf(Math.max(0, depthOf(level) - count)), weight);
+  return left;
+}
+
 export function totalOf(depths: Depths): number {
   let sum = 0;
   for (const weight of depths.values()) sum += weight;

@@ -4,6 +4,7 @@ import { formerHistory } from "../../functions/history.ts";
 import { formatDuration, parseDuration } from "../../functions/manifest/duration.ts";
 import { DEFAULTS, ROLLOUT, WINDOW_SCALING } from "../../functions/manifest/manifest.ts";
 import { settingsOf } from "../../functions/revisions.ts";
+import { withoutEnded } from "../../functions/traffic.ts";
 import type { KubeObject } from "../../kubernetes/objects.ts";
 import { isWhole } from "../stored-record.ts";
 import type { Condition } from "./status/conditions.ts";
@@ -11,7 +12,7 @@ import type { Condition } from "./status/conditions.ts";
 /** The declaration by a user, or by the API on a user's behalf: the manifest's fields as they were written, code and traffic. */
 export interface FunctionResourceSpec {
   code?: { digest?: string; files?: Record<string, string> };
-  traffic?: { active?: string; split?: Record<string, number>; aliases?: Record<string, string> };
+  traffic?: { active?: string; split?: Record<string, number>; aliases?: Record<string, string>; minScales?: Record<string, number> };
   secretRef?: string;
   [field: string]: unknown;
 }
@@ -49,7 +50,7 @@ export function resourceRecordOf({ metadata, status }: FunctionResource): Functi
     createdAt: metadata.creationTimestamp,
     active,
     latest,
-    traffic: { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {} },
+    traffic: { split: traffic?.split ?? {}, aliases: traffic?.aliases ?? {}, ...(traffic?.minScales && { minScales: traffic.minScales }) },
     // No revision number is reused, even if the status was edited.
     nextRevision: Math.max(nextRevision, ...revisions.map(({ id }) => Number(id.slice(1)) + 1)),
     scaling,
@@ -73,10 +74,9 @@ export function resourceSpecOf(record: FunctionRecord): FunctionResourceSpec {
   const set = Object.entries(all).filter(([name, value]) => !isDeepStrictEqual(comparable(name, value), comparable(name, defaultOf(name))));
   // The progress and the end of a rollout are not declared: `latest` is what the spec declares.
   const byRollout = record.rollout !== null && record.rollout.to === record.latest;
-  const { aliases } = record.traffic;
-  const split = byRollout ? {} : record.traffic.split;
+  const { split, aliases, minScales } = withoutEnded(byRollout ? { ...record.traffic, split: {} } : record.traffic);
   const active = byRollout || record.active === record.latest ? undefined : record.active;
-  const traffic = { ...(active && { active }), ...(hasAny(split) && { split }), ...(hasAny(aliases) && { aliases }) };
+  const traffic = { ...(active && { active }), ...(hasAny(split) && { split }), ...(hasAny(aliases) && { aliases }), ...(minScales && { minScales }) };
   // The code of an image follows from it.
   const code = revision.settings.image === undefined ? { code: { digest: revision.layer } } : {};
   return { ...Object.fromEntries(set), ...code, ...(hasAny(traffic) && { traffic }) };
@@ -110,8 +110,10 @@ function backTo(field: string): unknown {
 }
 
 export function trafficOf({ traffic }: FunctionResourceSpec): { active: string | null; traffic: Traffic } {
-  const { active = null, split, aliases } = traffic ?? {};
-  return { active, traffic: { split: { ...(split ?? NO_TRAFFIC.split) }, aliases: { ...(aliases ?? NO_TRAFFIC.aliases) } } };
+  const { active = null, split, aliases, minScales } = traffic ?? {};
+  const kept = Object.entries(minScales ?? {}).filter(([, instances]) => instances > 0);
+  const declared = { split: { ...(split ?? NO_TRAFFIC.split) }, aliases: { ...(aliases ?? NO_TRAFFIC.aliases) } };
+  return { active, traffic: { ...declared, ...(kept.length > 0 && { minScales: Object.fromEntries(kept) }) } };
 }
 
 /** The top-level fields of the spec that a field manager has applied. */

@@ -211,6 +211,9 @@ describe("the command", () => {
     expect((await run("resume", "node")).stderr).toContain("node is resumed");
     expect((await run("traffic", "cli-fn", "--alias", "next=r1")).stdout).toContain("next");
     expect((await run("traffic", "cli-fn", "--split", "nonsense")).code).toBe(2);
+    expect((await run("traffic", "cli-fn", "--min-scale", "r1")).code).toBe(2);
+    const kept = await run("traffic", "cli-fn", "--min-scale", "r1=1");
+    expect([kept.stdout, kept.stderr]).toEqual([expect.stringMatching(/minScales +r1=1/), expect.stringContaining("r1 is active")]);
     expect((await run("traffic", "cli-fn", "--clear", "-o", "json")).stdout).toMatch(/"aliases": \{\}/);
     expect((await run("doctor")).code).toBe(0);
     expect((await run("version")).stdout).toContain("berth 0.1.0");

@@ -19,6 +19,14 @@ const RULES: Readonly<Record<string, { check: Check; ofTransition: boolean }>> =
     check: (self) => !("minScale" in self && "maxScale" in self) || number(self.minScale) <= number(self.maxScale),
     ofTransition: false,
   },
+  "!has(self.traffic) || !has(self.traffic.minScales) || !has(self.maxScale) || self.traffic.minScales.all(r, self.traffic.minScales[r] <= self.maxScale)": {
+    check: ({ traffic, maxScale }) =>
+      !isFields(traffic) ||
+      !isFields(traffic.minScales) ||
+      maxScale === undefined ||
+      Object.values(traffic.minScales).every((instances) => number(instances) <= number(maxScale)),
+    ofTransition: false,
+  },
   "!has(self.scaling) || !has(self.scaling.activationScale) || !has(self.maxScale) || self.scaling.activationScale <= self.maxScale": {
     check: ({ scaling, maxScale }) =>
       !isFields(scaling) || scaling.activationScale === undefined || maxScale === undefined || number(scaling.activationScale) <= number(maxScale),

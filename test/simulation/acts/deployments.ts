@@ -61,6 +61,9 @@ export class Deployments {
     // With size classes, every other revision of all has another pool; without them, memory would change nothing.
     const [memory] = this.#deployed % 2 === 0 ? this.#classes.sizes : [];
     const manifest = { ...settings, ...(memory !== undefined && { memory: String(memory) }) };
-    await this.#registry.deploy(name, () => parseManifest(manifest, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
+    const { record } = await this.#registry.deploy(name, () => parseManifest(manifest, ["node"]), { layer, entry: "index.mjs" }, { canary, onceLoaded });
+    // Nor is the choice of canaries of which an instance is kept.
+    if (record.active !== record.latest && record.traffic.split[record.latest] === canary && this.#deployed % 5 === 0)
+      await this.#registry.setTraffic(name, { minScales: { [record.latest]: 1 } }).catch(() => {});
   }
 }

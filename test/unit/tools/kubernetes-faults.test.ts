@@ -189,6 +189,8 @@ describe("Berth's definitions", () => {
       expect(await refusal(kube.create(functions, named("f", { code: { digest }, image: `r.example.com/i@${digest}` })))).toContain("and not both");
       expect(await refusal(kube.create(functions, named("f", { code: { digest, files: {} } })))).toContain("give digest or files, and not both");
       expect(await refusal(kube.create(functions, named("f", { code: { digest }, minScale: 3, maxScale: 2 })))).toContain("minScale is above maxScale");
+      const traffic = { split: { r1: 5 }, minScales: { r1: 3 } };
+      expect(await refusal(kube.create(functions, named("f", { code: { digest }, traffic, maxScale: 2 })))).toContain("traffic.minScales is above maxScale");
       const made = await kube.create<KubeObject>(functions, named("f", { code: { digest }, unknown: 1 }));
       expect(made).toMatchObject({ spec: { code: { digest } } });
       expect(made).not.toHaveProperty("spec.unknown");

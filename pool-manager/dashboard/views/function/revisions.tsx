@@ -63,6 +63,7 @@ function Row({ revision, detail, children }: { revision: RevisionAnswer; detail:
   const others = Object.values(detail.split).reduce((sum, percent) => sum + percent, 0);
   const share = active ? 100 - others : (detail.split[id] ?? 0);
   const aliases = Object.entries(detail.aliases).flatMap(([alias, to]) => (to === id ? [alias] : []));
+  const kept = active ? 0 : (detail.minScales[id] ?? 0);
   return (
     <tr class={active ? "active" : ""}>
       <th>
@@ -73,6 +74,11 @@ function Row({ revision, detail, children }: { revision: RevisionAnswer; detail:
             @{alias}
           </span>
         ))}
+        {kept > 0 && (
+          <span class="tag" title="Instances that are kept of this revision (minScales)">
+            keeps {kept}
+          </span>
+        )}
       </th>
       <td class="num">{share === 0 ? <span class="quiet">–</span> : `${share} %`}</td>
       <td title={createdAt}>{formatAge(Date.now() - Date.parse(createdAt))}</td>

@@ -7,7 +7,7 @@ import { CODE, object, open, percent, type Schema, structural, text } from "./sc
 export const GROUP = "berth.dev";
 export const VERSION = "v1alpha1";
 /** Rises with each change of the definitions: an older pool manager leaves later ones as they are. */
-export const DEFINITION_VERSION = 14;
+export const DEFINITION_VERSION = 15;
 /** Characters of a pool's history in its status: a resource is limited to about a million, and is sent to each watcher. */
 export const MAX_HISTORY = 64 * 1024;
 export const VERSION_ANNOTATION = "berth.dev/definition-version";
@@ -25,6 +25,12 @@ const TRAFFIC = object({
     type: "object",
     description: "Revision by alias, which is invoked as NAME@ALIAS.",
     additionalProperties: { type: "string", pattern: "^r[0-9]+$" },
+    maxProperties: 10,
+  },
+  minScales: {
+    type: "object",
+    description: "Instances that are kept of a revision with a share or an alias, by revision. Those of the active one are spec.minScale.",
+    additionalProperties: { type: "integer", minimum: 0, maximum: 1000 },
     maxProperties: 10,
   },
 });
@@ -194,6 +200,10 @@ export function definitions(): object[] {
       "x-kubernetes-validations": [
         { rule: "has(self.code) != has(self.image)", message: "give code or an image, and not both" },
         { rule: "!has(self.minScale) || !has(self.maxScale) || self.minScale <= self.maxScale", message: "minScale is above maxScale" },
+        {
+          rule: "!has(self.traffic) || !has(self.traffic.minScales) || !has(self.maxScale) || self.traffic.minScales.all(r, self.traffic.minScales[r] <= self.maxScale)",
+          message: "a number of traffic.minScales is above maxScale",
+        },
         {
           rule: "!has(self.scaling) || !has(self.scaling.activationScale) || !has(self.maxScale) || self.scaling.activationScale <= self.maxScale",
           message: "scaling.activationScale is above maxScale",

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loaded } from "../../../../cli/commands/deploy/loaded.ts";
+import { released } from "../../../../cli/commands/deploy/release.ts";
 import { CliError } from "../../../../cli/errors.ts";
 import type { ManageClient } from "../../../../cli/manage-client.ts";
+import type { FunctionAnswer } from "../../../../pool-manager/api/schemas/answers.ts";
 
 let said: string[];
 let asked: string[];
@@ -58,4 +60,17 @@ describe("a command that waits for a load", () => {
     expect(await waits(managerWith([lost("LOAD_FAILED")]), 120_000)).toBe("LOAD_FAILED");
     expect(asked).toHaveLength(1);
   });
+});
+
+test("a canary that does not load gives the shares before it back, and the instances that were kept for them", async () => {
+  const before = { revision: "r1", split: { r2: 10 }, minScales: { r2: 1 } } as unknown as FunctionAnswer;
+  const bodies: unknown[] = [];
+  const call = async (method: string, _path: string, body: unknown) => {
+    if (method === "PUT") bodies.push(body);
+    if (method === "POST") throw lost("LOAD_FAILED");
+    return { revision: "r1", latest: "r3", newRevision: true };
+  };
+  const release = { manifest: { code: "c" }, before, canary: 10, wait: 1000, say: () => {} };
+  await expect(released({ call } as unknown as ManageClient, "shop", release)).rejects.toMatchObject({ code: "LOAD_FAILED" });
+  expect(bodies).toEqual([{ split: { r2: 10 }, minScales: { r2: 1 } }]);
 });

@@ -16,3 +16,16 @@ test("the instances of minScale count with the memory of their function, and onl
   expect(reservedBytes(functions, "node") - others).toBe(2 * INSTANCE_BYTES + 600 * MIB);
   expect(reservedBytes(functions, "python")).toBe(0);
 });
+
+test("the instances that are kept of a revision beside the active one count with the memory of that revision", async () => {
+  const { functions } = await Rest.reach();
+  const others = reservedBytes(functions, "node");
+  const deploy = (memory: string, layer: string, canary?: number) =>
+    functions.deploy("a", () => parseManifest({ memory }, ["node"]), { layer, entry: "index.mjs" }, { canary });
+  await deploy("100Mi", "one");
+  await deploy("200Mi", "two", 10);
+  await functions.setTraffic("a", { minScales: { r2: 3 } });
+  expect(reservedBytes(functions, "node") - others).toBe(600 * MIB);
+  await functions.setTraffic("a", { active: "r2" });
+  expect(reservedBytes(functions, "node") - others).toBe(0);
+});

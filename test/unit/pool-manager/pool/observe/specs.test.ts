@@ -71,6 +71,33 @@ test("a round no longer reads a function that nothing keeps warm and whose rollo
   expect(wanting()).toEqual([]);
 });
 
+test("a revision beside the active one has the instances that are kept of it, without an invocation, and none once its share ends", async () => {
+  const rest = await Rest.reach();
+  const deploy = (layer: string, canary?: number) =>
+    rest.functions.deploy("a", () => parseManifest({ minScale: 1 }, ["node"]), { layer, entry: "index.mjs" }, { canary });
+  await deploy("one");
+  await deploy("two", 10);
+  await rest.functions.setTraffic("a", { minScales: { r2: 2 } });
+  const targets = () =>
+    rest.reconciler.view().functions.flatMap(({ uid, revision, minScale }) => (uid === rest.functions.get("a").uid ? [[revision, minScale]] : []));
+  const serving = () => {
+    const own = [...rest.platform.observe().instances.values()].filter(
+      ({ echo }) => echo?.functionUid === rest.functions.get("a").uid && echo.state === "warm",
+    );
+    return own.map(({ echo }) => echo?.revision).sort();
+  };
+  // biome-ignore format: one line
+  expect(targets()).toEqual([["r1", 1], ["r2", 2]]);
+  await rest.pass(1000);
+  expect(serving()).toEqual(["r1", "r2", "r2"]);
+  await rest.pass(400_000);
+  expect(serving()).toEqual(["r1", "r2", "r2"]);
+  await rest.functions.setTraffic("a", { split: {} });
+  expect(targets()).toEqual([["r1", 1]]);
+  await rest.pass(400_000);
+  expect(serving()).toEqual(["r1"]);
+});
+
 test("code is searched among all functions only once the last one that was known to have it has lost it", async () => {
   const rest = await crowded();
   await rest.functions.remove(`idle-${CROWD - 1}`);

@@ -66,6 +66,22 @@ describe("a function's record as a resource", () => {
     expect(toApply(resourceSpecOf(record()), { concurrency: 7, scaling }, new Set(), true)).toEqual({ scaling: null });
   });
 
+  test("instances that are kept of other revisions are in the status, and in the spec as long as it names their revision", () => {
+    const whole = record({ traffic: { split: { r1: 5 }, aliases: {}, minScales: { r1: 2 } } });
+    expect(resourceRecordOf({ metadata, spec: {}, status: statusOf(whole) })).toEqual(whole);
+    expect(resourceSpecOf(whole).traffic).toEqual({ split: { r1: 5 }, minScales: { r1: 2 } });
+    expect(toApply(resourceSpecOf(whole), { ...resourceSpecOf(whole), traffic: { split: { r1: 5 }, minScales: { r1: 2, r2: 0 } } }, new Set(), true)).toEqual(
+      {},
+    );
+    expect(toApply(resourceSpecOf(whole), { ...resourceSpecOf(whole), traffic: { split: { r1: 5 } } }, new Set(), true)).toEqual({
+      traffic: { split: { r1: 5 }, minScales: { r1: 2 } },
+    });
+    // The shares of a rollout are not declared.
+    const rollout = { from: "r1", to: "r2", step: 0, watching: false, state: "rolling", reason: null, startedAt: "" } as const;
+    const rolling = record({ active: "r1", rollout, traffic: { split: { r2: 5 }, aliases: { old: "r1" }, minScales: { r2: 2, r1: 1 } } });
+    expect(resourceSpecOf(rolling).traffic).toEqual({ aliases: { old: "r1" }, minScales: { r1: 1 } });
+  });
+
   test("the spec has the latest deployment, without defaults, and the active revision if it is another one", () => {
     expect(resourceSpecOf(record())).toEqual({ concurrency: 7, code: { digest: "sha256:r2" } });
     expect(resourceSpecOf(record({ active: "r1" }))).toEqual({ concurrency: 7, code: { digest: "sha256:r2" }, traffic: { active: "r1" } });

@@ -123,6 +123,17 @@ describe("a declaration that cannot be ingested yet", () => {
     expect(accepted("i")?.message).not.toContain("registry/name:tag");
   });
 
+  test("is refused if it keeps instances of a revision that is not served, and says so", async () => {
+    await declare("a", { traffic: { minScales: { r1: 1 } } });
+    await soon();
+    expect(accepted("a")).toMatchObject({ reason: "TRAFFIC_INVALID", message: expect.stringContaining("minScales.r1: r1 has neither a share nor an alias") });
+    await declare("a", { timeout: "20s", traffic: { aliases: { old: "r1" }, minScales: { r1: 1 } } });
+    await soon();
+    expect(accepted("a")?.status).toBe("True");
+    expect(resource("a")?.status).toMatchObject({ active: "r2", traffic: { aliases: { old: "r1" }, minScales: { r1: 1 } } });
+    expect(registry.get("a").traffic.minScales).toEqual({ r1: 1 });
+  });
+
   test("is refused for good if only another declaration helps", async () => {
     await declare("x", { timeout: "99h" });
     await soon();
