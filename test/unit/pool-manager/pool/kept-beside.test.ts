@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { fn, instance, kinds, NOW, waiting, warm, world } from "../../../helpers/builders/world.ts";
 import { decide } from "../../../../pool-manager/pool/decide/decide.ts";
+import { fn, instance, kinds, NOW, waiting, warm, world } from "../../../helpers/builders/world.ts";
 
 const kept = fn("a", { key: "a@r3", active: false, revision: "r3", minScale: 1 });
 const idle = { revision: "r3", boundRevision: "r3", lastUsedAt: NOW - 60_000 };
