@@ -191,10 +191,11 @@ export class ServedRevision {
   #demandChanged(urgent: boolean): void {
     this.#shared.reporter.changed(this.fn.key, urgent);
     const { waiting } = this.limiter;
+    // Also when nobody comes or goes: a slot that was released may be of an instance that rests, and nothing else tells when it has.
+    if (waiting > 0) this.#schedule();
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     this.#shared.metrics.queue(this.fn.name, waiting);
-    this.#schedule();
   }
 
   /** Wakes the queue when the time of its head is up or an instance may be picked again. */
