@@ -112,6 +112,15 @@ test("a rollout is watched, paused, resumed and undone", async () => {
   await page.locator("tr.active", { hasText: "r3" }).waitFor();
 });
 
+test("a revision beside the active one shows its alias and the instances that are kept of it", async () => {
+  const row = tab.page.locator("table.revisions tbody tr", { hasText: "r1" });
+  await berth.api.call("PUT", "/v1/functions/greet/traffic", { aliases: { stable: "r1" }, minScales: { r1: 1 } });
+  await row.getByText("keeps 1", { exact: true }).waitFor();
+  await row.getByText("@stable", { exact: true }).waitFor();
+  await berth.api.call("PUT", "/v1/functions/greet/traffic", { aliases: {} });
+  await expect.poll(() => row.locator(".tag").count(), { timeout: 15_000 }).toBe(0);
+});
+
 test("a directory is deployed with the paths below it", async () => {
   const { page } = tab;
   const dir = directoryOf({
