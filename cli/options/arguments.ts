@@ -24,9 +24,9 @@ export function duration(leastMs: number, mostMs = Number.POSITIVE_INFINITY): (t
   };
 }
 
-/** An option that takes a duration of at least `leastMs`; the help shows the default `byDefaultMs` as a user writes it. */
-export function durationOption(flags: string, description: string, leastMs: number, byDefaultMs: number): Option {
-  return new Option(flags, description).argParser(duration(leastMs)).default(byDefaultMs, formatDuration(byDefaultMs));
+/** An option that takes a duration between two; the help shows the default `byDefaultMs` as a user writes it. */
+export function durationOption(flags: string, description: string, leastMs: number, byDefaultMs: number, mostMs?: number): Option {
+  return new Option(flags, description).argParser(duration(leastMs, mostMs)).default(byDefaultMs, formatDuration(byDefaultMs));
 }
 
 /** Collects the values of a repeatable option. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { RouterConfig } from "../../router/config.ts";
 import { packageVersion } from "../package-root.ts";
-import { duration, integer, networks, share } from "./arguments.ts";
+import { durationOption, integer, networks, share } from "./arguments.ts";
 import { isLoopback, keysOf, type ListenerOptions } from "./listener-options.ts";
 import { signalsOf, type TelemetryOptions } from "./telemetry-options.ts";
 
@@ -51,13 +51,13 @@ export function withRouterOptions(command: Command): Command {
         .argParser(networks),
     )
     .addOption(
-      new Option(
+      durationOption(
         "--keep-alive <time>",
         "how long a client's connection may be idle between requests, such as 620s: longer than the proxy in front keeps its own, which would send a request on a connection that ends",
-      )
-        .env("BERTH_KEEP_ALIVE")
-        .default(KEEP_ALIVE_MS, "65s")
-        .argParser(duration(1000, 86_400_000)),
+        1000,
+        KEEP_ALIVE_MS,
+        86_400_000,
+      ).env("BERTH_KEEP_ALIVE"),
     )
     .addOption(
       new Option("--access-log <share>", "share of the invocations, 0 to 1, that are logged to standard output as JSON lines")

@@ -44,7 +44,7 @@ export interface PlatformSources {
 export interface CreatedPlatform {
   platform: Platform;
   runtimes: string[];
-  /** What says which pool a revision's instances come from. */
+  /** The rule by which a revision's instances come from a pool. */
   classes: SizeClasses;
   /** The most that a function can have; null: it is not known. */
   bounds: ResourceBounds | null;

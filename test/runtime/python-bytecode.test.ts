@@ -8,7 +8,7 @@ import { PYTHON } from "../helpers/python.ts";
 
 const DIST = "runtime-images/python/dist";
 
-/** What the build has left on a machine with another interpreter. */
+/** The files that the build has left on a machine with another interpreter. */
 function builtElsewhere(): string {
   const dist = mkdtempSync(join(tmpdir(), "berth-test-"));
   cpSync(DIST, dist, { recursive: true, filter: (path) => !path.includes("__pycache__") && !path.includes("compiled-") });

@@ -10,7 +10,7 @@ const answer = (body: string) => `def app(environ, start_response):
     return [body]
 `;
 
-/** What a version of CPython warns of is gone in a later one. */
+/** A feature that a version of CPython warns of is gone in a later one. */
 const STRICT = ["-W", "error::DeprecationWarning", "-W", "error::PendingDeprecationWarning"];
 
 function strict({ command: [program = "", ...args], env }: WorkerCommand): WorkerCommand {

@@ -24,7 +24,7 @@ export function podRuntimes({ node, python }: InstanceImages): Record<string, Po
   };
 }
 
-/** What a pod of each pool consists of. `memory`: the limit of pods of base pools, as a Kubernetes quantity. */
+/** The parts of a pod of each pool. `memory`: the limit of pods of base pools, as a Kubernetes quantity. */
 export function podPools(runtimes: Readonly<Record<string, PodRuntime>>, memory: string, classes: SizeClasses): Record<string, PodPool> {
   const pools = classes.poolsOf(Object.keys(runtimes)).map(({ name, runtime, sizeClass }): [string, PodPool] => {
     const resources = sizeClass === undefined ? poolResources(memory) : classResources(sizeClass);

@@ -118,7 +118,7 @@ export class ClassWorld {
     this.least = Math.min(this.least, takers);
   }
 
-  /** What the router says: without one, no instance is known to be idle. */
+  /** The router's report: without one, no instance is known to be idle. */
   #report(): void {
     const record = this.manager?.functions.find("f");
     const instances = [...this.#running].map(([uid, inFlight]) => ({ uid, inFlight, idleMs: 0 }));

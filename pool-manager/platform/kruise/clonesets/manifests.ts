@@ -21,7 +21,7 @@ export interface PodRuntime {
   runsImages?: boolean;
 }
 
-/** What the pods of one pool are created from. */
+/** The parts that the pods of one pool are created from. */
 export interface PodPool extends PodRuntime {
   /** Of the runtime container while it has no function. */
   resources: PodResources;

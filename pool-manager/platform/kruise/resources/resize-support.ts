@@ -42,7 +42,7 @@ export async function resizeSupport(kube: Kube, poolMemory: string, sizeClasses:
   };
 }
 
-/** What gives functions their memory, for `berth doctor`. */
+/** The ways in which functions get their memory here, in words for `berth doctor`. */
 export async function memoryInWords(kube: Kube, poolMemory: string, sizeClasses: readonly number[]): Promise<string> {
   const obstacle = await resizeObstacle(kube);
   const pools = `instances of each runtime's pool hold functions of up to ${formatBytes(functionBytes(poolMemory))}`;
